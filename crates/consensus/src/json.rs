@@ -1,1 +1,308 @@
-//! Python's canonical JSON.
+//! The JSON text that CPython would write: `json.dumps(json.loads(text), sort_keys=True)`, byte for
+//! byte.
+//!
+//! A block's hash is taken over that text, so it has to come out the same for every node, whatever
+//! the text that arrived. [`canonical`] rewrites a whole document, [`Reader`] a document's parts one
+//! by one, and [`Value`] looks into the result. No tree is built anywhere: a text that is canonical
+//! already is checked once and handed back as it is, any other is rewritten in one pass, after
+//! which the objects whose keys came unsorted are put in order.
+//!
+//! Four kinds of text that CPython reads are refused here, because no node could pass them on:
+//! floats that are not finite ([`JsonErrorKind::NotFinite`]), a surrogate pair in two halves that
+//! CPython keeps apart once and joins the next time ([`JsonErrorKind::SplitSurrogatePair`]), more
+//! than [`MAX_DEPTH`] levels, of which CPython reads some more or some fewer according to how deep
+//! its own calls are, and UTF-16 and UTF-32.
+
+mod check;
+mod float;
+mod order;
+mod rewrite;
+mod scan;
+mod value;
+
+use alloc::borrow::Cow;
+use core::fmt;
+
+pub use value::{Elements, Kind, Members, Value, push_string};
+
+/// Arrays and objects may lie this deep inside each other.
+pub const MAX_DEPTH: usize = 990;
+
+/// An integer may have this many digits, its sign aside; CPython's default limit.
+pub const MAX_INT_DIGITS: usize = 4300;
+
+/// Why a text was refused, and where.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("byte {at}: {kind}")]
+pub struct JsonError {
+    /// Offset in the input, in bytes.
+    pub at: usize,
+    /// What is wrong there.
+    pub kind: JsonErrorKind,
+}
+
+/// What can be wrong with a text.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum JsonErrorKind {
+    /// The text stops where something else had to follow.
+    #[error("the text ends where {wanted} is expected")]
+    UnexpectedEnd {
+        /// What had to follow.
+        wanted: &'static str,
+    },
+    /// A byte that cannot stand here.
+    #[error("expected {wanted}, found {}", Shown(*.found))]
+    Unexpected {
+        /// What had to stand here.
+        wanted: &'static str,
+        /// The byte that does.
+        found: u8,
+    },
+    /// The document is complete and something follows.
+    #[error("{} follows the end of the document", Shown(*.found))]
+    Trailing {
+        /// The first byte that follows.
+        found: u8,
+    },
+    /// More than [`MAX_DEPTH`] levels.
+    #[error("more than {MAX_DEPTH} arrays and objects inside each other")]
+    TooDeep,
+    /// More than [`MAX_INT_DIGITS`] digits.
+    #[error("an integer of {digits} digits, at most {MAX_INT_DIGITS} are read")]
+    IntTooLong {
+        /// As many digits as it has.
+        digits: usize,
+    },
+    /// `NaN`, `Infinity`, `-Infinity`, or a number too large for a float.
+    #[error("NaN and the infinities have no JSON form that every node can read")]
+    NotFinite,
+    /// A backslash followed by something other than `"\/bfnrt` or `u` and four hex digits.
+    #[error("no such escape")]
+    BadEscape,
+    /// A character below U+0020 inside a string.
+    #[error("control character {found:#04x} inside a string")]
+    ControlCharacter {
+        /// The character.
+        found: u8,
+    },
+    /// Bytes that are not UTF-8, or text in UTF-16 or UTF-32.
+    #[error("not UTF-8")]
+    NotUtf8,
+    /// A high surrogate and a low one after it, at least one of them not written as an escape.
+    #[error("the two halves of a surrogate pair are not both escapes")]
+    SplitSurrogatePair,
+}
+
+struct Shown(u8);
+
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            byte @ 0x21..=0x7e => write!(f, "`{}`", char::from(byte)),
+            byte => write!(f, "byte {byte:#04x}"),
+        }
+    }
+}
+
+/// The canonical text of a document.
+///
+/// The whole input is one JSON value in UTF-8; a byte order mark before it and whitespace around it
+/// are accepted. The result borrows from the input if the value was canonical already.
+///
+/// # Errors
+///
+/// The first fault found in the text.
+pub fn canonical(input: &[u8]) -> Result<Cow<'_, str>, JsonError> {
+    let mut reader = Reader::new(input);
+    let text = reader.value()?;
+    reader.end()?;
+    Ok(text)
+}
+
+/// Reads a document from its bytes, for those who want its parts one by one.
+///
+/// The caller knows the shape it wants and calls accordingly; whatever is not of that shape is an
+/// error. After an error the position is where it was before the call, or before the part of it
+/// that failed.
+///
+/// ```
+/// use blocksmith_consensus::json::Reader;
+///
+/// let mut reader = Reader::new(br#"{"chain":[{"proof":100,"index":1}],"length":1}"#);
+/// assert!(reader.open_object()?);
+/// assert_eq!(reader.key()?, r#""chain""#);
+/// assert!(reader.open_array()?);
+/// assert_eq!(reader.value()?, r#"{"index": 1, "proof": 100}"#);
+/// assert!(!reader.next_element()?);
+/// assert!(reader.next_member()?);
+/// assert_eq!(reader.key()?, r#""length""#);
+/// reader.skip_value()?;
+/// assert!(!reader.next_member()?);
+/// reader.end()?;
+/// # Ok::<(), blocksmith_consensus::json::JsonError>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Reader<'a> {
+    input: &'a [u8],
+    at: usize,
+    depth: usize,
+}
+
+impl<'a> Reader<'a> {
+    /// A reader at the start of a document, after its byte order mark if it has one.
+    pub fn new(input: &'a [u8]) -> Self {
+        Self::at(input, if input.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 })
+    }
+
+    /// A reader at `position`, an offset in bytes. Depth is counted from there.
+    pub fn at(input: &'a [u8], position: usize) -> Self {
+        Self { input, at: position, depth: 0 }
+    }
+
+    /// Offset of the next byte to read.
+    pub fn position(&self) -> usize {
+        self.at
+    }
+
+    /// The canonical text of the next value, borrowed if it was canonical already.
+    ///
+    /// # Errors
+    ///
+    /// The first fault found in the value.
+    pub fn value(&mut self) -> Result<Cow<'a, str>, JsonError> {
+        let start = scan::whitespace(self.input, self.at);
+        if let Some(end) = check::value(self.input, start, self.depth) {
+            self.at = end;
+            return borrowed(self.input, start, end);
+        }
+        let (end, text) = rewrite::value(self.input, start, self.depth)?;
+        self.at = end;
+        if self.input.get(start..end) == Some(text.as_bytes()) {
+            return borrowed(self.input, start, end);
+        }
+        Ok(Cow::Owned(text))
+    }
+
+    /// Reads a value as [`value`](Self::value) does, and keeps nothing of it.
+    ///
+    /// # Errors
+    ///
+    /// The first fault found in the value.
+    pub fn skip_value(&mut self) -> Result<(), JsonError> {
+        let start = scan::whitespace(self.input, self.at);
+        self.at = match check::value(self.input, start, self.depth) {
+            Some(end) => end,
+            None => rewrite::skip(self.input, start, self.depth)?,
+        };
+        Ok(())
+    }
+
+    /// Enters an object. True if it has a member, which is then next; an empty one is left again.
+    ///
+    /// # Errors
+    ///
+    /// If the next value is no object, or too deep.
+    pub fn open_object(&mut self) -> Result<bool, JsonError> {
+        self.open(b'{', b'}', "an object")
+    }
+
+    /// Enters an array. True if it has an element, which is then next; an empty one is left again.
+    ///
+    /// # Errors
+    ///
+    /// If the next value is no array, or too deep.
+    pub fn open_array(&mut self) -> Result<bool, JsonError> {
+        self.open(b'[', b']', "an array")
+    }
+
+    /// A member's name as a canonical JSON string, quotes included; the colon after it is read too.
+    ///
+    /// # Errors
+    ///
+    /// If there is no name and colon, or the first fault in the name.
+    pub fn key(&mut self) -> Result<Cow<'a, str>, JsonError> {
+        let start = scan::whitespace(self.input, self.at);
+        if self.input.get(start) != Some(&b'"') {
+            return Err(scan::unexpected(self.input, start, rewrite::MEMBER_NAME));
+        }
+        let mut reader = Self { at: start, ..*self };
+        let text = reader.value()?;
+        let colon = scan::whitespace(self.input, reader.at);
+        self.at = scan::byte(self.input, colon, b':', rewrite::COLON)?;
+        Ok(text)
+    }
+
+    /// After a member's value: true if another member is next, false if the object ended.
+    ///
+    /// # Errors
+    ///
+    /// If neither a comma nor the closing brace follows.
+    pub fn next_member(&mut self) -> Result<bool, JsonError> {
+        self.next(b'}', rewrite::AFTER_MEMBER)
+    }
+
+    /// After an element: true if another element is next, false if the array ended.
+    ///
+    /// # Errors
+    ///
+    /// If neither a comma nor the closing bracket follows.
+    pub fn next_element(&mut self) -> Result<bool, JsonError> {
+        self.next(b']', rewrite::AFTER_ELEMENT)
+    }
+
+    /// Makes sure that only whitespace is left.
+    ///
+    /// # Errors
+    ///
+    /// If anything else is.
+    pub fn end(&mut self) -> Result<(), JsonError> {
+        self.at = scan::whitespace(self.input, self.at);
+        match self.input.get(self.at) {
+            None => Ok(()),
+            Some(0) => Err(JsonError { at: self.at, kind: JsonErrorKind::NotUtf8 }),
+            Some(&found) => Err(JsonError { at: self.at, kind: JsonErrorKind::Trailing { found } }),
+        }
+    }
+
+    fn open(&mut self, open: u8, close: u8, wanted: &'static str) -> Result<bool, JsonError> {
+        let start = scan::whitespace(self.input, self.at);
+        let inside = scan::byte(self.input, start, open, wanted)?;
+        if self.depth >= MAX_DEPTH {
+            return Err(JsonError { at: start, kind: JsonErrorKind::TooDeep });
+        }
+        let first = scan::whitespace(self.input, inside);
+        if self.input.get(first) == Some(&close) {
+            self.at = first + 1;
+            return Ok(false);
+        }
+        self.at = first;
+        self.depth += 1;
+        Ok(true)
+    }
+
+    fn next(&mut self, close: u8, wanted: &'static str) -> Result<bool, JsonError> {
+        let at = scan::whitespace(self.input, self.at);
+        match self.input.get(at) {
+            Some(b',') => {
+                self.at = at + 1;
+                Ok(true)
+            }
+            Some(&byte) if byte == close => {
+                self.at = at + 1;
+                self.depth = self.depth.saturating_sub(1);
+                Ok(false)
+            }
+            _ => Err(scan::unexpected(self.input, at, wanted)),
+        }
+    }
+}
+
+fn borrowed(input: &[u8], start: usize, end: usize) -> Result<Cow<'_, str>, JsonError> {
+    let bytes = input.get(start..end).unwrap_or_default();
+    match core::str::from_utf8(bytes) {
+        Ok(text) => Ok(Cow::Borrowed(text)),
+        Err(fault) => {
+            Err(JsonError { at: start + fault.valid_up_to(), kind: JsonErrorKind::NotUtf8 })
+        }
+    }
+}

@@ -7,6 +7,22 @@
 
 extern crate alloc;
 
+pub mod block;
+pub mod check;
 pub mod hash;
 pub mod job;
 pub mod json;
+pub mod rules;
+pub mod transaction;
+pub mod tree;
+
+pub use block::{Block, BlockView, Malformed, Proof, Timestamp};
+pub use check::{Checked, Invalid, Valid, check_alone, check_on};
+pub use hash::Hash;
+pub use job::{Job, Target};
+pub use rules::{Difficulty, Genesis, Issuance, Puzzle, Rules};
+pub use transaction::Transaction;
+pub use tree::{Ancestry, ChangeSet, Linked, Tree};
+
+/// 256-bit unsigned integers, as targets and work use them.
+pub use ethnum::U256;

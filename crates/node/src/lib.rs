@@ -1,2 +1,17 @@
-//! See Cargo.toml.
+//! What a node does about what it hears: a machine that is stepped by hand.
+//!
+//! It never reads a clock and never does I/O: time is an argument, and everything that should
+//! happen outside comes back as an [`Effect`].
+#![no_std]
 #![forbid(unsafe_code)]
+
+extern crate alloc;
+
+mod machine;
+mod orphans;
+mod peers;
+mod queue;
+
+pub use machine::{Answer, BestChain, Effect, Input, Machine, Output, Refusal, Start, Verdict};
+pub use peers::{Address, BadAddress, MAX_PEERS};
+pub use queue::{MAX_QUEUED, MAX_QUEUED_BYTES, QueueChange};

@@ -1,0 +1,189 @@
+//! Which chain a node runs: a preset, or a chain file.
+
+use std::path::Path;
+
+use blocksmith_consensus::json::{self, Kind, Value};
+use blocksmith_consensus::rules::UnknownPreset;
+use blocksmith_consensus::{Block, Difficulty, Genesis, Issuance, Puzzle, Rules, Target};
+use serde::Deserialize;
+
+/// The most bytes of a chain file.
+const MAX_FILE_BYTES: u64 = 32 << 20;
+
+/// A chain: its rules, and how its nodes talk where the rules don't say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chain {
+    /// What is valid.
+    pub rules: Rules,
+    /// How the chain's Python nodes put their errors.
+    pub dialect: Dialect,
+}
+
+/// Where the course's servers differ in their manners.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Dialect {
+    /// As in the notes: errors are plain text, `POST /mine` needs a proof.
+    #[default]
+    Notes,
+    /// As in autumn 2019: errors are JSON, `POST /mine` needs a proof and an id.
+    Course,
+}
+
+/// Why a chain can't be run.
+#[derive(Debug, thiserror::Error)]
+pub enum ChainError {
+    /// Neither a preset nor a file.
+    #[error(transparent)]
+    Unknown(#[from] UnknownPreset),
+    /// The file can't be read.
+    #[error("the chain file {path} can't be read: {error}")]
+    Unreadable {
+        /// The file.
+        path: String,
+        /// What the system says.
+        error: std::io::Error,
+    },
+    /// The file does not say what a chain file says.
+    #[error("the chain file {path} is not right: {reason}")]
+    Wrong {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    name: String,
+    puzzle: PuzzleName,
+    zeros: Option<u8>,
+    target: Option<String>,
+    #[serde(default)]
+    dialect: Dialect,
+    genesis: GenesisShape,
+    coin: Coin,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum PuzzleName {
+    LastProof,
+    LastBlock,
+    LastProofAndHash,
+}
+
+/// The texts are JSON, since TOML has no null.
+#[derive(Deserialize)]
+#[serde(untagged, deny_unknown_fields)]
+enum GenesisShape {
+    Fixed { block: String },
+    Any { index: u64, proof: String, previous_hash: String },
+}
+
+/// The texts are JSON.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Coin {
+    sender: String,
+    amount: String,
+}
+
+impl Chain {
+    /// The chain that `name` stands for, a preset or the path of a chain file; `zeros`, if given,
+    /// replaces its number of zero digits.
+    ///
+    /// # Errors
+    /// That there is no such chain, or what is wrong with its file.
+    pub fn load(name: &str, zeros: Option<u8>) -> Result<Self, ChainError> {
+        let mut chain = if name.contains(['.', '/', '\\']) {
+            Self::read(Path::new(name))?
+        } else {
+            let rules = Rules::preset(name)?;
+            let dialect =
+                if rules.puzzle == Puzzle::LastBlock { Dialect::Course } else { Dialect::Notes };
+            Self { rules, dialect }
+        };
+        if let Some(zeros) = zeros {
+            chain.rules = chain.rules.with_zeros(zeros);
+        }
+        Ok(chain)
+    }
+
+    fn read(path: &Path) -> Result<Self, ChainError> {
+        let name = || path.display().to_string();
+        let unreadable = |error| ChainError::Unreadable { path: name(), error };
+        let size = std::fs::metadata(path).map_err(unreadable)?.len();
+        if size > MAX_FILE_BYTES {
+            let reason = format!("it has {size} bytes; at most {MAX_FILE_BYTES} are read");
+            return Err(ChainError::Wrong { path: name(), reason });
+        }
+        let text = std::fs::read_to_string(path).map_err(unreadable)?;
+        Self::parse(&text).map_err(|reason| ChainError::Wrong { path: name(), reason })
+    }
+
+    /// Reads the text of a chain file; the error says what is wrong with it.
+    fn parse(text: &str) -> Result<Self, String> {
+        let file: File = toml::from_str(text).map_err(|error| error.to_string())?;
+        let target = match (file.zeros, file.target) {
+            (Some(zeros), None) if zeros <= 64 => Target::from_zeros(zeros),
+            (None, Some(hex)) => {
+                hex.parse().map_err(|_| "target is not 64 lower-case hex digits")?
+            }
+            _ => return Err("it takes either zeros, from 0 to 64, or target".into()),
+        };
+        let json = |field: &str, text: &str| match json::canonical(text.as_bytes()) {
+            Ok(text) => Ok(text.into_owned()),
+            Err(error) => Err(format!("{field} is not JSON: {error}")),
+        };
+        let genesis = match file.genesis {
+            GenesisShape::Fixed { block } => Genesis::Fixed(
+                Block::parse(block.as_bytes())
+                    .map_err(|error| format!("genesis.block: {error}"))?,
+            ),
+            GenesisShape::Any { index, proof, previous_hash } => Genesis::Any {
+                index,
+                proof: json("genesis.proof", &proof)?,
+                previous_hash: json("genesis.previous_hash", &previous_hash)?,
+            },
+        };
+        if let Genesis::Any { proof, .. } = &genesis
+            && !matches!(Value::of_canonical(proof).kind(), Kind::Int | Kind::String)
+        {
+            return Err("genesis.proof is neither an integer nor a string".into());
+        }
+        if genesis.index() == 0 {
+            return Err("genesis.index counts from 1".into());
+        }
+        let puzzle = match file.puzzle {
+            PuzzleName::LastProof => Puzzle::LastProof,
+            PuzzleName::LastBlock => Puzzle::LastBlock,
+            PuzzleName::LastProofAndHash => Puzzle::LastProofAndHash,
+        };
+        Ok(Self {
+            rules: Rules {
+                name: file.name,
+                genesis,
+                puzzle,
+                difficulty: Difficulty::Fixed(target),
+                issuance: Issuance {
+                    sender: json("coin.sender", &file.coin.sender)?,
+                    amount: json("coin.amount", &file.coin.amount)?,
+                },
+            },
+            dialect: file.dialect,
+        })
+    }
+}
+
+/// Rules in a few words, as errors and logs name them: `lecture with 4 zeros`.
+pub fn describe(rules: &Rules) -> String {
+    let Difficulty::Fixed(target) = rules.difficulty;
+    match target.zeros() {
+        Some(1) => format!("{} with 1 zero", rules.name),
+        Some(zeros) => format!("{} with {zeros} zeros", rules.name),
+        None => format!("{} with the target {target}", rules.name),
+    }
+}

@@ -1,0 +1,9 @@
+//! The program as a library, so that its parts can be tested as it runs them.
+#![forbid(unsafe_code)]
+
+pub mod chain;
+pub mod cmd;
+pub mod config;
+pub mod http;
+pub mod peers;
+pub mod service;

@@ -1,0 +1,135 @@
+//! The one thread that changes anything. Requests that wait together share a commit, and nobody
+//! hears of a change before it is durable.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use blocksmith_node::{Answer, Effect, Input, Machine};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::handle::{Handle, Order, Standing};
+use super::now;
+use super::store::{Store, StoreError, Writer};
+use crate::chain::Chain;
+
+/// The most inputs that share a commit.
+const MAX_BATCH: usize = 1_000;
+
+/// How long a commit is put off for inputs that are waiting already.
+const MAX_BATCH_TIME: Duration = Duration::from_millis(50);
+
+/// The most inputs that wait; whoever sends more waits too.
+pub(super) const MAX_WAITING: usize = 1_024;
+
+/// How often the machine is told the time.
+const TICK: Duration = Duration::from_millis(200);
+
+pub(super) struct Request {
+    pub(super) input: Input,
+    pub(super) reply: Option<oneshot::Sender<Answer>>,
+}
+
+pub(super) fn spawn(
+    store: Store,
+    machine: Machine,
+    chain: Arc<Chain>,
+    node_id: String,
+) -> (Handle, mpsc::UnboundedReceiver<Order>) {
+    let (requests, inbox) = mpsc::channel(MAX_WAITING);
+    let (orders, orders_out) = mpsc::unbounded_channel();
+    let (standing, standing_out) = watch::channel(Arc::new(standing(&machine)));
+    let ticks = requests.downgrade();
+    let handle = Handle::new(requests, orders.clone(), store.clone(), standing_out, chain, node_id);
+    std::thread::Builder::new()
+        .name("blocksmith-chain".into())
+        .spawn(move || {
+            let mut actor = Actor { store, machine, orders, standing };
+            if let Err(error) = actor.run(inbox) {
+                // Whoever waits for an answer sees the channel close: nothing was acknowledged.
+                tracing::error!("the node stops: {error}");
+            }
+        })
+        .expect("the system starts a thread");
+    tokio::spawn(async move {
+        let mut interval = tokio::time::interval(TICK);
+        interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            interval.tick().await;
+            let Some(requests) = ticks.upgrade() else { break };
+            if requests.send(Request { input: Input::Tick, reply: None }).await.is_err() {
+                break;
+            }
+        }
+    });
+    (handle, orders_out)
+}
+
+fn standing(machine: &Machine) -> Standing {
+    Standing { tip: machine.tip().clone(), queued: machine.queued(), peers: machine.peers() }
+}
+
+struct Actor {
+    store: Store,
+    machine: Machine,
+    orders: mpsc::UnboundedSender<Order>,
+    standing: watch::Sender<Arc<Standing>>,
+}
+
+impl Actor {
+    fn run(&mut self, mut inbox: mpsc::Receiver<Request>) -> Result<(), StoreError> {
+        while let Some(first) = inbox.blocking_recv() {
+            let deadline = Instant::now() + MAX_BATCH_TIME;
+            let mut writer = self.store.write()?;
+            let mut dirty = false;
+            let mut replies = Vec::new();
+            let mut orders = Vec::new();
+            let mut next = Some(first);
+            while let Some(Request { input, reply }) = next.take() {
+                let output = self.machine.step(now(), input, &mut writer)?;
+                for effect in output.effects {
+                    dirty |= carry_out(effect, &mut writer, &mut orders)?;
+                }
+                replies.extend(reply.map(|reply| (reply, output.answer)));
+                if replies.len() < MAX_BATCH && Instant::now() < deadline {
+                    next = inbox.try_recv().ok();
+                }
+            }
+            if dirty {
+                writer.commit()?;
+                self.standing.send_replace(Arc::new(standing(&self.machine)));
+            }
+            for (reply, answer) in replies {
+                // Whoever asked may be gone.
+                let _ = reply.send(answer);
+            }
+            for order in orders {
+                let _ = self.orders.send(order);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Writes what must be durable, keeps the rest for later; whether something was written.
+fn carry_out(
+    effect: Effect,
+    writer: &mut Writer,
+    orders: &mut Vec<Order>,
+) -> Result<bool, StoreError> {
+    match effect {
+        // The machine applied it through the writer.
+        Effect::Commit(_) => {}
+        Effect::Queue(change) => writer.queue(&change)?,
+        Effect::AddPeer(peer) => writer.add_peer(&peer)?,
+        Effect::RemovePeer(peer) => writer.remove_peer(&peer)?,
+        Effect::Announce { block, to } => {
+            orders.push(Order::Announce { block, to });
+            return Ok(false);
+        }
+        Effect::Ask(peer) => {
+            orders.push(Order::Ask { peer, done: None });
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}

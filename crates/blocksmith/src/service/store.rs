@@ -1,0 +1,368 @@
+//! The chain on disk: a private module, since everybody else sees the handle alone.
+//!
+//! | table   | key                | value                                       |
+//! |---------|--------------------|---------------------------------------------|
+//! | `chain` | index, u64         | work, 32 bytes, big-endian ‖ canonical text |
+//! | `index` | block hash, 32 bytes | index, u64                                |
+//! | `queue` | number, u64        | a transaction's canonical text              |
+//! | `peers` | host and port      | nothing                                     |
+//! | `meta`  | name               | format, chain id, rules, node id            |
+//!
+//! `chain` and `index` hold the best chain alone; a reorg rewrites them above the fork. Side
+//! branches live in memory and are asked for again after a restart.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use blocksmith_consensus::{
+    Ancestry, Block, ChangeSet, Hash, Linked, Rules, Timestamp, Transaction, U256,
+};
+use blocksmith_node::{Address, BestChain, QueueChange};
+use redb::{
+    Database, DatabaseError, Durability, ReadOnlyTable, ReadTransaction, ReadableDatabase,
+    ReadableTable, TableDefinition, WriteTransaction,
+};
+
+use crate::chain::describe;
+
+const CHAIN: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("chain");
+const INDEX: TableDefinition<'_, [u8; 32], u64> = TableDefinition::new("index");
+const QUEUE: TableDefinition<'_, u64, &str> = TableDefinition::new("queue");
+const PEERS: TableDefinition<'_, &str, ()> = TableDefinition::new("peers");
+const META: TableDefinition<'_, &str, &str> = TableDefinition::new("meta");
+
+/// The layout above.
+const FORMAT: &str = "1";
+
+/// Pages kept in memory, in bytes.
+const CACHE_BYTES: usize = 64 << 20;
+
+/// The file in a data directory.
+const FILE: &str = "chain.redb";
+
+/// What keeps a store from working: our fault or the disk's, never a peer's.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Another process has it open.
+    #[error(
+        "the data directory {} is in use by another node; stop that one, or choose another \
+         directory with --data-dir", .dir.display()
+    )]
+    InUse {
+        /// The directory.
+        dir: PathBuf,
+    },
+    /// It holds the blocks of another chain.
+    #[error(
+        "the data directory {} holds the chain \"{found}\", and this node was asked to run \
+         \"{expected}\"; start it with the chain's own options, or choose another directory with \
+         --data-dir", .dir.display()
+    )]
+    OtherChain {
+        /// The directory.
+        dir: PathBuf,
+        /// What it holds.
+        found: String,
+        /// What it should hold.
+        expected: String,
+    },
+    /// It was written by a version that this one does not know.
+    #[error("the data directory {} has the format {found}; this version reads {FORMAT}", .dir.display())]
+    Format {
+        /// The directory.
+        dir: PathBuf,
+        /// Its format.
+        found: String,
+    },
+    /// The directory can't be made.
+    #[error("the data directory {} can't be made: {error}", .dir.display())]
+    Directory {
+        /// The directory.
+        dir: PathBuf,
+        /// What the system says.
+        error: std::io::Error,
+    },
+    /// What is read is not what was written.
+    #[error("the store is damaged: {0}; chain import builds a new one from an export")]
+    Damaged(String),
+    /// The database says no.
+    #[error("the store failed: {0}")]
+    Database(#[from] redb::Error),
+}
+
+macro_rules! database_errors {
+    ($($error:ty),*) => {$(
+        impl From<$error> for StoreError {
+            fn from(error: $error) -> Self {
+                Self::Database(error.into())
+            }
+        }
+    )*};
+}
+database_errors!(
+    DatabaseError,
+    redb::TransactionError,
+    redb::TableError,
+    redb::StorageError,
+    redb::CommitError,
+    redb::SetDurabilityError
+);
+
+/// What a node goes on with.
+pub(crate) struct Kept {
+    pub(crate) tip: Linked,
+    pub(crate) queue: Vec<(u64, Transaction)>,
+    pub(crate) peers: Vec<Address>,
+    pub(crate) node_id: String,
+}
+
+/// The store of one chain.
+#[derive(Clone)]
+pub(crate) struct Store {
+    database: Arc<Database>,
+}
+
+impl Store {
+    /// Opens or makes the store in `dir`, or one in memory.
+    pub(crate) fn open(
+        dir: Option<&Path>,
+        rules: &Rules,
+        node_id: Option<String>,
+        now: Timestamp,
+    ) -> Result<(Self, Kept), StoreError> {
+        let mut builder = Database::builder();
+        builder.set_cache_size(CACHE_BYTES);
+        let database = match dir {
+            Some(dir) => {
+                std::fs::create_dir_all(dir)
+                    .map_err(|error| StoreError::Directory { dir: dir.into(), error })?;
+                builder.create(dir.join(FILE)).map_err(|error| match error {
+                    DatabaseError::DatabaseAlreadyOpen => StoreError::InUse { dir: dir.into() },
+                    error => error.into(),
+                })?
+            }
+            None => builder.create_with_backend(redb::backends::InMemoryBackend::new())?,
+        };
+        let store = Self { database: Arc::new(database) };
+        let kept = store.prepare(dir.unwrap_or(Path::new("")), rules, node_id, now)?;
+        Ok((store, kept))
+    }
+
+    /// Writes the first contents, or checks that what is there belongs to these rules.
+    fn prepare(
+        &self,
+        dir: &Path,
+        rules: &Rules,
+        node_id: Option<String>,
+        now: Timestamp,
+    ) -> Result<Kept, StoreError> {
+        let mut writer = self.write()?;
+        let chain_id = rules.chain_id().to_string();
+        let rules_text = describe(rules);
+        let node_id = {
+            let mut meta = writer.0.open_table(META)?;
+            let read = |name: &str| -> Result<Option<String>, StoreError> {
+                Ok(meta.get(name)?.map(|text| text.value().to_string()))
+            };
+            let (format, found_id, found_rules, kept_id) =
+                (read("format")?, read("chain_id")?, read("rules")?, read("node_id")?);
+            if let Some(found) = format.filter(|format| format != FORMAT) {
+                return Err(StoreError::Format { dir: dir.into(), found });
+            }
+            if let Some(found_id) = found_id.filter(|found| *found != chain_id) {
+                let found = found_rules.unwrap_or(found_id);
+                let expected = if found == rules_text {
+                    format!("{rules_text}, but another genesis or coin rule ({chain_id})")
+                } else {
+                    rules_text
+                };
+                return Err(StoreError::OtherChain { dir: dir.into(), found, expected });
+            }
+            let node_id = node_id.or(kept_id).unwrap_or_else(new_node_id);
+            meta.insert("format", FORMAT)?;
+            meta.insert("chain_id", &*chain_id)?;
+            meta.insert("rules", &*rules_text)?;
+            meta.insert("node_id", &*node_id)?;
+            node_id
+        };
+        let tip = writer.0.open_table(CHAIN)?.last()?.map(|(_, value)| linked(value.value()));
+        let tip = match tip {
+            Some(tip) => tip?,
+            None => {
+                let tip = Linked { block: rules.genesis.block(now), work: U256::ZERO };
+                let change = ChangeSet { disconnected: vec![], connected: vec![tip.clone()] };
+                writer.apply(&change)?;
+                tip
+            }
+        };
+        let queue = {
+            let table = writer.0.open_table(QUEUE)?;
+            let entries = table.iter()?.map(|entry| {
+                let (number, text) = entry?;
+                let value = blocksmith_consensus::json::Value::of_canonical(text.value());
+                Ok((number.value(), Transaction::of_block(value)))
+            });
+            entries.collect::<Result<Vec<_>, StoreError>>()?
+        };
+        let peers = {
+            let table = writer.0.open_table(PEERS)?;
+            let entries = table.iter()?.map(|entry| {
+                let address = entry?.0;
+                let address = address.value().parse();
+                address.map_err(|error| StoreError::Damaged(format!("peers: {error}")))
+            });
+            entries.collect::<Result<Vec<_>, StoreError>>()?
+        };
+        writer.commit()?;
+        Ok(Kept { tip, queue, peers, node_id })
+    }
+
+    /// A view of what is durable now, undisturbed by later writes.
+    pub(crate) fn read(&self) -> Result<Snapshot, StoreError> {
+        let transaction = self.database.begin_read()?;
+        let (chain, index) = (transaction.open_table(CHAIN)?, transaction.open_table(INDEX)?);
+        Ok(Snapshot {
+            _transaction: Arc::new(transaction),
+            chain: Arc::new(chain),
+            index: Arc::new(index),
+        })
+    }
+
+    /// Starts to change the store; dropped without [`Writer::commit`], nothing happened.
+    pub(crate) fn write(&self) -> Result<Writer, StoreError> {
+        let mut transaction = self.database.begin_write()?;
+        transaction.set_durability(Durability::Immediate)?;
+        transaction.set_two_phase_commit(true);
+        transaction.set_quick_repair(true);
+        Ok(Writer(transaction))
+    }
+}
+
+/// A version 4 UUID without dashes, as the course's nodes name themselves.
+fn new_node_id() -> String {
+    let mut bytes = [0u8; 16];
+    getrandom::fill(&mut bytes).expect("the system gives random bytes");
+    bytes[6] = bytes[6] & 0x0f | 0x40;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn linked(value: &[u8]) -> Result<Linked, StoreError> {
+    let damaged = |what: &str| StoreError::Damaged(format!("a block's record {what}"));
+    let (work, text) = value.split_at_checked(32).ok_or_else(|| damaged("is too short"))?;
+    let work = work.try_into().map_err(|_| damaged("is too short"))?;
+    let text = std::str::from_utf8(text).map_err(|_| damaged("is not text"))?;
+    let block = Block::of_canonical(text).map_err(|error| damaged(&error.to_string()))?;
+    Ok(Linked { block, work: U256::from_be_bytes(work) })
+}
+
+/// The best chain at one moment. Reading never waits for writing, and writing never for reading.
+#[derive(Clone)]
+pub struct Snapshot {
+    _transaction: Arc<ReadTransaction>,
+    chain: Arc<ReadOnlyTable<u64, &'static [u8]>>,
+    index: Arc<ReadOnlyTable<[u8; 32], u64>>,
+}
+
+impl Snapshot {
+    /// The end of the best chain.
+    ///
+    /// # Errors
+    /// That the store can't be read.
+    pub fn tip(&self) -> Result<Linked, StoreError> {
+        let last = self.chain.last()?;
+        let (_, value) = last.ok_or_else(|| StoreError::Damaged("it has no genesis".into()))?;
+        linked(value.value())
+    }
+
+    /// The canonical texts of the blocks from index `from` on, the lowest first.
+    ///
+    /// # Errors
+    /// That the store can't be read.
+    pub fn texts(
+        &self,
+        from: u64,
+    ) -> Result<impl Iterator<Item = Result<String, StoreError>> + use<>, StoreError> {
+        Ok(self.chain.range(from..)?.map(|entry| {
+            let (_, value) = entry?;
+            let text = value.value().get(32..).unwrap_or_default();
+            String::from_utf8(text.to_vec())
+                .map_err(|_| StoreError::Damaged("a block is not text".into()))
+        }))
+    }
+}
+
+impl Ancestry for Snapshot {
+    type Error = StoreError;
+
+    fn index_of(&self, hash: &Hash) -> Result<Option<u64>, StoreError> {
+        Ok(self.index.get(hash.0)?.map(|index| index.value()))
+    }
+
+    fn at(&self, index: u64) -> Result<Option<Linked>, StoreError> {
+        self.chain.get(index)?.map(|value| linked(value.value())).transpose()
+    }
+}
+
+/// One transaction of the store.
+pub(crate) struct Writer(WriteTransaction);
+
+impl Writer {
+    pub(crate) fn queue(&mut self, change: &QueueChange) -> Result<(), StoreError> {
+        let mut queue = self.0.open_table(QUEUE)?;
+        for number in &change.removed {
+            queue.remove(number)?;
+        }
+        for (number, transaction) in &change.added {
+            queue.insert(number, transaction.text())?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn add_peer(&mut self, peer: &Address) -> Result<(), StoreError> {
+        self.0.open_table(PEERS)?.insert(peer.as_str(), ())?;
+        Ok(())
+    }
+
+    pub(crate) fn remove_peer(&mut self, peer: &Address) -> Result<(), StoreError> {
+        self.0.open_table(PEERS)?.remove(peer.as_str())?;
+        Ok(())
+    }
+
+    /// Returns when everything is on the disk.
+    pub(crate) fn commit(self) -> Result<(), StoreError> {
+        Ok(self.0.commit()?)
+    }
+}
+
+impl Ancestry for Writer {
+    type Error = StoreError;
+
+    fn index_of(&self, hash: &Hash) -> Result<Option<u64>, StoreError> {
+        Ok(self.0.open_table(INDEX)?.get(hash.0)?.map(|index| index.value()))
+    }
+
+    fn at(&self, index: u64) -> Result<Option<Linked>, StoreError> {
+        self.0.open_table(CHAIN)?.get(index)?.map(|value| linked(value.value())).transpose()
+    }
+}
+
+impl BestChain for Writer {
+    fn apply(&mut self, change: &ChangeSet) -> Result<(), StoreError> {
+        let mut chain = self.0.open_table(CHAIN)?;
+        let mut index = self.0.open_table(INDEX)?;
+        for Linked { block, .. } in &change.disconnected {
+            chain.remove(block.index())?;
+            index.remove(block.hash().0)?;
+        }
+        let mut record = Vec::new();
+        for Linked { block, work } in &change.connected {
+            record.clear();
+            record.extend_from_slice(&work.to_be_bytes());
+            record.extend_from_slice(block.text().as_bytes());
+            chain.insert(block.index(), &*record)?;
+            index.insert(block.hash().0, block.index())?;
+        }
+        Ok(())
+    }
+}

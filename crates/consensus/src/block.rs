@@ -1,0 +1,318 @@
+//! A block is its canonical text: parsing reads the few fields that rules need, hashing hashes the
+//! text, storing stores it, serving sends it.
+
+use alloc::borrow::Cow;
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::sync::Arc;
+use core::fmt;
+use core::ops::Range;
+
+use crate::hash::Hash;
+use crate::json::{self, JsonError, Kind, Value};
+use crate::transaction::Transaction;
+
+/// The longest canonical text of a block, in bytes.
+pub const MAX_BLOCK_BYTES: usize = 16_000_000;
+
+/// How much of a wrong value an error quotes, in characters.
+const MAX_QUOTE: usize = 60;
+
+/// Why a text is no block of any rule set.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Malformed {
+    /// The text is not JSON, or has no form that every node can read.
+    #[error("this is not JSON that every node can read: {0}")]
+    Json(#[from] JsonError),
+    /// The text is longer than [`MAX_BLOCK_BYTES`].
+    #[error("the block has {found} bytes; at most {MAX_BLOCK_BYTES} are taken")]
+    TooLong {
+        /// Bytes of the text.
+        found: usize,
+    },
+    /// The value is not an object.
+    #[error("a block is a JSON object, not {found}")]
+    NotAnObject {
+        /// The start of what stands there.
+        found: String,
+    },
+    /// A field that the rules read is missing.
+    #[error("the block has no \"{field}\"")]
+    Missing {
+        /// The field's name.
+        field: &'static str,
+    },
+    /// The index is not an integer from 1 to 2^64 - 1.
+    #[error("a block's index is a whole number from 1 on, not {found}")]
+    Index {
+        /// The start of what stands there.
+        found: String,
+    },
+    /// The proof is neither an integer nor a string with a UTF-8 form.
+    #[error("a proof is a whole number or a string, not {found}")]
+    Proof {
+        /// The start of what stands there.
+        found: String,
+    },
+}
+
+/// The start of `text`, short enough for an error message.
+pub(crate) fn quote(text: &str) -> String {
+    match text.char_indices().nth(MAX_QUOTE) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_string(),
+    }
+}
+
+/// A proof: an integer of any size or a string, kept as it came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proof {
+    json: Box<str>,
+}
+
+impl Proof {
+    /// The proof that a JSON value stands for.
+    ///
+    /// # Errors
+    /// [`Malformed::Proof`] for anything but an integer or a string with a UTF-8 form: Python
+    /// nodes would hash the text of a float or a list, and no two would agree on it for long.
+    pub fn from_value(value: Value<'_>) -> Result<Self, Malformed> {
+        proof_text(value)
+            .map(|_| Self { json: value.text().into() })
+            .ok_or_else(|| Malformed::Proof { found: quote(value.text()) })
+    }
+
+    /// The canonical JSON text, as it is served.
+    pub fn json(&self) -> &str {
+        &self.json
+    }
+
+    /// The text that Python's `str()` gives, which is what gets hashed.
+    pub fn text(&self) -> Cow<'_, str> {
+        proof_text(Value::of_canonical(&self.json)).unwrap_or_default()
+    }
+}
+
+impl From<u64> for Proof {
+    fn from(number: u64) -> Self {
+        Self { json: number.to_string().into() }
+    }
+}
+
+fn proof_text(value: Value<'_>) -> Option<Cow<'_, str>> {
+    match value.kind() {
+        Kind::Int => Some(Cow::Borrowed(value.text())),
+        Kind::String => value.as_str(),
+        _ => None,
+    }
+}
+
+/// Seconds and microseconds since 1970-01-01 UTC, as a clock outside gives them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Timestamp {
+    /// Microseconds since the epoch.
+    pub micros: u64,
+}
+
+/// As Python writes `time.time()`: `1562874886.654986`, `1562874886.0`.
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = format!("{}.{:06}", self.micros / 1_000_000, self.micros % 1_000_000);
+        let short = text.trim_end_matches('0');
+        f.write_str(short)?;
+        if short.ends_with('.') { f.write_str("0") } else { Ok(()) }
+    }
+}
+
+/// The fields of a block that rules read, borrowed from its canonical text.
+#[derive(Debug, Clone, Copy)]
+pub struct BlockView<'a> {
+    /// The whole canonical text.
+    pub text: &'a str,
+    /// The place in the chain; the genesis block has 1.
+    pub index: u64,
+    /// An integer or a string.
+    proof: Value<'a>,
+    /// Whatever stands there: the genesis block of a course may have `null` or a number.
+    pub previous_hash: Value<'a>,
+}
+
+impl<'a> BlockView<'a> {
+    /// Reads the fields of a block whose text is canonical already.
+    ///
+    /// # Errors
+    /// What the text lacks to be a block.
+    pub fn of_canonical(text: &'a str) -> Result<Self, Malformed> {
+        if text.len() > MAX_BLOCK_BYTES {
+            return Err(Malformed::TooLong { found: text.len() });
+        }
+        let value = Value::of_canonical(text);
+        if value.kind() != Kind::Object {
+            return Err(Malformed::NotAnObject { found: quote(text) });
+        }
+        let (mut index, mut previous_hash, mut proof) = (None, None, None);
+        for (key, value) in value.members() {
+            match key.text() {
+                "\"index\"" => index = Some(value),
+                "\"previous_hash\"" => previous_hash = Some(value),
+                "\"proof\"" => proof = Some(value),
+                // Keys are sorted: nothing that rules read comes later.
+                key if key > "\"proof\"" => break,
+                _ => {}
+            }
+        }
+        let index = index.ok_or(Malformed::Missing { field: "index" })?;
+        let proof = proof.ok_or(Malformed::Missing { field: "proof" })?;
+        if proof_text(proof).is_none() {
+            return Err(Malformed::Proof { found: quote(proof.text()) });
+        }
+        Ok(Self {
+            text,
+            index: index
+                .as_u64()
+                .filter(|&index| index > 0)
+                .ok_or_else(|| Malformed::Index { found: quote(index.text()) })?,
+            proof,
+            previous_hash: previous_hash.ok_or(Malformed::Missing { field: "previous_hash" })?,
+        })
+    }
+
+    /// SHA-256 of the canonical text.
+    pub fn hash(&self) -> Hash {
+        Hash::of(self.text)
+    }
+
+    /// The proof's text as Python's `str()` gives it.
+    pub fn proof(&self) -> Cow<'a, str> {
+        proof_text(self.proof).unwrap_or_default()
+    }
+
+    /// The proof's canonical JSON text.
+    pub fn proof_json(&self) -> &'a str {
+        self.proof.text()
+    }
+
+    /// Whether `previous_hash` is the text of `hash`.
+    pub fn follows(&self, hash: &Hash) -> bool {
+        match self.previous_hash.text().as_bytes() {
+            [b'"', digits @ .., b'"'] => digits == hash.hex(),
+            _ => false,
+        }
+    }
+
+    /// The `transactions`, if they are a list; Python nodes take blocks without any.
+    pub fn transactions(&self) -> impl Iterator<Item = Value<'a>> + use<'a> {
+        let list = Value::of_canonical(self.text).get("transactions");
+        list.into_iter().flat_map(Value::elements)
+    }
+}
+
+/// A block: its canonical text and where its fields are. Cheap to clone.
+#[derive(Clone)]
+pub struct Block {
+    text: Arc<str>,
+    hash: Hash,
+    index: u64,
+    proof: Range<usize>,
+    previous_hash: Range<usize>,
+}
+
+impl Block {
+    /// Reads a block from JSON bytes in any spelling.
+    ///
+    /// # Errors
+    /// What keeps the bytes from being a block.
+    pub fn parse(wire: &[u8]) -> Result<Self, Malformed> {
+        Self::of_canonical(&json::canonical(wire)?)
+    }
+
+    /// Takes a block whose text is canonical already.
+    ///
+    /// # Errors
+    /// What the text lacks to be a block.
+    pub fn of_canonical(text: &str) -> Result<Self, Malformed> {
+        let view = BlockView::of_canonical(text)?;
+        let range = |part: &str| {
+            let start = part.as_ptr() as usize - text.as_ptr() as usize;
+            start..start + part.len()
+        };
+        Ok(Self {
+            hash: view.hash(),
+            index: view.index,
+            proof: range(view.proof.text()),
+            previous_hash: range(view.previous_hash.text()),
+            text: text.into(),
+        })
+    }
+
+    /// Writes the block that `proof` makes on top of `parent`.
+    ///
+    /// # Errors
+    /// [`Malformed::TooLong`] when the transactions don't fit in a block.
+    pub fn compose<'t>(
+        parent: &Block,
+        proof: &Proof,
+        timestamp: Timestamp,
+        transactions: impl IntoIterator<Item = &'t Transaction>,
+    ) -> Result<Self, Malformed> {
+        let mut text = format!(
+            r#"{{"index": {}, "previous_hash": "{}", "proof": {}, "timestamp": {timestamp}, "transactions": ["#,
+            parent.index + 1,
+            parent.hash,
+            proof.json(),
+        );
+        for (position, transaction) in transactions.into_iter().enumerate() {
+            if position > 0 {
+                text.push_str(", ");
+            }
+            text.push_str(transaction.text());
+        }
+        text.push_str("]}");
+        Self::parse(text.as_bytes())
+    }
+
+    /// The canonical text.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// SHA-256 of the canonical text.
+    pub fn hash(&self) -> Hash {
+        self.hash
+    }
+
+    /// The place in the chain; the genesis block has 1.
+    pub fn index(&self) -> u64 {
+        self.index
+    }
+
+    /// The block whose hash this one names, when it names one.
+    pub fn parent(&self) -> Option<Hash> {
+        self.text[self.previous_hash.clone()].trim_matches('"').parse().ok()
+    }
+
+    /// The fields that rules read.
+    pub fn view(&self) -> BlockView<'_> {
+        BlockView {
+            text: &self.text,
+            index: self.index,
+            proof: Value::of_canonical(&self.text[self.proof.clone()]),
+            previous_hash: Value::of_canonical(&self.text[self.previous_hash.clone()]),
+        }
+    }
+}
+
+impl PartialEq for Block {
+    fn eq(&self, other: &Self) -> bool {
+        self.hash == other.hash
+    }
+}
+
+impl Eq for Block {}
+
+impl fmt::Debug for Block {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Block {} {}", self.index, self.hash)
+    }
+}

@@ -1,0 +1,172 @@
+//! What is valid, as a column of checks: a block by itself, and a block on its parent.
+
+use alloc::string::{String, ToString};
+
+use crate::block::{Block, BlockView, quote};
+use crate::hash::Hash;
+use crate::job::Target;
+use crate::rules::{Genesis, Rules};
+
+/// The rule that a block breaks. It is its maker's fault, never ours.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Invalid {
+    /// The first block is not the genesis block of these rules.
+    #[error("genesis: the chain starts with {found}, these rules start with {expected}")]
+    Genesis {
+        /// What the rules start with.
+        expected: String,
+        /// What stands there.
+        found: String,
+    },
+    /// The index does not count up by one.
+    #[error("index: block {expected} says that its index is {found}")]
+    Index {
+        /// The parent's index and one.
+        expected: u64,
+        /// What the block says.
+        found: u64,
+    },
+    /// `previous_hash` is not the hash of the block before.
+    #[error(
+        "previous_hash: block {index} names {found}, but the block before it hashes to {expected}"
+    )]
+    PreviousHash {
+        /// The index of the block that names the wrong parent.
+        index: u64,
+        /// The hash of the block before.
+        expected: Hash,
+        /// What the block says, cut short when long.
+        found: String,
+    },
+    /// The digest of the proof is above the target.
+    #[error("proof: block {index} has the digest {digest}, above the target {target}")]
+    Proof {
+        /// The index of the block.
+        index: u64,
+        /// SHA-256(prefix ‖ proof ‖ suffix).
+        digest: Hash,
+        /// The largest digest that counts.
+        target: Target,
+    },
+}
+
+/// A block that is sound by itself: nothing is known of its parent.
+#[derive(Debug, Clone)]
+pub struct Checked(Block);
+
+/// A block that is valid on its parent, or a genesis block of the rules.
+#[derive(Debug, Clone)]
+pub struct Valid(Block);
+
+impl Checked {
+    /// The block.
+    pub fn block(&self) -> &Block {
+        &self.0
+    }
+
+    /// The block, with what is known of it forgotten.
+    pub fn into_block(self) -> Block {
+        self.0
+    }
+}
+
+impl Valid {
+    /// The block, with what is known of it forgotten.
+    pub fn into_block(self) -> Block {
+        self.0
+    }
+}
+
+/// Checks what can be told of a block without its parent.
+///
+/// # Errors
+/// The rule that it breaks.
+pub fn check_alone(rules: &Rules, block: Block) -> Result<Checked, Invalid> {
+    if block.index() == rules.genesis.index() {
+        genesis(rules, block.view(), &block.hash())?;
+    }
+    Ok(Checked(block))
+}
+
+/// Checks a block on its parent. The genesis block has none.
+///
+/// # Errors
+/// The rule that it breaks.
+pub fn check_on(rules: &Rules, checked: Checked, parent: Option<&Block>) -> Result<Valid, Invalid> {
+    let Checked(block) = checked;
+    match parent {
+        Some(parent) => link(rules, parent.view(), &parent.hash(), block.view())?,
+        None => genesis(rules, block.view(), &block.hash())?,
+    }
+    Ok(Valid(block))
+}
+
+/// Checks that a chain may start with `block`.
+///
+/// # Errors
+/// [`Invalid::Genesis`].
+pub fn genesis(rules: &Rules, block: BlockView<'_>, hash: &Hash) -> Result<(), Invalid> {
+    let fits = match &rules.genesis {
+        Genesis::Fixed(fixed) => fixed.hash() == *hash,
+        Genesis::Any { index, proof, previous_hash } => {
+            block.index == *index
+                && block.proof_json() == proof
+                && block.previous_hash.text() == previous_hash
+        }
+    };
+    if fits {
+        return Ok(());
+    }
+    Err(Invalid::Genesis { expected: rules.genesis.to_string(), found: quote(block.text) })
+}
+
+/// Checks that `child` may stand on `parent`, whose hash is `parent_hash`.
+///
+/// # Errors
+/// The first of these rules that it breaks.
+pub fn link(
+    rules: &Rules,
+    parent: BlockView<'_>,
+    parent_hash: &Hash,
+    child: BlockView<'_>,
+) -> Result<(), Invalid> {
+    // Its index is one more than the index of our last block.
+    let expected = parent.index.saturating_add(1);
+    if child.index != expected {
+        return Err(Invalid::Index { expected, found: child.index });
+    }
+    // Its previous_hash is the hash of our last block.
+    if !child.follows(parent_hash) {
+        let found = quote(child.previous_hash.text());
+        return Err(Invalid::PreviousHash { index: child.index, expected: *parent_hash, found });
+    }
+    // Its proof is valid on our last block.
+    let job = rules.job(parent, parent_hash);
+    let digest = job.digest(&*child.proof());
+    if !job.target.is_met_by(&digest) {
+        return Err(Invalid::Proof { index: child.index, digest, target: job.target });
+    }
+    Ok(())
+}
+
+impl Genesis {
+    /// The index of the first block.
+    pub fn index(&self) -> u64 {
+        match self {
+            Genesis::Fixed(block) => block.index(),
+            Genesis::Any { index, .. } => *index,
+        }
+    }
+}
+
+impl core::fmt::Display for Genesis {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Genesis::Fixed(block) => write!(f, "{}", block.text()),
+            Genesis::Any { index, proof, previous_hash } => write!(
+                f,
+                "any block with index {index}, proof {proof} and previous_hash {previous_hash}"
+            ),
+        }
+    }
+}

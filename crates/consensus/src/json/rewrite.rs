@@ -1,0 +1,559 @@
+//! The general way: reads any JSON text and writes its canonical form.
+//!
+//! Everything is written to one buffer in the order in which it comes in. An object whose keys turn
+//! out not to be ascending is put on a list with the places of its members in their right order;
+//! when the value is complete and that list is not empty, a second buffer takes in the first one's
+//! pieces in order, each of them once.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::cmp::Ordering;
+use core::ops::Range;
+
+use super::{JsonError, JsonErrorKind, MAX_DEPTH, float, order, scan, scan::Shape};
+
+pub(super) const MEMBER_NAME: &str = "a member's name in double quotes";
+pub(super) const COLON: &str = "a colon";
+pub(super) const AFTER_MEMBER: &str = "a comma or a closing brace";
+pub(super) const AFTER_ELEMENT: &str = "a comma or a closing bracket";
+const VALUE: &str = "a value";
+const STRING_END: &str = "a string's closing quote";
+
+/// Room for a value is reserved up to here at once; what follows it is not known to belong to it.
+const FIRST_ROOM: usize = 1024;
+
+/// The canonical text of the value that starts at `start`, and the offset after the value.
+/// Arrays and objects around it number `depth`.
+pub(super) fn value(
+    input: &[u8],
+    start: usize,
+    depth: usize,
+) -> Result<(usize, String), JsonError> {
+    let mut rewriter = Rewriter::<true>::new(input, start, depth);
+    let room = input.len().saturating_sub(start).min(FIRST_ROOM);
+    rewriter.out.reserve(room + room / 4);
+    rewriter.value()?;
+    let end = rewriter.at;
+    let mut text = String::from_utf8(rewriter.finish()).expect("only ASCII is written");
+    text.shrink_to_fit();
+    Ok((end, text))
+}
+
+/// The offset after the value that starts at `start`.
+pub(super) fn skip(input: &[u8], start: usize, depth: usize) -> Result<usize, JsonError> {
+    let mut rewriter = Rewriter::<false>::new(input, start, depth);
+    rewriter.value()?;
+    Ok(rewriter.at)
+}
+
+/// A member's place in the output.
+#[derive(Clone, Copy)]
+struct Member {
+    /// Where its name starts, the quote included.
+    start: usize,
+    name_end: usize,
+    /// Where its value ends.
+    end: usize,
+    /// Whether there may be an escape in its name.
+    escapes: bool,
+}
+
+enum Level {
+    Array,
+    Object {
+        /// Where its text starts in the output.
+        start: usize,
+        /// Its first member among those of all open objects.
+        first_member: usize,
+        /// How many objects were on the list of the unsorted when it started.
+        first_unsorted: usize,
+        ascending: bool,
+    },
+}
+
+/// An object that was written with its members in another order.
+struct Unsorted {
+    text: Range<usize>,
+    /// How many of its kind are inside.
+    inside: usize,
+    /// Places of the members that stay, in order, as a range of `Rewriter::sorted`.
+    members: Range<usize>,
+}
+
+/// Reads a value; writes nothing unless `KEEP` is set.
+struct Rewriter<'a, const KEEP: bool> {
+    input: &'a [u8],
+    at: usize,
+    max_levels: usize,
+    out: Vec<u8>,
+    levels: Vec<Level>,
+    /// Members of the open objects.
+    members: Vec<Member>,
+    unsorted: Vec<Unsorted>,
+    sorted: Vec<Range<usize>>,
+}
+
+impl<'a, const KEEP: bool> Rewriter<'a, KEEP> {
+    fn new(input: &'a [u8], at: usize, depth: usize) -> Self {
+        Self {
+            input,
+            at,
+            max_levels: MAX_DEPTH.saturating_sub(depth),
+            out: Vec::new(),
+            levels: Vec::new(),
+            members: Vec::new(),
+            unsorted: Vec::new(),
+            sorted: Vec::new(),
+        }
+    }
+
+    #[inline(always)]
+    fn push(&mut self, text: &[u8]) {
+        if KEEP {
+            self.out.extend_from_slice(text);
+        }
+    }
+
+    #[inline(always)]
+    fn push_input(&mut self, range: Range<usize>) {
+        if KEEP {
+            self.out.extend_from_slice(self.input.get(range).unwrap_or_default());
+        }
+    }
+
+    fn fault<T>(&self, at: usize, kind: JsonErrorKind) -> Result<T, JsonError> {
+        Err(JsonError { at, kind })
+    }
+
+    fn unexpected<T>(&self, wanted: &'static str) -> Result<T, JsonError> {
+        Err(scan::unexpected(self.input, self.at, wanted))
+    }
+
+    #[inline(always)]
+    fn peek(&self) -> Option<u8> {
+        self.input.get(self.at).copied()
+    }
+
+    #[inline(always)]
+    fn skip_whitespace(&mut self) {
+        self.at = scan::whitespace(self.input, self.at);
+    }
+
+    fn value(&mut self) -> Result<(), JsonError> {
+        loop {
+            self.skip_whitespace();
+            match self.peek() {
+                Some(b'"') => {
+                    self.string()?;
+                }
+                Some(b'-' | b'0'..=b'9') => self.number()?,
+                Some(b'{') => {
+                    if self.open(b'}')? {
+                        self.levels.push(Level::Object {
+                            start: self.out.len(),
+                            first_member: self.members.len(),
+                            first_unsorted: self.unsorted.len(),
+                            ascending: true,
+                        });
+                        self.push(b"{");
+                        self.name()?;
+                        continue;
+                    }
+                    self.push(b"{}");
+                }
+                Some(b'[') => {
+                    if self.open(b']')? {
+                        self.levels.push(Level::Array);
+                        self.push(b"[");
+                        continue;
+                    }
+                    self.push(b"[]");
+                }
+                Some(b't') => self.literal("true")?,
+                Some(b'f') => self.literal("false")?,
+                Some(b'n') => self.literal("null")?,
+                Some(b'N') => self.not_finite("NaN")?,
+                Some(b'I') => self.not_finite("Infinity")?,
+                _ => return self.unexpected(VALUE),
+            }
+            if !self.after_value()? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Closes what ends after a value; true if another value is next.
+    #[inline(always)]
+    fn after_value(&mut self) -> Result<bool, JsonError> {
+        loop {
+            let Some(level) = self.levels.last() else { return Ok(false) };
+            self.at = scan::whitespace(self.input, self.at);
+            match (self.input.get(self.at), level) {
+                (Some(b','), Level::Array) => {
+                    self.at += 1;
+                    self.push(b", ");
+                    return Ok(true);
+                }
+                (Some(b','), Level::Object { .. }) => {
+                    self.at += 1;
+                    self.end_member();
+                    self.push(b", ");
+                    self.skip_whitespace();
+                    self.name()?;
+                    return Ok(true);
+                }
+                (Some(b']'), Level::Array) => {
+                    self.at += 1;
+                    self.push(b"]");
+                    self.levels.pop();
+                }
+                (Some(b'}'), &Level::Object { start, first_member, first_unsorted, ascending }) => {
+                    self.at += 1;
+                    self.end_member();
+                    self.push(b"}");
+                    self.levels.pop();
+                    if KEEP && !ascending {
+                        self.sort(start, first_member, first_unsorted);
+                    }
+                    self.members.truncate(first_member);
+                }
+                (_, Level::Array) => return self.unexpected(AFTER_ELEMENT),
+                (_, Level::Object { .. }) => return self.unexpected(AFTER_MEMBER),
+            }
+        }
+    }
+
+    /// Reads an opening bracket; true if something is inside, else the closing one is read too.
+    #[inline(always)]
+    fn open(&mut self, close: u8) -> Result<bool, JsonError> {
+        if self.levels.len() >= self.max_levels {
+            return self.fault(self.at, JsonErrorKind::TooDeep);
+        }
+        self.at += 1;
+        self.skip_whitespace();
+        if self.peek() != Some(close) {
+            return Ok(true);
+        }
+        self.at += 1;
+        Ok(false)
+    }
+
+    /// Reads a member's name and the colon.
+    #[inline(always)]
+    fn name(&mut self) -> Result<(), JsonError> {
+        if self.peek() != Some(b'"') {
+            return self.unexpected(MEMBER_NAME);
+        }
+        let start = self.out.len();
+        let escapes = self.string()?;
+        let name_end = self.out.len();
+        self.skip_whitespace();
+        self.at = scan::byte(self.input, self.at, b':', COLON)?;
+        self.push(b": ");
+        if KEEP {
+            let member = Member { start, name_end, end: name_end, escapes };
+            if let Some(Level::Object { first_member, ascending: ascending @ true, .. }) =
+                self.levels.last_mut()
+            {
+                let before = self.members.get(*first_member..).and_then(<[Member]>::last);
+                *ascending =
+                    before.is_none_or(|before| compare(&self.out, before, &member).is_lt());
+            }
+            self.members.push(member);
+        }
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn end_member(&mut self) {
+        if KEEP && let Some(member) = self.members.last_mut() {
+            member.end = self.out.len();
+        }
+    }
+
+    /// Notes the right order of the object that starts at `start` and was just closed.
+    #[inline(never)]
+    fn sort(&mut self, start: usize, first_member: usize, first_unsorted: usize) {
+        let out = &self.out;
+        let members = self.members.get_mut(first_member..).unwrap_or_default();
+        members.sort_unstable_by(|a, b| compare(out, a, b).then(a.start.cmp(&b.start)));
+        let first = self.sorted.len();
+        for (i, member) in members.iter().enumerate() {
+            // Of members with the same name the last one stays.
+            let last = members.get(i + 1).is_none_or(|next| name(out, member) != name(out, next));
+            if last {
+                self.sorted.push(member.start..member.end);
+            }
+        }
+        let members = first..self.sorted.len();
+        let inside = self.unsorted.len() - first_unsorted;
+        self.unsorted.push(Unsorted { text: start..out.len(), inside, members });
+    }
+
+    #[inline(always)]
+    fn literal(&mut self, name: &'static str) -> Result<(), JsonError> {
+        self.at = scan::literal(self.input, self.at, name)?;
+        self.push(name.as_bytes());
+        Ok(())
+    }
+
+    #[cold]
+    fn not_finite(&mut self, name: &'static str) -> Result<(), JsonError> {
+        scan::literal(self.input, self.at, name)?;
+        self.fault(self.at, JsonErrorKind::NotFinite)
+    }
+
+    #[inline(always)]
+    fn number(&mut self) -> Result<(), JsonError> {
+        let start = self.at;
+        let (end, shape) = scan::number(self.input, start)?;
+        match shape {
+            Shape::Int | Shape::CanonicalFloat => self.push_input(start..end),
+            Shape::NegativeZero => self.push(b"0"),
+            Shape::Float => {
+                let number = self.input.get(start..end).unwrap_or_default();
+                self.push(float::Text::of(number, start)?.as_bytes());
+            }
+        }
+        self.at = end;
+        Ok(())
+    }
+
+    /// Reads a string; true if there may be an escape in its canonical text.
+    #[inline(always)]
+    fn string(&mut self) -> Result<bool, JsonError> {
+        let start = self.at;
+        let end = scan::plain(self.input, start + 1);
+        if self.input.get(end) == Some(&b'"') {
+            self.at = end + 1;
+            self.push_input(start..end + 1);
+            return Ok(false);
+        }
+        self.push_input(start..end);
+        self.at = end;
+        self.rest_of_string()?;
+        Ok(true)
+    }
+
+    /// Reads on in a string, up to its closing quote.
+    fn rest_of_string(&mut self) -> Result<(), JsonError> {
+        let mut high = None;
+        loop {
+            let start = self.at;
+            self.at = scan::plain(self.input, start);
+            if self.at > start {
+                self.push_input(start..self.at);
+                high = None;
+            }
+            match self.peek() {
+                Some(b'"') => {
+                    self.push(b"\"");
+                    self.at += 1;
+                    return Ok(());
+                }
+                Some(b'\\') => {
+                    if let Some(unit) = self.escape()? {
+                        self.join(start, &mut high, unit, true)?;
+                    } else {
+                        high = None;
+                    }
+                }
+                Some(0x7f) => {
+                    self.at += 1;
+                    self.push(b"\\u007f");
+                    high = None;
+                }
+                Some(0x80..) => match self.multibyte()? {
+                    unit @ ..0x1_0000 => self.join(start, &mut high, unit, false)?,
+                    char => {
+                        high = None;
+                        self.push_unit(0xd800 + ((char - 0x1_0000) >> 10));
+                        self.push_unit(0xdc00 + (char & 0x3ff));
+                    }
+                },
+                None => return self.unexpected(STRING_END),
+                Some(found) => {
+                    return self.fault(self.at, JsonErrorKind::ControlCharacter { found });
+                }
+            }
+        }
+    }
+
+    /// Writes a code unit above DEL. `high` tells whether the one just before it is a high
+    /// surrogate, and if so whether it was an escape.
+    #[inline(always)]
+    fn join(
+        &mut self,
+        at: usize,
+        high: &mut Option<bool>,
+        unit: u32,
+        escaped: bool,
+    ) -> Result<(), JsonError> {
+        match (unit, *high) {
+            (0xdc00..0xe000, Some(high_escaped)) if !(high_escaped && escaped) => {
+                return self.fault(at, JsonErrorKind::SplitSurrogatePair);
+            }
+            (0xd800..0xdc00, _) => *high = Some(escaped),
+            _ => *high = None,
+        }
+        self.push_unit(unit);
+        Ok(())
+    }
+
+    /// Reads an escape, and writes it unless it stands for a code unit above DEL.
+    #[inline(always)]
+    fn escape(&mut self) -> Result<Option<u32>, JsonError> {
+        let backslash = self.at;
+        let rest = self.input.get(backslash + 1..).unwrap_or_default();
+        let Some((&letter, rest)) = rest.split_first() else {
+            self.at = self.input.len();
+            return self.unexpected("an escape's letter");
+        };
+        self.at = backslash + 2;
+        match letter {
+            b'"' | b'\\' | b'b' | b'f' | b'n' | b'r' | b't' => self.push(&[b'\\', letter]),
+            b'/' => self.push(b"/"),
+            b'u' => {
+                let digits: Option<&[u8; 4]> = rest.first_chunk();
+                let unit = digits.and_then(|digits| {
+                    digits.iter().try_fold(0, |unit, &digit| {
+                        Some(unit << 4 | char::from(digit).to_digit(16)?)
+                    })
+                });
+                let Some(unit) = unit else {
+                    return self.fault(backslash, JsonErrorKind::BadEscape);
+                };
+                self.at = backslash + 6;
+                if unit >= 0x7f {
+                    return Ok(Some(unit));
+                }
+                push_ascii(self, unit as u8);
+            }
+            _ => return self.fault(backslash, JsonErrorKind::BadEscape),
+        }
+        Ok(None)
+    }
+
+    /// Reads a character of more than one byte, a surrogate being one of three.
+    #[inline(always)]
+    fn multibyte(&mut self) -> Result<u32, JsonError> {
+        let bytes = self.input.get(self.at..).unwrap_or_default();
+        let (len, lowest) = match bytes.first() {
+            Some(0xc2..=0xdf) => (2, 0x80),
+            Some(0xe0..=0xef) => (3, 0x800),
+            Some(0xf0..=0xf4) => (4, 0x1_0000),
+            _ => return self.fault(self.at, JsonErrorKind::NotUtf8),
+        };
+        let Some((&first, rest)) = bytes.get(..len).and_then(<[u8]>::split_first) else {
+            return self.fault(self.at, JsonErrorKind::NotUtf8);
+        };
+        let lead = u32::from(first) & (0x7f >> len);
+        let char = rest.iter().try_fold(lead, |char, &byte| {
+            (byte & 0xc0 == 0x80).then(|| char << 6 | u32::from(byte & 0x3f))
+        });
+        match char {
+            Some(char) if (lowest..0x11_0000).contains(&char) => {
+                self.at += len;
+                Ok(char)
+            }
+            _ => self.fault(self.at, JsonErrorKind::NotUtf8),
+        }
+    }
+
+    #[inline(always)]
+    fn push_unit(&mut self, unit: u32) {
+        self.push(&escaped(unit));
+    }
+
+    /// The whole text, with every object in order.
+    fn finish(mut self) -> Vec<u8> {
+        if self.unsorted.is_empty() {
+            return self.out;
+        }
+        self.unsorted.sort_unstable_by_key(|object| object.text.start);
+        let mut text = Vec::with_capacity(self.out.len());
+        // Pieces of the first buffer that are still to be copied, the next one on top.
+        let mut left = Vec::new();
+        left.push(Piece::Text { text: 0..self.out.len(), unsorted: 0..self.unsorted.len() });
+        while let Some(piece) = left.pop() {
+            match piece {
+                Piece::Text { text: range, unsorted } => {
+                    let object = self.unsorted.get(unsorted.clone()).and_then(<[_]>::first);
+                    let end = object.map_or(range.end, |object| object.text.start);
+                    text.extend_from_slice(self.out.get(range.start..end).unwrap_or_default());
+                    if let Some(object) = object {
+                        text.push(b'{');
+                        let inside = unsorted.start + 1..unsorted.start + 1 + object.inside;
+                        left.push(Piece::Text {
+                            text: object.text.end..range.end,
+                            unsorted: inside.end..unsorted.end,
+                        });
+                        let members = object.members.clone();
+                        left.push(Piece::Members { members, first: true, unsorted: inside });
+                    }
+                }
+                Piece::Members { mut members, first, unsorted } => {
+                    let Some(member) = members.next().and_then(|n| self.sorted.get(n)) else {
+                        text.push(b'}');
+                        continue;
+                    };
+                    if !first {
+                        text.extend_from_slice(b", ");
+                    }
+                    let objects = self.unsorted.get(unsorted.clone()).unwrap_or_default();
+                    let before = |at: usize| {
+                        unsorted.start + objects.partition_point(|object| object.text.start < at)
+                    };
+                    let inside = before(member.start)..before(member.end);
+                    left.push(Piece::Members { members, first: false, unsorted });
+                    left.push(Piece::Text { text: member.clone(), unsorted: inside });
+                }
+            }
+        }
+        text
+    }
+}
+
+/// What is to be copied, and the unsorted objects in it.
+enum Piece {
+    Text { text: Range<usize>, unsorted: Range<usize> },
+    Members { members: Range<usize>, first: bool, unsorted: Range<usize> },
+}
+
+#[inline(always)]
+fn compare(out: &[u8], a: &Member, b: &Member) -> Ordering {
+    order::compare(name(out, a), name(out, b), a.escapes || b.escapes)
+}
+
+/// The content of a member's name.
+#[inline(always)]
+fn name<'o>(out: &'o [u8], member: &Member) -> &'o [u8] {
+    out.get(member.start + 1..member.name_end - 1).unwrap_or_default()
+}
+
+fn push_ascii<const KEEP: bool>(rewriter: &mut Rewriter<'_, KEEP>, byte: u8) {
+    match short_escape(byte) {
+        Some(letter) => rewriter.push(&[b'\\', letter]),
+        None if byte < 0x20 => rewriter.push(&escaped(byte.into())),
+        None => rewriter.push(&[byte]),
+    }
+}
+
+/// The letter after the backslash, for the characters that have such an escape.
+pub(super) fn short_escape(byte: u8) -> Option<u8> {
+    Some(match byte {
+        0x08 => b'b',
+        b'\t' => b't',
+        b'\n' => b'n',
+        0x0c => b'f',
+        b'\r' => b'r',
+        b'"' | b'\\' => byte,
+        _ => return None,
+    })
+}
+
+/// The escape of a UTF-16 code unit.
+pub(super) fn escaped(unit: u32) -> [u8; 6] {
+    let digit = |shift: u32| b"0123456789abcdef"[(unit >> shift & 0xf) as usize];
+    [b'\\', b'u', digit(12), digit(8), digit(4), digit(0)]
+}

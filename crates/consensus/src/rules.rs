@@ -1,0 +1,213 @@
+//! A chain's rules as data. The presets are values; a chain file is another.
+
+use alloc::borrow::Cow;
+use alloc::format;
+use alloc::string::{String, ToString};
+
+use ethnum::U256;
+
+use crate::block::{Block, BlockView, Timestamp};
+use crate::hash::Hash;
+use crate::job::{Job, Target};
+use crate::json::push_string;
+
+/// Everything that decides what is valid, and what the coin of a new block says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rules {
+    /// What people call the chain; not part of its id.
+    pub name: String,
+    /// Where the chain starts.
+    pub genesis: Genesis,
+    /// What is hashed before and after a proof.
+    pub puzzle: Puzzle,
+    /// How small the digest must be.
+    pub difficulty: Difficulty,
+    /// What a node writes into the coin of a new block; not checked, and not part of the id.
+    pub issuance: Issuance,
+}
+
+/// Where a chain starts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Genesis {
+    /// The same block on every node.
+    Fixed(Block),
+    /// Any block of this shape: each node writes its own, and the longest chain wins across them.
+    /// The texts are canonical JSON.
+    Any {
+        /// The first block's index.
+        index: u64,
+        /// The first block's proof.
+        proof: String,
+        /// The first block's previous hash.
+        previous_hash: String,
+    },
+}
+
+/// What is hashed before and after a proof.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Puzzle {
+    /// The last proof, then the proof. It commits to nothing else: every future proof can be
+    /// computed today, and a block's transactions can be rewritten for free.
+    LastProof,
+    /// The canonical JSON of the last block, then the proof. It binds the previous block, not the
+    /// one that the proof is for.
+    LastBlock,
+    /// The last proof, the proof, then the hash of the last block.
+    LastProofAndHash,
+}
+
+/// How small the digest of a proof must be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Difficulty {
+    /// The same for every block.
+    Fixed(Target),
+}
+
+/// What a new block pays to its miner. The texts are canonical JSON.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Issuance {
+    /// The sender of the coin: `"0"`, or the number 0 in Lecture I.
+    pub sender: String,
+    /// The amount of the coin.
+    pub amount: String,
+}
+
+impl Genesis {
+    /// The first block of a new node's chain: the fixed one, or one of the shape with this time.
+    pub fn block(&self, now: Timestamp) -> Block {
+        match self {
+            Self::Fixed(block) => block.clone(),
+            Self::Any { index, proof, previous_hash } => {
+                let text = format!(
+                    r#"{{"index": {index}, "previous_hash": {previous_hash}, "proof": {proof}, "timestamp": {now}, "transactions": []}}"#
+                );
+                Block::of_canonical(&text).expect("a genesis of this shape is a block")
+            }
+        }
+    }
+}
+
+/// The genesis block of the course: hard coded, so that every node starts alike.
+const LECTURE_GENESIS: &str =
+    r#"{"index": 1, "previous_hash": null, "proof": 99, "timestamp": 0, "transactions": []}"#;
+
+/// What can be asked of a preset that does not exist.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("there is no chain \"{0}\"; there are lecture, course and dvf, or name a chain file")]
+pub struct UnknownPreset(pub String);
+
+impl Rules {
+    /// The names of the presets.
+    pub const PRESETS: [&'static str; 3] = ["lecture", "course", "dvf"];
+
+    /// The rules of the course's notes, Lecture II: 4 zeros.
+    pub fn lecture() -> Self {
+        Self {
+            name: "lecture".into(),
+            genesis: Genesis::Fixed(lecture_genesis()),
+            puzzle: Puzzle::LastProof,
+            difficulty: Difficulty::Fixed(Target::from_zeros(4)),
+            issuance: Issuance { sender: r#""0""#.into(), amount: "1".into() },
+        }
+    }
+
+    /// The rules of the same course in autumn 2019: work over the last block, 6 zeros.
+    pub fn course() -> Self {
+        Self {
+            name: "course".into(),
+            puzzle: Puzzle::LastBlock,
+            difficulty: Difficulty::Fixed(Target::from_zeros(6)),
+            ..Self::lecture()
+        }
+    }
+
+    /// The rules of the tutorial that the course is built on: any genesis of its shape, 4 zeros.
+    pub fn dvf() -> Self {
+        Self {
+            name: "dvf".into(),
+            genesis: Genesis::Any { index: 1, proof: "100".into(), previous_hash: r#""1""#.into() },
+            puzzle: Puzzle::LastProofAndHash,
+            ..Self::lecture()
+        }
+    }
+
+    /// The preset of that name.
+    ///
+    /// # Errors
+    /// [`UnknownPreset`], which lists those that exist.
+    pub fn preset(name: &str) -> Result<Self, UnknownPreset> {
+        match name {
+            "lecture" => Ok(Self::lecture()),
+            "course" => Ok(Self::course()),
+            "dvf" => Ok(Self::dvf()),
+            _ => Err(UnknownPreset(name.to_string())),
+        }
+    }
+
+    /// The same rules with a fixed target of `zeros` zero digits.
+    pub fn with_zeros(mut self, zeros: u8) -> Self {
+        self.difficulty = Difficulty::Fixed(Target::from_zeros(zeros));
+        self
+    }
+
+    /// The chain's id: the hash of the rules that decide what is valid, and of the genesis block.
+    /// Nodes with different ids don't mix. A tagged hash in the manner of BIP-340, tag
+    /// `blocksmith/chain`, over canonical JSON.
+    pub fn chain_id(&self) -> Hash {
+        let genesis = match &self.genesis {
+            Genesis::Fixed(block) => block.text().to_string(),
+            Genesis::Any { index, proof, previous_hash } => format!(
+                r#"{{"index": {index}, "previous_hash": {previous_hash}, "proof": {proof}}}"#
+            ),
+        };
+        let puzzle = match self.puzzle {
+            Puzzle::LastProof => "last_proof",
+            Puzzle::LastBlock => "last_block",
+            Puzzle::LastProofAndHash => "last_proof_and_hash",
+        };
+        let difficulty = match self.difficulty {
+            Difficulty::Fixed(target) => format!(r#"{{"fixed": "{target}"}}"#),
+        };
+        let mut text = format!(r#"{{"difficulty": {difficulty}, "genesis": {genesis}, "puzzle": "#);
+        push_string(&mut text, puzzle);
+        text.push('}');
+        tagged_hash("blocksmith/chain", text.as_bytes())
+    }
+
+    /// The target of the block after `parent`.
+    pub fn target_after(&self, _parent: BlockView<'_>) -> Target {
+        match self.difficulty {
+            Difficulty::Fixed(target) => target,
+        }
+    }
+
+    /// The work that a block on top of `parent` stands for.
+    pub fn work_after(&self, parent: BlockView<'_>) -> U256 {
+        self.target_after(parent).work()
+    }
+
+    /// What a proof must satisfy on top of `parent`, whose hash is `parent_hash`.
+    pub fn job<'a>(&self, parent: BlockView<'a>, parent_hash: &Hash) -> Job<'a> {
+        let last_proof = || match parent.proof() {
+            Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
+            Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+        };
+        let (prefix, suffix) = match self.puzzle {
+            Puzzle::LastProof => (last_proof(), Cow::Borrowed(&[][..])),
+            Puzzle::LastBlock => (Cow::Borrowed(parent.text.as_bytes()), Cow::Borrowed(&[][..])),
+            Puzzle::LastProofAndHash => (last_proof(), Cow::Owned(parent_hash.hex().to_vec())),
+        };
+        Job { prefix, suffix, target: self.target_after(parent) }
+    }
+}
+
+fn lecture_genesis() -> Block {
+    Block::of_canonical(LECTURE_GENESIS).expect("the genesis of the course is a block")
+}
+
+/// SHA-256(SHA-256(tag) ‖ SHA-256(tag) ‖ message), as BIP-340 defines it.
+pub fn tagged_hash(tag: &str, message: &[u8]) -> Hash {
+    use sha2::{Digest, Sha256};
+    let tag = Sha256::digest(tag);
+    Hash(Sha256::new().chain_update(tag).chain_update(tag).chain_update(message).finalize().into())
+}

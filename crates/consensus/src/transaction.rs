@@ -1,0 +1,94 @@
+//! A transaction of the Python rule sets: whatever JSON value a block's list holds, known by its
+//! canonical text.
+
+use alloc::borrow::Cow;
+use alloc::format;
+use alloc::sync::Arc;
+
+use crate::block::quote;
+use crate::json::{Kind, Value};
+
+/// The longest text of a transaction that a node queues, in bytes. Blocks of others may hold longer
+/// ones.
+pub const MAX_TRANSACTION_BYTES: usize = 100_000;
+
+/// Why a value is not queued as a transaction.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unqueueable {
+    /// `sender`, `recipient` or `amount` is missing.
+    #[error("the transaction has no \"{field}\"")]
+    Missing {
+        /// The field's name.
+        field: &'static str,
+    },
+    /// The value is not an object.
+    #[error("a transaction is a JSON object, not {found}")]
+    NotAnObject {
+        /// The start of what stands there.
+        found: alloc::string::String,
+    },
+    /// The text is longer than [`MAX_TRANSACTION_BYTES`].
+    #[error("the transaction has {found} bytes; at most {MAX_TRANSACTION_BYTES} are queued")]
+    TooLong {
+        /// Bytes of the text.
+        found: usize,
+    },
+}
+
+/// An unsigned transaction. Equal texts are equal transactions: where it matters which is meant,
+/// it is known by its block and position.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Transaction {
+    text: Arc<str>,
+}
+
+impl Transaction {
+    /// Writes a transaction from the canonical texts of its three fields.
+    pub fn new(sender: Value<'_>, recipient: Value<'_>, amount: Value<'_>) -> Self {
+        let (sender, recipient, amount) = (sender.text(), recipient.text(), amount.text());
+        Self {
+            text: format!(
+                r#"{{"amount": {amount}, "recipient": {recipient}, "sender": {sender}}}"#
+            )
+            .into(),
+        }
+    }
+
+    /// Takes `sender`, `recipient` and `amount` out of a request's body, as a Python node does;
+    /// anything else in it is not part of the transaction.
+    ///
+    /// # Errors
+    /// Which field is missing, or that the text is too long.
+    pub fn from_request(body: Value<'_>) -> Result<Self, Unqueueable> {
+        if body.kind() != Kind::Object {
+            return Err(Unqueueable::NotAnObject { found: quote(body.text()) });
+        }
+        let field = |name| body.get(name).ok_or(Unqueueable::Missing { field: name });
+        let transaction = Self::new(field("sender")?, field("recipient")?, field("amount")?);
+        match transaction.text.len() {
+            found if found > MAX_TRANSACTION_BYTES => Err(Unqueueable::TooLong { found }),
+            _ => Ok(transaction),
+        }
+    }
+
+    /// Takes an element of a block's list.
+    pub fn of_block(value: Value<'_>) -> Self {
+        Self { text: value.text().into() }
+    }
+
+    /// The canonical text.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Who pays, as the party that [`party`] names; `None` if the field is missing.
+    pub fn sender(&self) -> Option<Cow<'_, str>> {
+        Value::of_canonical(&self.text).get("sender").map(party)
+    }
+}
+
+/// The name under which a value counts as a party, Python's `str()` of it: the number 0 and the
+/// text `"0"` are one party.
+pub fn party(value: Value<'_>) -> Cow<'_, str> {
+    value.as_str().unwrap_or(Cow::Borrowed(value.text()))
+}

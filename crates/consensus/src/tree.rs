@@ -1,0 +1,314 @@
+//! All known blocks: the best chain, which the store holds, and the side branches, which stay in
+//! memory and can win later.
+//!
+//! The chain with the most work is the best; of two with the same work, the one that was seen
+//! first. Memory holds the tip and the side branches, within [`Limits`]; everything below the tip
+//! is asked of an [`Ancestry`].
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use ethnum::U256;
+
+use crate::block::Block;
+use crate::check::{Checked, Invalid, check_on};
+use crate::hash::Hash;
+use crate::rules::Rules;
+
+/// A block in its place: with the work of the whole chain that ends in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Linked {
+    /// The block.
+    pub block: Block,
+    /// The sum of the work of all blocks from the one after genesis to this one.
+    pub work: U256,
+}
+
+/// The best chain as somebody else holds it: a store, or a vector in a test.
+pub trait Ancestry {
+    /// What can go wrong when asking.
+    type Error;
+
+    /// The index of a block of the best chain; `None` if the block is not on it.
+    ///
+    /// # Errors
+    /// Those of whoever holds the chain.
+    fn index_of(&self, hash: &Hash) -> Result<Option<u64>, Self::Error>;
+
+    /// The block of the best chain at `index`; `None` beyond the tip or before genesis.
+    ///
+    /// # Errors
+    /// Those of whoever holds the chain.
+    fn at(&self, index: u64) -> Result<Option<Linked>, Self::Error>;
+}
+
+/// A change of the best chain: what leaves it, the tip first, then what joins it, the lowest first.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ChangeSet {
+    /// The blocks that are no longer on the best chain, the former tip first.
+    pub disconnected: Vec<Linked>,
+    /// The blocks that are on it now, the lowest first.
+    pub connected: Vec<Linked>,
+}
+
+/// What became of a block that breaks no rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Inserted {
+    /// The best chain now ends in it.
+    NewTip(ChangeSet),
+    /// It stands on a branch that has no more work than the best chain.
+    SideBranch,
+    /// It was there already.
+    Known,
+    /// It stands on a branch with less work than all others, and [`Limits`] are reached.
+    NoRoom,
+}
+
+/// Why a block did not get into the tree.
+#[derive(Debug)]
+pub enum NotInserted<E> {
+    /// It breaks a rule.
+    Invalid(Invalid),
+    /// Its parent is not known: perhaps it comes later.
+    Orphan(Checked),
+    /// The best chain could not be read.
+    Ancestry(E),
+}
+
+/// Bounds of the side branches in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// The most blocks.
+    pub blocks: usize,
+    /// The most bytes of their texts together.
+    pub bytes: usize,
+}
+
+impl Default for Limits {
+    /// A million blocks, 256 MiB.
+    fn default() -> Self {
+        Self { blocks: 1_000_000, bytes: 256 << 20 }
+    }
+}
+
+#[derive(Debug)]
+struct Side {
+    linked: Linked,
+    parent: Option<Hash>,
+    arrival: u64,
+}
+
+/// The place of a leaf in the order of eviction: the least work goes first, of equals the latest.
+type LeafKey = (U256, core::cmp::Reverse<u64>, Hash);
+
+/// All known blocks of one chain.
+#[derive(Debug)]
+pub struct Tree {
+    rules: Arc<Rules>,
+    limits: Limits,
+    tip: Linked,
+    side: BTreeMap<Hash, Side>,
+    /// How many blocks of `side` stand on a block, wherever that one is.
+    children: BTreeMap<Hash, usize>,
+    /// The blocks of `side` that nothing stands on.
+    leaves: BTreeSet<LeafKey>,
+    side_bytes: usize,
+    arrivals: u64,
+}
+
+impl Tree {
+    /// A tree whose best chain ends in `tip`, without side branches.
+    pub fn new(rules: Arc<Rules>, tip: Linked, limits: Limits) -> Self {
+        Self {
+            rules,
+            limits,
+            tip,
+            side: BTreeMap::new(),
+            children: BTreeMap::new(),
+            leaves: BTreeSet::new(),
+            side_bytes: 0,
+            arrivals: 0,
+        }
+    }
+
+    /// The rules of the chain.
+    pub fn rules(&self) -> &Arc<Rules> {
+        &self.rules
+    }
+
+    /// The end of the best chain.
+    pub fn tip(&self) -> &Linked {
+        &self.tip
+    }
+
+    /// How many blocks are on side branches.
+    pub fn side_blocks(&self) -> usize {
+        self.side.len()
+    }
+
+    /// Whether the block is on the best chain or on a side branch.
+    ///
+    /// # Errors
+    /// Those of the ancestry.
+    pub fn contains<A: Ancestry>(&self, hash: &Hash, chain: &A) -> Result<bool, A::Error> {
+        Ok(*hash == self.tip.block.hash()
+            || self.side.contains_key(hash)
+            || chain.index_of(hash)?.is_some())
+    }
+
+    /// Puts a block into its place. `chain` holds the best chain up to and including
+    /// [`Tree::tip`]; whoever calls applies the change set to it before the next call.
+    ///
+    /// # Errors
+    /// The rule that the block breaks, an unknown parent, or an ancestry that can't be read.
+    pub fn insert<A: Ancestry>(
+        &mut self,
+        checked: Checked,
+        chain: &A,
+    ) -> Result<Inserted, NotInserted<A::Error>> {
+        let hash = checked.block().hash();
+        if checked.block().parent() != Some(self.tip.block.hash())
+            && self.contains(&hash, chain).map_err(NotInserted::Ancestry)?
+        {
+            return Ok(Inserted::Known);
+        }
+        if checked.block().index() == self.rules.genesis.index() {
+            return self.insert_genesis(checked, chain);
+        }
+        let parent = match checked.block().parent() {
+            Some(parent) => self.linked(&parent, chain).map_err(NotInserted::Ancestry)?,
+            None => None,
+        };
+        let Some(parent) = parent else { return Err(NotInserted::Orphan(checked)) };
+        let work = parent.work.saturating_add(self.rules.work_after(parent.block.view()));
+        let block = check_on(&self.rules, checked, Some(&parent.block))
+            .map_err(NotInserted::Invalid)?
+            .into_block();
+        self.place(Linked { block, work }, Some(parent.block.hash()), chain)
+    }
+
+    fn insert_genesis<A: Ancestry>(
+        &mut self,
+        checked: Checked,
+        chain: &A,
+    ) -> Result<Inserted, NotInserted<A::Error>> {
+        let block =
+            check_on(&self.rules, checked, None).map_err(NotInserted::Invalid)?.into_block();
+        self.place(Linked { block, work: U256::ZERO }, None, chain)
+    }
+
+    fn linked<A: Ancestry>(&self, hash: &Hash, chain: &A) -> Result<Option<Linked>, A::Error> {
+        if *hash == self.tip.block.hash() {
+            return Ok(Some(self.tip.clone()));
+        }
+        if let Some(side) = self.side.get(hash) {
+            return Ok(Some(side.linked.clone()));
+        }
+        match chain.index_of(hash)? {
+            Some(index) => chain.at(index),
+            None => Ok(None),
+        }
+    }
+
+    fn place<A: Ancestry>(
+        &mut self,
+        new: Linked,
+        parent: Option<Hash>,
+        chain: &A,
+    ) -> Result<Inserted, NotInserted<A::Error>> {
+        if parent == Some(self.tip.block.hash()) {
+            self.tip = new.clone();
+            return Ok(Inserted::NewTip(ChangeSet {
+                disconnected: Vec::new(),
+                connected: [new].into(),
+            }));
+        }
+        if new.work > self.tip.work {
+            return self.reorganize(new, parent, chain).map_err(NotInserted::Ancestry);
+        }
+        let hash = new.block.hash();
+        self.keep(new, parent);
+        self.evict();
+        Ok(if self.side.contains_key(&hash) { Inserted::SideBranch } else { Inserted::NoRoom })
+    }
+
+    /// Makes `new` the tip: reads everything first, so that an error changes nothing.
+    fn reorganize<A: Ancestry>(
+        &mut self,
+        new: Linked,
+        parent: Option<Hash>,
+        chain: &A,
+    ) -> Result<Inserted, A::Error> {
+        let mut branch = Vec::new();
+        let mut lowest = new.block.index();
+        let mut below = parent;
+        while let Some(side) = below.and_then(|hash| self.side.get(&hash)) {
+            branch.push(side.linked.block.hash());
+            lowest = side.linked.block.index();
+            below = side.parent;
+        }
+        let mut disconnected = Vec::new();
+        for index in (lowest..=self.tip.block.index()).rev() {
+            disconnected.extend(chain.at(index)?);
+        }
+
+        self.tip = new.clone();
+        let mut connected = Vec::with_capacity(branch.len() + 1);
+        for hash in branch.iter().rev() {
+            connected.extend(self.remove(hash));
+        }
+        connected.push(new);
+        for linked in disconnected.iter().rev() {
+            self.keep(linked.clone(), linked.block.parent());
+        }
+        self.evict();
+        Ok(Inserted::NewTip(ChangeSet { disconnected, connected }))
+    }
+
+    fn leaf_key(hash: Hash, side: &Side) -> LeafKey {
+        (side.linked.work, core::cmp::Reverse(side.arrival), hash)
+    }
+
+    fn keep(&mut self, linked: Linked, parent: Option<Hash>) {
+        let hash = linked.block.hash();
+        if let Some(parent) = parent {
+            *self.children.entry(parent).or_default() += 1;
+            if let Some(side) = self.side.get(&parent) {
+                self.leaves.remove(&Self::leaf_key(parent, side));
+            }
+        }
+        self.side_bytes += linked.block.text().len();
+        self.arrivals += 1;
+        let side = Side { linked, parent, arrival: self.arrivals };
+        if !self.children.contains_key(&hash) {
+            self.leaves.insert(Self::leaf_key(hash, &side));
+        }
+        self.side.insert(hash, side);
+    }
+
+    fn remove(&mut self, hash: &Hash) -> Option<Linked> {
+        let side = self.side.remove(hash)?;
+        self.side_bytes -= side.linked.block.text().len();
+        self.leaves.remove(&Self::leaf_key(*hash, &side));
+        if let Some(parent) = side.parent
+            && let Some(count) = self.children.get_mut(&parent)
+        {
+            *count -= 1;
+            if *count == 0 {
+                self.children.remove(&parent);
+                if let Some(side) = self.side.get(&parent) {
+                    self.leaves.insert(Self::leaf_key(parent, side));
+                }
+            }
+        }
+        Some(side.linked)
+    }
+
+    fn evict(&mut self) {
+        while self.side.len() > self.limits.blocks || self.side_bytes > self.limits.bytes {
+            let Some((_, _, hash)) = self.leaves.first().copied() else { break };
+            self.remove(&hash);
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! The lowest valid proof at or above a start.
+//!
+//! Numbers are handed out in ascending ranges from one counter. A thread that has taken a range
+//! finishes it, unless there is a hit below it already; a cancellation counts only before it takes
+//! the next. So below the lowest hit nothing is left out, and that hit is the lowest there is,
+//! whatever the threads did meanwhile.
+
+mod portable;
+mod template;
+
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::thread;
+
+use blocksmith_consensus::hash::Hash;
+use blocksmith_consensus::job::Job;
+
+use self::template::{Message, Template};
+
+/// The largest proof that is tried: 19 nines, the last number of a length that fits 64 bits whole.
+pub const MAX_PROOF: u64 = 9_999_999_999_999_999_999;
+
+/// About how many compressions a thread does between two looks at the others. Half a millisecond
+/// with the processor's own SHA-256, some two without.
+const RANGE_COMPRESSIONS: u64 = 10_000;
+
+/// A search for the lowest valid proof at or above `start`.
+///
+/// ```
+/// # use std::{borrow::Cow, num::NonZeroUsize};
+/// use blocksmith_consensus::job::{Job, Target};
+/// use blocksmith_miner::search::{Control, Outcome, Search};
+///
+/// let target = Target::from_zeros(4);
+/// let job = Job { prefix: Cow::Borrowed(b"99"), suffix: Cow::Borrowed(b""), target };
+/// let search = Search { job: &job, start: 0, threads: NonZeroUsize::MIN };
+/// let outcome = search.run(&Control::new());
+/// assert!(matches!(outcome, Outcome::Found { proof: 74_581, .. }));
+/// ```
+#[derive(Debug, Clone, Copy)]
+pub struct Search<'a> {
+    /// What a proof must satisfy.
+    pub job: &'a Job<'a>,
+    /// The first proof that is tried.
+    pub start: u64,
+    /// How many threads share the work. One works on the caller's thread alone, and so do the
+    /// others if the system refuses to start them: the answer never depends on it.
+    pub threads: NonZeroUsize,
+}
+
+/// How a search ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// The lowest valid proof at or above the start. Also after a cancellation, when it was found
+    /// before that was seen.
+    Found {
+        /// The number whose decimal digits are hashed.
+        proof: u64,
+        /// SHA-256(prefix ‖ proof ‖ suffix).
+        digest: Hash,
+    },
+    /// Cancelled before anything was found.
+    Cancelled,
+    /// Nothing from the start to [`MAX_PROOF`] is valid.
+    Exhausted,
+}
+
+/// What a running search shares with whoever watches it. A new search takes a new one: tries add
+/// up, and a cancellation stays.
+#[derive(Debug, Default)]
+pub struct Control {
+    cancelled: AtomicBool,
+    tries: AtomicU64,
+}
+
+impl Control {
+    /// Not cancelled, no tries yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Asks the search to stop, which it does within some milliseconds. Asking twice is once.
+    pub fn cancel(&self) {
+        self.cancelled.store(true, Relaxed);
+    }
+
+    /// Whether the search was asked to stop.
+    pub fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Relaxed)
+    }
+
+    /// How many proofs were hashed: while the search runs some milliseconds behind, afterwards
+    /// exact. One thread that found a proof has tried `proof - start + 1`; more threads have tried
+    /// some above it as well, and those count too.
+    pub fn tries(&self) -> u64 {
+        self.tries.load(Relaxed)
+    }
+}
+
+impl Search<'_> {
+    /// Searches until a proof is found, `control` is cancelled or no number is left.
+    pub fn run(&self, control: &Control) -> Outcome {
+        if self.start > MAX_PROOF {
+            return Outcome::Exhausted;
+        }
+        let hunt = Hunt::new(self, control);
+        thread::scope(|scope| {
+            for _ in 1..self.threads.get() {
+                let helper = thread::Builder::new().name("miner".into());
+                if helper.spawn_scoped(scope, || hunt.work()).is_err() {
+                    break;
+                }
+            }
+            hunt.work();
+        });
+        hunt.outcome(self.job)
+    }
+}
+
+/// What the threads of one search share.
+struct Hunt<'a> {
+    message: Message<'a>,
+    control: &'a Control,
+    start: u64,
+    /// Numbers in a range: a power of ten, and ranges start at its multiples, so that the leading
+    /// digits stay the same through a range.
+    stride: u64,
+    /// Where the next range starts. All numbers below it, from the start on, are taken.
+    next: AtomicU64,
+    /// The lowest valid proof so far, or `u64::MAX`.
+    lowest: AtomicU64,
+}
+
+impl<'a> Hunt<'a> {
+    fn new(search: &Search<'a>, control: &'a Control) -> Self {
+        let message = Message::new(search.job);
+        let tries = (RANGE_COMPRESSIONS / message.compressions()).max(1);
+        let stride = 10_u64.pow(tries.ilog10());
+        Self {
+            message,
+            control,
+            start: search.start,
+            stride,
+            next: AtomicU64::new(search.start - search.start % stride),
+            lowest: AtomicU64::new(u64::MAX),
+        }
+    }
+
+    fn work(&self) {
+        let mut template = self.message.template(digits(self.start));
+        while !self.control.is_cancelled() {
+            let range = self.next.fetch_add(self.stride, Relaxed);
+            if range > MAX_PROOF || range > self.lowest.load(Relaxed) {
+                return;
+            }
+            self.search_range(&mut template, range);
+        }
+    }
+
+    fn search_range(&self, template: &mut Template, range: u64) {
+        let end = (range + self.stride).min(MAX_PROOF + 1);
+        let mut from = range.max(self.start);
+        // More than one turn only where numbers grow by a digit.
+        while from < end {
+            let digits = digits(from);
+            if template.digits() != digits {
+                *template = self.message.template(digits);
+            }
+            let to = end.min(10_u64.pow(digits as u32));
+            let hit = portable::first_hit(template, from..to);
+            let tried = hit.map_or(to, |proof| proof + 1) - from;
+            self.control.tries.fetch_add(tried, Relaxed);
+            if let Some(proof) = hit {
+                self.lowest.fetch_min(proof, Relaxed);
+                return;
+            }
+            from = to;
+        }
+    }
+
+    /// When all threads have stopped.
+    fn outcome(&self, job: &Job<'_>) -> Outcome {
+        match self.lowest.load(Relaxed) {
+            u64::MAX if self.next.load(Relaxed) > MAX_PROOF => Outcome::Exhausted,
+            u64::MAX => Outcome::Cancelled,
+            proof => {
+                let digest = job.digest(proof.to_string());
+                assert!(job.target.is_met_by(&digest), "the search and the rules hash alike");
+                Outcome::Found { proof, digest }
+            }
+        }
+    }
+}
+
+/// How many decimal digits `number` has.
+fn digits(number: u64) -> usize {
+    number.checked_ilog10().unwrap_or(0) as usize + 1
+}

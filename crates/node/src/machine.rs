@@ -1,0 +1,440 @@
+//! The machine: one input at a time, what follows from it as values.
+
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use blocksmith_consensus::block::MAX_BLOCK_BYTES;
+use blocksmith_consensus::json::Value;
+use blocksmith_consensus::tree::{Inserted, Limits, NotInserted};
+use blocksmith_consensus::{
+    Ancestry, Block, ChangeSet, Hash, Invalid, Linked, Malformed, Proof, Rules, Timestamp,
+    Transaction, Tree, check_alone,
+};
+
+use crate::orphans::Orphans;
+use crate::peers::{Address, Peers};
+use crate::queue::{Queue, QueueChange};
+
+/// Room that a block keeps for its other fields and the coin, in bytes.
+const BLOCK_OVERHEAD_BYTES: usize = 200_000;
+
+/// What a machine starts with, as a store kept it.
+#[derive(Debug)]
+pub struct Start {
+    /// The rules of the chain.
+    pub rules: Arc<Rules>,
+    /// The end of the best chain.
+    pub tip: Linked,
+    /// The queue.
+    pub queue: Vec<(u64, Transaction)>,
+    /// The registered peers.
+    pub peers: Vec<Address>,
+    /// The addresses under which this node itself is reached.
+    pub own_addresses: Vec<Address>,
+    /// Bounds of the side branches.
+    pub limits: Limits,
+}
+
+/// Something that a node hears.
+#[derive(Debug, Clone)]
+pub enum Input {
+    /// A block, from a peer if it says which.
+    Block {
+        /// The block.
+        block: Block,
+        /// Who sent it.
+        from: Option<Address>,
+    },
+    /// Blocks that were asked for, the lowest first.
+    Branch {
+        /// The blocks.
+        blocks: Vec<Block>,
+        /// Who was asked.
+        from: Address,
+        /// Whether more follow at once; nobody is told of a tip before the last.
+        more: bool,
+    },
+    /// A proof for the next block.
+    Proof {
+        /// The proof.
+        proof: Proof,
+        /// Who gets the coin, as canonical JSON.
+        recipient: String,
+        /// The block that the proof is for; `None` for whatever is the tip.
+        on: Option<Hash>,
+    },
+    /// A transaction for the queue.
+    Transaction(Transaction),
+    /// Peers to keep.
+    Register(Vec<Address>),
+    /// A peer that was asked answered.
+    Answered {
+        /// Who was asked.
+        peer: Address,
+        /// The index and the hash of the end of its best chain.
+        tip: Option<(u64, Hash)>,
+    },
+    /// A peer did not answer, or not with anything of use.
+    Failed {
+        /// Who was asked or told.
+        peer: Address,
+    },
+    /// An address turned out to be this node itself.
+    IsSelf {
+        /// The address.
+        peer: Address,
+    },
+    /// Time went by.
+    Tick,
+}
+
+/// What became of a block.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is the new tip, or a part of the new best chain.
+    NewTip,
+    /// It is valid, on a branch that has no more work than the best chain.
+    SideBranch,
+    /// It was known.
+    Known,
+    /// It is valid, on the weakest of too many side branches, and was dropped.
+    NoRoom,
+    /// Its parent is not known; it waits.
+    Orphan,
+    /// It breaks a rule.
+    Invalid(Invalid),
+}
+
+/// Why a proof makes no block.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The proof is for a block that is not the tip any more.
+    #[error("the work is stale: block {tip_index} is the tip now; ask for new work")]
+    Stale {
+        /// The index of the tip.
+        tip_index: u64,
+    },
+    /// The digest is above the target.
+    #[error("the proof is not valid on block {tip_index}: its digest is {digest}")]
+    Proof {
+        /// The index of the tip.
+        tip_index: u64,
+        /// SHA-256(prefix ‖ proof ‖ suffix).
+        digest: Hash,
+    },
+    /// The block that it would make is none.
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
+    /// The block that it would make breaks a rule.
+    #[error(transparent)]
+    Invalid(#[from] Invalid),
+}
+
+/// The direct answer to an input.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// Nothing to say.
+    Done,
+    /// What became of the block; of a branch, what became of the last block that was looked at.
+    Block(Verdict),
+    /// The new block.
+    Mined(Result<Block, Refusal>),
+    /// The index of the block that the transaction waits for, or `None` when the queue is full.
+    Queued(Option<u64>),
+    /// All registered peers.
+    Peers(Vec<Address>),
+}
+
+/// Something that should happen outside, in this order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// The best chain changed: make it durable before anything that follows.
+    Commit(ChangeSet),
+    /// The queue changed: make it durable.
+    Queue(QueueChange),
+    /// A peer was registered: make it durable.
+    AddPeer(Address),
+    /// A peer is none: forget it.
+    RemovePeer(Address),
+    /// Tell these peers of the tip, once it is durable.
+    Announce {
+        /// The tip.
+        block: Block,
+        /// Whom to tell.
+        to: Vec<Address>,
+    },
+    /// Ask this peer for its chain; [`Input::Answered`] or [`Input::Failed`] ends it.
+    Ask(Address),
+}
+
+/// The answer to an input and what follows from it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Output {
+    /// The direct answer.
+    pub answer: Answer,
+    /// What should happen outside, in this order.
+    pub effects: Vec<Effect>,
+}
+
+/// The best chain as its holder lets it be read and changed, within one transaction of a store.
+pub trait BestChain: Ancestry {
+    /// Makes the change visible to what is read next. Durable is what [`Effect::Commit`] asks for.
+    ///
+    /// # Errors
+    /// Those of whoever holds the chain.
+    fn apply(&mut self, change: &ChangeSet) -> Result<(), Self::Error>;
+}
+
+/// A node's mind: the tree, the queue, the orphans, the peers.
+#[derive(Debug)]
+pub struct Machine {
+    tree: Tree,
+    queue: Queue,
+    orphans: Orphans,
+    peers: Peers,
+    /// The tip that peers were told of last.
+    announced: Hash,
+}
+
+impl Machine {
+    /// A machine that goes on where it was left.
+    pub fn new(start: Start) -> Self {
+        Self {
+            announced: start.tip.block.hash(),
+            tree: Tree::new(start.rules, start.tip, start.limits),
+            queue: Queue::new(start.queue),
+            orphans: Orphans::default(),
+            peers: Peers::new(start.peers, start.own_addresses),
+        }
+    }
+
+    /// The rules of the chain.
+    pub fn rules(&self) -> &Arc<Rules> {
+        self.tree.rules()
+    }
+
+    /// The end of the best chain.
+    pub fn tip(&self) -> &Linked {
+        self.tree.tip()
+    }
+
+    /// How many transactions wait.
+    pub fn queued(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// The registered peers.
+    pub fn peers(&self) -> Vec<Address> {
+        self.peers.addresses()
+    }
+
+    /// Takes one input. `chain` holds the best chain as this machine left it.
+    ///
+    /// # Errors
+    /// Those of the chain. Machine and chain may disagree then: drop the transaction and start
+    /// again from what is durable.
+    pub fn step<C: BestChain>(
+        &mut self,
+        now: Timestamp,
+        input: Input,
+        chain: &mut C,
+    ) -> Result<Output, C::Error> {
+        let mut effects = Vec::new();
+        let mut last = true;
+        let answer = match input {
+            Input::Block { block, from } => {
+                if let Some(peer) = &from {
+                    self.peers.has(peer, block.hash());
+                }
+                Answer::Block(self.block(block, chain, &mut effects)?)
+            }
+            Input::Branch { blocks, from, more } => {
+                last = !more;
+                Answer::Block(self.branch(blocks, &from, chain, &mut effects)?)
+            }
+            Input::Proof { proof, recipient, on } => {
+                Answer::Mined(self.proof(now, &proof, &recipient, on, chain, &mut effects)?)
+            }
+            Input::Transaction(transaction) => {
+                let change = self.queue.push(transaction);
+                let index = change.is_some().then(|| self.tip().block.index() + 1);
+                effects.extend(change.map(Effect::Queue));
+                Answer::Queued(index)
+            }
+            Input::Register(addresses) => {
+                let new = addresses.into_iter().filter(|address| self.peers.add(address.clone()));
+                effects.extend(new.map(Effect::AddPeer).collect::<Vec<_>>());
+                Answer::Peers(self.peers.addresses())
+            }
+            Input::Answered { peer, tip } => {
+                self.peers.answered(&peer, tip.map(|(_, hash)| hash), now);
+                if tip.is_some_and(|(index, _)| index < self.tip().block.index()) {
+                    let block = self.tip().block.clone();
+                    self.peers.has(&peer, block.hash());
+                    effects.push(Effect::Announce { block, to: [peer].into() });
+                }
+                Answer::Done
+            }
+            Input::Failed { peer } => {
+                self.peers.failed(&peer, now);
+                Answer::Done
+            }
+            Input::IsSelf { peer } => {
+                if self.peers.is_self(&peer) {
+                    effects.push(Effect::RemovePeer(peer));
+                }
+                Answer::Done
+            }
+            Input::Tick => Answer::Done,
+        };
+        if last && self.tip().block.hash() != self.announced {
+            let block = self.tip().block.clone();
+            self.announced = block.hash();
+            let to = self.peers.to_tell(block.hash());
+            effects.push(Effect::Announce { block, to });
+        }
+        effects.extend(self.peers.due(now).into_iter().map(Effect::Ask));
+        Ok(Output { answer, effects })
+    }
+
+    /// One block, and the orphans that waited for it.
+    fn block<C: BestChain>(
+        &mut self,
+        block: Block,
+        chain: &mut C,
+        effects: &mut Vec<Effect>,
+    ) -> Result<Verdict, C::Error> {
+        let (hash, index) = (block.hash(), block.index());
+        let verdict = match check_alone(self.tree.rules(), block) {
+            Ok(checked) => self.insert(checked, chain, effects)?,
+            Err(invalid) => Verdict::Invalid(invalid),
+        };
+        match verdict {
+            Verdict::NewTip | Verdict::SideBranch => self.adopt(hash, chain, effects)?,
+            // Somebody may be ahead of us: ask, once whoever sent it has its answer.
+            Verdict::Orphan if index > self.tip().block.index() => self.peers.want_all(),
+            _ => {}
+        }
+        Ok(verdict)
+    }
+
+    fn insert<C: BestChain>(
+        &mut self,
+        checked: blocksmith_consensus::Checked,
+        chain: &mut C,
+        effects: &mut Vec<Effect>,
+    ) -> Result<Verdict, C::Error> {
+        Ok(match self.tree.insert(checked, chain) {
+            Ok(Inserted::NewTip(change)) => {
+                chain.apply(&change)?;
+                let queue = self.queue.follow(&change);
+                effects.push(Effect::Commit(change));
+                if !queue.is_empty() {
+                    effects.push(Effect::Queue(queue));
+                }
+                Verdict::NewTip
+            }
+            Ok(Inserted::SideBranch) => Verdict::SideBranch,
+            Ok(Inserted::Known) => Verdict::Known,
+            Ok(Inserted::NoRoom) => Verdict::NoRoom,
+            Err(NotInserted::Invalid(invalid)) => Verdict::Invalid(invalid),
+            Err(NotInserted::Orphan(checked)) => {
+                self.orphans.insert(checked);
+                Verdict::Orphan
+            }
+            Err(NotInserted::Ancestry(error)) => return Err(error),
+        })
+    }
+
+    fn adopt<C: BestChain>(
+        &mut self,
+        parent: Hash,
+        chain: &mut C,
+        effects: &mut Vec<Effect>,
+    ) -> Result<(), C::Error> {
+        let mut parents = Vec::from([parent]);
+        while let Some(parent) = parents.pop() {
+            for child in self.orphans.take_children(&parent) {
+                let hash = child.block().hash();
+                let verdict = self.insert(child, chain, effects)?;
+                if matches!(verdict, Verdict::NewTip | Verdict::SideBranch) {
+                    parents.push(hash);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Blocks of one peer; what comes after an invalid one is not looked at.
+    fn branch<C: BestChain>(
+        &mut self,
+        blocks: Vec<Block>,
+        from: &Address,
+        chain: &mut C,
+        effects: &mut Vec<Effect>,
+    ) -> Result<Verdict, C::Error> {
+        let mut verdict = Verdict::Known;
+        for block in blocks {
+            let hash = block.hash();
+            verdict = self.block(block, chain, effects)?;
+            if matches!(verdict, Verdict::Invalid(_)) {
+                break;
+            }
+            self.peers.has(from, hash);
+        }
+        Ok(verdict)
+    }
+
+    fn proof<C: BestChain>(
+        &mut self,
+        now: Timestamp,
+        proof: &Proof,
+        recipient: &str,
+        on: Option<Hash>,
+        chain: &mut C,
+        effects: &mut Vec<Effect>,
+    ) -> Result<Result<Block, Refusal>, C::Error> {
+        let block = match self.forge(now, proof, recipient, on) {
+            Ok(block) => block,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        Ok(match self.block(block.clone(), chain, effects)? {
+            Verdict::Invalid(invalid) => Err(Refusal::Invalid(invalid)),
+            _ => Ok(block),
+        })
+    }
+
+    /// Writes the next block: what waits in the queue, then the coin.
+    fn forge(
+        &self,
+        now: Timestamp,
+        proof: &Proof,
+        recipient: &str,
+        on: Option<Hash>,
+    ) -> Result<Block, Refusal> {
+        let (rules, tip) = (self.tree.rules(), &self.tip().block);
+        let tip_index = tip.index();
+        if on.is_some_and(|on| on != tip.hash()) {
+            return Err(Refusal::Stale { tip_index });
+        }
+        let job = rules.job(tip.view(), &tip.hash());
+        let digest = job.digest(&*proof.text());
+        if !job.target.is_met_by(&digest) {
+            return Err(Refusal::Proof { tip_index, digest });
+        }
+        let coin = Transaction::new(
+            Value::of_canonical(&rules.issuance.sender),
+            Value::of_canonical(recipient),
+            Value::of_canonical(&rules.issuance.amount),
+        );
+        let mut room = MAX_BLOCK_BYTES - BLOCK_OVERHEAD_BYTES;
+        let waiting = self.queue.iter().take_while(|transaction| {
+            let left = room.checked_sub(transaction.text().len() + 2);
+            room = left.unwrap_or(0);
+            left.is_some()
+        });
+        let transactions: Vec<_> = waiting.chain([&coin]).collect();
+        Ok(Block::compose(tip, proof, now, transactions)?)
+    }
+}

@@ -1,0 +1,230 @@
+//! Whom to tell of a new tip, and whom to ask for what is missing.
+
+use alloc::collections::BTreeMap;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt;
+use core::str::FromStr;
+
+use blocksmith_consensus::{Hash, Timestamp};
+
+/// The most peers that a node keeps.
+pub const MAX_PEERS: usize = 256;
+
+/// The longest host and port.
+const MAX_ADDRESS_BYTES: usize = 260;
+
+/// How long after an answer a peer is asked again unprompted.
+const POLL_MICROS: u64 = 10_000_000;
+
+/// However often blocks don't fit, a peer is not asked more often than this.
+const MIN_ASK_MICROS: u64 = 500_000;
+
+/// The wait after the first failure; it doubles with each further one.
+const BACK_OFF_MICROS: u64 = 1_000_000;
+
+/// The longest wait between two tries at a peer that does not answer.
+const MAX_BACK_OFF_MICROS: u64 = 60_000_000;
+
+/// How many peers are asked at the same time, so that one strange block does not make a whole
+/// class send its chains.
+const MAX_ASKING: usize = 4;
+
+/// Where a peer listens: host and port alone, as the course's nodes keep it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Address(String);
+
+/// A text that names no peer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("\"{0}\" names no peer; write a host and a port, like localhost:5001")]
+pub struct BadAddress(pub String);
+
+impl Address {
+    /// Host and port, as in `localhost:5001`.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// From `http://h:1`, `https://h:1/any/path`, `h:1` or `h`.
+impl FromStr for Address {
+    type Err = BadAddress;
+
+    fn from_str(text: &str) -> Result<Self, BadAddress> {
+        let bad = || BadAddress(text.chars().take(80).collect());
+        let rest = text.trim();
+        let rest = rest.split_once("://").map_or(rest, |(_, rest)| rest);
+        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+        let rest = &rest[..end];
+        let (host, port) = match rest.strip_prefix('[') {
+            Some(bracketed) => {
+                let (host, port) = bracketed.split_once(']').ok_or_else(bad)?;
+                if host.is_empty()
+                    || !host.bytes().all(|b| b.is_ascii_hexdigit() || b":.".contains(&b))
+                {
+                    return Err(bad());
+                }
+                (&rest[..host.len() + 2], port.strip_prefix(':'))
+            }
+            None => {
+                let (host, port) = match rest.split_once(':') {
+                    Some((host, port)) => (host, Some(port)),
+                    None => (rest, None),
+                };
+                let fits = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
+                if host.is_empty() || !host.bytes().all(fits) {
+                    return Err(bad());
+                }
+                (host, port)
+            }
+        };
+        if rest.len() > MAX_ADDRESS_BYTES {
+            return Err(bad());
+        }
+        let host = host.to_ascii_lowercase();
+        Ok(Self(match port {
+            Some(port) => {
+                let digits = port.bytes().all(|b| b.is_ascii_digit());
+                let port: u16 = port.parse().ok().filter(|&p| digits && p > 0).ok_or_else(bad)?;
+                alloc::format!("{host}:{port}")
+            }
+            None => host.to_string(),
+        }))
+    }
+}
+
+#[derive(Debug, Default, Clone)]
+struct Peer {
+    /// The last tip that it is known to have.
+    tip: Option<Hash>,
+    asking: bool,
+    /// It should be asked as soon as it may be.
+    wanted: bool,
+    failures: u32,
+    last_asked: Timestamp,
+    next_poll: Timestamp,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Peers {
+    known: BTreeMap<Address, Peer>,
+    /// The addresses under which this node itself is reached.
+    own: Vec<Address>,
+}
+
+impl Peers {
+    pub(crate) fn new(known: impl IntoIterator<Item = Address>, own: Vec<Address>) -> Self {
+        let mut peers = Self { known: BTreeMap::new(), own };
+        for address in known {
+            peers.add(address);
+        }
+        peers
+    }
+
+    pub(crate) fn addresses(&self) -> Vec<Address> {
+        self.known.keys().cloned().collect()
+    }
+
+    /// Adds a peer; `false` when it is known, this node itself, or one too many.
+    pub(crate) fn add(&mut self, address: Address) -> bool {
+        if self.own.contains(&address)
+            || self.known.contains_key(&address)
+            || self.known.len() >= MAX_PEERS
+        {
+            return false;
+        }
+        self.known.insert(address, Peer::default());
+        true
+    }
+
+    /// Remembers that an address is this node itself.
+    pub(crate) fn is_self(&mut self, address: &Address) -> bool {
+        if !self.own.contains(address) {
+            self.own.push(address.clone());
+        }
+        self.known.remove(address).is_some()
+    }
+
+    /// Notes that a peer has this block.
+    pub(crate) fn has(&mut self, address: &Address, tip: Hash) {
+        if let Some(peer) = self.known.get_mut(address) {
+            peer.tip = Some(tip);
+        }
+    }
+
+    /// Notes that a peer answered.
+    pub(crate) fn answered(&mut self, address: &Address, tip: Option<Hash>, now: Timestamp) {
+        if let Some(peer) = self.known.get_mut(address) {
+            peer.asking = false;
+            peer.failures = 0;
+            peer.next_poll = after(now, POLL_MICROS);
+            peer.tip = tip.or(peer.tip);
+        }
+    }
+
+    /// Notes that a peer did not answer, or not with anything of use.
+    pub(crate) fn failed(&mut self, address: &Address, now: Timestamp) {
+        if let Some(peer) = self.known.get_mut(address) {
+            peer.asking = false;
+            let wait = BACK_OFF_MICROS << peer.failures.min(10);
+            peer.failures = peer.failures.saturating_add(1);
+            peer.next_poll = after(now, wait.min(MAX_BACK_OFF_MICROS));
+        }
+    }
+
+    /// Wishes that every peer be asked soon.
+    pub(crate) fn want_all(&mut self) {
+        for peer in self.known.values_mut() {
+            peer.wanted = true;
+        }
+    }
+
+    /// Whom to ask now, the longest unasked first; they count as being asked from here on.
+    pub(crate) fn due(&mut self, now: Timestamp) -> Vec<Address> {
+        let free = MAX_ASKING.saturating_sub(self.known.values().filter(|p| p.asking).count());
+        let mut due: Vec<_> = self
+            .known
+            .iter()
+            .filter(|(_, peer)| {
+                let wanted = peer.wanted
+                    && peer.failures == 0
+                    && after(peer.last_asked, MIN_ASK_MICROS) <= now;
+                !peer.asking && (wanted || peer.next_poll <= now)
+            })
+            .map(|(address, peer)| (peer.last_asked, address.clone()))
+            .collect();
+        due.sort();
+        due.truncate(free);
+        let due: Vec<_> = due.into_iter().map(|(_, address)| address).collect();
+        for address in &due {
+            if let Some(peer) = self.known.get_mut(address) {
+                peer.asking = true;
+                peer.wanted = false;
+                peer.last_asked = now;
+            }
+        }
+        due
+    }
+
+    /// Whom to tell of a tip: those that answer and are not known to have it. Each is told once.
+    pub(crate) fn to_tell(&mut self, tip: Hash) -> Vec<Address> {
+        let mut to = Vec::new();
+        for (address, peer) in &mut self.known {
+            if peer.failures == 0 && peer.tip != Some(tip) {
+                peer.tip = Some(tip);
+                to.push(address.clone());
+            }
+        }
+        to
+    }
+}
+
+fn after(now: Timestamp, wait_micros: u64) -> Timestamp {
+    Timestamp { micros: now.micros.saturating_add(wait_micros) }
+}
