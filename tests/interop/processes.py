@@ -184,6 +184,13 @@ def mine_one(node, rules, recipient="somebody"):
     return answer.json()
 
 
+def resolve(node, chain):
+    """Lets a node resolve; it must end with `chain`, whether it takes it now or has it already."""
+    answer = node.get("/nodes/resolve", timeout=45).json()
+    assert canonical(answer.get("new_chain") or answer.get("chain")) == canonical(chain), f"{answer}\n{node.output()}"
+    assert canonical(node.chain()) == canonical(chain)
+
+
 class Starter:
     """Starts processes and ends them all, in the reverse order."""
 

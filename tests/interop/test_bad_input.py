@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import socket
 import threading
 import time
@@ -16,7 +17,7 @@ from processes import mine_one
 ROUTES = ("/new", "/nodes/new", "/block/new")
 POSTS = ("/mine", "/transactions/new", "/nodes/register", *ROUTES)
 SEED = int(os.environ.get("BLOCKSMITH_SEED", "20190710"))
-PATIENCE_S = 60  # a request that does not end must have been ended by then
+PATIENCE_S = 45  # a request that does not end must have been ended by then
 SERVED_S = 1  # while it goes on, others are served within this
 
 
@@ -31,12 +32,12 @@ def node(start_for_module):
 
 @pytest.fixture(autouse=True)
 def unmoved(node):
-    """After each test the node lives and its chain begins with what it was; no block came in unless it was accepted."""
+    """After each test the node lives and its chain is what it was."""
     before = node.chain()
     yield
     assert node.running, node.output()
     after = node.chain()
-    assert canonical(after) == canonical(before), "the chain changed"
+    assert canonical(after) == canonical(before), f"the chain changed\n{node.output()}"
 
 
 def refused(answer):
@@ -50,18 +51,25 @@ def connect(node, timeout=10):
 
 
 def exchange(node, data, timeout=10):
-    """Sends bytes as far as the node takes them; what it answers until it closes or falls silent."""
+    """Sends bytes as far as the node takes them; what it answers until it is done, closes or falls silent."""
     with connect(node, timeout) as connection:
         sender = threading.Thread(target=send, args=(connection, data), daemon=True)
         sender.start()
         answer = b""
         try:
-            while part := connection.recv(65536):
+            while not complete(answer) and (part := connection.recv(65536)):
                 answer += part
         except OSError:
             pass
     sender.join(timeout)
     return answer
+
+
+def complete(answer):
+    """Whether a bare answer has come to the end of the body that it declares."""
+    head, separator, body = answer.partition(b"\r\n\r\n")
+    length = re.search(rb"(?i)content-length: *(\d+)", head)
+    return bool(separator and length) and len(body) >= int(length[1])
 
 
 def send(connection, data):
@@ -150,7 +158,7 @@ def test_a_block_with_a_wrong_value_where_rules_look_is_refused(node, field, val
 
 @pytest.mark.parametrize("field", ["timestamp", "transactions", "note"])
 @pytest.mark.parametrize("value", OTHER_TYPES, ids=lambda value: str(value)[:12])
-def test_a_block_with_any_value_where_rules_do_not_look_is_taken_whole_or_not_at_all(start_for_module, any_node, field, value):
+def test_a_block_with_any_value_where_rules_do_not_look_is_taken_whole_or_not_at_all(any_node, field, value):
     chain = any_node.chain()
     block = LECTURE.rules.forge(chain) | {field: value}
     answer = any_node.post("/nodes/new", {"block": block})
@@ -188,12 +196,14 @@ def test_a_list_of_nodes_that_is_none_is_refused(node, nodes):
     assert 400 <= answer.status_code < 500, f"{answer.status_code} {answer.text[:200]}"
 
 
-def test_an_endless_list_of_nodes_is_bounded(node):
+def test_an_endless_list_of_nodes_is_bounded(start):
+    node = LECTURE.rust_node(start)
     started = time.monotonic()
     answer = node.post("/nodes/register", {"nodes": [f"127.9.{n // 250}.{n % 250}:1" for n in range(20_000)]}, timeout=10)
     assert answer.status_code in (201, *range(400, 500))
     assert len(answer.text) < 1_000_000
     assert time.monotonic() - started < 5
+    mine_one(node, LECTURE.rules)
 
 
 @pytest.mark.parametrize("kind", range(3), ids=["bare bytes", "bytes for a body", "mutated JSON"])
@@ -207,7 +217,7 @@ def test_random_bytes_are_answered_or_cut(node, kind):
         elif kind == 1:
             assert node.post_text(dice.choice(POSTS), noise).status_code == 400, f"seed {SEED}"
         else:
-            text = bytearray(canonical({"block": next_block(node) | {"proof": -1}, "proof": -1, "nodes": 0}).encode())
+            text = bytearray(canonical({"block": next_block(node) | {"proof": -1, "index": 77}, "proof": -1, "nodes": 0}).encode())
             for _ in range(dice.randrange(1, 9)):
                 text[dice.randrange(len(text))] = dice.choice(b'{}[]",:\\0123456789eE.-+ \xff\x00tfn')
             answer = node.post_text(dice.choice(ROUTES), bytes(text))

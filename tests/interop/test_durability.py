@@ -13,7 +13,7 @@ import requests
 from chain import canonical
 from fakes import FakePeer, dead_peer
 from families import LECTURE, each_family
-from processes import mine_one, until
+from processes import mine_one, resolve, until
 
 KILLS = int(os.environ.get("BLOCKSMITH_KILLS", "50"))
 SEED = int(os.environ.get("BLOCKSMITH_SEED", "20190710"))
@@ -172,7 +172,7 @@ def test_a_reorg_that_drops_a_block_puts_its_payments_back(start, family, way):
         mine_one(theirs, family.rules)
     ours.register(theirs)
     if way == "resolve":
-        assert ours.get("/nodes/resolve").json()["message"] == "Our chain was replaced"
+        resolve(ours, theirs.chain())
     else:
         theirs.register(ours)
         mine_one(theirs, family.rules)
@@ -190,7 +190,7 @@ def test_a_reorg_outlives_kill_9_with_its_queue(start, tmp_path):
     chain = LECTURE.rules.grown(3)
     with FakePeer.with_chain(chain) as peer:
         node.register(peer)
-        assert node.get("/nodes/resolve").json()["message"] == "Our chain was replaced"
+        resolve(node, chain)
     node.kill()
     node = LECTURE.rust_node(start, data_dir=tmp_path / "data")
     assert canonical(node.chain()) == canonical(chain)

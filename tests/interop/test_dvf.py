@@ -1,7 +1,7 @@
 """The tutorial's rules: every node starts with a genesis of its own, and the longest chain wins across them."""
 
 from chain import canonical, is_dvf_genesis, rules
-from processes import converge, until
+from processes import converge, resolve, until
 
 DVF = rules("dvf", 2)
 
@@ -43,7 +43,7 @@ def test_our_node_takes_a_longer_chain_with_another_genesis(start):
     theirs, ours = nodes(start)
     mine(ours, 2)
     mine(theirs, 4)
-    assert ours.get("/nodes/resolve").json()["message"] == "Our chain was replaced"
+    resolve(ours, theirs.chain())
     assert converge([theirs, ours], DVF, length=5)
 
 
@@ -51,7 +51,7 @@ def test_a_python_node_takes_our_longer_chain_with_another_genesis(start):
     theirs, ours = nodes(start)
     mine(theirs, 2)
     mine(ours, 4)
-    assert theirs.get("/nodes/resolve").json()["message"] == "Our chain was replaced"
+    resolve(theirs, ours.chain())
     assert converge([theirs, ours], DVF, length=5)
 
 

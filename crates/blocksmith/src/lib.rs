@@ -5,5 +5,6 @@ pub mod chain;
 pub mod cmd;
 pub mod config;
 pub mod http;
+pub mod mining;
 pub mod peers;
 pub mod service;

@@ -1,1 +1,58 @@
-//! Commands.
+//! The commands, one module each.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::service::StoreError;
+
+pub mod node;
+
+/// Exit codes: what a script can tell apart.
+pub mod exit {
+    /// Something failed.
+    pub const FAILURE: u8 = 1;
+    /// The command was not understood.
+    pub const USAGE: u8 = 2;
+    /// Nobody answers at that address.
+    pub const UNREACHABLE: u8 = 3;
+    /// The node refused.
+    pub const REJECTED: u8 = 4;
+    /// Another node uses the data directory.
+    pub const IN_USE: u8 = 5;
+}
+
+/// A proof-of-work chain: node, miner and tools in one program.
+#[derive(Debug, Parser)]
+#[command(name = "blocksmith", version, propagate_version = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Node(node::NodeArgs),
+}
+
+/// Runs what the command line says.
+///
+/// # Errors
+/// What went wrong, in words for whoever typed it.
+pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let outcome = match cli.command {
+        Command::Node(args) => runtime.block_on(node::run(args)),
+    };
+    // What still searches or serves is not worth waiting for: all that was acknowledged is durable.
+    runtime.shutdown_background();
+    outcome
+}
+
+/// The exit code that an error stands for.
+pub fn exit_code(error: &anyhow::Error) -> ExitCode {
+    ExitCode::from(match error.downcast_ref::<StoreError>() {
+        Some(StoreError::InUse { .. }) => exit::IN_USE,
+        _ => exit::FAILURE,
+    })
+}

@@ -257,6 +257,11 @@ impl Handle {
         Ok(self.standing().tip.block.hash() != before.tip.block.hash())
     }
 
+    /// Waits until the node has stopped.
+    pub async fn stopped(&self) {
+        self.requests.closed().await;
+    }
+
     async fn call(&self, input: Input) -> Result<Answer, Stopped> {
         let (reply, answer) = oneshot::channel();
         let request = Request { input, reply: Some(reply) };

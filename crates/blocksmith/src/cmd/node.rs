@@ -1,0 +1,219 @@
+//! `blocksmith node`: one node, until it is told to stop.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use blocksmith_node::Address;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::chain::{Chain, describe};
+use crate::service::{Handle, Options};
+use crate::{config, http, mining, peers, service};
+
+/// Run a node.
+#[derive(Debug, clap::Args)]
+pub struct NodeArgs {
+    /// The port to listen on, as in the lecture [default: 5000; 0 takes a free one]
+    #[arg(value_name = "PORT", conflicts_with = "port_flag")]
+    port: Option<u16>,
+    /// The same, by name
+    #[arg(long = "port", value_name = "PORT", env = "BLOCKSMITH_PORT", id = "port_flag")]
+    port_flag: Option<u16>,
+    /// The chain: lecture, course, dvf, or a chain file [default: lecture]
+    #[arg(long, value_name = "NAME", env = "BLOCKSMITH_CHAIN")]
+    chain: Option<String>,
+    /// How many zero digits a proof must show [default: the chain's]
+    #[arg(long, value_name = "N", env = "BLOCKSMITH_ZEROS", value_parser = clap::value_parser!(u8).range(0..=64))]
+    zeros: Option<u8>,
+    /// Where to keep the chain [default: a folder of the user's, one a chain and port]
+    #[arg(long, value_name = "DIR", env = "BLOCKSMITH_DATA_DIR")]
+    data_dir: Option<PathBuf>,
+    /// The address to listen on; 0.0.0.0 lets other machines in [default: 127.0.0.1]
+    #[arg(long, value_name = "ADDRESS", env = "BLOCKSMITH_BIND")]
+    bind: Option<String>,
+    /// A node to keep in touch with; can be given again
+    #[arg(long = "peer", value_name = "URL", env = "BLOCKSMITH_PEERS", value_delimiter = ',')]
+    peers: Vec<String>,
+    /// Who gets the coins mined here [default: an id made at the first start]
+    #[arg(long, value_name = "NAME", env = "BLOCKSMITH_ID")]
+    id: Option<String>,
+    /// Mine, too, on all cores
+    #[arg(long)]
+    mine: bool,
+    /// The settings file [default: blocksmith/config.toml where the system keeps settings]
+    #[arg(long, value_name = "FILE", env = "BLOCKSMITH_CONFIG")]
+    config: Option<PathBuf>,
+}
+
+/// A node that serves, with its tasks.
+pub struct Running {
+    /// The node.
+    pub handle: Handle,
+    /// Where it listens.
+    pub address: SocketAddr,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Running {
+    /// Waits until everything that the node runs has ended; it does after `stop` turned true.
+    pub async fn ended(self) {
+        for task in self.tasks {
+            // A task that panicked has said so already.
+            let _ = task.await;
+        }
+    }
+}
+
+/// Starts a node on `listener` and registers `peers`. It ends when `stop` turns true.
+///
+/// # Errors
+/// That the store can't be opened, or the node stopped at once.
+pub async fn start(
+    chain: Chain,
+    data_dir: Option<PathBuf>,
+    node_id: Option<String>,
+    listener: TcpListener,
+    peers: Vec<Address>,
+    stop: watch::Receiver<bool>,
+) -> anyhow::Result<Running> {
+    let address = listener.local_addr()?;
+    let own_addresses = own_addresses(address);
+    let listen = own_addresses.first().cloned();
+    let (handle, orders) = service::start(Options { chain, data_dir, node_id, own_addresses })?;
+    if !peers.is_empty() {
+        handle.register(peers).await?;
+    }
+    let serving = {
+        let (handle, stop) = (handle.clone(), stop.clone());
+        tokio::spawn(async move {
+            if let Err(error) = http::serve(listener, handle, until(stop)).await {
+                tracing::error!("serving ended: {error}");
+            }
+        })
+    };
+    let talking = {
+        let handle = handle.clone();
+        tokio::spawn(async move {
+            tokio::select! {
+                () = peers::run(handle, orders, listen) => {}
+                () = until(stop) => {}
+            }
+        })
+    };
+    Ok(Running { handle, address, tasks: vec![serving, talking] })
+}
+
+/// Waits until `stop` turns true, or nobody can turn it any more.
+pub async fn until(mut stop: watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+/// The names under which a listener is reached from its own machine. What others call it is found
+/// out when it is called back.
+fn own_addresses(address: SocketAddr) -> Vec<Address> {
+    let port = address.port();
+    let host = if address.ip().is_unspecified() || address.ip().is_loopback() {
+        "127.0.0.1".to_string()
+    } else if address.is_ipv6() {
+        format!("[{}]", address.ip())
+    } else {
+        address.ip().to_string()
+    };
+    [host.as_str(), "localhost", "127.0.0.1", "[::1]"]
+        .iter()
+        .filter_map(|host| format!("{host}:{port}").parse().ok())
+        .collect()
+}
+
+/// Turns true at the first SIGINT or SIGTERM; the second ends the process at once.
+pub fn stop_on_signal() -> anyhow::Result<watch::Receiver<bool>> {
+    let (stop, stopped) = watch::channel(false);
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let (mut interrupt, mut terminate) =
+            (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        tokio::spawn(async move {
+            for turn in 0..2 {
+                tokio::select! {
+                    _ = interrupt.recv() => {}
+                    _ = terminate.recv() => {}
+                }
+                if turn == 0 {
+                    stop.send_replace(true);
+                }
+            }
+            std::process::exit(130);
+        });
+    }
+    #[cfg(not(unix))]
+    tokio::spawn(async move {
+        for turn in 0..2 {
+            if tokio::signal::ctrl_c().await.is_ok() && turn == 0 {
+                stop.send_replace(true);
+            }
+        }
+        std::process::exit(130);
+    });
+    Ok(stopped)
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// What keeps the node from running, with the way out.
+pub async fn run(args: NodeArgs) -> anyhow::Result<ExitCode> {
+    let file = config::read(args.config.as_deref())?;
+    let port = args.port.or(args.port_flag).or(file.port).unwrap_or(config::DEFAULT_PORT);
+    let bind = args.bind.or(file.bind).unwrap_or_else(|| config::DEFAULT_BIND.into());
+    let name = args.chain.or(file.chain).unwrap_or_else(|| config::DEFAULT_CHAIN.into());
+    let chain = Chain::load(&name, args.zeros.or(file.zeros))?;
+    let peers = if args.peers.is_empty() { file.peers.unwrap_or_default() } else { args.peers };
+    let peers = peers.iter().map(|peer| peer.parse()).collect::<Result<Vec<Address>, _>>()?;
+    let data_dir = match args.data_dir.or(file.data_dir) {
+        Some(dir) => dir,
+        None => config::default_data_dir(&chain.rules, port)?,
+    };
+
+    let stop = stop_on_signal()?;
+    let listener = TcpListener::bind((bind.as_str(), port)).await.with_context(|| {
+        format!("can't listen on {bind}:{port}; is another node there? Choose another port, or 0 for any")
+    })?;
+    let rules = describe(&chain.rules);
+    let node =
+        start(chain, Some(data_dir.clone()), args.id.or(file.id), listener, peers, stop.clone())
+            .await?;
+    println!("Running on http://{} (press Ctrl-C to stop)", node.address);
+    let standing = node.handle.standing();
+    eprintln!(
+        "{rules}; block {} is the tip; node id {}; data in {}",
+        standing.tip.block.index(),
+        node.handle.node_id(),
+        data_dir.display()
+    );
+
+    let miner = args.mine.then(|| {
+        let handle = node.handle.clone();
+        tokio::spawn(async move {
+            while let Ok(block) = mining::next_block(&handle, None, mining::all_cores()).await {
+                tracing::info!("mined block {} {}", block.index(), block.hash());
+            }
+        })
+    });
+    let failed = tokio::select! {
+        () = until(stop) => false,
+        () = node.handle.stopped() => true,
+    };
+    if let Some(miner) = miner {
+        miner.abort();
+    }
+    if failed {
+        anyhow::bail!("the node had to stop; the log above says why");
+    }
+    node.ended().await;
+    Ok(ExitCode::SUCCESS)
+}
