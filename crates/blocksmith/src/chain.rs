@@ -69,6 +69,7 @@ struct File {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[expect(clippy::enum_variant_names, reason = "the names that the puzzles have")]
 enum PuzzleName {
     LastProof,
     LastBlock,

@@ -1,0 +1,82 @@
+//! Running other programs from the project's root.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// How the program is built.
+#[derive(Clone, Copy)]
+pub(crate) enum Profile {
+    /// Quick to build; the kernels are optimized all the same.
+    Dev,
+    /// As it is shipped.
+    Release,
+}
+
+/// The project's root.
+pub(crate) fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the project's root")
+}
+
+/// Where cargo builds.
+pub(crate) fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| root().join("target"), |dir| root().join(dir))
+}
+
+/// Cargo, as it runs us.
+pub(crate) fn cargo() -> Command {
+    command(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
+
+/// A command in the project's root.
+pub(crate) fn command(program: impl AsRef<std::ffi::OsStr>) -> Command {
+    let mut command = Command::new(program);
+    command.current_dir(root()).stdin(Stdio::null());
+    command
+}
+
+/// Runs a command to its end.
+///
+/// # Errors
+/// That it can't be started, or failed.
+pub(crate) fn succeed(command: &mut Command) -> Result<(), String> {
+    let shown = show(command);
+    eprintln!("$ {shown}");
+    match command.status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(format!("{shown} failed: {status}")),
+        Err(error) => Err(format!("{shown} does not start: {error}")),
+    }
+}
+
+/// A command as it would be typed.
+pub(crate) fn show(command: &Command) -> String {
+    let words = [command.get_program()].into_iter().chain(command.get_args());
+    let words: Vec<_> = words
+        .map(|word| {
+            let word = Path::new(word);
+            // Paths of this machine would only distract.
+            word.strip_prefix(root()).unwrap_or(word).to_string_lossy().into_owned()
+        })
+        .collect();
+    words.join(" ")
+}
+
+/// Builds the program; the path of the binary.
+///
+/// # Errors
+/// That it does not build.
+pub(crate) fn program(profile: Profile) -> Result<PathBuf, String> {
+    let mut build = cargo();
+    build.args(["build", "--quiet", "--locked", "--package", "blocksmith", "--bin", "blocksmith"]);
+    let folder = match profile {
+        Profile::Dev => "debug",
+        Profile::Release => {
+            build.arg("--release");
+            "release"
+        }
+    };
+    eprintln!("building blocksmith; the first time takes some minutes");
+    succeed(&mut build)?;
+    Ok(target().join(folder).join(format!("blocksmith{}", std::env::consts::EXE_SUFFIX)))
+}

@@ -1,0 +1,101 @@
+//! Everything that CI runs.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, ExitCode, Stdio};
+
+use crate::python;
+use crate::run::{Profile, cargo, command, program, show, succeed};
+
+/// Passed and failed tests.
+#[derive(Default, Clone, Copy)]
+struct Count {
+    passed: u64,
+    failed: u64,
+}
+
+/// What the long form raises, by the names that the tests read.
+const LONG: [(&str, &str); 4] = [
+    ("BLOCKSMITH_JSON_CASES", "1000000"),
+    ("BLOCKSMITH_MODEL_STEPS", "1000000"),
+    ("BLOCKSMITH_KILLS", "200"),
+    ("PROPTEST_CASES", "4096"),
+];
+
+/// Runs the checks and all tests, and closes with a line that counts them.
+///
+/// # Errors
+/// The check that failed.
+pub(crate) fn run(long: bool) -> Result<ExitCode, String> {
+    succeed(cargo().args(["fmt", "--all", "--check"]))?;
+    let mut count = Count::default();
+    let mut failures = Vec::new();
+    let program = program(Profile::Dev)?;
+
+    let mut rust = cargo();
+    rust.args(["test", "--workspace", "--locked", "--no-fail-fast"]);
+    count_tests(&mut rust, long, &mut count, &mut failures);
+
+    succeed(
+        cargo()
+            .args(["clippy", "--workspace", "--all-targets", "--locked", "--quiet"])
+            .args(["--", "-D", "warnings"]),
+    )?;
+    succeed(
+        cargo()
+            .args(["doc", "--workspace", "--no-deps", "--locked", "--quiet"])
+            .env("RUSTDOCFLAGS", "-D warnings"),
+    )?;
+
+    let mut interop = command(python::interpreter()?);
+    interop.args(["-m", "pytest", "--quiet", "-p", "no:cacheprovider", "tests/interop"]);
+    interop.env("BLOCKSMITH", program);
+    count_tests(&mut interop, long, &mut count, &mut failures);
+
+    if let Ok(true) = command("cargo-deny").arg("--version").output().map(|o| o.status.success()) {
+        succeed(command("cargo-deny").args(["check", "licenses", "bans", "sources"]))?;
+    }
+
+    for failure in &failures {
+        println!("failed: {failure}");
+    }
+    println!("{} passed, {} failed", count.passed, count.failed);
+    Ok(if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Runs a command that prints test results, passing its output on.
+fn count_tests(command: &mut Command, long: bool, count: &mut Count, failures: &mut Vec<String>) {
+    if long {
+        command.envs(LONG);
+    }
+    let shown = show(command);
+    eprintln!("$ {shown}");
+    let before = *count;
+    let outcome = command.stdout(Stdio::piped()).spawn().and_then(|mut child| {
+        let output = child.stdout.take().expect("the output is piped");
+        for line in BufReader::new(output).lines() {
+            let line = line?;
+            let words: Vec<_> = line.split([' ', ';', ',']).collect();
+            let number = |what: &str| {
+                let at = words.iter().position(|word| *word == what)?;
+                words.get(at.checked_sub(1)?)?.parse::<u64>().ok()
+            };
+            // "test result: ok. 12 passed; 0 failed; …" of cargo, "12 passed, 1 failed in …" of
+            // pytest.
+            if line.starts_with("test result:") || line.contains(" in ") && words.len() < 16 {
+                count.passed += number("passed").unwrap_or(0);
+                count.failed += number("failed").unwrap_or(0) + number("error").unwrap_or(0);
+            }
+            println!("{line}");
+        }
+        child.wait()
+    });
+    match outcome {
+        Ok(status) if status.success() && count.passed > before.passed => {}
+        Ok(status) if status.success() => failures.push(format!("{shown} ran no test")),
+        Ok(status) => {
+            count.failed = count.failed.max(before.failed + 1);
+            failures.push(format!("{shown}: {status}"));
+        }
+        Err(error) => failures.push(format!("{shown}: {error}")),
+    }
+}
