@@ -46,7 +46,8 @@ def test_a_node_that_comes_late_rejects_the_next_block_and_then_catches_up(start
 
 def test_a_single_threaded_node_answers_nobody_while_it_broadcasts(start):
     """The trap: two such nodes that resolve before they answer wait for each other."""
-    ahead, behind = (start.python("lecture_node.py", "--zeros", 2, "--naive", "--timeout", 1) for _ in range(2))
+    ahead = start.python("lecture_node.py", "--zeros", 2)
+    behind = start.python("lecture_node.py", "--zeros", 2, "--naive", "--timeout", 1)  # the first to give up
     work = rules("lecture", 2)
     mine_one(ahead, work)
     introduce([ahead, behind])
