@@ -75,8 +75,8 @@ for route in chosen.routes:
 def register():
     """Gets to know peers."""
     values = request.get_json()
-    if error := missing(values, "nodes"):
-        return error
+    if values.get("nodes") is None:
+        return jsonify(message="Error: Please supply a valid list of nodes"), 400
     node.register(values["nodes"])
     return jsonify(message="New nodes have been added", total_nodes=list(node.peers)), 201
 

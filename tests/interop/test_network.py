@@ -157,7 +157,8 @@ def bodies(peer):
 def test_a_block_reaches_a_peer_once_from_each_of_us(start):
     ours = [LECTURE.rust_node(start) for _ in range(3)]
     routes = ("/new", "/nodes/new", "/block/new")
-    with FakePeer({route: b"Block Accepted" for route in routes}) as peer:
+    genesis = {"chain": [LECTURE.rules.new_genesis()], "length": 1}
+    with FakePeer({"/chain": genesis} | {route: b"Block Accepted" for route in routes}) as peer:
         introduce(ours)
         for node in ours:
             node.register(peer)

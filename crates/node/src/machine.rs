@@ -1,5 +1,6 @@
 //! The machine: one input at a time, what follows from it as values.
 
+use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -195,6 +196,8 @@ pub struct Machine {
     peers: Peers,
     /// The tip that peers were told of last.
     announced: Hash,
+    /// Who is sending a branch that is not complete yet.
+    sending: BTreeSet<Address>,
 }
 
 impl Machine {
@@ -206,6 +209,7 @@ impl Machine {
             queue: Queue::new(start.queue),
             orphans: Orphans::default(),
             peers: Peers::new(start.peers, start.own_addresses),
+            sending: BTreeSet::new(),
         }
     }
 
@@ -241,7 +245,8 @@ impl Machine {
         chain: &mut C,
     ) -> Result<Output, C::Error> {
         let mut effects = Vec::new();
-        let mut last = true;
+        let before = self.tip().block.hash();
+        let mut complete = true;
         let answer = match input {
             Input::Block { block, from } => {
                 if let Some(peer) = &from {
@@ -250,7 +255,12 @@ impl Machine {
                 Answer::Block(self.block(block, chain, &mut effects)?)
             }
             Input::Branch { blocks, from, more } => {
-                last = !more;
+                complete = !more;
+                if more {
+                    self.sending.insert(from.clone());
+                } else {
+                    self.sending.remove(&from);
+                }
                 Answer::Block(self.branch(blocks, &from, chain, &mut effects)?)
             }
             Input::Proof { proof, recipient, on } => {
@@ -268,6 +278,7 @@ impl Machine {
                 Answer::Peers(self.peers.addresses())
             }
             Input::Answered { peer, tip } => {
+                self.sending.remove(&peer);
                 self.peers.answered(&peer, tip.map(|(_, hash)| hash), now);
                 if tip.is_some_and(|(index, _)| index < self.tip().block.index()) {
                     let block = self.tip().block.clone();
@@ -277,10 +288,12 @@ impl Machine {
                 Answer::Done
             }
             Input::Failed { peer } => {
+                self.sending.remove(&peer);
                 self.peers.failed(&peer, now);
                 Answer::Done
             }
             Input::IsSelf { peer } => {
+                self.sending.remove(&peer);
                 if self.peers.is_self(&peer) {
                     effects.push(Effect::RemovePeer(peer));
                 }
@@ -288,10 +301,13 @@ impl Machine {
             }
             Input::Tick => Answer::Done,
         };
-        if last && self.tip().block.hash() != self.announced {
+        let tip = self.tip().block.hash();
+        // What is new by itself is told at once, however long a branch takes.
+        let settled = complete && (tip != before || self.sending.is_empty());
+        if settled && tip != self.announced {
             let block = self.tip().block.clone();
-            self.announced = block.hash();
-            let to = self.peers.to_tell(block.hash());
+            self.announced = tip;
+            let to = self.peers.to_tell(tip);
             effects.push(Effect::Announce { block, to });
         }
         effects.extend(self.peers.due(now).into_iter().map(Effect::Ask));
@@ -366,7 +382,7 @@ impl Machine {
         Ok(())
     }
 
-    /// Blocks of one peer; what comes after an invalid one is not looked at.
+    /// Blocks of one peer; what comes after one that found no place is not looked at.
     fn branch<C: BestChain>(
         &mut self,
         blocks: Vec<Block>,
@@ -378,10 +394,12 @@ impl Machine {
         for block in blocks {
             let hash = block.hash();
             verdict = self.block(block, chain, effects)?;
-            if matches!(verdict, Verdict::Invalid(_)) {
-                break;
+            match verdict {
+                Verdict::NewTip | Verdict::SideBranch | Verdict::Known => {
+                    self.peers.has(from, hash);
+                }
+                Verdict::Invalid(_) | Verdict::Orphan | Verdict::NoRoom => break,
             }
-            self.peers.has(from, hash);
         }
         Ok(verdict)
     }

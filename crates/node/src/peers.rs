@@ -11,6 +11,9 @@ use blocksmith_consensus::{Hash, Timestamp};
 /// The most peers that a node keeps.
 pub const MAX_PEERS: usize = 256;
 
+/// The most names that a node keeps for itself; loopback alone has millions.
+const MAX_OWN: usize = 64;
+
 /// The longest host and port.
 const MAX_ADDRESS_BYTES: usize = 260;
 
@@ -70,7 +73,11 @@ impl FromStr for Address {
                 {
                     return Err(bad());
                 }
-                (&rest[..host.len() + 2], port.strip_prefix(':'))
+                let port = match port {
+                    "" => None,
+                    port => Some(port.strip_prefix(':').ok_or_else(bad)?),
+                };
+                (&rest[..host.len() + 2], port)
             }
             None => {
                 let (host, port) = match rest.split_once(':') {
@@ -145,7 +152,7 @@ impl Peers {
 
     /// Remembers that an address is this node itself.
     pub(crate) fn is_self(&mut self, address: &Address) -> bool {
-        if !self.own.contains(address) {
+        if !self.own.contains(address) && self.own.len() < MAX_OWN {
             self.own.push(address.clone());
         }
         self.known.remove(address).is_some()
@@ -195,7 +202,9 @@ impl Peers {
                 let wanted = peer.wanted
                     && peer.failures == 0
                     && after(peer.last_asked, MIN_ASK_MICROS) <= now;
-                !peer.asking && (wanted || peer.next_poll <= now)
+                // A clock that was set back is no reason to wait until it catches up.
+                let set_back = now < peer.last_asked;
+                !peer.asking && (wanted || peer.next_poll <= now || set_back)
             })
             .map(|(address, peer)| (peer.last_asked, address.clone()))
             .collect();

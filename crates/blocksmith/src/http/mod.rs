@@ -1,10 +1,144 @@
-//! HTTP.
-/// Serves.
-pub async fn serve(
-    _: tokio::net::TcpListener,
-    _: crate::service::Handle,
-    shutdown: impl Future<Output = ()> + Send + 'static,
-) -> std::io::Result<()> {
-    shutdown.await;
-    Ok(())
+//! The node over HTTP: the course's calls, and `/api/v1` for whoever knows that it isn't Python.
+//!
+//! An adapter: a call becomes a method of the [`Handle`], and what that says becomes a status in
+//! one place, `fault`.
+
+mod answer;
+mod api;
+mod body;
+mod chain;
+mod connection;
+mod fault;
+mod lecture;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{ConnectInfo, Request, State};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
+use blocksmith_consensus::Block;
+use blocksmith_node::Verdict;
+use tokio::sync::Semaphore;
+use tower_http::catch_panic::CatchPanicLayer;
+
+pub use api::LISTEN_HEADER;
+pub use connection::serve;
+
+use crate::service::Handle;
+use fault::{Fault, Voice};
+
+/// How long a request may take to be answered, `GET /mine` aside. What a body takes to arrive and
+/// peers take to be asked is bounded by itself, and both fit in here.
+const REQUEST_TIME: Duration = Duration::from_secs(75);
+
+/// What every call sees.
+#[derive(Clone)]
+struct App {
+    handle: Handle,
+    /// `GET /mine` searches one at a time.
+    searching: Arc<Semaphore>,
+    /// How many chains are sent at a time.
+    sending: Arc<Semaphore>,
+    /// Room for long bodies, in units of [`body::ROOM_UNIT_BYTES`].
+    body_room: Arc<Semaphore>,
+}
+
+/// All calls of the node. [`serve`] bounds what a router can't see: connections, the time that a
+/// request's head takes, and clients that don't read.
+pub fn router(handle: Handle) -> Router {
+    let app = App {
+        handle,
+        searching: Arc::new(Semaphore::new(1)),
+        sending: Arc::new(Semaphore::new(chain::MAX_SENDING)),
+        body_room: Arc::new(Semaphore::new(body::ROOM_UNITS)),
+    };
+    Router::new()
+        .route("/chain", get(lecture::chain))
+        .route("/last_proof", get(lecture::last_proof))
+        .route("/last_block", get(lecture::last_block))
+        .route("/mine", post(lecture::submit_proof))
+        .route("/transactions/new", post(lecture::new_transaction))
+        .route("/nodes/register", post(lecture::register))
+        .route("/nodes/resolve", get(lecture::resolve))
+        .route("/nodes/new", post(lecture::new_block))
+        .route("/block/new", post(lecture::new_block))
+        .route("/new", post(lecture::new_block))
+        .route("/healthz", get(api::health))
+        .route("/api/v1/status", get(api::status))
+        .route("/api/v1/work", get(api::work).post(api::submit_work))
+        .route("/api/v1/headers", get(api::headers))
+        .route("/api/v1/blocks", get(api::blocks).post(api::submit_block))
+        .route("/api/v1/blocks/{id}", get(api::block))
+        .route("/api/v1/peers", get(api::peers).post(lecture::register))
+        .layer(middleware::from_fn(in_time))
+        .route("/mine", get(lecture::mine))
+        .fallback(async || Fault::NoSuchCall)
+        .method_not_allowed_fallback(async || Fault::Method)
+        .layer(CatchPanicLayer::custom(|_| Fault::Panic.into_response()))
+        .layer(middleware::from_fn_with_state(app.clone(), in_its_voice))
+        .with_state(app)
+}
+
+async fn in_time(request: Request, next: Next) -> Response {
+    match tokio::time::timeout(REQUEST_TIME, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => {
+            Fault::busy("the node is too busy to answer now; try again later").into_response()
+        }
+    }
+}
+
+/// Puts faults as the caller expects them.
+async fn in_its_voice(State(app): State<App>, request: Request, next: Next) -> Response {
+    let voice = Voice::of(request.uri().path(), app.handle.chain().dialect);
+    let response = next.run(request).await;
+    match response.extensions().get::<Arc<Fault>>().cloned() {
+        Some(fault) => fault.told(voice, response),
+        None => response,
+    }
+}
+
+/// Does `work` on a thread that may take its time.
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}
+
+/// Who is calling, as far as it is known.
+type Caller = Option<axum::Extension<ConnectInfo<SocketAddr>>>;
+
+/// A peer that sends blocks that we refuse should be found in the log.
+fn log_verdict(caller: &Caller, block: &Block, verdict: &Verdict) {
+    let caller = name(caller);
+    match verdict {
+        Verdict::NewTip | Verdict::SideBranch | Verdict::Known => {
+            tracing::debug!("{block:?} from {caller}: {verdict:?}");
+        }
+        Verdict::Orphan => {
+            tracing::info!("{block:?} from {caller} waits: the block before it is not known");
+        }
+        Verdict::NoRoom => {
+            tracing::info!("{block:?} from {caller} is dropped: too many side branches are longer");
+        }
+        Verdict::Invalid(invalid) => {
+            tracing::warn!("{block:?} from {caller} is refused: {invalid}");
+        }
+    }
+}
+
+fn log_malformed(caller: &Caller, error: &impl std::fmt::Display) {
+    tracing::warn!("a block from {} is refused: {error}", name(caller));
+}
+
+fn name(caller: &Caller) -> String {
+    match caller {
+        Some(axum::Extension(ConnectInfo(address))) => address.to_string(),
+        None => "somebody".into(),
+    }
 }

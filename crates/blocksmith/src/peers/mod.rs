@@ -1,9 +1,200 @@
-//! Peers.
-/// Talks.
+//! Carries out over HTTP what the node wants of its peers: telling them of a tip, asking for their
+//! chains.
+//!
+//! Everything runs in the background and within time-outs, never inside a server's answer: a
+//! single-threaded Python node that waits for us answers nobody meanwhile. Each peer has at most
+//! one call that tells it something, with the latest tip waiting behind it, and one that asks.
+
+mod ask;
+mod call;
+mod elements;
+mod failure;
+mod kind;
+mod tell;
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, PoisonError};
+
+use blocksmith_node::{Address, MAX_PEERS};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+
+use crate::service::{Handle, Order, Stopped};
+use call::Http;
+use failure::Failure;
+use kind::Peer;
+use tell::Tip;
+
+/// How many peers are remembered before those that are none any more are forgotten.
+const MAX_REMEMBERED: usize = 2 * MAX_PEERS;
+
+/// What all calls share.
+struct Network {
+    handle: Handle,
+    http: Http,
+    /// Bytes of peers' chains that wait in memory.
+    held: AtomicUsize,
+}
+
+/// What goes on with one peer.
+struct Dealings {
+    peer: Arc<Peer>,
+    telling: bool,
+    /// Who wants to know when the question that is under way is over.
+    asking: Option<Vec<oneshot::Sender<()>>>,
+}
+
+/// A task that is over.
+enum Over {
+    Telling(Address),
+    Asking(Address),
+}
+
+/// Carries out the node's orders until it stops. `listen` is the address that peers reach this
+/// node under, which it tells them with each block.
+///
+/// It holds a [`Handle`], which keeps the node running: drop it to stop.
 pub async fn run(
-    _: crate::service::Handle,
-    mut orders: tokio::sync::mpsc::UnboundedReceiver<crate::service::Order>,
-    _: Option<blocksmith_node::Address>,
+    handle: Handle,
+    mut orders: mpsc::UnboundedReceiver<Order>,
+    listen: Option<Address>,
 ) {
-    while orders.recv().await.is_some() {}
+    let mut standing = handle.watch();
+    let network = Arc::new(Network { handle, http: Http::new(listen), held: AtomicUsize::new(0) });
+    let mut all: HashMap<Address, Dealings> = HashMap::new();
+    let mut tasks = JoinSet::new();
+    loop {
+        tokio::select! {
+            order = orders.recv() => match order {
+                Some(Order::Announce { block, to }) => {
+                    let tip = Arc::new(Tip::new(block));
+                    for address in to {
+                        let dealings = dealings(&mut all, &network, address);
+                        dealings.wait(tip.clone());
+                        dealings.tell(&network, &mut tasks);
+                    }
+                }
+                Some(Order::Ask { peer, done }) => {
+                    dealings(&mut all, &network, peer).ask(done, &network, &mut tasks);
+                }
+                None => break,
+            },
+            Some(over) = tasks.join_next() => match over {
+                Ok(Ok(Over::Telling(address))) => {
+                    if let Some(dealings) = all.get_mut(&address) {
+                        dealings.telling = false;
+                        // A tip may have come as the task ended.
+                        dealings.tell(&network, &mut tasks);
+                    }
+                }
+                Ok(Ok(Over::Asking(address))) => {
+                    let asking = all.get_mut(&address).and_then(|dealings| dealings.asking.take());
+                    for done in asking.into_iter().flatten() {
+                        // Whoever asked may be gone.
+                        let _ = done.send(());
+                    }
+                }
+                Ok(Err(Stopped)) => break,
+                Err(error) => tracing::error!("a call to a peer ended in a fault of ours: {error}"),
+            },
+            changed = standing.changed() => if changed.is_err() { break },
+        }
+    }
+}
+
+fn dealings<'a>(
+    all: &'a mut HashMap<Address, Dealings>,
+    network: &Network,
+    address: Address,
+) -> &'a mut Dealings {
+    if all.len() >= MAX_REMEMBERED && !all.contains_key(&address) {
+        let standing = network.handle.standing();
+        all.retain(|address, dealings| dealings.is_busy() || standing.peers.contains(address));
+    }
+    match all.entry(address) {
+        Entry::Occupied(entry) => entry.into_mut(),
+        Entry::Vacant(entry) => {
+            let peer = Arc::new(Peer::new(entry.key().clone()));
+            entry.insert(Dealings { peer, telling: false, asking: None })
+        }
+    }
+}
+
+type Tasks = JoinSet<Result<Over, Stopped>>;
+
+impl Dealings {
+    fn is_busy(&self) -> bool {
+        self.telling || self.asking.is_some()
+    }
+
+    /// The latest tip is the only one worth telling.
+    fn wait(&self, tip: Arc<Tip>) {
+        *self.peer.waiting.lock().unwrap_or_else(PoisonError::into_inner) = Some(tip);
+    }
+
+    fn tell(&mut self, network: &Arc<Network>, tasks: &mut Tasks) {
+        let waiting = self.peer.waiting.lock().unwrap_or_else(PoisonError::into_inner).is_some();
+        if self.telling || !waiting {
+            return;
+        }
+        self.telling = true;
+        let (network, peer) = (network.clone(), self.peer.clone());
+        tasks.spawn(async move {
+            tell::tell(&network, &peer).await?;
+            Ok(Over::Telling(peer.address.clone()))
+        });
+    }
+
+    /// A second question joins the first.
+    fn ask(
+        &mut self,
+        done: Option<oneshot::Sender<()>>,
+        network: &Arc<Network>,
+        tasks: &mut Tasks,
+    ) {
+        // Somebody waits: it is worth more than a glance.
+        let closely = done.is_some();
+        if let Some(asking) = &mut self.asking {
+            asking.retain(|done| !done.is_closed());
+            asking.extend(done);
+            return;
+        }
+        self.asking = Some(Vec::from_iter(done));
+        let (network, peer) = (network.clone(), self.peer.clone());
+        tasks.spawn(async move {
+            ask::ask(&network, &peer, closely).await?;
+            Ok(Over::Asking(peer.address.clone()))
+        });
+    }
+}
+
+impl Network {
+    /// Says why nothing came of a peer, and tells the node.
+    async fn give_up(&self, peer: &Peer, failure: Failure) -> Result<(), Stopped> {
+        let address = peer.address.clone();
+        match failure {
+            Failure::Stopped(stopped) => return Err(stopped),
+            Failure::Store(error) => {
+                tracing::error!("the store can't be read: {error}");
+                return self.handle.answered(address, None).await;
+            }
+            Failure::Itself => {
+                tracing::info!("{address} is this node itself, and no peer");
+                return self.handle.is_self(address).await;
+            }
+            _ => {}
+        }
+        peer.forget();
+        let text = failure.to_string();
+        if !peer.complain(&text) {
+            tracing::debug!("peer {address}: {text}");
+        } else if failure.is_remarkable() {
+            tracing::warn!("peer {address}: {text}");
+        } else {
+            tracing::info!("peer {address}: {text}; trying again later");
+        }
+        self.handle.failed(address).await
+    }
 }

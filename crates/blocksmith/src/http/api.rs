@@ -1,0 +1,297 @@
+//! `/api/v1`: for whoever knows that this node isn't Python.
+
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use blocksmith_consensus::json::Value;
+use blocksmith_consensus::{
+    Ancestry as _, Block, BlockView, Genesis, Hash, Proof, Puzzle, Rules, Target,
+};
+use blocksmith_node::{Address, Refusal, Verdict};
+use serde::Deserialize;
+
+use super::answer::{self, Object, array, quoted};
+use super::body::{Json, apart};
+use super::fault::Fault;
+use super::lecture::MAX_RECIPIENT_BYTES;
+use super::{App, Caller, aside, log_malformed, log_verdict};
+use crate::service::{Stopped, StoreError};
+
+/// The most blocks or headers of a page.
+const MAX_PAGE_BLOCKS: u64 = 10_000;
+
+/// A page of blocks ends with the block that brings it to this many bytes.
+const PAGE_BYTES: usize = 4 << 20;
+
+/// A page of headers ends when this many bytes of blocks were read for it.
+const MAX_HEADER_SCAN_BYTES: usize = 64 << 20;
+
+/// The header in which a peer that sends a block says where it listens itself. No more than a
+/// hint, that whoever sends a block need not be told of it.
+pub const LISTEN_HEADER: &str = "blocksmith-listen";
+
+pub(super) async fn health(State(app): State<App>) -> Result<Response, Fault> {
+    match app.handle.watch().has_changed() {
+        Ok(_) => Ok(answer::text("ok")),
+        Err(_) => Err(Stopped.into()),
+    }
+}
+
+pub(super) async fn status(State(app): State<App>) -> Response {
+    let handle = &app.handle;
+    let (rules, standing) = (&handle.chain().rules, handle.standing());
+    let tip = &standing.tip;
+    let target = rules.target_after(tip.block.view());
+    Object::new()
+        .text("name", &rules.name)
+        .json("rules", rules_object(rules))
+        .json("chain_id", quoted(&rules.chain_id().to_string()))
+        .json("index", tip.block.index())
+        .json("tip", quoted(&tip.block.hash().to_string()))
+        .json("work", quoted(&Hash(tip.work.to_be_bytes()).to_string()))
+        .json("target", quoted(&target.to_string()))
+        .json("zeros", zeros(target))
+        .json("queued", standing.queued)
+        .json("peers", standing.peers.len())
+        .text("version", env!("CARGO_PKG_VERSION"))
+        .json("uptime_s", handle.uptime().as_secs())
+        .json("clock_offset_s", 0)
+        .text("node", handle.node_id())
+        .answer(StatusCode::OK)
+}
+
+fn rules_object(rules: &Rules) -> String {
+    let puzzle = match rules.puzzle {
+        Puzzle::LastProof => "last_proof",
+        Puzzle::LastBlock => "last_block",
+        Puzzle::LastProofAndHash => "last_proof_and_hash",
+    };
+    let genesis = match &rules.genesis {
+        Genesis::Fixed(block) => quoted(&block.hash().to_string()),
+        Genesis::Any { index, proof, previous_hash } => Object::new()
+            .json("index", index)
+            .json("proof", proof)
+            .json("previous_hash", previous_hash)
+            .end(),
+    };
+    let coin = Object::new()
+        .json("sender", &rules.issuance.sender)
+        .json("amount", &rules.issuance.amount)
+        .end();
+    Object::new().text("puzzle", puzzle).json("genesis", genesis).json("coin", coin).end()
+}
+
+/// How many leading zero hex digits a target asks for, as a fraction between two whole numbers.
+fn zeros(target: Target) -> String {
+    if let Some(zeros) = target.zeros() {
+        return zeros.to_string();
+    }
+    // No whole number of zeros, so the target is below the largest number.
+    let next = target.0 + 1;
+    let shift = 192_u32.saturating_sub(next.leading_zeros());
+    let bits = f64::from(shift) + ((next >> shift).as_u64() as f64).log2();
+    let zeros = (256.0 - bits) / 4.0;
+    ((zeros * 1e6).round() / 1e6).to_string()
+}
+
+#[derive(Deserialize)]
+pub(super) struct ForWhom {
+    recipient: Option<String>,
+}
+
+/// What to search. Its id says all that the node has to know when the proof comes back: the tip,
+/// and after a slash whose coin it is.
+pub(super) async fn work(
+    State(app): State<App>,
+    query: Result<Query<ForWhom>, QueryRejection>,
+) -> Result<Response, Fault> {
+    let Query(ForWhom { recipient }) = query.map_err(|error| Fault::bad(error.body_text()))?;
+    let recipient = recipient.filter(|recipient| !recipient.is_empty());
+    let work = app.handle.work();
+    let id = match recipient {
+        Some(recipient) => {
+            recipient_json(&recipient).map_err(Fault::Bad)?;
+            format!("{}/{recipient}", work.on)
+        }
+        None => work.on.to_string(),
+    };
+    Ok(Object::new()
+        .text("id", &id)
+        .json("index", work.index)
+        .text("prefix", &String::from_utf8_lossy(&work.job.prefix))
+        .text("suffix", &String::from_utf8_lossy(&work.job.suffix))
+        .json("target", quoted(&work.job.target.to_string()))
+        .json("previous_hash", quoted(&work.on.to_string()))
+        .answer(StatusCode::OK))
+}
+
+fn recipient_json(recipient: &str) -> Result<String, String> {
+    let json = quoted(recipient);
+    match json.len() {
+        found if found > MAX_RECIPIENT_BYTES => Err(format!(
+            "the recipient has {found} bytes as JSON; at most {MAX_RECIPIENT_BYTES} are taken"
+        )),
+        _ => Ok(json),
+    }
+}
+
+pub(super) async fn submit_work(State(app): State<App>, body: Json) -> Result<Response, Fault> {
+    let request = body.object()?;
+    let bad_id = || Fault::unprocessable("the id is not one that GET /api/v1/work gave");
+    let id = request.get("id").and_then(Value::as_str).ok_or_else(bad_id)?;
+    let (on, recipient) = match id.split_once('/') {
+        Some((on, recipient)) => {
+            (on, Some(recipient_json(recipient).map_err(Fault::Unprocessable)?))
+        }
+        None => (&*id, None),
+    };
+    let on: Hash = on.parse().map_err(|_| bad_id())?;
+    let proof =
+        request.get("proof").ok_or_else(|| Fault::unprocessable("there is no \"proof\""))?;
+    let proof = Proof::from_value(proof).map_err(Fault::unprocessable)?;
+    match app.handle.submit_proof(proof, recipient, Some(on)).await? {
+        Ok(block) => Ok(entry(block.index(), &block.hash(), block.text()).answer(StatusCode::OK)),
+        Err(refusal) => {
+            if let Refusal::Malformed(_) | Refusal::Invalid(_) = &refusal {
+                tracing::warn!("a valid proof makes no block: {refusal}");
+            }
+            Err(refusal.into())
+        }
+    }
+}
+
+/// A block with what takes time to find out about it.
+fn entry(index: u64, hash: &Hash, text: &str) -> Object {
+    Object::new().json("index", index).json("hash", quoted(&hash.to_string())).json("block", text)
+}
+
+#[derive(Deserialize)]
+pub(super) struct Page {
+    from: Option<u64>,
+    limit: Option<u64>,
+}
+
+pub(super) async fn blocks(
+    State(app): State<App>,
+    query: Result<Query<Page>, QueryRejection>,
+) -> Result<Response, Fault> {
+    page(app, query, "blocks", PAGE_BYTES, |view| entry(view.index, &view.hash(), view.text).end())
+        .await
+}
+
+pub(super) async fn headers(
+    State(app): State<App>,
+    query: Result<Query<Page>, QueryRejection>,
+) -> Result<Response, Fault> {
+    page(app, query, "headers", MAX_HEADER_SCAN_BYTES, |view| {
+        Object::new()
+            .json("index", view.index)
+            .json("hash", quoted(&view.hash().to_string()))
+            .json("previous_hash", view.previous_hash.text())
+            .end()
+    })
+    .await
+}
+
+/// Blocks from an index on, each as `put` writes it, until `limit` or `max_bytes` of them are
+/// read; `next` is where the next page starts.
+async fn page(
+    app: App,
+    query: Result<Query<Page>, QueryRejection>,
+    name: &'static str,
+    max_bytes: usize,
+    put: fn(BlockView<'_>) -> String,
+) -> Result<Response, Fault> {
+    let Query(Page { from, limit }) = query.map_err(|error| Fault::bad(error.body_text()))?;
+    let first = app.handle.chain().rules.genesis.index();
+    let from = from.unwrap_or(first).max(first);
+    let limit = limit.unwrap_or(MAX_PAGE_BLOCKS).min(MAX_PAGE_BLOCKS);
+    if limit == 0 {
+        return Err(Fault::bad("limit counts from 1 on"));
+    }
+    let page = aside(move || -> Result<Object, StoreError> {
+        let snapshot = app.handle.snapshot()?;
+        let tip = snapshot.tip()?.block.index();
+        let (mut next, mut bytes) = (from, 0);
+        let mut entries = Vec::new();
+        if from <= tip {
+            for text in snapshot.texts(from)?.take(limit as usize) {
+                let text = text?;
+                let view = BlockView::of_canonical(&text)
+                    .map_err(|error| StoreError::Damaged(format!("block {next}: {error}")))?;
+                entries.push(put(view));
+                next += 1;
+                bytes += text.len();
+                if bytes >= max_bytes {
+                    break;
+                }
+            }
+        }
+        let next = if next <= tip { next.to_string() } else { "null".into() };
+        Ok(Object::new().json(name, array(entries)).json("next", next))
+    })
+    .await?;
+    Ok(page.answer(StatusCode::OK))
+}
+
+pub(super) async fn block(
+    State(app): State<App>,
+    id: Result<Path<String>, PathRejection>,
+) -> Result<Response, Fault> {
+    let Path(id) = id.map_err(|error| Fault::bad(error.body_text()))?;
+    let (hash, index) = (id.parse::<Hash>().ok(), id.parse::<u64>().ok());
+    if hash.is_none() && index.is_none() {
+        return Err(Fault::bad("a block is named by its index or its hash of 64 hex digits"));
+    }
+    let found = aside(move || -> Result<_, StoreError> {
+        let snapshot = app.handle.snapshot()?;
+        let index = match hash {
+            Some(hash) => snapshot.index_of(&hash)?,
+            None => index,
+        };
+        index.map_or(Ok(None), |index| snapshot.at(index))
+    })
+    .await?;
+    let linked = found.ok_or_else(|| {
+        Fault::NotFound(format!("there is no block {id} on this node's best chain"))
+    })?;
+    let block = linked.block;
+    Ok(entry(block.index(), &block.hash(), block.text()).answer(StatusCode::OK))
+}
+
+pub(super) async fn submit_block(
+    State(app): State<App>,
+    caller: Caller,
+    headers: HeaderMap,
+    body: Json,
+) -> Result<Response, Fault> {
+    let text = body.text().to_string();
+    let block = apart(text.len(), move || Block::of_canonical(&text)).await.map_err(|error| {
+        log_malformed(&caller, &error);
+        Fault::unprocessable(error)
+    })?;
+    let from = headers.get(LISTEN_HEADER).and_then(|address| address.to_str().ok());
+    let from: Option<Address> = from.and_then(|address| address.parse().ok());
+    let hash = block.hash();
+    let verdict = app.handle.submit_block(block.clone(), from).await?;
+    log_verdict(&caller, &block, &verdict);
+    let verdict = match verdict {
+        Verdict::NewTip => "accepted",
+        Verdict::SideBranch => "side_branch",
+        Verdict::Known => "known",
+        Verdict::NoRoom => "no_room",
+        Verdict::Orphan => "orphan",
+        Verdict::Invalid(invalid) => return Err(invalid.into()),
+    };
+    Ok(Object::new()
+        .text("verdict", verdict)
+        .json("hash", quoted(&hash.to_string()))
+        .answer(StatusCode::OK))
+}
+
+pub(super) async fn peers(State(app): State<App>) -> Response {
+    let standing = app.handle.standing();
+    let peer = |peer: &Address| Object::new().text("address", peer.as_str()).end();
+    Object::new().json("peers", array(standing.peers.iter().map(peer))).answer(StatusCode::OK)
+}

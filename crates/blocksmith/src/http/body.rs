@@ -1,0 +1,141 @@
+//! Bodies of requests: JSON as Python reads it, within bounds.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::{Body, HttpBody as _};
+use axum::extract::{FromRequest, Request};
+use axum::http::{HeaderMap, header};
+use blocksmith_consensus::block::MAX_BLOCK_BYTES;
+use blocksmith_consensus::json::{self, Kind, Value};
+use futures_util::StreamExt as _;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::fault::Fault;
+use super::{App, aside};
+
+/// The longest body that is read: a block, and a million bytes for what stands around it.
+pub(super) const MAX_BODY_BYTES: usize = MAX_BLOCK_BYTES + 1_000_000;
+
+/// How much of a body that is too long is listened to, so that its sender gets to see the answer.
+const MAX_HEARD_BYTES: usize = 4 * MAX_BODY_BYTES;
+
+/// How long a body may take to arrive.
+pub(super) const BODY_TIME: Duration = Duration::from_secs(15);
+
+/// Long bodies are counted against what all of them may hold together, in units of this size. The
+/// first unit of a body is free.
+pub(super) const ROOM_UNIT_BYTES: usize = 64 << 10;
+
+/// What all bodies may hold together: 256 MiB.
+pub(super) const ROOM_UNITS: usize = (256 << 20) / ROOM_UNIT_BYTES;
+
+/// Reading more than this is left to a thread that may take its time.
+const MAX_QUICK_BYTES: usize = 256 << 10;
+
+/// How much of a wrong value a message quotes, in characters.
+const MAX_QUOTE: usize = 60;
+
+/// The canonical text of a request's body.
+pub(super) struct Json {
+    text: String,
+    _room: Option<OwnedSemaphorePermit>,
+}
+
+impl Json {
+    /// The body, which this call needs to be an object.
+    pub(super) fn object(&self) -> Result<Value<'_>, Fault> {
+        let value = Value::of_canonical(&self.text);
+        match value.kind() {
+            Kind::Object => Ok(value),
+            _ => Err(Fault::bad(format!("the body is a JSON object, not {}", start_of(value)))),
+        }
+    }
+
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+}
+
+impl FromRequest<App> for Json {
+    type Rejection = Fault;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, Fault> {
+        if !is_json(request.headers()) {
+            return Err(Fault::MediaType);
+        }
+        let read = read(request.into_body(), &app.body_room);
+        let (bytes, room) =
+            tokio::time::timeout(BODY_TIME, read).await.map_err(|_| Fault::TooSlow)??;
+        let text =
+            apart(bytes.len(), move || json::canonical(&bytes).map(|text| text.into_owned()))
+                .await?;
+        Ok(Self { text, _room: room })
+    }
+}
+
+/// `application/json` and its relatives, as Flask sees it.
+fn is_json(headers: &HeaderMap) -> bool {
+    let Some(kind) = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()) else {
+        return false;
+    };
+    let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    kind == "application/json" || kind.starts_with("application/") && kind.ends_with("+json")
+}
+
+async fn read(
+    body: Body,
+    room: &Arc<Semaphore>,
+) -> Result<(Vec<u8>, Option<OwnedSemaphorePermit>), Fault> {
+    if body.size_hint().lower() > MAX_HEARD_BYTES as u64 {
+        return Err(Fault::TooLong);
+    }
+    let mut held: Option<OwnedSemaphorePermit> = None;
+    let mut bytes = Vec::new();
+    let mut heard = 0;
+    let mut chunks = body.into_data_stream();
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.map_err(|_| Fault::bad("the body broke off"))?;
+        heard += chunk.len();
+        if heard > MAX_HEARD_BYTES {
+            break;
+        }
+        if heard > MAX_BODY_BYTES {
+            (bytes, held) = (Vec::new(), None);
+            continue;
+        }
+        let units = heard / ROOM_UNIT_BYTES;
+        let missing = units - held.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
+        if missing > 0 {
+            let more = room.clone().try_acquire_many_owned(missing as u32).map_err(|_| {
+                Fault::busy("too many long bodies arrive at the same time; try again later")
+            })?;
+            match &mut held {
+                Some(held) => held.merge(more),
+                None => held = Some(more),
+            }
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    if heard > MAX_BODY_BYTES { Err(Fault::TooLong) } else { Ok((bytes, held)) }
+}
+
+/// Does `work` on `bytes` bytes, where it does not keep others waiting when they are many.
+pub(super) async fn apart<T: Send + 'static>(
+    bytes: usize,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> T {
+    if bytes <= MAX_QUICK_BYTES {
+        return work();
+    }
+    aside(work).await
+}
+
+/// The start of a value, short enough for a message.
+pub(super) fn start_of(value: Value<'_>) -> String {
+    // Canonical text is ASCII.
+    match value.text().get(..MAX_QUOTE) {
+        Some(start) if start.len() < value.text().len() => format!("{start}…"),
+        _ => value.text().to_string(),
+    }
+}

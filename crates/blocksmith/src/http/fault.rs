@@ -1,0 +1,166 @@
+//! What can go wrong, and the one map from that to a status.
+
+use std::borrow::Cow;
+use std::fmt::Display;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use blocksmith_consensus::Invalid;
+use blocksmith_consensus::json::JsonError;
+use blocksmith_node::Refusal;
+
+use super::answer::{JSON, Object, PROBLEM, TEXT};
+use super::body::{BODY_TIME, MAX_BODY_BYTES};
+use crate::chain::Dialect;
+use crate::service::{Stopped, StoreError};
+
+/// Why a call has no other answer.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Fault {
+    #[error("there is no such call; the course's calls and /api/v1/status are answered")]
+    NoSuchCall,
+    #[error("this call takes another method; the Allow header names it")]
+    Method,
+    #[error("{0}")]
+    NotFound(String),
+    #[error("send JSON, with the header Content-Type: application/json")]
+    MediaType,
+    #[error("the body is not JSON that every node can read: {0}")]
+    Json(#[from] JsonError),
+    #[error("{0}")]
+    Bad(String),
+    #[error("{0}")]
+    Unprocessable(String),
+    #[error("{0}")]
+    Conflict(String),
+    #[error(transparent)]
+    Invalid(#[from] Invalid),
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    #[error("the body is too long; at most {MAX_BODY_BYTES} bytes are taken")]
+    TooLong,
+    #[error("the body did not arrive within {} s", BODY_TIME.as_secs())]
+    TooSlow,
+    #[error("{0}")]
+    Busy(Cow<'static, str>),
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
+    /// The log has the details, which are nobody else's business.
+    #[error("the node can't read its store; its log says why")]
+    Store(#[from] StoreError),
+    #[error("the node made a mistake with this request; its log says which")]
+    Panic,
+}
+
+impl Fault {
+    /// The request does not say what the call needs.
+    pub(super) fn bad(reason: impl Display) -> Self {
+        Self::Bad(reason.to_string())
+    }
+
+    /// Not now, but perhaps later.
+    pub(super) fn busy(reason: impl Into<Cow<'static, str>>) -> Self {
+        Self::Busy(reason.into())
+    }
+
+    /// The request says something else than what the call needs.
+    pub(super) fn unprocessable(reason: impl Display) -> Self {
+        Self::Unprocessable(reason.to_string())
+    }
+
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::Json(_) | Self::Bad(_) => StatusCode::BAD_REQUEST,
+            Self::NoSuchCall | Self::NotFound(_) => StatusCode::NOT_FOUND,
+            Self::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
+            Self::Conflict(_) | Self::Refused(Refusal::Stale { .. } | Refusal::Proof { .. }) => {
+                StatusCode::CONFLICT
+            }
+            Self::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Unprocessable(_) | Self::Invalid(_) | Self::Refused(_) => {
+                StatusCode::UNPROCESSABLE_ENTITY
+            }
+            Self::Store(_) | Self::Panic => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Busy(_) | Self::Stopped(_) => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    /// The rule that is broken or the reason of a refusal, for programs that tell them apart.
+    fn rule(&self) -> Option<&'static str> {
+        let invalid = |invalid: &Invalid| match invalid {
+            Invalid::Genesis { .. } => "genesis",
+            Invalid::Index { .. } => "index",
+            Invalid::PreviousHash { .. } => "previous_hash",
+            Invalid::Proof { .. } => "proof",
+        };
+        match self {
+            Self::Invalid(rule) | Self::Refused(Refusal::Invalid(rule)) => Some(invalid(rule)),
+            Self::Refused(Refusal::Stale { .. }) => Some("stale"),
+            Self::Refused(Refusal::Proof { .. }) => Some("proof"),
+            _ => None,
+        }
+    }
+
+    /// The answer's body and type. `response` has the status and the headers.
+    pub(super) fn told(&self, voice: Voice, response: Response) -> Response {
+        let status = response.status();
+        let detail = self.to_string();
+        let (kind, body) = match voice {
+            Voice::Text => (TEXT, detail),
+            Voice::Message => (JSON, Object::new().text("message", &detail).end()),
+            Voice::Problem => {
+                let problem = Object::new()
+                    .text("type", "about:blank")
+                    .text("title", status.canonical_reason().unwrap_or_default())
+                    .json("status", status.as_u16())
+                    .text("detail", &detail);
+                let problem = match self.rule() {
+                    Some(rule) => problem.text("rule", rule),
+                    None => problem,
+                };
+                (PROBLEM, problem.end())
+            }
+        };
+        let (mut parts, _) = response.into_parts();
+        parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+        parts.headers.remove(header::CONTENT_LENGTH);
+        Response::from_parts(parts, Body::from(body))
+    }
+}
+
+/// Without a body yet: how it is put depends on whom it is told.
+impl IntoResponse for Fault {
+    fn into_response(self) -> Response {
+        if let Self::Store(error) = &self {
+            tracing::error!("a request could not be answered: {error}");
+        }
+        let mut response = self.status().into_response();
+        response.extensions_mut().insert(Arc::new(self));
+        response
+    }
+}
+
+/// How a fault is put.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Voice {
+    /// As in the notes.
+    Text,
+    /// As the course's servers of 2019.
+    Message,
+    /// As RFC 9457 has it.
+    Problem,
+}
+
+impl Voice {
+    pub(super) fn of(path: &str, dialect: Dialect) -> Self {
+        match dialect {
+            _ if path.starts_with("/api/") => Self::Problem,
+            Dialect::Notes => Self::Text,
+            Dialect::Course => Self::Message,
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! The course's calls, with its words.
+
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use blocksmith_consensus::json::{Kind, Value};
+use blocksmith_consensus::{Block, Proof, Transaction};
+use blocksmith_node::{Address, MAX_PEERS, Refusal, Verdict};
+
+use super::answer::{self, Object, array, quoted};
+use super::body::{Json, apart, start_of};
+use super::fault::Fault;
+use super::{App, Caller, chain as whole, log_malformed, log_verdict};
+use crate::chain::Dialect;
+use crate::mining;
+
+/// How long `GET /mine` searches, waiting for its turn included.
+const SEARCH_TIME: Duration = Duration::from_secs(120);
+
+/// The longest recipient of a coin, as JSON.
+pub(super) const MAX_RECIPIENT_BYTES: usize = 256;
+
+pub(super) async fn chain(State(app): State<App>) -> Result<Response, Fault> {
+    whole::document(&app, r#"{"chain": ["#, |length| format!(r#"], "length": {length}}}"#)).await
+}
+
+pub(super) async fn last_proof(State(app): State<App>) -> Response {
+    let standing = app.handle.standing();
+    let proof = standing.tip.block.view().proof_json();
+    Object::new().json("last_proof", proof).answer(StatusCode::OK)
+}
+
+pub(super) async fn last_block(State(app): State<App>) -> Response {
+    let standing = app.handle.standing();
+    Object::new().json("last_block", standing.tip.block.text()).answer(StatusCode::OK)
+}
+
+/// Lecture I: the node searches.
+pub(super) async fn mine(State(app): State<App>) -> Result<Response, Fault> {
+    let search = async {
+        let _turn = app.searching.acquire().await;
+        mining::next_block(&app.handle, None, mining::all_cores()).await
+    };
+    match tokio::time::timeout(SEARCH_TIME, search).await {
+        Ok(block) => Ok(forged(&block?)),
+        Err(_) => Err(Fault::busy(format!(
+            "no proof was found within {} s; ask again, or let a miner search: blocksmith mine",
+            SEARCH_TIME.as_secs()
+        ))),
+    }
+}
+
+pub(super) async fn submit_proof(State(app): State<App>, body: Json) -> Result<Response, Fault> {
+    let request = body.object()?;
+    let proof = request.get("proof").ok_or_else(|| Fault::bad("Missing Value: proof"))?;
+    let proof = Proof::from_value(proof).map_err(Fault::bad)?;
+    let recipient = match (request.get("id"), app.handle.chain().dialect) {
+        (Some(id), _) => Some(recipient(id)?),
+        (None, Dialect::Course) => return Err(Fault::bad("Missing Value: id")),
+        (None, Dialect::Notes) => None,
+    };
+    match app.handle.submit_proof(proof, recipient, None).await? {
+        Ok(block) => Ok(forged(&block)),
+        Err(Refusal::Malformed(malformed)) => Err(Fault::bad(malformed)),
+        Err(refusal) => {
+            tracing::debug!("a proof is refused: {refusal}");
+            let message = "Proof is invalid or already submitted.";
+            Ok(Object::new().text("message", message).answer(StatusCode::OK))
+        }
+    }
+}
+
+fn recipient(id: Value<'_>) -> Result<String, Fault> {
+    if !matches!(id.kind(), Kind::String | Kind::Int) {
+        let found = start_of(id);
+        return Err(Fault::bad(format!("an id is a text or a whole number, not {found}")));
+    }
+    match id.text().len() {
+        found if found > MAX_RECIPIENT_BYTES => Err(Fault::bad(format!(
+            "the id has {found} bytes as JSON; at most {MAX_RECIPIENT_BYTES} are taken"
+        ))),
+        _ => Ok(id.text().into()),
+    }
+}
+
+fn forged(block: &Block) -> Response {
+    let view = block.view();
+    Object::new()
+        .text("message", "New Block Forged")
+        .json("index", view.index)
+        .json("transactions", array(view.transactions().map(Value::text)))
+        .json("proof", view.proof_json())
+        .json("previous_hash", view.previous_hash.text())
+        .answer(StatusCode::OK)
+}
+
+pub(super) async fn new_transaction(State(app): State<App>, body: Json) -> Result<Response, Fault> {
+    use blocksmith_consensus::transaction::Unqueueable;
+    let transaction = Transaction::from_request(body.object()?).map_err(|error| match error {
+        Unqueueable::Missing { .. } => Fault::bad("Missing values"),
+        error => Fault::bad(error),
+    })?;
+    let index = app.handle.queue(transaction).await?;
+    let index = index.ok_or(Fault::busy("the queue is full; try again after the next block"))?;
+    let message = format!("Transaction will be added to Block {index}");
+    Ok(Object::new().text("message", &message).answer(StatusCode::CREATED))
+}
+
+pub(super) async fn register(State(app): State<App>, body: Json) -> Result<Response, Fault> {
+    let nodes = body.object()?.get("nodes").filter(|nodes| nodes.kind() == Kind::Array);
+    let mut wanted = Vec::new();
+    for node in nodes.into_iter().flat_map(Value::elements) {
+        if wanted.len() == MAX_PEERS {
+            let reason = format!("too many nodes at a time; a node keeps at most {MAX_PEERS}");
+            return Err(Fault::Bad(reason));
+        }
+        let text = node.as_str().ok_or_else(|| {
+            Fault::bad(format!("{} names no peer; write a host and a port", start_of(node)))
+        })?;
+        wanted.push(text.parse::<Address>().map_err(Fault::bad)?);
+    }
+    if wanted.is_empty() {
+        return Err(Fault::bad("Error: Please supply a valid list of nodes"));
+    }
+    let peers = app.handle.register(wanted.clone()).await?;
+    if peers.len() >= MAX_PEERS
+        && let Some(left_out) = wanted.iter().find(|wanted| !peers.contains(wanted))
+    {
+        let reason = format!("{left_out} does not fit; a node keeps at most {MAX_PEERS} peers");
+        return Err(Fault::Conflict(reason));
+    }
+    Ok(Object::new()
+        .text("message", "New nodes have been added")
+        .json("total_nodes", array(peers.iter().map(|peer| quoted(peer.as_str()))))
+        .answer(StatusCode::CREATED))
+}
+
+/// The answer comes first: whatever has to be asked of peers is asked afterwards, since the sender
+/// may be a node that can't answer while it waits for us.
+pub(super) async fn new_block(
+    State(app): State<App>,
+    caller: Caller,
+    body: Json,
+) -> Result<Response, Fault> {
+    let block = body.object()?.get("block").ok_or_else(|| Fault::bad("Missing value: block"))?;
+    let text = block.text().to_string();
+    let block = apart(text.len(), move || Block::of_canonical(&text)).await.map_err(|error| {
+        log_malformed(&caller, &error);
+        Fault::bad(error)
+    })?;
+    let verdict = app.handle.submit_block(block.clone(), None).await?;
+    log_verdict(&caller, &block, &verdict);
+    Ok(answer::text(match verdict {
+        Verdict::NewTip => "Block Accepted",
+        _ => "Block Rejected",
+    }))
+}
+
+pub(super) async fn resolve(State(app): State<App>) -> Result<Response, Fault> {
+    let head = if app.handle.resolve().await? {
+        r#"{"message": "Our chain was replaced", "new_chain": ["#
+    } else {
+        r#"{"message": "Our chain is authoritative", "chain": ["#
+    };
+    whole::document(&app, head, |_| "]}".into()).await
+}

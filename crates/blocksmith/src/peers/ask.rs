@@ -1,0 +1,332 @@
+//! Asks a peer for its chain and hands in what we lack.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use blocksmith_consensus::json::{self, Value};
+use blocksmith_consensus::tree::Limits;
+use blocksmith_consensus::{Ancestry, Block, Hash, Invalid, Malformed, check};
+use blocksmith_node::Verdict;
+
+use super::Network;
+use super::call::{Connection, MAX_SHORT_BYTES, Stream};
+use super::elements::Elements;
+use super::failure::Failure;
+use super::kind::{Glimpse, Kind, Peer, Seen, Status, glimpse, status};
+use crate::service::{Snapshot, Stopped};
+
+/// How long a peer may be asked for all that we lack. What it gave until then is kept, and the
+/// next time goes on from there.
+const ASK_TIME: Duration = Duration::from_secs(600);
+
+/// How long a proof is taken for our tip's before the whole chain is looked at: under the
+/// lecture's rules proofs come round again.
+const LOOK_CLOSELY_AFTER: Duration = Duration::from_secs(60);
+
+/// Blocks that are handed in together, and so share a commit.
+const BATCH_BLOCKS: usize = 500;
+
+/// The bytes of their texts from which fewer are handed in together.
+const BATCH_BYTES: usize = 8 << 20;
+
+/// The blocks of one page of our own kind.
+const PAGE_BLOCKS: usize = 500;
+
+/// The whole chain of a Python node; Lecture I called its list `currentChain`.
+const CHAIN: &str = "/chain";
+const CHAIN_LISTS: &[&str] = &["chain", "currentChain"];
+
+/// Pages of our own kind.
+const BLOCKS: &str = "/api/v1/blocks";
+const BLOCKS_LISTS: &[&str] = &["blocks"];
+const HEADERS: &str = "/api/v1/headers";
+
+/// Asks a peer, and tells the node how it went.
+pub(super) async fn ask(network: &Network, peer: &Peer, closely: bool) -> Result<(), Stopped> {
+    let outcome = tokio::time::timeout(ASK_TIME, follow(network, peer, closely)).await;
+    match outcome.unwrap_or(Err(Failure::Silent(ASK_TIME))) {
+        Ok(end) => {
+            peer.is_well();
+            network.handle.answered(peer.address.clone(), Some(end)).await
+        }
+        Err(failure) => network.give_up(peer, failure).await,
+    }
+}
+
+/// Brings us up to the peer's chain if it is the better one; the end of the peer's chain.
+async fn follow(network: &Network, peer: &Peer, closely: bool) -> Result<(u64, Hash), Failure> {
+    let kind = peer.known().kind;
+    if kind != Some(Kind::Python)
+        && let Some(status) = status(network, peer).await?
+    {
+        return own_kind(network, peer, &status).await;
+    }
+    python(network, peer, closely).await
+}
+
+async fn own_kind(network: &Network, peer: &Peer, status: &Status) -> Result<(u64, Hash), Failure> {
+    let chain = network.handle.snapshot()?;
+    let tip = chain.tip()?;
+    let end = (status.index, status.tip);
+    if status.tip == tip.block.hash() || status.work <= tip.work {
+        return Ok(end);
+    }
+    let from = first_unknown(network, peer, status, &chain).await?;
+    let mut intake = Intake::new(network, peer, chain, from, 0)?;
+    while intake.next <= status.index {
+        let first = intake.next;
+        let query = format!("?from={first}&limit={PAGE_BLOCKS}");
+        let page = network.http.stream(&peer.address, BLOCKS, &query, Connection::Keep).await?;
+        intake.read(page, BLOCKS_LISTS, of_page).await?;
+        if intake.next == first {
+            break;
+        }
+    }
+    let index = intake.next.saturating_sub(1);
+    intake.finish().await?;
+    if network.handle.standing().tip.work <= tip.work {
+        return Err(Failure::LessWork { claimed: format!("{:#x}", status.work), index });
+    }
+    Ok(end)
+}
+
+/// The index from which on a peer's blocks are to be fetched: those below are ours as well. Looks
+/// back from the lower end in steps that double.
+async fn first_unknown(
+    network: &Network,
+    peer: &Peer,
+    status: &Status,
+    chain: &Snapshot,
+) -> Result<u64, Failure> {
+    let genesis = network.handle.chain().rules.genesis.index();
+    let ours = chain.tip()?.block.index();
+    let mut index = ours.min(status.index).max(genesis);
+    let mut step = 1_u64;
+    loop {
+        let hash = hash_at(network, peer, index).await?;
+        if chain.index_of(&hash)? == Some(index) {
+            return Ok(index + 1);
+        }
+        if index == genesis {
+            return Ok(genesis);
+        }
+        index = index.saturating_sub(step).max(genesis);
+        step = step.saturating_mul(2);
+    }
+}
+
+async fn hash_at(network: &Network, peer: &Peer, index: u64) -> Result<Hash, Failure> {
+    let query = format!("?from={index}&limit=1");
+    let (http, address) = (&network.http, &peer.address);
+    let answer = http.get(address, HEADERS, &query, MAX_SHORT_BYTES, Connection::Keep).await?;
+    if answer.status != 200 {
+        return Err(Failure::Status { path: HEADERS, status: answer.status });
+    }
+    let text = answer.body.as_deref().and_then(|body| json::canonical(body).ok());
+    let hash = text.and_then(|text| {
+        let first = Value::of_canonical(&text).get("headers")?.elements().next()?;
+        first.get("hash")?.as_str()?.parse().ok()
+    });
+    let reason = || format!("it has no header {index} with a hash");
+    hash.ok_or_else(|| Failure::Shape { path: HEADERS, reason: reason() })
+}
+
+async fn python(network: &Network, peer: &Peer, closely: bool) -> Result<(u64, Hash), Failure> {
+    let chain = network.handle.snapshot()?;
+    let tip = chain.tip()?.block;
+    match glimpse(network, peer).await? {
+        Glimpse::Block(last) if last.index() <= tip.index() => {
+            return Ok((last.index(), last.hash()));
+        }
+        Glimpse::Proof(proof) => {
+            let known = peer.known();
+            if let Some(seen) = known.seen.as_ref().filter(|seen| seen.proof == proof)
+                && seen.index <= tip.index()
+            {
+                return Ok((seen.index, seen.hash));
+            }
+            let lately = known.looked.is_some_and(|at| at.elapsed() < LOOK_CLOSELY_AFTER);
+            if proof == tip.view().proof_json() && lately && !closely {
+                return Ok((tip.index(), tip.hash()));
+            }
+        }
+        _ => {}
+    }
+    let genesis = network.handle.chain().rules.genesis.index();
+    let document = network.http.stream(&peer.address, CHAIN, "", Connection::Close).await?;
+    let mut intake = Intake::new(network, peer, chain, genesis, tip.index())?;
+    intake.read(document, CHAIN_LISTS, Block::parse).await?;
+    intake.finish().await?;
+    let reason = || "its list of blocks is empty".into();
+    let last = intake.last.ok_or_else(|| Failure::Shape { path: CHAIN, reason: reason() })?;
+    let end = (last.index, last.hash);
+    let mut known = peer.known();
+    known.seen = Some(last);
+    known.looked = Some(Instant::now());
+    Ok(end)
+}
+
+/// The block in an element of a page.
+fn of_page(text: &[u8]) -> Result<Block, Malformed> {
+    let text = json::canonical(text)?;
+    let block = Value::of_canonical(&text).get("block");
+    Block::of_canonical(block.ok_or(Malformed::Missing { field: "block" })?.text())
+}
+
+/// Takes a peer's blocks from the lowest on, leaves out those that we have, and hands in the rest:
+/// in batches, and once the chain is known to be longer than ours.
+struct Intake<'a> {
+    network: &'a Network,
+    peer: &'a Peer,
+    chain: Snapshot,
+    /// The index that the next block has to have.
+    next: u64,
+    /// Nothing is handed in before the peer shows a block beyond this index.
+    longer_than: u64,
+    /// Where the peer's chain leaves ours.
+    fork: Option<u64>,
+    held: VecDeque<Block>,
+    held_bytes: usize,
+    room: Room<'a>,
+    last: Option<Seen>,
+}
+
+impl<'a> Intake<'a> {
+    fn new(
+        network: &'a Network,
+        peer: &'a Peer,
+        chain: Snapshot,
+        next: u64,
+        longer_than: u64,
+    ) -> Result<Self, Failure> {
+        let intake = Self {
+            network,
+            peer,
+            chain,
+            next,
+            longer_than,
+            fork: None,
+            held: VecDeque::new(),
+            held_bytes: 0,
+            room: Room { shared: &network.held, taken: 0 },
+            last: None,
+        };
+        let depth = intake.chain.tip()?.block.index().saturating_sub(next.saturating_sub(1));
+        // Only where the fork is known; a document is measured as it comes.
+        if longer_than == 0 && depth > Limits::default().blocks as u64 {
+            return Err(Failure::TooDeep { depth });
+        }
+        Ok(intake)
+    }
+
+    async fn read(
+        &mut self,
+        mut document: Stream,
+        lists: &'static [&'static str],
+        parse: fn(&[u8]) -> Result<Block, Malformed>,
+    ) -> Result<(), Failure> {
+        let mut elements = Elements::new(lists);
+        while let Some(piece) = document.chunk().await? {
+            elements.feed(&piece, |text| {
+                let block = parse(text);
+                let index = self.next;
+                self.take(block.map_err(|reason| Failure::Malformed { index, reason })?)
+            })?;
+            if self.is_longer() {
+                while self.held.len() > BATCH_BLOCKS
+                    || self.held.len() > 1 && self.held_bytes > BATCH_BYTES
+                {
+                    self.hand_in(true).await?;
+                }
+            }
+            if !self.room.take(self.held_bytes + elements.pending()) {
+                return Err(self.too_deep());
+            }
+        }
+        Ok(elements.end()?)
+    }
+
+    fn take(&mut self, block: Block) -> Result<(), Failure> {
+        if block.index() != self.next {
+            return Err(Invalid::Index { expected: self.next, found: block.index() }.into());
+        }
+        self.last = Some(Seen::from(&block));
+        if self.fork.is_none() && self.chain.index_of(&block.hash())?.is_none() {
+            self.fork = Some(self.next);
+            let rules = &self.network.handle.chain().rules;
+            if self.next == rules.genesis.index() {
+                check::genesis(rules, block.view(), &block.hash())?;
+            }
+        }
+        self.next = self.next.saturating_add(1);
+        if self.fork.is_some() {
+            self.held_bytes += block.text().len();
+            self.held.push_back(block);
+        }
+        Ok(())
+    }
+
+    fn is_longer(&self) -> bool {
+        self.last.as_ref().is_some_and(|last| last.index > self.longer_than)
+    }
+
+    fn too_deep(&self) -> Failure {
+        let ours = self.network.handle.standing().tip.block.index();
+        let fork = self.fork.unwrap_or(self.next);
+        Failure::TooDeep { depth: (ours + 1).saturating_sub(fork) }
+    }
+
+    /// Hands in what is left.
+    async fn finish(&mut self) -> Result<(), Failure> {
+        if self.is_longer() {
+            while !self.held.is_empty() {
+                self.hand_in(false).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Hands in one batch; if more is to come, one block stays back to end it all.
+    async fn hand_in(&mut self, more: bool) -> Result<(), Failure> {
+        let (mut batch, mut bytes) = (Vec::new(), 0);
+        let stay = usize::from(more);
+        while batch.len() < BATCH_BLOCKS && bytes < BATCH_BYTES && self.held.len() > stay {
+            let Some(block) = self.held.pop_front() else { break };
+            bytes += block.text().len();
+            batch.push(block);
+        }
+        self.held_bytes -= bytes;
+        let index = batch.last().map_or(0, Block::index);
+        let more = !self.held.is_empty();
+        let from = self.peer.address.clone();
+        match self.network.handle.submit_branch(batch, from, more).await? {
+            Verdict::NewTip | Verdict::SideBranch | Verdict::Known => Ok(()),
+            Verdict::Invalid(invalid) => Err(invalid.into()),
+            Verdict::Orphan => Err(Failure::Orphan { index }),
+            Verdict::NoRoom => Err(self.too_deep()),
+        }
+    }
+}
+
+/// A part of the memory that all peers' waiting blocks share.
+struct Room<'a> {
+    shared: &'a AtomicUsize,
+    taken: usize,
+}
+
+impl Room<'_> {
+    /// Makes it this many bytes; whether there are as many.
+    fn take(&mut self, bytes: usize) -> bool {
+        let before = self.shared.fetch_sub(self.taken, Ordering::Relaxed) - self.taken;
+        self.shared.fetch_add(bytes, Ordering::Relaxed);
+        self.taken = bytes;
+        before + bytes <= Limits::default().bytes
+    }
+}
+
+impl Drop for Room<'_> {
+    fn drop(&mut self) {
+        self.take(0);
+    }
+}

@@ -1,0 +1,188 @@
+//! HTTP calls to peers, every one with bounds.
+
+use std::error::Error;
+use std::time::{Duration, Instant};
+
+use blocksmith_node::Address;
+use bytes::Bytes;
+use reqwest::header::{CONNECTION, CONTENT_TYPE};
+use reqwest::{Client, RequestBuilder, Response, redirect};
+
+use super::failure::Failure;
+
+/// How long a connection may take.
+const CONNECT_TIME: Duration = Duration::from_secs(2);
+
+/// How long a call with a short answer may take as a whole.
+const CALL_TIME: Duration = Duration::from_secs(5);
+
+/// How long a peer that sends a chain may say nothing.
+const MAX_SILENCE: Duration = Duration::from_secs(10);
+
+/// What a slow peer gets before its rate counts.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// The least that a peer sends on average once [`PATIENCE`] is over.
+const SLOWEST_BYTES_PER_S: u64 = 16 << 10;
+
+/// The most bytes of one answer that is read as it streams, a whole chain of a Python node.
+const MAX_STREAM_BYTES: u64 = 1 << 30;
+
+/// The most bytes of an answer in a few words.
+pub(super) const MAX_SHORT_BYTES: usize = 64 << 10;
+
+/// How long an unused connection to our own kind stays open.
+const IDLE_TIME: Duration = Duration::from_secs(20);
+
+/// The header in which a node tells where it listens.
+const LISTEN: &str = "blocksmith-listen";
+
+/// Whether a connection may serve for further calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Connection {
+    Keep,
+    /// A single-threaded server would wait for us on it and answer nobody else.
+    Close,
+}
+
+/// A short answer.
+pub(super) struct Answer {
+    pub(super) status: u16,
+    /// `None` if it has more bytes than were asked for.
+    pub(super) body: Option<Vec<u8>>,
+}
+
+pub(super) struct Http {
+    client: Client,
+    listen: Option<Address>,
+}
+
+impl Http {
+    pub(super) fn new(listen: Option<Address>) -> Self {
+        let client = Client::builder()
+            .no_proxy()
+            .redirect(redirect::Policy::none())
+            .connect_timeout(CONNECT_TIME)
+            .pool_idle_timeout(IDLE_TIME)
+            .pool_max_idle_per_host(1)
+            // Peers speak plain HTTP: a machine without certificates is as good as any.
+            .tls_certs_only([])
+            .build()
+            .expect("a client that reads no settings of the machine can be made");
+        Self { client, listen }
+    }
+
+    pub(super) async fn get(
+        &self,
+        peer: &Address,
+        path: &'static str,
+        query: &str,
+        most: usize,
+        connection: Connection,
+    ) -> Result<Answer, Failure> {
+        let request = self.client.get(format!("{}{query}", url(peer, path)));
+        call(close(request, connection), most).await
+    }
+
+    pub(super) async fn post(
+        &self,
+        peer: &Address,
+        path: &'static str,
+        body: Bytes,
+        connection: Connection,
+    ) -> Result<Answer, Failure> {
+        let mut request = self.client.post(url(peer, path)).body(body);
+        request = request.header(CONTENT_TYPE, "application/json");
+        if let Some(listen) = &self.listen {
+            request = request.header(LISTEN, listen.as_str());
+        }
+        call(close(request, connection), MAX_SHORT_BYTES).await
+    }
+
+    /// Starts to read an answer of any length.
+    pub(super) async fn stream(
+        &self,
+        peer: &Address,
+        path: &'static str,
+        query: &str,
+        connection: Connection,
+    ) -> Result<Stream, Failure> {
+        let request = self.client.get(format!("{}{query}", url(peer, path)));
+        let started = Instant::now();
+        let response = tokio::time::timeout(MAX_SILENCE, close(request, connection).send())
+            .await
+            .map_err(|_| Failure::Silent(MAX_SILENCE))?
+            .map_err(failure)?;
+        match response.status().as_u16() {
+            200 => Ok(Stream { response, path, received: 0, waited: started.elapsed() }),
+            status => Err(Failure::Status { path, status }),
+        }
+    }
+}
+
+/// An answer as it comes.
+pub(super) struct Stream {
+    response: Response,
+    path: &'static str,
+    received: u64,
+    /// Time spent waiting for the peer; what we do with its bytes is not its fault.
+    waited: Duration,
+}
+
+impl Stream {
+    pub(super) async fn chunk(&mut self) -> Result<Option<Bytes>, Failure> {
+        let allowed = PATIENCE + Duration::from_secs(self.received / SLOWEST_BYTES_PER_S);
+        let left = allowed.saturating_sub(self.waited);
+        let slow = Failure::Slow { received: self.received, waited: self.waited };
+        let started = Instant::now();
+        let chunk = tokio::time::timeout(left.min(MAX_SILENCE), self.response.chunk())
+            .await
+            .map_err(|_| if left < MAX_SILENCE { slow } else { Failure::Silent(MAX_SILENCE) })?
+            .map_err(failure)?;
+        self.waited += started.elapsed();
+        self.received += chunk.as_ref().map_or(0, |chunk| chunk.len() as u64);
+        if self.received > MAX_STREAM_BYTES {
+            return Err(Failure::TooLong { path: self.path, most: MAX_STREAM_BYTES });
+        }
+        Ok(chunk)
+    }
+}
+
+fn url(peer: &Address, path: &str) -> String {
+    format!("http://{peer}{path}")
+}
+
+fn close(request: RequestBuilder, connection: Connection) -> RequestBuilder {
+    match connection {
+        Connection::Keep => request,
+        Connection::Close => request.header(CONNECTION, "close"),
+    }
+}
+
+async fn call(request: RequestBuilder, most: usize) -> Result<Answer, Failure> {
+    let mut response = request.timeout(CALL_TIME).send().await.map_err(failure)?;
+    let status = response.status().as_u16();
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(failure)? {
+        if body.len() + chunk.len() > most {
+            return Ok(Answer { status, body: None });
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Answer { status, body: Some(body) })
+}
+
+fn failure(error: reqwest::Error) -> Failure {
+    // The outer errors say that a request failed, the innermost says why.
+    let mut cause: &dyn Error = &error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    if error.is_connect() {
+        Failure::Unreachable(cause.to_string())
+    } else if error.is_timeout() {
+        Failure::Silent(CALL_TIME)
+    } else {
+        Failure::Broken(cause.to_string())
+    }
+}

@@ -1,0 +1,67 @@
+//! What can go wrong with a peer.
+
+use std::time::Duration;
+
+use blocksmith_consensus::{Hash, Invalid, Malformed};
+
+use super::elements::Unlike;
+use crate::service::{Stopped, StoreError};
+
+/// Why a peer was not told, or did not help us.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failure {
+    #[error("it can't be reached: {0}")]
+    Unreachable(String),
+    #[error("it took longer than {} seconds to answer", .0.as_secs())]
+    Silent(Duration),
+    #[error("it sends too slowly: {received} bytes in {} seconds", .waited.as_secs())]
+    Slow { received: u64, waited: Duration },
+    #[error("the connection broke: {0}")]
+    Broken(String),
+    #[error("it answers {path} with the status {status}")]
+    Status { path: &'static str, status: u16 },
+    #[error("its answer to {path} is not what a peer sends: {reason}")]
+    Shape { path: &'static str, reason: String },
+    #[error("its answer is not what a peer sends: {0}")]
+    Unlike(#[from] Unlike),
+    #[error("its answer to {path} has more than {most} bytes")]
+    TooLong { path: &'static str, most: u64 },
+    #[error("it runs the chain {theirs}, and this node runs {ours}; they do not mix")]
+    OtherChain { ours: Hash, theirs: String },
+    #[error("it sent block {index}, which can't be read: {reason}")]
+    Malformed { index: u64, reason: Malformed },
+    #[error("it sent a block that breaks a rule: {0}")]
+    Invalid(#[from] Invalid),
+    #[error("it sent block {index}, whose parent it did not send; it may be changing its chain")]
+    Orphan { index: u64 },
+    #[error(
+        "its chain leaves ours {depth} blocks below our tip, and a branch of that size does not \
+         fit in memory; chain import takes it from an export"
+    )]
+    TooDeep { depth: u64 },
+    #[error("it claims the work {claimed}, and its blocks end at {index} with no more than ours")]
+    LessWork { claimed: String, index: u64 },
+    /// The address is this node's own.
+    #[error("it is this node itself")]
+    Itself,
+    /// Not the peer's fault.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
+}
+
+impl Failure {
+    /// Whether the same may go well in a moment, as with a node that was busy telling others.
+    pub(super) fn may_pass(&self) -> bool {
+        matches!(self, Self::Silent(_) | Self::Broken(_))
+    }
+
+    /// Whether somebody should look at it; the rest is what networks are like.
+    pub(super) fn is_remarkable(&self) -> bool {
+        !matches!(
+            self,
+            Self::Unreachable(_) | Self::Silent(_) | Self::Broken(_) | Self::Orphan { .. }
+        )
+    }
+}

@@ -1,0 +1,226 @@
+//! What kind of node a peer is, and what is remembered of it. Both are found out by asking.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use blocksmith_consensus::block::MAX_BLOCK_BYTES;
+use blocksmith_consensus::json::{self, Kind as Json, Value};
+use blocksmith_consensus::{Block, Hash, U256};
+use blocksmith_node::Address;
+
+use super::Network;
+use super::call::{Connection, MAX_SHORT_BYTES};
+use super::failure::Failure;
+use super::tell::Tip;
+
+/// Tells our own kind from the Python kinds, which don't have it.
+const STATUS: &str = "/api/v1/status";
+
+/// The last proof: `last_proof` in the notes, `proof` in the course's first version.
+const LAST_PROOF: &str = "/last_proof";
+
+/// The last block, in the later course.
+const LAST_BLOCK: &str = "/last_block";
+
+/// The most bytes of an answer with one block: spellings may be longer than the canonical text.
+const MAX_LOOK_BYTES: usize = 2 * MAX_BLOCK_BYTES;
+
+/// A peer, as long as it is one.
+pub(super) struct Peer {
+    pub(super) address: Address,
+    /// The tip that it is to be told of next. A newer one takes its place.
+    pub(super) waiting: Mutex<Option<Arc<Tip>>>,
+    known: Mutex<Known>,
+}
+
+/// What is known of a peer until it fails.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    pub(super) kind: Option<Kind>,
+    glance: Glance,
+    pub(super) push: Push,
+    /// The end of its chain, when we last saw it as a whole or it took our tip.
+    pub(super) seen: Option<Seen>,
+    /// When its whole chain was looked at last.
+    pub(super) looked: Option<Instant>,
+    /// The tip that it was told of last, and when.
+    pub(super) told: Option<(Hash, Instant)>,
+    /// What was last complained about, so that it is said once.
+    complaint: Option<String>,
+}
+
+/// A kind of node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// This program, on the same chain.
+    Own,
+    /// A node of the course, or of the tutorial behind it.
+    Python,
+}
+
+/// Where a Python node takes blocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Push {
+    #[default]
+    Untried,
+    To(&'static str),
+    /// Nowhere: it fetches chains itself.
+    Nowhere,
+}
+
+/// Which short question a Python node answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Glance {
+    #[default]
+    Untried,
+    At(&'static str),
+    Nowhere,
+}
+
+/// The end of a peer's chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Seen {
+    pub(super) index: u64,
+    pub(super) hash: Hash,
+    /// Canonical JSON.
+    pub(super) proof: String,
+}
+
+impl From<&Block> for Seen {
+    fn from(block: &Block) -> Self {
+        let proof = block.view().proof_json().into();
+        Self { index: block.index(), hash: block.hash(), proof }
+    }
+}
+
+/// What a short question says of the end of a Python node's chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Glimpse {
+    /// All of it.
+    Block(Block),
+    /// Its proof, as canonical JSON. Under the lecture's rules proofs come round again, and two
+    /// miners find the same one for different blocks.
+    Proof(String),
+    Nothing,
+}
+
+/// What our own kind says of itself.
+#[derive(Debug, Clone)]
+pub(super) struct Status {
+    pub(super) index: u64,
+    pub(super) tip: Hash,
+    pub(super) work: U256,
+}
+
+impl Peer {
+    pub(super) fn new(address: Address) -> Self {
+        Self { address, waiting: Mutex::default(), known: Mutex::default() }
+    }
+
+    pub(super) fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Forgets everything but the complaint: whoever answers next may be somebody else.
+    pub(super) fn forget(&self) {
+        let mut known = self.known();
+        *known = Known { complaint: known.complaint.take(), ..Known::default() };
+    }
+
+    /// Whether this is a new complaint.
+    pub(super) fn complain(&self, text: &str) -> bool {
+        let before = self.known().complaint.replace(text.into());
+        before.as_deref() != Some(text)
+    }
+
+    pub(super) fn is_well(&self) {
+        self.known().complaint = None;
+    }
+}
+
+/// Asks a peer for its status; `None` if it is not our kind. Remembers which it is.
+pub(super) async fn status(network: &Network, peer: &Peer) -> Result<Option<Status>, Failure> {
+    let connection = match peer.known().kind {
+        Some(Kind::Own) => Connection::Keep,
+        _ => Connection::Close,
+    };
+    let answer = network.http.get(&peer.address, STATUS, "", MAX_SHORT_BYTES, connection).await?;
+    let status = match (answer.status, answer.body) {
+        (200, Some(body)) => read_status(network, &body)?,
+        // It may be our kind and have a bad moment.
+        (status @ (429 | 500..), _) => return Err(Failure::Status { path: STATUS, status }),
+        _ => None,
+    };
+    peer.known().kind = Some(if status.is_some() { Kind::Own } else { Kind::Python });
+    Ok(status)
+}
+
+fn read_status(network: &Network, body: &[u8]) -> Result<Option<Status>, Failure> {
+    let Ok(text) = json::canonical(body) else { return Ok(None) };
+    let value = Value::of_canonical(&text);
+    let Some(theirs) = value.get("chain_id").and_then(Value::as_str) else { return Ok(None) };
+    if value.get("node").and_then(Value::as_str).is_some_and(|id| id == network.handle.node_id()) {
+        return Err(Failure::Itself);
+    }
+    let ours = network.handle.chain().rules.chain_id();
+    if theirs.parse() != Ok(ours) {
+        let theirs = theirs.chars().take(64).collect();
+        return Err(Failure::OtherChain { ours, theirs });
+    }
+    let read = || {
+        let index = value.get("index")?.as_u64()?;
+        let tip = value.get("tip")?.as_str()?.parse().ok()?;
+        let work = value.get("work")?.as_str()?;
+        let work = U256::from_str_radix(work.strip_prefix("0x").unwrap_or(&work), 16).ok()?;
+        Some(Status { index, tip, work })
+    };
+    let reason = || "index, tip or work is missing or unreadable".into();
+    read().map(Some).ok_or_else(|| Failure::Shape { path: STATUS, reason: reason() })
+}
+
+/// The kind of a peer, asked for when it is not remembered.
+pub(super) async fn kind(network: &Network, peer: &Peer) -> Result<Kind, Failure> {
+    let remembered = peer.known().kind;
+    Ok(match remembered {
+        Some(kind) => kind,
+        None if status(network, peer).await?.is_some() => Kind::Own,
+        None => Kind::Python,
+    })
+}
+
+/// A cheap look at the end of a Python node's chain.
+pub(super) async fn glimpse(network: &Network, peer: &Peer) -> Result<Glimpse, Failure> {
+    let glance = peer.known().glance;
+    let paths: &[_] = match glance {
+        // The block says more than its proof.
+        Glance::Untried => &[LAST_BLOCK, LAST_PROOF],
+        Glance::At(path) => &[path],
+        Glance::Nowhere => &[],
+    };
+    for &path in paths {
+        let answer =
+            network.http.get(&peer.address, path, "", MAX_LOOK_BYTES, Connection::Close).await?;
+        if answer.status != 200 {
+            continue;
+        }
+        let text = answer.body.as_deref().and_then(|body| json::canonical(body).ok());
+        if let Some(glimpse) = text.and_then(|text| read_glimpse(Value::of_canonical(&text))) {
+            peer.known().glance = Glance::At(path);
+            return Ok(glimpse);
+        }
+    }
+    peer.known().glance = match glance {
+        Glance::Nowhere => Glance::Nowhere,
+        Glance::At(_) => Glance::Untried,
+        Glance::Untried => Glance::Nowhere,
+    };
+    Ok(Glimpse::Nothing)
+}
+
+fn read_glimpse(value: Value<'_>) -> Option<Glimpse> {
+    if let Some(block) = value.get("last_block") {
+        return Block::of_canonical(block.text()).ok().map(Glimpse::Block);
+    }
+    let proof = value.get("last_proof").or_else(|| value.get("proof"))?;
+    matches!(proof.kind(), Json::Int | Json::String).then(|| Glimpse::Proof(proof.text().into()))
+}

@@ -1,0 +1,197 @@
+//! Tells a peer of a new tip.
+
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use blocksmith_consensus::json::{self, Value};
+use blocksmith_consensus::{Ancestry, Block};
+use bytes::Bytes;
+
+use super::Network;
+use super::call::{Answer, Connection};
+use super::failure::Failure;
+use super::kind::{Glimpse, Kind, Peer, Push, Seen, glimpse, kind};
+use crate::service::Stopped;
+
+/// How long a peer that did not answer is left alone before the one other try: a Python node that
+/// tells others of a block answers nobody meanwhile.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// A Python node that refuses a tip asks all its peers for their chains, so it is not told of the
+/// same one again before this time.
+const TELL_AGAIN_AFTER: Duration = Duration::from_secs(60);
+
+/// How many blocks below the tip a Python node may be to be sent them one by one.
+const MAX_GAP: u64 = 16;
+
+/// Where our own kind takes blocks.
+const BLOCKS: &str = "/api/v1/blocks";
+
+/// Where Python nodes take blocks, in the order in which they are tried.
+const PUSH_TO: [&str; 3] = ["/nodes/new", "/block/new", "/new"];
+
+/// What comes before a block's text in the body for a Python node.
+const BODY_START: &str = r#"{"block": "#;
+
+/// A tip on its way to peers, which share its texts.
+#[derive(Debug)]
+pub(super) struct Tip {
+    block: Block,
+    body: OnceLock<Bytes>,
+}
+
+impl Tip {
+    pub(super) fn new(block: Block) -> Self {
+        Self { block, body: OnceLock::new() }
+    }
+
+    fn for_python(&self) -> Bytes {
+        let write = || Bytes::from(format!("{BODY_START}{}}}", self.block.text()));
+        self.body.get_or_init(write).clone()
+    }
+
+    fn for_our_kind(&self) -> Bytes {
+        let body = self.for_python();
+        body.slice(BODY_START.len()..body.len() - 1)
+    }
+}
+
+/// Tells a peer of what waits for it, until nothing does.
+pub(super) async fn tell(network: &Network, peer: &Peer) -> Result<(), Stopped> {
+    let next = || peer.waiting.lock().unwrap_or_else(|broken| broken.into_inner()).take();
+    while let Some(tip) = next() {
+        let mut told = tell_of(network, peer, &tip).await;
+        if told.as_ref().is_err_and(Failure::may_pass) {
+            tokio::time::sleep(RETRY_AFTER).await;
+            told = tell_of(network, peer, &next().unwrap_or(tip)).await;
+        }
+        if let Err(failure) = told {
+            // It is asked once it answers again, and told if it is behind.
+            drop(next());
+            return network.give_up(peer, failure).await;
+        }
+    }
+    Ok(())
+}
+
+async fn tell_of(network: &Network, peer: &Peer, tip: &Arc<Tip>) -> Result<(), Failure> {
+    match kind(network, peer).await? {
+        Kind::Own => tell_our_kind(network, peer, tip).await,
+        Kind::Python => tell_python(network, peer, tip).await,
+    }
+}
+
+async fn tell_our_kind(network: &Network, peer: &Peer, tip: &Tip) -> Result<(), Failure> {
+    let body = tip.for_our_kind();
+    let answer = network.http.post(&peer.address, BLOCKS, body, Connection::Keep).await?;
+    match answer.status {
+        200..300 | 409 => Ok(()),
+        422 => {
+            let reason = reason(&answer);
+            tracing::warn!("{} refuses {:?}: {reason}", peer.address, tip.block);
+            Ok(())
+        }
+        status => Err(Failure::Status { path: BLOCKS, status }),
+    }
+}
+
+/// What an error document of our own kind says.
+fn reason(answer: &Answer) -> String {
+    let text = answer.body.as_deref().and_then(|body| json::canonical(body).ok());
+    let detail = text.as_deref().and_then(|text| Value::of_canonical(text).get("detail"));
+    detail
+        .and_then(Value::as_str)
+        .unwrap_or("it does not say why".into())
+        .chars()
+        .take(300)
+        .collect()
+}
+
+async fn tell_python(network: &Network, peer: &Peer, tip: &Arc<Tip>) -> Result<(), Failure> {
+    let (push, told) = {
+        let known = peer.known();
+        (known.push, known.told)
+    };
+    let hash = tip.block.hash();
+    if push == Push::Nowhere
+        || told.is_some_and(|(told, at)| told == hash && at.elapsed() < TELL_AGAIN_AFTER)
+    {
+        return Ok(());
+    }
+    for tip in missing(network, peer, tip).await? {
+        let Some(accepted) = send(network, peer, &tip).await? else { return Ok(()) };
+        if !accepted {
+            break;
+        }
+        peer.known().seen = Some(Seen::from(&tip.block));
+    }
+    peer.known().told = Some((hash, Instant::now()));
+    Ok(())
+}
+
+/// What a Python node lacks of our chain, the lowest first: the tip alone when it can't be told,
+/// nothing if it has the tip or would not take it. A Python node refuses what does not follow its
+/// last block, and then asks all its peers for their chains.
+async fn missing(network: &Network, peer: &Peer, tip: &Arc<Tip>) -> Result<Vec<Arc<Tip>>, Failure> {
+    let glimpse = glimpse(network, peer).await?;
+    if let Glimpse::Block(last) = &glimpse
+        && last.index() >= tip.block.index()
+    {
+        return Ok(Vec::new());
+    }
+    if let Glimpse::Proof(proof) = &glimpse
+        && let Some(seen) = peer.known().seen.as_ref().filter(|seen| seen.proof == *proof)
+        && seen.hash != tip.block.hash()
+        && seen.index + MAX_GAP < tip.block.index()
+    {
+        // The proof has come round: it looks like a later block's.
+        return Ok([tip.clone()].into());
+    }
+    let is_last = |block: &Block| match &glimpse {
+        Glimpse::Block(last) => last.hash() == block.hash(),
+        Glimpse::Proof(proof) => block.view().proof_json() == proof,
+        Glimpse::Nothing => false,
+    };
+    let chain = network.handle.snapshot()?;
+    let mut missing = Vec::from([tip.clone()]);
+    if is_last(&tip.block) {
+        return Ok(Vec::new());
+    }
+    if chain.index_of(&tip.block.hash())?.is_none() {
+        return Ok(missing);
+    }
+    for index in (tip.block.index().saturating_sub(MAX_GAP)..tip.block.index()).rev() {
+        let Some(linked) = chain.at(index)? else { break };
+        if is_last(&linked.block) {
+            missing.reverse();
+            return Ok(missing);
+        }
+        missing.push(Arc::new(Tip::new(linked.block)));
+    }
+    Ok([tip.clone()].into())
+}
+
+/// Whether a Python node took the block; `None` if it takes none anywhere.
+async fn send(network: &Network, peer: &Peer, tip: &Tip) -> Result<Option<bool>, Failure> {
+    let push = peer.known().push;
+    let paths: &[_] = match push {
+        Push::Untried => &PUSH_TO,
+        Push::To(path) => &[path],
+        Push::Nowhere => &[],
+    };
+    for &path in paths {
+        let body = tip.for_python();
+        let answer = network.http.post(&peer.address, path, body, Connection::Close).await?;
+        match answer.status {
+            404 | 405 if push == Push::Untried => continue,
+            200..300 => {
+                peer.known().push = Push::To(path);
+                let body = answer.body.unwrap_or_default();
+                return Ok(Some(!String::from_utf8_lossy(&body).contains("Rejected")));
+            }
+            status => return Err(Failure::Status { path, status }),
+        }
+    }
+    peer.known().push = Push::Nowhere;
+    Ok(None)
+}

@@ -1,0 +1,247 @@
+//! `/api/v1`.
+
+use blocksmith::chain::{Chain, Dialect};
+use blocksmith_consensus::{Block, Difficulty, Hash, Rules, Target};
+use serde_json::json;
+
+use crate::node::{GENESIS, GENESIS_HASH, Node, next};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn status_says_where_the_node_stands() {
+    let node = Node::notes().await;
+    node.post("/mine", r#"{"proof": 74581}"#).await;
+    node.post("/transactions/new", r#"{"sender": 1, "recipient": 2, "amount": 3}"#).await;
+    node.post("/nodes/register", r#"{"nodes": ["h:1"]}"#).await;
+    let (code, mut status) = node.get("/api/v1/status").await.good();
+    assert!(status["uptime_s"].take().as_u64().is_some_and(|uptime_s| uptime_s < 100));
+    let expected = json!({
+        "name": "lecture",
+        "rules": {
+            "puzzle": "last_proof", "genesis": GENESIS_HASH,
+            "coin": {"sender": "0", "amount": 1},
+        },
+        "chain_id": Rules::lecture().chain_id().to_string(),
+        "index": 2,
+        "tip": node.tip().hash().to_string(),
+        "work": format!("{:064x}", 65536),
+        "target": format!("0000{}", "f".repeat(60)),
+        "zeros": 4,
+        "queued": 1,
+        "peers": 1,
+        "version": env!("CARGO_PKG_VERSION"),
+        "uptime_s": null,
+        "clock_offset_s": 0,
+        "node": "00341426854640f596f4ba49a64f7c5a",
+    });
+    assert_eq!((code, status), (200, expected));
+    assert_eq!(node.get("/api/v1/peers").await.good().1, json!({"peers": [{"address": "h:1"}]}));
+    let added = node.post("/api/v1/peers", r#"{"nodes": ["i:2"]}"#).await.good();
+    assert_eq!((added.0, &added.1["total_nodes"]), (201, &json!(["h:1", "i:2"])));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_between_two_numbers_of_zeros_is_a_fraction() {
+    for (hex, zeros) in [
+        (format!("000{}", "7".repeat(61)), "3.274884"),
+        (format!("0003{}", "f".repeat(60)), "3.5"),
+        (format!("{}1", "0".repeat(63)), "63.75"),
+        ("0".repeat(64), "64"),
+        ("f".repeat(64), "0"),
+        (format!("{}e", "f".repeat(63)), "0"),
+    ] {
+        let target: Target = hex.parse().unwrap();
+        let rules = Rules { difficulty: Difficulty::Fixed(target), ..Rules::dvf() };
+        let node = Node::start(Chain { rules, dialect: Dialect::Notes }).await;
+        let (_, status) = node.get("/api/v1/status").await.good();
+        assert_eq!((status["zeros"].to_string(), &status["target"]), (zeros.into(), &json!(hex)));
+        let shape = json!({"index": 1, "proof": 100, "previous_hash": "1"});
+        assert_eq!(status["rules"]["genesis"], shape);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn work_is_handed_out_and_taken_back_once() {
+    let node = Node::notes().await;
+    let work = node.get("/api/v1/work?recipient=Zo%C3%AB/x").await.good();
+    let expected = json!({
+        "id": format!("{GENESIS_HASH}/Zoë/x"), "index": 2, "prefix": "99", "suffix": "",
+        "target": format!("0000{}", "f".repeat(60)), "previous_hash": GENESIS_HASH,
+    });
+    assert_eq!(work, (200, expected));
+    let submit = async |id: &serde_json::Value, proof: &str| {
+        node.post("/api/v1/work", format!(r#"{{"id": {id}, "proof": {proof}}}"#)).await
+    };
+    let (code, wrong) = submit(&work.1["id"], "1").await.problem();
+    assert_eq!((code, &wrong["rule"]), (409, &json!("proof")));
+    let (code, block) = submit(&work.1["id"], "74581").await.good();
+    assert_eq!(
+        (code, &block["index"], &block["hash"]),
+        (200, &json!(2), &json!(node.tip().hash().to_string()))
+    );
+    assert_eq!(block["block"]["transactions"][0]["recipient"], "Zoë/x");
+    let (code, stale) = submit(&work.1["id"], "74581").await.problem();
+    assert_eq!((code, &stale["rule"]), (409, &json!("stale")));
+    assert!(stale["detail"].as_str().unwrap().contains("block 2 is the tip now"), "{stale}");
+
+    let bare = node.get("/api/v1/work?recipient=").await.json();
+    assert_eq!(bare["id"], json!(node.tip().hash().to_string()));
+    for proof in ["1.5", "null", "[]"] {
+        assert_eq!(submit(&bare["id"], proof).await.problem().0, 422);
+    }
+    for id in [
+        json!(null),
+        json!(1),
+        json!(""),
+        json!("x"),
+        json!("0".repeat(63)),
+        json!(format!("{}/{}", node.tip().hash(), "x".repeat(255))),
+    ] {
+        assert_eq!(submit(&id, "1").await.problem().0, 422, "{id}");
+    }
+    assert_eq!(node.post("/api/v1/work", r#"{"id": "x"}"#).await.problem().0, 422);
+    let long = node.get(&format!("/api/v1/work?recipient={}", "x".repeat(255))).await;
+    assert_eq!(long.problem().0, 400);
+    assert_eq!(submit(&bare["id"], "28441").await.json()["index"], 3);
+    let coin = &node.get("/last_block").await.json()["last_block"]["transactions"][0];
+    assert_eq!(coin["recipient"], node.handle.node_id());
+
+    let course = Node::course().await;
+    let work = course.get("/api/v1/work").await.json();
+    assert_eq!(work["prefix"], GENESIS);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_follow_each_other_to_the_tip() {
+    let node = Node::easy().await;
+    let mut blocks = vec![node.tip()];
+    for n in 0..24 {
+        blocks.push(next(&blocks[n], n as u64, "ann"));
+    }
+    node.handle.submit_branch(blocks[1..].to_vec(), "p:1".parse().unwrap(), false).await.unwrap();
+    for (call, name) in [("blocks", "blocks"), ("headers", "headers")] {
+        let (mut from, mut seen, mut pages) = (json!(1), Vec::new(), 0);
+        while !from.is_null() {
+            let page = node.get(&format!("/api/v1/{call}?from={from}&limit=10")).await.good().1;
+            seen.extend(page[name].as_array().unwrap().clone());
+            from = page["next"].clone();
+            pages += 1;
+            assert!(pages <= 3, "{page}");
+        }
+        assert_eq!((seen.len(), pages), (25, 3));
+        for (entry, block) in seen.iter().zip(&blocks) {
+            assert_eq!(entry["hash"], json!(block.hash().to_string()));
+            assert_eq!(entry["index"], json!(block.index()));
+            let previous = if call == "blocks" {
+                &entry["block"]["previous_hash"]
+            } else {
+                &entry["previous_hash"]
+            };
+            assert_eq!(*previous, json!(block.parent().map(|hash| hash.to_string())));
+        }
+    }
+    let all = node.get("/api/v1/blocks").await;
+    assert!(all.text.contains(blocks[7].text()), "blocks are served as their canonical texts");
+    assert_eq!(all.json()["blocks"].as_array().unwrap().len(), 25);
+    let beyond = node.get("/api/v1/blocks?from=26").await.good();
+    assert_eq!(beyond, (200, json!({"blocks": [], "next": null})));
+    assert_eq!(
+        node.get("/api/v1/headers?from=18446744073709551615").await.json()["next"],
+        json!(null)
+    );
+    for wrong in ["from=x", "from=-1", "limit=0", "limit=1e3", "from=1&from=2"] {
+        assert_eq!(node.get(&format!("/api/v1/blocks?{wrong}")).await.problem().0, 400, "{wrong}");
+    }
+    for name in ["8".to_string(), blocks[7].hash().to_string()] {
+        let one = node.get(&format!("/api/v1/blocks/{name}")).await.good().1;
+        assert_eq!(
+            (&one["index"], &one["hash"]),
+            (&json!(8), &json!(blocks[7].hash().to_string()))
+        );
+        assert_eq!(one["block"]["index"], 8);
+    }
+    for missing in ["0", "26", &"0".repeat(64)] {
+        assert_eq!(node.get(&format!("/api/v1/blocks/{missing}")).await.problem().0, 404);
+    }
+    for wrong in ["x", "-1", &"A".repeat(64), "%ff"] {
+        assert_eq!(node.get(&format!("/api/v1/blocks/{wrong}")).await.problem().0, 400, "{wrong}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_of_long_blocks_ends_early() {
+    let node = Node::easy().await;
+    let mut blocks = vec![node.tip()];
+    for n in 0..6 {
+        blocks.push(next(&blocks[n], 0, &"x".repeat(1_500_000)));
+    }
+    node.handle.submit_branch(blocks[1..].to_vec(), "p:1".parse().unwrap(), false).await.unwrap();
+    let page = node.get("/api/v1/blocks").await.json();
+    assert_eq!((page["blocks"].as_array().unwrap().len(), &page["next"]), (4, &json!(5)));
+    let headers = node.get("/api/v1/headers").await.json();
+    assert_eq!((headers["headers"].as_array().unwrap().len(), &headers["next"]), (7, &json!(null)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_block_from_a_peer_gets_its_verdict() {
+    let node = Node::easy().await;
+    let genesis = node.tip();
+    let block = next(&genesis, 1, "ann");
+    let side = next(&genesis, 2, "ann");
+    let orphan = next(&next(&block, 3, "bob"), 4, "bob");
+    for (block, verdict) in
+        [(&block, "accepted"), (&block, "known"), (&side, "side_branch"), (&orphan, "orphan")]
+    {
+        let answer = node.post("/api/v1/blocks", block.text().to_string()).await.good();
+        let hash = block.hash().to_string();
+        assert_eq!(answer, (200, json!({"verdict": verdict, "hash": hash})));
+    }
+    for (wrong, rule) in [
+        (next(&block, 1, "ann").text().replace("\"index\": 3", "\"index\": 4"), "index"),
+        (GENESIS.replace("99", "98"), "genesis"),
+    ] {
+        let (code, problem) = node.post("/api/v1/blocks", wrong).await.problem();
+        assert_eq!((code, &problem["rule"]), (422, &json!(rule)));
+    }
+    let notes = Node::notes().await;
+    let (code, problem) = notes.post("/api/v1/blocks", block.text().to_string()).await.problem();
+    assert_eq!((code, &problem["rule"]), (422, &json!("proof")));
+    for (body, code) in
+        [("{}", 422), ("[1]", 422), ("null", 422), ("{", 400), (r#"{"index": NaN}"#, 400)]
+    {
+        assert_eq!(node.post("/api/v1/blocks", body).await.problem().0, code, "{body}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_says_where_it_listens_is_not_told_of_its_own_block() {
+    let mut node = Node::easy().await;
+    node.post("/nodes/register", r#"{"nodes": ["me:1", "other:1"]}"#).await;
+    let block: Block = next(&node.tip(), 1, "ann");
+    let request = node.client.post(format!("{}/api/v1/blocks", node.url));
+    let request = request.header("content-type", "application/json");
+    node.call(request.header("blocksmith-listen", "me:1").body(block.text().to_string())).await;
+    let hash: Hash = block.hash();
+    let orders = node.orders.as_mut().unwrap();
+    let told = loop {
+        match orders.recv().await.unwrap() {
+            blocksmith::service::Order::Announce { block, to } if block.hash() == hash => break to,
+            _ => {}
+        }
+    };
+    assert_eq!(told, ["other:1".parse().unwrap()]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn errors_are_problems_in_both_dialects() {
+    for node in [Node::notes().await, Node::course().await] {
+        assert_eq!(node.get("/api/v1/nothing").await.problem().0, 404);
+        assert_eq!(node.get("/api/v2").await.problem().0, 404);
+        let wrong_method = node.post("/api/v1/status", "{}").await;
+        assert_eq!((wrong_method.problem().0, &*wrong_method.allow), (405, "GET,HEAD"));
+        assert_eq!(node.post_as("/api/v1/work", "text/plain", "{}").await.problem().0, 415);
+        assert_eq!(node.post("/api/v1/work", "{").await.problem().0, 400);
+        assert_eq!(node.post("/api/v1/work", "[]").await.problem().0, 400);
+        assert_eq!(node.post("/api/v1/peers", "{}").await.problem().0, 400);
+        assert_eq!(node.post("/api/v1/blocks", vec![b' '; 17_100_000]).await.problem().0, 413);
+    }
+}
