@@ -50,7 +50,8 @@ pub async fn next_block(
     }
 }
 
-struct CancelOnDrop(Arc<Control>);
+/// Ends a search when whoever waits for it goes.
+pub(crate) struct CancelOnDrop(pub(crate) Arc<Control>);
 
 impl Drop for CancelOnDrop {
     fn drop(&mut self) {

@@ -6,6 +6,8 @@ use clap::{Parser, Subcommand};
 
 use crate::service::StoreError;
 
+pub mod dev;
+pub mod mine;
 pub mod node;
 
 /// Exit codes: what a script can tell apart.
@@ -32,6 +34,8 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Dev(dev::DevArgs),
+    Mine(mine::MineArgs),
     Node(node::NodeArgs),
 }
 
@@ -42,6 +46,8 @@ enum Command {
 pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcome = match cli.command {
+        Command::Dev(args) => runtime.block_on(dev::run(args)),
+        Command::Mine(args) => runtime.block_on(mine::run(args)),
         Command::Node(args) => runtime.block_on(node::run(args)),
     };
     // What still searches or serves is not worth waiting for: all that was acknowledged is durable.

@@ -5,6 +5,7 @@ mod handle;
 mod store;
 
 pub use handle::{Handle, Order, ServiceError, Standing, Stopped, Work};
+pub(crate) use store::new_node_id;
 pub use store::{Snapshot, StoreError};
 
 use std::path::PathBuf;

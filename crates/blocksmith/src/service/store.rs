@@ -239,7 +239,7 @@ impl Store {
 }
 
 /// A version 4 UUID without dashes, as the course's nodes name themselves.
-fn new_node_id() -> String {
+pub(crate) fn new_node_id() -> String {
     let mut bytes = [0u8; 16];
     getrandom::fill(&mut bytes).expect("the system gives random bytes");
     bytes[6] = bytes[6] & 0x0f | 0x40;

@@ -1,0 +1,349 @@
+//! `blocksmith dev`: a small network and a miner in one process, to watch and to try things on.
+
+use std::collections::HashMap;
+use std::io::{self, ErrorKind, Write as _};
+use std::net::Ipv4Addr;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use blocksmith_consensus::json::{Value, push_string};
+use blocksmith_consensus::transaction::party;
+use blocksmith_consensus::{Ancestry as _, Block, Hash, Linked, Puzzle, Rules};
+use blocksmith_node::Address;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+
+use super::exit;
+use super::node::{Running, start, stop_on_signal, until};
+use crate::chain::{Chain, describe};
+use crate::config::{DEFAULT_CHAIN, DEFAULT_PORT};
+use crate::mining::next_block;
+use crate::service::Stopped;
+
+/// The most nodes: each has a thread and a port of its own.
+const MAX_NODES: u16 = 32;
+
+/// The time from one block to the next, at least, so that people can follow.
+const PACE: Duration = Duration::from_secs(1);
+
+/// How often it is said where the nodes stand, in blocks.
+const STANDINGS_EVERY: u64 = 10;
+
+/// How long the nodes may take to agree before it is said that they don't.
+const AGREE_TIME: Duration = Duration::from_secs(5);
+
+/// How often it is looked whether they do.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// How long the nodes may take to end.
+const END_TIME: Duration = Duration::from_secs(2);
+
+/// The most blocks that are shown one by one when many come at once.
+const MAX_SHOWN: u64 = 20;
+
+/// Who gets the coins.
+const MINER: &str = "dev-miner";
+
+/// Run a small network with a miner, all in this process
+#[derive(Debug, clap::Args)]
+pub struct DevArgs {
+    /// How many nodes
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=i64::from(MAX_NODES)))]
+    nodes: u16,
+    /// The first node's port; the others count up. 0 takes free ones
+    #[arg(long, value_name = "P", default_value_t = DEFAULT_PORT)]
+    port: u16,
+    /// The chain: lecture, course, dvf, or a chain file
+    #[arg(long, value_name = "NAME", default_value = DEFAULT_CHAIN)]
+    chain: String,
+    /// How many zero digits a proof must show [default: the chain's]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=64))]
+    zeros: Option<u8>,
+    /// Where to keep the chains [default: nowhere, all is gone at the end]
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// Stop after so many blocks
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    blocks: Option<u64>,
+}
+
+/// Runs the command: until it is told to stop, or the blocks are there.
+///
+/// # Errors
+/// What keeps the network from running, with the way out.
+pub async fn run(args: DevArgs) -> anyhow::Result<ExitCode> {
+    let stop = stop_on_signal()?;
+    let chain = Chain::load(&args.chain, args.zeros)?;
+    let listeners = listen(args.port, args.nodes).await?;
+    let mut addresses = Vec::new();
+    for listener in &listeners {
+        addresses.push(listener.local_addr()?.to_string().parse::<Address>()?);
+    }
+    let (end_nodes, ended) = watch::channel(false);
+    let mut nodes = Vec::new();
+    for (at, listener) in listeners.into_iter().enumerate() {
+        let others = addresses.iter().filter(|&other| *other != addresses[at]).cloned().collect();
+        let dir = args.data_dir.as_ref().map(|dir| dir.join(format!("node-{}", at + 1)));
+        nodes.push(start(chain.clone(), dir, None, listener, others, ended.clone()).await?);
+    }
+    let rules = chain.rules;
+    let mut network = Network::new(nodes);
+    let watched = async {
+        network.introduce(&rules)?;
+        tokio::select! {
+            mined = network.mine(args.blocks) => mined?,
+            () = until(stop) => {}
+        }
+        network.summary().await
+    };
+    let agreed = watched.await;
+    end_nodes.send_replace(true);
+    let nodes = network.nodes.into_iter().map(|node| timeout(END_TIME, node.ended()));
+    futures_util::future::join_all(nodes).await;
+    match agreed {
+        Ok(true) => Ok(ExitCode::SUCCESS),
+        Ok(false) => Ok(ExitCode::from(exit::FAILURE)),
+        // Whoever reads has what they wanted, as `head` does.
+        Err(error) if broken_pipe(&error) => Ok(ExitCode::SUCCESS),
+        Err(error) => Err(error),
+    }
+}
+
+fn broken_pipe(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
+}
+
+/// A line on stdout.
+fn say(text: &str) -> io::Result<()> {
+    writeln!(io::stdout(), "{text}")
+}
+
+async fn listen(first: u16, nodes: u16) -> anyhow::Result<Vec<TcpListener>> {
+    let mut listeners = Vec::new();
+    for at in 0..nodes {
+        let port = match first {
+            0 => 0,
+            first => first.checked_add(at).with_context(|| {
+                format!("{nodes} nodes from port {first} on need ports above 65535; start lower")
+            })?,
+        };
+        listeners.push(TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.with_context(|| {
+            format!("can't listen on port {port}; choose others with --port, or any free ones with --port 0")
+        })?);
+    }
+    Ok(listeners)
+}
+
+/// What the rules do not protect.
+fn warning(puzzle: Puzzle) -> &'static str {
+    match puzzle {
+        Puzzle::LastProof => {
+            "These rules are for learning and protect nothing: a proof depends on the last proof \
+             alone, so that\nall later ones can be computed today and old payments rewritten for \
+             free; and nobody signs a payment."
+        }
+        Puzzle::LastBlock | Puzzle::LastProofAndHash => {
+            "These rules are for learning and protect little: a proof seals the blocks before its \
+             own, so that\nthe payments of the last block can be rewritten for free; and nobody \
+             signs a payment."
+        }
+    }
+}
+
+struct Network {
+    nodes: Vec<Running>,
+    /// On which node a block was mined.
+    mined_on: HashMap<Hash, usize>,
+    /// The node that is mined on now.
+    turn: usize,
+    /// The index of the tip at the start.
+    first: u64,
+    /// The index of the last block that was shown.
+    shown: u64,
+    /// The index from which on it is said next where the nodes stand.
+    standings_at: u64,
+    coins: u64,
+}
+
+/// The next round number of blocks.
+fn next_standings(index: u64) -> u64 {
+    (index / STANDINGS_EVERY + 1) * STANDINGS_EVERY
+}
+
+impl Network {
+    fn new(nodes: Vec<Running>) -> Self {
+        let first = nodes.iter().map(|node| node.handle.standing().tip.block.index()).max();
+        let first = first.unwrap_or_default();
+        Self {
+            nodes,
+            mined_on: HashMap::new(),
+            turn: 0,
+            first,
+            shown: first,
+            standings_at: next_standings(first),
+            coins: 0,
+        }
+    }
+
+    fn introduce(&self, rules: &Rules) -> io::Result<()> {
+        for (number, node) in (1..).zip(&self.nodes) {
+            say(&format!("node {number}  http://{}", node.address))?;
+        }
+        say(&format!(
+            "The rules are {}. A miner mines on each node in turn; Ctrl-C stops.",
+            describe(rules)
+        ))?;
+        say(&format!("{}\n", warning(rules.puzzle)))
+    }
+
+    /// Mines, and shows the chain of the first node as it grows, until it has grown by so many
+    /// blocks.
+    async fn mine(&mut self, wanted: Option<u64>) -> anyhow::Result<()> {
+        let mut recipient = String::new();
+        push_string(&mut recipient, MINER);
+        let mut standing = self.nodes[0].handle.watch();
+        let mut earliest = Instant::now();
+        loop {
+            let handle = self.nodes[self.turn].handle.clone();
+            let recipient = recipient.clone();
+            let mining = async move {
+                sleep_until(earliest).await;
+                next_block(&handle, Some(recipient), NonZeroUsize::MIN).await
+            };
+            tokio::pin!(mining);
+            let block = loop {
+                tokio::select! {
+                    biased;
+                    block = &mut mining => break block?,
+                    changed = standing.changed() => {
+                        changed.map_err(|_| Stopped)?;
+                        self.show_blocks()?;
+                        if self.reached(wanted) {
+                            return Ok(());
+                        }
+                    }
+                }
+            };
+            earliest = Instant::now() + PACE;
+            self.mined_on.insert(block.hash(), self.turn);
+            // The block is on its way to the first node; the next one goes on top of it.
+            self.wait_for_agreement(PACE).await;
+            self.show_blocks()?;
+            self.mined_on.remove(&block.hash());
+            if self.shown >= self.standings_at {
+                self.standings_at = next_standings(self.shown);
+                self.wait_for_agreement(AGREE_TIME).await;
+                self.show_standings()?;
+            }
+            if self.reached(wanted) {
+                return Ok(());
+            }
+            self.turn = (self.turn + 1) % self.nodes.len();
+        }
+    }
+
+    fn reached(&self, wanted: Option<u64>) -> bool {
+        wanted.is_some_and(|wanted| self.shown - self.first >= wanted)
+    }
+
+    /// Shows the blocks that are new on the first node.
+    fn show_blocks(&mut self) -> anyhow::Result<()> {
+        let snapshot = self.nodes[0].handle.snapshot()?;
+        let tip = snapshot.tip()?.block.index();
+        if tip.saturating_sub(self.shown) > MAX_SHOWN {
+            say(&format!("… {} blocks from outside", tip - self.shown - MAX_SHOWN))?;
+            self.shown = tip - MAX_SHOWN;
+        }
+        while let Some(Linked { block, .. }) = snapshot.at(self.shown + 1)? {
+            self.shown += 1;
+            let what = if is_ours(&block) {
+                self.coins += 1;
+                let on = self.mined_on.get(&block.hash()).copied().unwrap_or(self.turn) + 1;
+                format!("mined on node {on}   coins {}", self.coins)
+            } else {
+                "from outside".into()
+            };
+            say(&format!(
+                "block {:<5} proof {:<12} hash {}  {what}",
+                block.index(),
+                block.view().proof_json(),
+                short(&block.hash()),
+            ))?;
+        }
+        Ok(())
+    }
+
+    fn tips(&self) -> Vec<(u64, Hash)> {
+        let tip = |node: &Running| {
+            let standing = node.handle.standing();
+            (standing.tip.block.index(), standing.tip.block.hash())
+        };
+        self.nodes.iter().map(tip).collect()
+    }
+
+    /// Waits until all nodes have the same tip, at most so long; whether they do.
+    async fn wait_for_agreement(&self, at_most: Duration) -> bool {
+        let agreed = || self.tips().windows(2).all(|pair| pair[0] == pair[1]);
+        let waited = timeout(at_most, async {
+            while !agreed() {
+                sleep(LOOK_EVERY).await;
+            }
+        });
+        waited.await.is_ok()
+    }
+
+    /// One line if the nodes agree, one for each node if not.
+    fn show_standings(&self) -> io::Result<()> {
+        let tips = self.tips();
+        let (index, hash) = tips[0];
+        let hash = short(&hash);
+        if tips.iter().all(|tip| *tip == tips[0]) {
+            return say(&match tips.len() {
+                1 => format!("--- the node stands on block {index}, {hash}"),
+                count => format!("--- all {count} nodes stand on block {index}, {hash}"),
+            });
+        }
+        say("--- the nodes do not agree:")?;
+        for (number, (index, hash)) in (1..).zip(&tips) {
+            say(&format!("    node {number} stands on block {index}, {}", short(hash)))?;
+        }
+        Ok(())
+    }
+
+    /// Says how it ended; whether the nodes agree.
+    async fn summary(&mut self) -> anyhow::Result<bool> {
+        let agreed = self.wait_for_agreement(AGREE_TIME).await;
+        self.show_blocks()?;
+        let (blocks, coins) = (self.shown - self.first, self.coins);
+        say(&format!(
+            "\n{} more, {} mined here",
+            counted(blocks, "block"),
+            counted(coins, "coin")
+        ))?;
+        self.show_standings()?;
+        Ok(agreed)
+    }
+}
+
+/// Whether its coin went to the miner of this process.
+fn is_ours(block: &Block) -> bool {
+    let coin = block.view().transactions().last();
+    let recipient = coin.and_then(|coin: Value<'_>| coin.get("recipient"));
+    recipient.is_some_and(|recipient| party(recipient) == MINER)
+}
+
+fn short(hash: &Hash) -> String {
+    let mut text = hash.to_string();
+    text.truncate(12);
+    text.push('…');
+    text
+}
+
+fn counted(number: u64, thing: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {thing}{plural}")
+}

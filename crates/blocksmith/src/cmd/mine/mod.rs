@@ -1,0 +1,449 @@
+//! `blocksmith mine`: a miner for any server of the course, and for our own nodes.
+
+mod screen;
+mod server;
+mod zeros;
+
+use std::io::{self, ErrorKind};
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use blocksmith_consensus::Target;
+use blocksmith_consensus::job::MAX_ZEROS;
+use blocksmith_miner::search::{Control, Outcome, Search};
+use reqwest::Url;
+
+use self::screen::{Progress, REFRESH, Screen};
+use self::server::{Kind, Said, Server, Trouble, Work};
+use super::node::{stop_on_signal, until};
+use crate::config;
+use crate::mining::{CancelOnDrop, all_cores};
+use crate::service::new_node_id;
+
+/// The wait before a server is asked again that did not answer or refused; it doubles each time.
+const FIRST_WAIT: Duration = Duration::from_millis(500);
+
+/// The longest of these waits.
+const MAX_WAIT: Duration = Duration::from_secs(10);
+
+/// The most threads for each core: more would only wait for one another.
+const MAX_THREADS_PER_CORE: usize = 4;
+
+/// A random start is below this, so that the proof keeps a handy length.
+const MAX_RANDOM_START: u64 = 1_000_000_000_000_000_000;
+
+/// How many proofs of others must be seen before what they show counts as certain: each of them
+/// shows a digit too many one time in sixteen.
+const ENOUGH_PROOFS: usize = 8;
+
+/// The file in which the miner's id is kept.
+const ID_FILE: &str = "miner-id";
+
+/// The longest id in that file, in bytes.
+const MAX_ID_BYTES: usize = 200;
+
+/// Mine coins on a node.
+#[derive(Debug, clap::Args)]
+pub struct MineArgs {
+    /// The server to mine on: a Blocksmith node, or a Python server of the course
+    #[arg(value_name = "URL", default_value = "http://127.0.0.1:5000", value_parser = server::parse_url)]
+    url: Url,
+    /// Who gets the coins [default: an id made once and kept]
+    #[arg(long, value_name = "NAME", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    id: Option<String>,
+    /// Stop after so many coins
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    coins: Option<u64>,
+    /// How many threads search [default: one a core]
+    #[arg(long, value_name = "N")]
+    threads: Option<NonZeroUsize>,
+    /// How many zero digits a Python server wants [default: what the proofs in its chain show]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(..=i64::from(MAX_ZEROS)))]
+    zeros: Option<u8>,
+    /// Where a search starts; random is for classes where everybody else starts at 0
+    #[arg(long, value_name = "WHERE", value_enum, default_value = "0")]
+    start: Start,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Start {
+    #[value(name = "0")]
+    Zero,
+    Random,
+}
+
+/// Runs the command: mines until it has the coins that were asked for, or is told to stop.
+///
+/// # Errors
+/// That the system lets nobody listen for signals or ask servers.
+pub async fn run(args: MineArgs) -> anyhow::Result<ExitCode> {
+    let stop = stop_on_signal()?;
+    let screen = Screen::new();
+    let id = args.id.unwrap_or_else(|| kept_id(&screen));
+    let most = all_cores().saturating_mul(NonZeroUsize::new(MAX_THREADS_PER_CORE).expect("is 4"));
+    let threads = args.threads.unwrap_or_else(all_cores).min(most);
+    if args.threads.is_some_and(|asked| asked > most) {
+        screen.note(&format!("{threads} threads are as many as this machine has use for"));
+    }
+    screen.note(&format!("mining on {}; the coins go to {id}", args.url));
+    let mut miner = Miner {
+        server: Server::new(args.url, id)?,
+        kind: None,
+        trouble: None,
+        threads,
+        start: args.start,
+        zeros: Zeros { fixed: args.zeros, now: 0, looks_left: 0 },
+        coins: 0,
+        screen,
+    };
+    let outcome = tokio::select! {
+        outcome = miner.mine(args.coins) => outcome,
+        () = until(stop) => Ok(()),
+    };
+    miner.screen.close();
+    match outcome {
+        // Whoever reads the lines has what they wanted, as `head` does.
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(ExitCode::SUCCESS),
+    }
+}
+
+/// The id of this machine's miner, which survives restarts; a new one where none can be kept.
+fn kept_id(screen: &Screen) -> String {
+    config::data_home().and_then(|dir| id_in(&dir)).unwrap_or_else(|error| {
+        screen.note(&format!("no id is kept from one run to the next: {error:#}; --id names one"));
+        new_node_id()
+    })
+}
+
+fn id_in(dir: &Path) -> anyhow::Result<String> {
+    let path = dir.join(ID_FILE);
+    let read = || match std::fs::read_to_string(&path) {
+        Ok(text) => {
+            let id = text.trim();
+            let fits = !id.is_empty() && id.len() <= MAX_ID_BYTES && !id.contains('\n');
+            fits.then(|| Some(id.to_string()))
+                .with_context(|| format!("{} does not hold an id in one line", path.display()))
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).with_context(|| format!("{} can't be read", path.display())),
+    };
+    if let Some(id) = read()? {
+        return Ok(id);
+    }
+    let write = || {
+        std::fs::create_dir_all(dir)?;
+        // Whole or not at all: another miner may start at the same time.
+        let unfinished = dir.join(format!("{ID_FILE}.{}", std::process::id()));
+        std::fs::write(&unfinished, format!("{}\n", new_node_id()))?;
+        std::fs::rename(unfinished, &path)
+    };
+    write().with_context(|| format!("{} can't be written", path.display()))?;
+    read()?.context("the id is gone again")
+}
+
+struct Miner {
+    server: Server,
+    /// What the server is, until it falls silent or answers as something else.
+    kind: Option<Kind>,
+    /// What was said about a server that does not answer as it should.
+    trouble: Option<Trouble>,
+    threads: NonZeroUsize,
+    start: Start,
+    zeros: Zeros,
+    coins: u64,
+    screen: Screen,
+}
+
+/// How many zeros a Python server wants, as far as that is known.
+struct Zeros {
+    /// What the command line says.
+    fixed: Option<u8>,
+    /// What is searched for.
+    now: u8,
+    /// How many more times the chain is looked at when somebody else's block comes.
+    looks_left: usize,
+}
+
+enum Searched {
+    Found(u64),
+    /// The tip is another one now.
+    Moved(Work),
+    /// No number is left.
+    Exhausted,
+}
+
+impl Miner {
+    /// Mines until there are as many coins as wanted.
+    ///
+    /// # Errors
+    /// That nobody reads the lines any more.
+    async fn mine(&mut self, wanted: Option<u64>) -> io::Result<()> {
+        let mut next = None;
+        // Where the search goes on if the tip is still the one that it was for.
+        let mut resume: Option<(Work, u64)> = None;
+        let mut refusals = 0;
+        loop {
+            let (kind, work) = match next.take() {
+                Some(next) => next,
+                None => self.work().await,
+            };
+            let start = match &resume {
+                Some((tip, start)) if tip.same_tip(&work) => *start,
+                _ => {
+                    refusals = 0;
+                    self.start.number()
+                }
+            };
+            resume = None;
+            let proof = match self.search(kind, &work, start).await? {
+                Searched::Found(proof) => proof,
+                Searched::Moved(moved) => {
+                    self.screen.note("somebody else's block came: starting over on top of it");
+                    self.look_again(kind).await;
+                    next = Some((kind, moved));
+                    continue;
+                }
+                Searched::Exhausted => {
+                    self.screen.note("no number is left to try: starting from 0");
+                    resume = Some((work, 0));
+                    continue;
+                }
+            };
+            self.screen.line(&format!("Found new proof: {proof}"))?;
+            match self.server.submit(kind, &work, proof).await {
+                Ok(Said::Forged) => {
+                    self.coins += 1;
+                    self.screen.line(&format!("Coins mined: {}", self.coins))?;
+                    if wanted.is_some_and(|wanted| self.coins >= wanted) {
+                        return Ok(());
+                    }
+                }
+                Ok(Said::Refused(message)) => {
+                    self.screen.line(&message)?;
+                    let (kind_now, now) = self.work().await;
+                    if now.same_tip(&work) {
+                        let patience = wait_after(refusals);
+                        refusals += 1;
+                        next = Some(self.after_refusal(kind_now, now, patience).await);
+                        resume = Some((work, proof + 1));
+                    } else {
+                        // Somebody was faster.
+                        self.look_again(kind_now).await;
+                        next = Some((kind_now, now));
+                    }
+                }
+                Err(trouble) => {
+                    self.note_trouble(trouble);
+                    tokio::time::sleep(FIRST_WAIT).await;
+                    // It may have arrived. If not, this proof is still the next one.
+                    resume = Some((work, proof));
+                }
+            }
+        }
+    }
+
+    /// What there is to search, as soon as the server says.
+    async fn work(&mut self) -> (Kind, Work) {
+        for turn in 0.. {
+            let answer = match self.kind {
+                Some(kind) => self.server.work(kind).await.map(|work| (kind, work)),
+                None => self.server.meet().await,
+            };
+            match answer {
+                Ok((kind, work)) => {
+                    let again = self.trouble.take().is_some();
+                    if self.kind != Some(kind) {
+                        self.kind = Some(kind);
+                        self.introduce(kind, &work, again).await;
+                    }
+                    return (kind, work);
+                }
+                Err(trouble) => {
+                    self.note_trouble(trouble);
+                    tokio::time::sleep(wait_after(turn)).await;
+                }
+            }
+        }
+        unreachable!("numbers don't end")
+    }
+
+    /// Says that something is wrong with the server, once, and forgets what kind it is.
+    fn note_trouble(&mut self, trouble: Trouble) {
+        self.kind = None;
+        let away = |trouble: &Trouble| matches!(trouble, Trouble::Away(_));
+        if self.trouble.as_ref().is_some_and(|said| away(said) == away(&trouble)) {
+            return;
+        }
+        let name = self.server.name();
+        self.screen.note(&match &trouble {
+            Trouble::Away(cause) => {
+                format!("no answer from {name} ({cause}); asking again until there is one")
+            }
+            Trouble::Unfit(what) | Trouble::Strange(what) => {
+                format!("{name} does not answer as a server for miners does ({what}); asking again")
+            }
+        });
+        self.trouble = Some(trouble);
+    }
+
+    /// Says what was met, after finding out what it wants.
+    async fn introduce(&mut self, kind: Kind, work: &Work, again: bool) {
+        let name = self.server.name();
+        let answers = if again { "answers now" } else { "answers" };
+        let wants = if work.target.is_some() {
+            match self.zeros.fixed {
+                Some(_) => "it says itself what a proof must show, so --zeros has no effect".into(),
+                None => "it says what to search".to_string(),
+            }
+        } else if let Some(zeros) = self.zeros.fixed {
+            self.zeros.now = zeros;
+            format!("searching for {zeros} zeros, as you said")
+        } else if let Some(shown) = self.shown(kind).await {
+            self.zeros.now = shown.zeros;
+            self.zeros.looks_left = ENOUGH_PROOFS.saturating_sub(shown.proofs);
+            format!("searching for {} zeros, as the proofs in its chain show", shown.zeros)
+        } else {
+            let zeros = kind.preset_zeros().unwrap_or_default();
+            self.zeros.now = zeros;
+            self.zeros.looks_left = ENOUGH_PROOFS;
+            format!("its chain shows no proof yet; searching for {zeros} zeros, as is usual")
+        };
+        self.screen.note(&format!("{name} {answers}: {kind}; {wants}"));
+    }
+
+    async fn shown(&self, kind: Kind) -> Option<zeros::Shown> {
+        let rules = kind.python_rules()?;
+        zeros::shown(&rules, &self.server.chain().await.ok()?)
+    }
+
+    /// Somebody else's block came: while the number of zeros rests on few proofs or on refusals, it
+    /// is worth a look.
+    async fn look_again(&mut self, kind: Kind) {
+        if kind.python_rules().is_none() || self.zeros.fixed.is_some() || self.zeros.looks_left == 0
+        {
+            return;
+        }
+        self.zeros.looks_left -= 1;
+        if let Some(shown) = self.shown(kind).await
+            && shown.zeros != self.zeros.now
+        {
+            self.zeros.now = shown.zeros;
+            self.screen.note(&format!(
+                "the proofs in the chain show {} zeros: searching for those",
+                shown.zeros
+            ));
+        }
+    }
+
+    /// The proof was refused and the tip is the same. A Python server that did not say how many
+    /// zeros it wants wants more; from any other, another answer comes with another tip at best.
+    async fn after_refusal(&mut self, kind: Kind, work: Work, patience: Duration) -> (Kind, Work) {
+        let guessed = work.target.is_none() && self.zeros.fixed.is_none();
+        if guessed && self.zeros.now < MAX_ZEROS {
+            self.zeros.now += 1;
+            self.zeros.looks_left = ENOUGH_PROOFS;
+            self.screen
+                .note(&format!("refused: searching for {} zeros from here on", self.zeros.now));
+            return (kind, work);
+        }
+        self.screen.note(&format!(
+            "refused, although the tip is the same: going on in {} s, or when the tip moves",
+            patience.as_secs_f32()
+        ));
+        match tokio::time::timeout(patience, moved(&self.server, kind, &work)).await {
+            Ok(moved) => (kind, moved),
+            Err(_) => (kind, work),
+        }
+    }
+
+    async fn search(&mut self, kind: Kind, work: &Work, start: u64) -> io::Result<Searched> {
+        self.screen.line("Starting search for new proof")?;
+        let job = work.job(Target::from_zeros(self.zeros.now));
+        let (index, target, threads) = (work.index, job.target, self.threads);
+        let control = Arc::new(Control::new());
+        let _ends_with_us = CancelOnDrop(control.clone());
+        let watched = control.clone();
+        let began = Instant::now();
+        let searching =
+            tokio::task::spawn_blocking(move || Search { job: &job, start, threads }.run(&control));
+        tokio::pin!(searching);
+        let moved = moved(&self.server, kind, work);
+        tokio::pin!(moved);
+        let progress = |coins| {
+            let (tries, elapsed) = (watched.tries(), began.elapsed());
+            Progress { index, target, tries, elapsed, coins }
+        };
+        let searched = loop {
+            tokio::select! {
+                biased;
+                outcome = &mut searching => match outcome.expect("a search does not panic") {
+                    Outcome::Found { proof, .. } => break Searched::Found(proof),
+                    Outcome::Cancelled | Outcome::Exhausted => break Searched::Exhausted,
+                },
+                work = &mut moved => break Searched::Moved(work),
+                () = tokio::time::sleep(REFRESH) => self.screen.show(progress(self.coins)),
+            }
+        };
+        self.screen.show(progress(self.coins));
+        Ok(searched)
+    }
+}
+
+/// Waits until the server has something else to search. That it is busy or away meanwhile is no
+/// reason to stop searching.
+async fn moved(server: &Server, kind: Kind, work: &Work) -> Work {
+    loop {
+        tokio::time::sleep(kind.poll_every()).await;
+        if let Ok(now) = server.work(kind).await
+            && !now.same_tip(work)
+        {
+            return now;
+        }
+    }
+}
+
+/// How long to wait after `failures` others before this one.
+fn wait_after(failures: u32) -> Duration {
+    FIRST_WAIT.saturating_mul(1 << failures.min(10)).min(MAX_WAIT)
+}
+
+impl Start {
+    fn number(self) -> u64 {
+        match self {
+            Self::Zero => 0,
+            Self::Random => {
+                let mut bytes = [0; 8];
+                getrandom::fill(&mut bytes).expect("the system gives random bytes");
+                u64::from_le_bytes(bytes) % MAX_RANDOM_START
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_id_stays_the_same_from_run_to_run() {
+        let dir = tempfile::tempdir().unwrap();
+        let id = id_in(&dir.path().join("blocksmith")).unwrap();
+        assert_eq!(id.len(), 32);
+        assert_eq!(id_in(&dir.path().join("blocksmith")).unwrap(), id);
+        std::fs::write(dir.path().join(ID_FILE), "alice\n").unwrap();
+        assert_eq!(id_in(dir.path()).unwrap(), "alice");
+        std::fs::write(dir.path().join(ID_FILE), "\n").unwrap();
+        assert!(id_in(dir.path()).is_err());
+    }
+
+    #[test]
+    fn waits_grow_up_to_ten_seconds() {
+        let waits = [0, 1, 2, 4, 5, u32::MAX].map(|failures| wait_after(failures).as_millis());
+        assert_eq!(waits, [500, 1_000, 2_000, 8_000, 10_000, 10_000]);
+    }
+}

@@ -1,0 +1,416 @@
+//! The server that is mined for: our own node, or a Python server of either kind.
+
+use std::fmt;
+use std::time::Duration;
+
+use blocksmith_consensus::json::{self, Kind as JsonKind, Value, push_string};
+use blocksmith_consensus::{Block, Difficulty, Job, Proof, Rules, Target};
+use reqwest::{RequestBuilder, StatusCode, Url};
+
+/// The most bytes of an answer; a block may be one.
+const MAX_ANSWER_BYTES: usize = 20_000_000;
+
+/// How much of a chain is read. The blocks at its end show what is wanted, and a longer one than
+/// this shows it at its start as well.
+const MAX_CHAIN_BYTES: usize = 64 << 20;
+
+/// How much of what a server says is shown, in characters.
+const MAX_SHOWN: usize = 300;
+
+/// How much of an answer that is not understood is shown, in characters.
+const MAX_QUOTE: usize = 80;
+
+/// How long a connection may take.
+const CONNECT_TIME: Duration = Duration::from_secs(5);
+
+/// How long an answer may take. A Python server does one thing at a time, and may be busy with
+/// another miner or with its own peers.
+const ANSWER_TIME: Duration = Duration::from_secs(30);
+
+/// What a server answers to, found out by asking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Our own node: it says what to search.
+    Ours,
+    /// A server of Lecture II: it tells its last proof.
+    LastProof,
+    /// A server of the course: it tells its last block.
+    LastBlock,
+}
+
+impl Kind {
+    /// In the order in which they are tried. A server that tells its last block and its last proof
+    /// is one of the course that kept the older call.
+    const ALL: [Self; 3] = [Self::Ours, Self::LastBlock, Self::LastProof];
+
+    /// The rules whose puzzle a Python server sets.
+    pub(super) fn python_rules(self) -> Option<Rules> {
+        match self {
+            Self::Ours => None,
+            Self::LastProof => Some(Rules::lecture()),
+            Self::LastBlock => Some(Rules::course()),
+        }
+    }
+
+    /// The zeros of those rules, if that is what they ask for.
+    pub(super) fn preset_zeros(self) -> Option<u8> {
+        let Difficulty::Fixed(target) = self.python_rules()?.difficulty;
+        target.zeros()
+    }
+
+    /// How long to wait between two questions whether the tip has moved.
+    pub(super) fn poll_every(self) -> Duration {
+        match self {
+            Self::Ours => Duration::from_millis(250),
+            Self::LastProof | Self::LastBlock => Duration::from_secs(1),
+        }
+    }
+}
+
+/// As in "this is …".
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ours => "a Blocksmith node",
+            Self::LastProof => "a Lecture II server",
+            Self::LastBlock => "a course server",
+        })
+    }
+}
+
+/// What to search.
+#[derive(Debug, Clone)]
+pub(super) struct Work {
+    prefix: Vec<u8>,
+    suffix: Vec<u8>,
+    /// `None` from servers that don't tell what they want.
+    pub(super) target: Option<Target>,
+    /// The block that a proof makes, where that is told.
+    pub(super) index: Option<u64>,
+    previous_hash: Option<String>,
+    /// The name that our node gave to it.
+    id: Option<String>,
+}
+
+impl Work {
+    /// Whether both are for the same tip, so that what was searched for one counts for the other.
+    pub(super) fn same_tip(&self, other: &Self) -> bool {
+        let all = |work: &Self| {
+            let Self { prefix, suffix, target, index, previous_hash, id: _ } = work.clone();
+            (prefix, suffix, target, index, previous_hash)
+        };
+        all(self) == all(other)
+    }
+
+    /// The search, with `target` where the server tells none.
+    pub(super) fn job(&self, target: Target) -> Job<'static> {
+        Job {
+            prefix: self.prefix.clone().into(),
+            suffix: self.suffix.clone().into(),
+            target: self.target.unwrap_or(target),
+        }
+    }
+}
+
+/// What a server says to a proof.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Said {
+    /// It made a block of it.
+    Forged,
+    /// It did not, in its own words.
+    Refused(String),
+}
+
+/// Why there is no answer to work with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Trouble {
+    /// Nobody answers.
+    Away(String),
+    /// It does not have this call, or means something else by it: it may be of another kind.
+    Unfit(String),
+    /// The answer is not one that a miner understands.
+    Strange(String),
+}
+
+/// A server at an address.
+#[derive(Debug, Clone)]
+pub(super) struct Server {
+    client: reqwest::Client,
+    base: Url,
+    /// Who gets the coins.
+    recipient: String,
+}
+
+/// Reads an address as people write it: `localhost:5001`, `http://host/`.
+pub(super) fn parse_url(text: &str) -> Result<Url, String> {
+    let text = text.trim();
+    let text = if text.contains("://") { text.into() } else { format!("http://{text}") };
+    let mut url = Url::parse(&text).map_err(|error| error.to_string())?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(format!("servers are reached by http or https, not by {}", url.scheme()));
+    }
+    url.set_query(None);
+    url.set_fragment(None);
+    if !url.path().ends_with('/') {
+        url.set_path(&format!("{}/", url.path()));
+    }
+    Ok(url)
+}
+
+/// Text from outside as it may be printed: in one line, not too long.
+fn shown(text: &str, max: usize) -> String {
+    let text = text.trim();
+    let blank = |char: char| if char.is_control() { ' ' } else { char };
+    let mut shown: String = text.chars().map(blank).take(max).collect();
+    if text.chars().nth(max).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+fn quoted(text: &str) -> String {
+    let mut out = String::new();
+    push_string(&mut out, text);
+    out
+}
+
+struct Answer {
+    /// What was asked, as in `GET /last_proof`.
+    call: String,
+    status: StatusCode,
+    body: Vec<u8>,
+}
+
+impl Answer {
+    fn says(&self) -> String {
+        let body = shown(&String::from_utf8_lossy(&self.body), MAX_QUOTE);
+        format!("{} answered {}: {body}", self.call, self.status)
+    }
+
+    /// What is wrong with an answer that tells no work.
+    fn no_work(&self) -> Trouble {
+        match self.status {
+            StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => Trouble::Unfit(self.says()),
+            // Some servers have a page for every address.
+            status if status.is_success() => Trouble::Unfit(self.says()),
+            _ => Trouble::Strange(self.says()),
+        }
+    }
+
+    /// The canonical text of an object.
+    fn object(&self) -> Option<String> {
+        let text = json::canonical(&self.body).ok()?;
+        (Value::of_canonical(&text).kind() == JsonKind::Object).then(|| text.into_owned())
+    }
+}
+
+impl Server {
+    /// Nothing is asked yet.
+    ///
+    /// # Errors
+    /// That the system lets nobody ask.
+    pub(super) fn new(base: Url, recipient: String) -> reqwest::Result<Self> {
+        let mut client = reqwest::Client::builder()
+            .user_agent(concat!("blocksmith/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(CONNECT_TIME)
+            .timeout(ANSWER_TIME)
+            // A server with a single thread would wait on a connection that is kept open, and
+            // answer nobody else meanwhile.
+            .pool_max_idle_per_host(0);
+        if matches!(base.host_str(), Some("localhost" | "127.0.0.1" | "[::1]")) {
+            client = client.no_proxy();
+        }
+        Ok(Self { client: client.build()?, base, recipient })
+    }
+
+    /// Where it is, as people write it.
+    pub(super) fn name(&self) -> &str {
+        self.base.as_str().trim_end_matches('/')
+    }
+
+    /// Finds out what the server is, and what it wants searched.
+    ///
+    /// # Errors
+    /// That nobody answers, or nobody whom a miner understands.
+    pub(super) async fn meet(&self) -> Result<(Kind, Work), Trouble> {
+        let mut answers = Vec::new();
+        for kind in Kind::ALL {
+            match self.work(kind).await {
+                Ok(work) => return Ok((kind, work)),
+                Err(Trouble::Unfit(answer)) => answers.push(answer),
+                Err(trouble) => return Err(trouble),
+            }
+        }
+        Err(Trouble::Strange(answers.join("; ")))
+    }
+
+    /// What the server wants searched now.
+    ///
+    /// # Errors
+    /// That nobody answers, or not as this kind of server does.
+    pub(super) async fn work(&self, kind: Kind) -> Result<Work, Trouble> {
+        match kind {
+            Kind::Ours => self.our_work().await,
+            Kind::LastProof => {
+                let answer = self.get("last_proof", MAX_ANSWER_BYTES).await?;
+                let text = answer.object().ok_or_else(|| answer.no_work())?;
+                let object = Value::of_canonical(&text);
+                // The first version of the course's servers had the shorter name.
+                let proof = object.get("last_proof").or_else(|| object.get("proof"));
+                let proof = proof.and_then(|proof| Proof::from_value(proof).ok());
+                let proof = proof.ok_or_else(|| answer.no_work())?;
+                let prefix = proof.text().as_bytes().to_vec();
+                let suffix = Vec::new();
+                Ok(Work {
+                    prefix,
+                    suffix,
+                    target: None,
+                    index: None,
+                    previous_hash: None,
+                    id: None,
+                })
+            }
+            Kind::LastBlock => {
+                let answer = self.get("last_block", MAX_ANSWER_BYTES).await?;
+                let text = answer.object().ok_or_else(|| answer.no_work())?;
+                let block = Value::of_canonical(&text).get("last_block");
+                let block = block.and_then(|block| Block::of_canonical(block.text()).ok());
+                let block = block.ok_or_else(|| answer.no_work())?;
+                let job = Rules::course().job(block.view(), &block.hash()).into_owned();
+                Ok(Work {
+                    prefix: job.prefix.into_owned(),
+                    suffix: job.suffix.into_owned(),
+                    target: None,
+                    index: block.index().checked_add(1),
+                    previous_hash: None,
+                    id: None,
+                })
+            }
+        }
+    }
+
+    async fn our_work(&self) -> Result<Work, Trouble> {
+        let mut url = self.url("api/v1/work");
+        url.query_pairs_mut().append_pair("recipient", &self.recipient);
+        let request = self.client.get(url);
+        let answer = self.ask("GET /api/v1/work", request, MAX_ANSWER_BYTES).await?;
+        let text = answer.object().ok_or_else(|| answer.no_work())?;
+        let object = Value::of_canonical(&text);
+        let string = |name| object.get(name).and_then(Value::as_str);
+        let work = || {
+            Some(Work {
+                prefix: string("prefix")?.as_bytes().to_vec(),
+                suffix: string("suffix")?.as_bytes().to_vec(),
+                target: Some(string("target")?.parse().ok()?),
+                index: Some(object.get("index")?.as_u64()?),
+                previous_hash: Some(string("previous_hash")?.into_owned()),
+                id: Some(string("id")?.into_owned()),
+            })
+        };
+        work().ok_or_else(|| answer.no_work())
+    }
+
+    /// Hands in a proof.
+    ///
+    /// # Errors
+    /// That nobody answers, or neither yes nor no.
+    pub(super) async fn submit(
+        &self,
+        kind: Kind,
+        work: &Work,
+        proof: u64,
+    ) -> Result<Said, Trouble> {
+        let (path, id) = match kind {
+            Kind::Ours => ("api/v1/work", work.id.as_deref().unwrap_or_default()),
+            // Lecture II's servers don't ask for an id and don't mind one.
+            Kind::LastProof | Kind::LastBlock => ("mine", self.recipient.as_str()),
+        };
+        let body = format!(r#"{{"proof": {proof}, "id": {}}}"#, quoted(id));
+        let request =
+            self.client.post(self.url(path)).header("content-type", "application/json").body(body);
+        let answer = self.ask(&format!("POST /{path}"), request, MAX_ANSWER_BYTES).await?;
+        let strange = || Trouble::Strange(answer.says());
+        let text = answer.object().ok_or_else(strange)?;
+        let object = Value::of_canonical(&text);
+        let message = ["message", "detail", "title"].iter().find_map(|name| object.get(name));
+        let message = message.map(|message| message.as_str().unwrap_or(message.text().into()));
+        match (kind, message) {
+            (Kind::Ours, _) if answer.status.is_success() => Ok(Said::Forged),
+            (_, Some(message)) if message == "New Block Forged" => Ok(Said::Forged),
+            (_, Some(message)) if !answer.status.is_server_error() => {
+                Ok(Said::Refused(shown(&message, MAX_SHOWN)))
+            }
+            _ => Err(strange()),
+        }
+    }
+
+    /// The answer to `/chain`, or as much of it as is worth reading.
+    ///
+    /// # Errors
+    /// That nobody answers.
+    pub(super) async fn chain(&self) -> Result<Vec<u8>, Trouble> {
+        Ok(self.get("chain", MAX_CHAIN_BYTES).await?.body)
+    }
+
+    fn url(&self, path: &str) -> Url {
+        let mut url = self.base.clone();
+        url.set_path(&format!("{}{path}", self.base.path()));
+        url
+    }
+
+    async fn get(&self, path: &str, max_bytes: usize) -> Result<Answer, Trouble> {
+        self.ask(&format!("GET /{path}"), self.client.get(self.url(path)), max_bytes).await
+    }
+
+    async fn ask(
+        &self,
+        call: &str,
+        request: RequestBuilder,
+        max_bytes: usize,
+    ) -> Result<Answer, Trouble> {
+        let away = |error: reqwest::Error| {
+            // The sentence around the cause would name the address once more.
+            let mut cause: &dyn std::error::Error = &error;
+            while let Some(deeper) = cause.source() {
+                cause = deeper;
+            }
+            Trouble::Away(shown(&cause.to_string(), MAX_SHOWN))
+        };
+        let mut response = request.send().await.map_err(away)?;
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(away)? {
+            let room = max_bytes - body.len();
+            body.extend_from_slice(&chunk[..chunk.len().min(room)]);
+            if chunk.len() >= room {
+                break;
+            }
+        }
+        Ok(Answer { call: call.into(), status: response.status(), body })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_read_as_people_write_them() {
+        for (text, url) in [
+            ("localhost:5001", "http://localhost:5001/"),
+            ("http://127.0.0.1:5000/", "http://127.0.0.1:5000/"),
+            ("https://class.example/chain?x=1", "https://class.example/chain/"),
+            (" [::1]:5000 ", "http://[::1]:5000/"),
+        ] {
+            assert_eq!(parse_url(text).as_ref().map(Url::as_str), Ok(url), "{text}");
+        }
+        for text in ["", "http://", "ftp://host", "localhost:port", "localhost:123456", "a b"] {
+            assert!(parse_url(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_a_server_says_stays_in_one_short_line() {
+        assert_eq!(shown("late\n\u{1b}[31m", MAX_SHOWN), "late  [31m");
+        assert_eq!(shown(&"x".repeat(1_000), 10), "xxxxxxxxxx…");
+    }
+}
