@@ -249,10 +249,15 @@ impl Machine {
         let mut complete = true;
         let answer = match input {
             Input::Block { block, from } => {
-                if let Some(peer) = &from {
-                    self.peers.has(peer, block.hash());
+                let hash = block.hash();
+                let verdict = self.block(block, chain, &mut effects)?;
+                // A name on a block that is none proves nothing of that peer.
+                if let (Some(peer), Verdict::NewTip | Verdict::SideBranch | Verdict::Known) =
+                    (&from, &verdict)
+                {
+                    self.peers.has(peer, hash);
                 }
-                Answer::Block(self.block(block, chain, &mut effects)?)
+                Answer::Block(verdict)
             }
             Input::Branch { blocks, from, more } => {
                 complete = !more;
@@ -307,7 +312,7 @@ impl Machine {
         if settled && tip != self.announced {
             let block = self.tip().block.clone();
             self.announced = tip;
-            let to = self.peers.to_tell(tip);
+            let to = self.peers.untold(tip);
             effects.push(Effect::Announce { block, to });
         }
         effects.extend(self.peers.due(now).into_iter().map(Effect::Ask));

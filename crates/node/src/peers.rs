@@ -222,7 +222,7 @@ impl Peers {
     }
 
     /// Whom to tell of a tip: those that answer and are not known to have it. Each is told once.
-    pub(crate) fn to_tell(&mut self, tip: Hash) -> Vec<Address> {
+    pub(crate) fn untold(&mut self, tip: Hash) -> Vec<Address> {
         let mut to = Vec::new();
         for (address, peer) in &mut self.known {
             if peer.failures == 0 && peer.tip != Some(tip) {

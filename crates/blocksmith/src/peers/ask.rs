@@ -22,7 +22,7 @@ const ASK_TIME: Duration = Duration::from_secs(600);
 
 /// How long a proof is taken for our tip's before the whole chain is looked at: under the
 /// lecture's rules proofs come round again.
-const LOOK_CLOSELY_AFTER: Duration = Duration::from_secs(60);
+const LOOK_CLOSELY_AFTER: Duration = Duration::from_secs(30);
 
 /// Blocks that are handed in together, and so share a commit.
 const BATCH_BLOCKS: usize = 500;
@@ -73,7 +73,11 @@ async fn own_kind(network: &Network, peer: &Peer, status: &Status) -> Result<(u6
         return Ok(end);
     }
     let from = first_unknown(network, peer, status, &chain).await?;
-    let mut intake = Intake::new(network, peer, chain, from, 0)?;
+    let depth = (tip.block.index() + 1).saturating_sub(from);
+    if depth > Limits::default().blocks as u64 {
+        return Err(Failure::TooDeep { depth });
+    }
+    let mut intake = Intake::new(network, peer, chain, from, 0);
     while intake.next <= status.index {
         let first = intake.next;
         let query = format!("?from={first}&limit={PAGE_BLOCKS}");
@@ -155,7 +159,7 @@ async fn python(network: &Network, peer: &Peer, closely: bool) -> Result<(u64, H
     }
     let genesis = network.handle.chain().rules.genesis.index();
     let document = network.http.stream(&peer.address, CHAIN, "", Connection::Close).await?;
-    let mut intake = Intake::new(network, peer, chain, genesis, tip.index())?;
+    let mut intake = Intake::new(network, peer, chain, genesis, tip.index());
     intake.read(document, CHAIN_LISTS, Block::parse).await?;
     intake.finish().await?;
     let reason = || "its list of blocks is empty".into();
@@ -199,8 +203,8 @@ impl<'a> Intake<'a> {
         chain: Snapshot,
         next: u64,
         longer_than: u64,
-    ) -> Result<Self, Failure> {
-        let intake = Self {
+    ) -> Self {
+        Self {
             network,
             peer,
             chain,
@@ -211,13 +215,7 @@ impl<'a> Intake<'a> {
             held_bytes: 0,
             room: Room { shared: &network.held, taken: 0 },
             last: None,
-        };
-        let depth = intake.chain.tip()?.block.index().saturating_sub(next.saturating_sub(1));
-        // Only where the fork is known; a document is measured as it comes.
-        if longer_than == 0 && depth > Limits::default().blocks as u64 {
-            return Err(Failure::TooDeep { depth });
         }
-        Ok(intake)
     }
 
     async fn read(
@@ -328,5 +326,27 @@ impl Room<'_> {
 impl Drop for Room<'_> {
     fn drop(&mut self) {
         self.take(0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_peers_share_the_room_and_give_it_back() {
+        let most = Limits::default().bytes;
+        let shared = AtomicUsize::new(0);
+        let room = || Room { shared: &shared, taken: 0 };
+        let (mut one, mut other) = (room(), room());
+        assert!(one.take(most));
+        assert!(!other.take(1));
+        drop(other);
+        assert!(one.take(most / 2));
+        let mut other = room();
+        assert!(other.take(most / 2));
+        assert!(!other.take(most / 2 + 1));
+        drop(one);
+        assert!(other.take(most));
     }
 }

@@ -31,8 +31,8 @@ const MAX_STREAM_BYTES: u64 = 1 << 30;
 /// The most bytes of an answer in a few words.
 pub(super) const MAX_SHORT_BYTES: usize = 64 << 10;
 
-/// How long an unused connection to our own kind stays open.
-const IDLE_TIME: Duration = Duration::from_secs(20);
+/// How long an unused connection to our own kind stays open: not as long as a server keeps it.
+const IDLE_TIME: Duration = Duration::from_secs(10);
 
 /// The header in which a node tells where it listens.
 const LISTEN: &str = "blocksmith-listen";

@@ -4,8 +4,8 @@
 use blocksmith_consensus::block::MAX_BLOCK_BYTES;
 use blocksmith_consensus::json;
 
-/// The longest element; indentation and other spellings may make a block longer than its
-/// canonical text.
+/// The most bytes from the end of one element to the end of the next; indentation and other
+/// spellings may make a block longer than its canonical text.
 const MAX_ELEMENT_BYTES: usize = 2 * MAX_BLOCK_BYTES;
 
 /// The longest name of a member.
@@ -57,6 +57,8 @@ pub(super) struct Elements {
     value: Extent,
     /// The name or the element that is not complete yet.
     part: Vec<u8>,
+    /// Bytes since the last element.
+    since: usize,
     found: bool,
 }
 
@@ -67,6 +69,7 @@ impl Elements {
             state: State::Start,
             value: Extent::default(),
             part: Vec::new(),
+            since: 0,
             found: false,
         }
     }
@@ -84,19 +87,19 @@ impl Elements {
     ) -> Result<(), E> {
         let mut at = 0;
         while let Some(&byte) = piece.get(at) {
+            let before = at;
             match self.state {
                 State::InName | State::InElement | State::Skip => {
                     let (length, ended) = self.value.find_end(&piece[at..]);
-                    let (most, keep) = match self.state {
-                        State::InName => (MAX_NAME_BYTES, true),
-                        State::InElement => (MAX_ELEMENT_BYTES, true),
-                        _ => (usize::MAX, false),
+                    let most = match self.state {
+                        State::InName => MAX_NAME_BYTES,
+                        _ => MAX_ELEMENT_BYTES,
                     };
-                    if keep {
-                        if self.part.len() + length > most {
-                            return Err(Unlike::TooLong { most }.into());
-                        }
+                    if self.state != State::Skip {
                         self.part.extend_from_slice(&piece[at..at + length]);
+                    }
+                    if self.part.len() > most {
+                        return Err(Unlike::TooLong { most }.into());
                     }
                     at += length;
                     if ended {
@@ -106,6 +109,10 @@ impl Elements {
                 State::Start if BYTE_ORDER_MARK.contains(&byte) => at += 1,
                 _ if byte.is_ascii_whitespace() => at += 1,
                 _ => at += usize::from(self.mark(byte)?),
+            }
+            self.since += at - before;
+            if self.since > MAX_ELEMENT_BYTES {
+                return Err(Unlike::TooLong { most: MAX_ELEMENT_BYTES }.into());
             }
         }
         Ok(())
@@ -168,6 +175,7 @@ impl Elements {
             }
             State::InElement => {
                 take(&self.part)?;
+                self.since = 0;
                 State::AfterElement
             }
             _ => State::AfterMember,
@@ -283,5 +291,7 @@ mod tests {
         assert_eq!(read(b"", 9), Err(Unlike::Unfinished));
         let long = format!("{{\"{}\": 1}}", "x".repeat(MAX_NAME_BYTES));
         assert_eq!(read(long.as_bytes(), 64), Err(Unlike::TooLong { most: MAX_NAME_BYTES }));
+        let blank = vec![b' '; MAX_ELEMENT_BYTES + 1];
+        assert_eq!(read(&blank, 1 << 20), Err(Unlike::TooLong { most: MAX_ELEMENT_BYTES }));
     }
 }

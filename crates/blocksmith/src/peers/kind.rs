@@ -23,7 +23,7 @@ const LAST_PROOF: &str = "/last_proof";
 const LAST_BLOCK: &str = "/last_block";
 
 /// The most bytes of an answer with one block: spellings may be longer than the canonical text.
-const MAX_LOOK_BYTES: usize = 2 * MAX_BLOCK_BYTES;
+const MAX_LAST_BLOCK_BYTES: usize = 2 * MAX_BLOCK_BYTES;
 
 /// A peer, as long as it is one.
 pub(super) struct Peer {
@@ -159,7 +159,11 @@ fn read_status(network: &Network, body: &[u8]) -> Result<Option<Status>, Failure
     let Ok(text) = json::canonical(body) else { return Ok(None) };
     let value = Value::of_canonical(&text);
     let Some(theirs) = value.get("chain_id").and_then(Value::as_str) else { return Ok(None) };
-    if value.get("node").and_then(Value::as_str).is_some_and(|id| id == network.handle.node_id()) {
+    if value
+        .get("instance")
+        .and_then(Value::as_str)
+        .is_some_and(|id| id == network.handle.instance())
+    {
         return Err(Failure::Itself);
     }
     let ours = network.handle.chain().rules.chain_id();
@@ -198,8 +202,8 @@ pub(super) async fn glimpse(network: &Network, peer: &Peer) -> Result<Glimpse, F
         Glance::Nowhere => &[],
     };
     for &path in paths {
-        let answer =
-            network.http.get(&peer.address, path, "", MAX_LOOK_BYTES, Connection::Close).await?;
+        let most = if path == LAST_BLOCK { MAX_LAST_BLOCK_BYTES } else { MAX_SHORT_BYTES };
+        let answer = network.http.get(&peer.address, path, "", most, Connection::Close).await?;
         if answer.status != 200 {
             continue;
         }

@@ -134,29 +134,24 @@ async fn tell_python(network: &Network, peer: &Peer, tip: &Arc<Tip>) -> Result<(
 /// last block, and then asks all its peers for their chains.
 async fn missing(network: &Network, peer: &Peer, tip: &Arc<Tip>) -> Result<Vec<Arc<Tip>>, Failure> {
     let glimpse = glimpse(network, peer).await?;
-    if let Glimpse::Block(last) = &glimpse
-        && last.index() >= tip.block.index()
-    {
-        return Ok(Vec::new());
-    }
-    if let Glimpse::Proof(proof) = &glimpse
-        && let Some(seen) = peer.known().seen.as_ref().filter(|seen| seen.proof == *proof)
-        && seen.hash != tip.block.hash()
-        && seen.index + MAX_GAP < tip.block.index()
-    {
-        // The proof has come round: it looks like a later block's.
-        return Ok([tip.clone()].into());
-    }
+    let seen = peer.known().seen.clone();
     let is_last = |block: &Block| match &glimpse {
         Glimpse::Block(last) => last.hash() == block.hash(),
-        Glimpse::Proof(proof) => block.view().proof_json() == proof,
+        Glimpse::Proof(proof) => match &seen {
+            Some(seen) if seen.proof == *proof => seen.hash == block.hash(),
+            _ => block.view().proof_json() == proof,
+        },
         Glimpse::Nothing => false,
     };
-    let chain = network.handle.snapshot()?;
-    let mut missing = Vec::from([tip.clone()]);
-    if is_last(&tip.block) {
+    let index = match &glimpse {
+        Glimpse::Block(last) => last.index(),
+        _ => 0,
+    };
+    if index >= tip.block.index() || is_last(&tip.block) {
         return Ok(Vec::new());
     }
+    let chain = network.handle.snapshot()?;
+    let mut missing = Vec::from([tip.clone()]);
     if chain.index_of(&tip.block.hash())?.is_none() {
         return Ok(missing);
     }

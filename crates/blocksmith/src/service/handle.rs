@@ -9,7 +9,7 @@ use blocksmith_node::{Address, Answer, Input, Refusal, Verdict};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::actor::Request;
-use super::store::{Snapshot, Store, StoreError};
+use super::store::{Snapshot, Store, StoreError, new_node_id};
 use crate::chain::Chain;
 
 /// How long `resolve` waits for all peers together.
@@ -81,6 +81,7 @@ pub struct Handle {
     standing: watch::Receiver<Arc<Standing>>,
     chain: Arc<Chain>,
     node_id: Arc<str>,
+    instance: Arc<str>,
     started: Instant,
 }
 
@@ -93,8 +94,16 @@ impl Handle {
         chain: Arc<Chain>,
         node_id: String,
     ) -> Self {
-        let started = Instant::now();
-        Self { requests, orders, store, standing, chain, node_id: node_id.into(), started }
+        Self {
+            requests,
+            orders,
+            store,
+            standing,
+            chain,
+            node_id: node_id.into(),
+            instance: new_node_id().into(),
+            started: Instant::now(),
+        }
     }
 
     /// The chain that this node runs.
@@ -105,6 +114,12 @@ impl Handle {
     /// Who gets the coins that are mined without naming anybody.
     pub fn node_id(&self) -> &str {
         &self.node_id
+    }
+
+    /// What tells this run of the node from all others, even from one with the same id: a node that
+    /// calls itself by another address notices.
+    pub fn instance(&self) -> &str {
+        &self.instance
     }
 
     /// How long the node has been running.

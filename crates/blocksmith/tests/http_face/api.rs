@@ -30,8 +30,9 @@ async fn status_says_where_the_node_stands() {
         "peers": 1,
         "version": env!("CARGO_PKG_VERSION"),
         "uptime_s": null,
-        "clock_offset_s": 0,
+        "clock_offset_s": null,
         "node": "00341426854640f596f4ba49a64f7c5a",
+        "instance": node.handle.instance(),
     });
     assert_eq!((code, status), (200, expected));
     assert_eq!(node.get("/api/v1/peers").await.good().1, json!({"peers": [{"address": "h:1"}]}));
