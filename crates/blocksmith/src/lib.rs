@@ -8,3 +8,4 @@ pub mod http;
 pub mod mining;
 pub mod peers;
 pub mod service;
+pub mod verify;

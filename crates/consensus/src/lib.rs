@@ -9,6 +9,7 @@ extern crate alloc;
 
 pub mod block;
 pub mod check;
+pub mod document;
 pub mod hash;
 pub mod job;
 pub mod json;

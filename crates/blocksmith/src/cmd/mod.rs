@@ -6,6 +6,8 @@ use clap::{Parser, Subcommand};
 
 use crate::service::StoreError;
 
+pub mod block;
+pub mod chain;
 pub mod dev;
 pub mod mine;
 pub mod node;
@@ -34,9 +36,11 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Dev(dev::DevArgs),
-    Mine(mine::MineArgs),
     Node(node::NodeArgs),
+    Mine(mine::MineArgs),
+    Dev(dev::DevArgs),
+    Chain(chain::ChainArgs),
+    Block(block::BlockArgs),
 }
 
 /// Runs what the command line says.
@@ -46,9 +50,11 @@ enum Command {
 pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcome = match cli.command {
-        Command::Dev(args) => runtime.block_on(dev::run(args)),
-        Command::Mine(args) => runtime.block_on(mine::run(args)),
         Command::Node(args) => runtime.block_on(node::run(args)),
+        Command::Mine(args) => runtime.block_on(mine::run(args)),
+        Command::Dev(args) => runtime.block_on(dev::run(args)),
+        Command::Chain(args) => runtime.block_on(chain::run(args)),
+        Command::Block(args) => block::run(args),
     };
     // What still searches or serves is not worth waiting for: all that was acknowledged is durable.
     runtime.shutdown_background();
@@ -57,6 +63,9 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
 
 /// The exit code that an error stands for.
 pub fn exit_code(error: &anyhow::Error) -> ExitCode {
+    if error.is::<chain::Unreachable>() {
+        return ExitCode::from(exit::UNREACHABLE);
+    }
     ExitCode::from(match error.downcast_ref::<StoreError>() {
         Some(StoreError::InUse { .. }) => exit::IN_USE,
         _ => exit::FAILURE,

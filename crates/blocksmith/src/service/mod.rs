@@ -8,7 +8,7 @@ pub use handle::{Handle, Order, ServiceError, Standing, Stopped, Work};
 pub(crate) use store::new_node_id;
 pub use store::{Snapshot, StoreError};
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use blocksmith_consensus::Timestamp;
@@ -49,6 +49,15 @@ pub fn start(options: Options) -> Result<(Handle, mpsc::UnboundedReceiver<Order>
         limits: Limits::default(),
     });
     Ok(actor::spawn(store, machine, chain, kept.node_id))
+}
+
+/// The best chain that is kept in `dir`, whatever its rules, without starting a node. The directory
+/// is in use as long as the snapshot lives.
+///
+/// # Errors
+/// That the data directory is in use, holds no chain, or can't be read.
+pub fn look(dir: &Path) -> Result<Snapshot, StoreError> {
+    store::Store::look(dir)
 }
 
 /// The time by this machine's clock.

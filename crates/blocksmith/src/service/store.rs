@@ -74,6 +74,15 @@ pub enum StoreError {
         /// Its format.
         found: String,
     },
+    /// There is no chain in it.
+    #[error(
+        "there is no chain in the data directory {}; `blocksmith node` makes one, and --data-dir \
+         names another directory", .dir.display()
+    )]
+    Nothing {
+        /// The directory.
+        dir: PathBuf,
+    },
     /// The directory can't be made.
     #[error("the data directory {} can't be made: {error}", .dir.display())]
     Directory {
@@ -146,6 +155,25 @@ impl Store {
         let store = Self { database: Arc::new(database) };
         let kept = store.prepare(dir.unwrap_or(Path::new("")), rules, node_id, now)?;
         Ok((store, kept))
+    }
+
+    /// The best chain that is kept in `dir`, whatever its rules. Nothing is written, and the
+    /// directory is in use as long as the snapshot lives.
+    pub(crate) fn look(dir: &Path) -> Result<Snapshot, StoreError> {
+        let file = dir.join(FILE);
+        if !file.exists() {
+            return Err(StoreError::Nothing { dir: dir.into() });
+        }
+        let database = Database::builder().open(file).map_err(|error| match error {
+            DatabaseError::DatabaseAlreadyOpen => StoreError::InUse { dir: dir.into() },
+            error => error.into(),
+        })?;
+        let meta = database.begin_read()?.open_table(META)?;
+        let format = meta.get("format")?.map(|text| text.value().to_string());
+        match format {
+            Some(found) if found != FORMAT => Err(StoreError::Format { dir: dir.into(), found }),
+            _ => Self { database: Arc::new(database) }.read(),
+        }
     }
 
     /// Writes the first contents, or checks that what is there belongs to these rules.
@@ -225,6 +253,7 @@ impl Store {
             _transaction: Arc::new(transaction),
             chain: Arc::new(chain),
             index: Arc::new(index),
+            _database: self.database.clone(),
         })
     }
 
@@ -262,6 +291,7 @@ pub struct Snapshot {
     _transaction: Arc<ReadTransaction>,
     chain: Arc<ReadOnlyTable<u64, &'static [u8]>>,
     index: Arc<ReadOnlyTable<[u8; 32], u64>>,
+    _database: Arc<Database>,
 }
 
 impl Snapshot {

@@ -1,0 +1,99 @@
+//! `blocksmith block`: what can be said of a block's text alone.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use blocksmith_consensus::{Hash, json};
+
+use super::exit;
+
+/// The longest JSON text of a file or a line, in bytes: a block in a wide spelling.
+const MAX_TEXT_BYTES: u64 = 128 << 20;
+
+/// Look at single blocks
+#[derive(Debug, clap::Args)]
+pub struct BlockArgs {
+    #[command(subcommand)]
+    command: BlockCommand,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum BlockCommand {
+    Hash(HashArgs),
+}
+
+/// Print the hash of a block, or of any other JSON value, as every node computes it
+#[derive(Debug, clap::Args)]
+struct HashArgs {
+    /// Files with a JSON text each; - is the standard input
+    #[arg(value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
+    /// A JSON text on each line, and a hash for each; "error: …" in the place of one that can't be
+    /// read
+    #[arg(long)]
+    lines: bool,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// That a file can't be read, or the output not be written.
+pub fn run(args: BlockArgs) -> anyhow::Result<ExitCode> {
+    let BlockCommand::Hash(args) = args.command;
+    let mut out = std::io::stdout().lock();
+    let mut all_good = true;
+    for file in &args.files {
+        let input = open(file)?;
+        let good = if args.lines { hash_lines(input, &mut out) } else { hash_one(input, &mut out) };
+        all_good &= good.with_context(|| format!("{} can't be hashed", file.display()))?;
+    }
+    Ok(if all_good { ExitCode::SUCCESS } else { ExitCode::from(exit::FAILURE) })
+}
+
+fn open(file: &Path) -> anyhow::Result<Box<dyn BufRead>> {
+    if file == Path::new("-") {
+        return Ok(Box::new(std::io::stdin().lock()));
+    }
+    let opened = std::fs::File::open(file);
+    let opened = opened.with_context(|| format!("{} can't be read", file.display()))?;
+    Ok(Box::new(BufReader::new(opened)))
+}
+
+/// Prints the hash of the whole input; whether it has one.
+fn hash_one(input: impl BufRead, out: &mut impl Write) -> std::io::Result<bool> {
+    let mut text = Vec::new();
+    input.take(MAX_TEXT_BYTES + 1).read_to_end(&mut text)?;
+    print_hash(&text, out)
+}
+
+/// Prints the hash of each line; whether all have one.
+fn hash_lines(mut input: impl BufRead, out: &mut impl Write) -> std::io::Result<bool> {
+    let mut all_good = true;
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        if input.by_ref().take(MAX_TEXT_BYTES + 1).read_until(b'\n', &mut line)? == 0 {
+            return Ok(all_good);
+        }
+        let too_long = line.len() as u64 > MAX_TEXT_BYTES && !line.ends_with(b"\n");
+        all_good &= print_hash(&line, out)?;
+        if too_long {
+            input.skip_until(b'\n')?;
+        }
+    }
+}
+
+fn print_hash(text: &[u8], out: &mut impl Write) -> std::io::Result<bool> {
+    if text.len() as u64 > MAX_TEXT_BYTES {
+        writeln!(out, "error: the text has more than {MAX_TEXT_BYTES} bytes")?;
+        return Ok(false);
+    }
+    let canonical = json::canonical(text);
+    match &canonical {
+        Ok(canonical) => writeln!(out, "{}", Hash::of(&**canonical))?,
+        Err(error) => writeln!(out, "error: {error}")?,
+    }
+    Ok(canonical.is_ok())
+}

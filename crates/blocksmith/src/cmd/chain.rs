@@ -1,0 +1,154 @@
+//! `blocksmith chain`: look at chains, check them, carry them about.
+
+mod export;
+mod import;
+mod show;
+mod source;
+mod verify;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use blocksmith_consensus::document::Document;
+
+pub use source::Unreachable;
+
+use crate::chain::Chain;
+use crate::service::{self, Snapshot};
+use crate::{config, verify as reading};
+
+/// Look at a chain, check it, carry it elsewhere
+#[derive(Debug, clap::Args)]
+pub struct ChainArgs {
+    #[command(subcommand)]
+    command: ChainCommand,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum ChainCommand {
+    Show(show::ShowArgs),
+    Verify(verify::VerifyArgs),
+    Export(export::ExportArgs),
+    Import(import::ImportArgs),
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// What went wrong.
+pub async fn run(args: ChainArgs) -> anyhow::Result<ExitCode> {
+    let outcome = match args.command {
+        ChainCommand::Show(args) => show::run(args).await,
+        ChainCommand::Verify(args) => verify::run(args).await,
+        ChainCommand::Export(args) => export::run(args).await,
+        ChainCommand::Import(args) => import::run(args).await,
+    };
+    match outcome {
+        // Whoever read the output has seen enough.
+        Err(error) if is_broken_pipe(&error) => Ok(ExitCode::SUCCESS),
+        outcome => outcome,
+    }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let error = error.downcast_ref::<std::io::Error>();
+    error.is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+}
+
+/// Which chain is meant.
+#[derive(Debug, clap::Args)]
+struct Which {
+    /// The chain: lecture, course, dvf, or a chain file [default: lecture]
+    #[arg(long, value_name = "NAME", env = "BLOCKSMITH_CHAIN")]
+    chain: Option<String>,
+    /// How many zero digits a proof must show [default: the chain's]
+    #[arg(long, value_name = "N", env = "BLOCKSMITH_ZEROS", value_parser = clap::value_parser!(u8).range(0..=64))]
+    zeros: Option<u8>,
+    /// The settings file [default: blocksmith/config.toml where the system keeps settings]
+    #[arg(long, value_name = "FILE", env = "BLOCKSMITH_CONFIG")]
+    config: Option<PathBuf>,
+}
+
+impl Which {
+    fn load(&self, file: &config::File) -> anyhow::Result<Chain> {
+        let name = self.chain.as_deref().or(file.chain.as_deref());
+        let zeros = self.zeros.or(file.zeros);
+        Ok(Chain::load(name.unwrap_or(config::DEFAULT_CHAIN), zeros)?)
+    }
+}
+
+/// Which node's data is meant.
+#[derive(Debug, clap::Args)]
+struct Data {
+    /// Where the chain is kept [default: the folder of the node with this chain and port]
+    #[arg(long, value_name = "DIR", env = "BLOCKSMITH_DATA_DIR")]
+    data_dir: Option<PathBuf>,
+    /// The port of the node whose folder is meant [default: 5000]
+    #[arg(long, value_name = "PORT", env = "BLOCKSMITH_PORT")]
+    port: Option<u16>,
+    #[command(flatten)]
+    which: Which,
+}
+
+impl Data {
+    /// The data directory, and the chain that the rest of the command line names.
+    fn find(&self) -> anyhow::Result<(PathBuf, Chain)> {
+        let file = config::read(self.which.config.as_deref())?;
+        let chain = self.which.load(&file)?;
+        let dir = match self.data_dir.clone().or(file.data_dir) {
+            Some(dir) => dir,
+            None => {
+                let port = self.port.or(file.port).unwrap_or(config::DEFAULT_PORT);
+                config::default_data_dir(&chain.rules, port)?
+            }
+        };
+        Ok((dir, chain))
+    }
+}
+
+/// A chain to read: what a running node tells, or what one has kept.
+#[derive(Debug, clap::Args)]
+struct Kept {
+    /// A running node, as in http://localhost:5000
+    #[arg(value_name = "URL", conflicts_with = "data_dir")]
+    url: Option<String>,
+    #[command(flatten)]
+    data: Data,
+}
+
+enum Opened {
+    /// A node's answer.
+    Answer(Vec<u8>),
+    /// A store.
+    Store(Snapshot),
+}
+
+impl Kept {
+    async fn open(&self) -> anyhow::Result<Opened> {
+        match &self.url {
+            Some(url) => Ok(Opened::Answer(source::fetch(url).await?)),
+            None => Ok(Opened::Store(service::look(&self.data.find()?.0)?)),
+        }
+    }
+}
+
+impl Opened {
+    /// The canonical texts of the blocks, the lowest first, from the index `from` on; a store is
+    /// not read below it.
+    fn texts(
+        &self,
+        from: u64,
+    ) -> anyhow::Result<Box<dyn Iterator<Item = anyhow::Result<String>> + '_>> {
+        match self {
+            Self::Store(snapshot) => Ok(Box::new(snapshot.texts(from)?.map(|text| Ok(text?)))),
+            Self::Answer(text) => {
+                let mut document = Document::new(text);
+                Ok(Box::new(std::iter::from_fn(move || match document.next_block() {
+                    Ok(next) => next.map(|block| Ok(block.text.into_owned())),
+                    Err(error) => Some(Err(error).context("the node's answer is no chain")),
+                })))
+            }
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! `blocksmith chain import`.
+
+use std::io::{IsTerminal as _, Read as _, Write as _};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use blocksmith_consensus::Block;
+use blocksmith_node::{Address, Verdict};
+use tokio::runtime;
+
+use super::reading::{MAX_HELD_BYTES, Piece, VerifyError, read_pieces};
+use super::source::Source;
+use super::{Data, verify};
+use crate::cmd::exit;
+use crate::service::{self, Handle, Options};
+
+/// How many blocks are handed in at once, and share a commit.
+const BATCH_BLOCKS: usize = 2_000;
+
+/// How many bytes of blocks are handed in at once, unless one block has more.
+const BATCH_BYTES: usize = 16 << 20;
+
+/// How often a terminal is told how far it is.
+const PROGRESS: Duration = Duration::from_millis(200);
+
+/// Take a chain from a file into a data directory
+///
+/// The file is what `chain verify` reads, and is verified first. The chain in the directory is
+/// extended by it, or replaced if the file's has more work. What is interrupted can be started
+/// again.
+#[derive(Debug, clap::Args)]
+pub(super) struct ImportArgs {
+    /// A file, a node's URL, or - for the standard input
+    #[arg(value_name = "FILE")]
+    source: String,
+    #[command(flatten)]
+    data: Data,
+}
+
+pub(super) async fn run(args: ImportArgs) -> anyhow::Result<ExitCode> {
+    let (dir, chain) = args.data.find()?;
+    let source = match Source::find(&args.source).await? {
+        Source::Stdin => {
+            let mut text = Vec::new();
+            std::io::stdin().lock().take(MAX_HELD_BYTES as u64 + 1).read_to_end(&mut text)?;
+            anyhow::ensure!(
+                text.len() <= MAX_HELD_BYTES,
+                "the standard input has more than {MAX_HELD_BYTES} bytes; import it from a file"
+            );
+            Source::Held(text)
+        }
+        source => source,
+    };
+    let verified = match verify::check(&source, &chain, None) {
+        Ok(verdict) => verdict,
+        Err(VerifyError::Fault(fault)) => {
+            verify::print_invalid(&fault, &chain);
+            return Ok(ExitCode::from(exit::FAILURE));
+        }
+        Err(VerifyError::Read(error)) => return Err(error.into()),
+    };
+
+    let options =
+        Options { chain, data_dir: Some(dir.clone()), node_id: None, own_addresses: vec![] };
+    let (handle, mut orders) = service::start(options)?;
+    // Nobody is told or asked anything.
+    let orders = tokio::spawn(async move { while orders.recv().await.is_some() {} });
+    let mut batches = Batches::new(handle.clone(), verified.blocks);
+    let outcome = tokio::task::block_in_place(|| {
+        read_pieces(source.reader()?, MAX_HELD_BYTES, |piece| batches.hand_in_all(piece))
+    });
+    batches.progress.end();
+    let tip = handle.standing().tip.block.clone();
+    drop((batches, handle));
+    orders.await?;
+    outcome?;
+
+    let mut out = std::io::stdout();
+    let (index, hash) = (tip.index(), tip.hash());
+    if hash == verified.tip {
+        writeln!(out, "imported: {} blocks, tip {hash}", verified.blocks)?;
+    } else {
+        writeln!(
+            out,
+            "not taken: the chain in {} goes on to block {index}, {hash}, and has at least as much \
+             work; block {} of the file is {}",
+            dir.display(),
+            verified.index,
+            verified.tip
+        )?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Hands in blocks, many at a time.
+struct Batches {
+    handle: Handle,
+    runtime: runtime::Handle,
+    from: Address,
+    blocks: Vec<Block>,
+    bytes: usize,
+    progress: Progress,
+}
+
+impl Batches {
+    fn new(handle: Handle, of: u64) -> Self {
+        Self {
+            handle,
+            runtime: runtime::Handle::current(),
+            from: "import".parse().expect("a word is an address"),
+            blocks: Vec::new(),
+            bytes: 0,
+            progress: Progress::new(of),
+        }
+    }
+
+    fn hand_in_all(&mut self, piece: Piece<'_>) -> anyhow::Result<()> {
+        let Piece { mut document, stop, last } = piece;
+        while document.position() < stop
+            && let Some(located) = document.next_block()?
+        {
+            self.bytes += located.text.len();
+            self.blocks.push(Block::of_canonical(&located.text)?);
+            if self.blocks.len() >= BATCH_BLOCKS || self.bytes >= BATCH_BYTES {
+                self.hand_in(true)?;
+            }
+        }
+        if last { self.hand_in(false) } else { Ok(()) }
+    }
+
+    fn hand_in(&mut self, more: bool) -> anyhow::Result<()> {
+        self.bytes = 0;
+        let blocks = std::mem::take(&mut self.blocks);
+        let Some(last) = blocks.last() else { return Ok(()) };
+        let (count, index) = (blocks.len() as u64, last.index());
+        let verdict = self.handle.submit_branch(blocks, self.from.clone(), more);
+        match self.runtime.block_on(verdict)? {
+            Verdict::NewTip | Verdict::SideBranch | Verdict::Known => {}
+            Verdict::Invalid(invalid) => {
+                anyhow::bail!("the file changed while it was read: {invalid}")
+            }
+            Verdict::NoRoom => anyhow::bail!(
+                "the chain in the directory and that of the file part ways too far below block \
+                 {index}; import the file into another --data-dir"
+            ),
+            Verdict::Orphan => anyhow::bail!("the file changed while it was read"),
+        }
+        self.progress.add(count);
+        Ok(())
+    }
+}
+
+/// A line on a terminal that says how far it is.
+struct Progress {
+    done: u64,
+    of: u64,
+    shown: Option<Instant>,
+    terminal: bool,
+}
+
+impl Progress {
+    fn new(of: u64) -> Self {
+        Self { done: 0, of, shown: None, terminal: std::io::stderr().is_terminal() }
+    }
+
+    fn add(&mut self, blocks: u64) {
+        self.done += blocks;
+        if self.terminal && self.shown.is_none_or(|shown| shown.elapsed() >= PROGRESS) {
+            self.shown = Some(Instant::now());
+            eprint!("\r{} of {} blocks", self.done, self.of);
+        }
+    }
+
+    fn end(&self) {
+        if self.shown.is_some() {
+            eprintln!("\r{} of {} blocks", self.done, self.of);
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! `blocksmith chain show`.
+
+use std::collections::VecDeque;
+use std::io::Write;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use blocksmith_consensus::json::Value;
+use blocksmith_consensus::{BlockView, Hash};
+
+use super::{Kept, Opened};
+
+/// How many blocks are shown unless told otherwise.
+const DEFAULT_LIMIT: u16 = 20;
+
+/// How many digits of a hash the table shows.
+const HASH_DIGITS: usize = 16;
+
+/// How much of a value from a block the table shows, in characters.
+const MAX_CELL: usize = 24;
+
+/// Show the blocks of a node, the newest last
+#[derive(Debug, clap::Args)]
+pub(super) struct ShowArgs {
+    #[command(flatten)]
+    kept: Kept,
+    /// The index of the first block to show [default: as low as the limit allows]
+    #[arg(long, value_name = "N")]
+    from: Option<u64>,
+    /// How many blocks to show at most
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_LIMIT)]
+    limit: u16,
+    /// Print a JSON array of blocks with their hashes
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn run(args: ShowArgs) -> anyhow::Result<ExitCode> {
+    let limit = usize::from(args.limit);
+    let opened = args.kept.open().await?;
+    let lowest = match (&opened, args.from) {
+        (_, Some(from)) => from,
+        (Opened::Store(snapshot), None) => {
+            (snapshot.tip()?.block.index() + 1).saturating_sub(limit as u64)
+        }
+        (Opened::Answer(_), None) => 0,
+    };
+    let mut texts = VecDeque::new();
+    for text in opened.texts(lowest)? {
+        let text = text?;
+        if view(&text)?.index < lowest {
+            continue;
+        }
+        texts.push_back(text);
+        if texts.len() > limit {
+            texts.pop_front();
+        }
+        if args.from.is_some() && texts.len() == limit {
+            break;
+        }
+    }
+    let mut out = std::io::stdout().lock();
+    if args.json {
+        print_json(&texts, &mut out)?
+    } else {
+        print_table(&texts, &mut out)?
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn view(text: &str) -> anyhow::Result<BlockView<'_>> {
+    BlockView::of_canonical(text).context("this is no chain")
+}
+
+fn print_json(texts: &VecDeque<String>, out: &mut impl Write) -> anyhow::Result<()> {
+    for (position, text) in texts.iter().enumerate() {
+        let start = if position == 0 { "[" } else { ",\n " };
+        write!(out, r#"{start}{{"hash": "{}", "block": {text}}}"#, Hash::of(text))?;
+    }
+    writeln!(out, "{}", if texts.is_empty() { "[]" } else { "]" })?;
+    Ok(())
+}
+
+fn print_table(texts: &VecDeque<String>, out: &mut impl Write) -> anyhow::Result<()> {
+    writeln!(
+        out,
+        "{:>8}  {:<HASH_DIGITS$}  {:<MAX_CELL$}  {:>12}  proof",
+        "block", "hash", "time (UTC)", "transactions"
+    )?;
+    for text in texts {
+        let block = view(text)?;
+        let hash = block.hash().to_string();
+        writeln!(
+            out,
+            "{:>8}  {}  {:<MAX_CELL$}  {:>12}  {}",
+            block.index,
+            &hash[..HASH_DIGITS],
+            Value::of_canonical(text).get("timestamp").map_or_else(String::new, time),
+            block.transactions().count(),
+            cell(block.proof_json())
+        )?;
+    }
+    Ok(())
+}
+
+fn cell(text: &str) -> String {
+    let mut cell: String = text.chars().take(MAX_CELL).collect();
+    if cell.len() < text.len() {
+        cell.pop();
+        cell.push('…');
+    }
+    cell
+}
+
+/// Seconds since 1970 as a date, anything else as it stands.
+fn time(timestamp: Value<'_>) -> String {
+    match timestamp.text().parse::<f64>() {
+        // From 1970 to 9999.
+        Ok(seconds) if (0.0..253_402_300_800.0).contains(&seconds) => date(seconds as u64),
+        _ => cell(timestamp.text()),
+    }
+}
+
+/// The date in the Gregorian calendar, after Howard Hinnant's `civil_from_days`: years start in
+/// March, so that the leap day comes last, and 400 of them have 146,097 days.
+fn date(seconds: u64) -> String {
+    let (days, second) = (seconds / 86_400 + 719_468, seconds % 86_400);
+    let (era, day) = (days / 146_097, days % 146_097);
+    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let day = day - (153 * month + 2) / 5 + 1;
+    let (month, next_year) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
+    let year = era * 400 + year + next_year;
+    let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
+    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::date;
+
+    #[test]
+    fn dates_are_those_of_the_calendar() {
+        for (seconds, expected) in [
+            (0, "1970-01-01 00:00:00"),
+            (951_782_399, "2000-02-28 23:59:59"),
+            (951_782_400, "2000-02-29 00:00:00"),
+            (951_868_800, "2000-03-01 00:00:00"),
+            (1_562_874_886, "2019-07-11 19:54:46"),
+            (4_107_542_400, "2100-03-01 00:00:00"),
+            (253_402_300_799, "9999-12-31 23:59:59"),
+        ] {
+            assert_eq!(date(seconds), expected);
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! Where a chain's text comes from: a file, the standard input, a node.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use blocksmith_node::Address;
+
+use super::reading::MAX_HELD_BYTES;
+
+/// How long a node may take to accept a connection.
+const CONNECT_TIME: Duration = Duration::from_secs(5);
+
+/// How long a node may be silent.
+const SILENCE_TIME: Duration = Duration::from_secs(30);
+
+/// Nobody answers there.
+#[derive(Debug, thiserror::Error)]
+#[error("{url} does not answer; is a node running there? ({error})")]
+pub struct Unreachable {
+    url: String,
+    error: String,
+}
+
+/// A chain's text, which can be read more than once unless it is the standard input.
+pub(super) enum Source {
+    File(PathBuf),
+    Stdin,
+    Held(Vec<u8>),
+}
+
+impl Source {
+    /// What `name` stands for: an address, `-`, or a file.
+    pub(super) async fn find(name: &str) -> anyhow::Result<Self> {
+        if name == "-" {
+            return Ok(Self::Stdin);
+        }
+        if name.starts_with("http://") || name.starts_with("https://") {
+            return Ok(Self::Held(fetch(name).await?));
+        }
+        if let Err(error) = std::fs::metadata(name) {
+            let hint = if name.contains(':') && name.parse::<Address>().is_ok() {
+                "; a node's address starts with http://"
+            } else {
+                ""
+            };
+            anyhow::bail!("the file {name} can't be read: {error}{hint}");
+        }
+        Ok(Self::File(name.into()))
+    }
+
+    /// The text from its start.
+    pub(super) fn reader(&self) -> std::io::Result<Box<dyn Read + '_>> {
+        Ok(match self {
+            Self::File(path) => Box::new(File::open(path)?),
+            Self::Stdin => Box::new(std::io::stdin().lock()),
+            Self::Held(text) => Box::new(&**text),
+        })
+    }
+}
+
+/// The chain of the node at `url`: what it answers to `GET /chain`, or there if the URL has a path.
+pub(super) async fn fetch(url: &str) -> anyhow::Result<Vec<u8>> {
+    let mut full = reqwest::Url::parse(url).with_context(|| format!("{url} is no address"))?;
+    if full.path() == "/" {
+        full.set_path("/chain");
+    }
+    let unreachable = |error: reqwest::Error| Unreachable {
+        url: full.to_string(),
+        error: format!("{:#}", anyhow::Error::from(error.without_url())),
+    };
+    let client = reqwest::Client::builder()
+        .no_proxy()
+        .connect_timeout(CONNECT_TIME)
+        .read_timeout(SILENCE_TIME)
+        .build()?;
+    let mut answer = client.get(full.clone()).send().await.map_err(unreachable)?;
+    let status = answer.status();
+    if !status.is_success() {
+        anyhow::bail!("{full} answers with the status {status}, not with a chain");
+    }
+    let mut text = Vec::new();
+    while let Some(chunk) = answer.chunk().await.map_err(unreachable)? {
+        if text.len() + chunk.len() > MAX_HELD_BYTES {
+            anyhow::bail!("{full} answers with more than {MAX_HELD_BYTES} bytes");
+        }
+        text.extend_from_slice(&chunk);
+    }
+    Ok(text)
+}

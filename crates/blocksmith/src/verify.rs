@@ -1,0 +1,181 @@
+//! Verifies a chain's text on all cores: whole, or in pieces if it is long.
+
+use std::io::Read;
+use std::num::NonZero;
+
+use blocksmith_consensus::document::{Document, Fault, Stretch, Verdict, Verifier};
+
+/// The most bytes of a chain's text that are held at once. A longer one must have one block a line,
+/// and is read in pieces of that length.
+pub const MAX_HELD_BYTES: usize = 1 << 30;
+
+/// A thread of its own gets at least this much of a text, in bytes.
+const MIN_PART_BYTES: usize = 1 << 20;
+
+/// The most threads that share a text.
+const MAX_THREADS: usize = 64;
+
+/// Why a chain's text can't be read to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The system says no.
+    #[error("the chain can't be read: {0}")]
+    Io(#[from] std::io::Error),
+    /// It has to be read in pieces, and has no places to cut it.
+    #[error(
+        "the chain has more than {held} bytes and not one block a line; `chain export` writes it \
+         so that it can be read in pieces"
+    )]
+    NoLines {
+        /// How many bytes are held at once.
+        held: usize,
+    },
+}
+
+/// Why there is no valid chain.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyError {
+    /// A block breaks a rule.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+    /// The text can't be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+}
+
+/// The cores that this process may use.
+pub fn all_threads() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZero::get).min(MAX_THREADS)
+}
+
+/// Verifies a chain's text on up to `threads` threads.
+///
+/// # Errors
+/// The first bad block, and why.
+pub fn verify(verifier: &Verifier<'_>, input: &[u8], threads: usize) -> Result<Verdict, Fault> {
+    let mut document = Document::new(input);
+    let stretch = extend(verifier, verifier.start(), &mut document, usize::MAX, threads)?;
+    verifier.finish(&stretch, &document)
+}
+
+/// Verifies a chain's text as it is read, holding at most `held` bytes of it.
+///
+/// # Errors
+/// The first bad block, or why the text can't be read.
+pub fn verify_read(
+    verifier: &Verifier<'_>,
+    reader: impl Read,
+    held: usize,
+    threads: usize,
+) -> Result<Verdict, VerifyError> {
+    let mut verified = verifier.start();
+    let mut verdict = Err(Fault::Empty);
+    read_pieces(reader, held, |Piece { mut document, stop, last }| {
+        let start = std::mem::take(&mut verified);
+        let stretch = extend(verifier, start, &mut document, stop, threads)?;
+        if last {
+            verdict = verifier.finish(&stretch, &document);
+        } else {
+            verified = stretch.into_owned();
+        }
+        Ok::<_, VerifyError>(())
+    })?;
+    Ok(verdict?)
+}
+
+/// Goes on with `stretch` up to `stop`, side by side if that works out, else one block after
+/// another: only the latter says what is wrong.
+fn extend<'a>(
+    verifier: &Verifier<'_>,
+    mut stretch: Stretch<'a>,
+    document: &mut Document<'a>,
+    stop: usize,
+    threads: usize,
+) -> Result<Stretch<'a>, Fault> {
+    if let Some((stretch, end)) = side_by_side(verifier, &stretch, document, stop, threads) {
+        *document = end;
+        return Ok(stretch);
+    }
+    verifier.extend(&mut stretch, document, stop)?;
+    Ok(stretch)
+}
+
+/// None if there is nothing to share, a place where a block seemed to start was none, or a block is
+/// bad.
+fn side_by_side<'a>(
+    verifier: &Verifier<'_>,
+    stretch: &Stretch<'a>,
+    document: &Document<'a>,
+    stop: usize,
+    threads: usize,
+) -> Option<(Stretch<'a>, Document<'a>)> {
+    let threads = threads.min(document.left() / MIN_PART_BYTES);
+    let splits = document.splits(threads);
+    if splits.is_empty() {
+        return None;
+    }
+    let stops = splits.iter().copied().filter(|split| *split < stop).chain([stop]);
+    let run = |mut stretch: Stretch<'a>, mut document: Document<'a>, stop| {
+        verifier.extend(&mut stretch, &mut document, stop).ok()?;
+        Some((stretch, document))
+    };
+    std::thread::scope(|scope| {
+        let mut stops = stops;
+        let mut start = stops.next()?;
+        let first_stop = start;
+        let mut others = Vec::new();
+        for stop in stops {
+            let part = document.at(start);
+            others.push(scope.spawn(move || run(Stretch::default(), part, stop)));
+            start = stop;
+        }
+        let mut joined = run(stretch.clone(), document.clone(), first_stop)?;
+        for other in others {
+            let (next, end) = other.join().ok()??;
+            joined = (verifier.join(joined.0, next)?, end);
+        }
+        Some(joined)
+    })
+}
+
+/// A part of a chain's text, in which the blocks up to `stop` are to be read.
+pub struct Piece<'a> {
+    /// The text; it goes on for at least a block after `stop`, unless it is the last piece.
+    pub document: Document<'a>,
+    /// Where the next piece starts.
+    pub stop: usize,
+    /// Whether the text ends with this piece.
+    pub last: bool,
+}
+
+/// Reads a chain's text, holding at most `held` bytes of it.
+///
+/// # Errors
+/// Those of `each`, or why the text can't be read.
+pub fn read_pieces<E: From<ReadError>>(
+    mut reader: impl Read,
+    held: usize,
+    mut each: impl FnMut(Piece<'_>) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut text = Vec::new();
+    let mut gone = 0;
+    loop {
+        let room = held.saturating_sub(text.len()) as u64;
+        reader.by_ref().take(room).read_to_end(&mut text).map_err(ReadError::Io)?;
+        let document =
+            |text| if gone == 0 { Document::new(text) } else { Document::resume(text, gone) };
+        if text.len() < held {
+            return each(Piece { document: document(&text), stop: usize::MAX, last: true });
+        }
+        let line_end = text.iter().rposition(|byte| *byte == b'\n').unwrap_or(0);
+        let whole = text[..line_end].trim_ascii_end();
+        let stop = whole.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        let document = document(whole);
+        if stop == 0 || !document.is_lines() {
+            return Err(ReadError::NoLines { held }.into());
+        }
+        each(Piece { document, stop, last: false })?;
+        text.drain(..stop);
+        gone += stop;
+    }
+}

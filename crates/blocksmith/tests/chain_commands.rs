@@ -1,0 +1,350 @@
+//! `blocksmith chain` and `blocksmith block` as processes.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use blocksmith::chain::Chain;
+use blocksmith::service::{Options, start};
+use blocksmith_consensus::json::Value;
+use blocksmith_consensus::{Block, Proof, Rules, Timestamp, Transaction};
+use tempfile::TempDir;
+
+const GENESIS_HASH: &str = "8b89069344926ce9f90fc13f3518e95630459b81321f747302fd23d1b94f48ea";
+const SECOND_HASH: &str = "6d6a9fe26bc09b9fd0f597121e983fa2348d7aaea5917700b14a736ca0d49827";
+
+/// The genesis block and block 2 of the notes, as a node of the course serves them.
+const NOTES: &str = r#"{"chain":[{"index":1,"previous_hash":null,"proof":99,"timestamp":0,"transactions":[]},{"index":2,"previous_hash":"8b89069344926ce9f90fc13f3518e95630459b81321f747302fd23d1b94f48ea","proof":241341,"timestamp":1562874886.654986,"transactions":[{"amount":1,"recipient":"00341426854640f596f4ba49a64f7c5a","sender":"0"}]}],"length":2}
+"#;
+
+/// Exit code, standard output, standard error.
+type Told = (i32, String, String);
+
+fn blocksmith(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_blocksmith"));
+    command.args(arguments).stdin(Stdio::null()).env("XDG_CONFIG_HOME", "/nonexistent");
+    for name in ["CHAIN", "ZEROS", "CONFIG", "DATA_DIR", "PORT"] {
+        command.env_remove(format!("BLOCKSMITH_{name}"));
+    }
+    command
+}
+
+fn run(arguments: &[&str]) -> Told {
+    told(blocksmith(arguments).output().expect("the program runs"))
+}
+
+fn run_with_input(arguments: &[&str], input: &'static [u8]) -> Told {
+    let mut child = blocksmith(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program runs");
+    let mut stdin = child.stdin.take().expect("it has an input");
+    let writer = std::thread::spawn(move || stdin.write_all(input));
+    let output = child.wait_with_output().expect("the program ends");
+    writer.join().expect("a thread").expect("it reads its input");
+    told(output)
+}
+
+fn told(output: Output) -> Told {
+    let text = |bytes| String::from_utf8(bytes).expect("text");
+    (output.status.code().unwrap_or(-1), text(output.stdout), text(output.stderr))
+}
+
+fn succeeds(told: &Told, out: &str) {
+    assert_eq!((told.0, told.1.as_str(), told.2.as_str()), (0, out, ""));
+}
+
+fn path(dir: &TempDir, name: &str) -> String {
+    dir.path().join(name).to_str().expect("a path").to_string()
+}
+
+fn write(dir: &TempDir, name: &str, text: &str) -> String {
+    let path = path(dir, name);
+    std::fs::write(&path, text).expect("a file");
+    path
+}
+
+/// A valid chain of the lecture with no zeros asked for.
+fn long_chain(length: usize, seed: u64) -> Vec<Block> {
+    let mut chain = vec![Rules::lecture().genesis.block(Timestamp::default())];
+    let coin = Transaction::new(
+        Value::of_canonical("\"0\""),
+        Value::of_canonical("\"somebody\""),
+        Value::of_canonical("1"),
+    );
+    while chain.len() < length {
+        let (parent, proof) = (chain.last().expect("genesis"), seed + chain.len() as u64);
+        let time = Timestamp { micros: proof };
+        chain.push(Block::compose(parent, &Proof::from(proof), time, [&coin]).expect("a block"));
+    }
+    chain
+}
+
+fn lines(chain: &[Block]) -> String {
+    chain.iter().map(|block| format!("{}\n", block.text())).collect()
+}
+
+/// Answers one request on loopback; where to ask.
+fn serve_once(answer: String) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("a request");
+        let mut request = [0; 4_096];
+        let read = stream.read(&mut request).unwrap_or(0);
+        let asked = String::from_utf8_lossy(&request[..read]).starts_with("GET /chain HTTP/1.1");
+        let nothing = "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n";
+        let _ = stream.write_all(if asked { answer.as_bytes() } else { nothing.as_bytes() });
+    });
+    format!("http://{address}")
+}
+
+fn serve_notes() -> String {
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n", NOTES.len());
+    serve_once(format!("{head}Connection: close\r\n\r\n{NOTES}"))
+}
+
+#[test]
+fn the_chain_of_the_notes_is_valid() {
+    let dir = TempDir::new().expect("a directory");
+    let file = write(&dir, "notes.json", NOTES);
+    let valid = format!("valid: 2 blocks, tip {SECOND_HASH} (lecture with 4 zeros)\n");
+    succeeds(&run(&["chain", "verify", &file]), &valid);
+    succeeds(&run(&["chain", "verify", &file, "--chain", "lecture", "--tip", SECOND_HASH]), &valid);
+    succeeds(&run_with_input(&["chain", "verify", "-"], NOTES.as_bytes()), &valid);
+    succeeds(&run(&["chain", "verify", &serve_notes()]), &valid);
+    succeeds(&run(&["chain", "verify", &format!("{}/chain", serve_notes())]), &valid);
+    let (code, out, _) = run(&["chain", "verify", &file, "--json"]);
+    let verdict: serde_json::Value = serde_json::from_str(&out).expect("JSON");
+    assert_eq!((code, &verdict["valid"], &verdict["blocks"]), (0, &true.into(), &2.into()));
+    assert_eq!(verdict["tip"], SECOND_HASH);
+}
+
+#[test]
+fn what_is_wrong_with_a_chain_is_said_on_the_standard_error() {
+    let dir = TempDir::new().expect("a directory");
+    let cases: [(&str, String, &[&str], &str); 7] = [
+        (
+            "edited",
+            NOTES.replace("\"timestamp\":0", "\"timestamp\":1"),
+            &[],
+            "invalid: genesis: the chain starts with",
+        ),
+        ("index", NOTES.replace("\"index\":2", "\"index\":3"), &[], "invalid: index: block 2"),
+        ("proof", NOTES.replace("241341", "241342"), &[], "invalid: proof: block 2 has the digest"),
+        ("tip", NOTES.into(), &["--tip", GENESIS_HASH], "invalid: tip: block 2, the last one,"),
+        ("zeros", NOTES.into(), &["--zeros", "7"], "invalid: proof: block 2 has the digest 00000"),
+        ("chain", NOTES.into(), &["--chain", "dvf"], "invalid: genesis: the chain starts with"),
+        ("cut", NOTES[..300].into(), &[], "invalid: json: block 2 can't be read: byte"),
+    ];
+    for (name, text, options, expected) in cases {
+        let file = write(&dir, name, &text);
+        let arguments = [&["chain", "verify", &file], options].concat();
+        let (code, out, err) = run(&arguments);
+        assert_eq!((code, out.as_str()), (1, ""), "{name}: {err}");
+        assert!(err.starts_with(expected), "{name}: {err}");
+        let (code, out, _) = run(&[&arguments[..], &["--json"]].concat());
+        let verdict: serde_json::Value = serde_json::from_str(&out).expect("JSON");
+        assert_eq!((code, &verdict["valid"]), (1, &false.into()), "{name}: {out}");
+        let rule = verdict["rule"].as_str().expect("a rule");
+        assert!(expected.starts_with(&format!("invalid: {rule}: ")), "{name}: {out}");
+    }
+    let lying = write(&dir, "lying", &NOTES.replace("\"length\":2", "\"length\":9"));
+    let (code, _, err) = run(&["chain", "verify", &lying]);
+    assert_eq!((code, &*err), (0, "note: the document says that it has 9 blocks; it has 2\n"));
+}
+
+#[test]
+fn exit_codes_tell_what_kind_of_failure_it_is() {
+    let dir = TempDir::new().expect("a directory");
+    let file = write(&dir, "notes.json", NOTES);
+    let free = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("one");
+    let free = free.to_string();
+    let (code, _, err) = run(&["chain", "verify", &format!("http://{free}")]);
+    assert_eq!(code, 3, "{err}");
+    assert!(err.contains("does not answer; is a node running there?"), "{err}");
+    let (code, _, err) = run(&["chain", "verify", &free]);
+    assert_eq!(code, 1);
+    assert!(err.contains("a node's address starts with http://"), "{err}");
+    let (code, _, err) = run(&["chain", "verify", &format!("{}/nowhere", serve_notes())]);
+    assert_eq!(code, 1);
+    assert!(err.contains("404 Not Found, not with a chain"), "{err}");
+    assert_eq!(run(&["chain", "verify", &file, "--tip", "6d6a"]).0, 2);
+    assert_eq!(run(&["chain", "verify", &file, "--zeros", "65"]).0, 2);
+    assert_eq!(run(&["chain", "verify"]).0, 2);
+    assert_eq!(run(&["chain", "verify", &file, "--chain", "nowhere"]).0, 1);
+    let nothing = path(&dir, "nothing");
+    let (code, _, err) = run(&["chain", "export", "--data-dir", &nothing]);
+    assert_eq!(code, 1);
+    assert!(err.contains("there is no chain in the data directory"), "{err}");
+    assert!(!dir.path().join("nothing").exists(), "looking makes nothing");
+}
+
+#[test]
+fn what_is_exported_can_be_verified_and_imported() {
+    let dir = TempDir::new().expect("a directory");
+    let (first, second) = (path(&dir, "first"), path(&dir, "second"));
+    let chain = long_chain(3_000, 0);
+    let (tip, file) = (chain[2_999].hash(), write(&dir, "chain", &lines(&chain)));
+    let import = |file: &str, into: &str| {
+        run(&["chain", "import", file, "--chain", "lecture", "--zeros", "0", "--data-dir", into])
+    };
+    let imported = format!("imported: 3000 blocks, tip {tip}\n");
+    succeeds(&import(&file, &first), &imported);
+    // A second time there is nothing to do.
+    succeeds(&import(&file, &first), &imported);
+
+    let export = format!("{}{{\"length\": 3000, \"tip\": \"{tip}\"}}\n", lines(&chain));
+    succeeds(&run(&["chain", "export", "--data-dir", &first]), &export);
+    let file = path(&dir, "export.jsonl");
+    let (code, out, err) = run(&["chain", "export", "--data-dir", &first, "--output", &file]);
+    assert_eq!((code, out.as_str()), (0, ""), "{err}");
+    let valid = format!("valid: 3000 blocks, tip {tip} (lecture with 0 zeros)\n");
+    succeeds(&run(&["chain", "verify", &file, "--zeros", "0"]), &valid);
+    succeeds(&import(&file, &second), &imported);
+
+    // Without its last block, the export does not fit what it says of itself.
+    let cut = export.replacen(&format!("{}\n", chain[2_999].text()), "", 1);
+    let (code, _, err) = import(&write(&dir, "cut", &cut), &second);
+    assert_eq!(code, 1);
+    assert!(err.starts_with("invalid: tip: block 2999, the last one,"), "{err}");
+}
+
+#[test]
+fn an_import_follows_the_rules_about_the_best_chain() {
+    let dir = TempDir::new().expect("a directory");
+    let data = path(&dir, "data");
+    let import = |name: &str, chain: &[Block]| {
+        let file = write(&dir, name, &lines(chain));
+        run(&["chain", "import", &file, "--zeros", "0", "--data-dir", &data])
+    };
+    let (short, long, same) = (long_chain(10, 0), long_chain(20, 1_000), long_chain(20, 2_000));
+    let imported = format!("imported: 10 blocks, tip {}\n", short[9].hash());
+    succeeds(&import("short", &short), &imported);
+    let imported = format!("imported: 20 blocks, tip {}\n", long[19].hash());
+    succeeds(&import("long", &long), &imported);
+    for (name, chain) in [("short", &short), ("same", &same)] {
+        let (code, out, err) = import(name, chain);
+        assert_eq!((code, err.as_str()), (0, ""));
+        assert!(out.starts_with("not taken: the chain in "), "{out}");
+        assert!(out.contains(&format!("goes on to block 20, {}", long[19].hash())), "{out}");
+    }
+    let empty = write(&dir, "empty", "");
+    let (code, _, err) = run(&["chain", "import", &empty, "--data-dir", &data]);
+    assert_eq!((code, err.lines().next()), (1, Some("invalid: genesis: there is no block")));
+    let notes = write(&dir, "notes", NOTES);
+    let (code, _, err) = run(&["chain", "import", &notes, "--data-dir", &data]);
+    assert_eq!(code, 1);
+    assert!(err.contains("holds the chain \"lecture with 0 zeros\""), "{err}");
+}
+
+#[test]
+fn an_import_that_is_killed_goes_on_where_it_was() {
+    let dir = TempDir::new().expect("a directory");
+    let data = path(&dir, "data");
+    let chain = long_chain(20_000, 0);
+    let file = write(&dir, "chain", &lines(&chain));
+    let arguments = ["chain", "import", &file, "--zeros", "0", "--data-dir", &data];
+    let mut kept = 0;
+    for round in 0..20 {
+        let mut child = blocksmith(&arguments).stdout(Stdio::null()).spawn().expect("it runs");
+        let deadline = Instant::now() + Duration::from_millis(150 + 60 * round);
+        while Instant::now() < deadline && child.try_wait().expect("a child").is_none() {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let _ = child.kill();
+        let finished = child.wait().expect("it ends").success();
+        if let (0, export, _) = run(&["chain", "export", "--data-dir", &data]) {
+            let blocks = export.lines().count() - 1;
+            assert!(blocks >= kept, "{blocks} blocks after {kept}");
+            assert!(export.starts_with(&lines(&chain[..blocks])));
+            kept = blocks;
+        }
+        if finished {
+            break;
+        }
+    }
+    let imported = format!("imported: 20000 blocks, tip {}\n", chain[19_999].hash());
+    succeeds(&run(&arguments), &imported);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_data_directory_in_use_is_left_alone() {
+    let dir = TempDir::new().expect("a directory");
+    let chain = Chain::load("lecture", None).expect("a preset");
+    let data_dir = Some(dir.path().join("data"));
+    let data = path(&dir, "data");
+    let options = Options { chain, data_dir, node_id: None, own_addresses: vec![] };
+    let (_handle, _orders) = start(options).expect("a node");
+    let file = write(&dir, "notes", NOTES);
+    for arguments in [
+        &["chain", "export", "--data-dir", &data][..],
+        &["chain", "show", "--data-dir", &data],
+        &["chain", "import", &file, "--data-dir", &data],
+    ] {
+        let (code, out, err) = run(arguments);
+        assert_eq!((code, out.as_str()), (5, ""), "{arguments:?}");
+        assert!(err.contains(&data) && err.contains("is in use"), "{err}");
+    }
+}
+
+#[test]
+fn blocks_are_shown_from_a_node_and_from_a_directory() {
+    let dir = TempDir::new().expect("a directory");
+    let data = path(&dir, "data");
+    let file = write(&dir, "notes", NOTES);
+    assert_eq!(run(&["chain", "import", &file, "--data-dir", &data]).0, 0);
+    let table = "   block  hash              time (UTC)                transactions  proof
+       1  8b89069344926ce9  1970-01-01 00:00:00                  0  99
+       2  6d6a9fe26bc09b9f  2019-07-11 19:54:46                  1  241341
+";
+    succeeds(&run(&["chain", "show", "--data-dir", &data]), table);
+    succeeds(&run(&["chain", "show", &serve_notes()]), table);
+    for (options, indexes) in [
+        (&["--limit", "1"][..], &[2][..]),
+        (&["--from", "1", "--limit", "1"], &[1]),
+        (&["--from", "2"], &[2]),
+        (&["--from", "3"], &[]),
+        (&["--limit", "0"], &[]),
+    ] {
+        for source in [vec![serve_notes()], vec!["--data-dir".into(), data.clone()]] {
+            let source: Vec<_> = source.iter().map(String::as_str).collect();
+            let (code, out, err) =
+                run(&[&["chain", "show", "--json"], &source[..], options].concat());
+            assert_eq!(code, 0, "{err}");
+            let shown: Vec<serde_json::Value> = serde_json::from_str(&out).expect("JSON");
+            let found: Vec<_> =
+                shown.iter().filter_map(|it| it["block"]["index"].as_u64()).collect();
+            assert_eq!(found, indexes, "{options:?} {source:?}");
+        }
+    }
+}
+
+#[test]
+fn any_json_value_has_a_hash() {
+    let dir = TempDir::new().expect("a directory");
+    let genesis = r#"{"transactions":[],"timestamp":0,"proof":99,"index":1,"previous_hash":null}"#;
+    let genesis = write(&dir, "genesis", genesis);
+    succeeds(&run(&["block", "hash", &genesis]), &format!("{GENESIS_HASH}\n"));
+    succeeds(
+        &run(&["block", "hash", &genesis, &genesis]),
+        &format!("{GENESIS_HASH}\n{GENESIS_HASH}\n"),
+    );
+    let zero = "5feceb66ffc86f38d952786c6d696c79c2dbc239dd4e91b46729d73a27fb57e9\n";
+    succeeds(&run_with_input(&["block", "hash", "-"], b" -0\n"), zero);
+    let (code, out, err) =
+        run_with_input(&["block", "hash", "--lines", "-"], b"0\r\n\n{\"a\": NaN}\n-0\nx");
+    assert_eq!((code, err.as_str()), (1, ""));
+    let lines: Vec<_> = out.lines().collect();
+    assert_eq!((lines.len(), lines[0], lines[3]), (5, zero.trim(), zero.trim()));
+    for bad in [1, 2, 4] {
+        assert!(lines[bad].starts_with("error: byte "), "{}", lines[bad]);
+    }
+    let (code, _, err) = run(&["block", "hash", "/nonexistent"]);
+    assert_eq!(code, 1);
+    assert!(err.contains("/nonexistent can't be read"), "{err}");
+    assert_eq!(run(&["block", "hash"]).0, 2);
+}

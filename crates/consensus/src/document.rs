@@ -1,0 +1,668 @@
+//! A chain as text, and whether it is valid: read block by block, never held as a whole.
+//!
+//! [`Document`] understands what chains come in: the answer to `GET /chain`, a bare array, and
+//! blocks one after another, as in an export with one a line. [`Verifier`] checks each block on the
+//! one before it and names the first bad one. A long text can be verified in several stretches side
+//! by side: [`Document::splits`] guesses where blocks start, and [`Verifier::join`] takes a guess
+//! only if the stretch before ended exactly there.
+
+use alloc::borrow::Cow;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+use crate::block::{Block, BlockView, Malformed, quote};
+use crate::check::{self, Invalid};
+use crate::hash::Hash;
+use crate::json::{JsonError, Reader, Value};
+use crate::rules::Rules;
+
+/// The members of an answer that hold a chain: of `GET /chain`, of the same in Lecture I, and of
+/// `GET /nodes/resolve` after the chain was replaced.
+const CHAIN_KEYS: [&str; 3] = [r#""chain""#, r#""currentChain""#, r#""new_chain""#];
+
+/// The member of an answer that says how long the chain is.
+const LENGTH_KEY: &str = r#""length""#;
+
+/// Members that a block has, and an answer hasn't.
+const BLOCK_KEYS: [&str; 3] = [r#""index""#, r#""previous_hash""#, r#""proof""#];
+
+/// The key that comes first in blocks, in their canonical text and as Python programs write them.
+const FIRST_KEY: &[u8] = br#""index""#;
+
+/// How a [`Seal`] starts, and no block: the keys of a block are sorted, and it has an index.
+const SEAL_START: &str = r#"{"length": "#;
+
+/// Why the next block of a document can't be had.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unreadable {
+    /// The text is not JSON there.
+    #[error(transparent)]
+    Json(#[from] JsonError),
+    /// The document holds more than one chain: readers would differ in which they take.
+    #[error("the document has two chains, the second one at byte {at}")]
+    TwoChains {
+        /// Offset in the input.
+        at: usize,
+    },
+    /// The line with length and tip is not as it should be.
+    #[error("an export ends in {{\"length\": …, \"tip\": \"…\"}}, this one in {found}")]
+    Seal {
+        /// The start of what stands there.
+        found: String,
+    },
+    /// Something follows the line with length and tip.
+    #[error("the line with length and tip is not the last, {found} follows")]
+    AfterSeal {
+        /// The start of what follows.
+        found: String,
+    },
+}
+
+/// What keeps a chain from being valid: the first bad block and the rule that it breaks.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// The text of a block can't be read, or what stands in its place.
+    #[error("json: block {index} can't be read: {error}")]
+    Unreadable {
+        /// The index of the block that would be next.
+        index: u64,
+        /// What is wrong, and where.
+        error: Unreadable,
+    },
+    /// A value that is no block.
+    #[error("block: block {index} is none: {error}")]
+    Malformed {
+        /// The index of the block that should stand there.
+        index: u64,
+        /// What it lacks.
+        error: Malformed,
+    },
+    /// A block breaks a rule.
+    #[error(transparent)]
+    Invalid(#[from] Invalid),
+    /// A block is not the one that the next block was made on.
+    #[error(
+        "previous_hash: block {index} was changed after block {child} was made on it: it hashes \
+         to {found}, block {child} names {named}{}",
+        .witness.doubt()
+    )]
+    Changed {
+        /// The index of the block that was changed.
+        index: u64,
+        /// The index of the next one.
+        child: u64,
+        /// The hash of the changed block.
+        found: Hash,
+        /// What the next block names.
+        named: String,
+        /// Who says that the next block is as it was.
+        witness: Witness,
+    },
+    /// The chain does not end in the block that it should end in.
+    #[error("tip: block {index}, the last one, hashes to {found}, the tip should be {expected}")]
+    Tip {
+        /// The index of the last block.
+        index: u64,
+        /// The hash that was asked for.
+        expected: Hash,
+        /// The hash of the last block.
+        found: Hash,
+    },
+    /// An export is not as long as its last line says.
+    #[error("length: the last line says {claimed} blocks, there are {found}")]
+    Length {
+        /// What the last line says.
+        claimed: u64,
+        /// The number of blocks.
+        found: u64,
+    },
+    /// There is no block at all.
+    #[error("genesis: there is no block")]
+    Empty,
+}
+
+/// Who says that the block after a changed one is as it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Witness {
+    /// The block after it, which names its hash.
+    Next,
+    /// It is the last one, and has the hash that the tip should have.
+    Tip,
+    /// Nobody: nothing readable stands on it, and nothing says what it should be.
+    Nobody,
+}
+
+impl Witness {
+    fn doubt(self) -> &'static str {
+        match self {
+            Self::Next | Self::Tip => "",
+            Self::Nobody => {
+                " (or that name was changed: nothing follows to tell; the tip's hash would)"
+            }
+        }
+    }
+}
+
+impl Fault {
+    /// The rule that is broken, in one word.
+    pub fn rule(&self) -> &'static str {
+        match self {
+            Self::Unreadable { .. } => "json",
+            Self::Malformed { .. } => "block",
+            Self::Invalid(Invalid::Genesis { .. }) | Self::Empty => "genesis",
+            Self::Invalid(Invalid::Index { .. }) => "index",
+            Self::Invalid(Invalid::PreviousHash { .. }) | Self::Changed { .. } => "previous_hash",
+            Self::Invalid(Invalid::Proof { .. }) => "proof",
+            Self::Tip { .. } => "tip",
+            Self::Length { .. } => "length",
+        }
+    }
+
+    /// The index that the bad block should have, where it stands; none if no block is to blame.
+    pub fn block(&self, rules: &Rules) -> Option<u64> {
+        match self {
+            Self::Unreadable { index, .. }
+            | Self::Malformed { index, .. }
+            | Self::Changed { index, .. }
+            | Self::Tip { index, .. }
+            | Self::Invalid(
+                Invalid::Index { expected: index, .. }
+                | Invalid::PreviousHash { index, .. }
+                | Invalid::Proof { index, .. },
+            ) => Some(*index),
+            Self::Invalid(Invalid::Genesis { .. }) | Self::Empty => Some(rules.genesis.index()),
+            Self::Length { .. } => None,
+        }
+    }
+}
+
+/// A block's canonical text, and where it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Located<'a> {
+    /// The canonical text, borrowed if the document has it so.
+    pub text: Cow<'a, str>,
+    /// Offset in the input, in bytes.
+    pub at: usize,
+}
+
+/// The last line of an export, which pins its end: `{"length": 2, "tip": "6d6a…"}`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seal {
+    /// The number of blocks.
+    pub length: u64,
+    /// The hash of the last block.
+    pub tip: Hash,
+}
+
+impl Seal {
+    fn of_canonical(text: &str) -> Option<Self> {
+        let value = Value::of_canonical(text);
+        let length = value.get("length")?.as_u64()?;
+        let tip = value.get("tip")?.as_str()?.parse().ok()?;
+        (value.members().count() == 2).then_some(Self { length, tip })
+    }
+}
+
+/// The canonical text.
+impl fmt::Display for Seal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, r#"{SEAL_START}{}, "tip": "{}"}}"#, self.length, self.tip)
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shape {
+    /// An array that is a member of an object.
+    Answer,
+    /// An array.
+    Array,
+    /// One value after another.
+    Lines,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Next {
+    /// A block, or whatever stands in its place.
+    Block,
+    /// The end of the array and what comes after it.
+    Close,
+    /// Nothing.
+    End,
+}
+
+/// A chain's text, read block by block from the front.
+#[derive(Debug, Clone)]
+pub struct Document<'a> {
+    input: &'a [u8],
+    shape: Shape,
+    next: Next,
+    /// Offset of what comes next.
+    at: usize,
+    /// How many bytes came before the input.
+    before: usize,
+    length: Option<u64>,
+    seal: Option<Seal>,
+}
+
+impl<'a> Document<'a> {
+    /// Looks at how the text starts. What is wrong with it shows when its blocks are read.
+    pub fn new(input: &'a [u8]) -> Self {
+        let start = whitespace(input, Reader::new(input).position());
+        let mut document = Self::lines(input, start, 0);
+        let mut reader = Reader::at(input, start);
+        let (shape, first) = match input.get(start) {
+            Some(b'[') => (Shape::Array, reader.open_array().ok()),
+            Some(b'{') => (Shape::Answer, document.find_chain(&mut reader)),
+            _ => (Shape::Lines, None),
+        };
+        if let Some(first) = first {
+            document.shape = shape;
+            (document.next, document.at) = if first {
+                (Next::Block, reader.position())
+            } else {
+                // Back to the bracket.
+                (Next::Close, reader.position() - 1)
+            };
+        }
+        document
+    }
+
+    /// Goes on with a text of one block after another, of which `before` bytes are gone.
+    pub fn resume(input: &'a [u8], before: usize) -> Self {
+        Self::lines(input, whitespace(input, 0), before)
+    }
+
+    fn lines(input: &'a [u8], at: usize, before: usize) -> Self {
+        let next = if at < input.len() { Next::Block } else { Next::End };
+        Self { input, shape: Shape::Lines, next, at, before, length: None, seal: None }
+    }
+
+    /// Enters the chain of an answer: whether a block is in it. None if the object is a block, or
+    /// not to be read as anything.
+    fn find_chain(&mut self, reader: &mut Reader<'a>) -> Option<bool> {
+        let mut more = reader.open_object().ok()?;
+        while more {
+            let key = reader.key().ok()?;
+            if BLOCK_KEYS.contains(&&*key) {
+                return None;
+            }
+            if self.is_chain(&key, reader) {
+                return reader.open_array().ok();
+            }
+            self.skip_member(&key, reader).ok()?;
+            more = reader.next_member().ok()?;
+        }
+        None
+    }
+
+    fn is_chain(&self, key: &str, reader: &Reader<'_>) -> bool {
+        CHAIN_KEYS.contains(&key)
+            && self.input.get(whitespace(self.input, reader.position())) == Some(&b'[')
+    }
+
+    fn skip_member(&mut self, key: &str, reader: &mut Reader<'a>) -> Result<(), JsonError> {
+        if key == LENGTH_KEY {
+            self.length = Value::of_canonical(&reader.value()?).as_u64();
+            return Ok(());
+        }
+        reader.skip_value()
+    }
+
+    /// Whether the text is one block after another, so that it can be read in pieces.
+    pub fn is_lines(&self) -> bool {
+        self.shape == Shape::Lines
+    }
+
+    /// Offset of the next block in the input.
+    pub fn position(&self) -> usize {
+        self.at
+    }
+
+    /// How many bytes come after [`Document::position`].
+    pub fn left(&self) -> usize {
+        self.input.len().saturating_sub(self.at)
+    }
+
+    /// What the document says of its length, if that has been read: never to be relied on.
+    pub fn claimed_length(&self) -> Option<u64> {
+        self.length
+    }
+
+    /// The last line of an export, if that has been read.
+    pub fn seal(&self) -> Option<Seal> {
+        self.seal
+    }
+
+    /// The next block.
+    ///
+    /// # Errors
+    /// Why there is none to be had; the document has ended then.
+    pub fn next_block(&mut self) -> Result<Option<Located<'a>>, Unreadable> {
+        let result = match self.next {
+            Next::Block => self.read_block(),
+            Next::Close => self.read_close().map(|()| None),
+            Next::End => return Ok(None),
+        };
+        if !matches!(result, Ok(Some(_))) {
+            self.next = Next::End;
+        }
+        result.map_err(|error| match error {
+            Unreadable::Json(error) => {
+                JsonError { at: error.at.saturating_add(self.before), ..error }.into()
+            }
+            error => error,
+        })
+    }
+
+    #[inline]
+    fn read_block(&mut self) -> Result<Option<Located<'a>>, Unreadable> {
+        // A block is read as if it stood alone, so that it is the same in each kind of document.
+        let mut reader = Reader::at(self.input, self.at);
+        let block = Located { text: reader.value()?, at: self.at };
+        self.at = whitespace(self.input, reader.position());
+        match self.shape {
+            Shape::Lines if block.text.starts_with(SEAL_START) => {
+                self.read_seal(&block.text)?;
+                return Ok(None);
+            }
+            Shape::Lines if self.at == self.input.len() => self.next = Next::End,
+            Shape::Lines => {}
+            Shape::Array | Shape::Answer if self.input.get(self.at) == Some(&b',') => {
+                self.at = whitespace(self.input, self.at + 1);
+            }
+            Shape::Array | Shape::Answer => self.next = Next::Close,
+        }
+        Ok(Some(block))
+    }
+
+    fn read_seal(&mut self, text: &str) -> Result<(), Unreadable> {
+        let seal = Seal::of_canonical(text);
+        self.seal = Some(seal.ok_or_else(|| Unreadable::Seal { found: quote(text) })?);
+        match self.input.get(self.at..) {
+            None | Some([]) => Ok(()),
+            Some(rest) => {
+                let found = quote(&String::from_utf8_lossy(rest.get(..1_000).unwrap_or(rest)));
+                Err(Unreadable::AfterSeal { found })
+            }
+        }
+    }
+
+    fn read_close(&mut self) -> Result<(), Unreadable> {
+        let mut reader = Reader::at(self.input, self.at);
+        reader.next_element()?;
+        if self.shape == Shape::Answer {
+            while reader.next_member()? {
+                let key = reader.key()?;
+                if self.is_chain(&key, &reader) {
+                    return Err(Unreadable::TwoChains { at: reader.position() });
+                }
+                self.skip_member(&key, &mut reader)?;
+            }
+        }
+        Ok(reader.end()?)
+    }
+
+    /// Places that cut the text into up to `parts` parts of about the same length, and at which
+    /// blocks seem to start.
+    pub fn splits(&self, parts: usize) -> Vec<usize> {
+        let left = self.left();
+        let mut splits = Vec::new();
+        for part in 1..parts {
+            let from = self.at + left / parts * part;
+            match self.block_start(from) {
+                Some(at) if splits.last() != Some(&at) => splits.push(at),
+                _ => {}
+            }
+        }
+        splits
+    }
+
+    /// The first place after `from` where an object starts with an index. In a valid document that
+    /// is never inside a string, but it can be inside another object.
+    fn block_start(&self, mut from: usize) -> Option<usize> {
+        loop {
+            let rest = self.input.get(from..)?;
+            let key = from + rest.windows(FIRST_KEY.len()).position(|bytes| bytes == FIRST_KEY)?;
+            let before = self.input.get(..key)?.trim_ascii_end();
+            if let [.., b'{'] = before
+                && before.len() > self.at + 1
+            {
+                return Some(before.len() - 1);
+            }
+            from = key + FIRST_KEY.len();
+        }
+    }
+
+    /// The same document, to be read from the block that starts at `position`.
+    #[must_use]
+    pub fn at(&self, position: usize) -> Self {
+        Self { at: position, next: Next::Block, ..self.clone() }
+    }
+}
+
+fn whitespace(input: &[u8], mut at: usize) -> usize {
+    while let Some(b' ' | b'\t' | b'\n' | b'\r') = input.get(at) {
+        at += 1;
+    }
+    at
+}
+
+/// A block and its hash.
+#[derive(Debug, Clone)]
+enum Read<'a> {
+    /// As it stands in the input.
+    There(BlockView<'a>, Hash),
+    /// Rewritten.
+    Own(Block),
+}
+
+impl<'a> Read<'a> {
+    #[inline]
+    fn new(text: Cow<'a, str>) -> Result<Self, Malformed> {
+        Ok(match text {
+            Cow::Borrowed(text) => {
+                let view = BlockView::of_canonical(text)?;
+                Self::There(view, view.hash())
+            }
+            Cow::Owned(text) => Self::Own(Block::of_canonical(&text)?),
+        })
+    }
+
+    fn view(&self) -> BlockView<'_> {
+        match self {
+            Self::There(view, _) => *view,
+            Self::Own(block) => block.view(),
+        }
+    }
+
+    fn hash(&self) -> Hash {
+        match self {
+            Self::There(_, hash) => *hash,
+            Self::Own(block) => block.hash(),
+        }
+    }
+}
+
+/// A part of a chain, each block of which is valid on the one before it.
+#[derive(Debug, Clone, Default)]
+pub struct Stretch<'a> {
+    /// The first block, if the block before it is still to be seen.
+    first: Option<Read<'a>>,
+    last: Option<Read<'a>>,
+    blocks: u64,
+    from_genesis: bool,
+    start: usize,
+    end: usize,
+}
+
+impl Stretch<'_> {
+    /// How many blocks it has.
+    pub fn blocks(&self) -> u64 {
+        self.blocks
+    }
+
+    /// The same, independent of the text that it was read from.
+    ///
+    /// # Panics
+    /// Never: what was read as a block once is one.
+    #[must_use]
+    pub fn into_owned(self) -> Stretch<'static> {
+        let own = |read| match read {
+            Read::There(view, _) => {
+                Read::Own(Block::of_canonical(view.text).expect("a block stays one"))
+            }
+            Read::Own(block) => Read::Own(block),
+        };
+        Stretch { first: self.first.map(own), last: self.last.map(own), ..self }
+    }
+}
+
+/// What a valid chain is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Verdict {
+    /// How many blocks it has.
+    pub blocks: u64,
+    /// The index of the last block.
+    pub index: u64,
+    /// The hash of the last block.
+    pub tip: Hash,
+    /// What the document says of its length.
+    pub claimed_length: Option<u64>,
+}
+
+/// What a chain is held against.
+#[derive(Debug, Clone, Copy)]
+pub struct Verifier<'r> {
+    /// The rules.
+    pub rules: &'r Rules,
+    /// The hash that the last block should have, if that is known.
+    pub tip: Option<Hash>,
+}
+
+impl Verifier<'_> {
+    /// Verifies a whole document.
+    ///
+    /// # Errors
+    /// The first bad block, and why.
+    pub fn verify(&self, input: &[u8]) -> Result<Verdict, Fault> {
+        let (mut stretch, mut document) = (self.start(), Document::new(input));
+        self.extend(&mut stretch, &mut document, usize::MAX)?;
+        self.finish(&stretch, &document)
+    }
+
+    /// The start of a chain: nothing is read yet, the genesis block comes next.
+    pub fn start<'a>(&self) -> Stretch<'a> {
+        Stretch { from_genesis: true, ..Stretch::default() }
+    }
+
+    /// Verifies the blocks of a document up to the offset `stop`, each on the one before it, the
+    /// first on the end of the stretch. For a stretch that is empty and not the start of a chain,
+    /// whether its first block belongs there is left to [`Verifier::join`].
+    ///
+    /// # Errors
+    /// The first bad block, and why; what there was before it remains in the stretch.
+    pub fn extend<'a>(
+        &self,
+        stretch: &mut Stretch<'a>,
+        document: &mut Document<'a>,
+        stop: usize,
+    ) -> Result<(), Fault> {
+        stretch.start = document.position();
+        while document.position() < stop {
+            let index = || match &stretch.last {
+                Some(last) => last.view().index.saturating_add(1),
+                None => self.rules.genesis.index(),
+            };
+            let located = document
+                .next_block()
+                .map_err(|error| Fault::Unreadable { index: index(), error })?;
+            let Some(located) = located else { break };
+            let read = Read::new(located.text)
+                .map_err(|error| Fault::Malformed { index: index(), error })?;
+            match &stretch.last {
+                Some(last) => self.link(last, &read).map_err(|invalid| {
+                    self.who_is_to_blame(invalid, last, &read, document.clone())
+                })?,
+                None if stretch.from_genesis => {
+                    check::genesis(self.rules, read.view(), &read.hash())?;
+                }
+                None => stretch.first = Some(read.clone()),
+            }
+            stretch.last = Some(read);
+            stretch.blocks += 1;
+        }
+        stretch.end = document.position();
+        Ok(())
+    }
+
+    #[inline]
+    fn link(&self, parent: &Read<'_>, child: &Read<'_>) -> Result<(), Invalid> {
+        check::link(self.rules, parent.view(), &parent.hash(), child.view())
+    }
+
+    /// When a block names another hash than that of the block before it, one of the two was
+    /// changed. If the block after them still names the hash of the second, it was the first.
+    fn who_is_to_blame(
+        &self,
+        invalid: Invalid,
+        first: &Read<'_>,
+        second: &Read<'_>,
+        mut ahead: Document<'_>,
+    ) -> Fault {
+        let Invalid::PreviousHash { index: child, found: named, .. } = &invalid else {
+            return invalid.into();
+        };
+        let second_hash = second.hash();
+        let witness = match ahead.next_block().map(|next| next.map(|next| Read::new(next.text))) {
+            Ok(Some(Ok(third))) if third.view().follows(&second_hash) => Witness::Next,
+            Ok(Some(Ok(_))) => return invalid.into(),
+            Ok(None) => match self.tip.or(ahead.seal().map(|seal| seal.tip)) {
+                Some(tip) if tip == second_hash => Witness::Tip,
+                Some(_) => return invalid.into(),
+                None => Witness::Nobody,
+            },
+            Ok(Some(Err(_))) | Err(_) => Witness::Nobody,
+        };
+        let named = named.clone();
+        let (index, found) = (first.view().index, first.hash());
+        Fault::Changed { index, child: *child, found, named, witness }
+    }
+
+    /// Puts `next` behind `stretch`, if it starts where that one ended, and its first block is
+    /// valid there. None if not: then whether the chain is valid remains to be seen.
+    pub fn join<'a>(&self, stretch: Stretch<'a>, next: Stretch<'a>) -> Option<Stretch<'a>> {
+        let (last, first) = (stretch.last.as_ref()?, next.first.as_ref()?);
+        if stretch.end != next.start || self.link(last, first).is_err() {
+            return None;
+        }
+        let blocks = stretch.blocks + next.blocks;
+        Some(Stretch { last: next.last, blocks, end: next.end, ..stretch })
+    }
+
+    /// The verdict on a chain that was read to its end.
+    ///
+    /// # Errors
+    /// That there is no block, or that the chain does not end as it should.
+    pub fn finish(&self, stretch: &Stretch<'_>, document: &Document<'_>) -> Result<Verdict, Fault> {
+        let Some(last) = &stretch.last else { return Err(Fault::Empty) };
+        let (index, found) = (last.view().index, last.hash());
+        let seal = document.seal();
+        for expected in self.tip.into_iter().chain(seal.map(|seal| seal.tip)) {
+            if expected != found {
+                return Err(Fault::Tip { index, expected, found });
+            }
+        }
+        match seal {
+            Some(Seal { length: claimed, .. }) if claimed != stretch.blocks => {
+                Err(Fault::Length { claimed, found: stretch.blocks })
+            }
+            _ => Ok(Verdict {
+                blocks: stretch.blocks,
+                index,
+                tip: found,
+                claimed_length: document.claimed_length(),
+            }),
+        }
+    }
+}

@@ -1,0 +1,122 @@
+"""Validation of a long chain: CPython's `valid_chain` loop against ours, in the same run.
+
+    verify.py EXAMPLE BLOCKSMITH [--blocks N] [--zeros N] [--rounds N]
+
+EXAMPLE is the built `verify_speed` example, BLOCKSMITH the built program; `cargo xtask bench verify`
+builds and passes both. Each round times, one after the other: the loop of the course's nodes over a
+chain that is parsed already; our library from the chain's JSON text to the verdict, on one thread
+and on all; and `blocksmith chain verify FILE`, from starting the process to its end. A ratio is taken
+within its round, so that a busy machine slows both sides.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import platform
+import statistics
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+
+def valid_chain(chain, zeros):
+    """The loop of the course's nodes: every link and every proof."""
+    last_block = chain[0]
+    for block in chain[1:]:
+        last_hash = hashlib.sha256(json.dumps(last_block, sort_keys=True).encode()).hexdigest()
+        if block["previous_hash"] != last_hash:
+            return False
+        guess = f"{last_block['proof']}{block['proof']}".encode()
+        if hashlib.sha256(guess).hexdigest()[:zeros] != "0" * zeros:
+            return False
+        last_block = block
+    return True
+
+
+def seconds(work):
+    """How long `work()` takes; it has to return something true."""
+    start = time.perf_counter()
+    assert work(), "the chain is valid, and was not found so"
+    return time.perf_counter() - start
+
+
+class Library:
+    """Our validation in a process that waits between the rounds."""
+
+    def __init__(self, example, file, zeros):
+        self.process = subprocess.Popen([example, "run", file, str(zeros)], text=True,
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def seconds(self, threads, blocks):
+        """The time of one validation."""
+        self.process.stdin.write(f"{threads}\n")
+        self.process.stdin.flush()
+        taken, found = self.process.stdout.readline().split()
+        assert int(found) == blocks
+        return float(taken)
+
+    def end(self):
+        """Waits until the process is gone."""
+        self.process.communicate(timeout=60)
+
+
+def processor():
+    """The processor's name, as far as the system tells."""
+    try:
+        names = [line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")]
+        return names[0] if names else platform.processor()
+    except OSError:
+        return platform.processor()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("example")
+    parser.add_argument("blocksmith")
+    parser.add_argument("--blocks", type=int, default=100_000)
+    parser.add_argument("--zeros", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=9)
+    options = parser.parse_args()
+    threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "chain.json"
+        with open(file, "wb") as out:
+            subprocess.run([options.example, "make", str(options.blocks), str(options.zeros)], stdout=out, check=True)
+        text = file.read_text()
+        chain = json.loads(text)["chain"]
+        assert len(chain) == options.blocks
+        command = [options.blocksmith, "chain", "verify", str(file), "--chain", "lecture", "--zeros", str(options.zeros)]
+
+        def program():
+            done = subprocess.run(command, capture_output=True, text=True)
+            return done.returncode == 0 and done.stdout.startswith(f"valid: {options.blocks} blocks")
+
+        version = subprocess.run([options.blocksmith, "--version"], capture_output=True, text=True, check=True)
+        print(f"{processor()}, {threads} threads, {platform.system()} {platform.release()}; "
+              f"{platform.python_implementation()} {platform.python_version()}; {version.stdout.strip()}")
+        print(f"{options.blocks} blocks of {len(text) / options.blocks:.0f} bytes, {options.zeros} zeros, "
+              f"{options.rounds} rounds")
+
+        library = Library(options.example, file, options.zeros)
+        names = ["CPython's loop", "library, 1 thread", f"library, {threads} threads", "chain verify FILE"]
+        rounds = []
+        for _ in range(options.rounds):
+            rounds.append([
+                seconds(lambda: valid_chain(chain, options.zeros)),
+                library.seconds(1, options.blocks),
+                library.seconds(threads, options.blocks),
+                seconds(program),
+            ])
+        library.end()
+
+    print(f"{'':22}{'best':>10}{'median':>10}{'blocks/s':>13}{'best ratio':>13}{'median ratio':>14}")
+    for name, times, ratios in zip(names, zip(*rounds), zip(*[[row[0] / part for part in row] for row in rounds])):
+        print(f"{name:22}{min(times) * 1e3:>7.1f} ms{statistics.median(times) * 1e3:>7.1f} ms"
+              f"{options.blocks / min(times):>13,.0f}{max(ratios):>13.1f}{statistics.median(ratios):>14.1f}")
+
+
+if __name__ == "__main__":
+    main()
