@@ -221,7 +221,7 @@ impl Network {
                     block = &mut mining => break block?,
                     changed = standing.changed() => {
                         changed.map_err(|_| Stopped)?;
-                        self.show_blocks()?;
+                        self.show_news().await?;
                         if self.reached(wanted) {
                             return Ok(());
                         }
@@ -232,13 +232,8 @@ impl Network {
             self.mined_on.insert(block.hash(), self.turn);
             // The block is on its way to the first node; the next one goes on top of it.
             self.wait_for_agreement(PACE).await;
-            self.show_blocks()?;
+            self.show_news().await?;
             self.mined_on.remove(&block.hash());
-            if self.shown >= self.standings_at {
-                self.standings_at = next_standings(self.shown);
-                self.wait_for_agreement(AGREE_TIME).await;
-                self.show_standings()?;
-            }
             if self.reached(wanted) {
                 return Ok(());
             }
@@ -248,6 +243,18 @@ impl Network {
 
     fn reached(&self, wanted: Option<u64>) -> bool {
         wanted.is_some_and(|wanted| self.shown - self.first >= wanted)
+    }
+
+    /// Shows new blocks and, where it is due, where the nodes stand.
+    async fn show_news(&mut self) -> anyhow::Result<()> {
+        self.show_blocks()?;
+        if self.shown >= self.standings_at {
+            self.wait_for_agreement(AGREE_TIME).await;
+            self.show_blocks()?;
+            self.standings_at = next_standings(self.shown);
+            self.show_standings()?;
+        }
+        Ok(())
     }
 
     /// Shows the blocks that are new on the first node.

@@ -31,7 +31,7 @@ const FIRST_WAIT: Duration = Duration::from_millis(500);
 const MAX_WAIT: Duration = Duration::from_secs(10);
 
 /// The most threads for each core: more would only wait for one another.
-const MAX_THREADS_PER_CORE: usize = 4;
+const MAX_THREADS_PER_CORE: NonZeroUsize = NonZeroUsize::new(4).unwrap();
 
 /// A random start is below this, so that the proof keeps a handy length.
 const MAX_RANDOM_START: u64 = 1_000_000_000_000_000_000;
@@ -84,14 +84,15 @@ pub async fn run(args: MineArgs) -> anyhow::Result<ExitCode> {
     let stop = stop_on_signal()?;
     let screen = Screen::new();
     let id = args.id.unwrap_or_else(|| kept_id(&screen));
-    let most = all_cores().saturating_mul(NonZeroUsize::new(MAX_THREADS_PER_CORE).expect("is 4"));
+    let most = all_cores().saturating_mul(MAX_THREADS_PER_CORE);
     let threads = args.threads.unwrap_or_else(all_cores).min(most);
     if args.threads.is_some_and(|asked| asked > most) {
         screen.note(&format!("{threads} threads are as many as this machine has use for"));
     }
-    screen.note(&format!("mining on {}; the coins go to {id}", args.url));
+    let server = Server::new(args.url, id.clone())?;
+    screen.note(&format!("mining on {}; the coins go to {id}", server.name()));
     let mut miner = Miner {
-        server: Server::new(args.url, id)?,
+        server,
         kind: None,
         trouble: None,
         threads,

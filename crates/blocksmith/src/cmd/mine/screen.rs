@@ -46,7 +46,7 @@ impl Screen {
     /// # Errors
     /// That nobody reads any more.
     pub(super) fn line(&self, text: &str) -> io::Result<()> {
-        self.live.suspend(|| {
+        self.without_live_line(|| {
             let mut out = io::stdout().lock();
             writeln!(out, "{text}")?;
             out.flush()
@@ -55,17 +55,21 @@ impl Screen {
 
     /// A line for whoever watches.
     pub(super) fn note(&self, text: &str) {
-        self.live.suspend(|| {
+        self.without_live_line(|| {
             // Nobody may be watching.
             let _ = writeln!(io::stderr(), "{text}");
         });
+    }
+
+    fn without_live_line<T>(&self, write: impl FnOnce() -> T) -> T {
+        // An empty line is drawn again all the same, as a line of blanks.
+        if self.live.message().is_empty() { write() } else { self.live.suspend(write) }
     }
 
     /// Shows how it goes, where a line is due.
     pub(super) fn show(&mut self, progress: Progress) {
         if !self.live.is_hidden() {
             self.live.set_message(describe(progress));
-            self.live.tick();
         } else if self.told.elapsed() >= PLAIN {
             self.told = Instant::now();
             self.note(&describe(progress));
@@ -87,13 +91,14 @@ fn describe(progress: Progress) -> String {
     };
     let per_second = tries as f64 / elapsed.as_secs_f64().max(1e-3);
     let odds = 100.0 * odds(target, tries);
+    let digits = if odds < 10.0 { 1 } else { 0 };
     let seconds = elapsed.as_secs();
     let (minutes, seconds) = (seconds / 60, seconds % 60);
     let tries = amount(tries as f64);
     let per_second = amount(per_second);
     let plural = if coins == 1 { "coin" } else { "coins" };
     format!(
-        "{block}{wanted} · {tries} tries · {per_second}/s · odds so far {odds:.0}% · {minutes}:{seconds:02} · {coins} {plural}"
+        "{block}{wanted} · {tries} tries · {per_second}/s · odds so far {odds:.digits$}% · {minutes}:{seconds:02} · {coins} {plural}"
     )
 }
 

@@ -1,0 +1,438 @@
+//! `blocksmith mine` against servers of every kind on loopback. The servers here do
+//! one thing at a time, as Python's do.
+
+use std::time::Duration;
+
+use blocksmith_consensus::{Block, Job, Puzzle, Rules, Target};
+
+use crate::fake::{Call, Fake, Reply};
+use crate::program::{Program, wait_until};
+
+/// A Python server: a chain, a number of zeros that it does not tell, and its rules' calls.
+struct Python {
+    rules: Rules,
+    chain: Vec<Block>,
+    /// The key of `/last_proof`.
+    key: &'static str,
+    /// Who sent each proof, as it says in `id`.
+    ids: Vec<String>,
+    refused: usize,
+    /// A rival's proof that gets in before the next one that is sent.
+    rival: Option<u64>,
+}
+
+impl Python {
+    fn new(rules: Rules, zeros: u8) -> Self {
+        let rules = rules.with_zeros(zeros);
+        let chain = vec![rules.genesis.block(Default::default())];
+        Self { rules, chain, key: "last_proof", ids: Vec::new(), refused: 0, rival: None }
+    }
+
+    fn tip(&self) -> &Block {
+        self.chain.last().unwrap()
+    }
+
+    fn job(&self) -> Job<'_> {
+        self.rules.job(self.tip().view(), &self.tip().hash())
+    }
+
+    /// The lowest proof from `start` on.
+    fn lowest(&self, start: u64) -> u64 {
+        let job = self.job();
+        (start..).find(|proof| job.accepts(proof.to_string())).unwrap()
+    }
+
+    /// Whether the proof made a block.
+    fn forge(&mut self, proof: u64, id: &str) -> bool {
+        if !self.job().accepts(proof.to_string()) {
+            return false;
+        }
+        let (index, hash) = (self.chain.len() + 1, self.tip().hash());
+        let id = serde_json::to_string(id).unwrap();
+        let text = format!(
+            r#"{{"transactions":[{{"sender":"0","recipient":{id},"amount":1E0}},"Zoë"],"timestamp":1562874886.654986,"proof":{proof},"previous_hash":"{hash}","index":{index}}}"#
+        );
+        self.chain.push(Block::parse(text.as_bytes()).unwrap());
+        true
+    }
+
+    fn grow(&mut self, blocks: usize) {
+        for _ in 0..blocks {
+            let proof = self.lowest(0);
+            assert!(self.forge(proof, "somebody"));
+        }
+    }
+
+    fn answer(&mut self, call: &Call) -> Reply {
+        let has_last_block = self.rules.puzzle == Puzzle::LastBlock;
+        match (&*call.method, &*call.path) {
+            ("GET", "/chain") => {
+                let texts: Vec<_> = self.chain.iter().map(Block::text).collect();
+                let length = texts.len();
+                Reply::json(format!(r#"{{"chain":[{}],"length":{length}}}"#, texts.join(",")))
+            }
+            ("GET", "/last_proof") if !has_last_block => {
+                Reply::json(format!(r#"{{"{}":{}}}"#, self.key, self.tip().view().proof_json()))
+            }
+            ("GET", "/last_block") if has_last_block => {
+                // Not as it is hashed: whoever hashes must bring it into that form.
+                let text = self.tip().text().replace(r"Zo\u00eb", "Zoë").replace(": ", ":");
+                Reply::json(format!(r#"{{"last_block":{text}}}"#))
+            }
+            ("POST", "/mine") => {
+                if let Some(rival) = self.rival.take() {
+                    assert!(self.forge(rival, "rival"));
+                }
+                let body: serde_json::Value = serde_json::from_slice(&call.body).unwrap();
+                let id = body["id"].as_str().unwrap_or("the node").to_string();
+                if self.forge(body["proof"].as_u64().unwrap(), &id) {
+                    self.ids.push(id);
+                    Reply::json(r#"{"message":"New Block Forged","index":2}"#.into())
+                } else {
+                    self.refused += 1;
+                    let message = "Proof is invalid or already submitted.";
+                    Reply::json(format!(r#"{{"message":"{message}"}}"#))
+                }
+            }
+            _ => Reply::html(404, "<!doctype html><title>404 Not Found</title>"),
+        }
+    }
+}
+
+fn python(rules: Rules, zeros: u8) -> Fake<Python> {
+    Fake::start(Python::new(rules, zeros), Python::answer)
+}
+
+#[test]
+fn on_a_fresh_lecture_server_it_prints_the_lines_of_the_notes() {
+    let server = python(Rules::lecture(), 4);
+    let mut miner = Program::start(&["mine", &server.url(), "--id", "alice", "--coins", "2"]);
+    assert_eq!(miner.wait().code(), Some(0));
+    assert_eq!(
+        miner.rest(),
+        [
+            "Starting search for new proof",
+            "Found new proof: 74581",
+            "Coins mined: 1",
+            "Starting search for new proof",
+            "Found new proof: 28441",
+            "Coins mined: 2",
+        ]
+    );
+    assert_eq!(server.state().ids, ["alice", "alice"]);
+}
+
+#[test]
+fn the_number_of_threads_does_not_change_the_proof() {
+    for threads in ["1", "7", "100000"] {
+        let server = python(Rules::lecture(), 4);
+        let mut miner =
+            Program::start(&["mine", &server.url(), "--threads", threads, "--coins", "1"]);
+        assert_eq!(miner.wait().code(), Some(0));
+        assert_eq!(miner.rest()[1], "Found new proof: 74581");
+    }
+}
+
+#[test]
+fn a_refusal_on_the_same_tip_asks_for_one_zero_more() {
+    let server = python(Rules::lecture(), 5);
+    // The key of the first version of the course, and an address without a scheme.
+    server.state().key = "proof";
+    let mut miner = Program::start(&["mine", &server.url().replace("http://", ""), "--coins", "2"]);
+    assert_eq!(miner.wait().code(), Some(0));
+    assert_eq!(
+        miner.rest(),
+        [
+            "Starting search for new proof",
+            "Found new proof: 74581",
+            "Proof is invalid or already submitted.",
+            "Starting search for new proof",
+            "Found new proof: 241341",
+            "Coins mined: 1",
+            "Starting search for new proof",
+            "Found new proof: 526815",
+            "Coins mined: 2",
+        ]
+    );
+    assert!(miner.stderr().contains("searching for 5 zeros"), "{}", miner.stderr());
+}
+
+#[test]
+fn the_chain_shows_how_many_zeros_are_wanted() {
+    let server = python(Rules::lecture(), 2);
+    server.state().grow(20);
+    let lowest = server.state().lowest(0);
+    let mut miner = Program::start(&["mine", &server.url(), "--coins", "1"]);
+    assert_eq!(miner.wait().code(), Some(0));
+    assert_eq!(miner.rest()[1], format!("Found new proof: {lowest}"));
+    assert!(miner.stderr().contains("a Lecture II server; searching for 2 zeros"));
+}
+
+#[test]
+fn others_blocks_show_that_fewer_zeros_are_wanted_than_usual() {
+    let server = python(Rules::lecture(), 2);
+    // A rival with 2 zeros is faster than the usual 4, which it would go on searching otherwise.
+    let rival = server.state().lowest(0);
+    server.state().rival = Some(rival);
+    let mut miner = Program::start(&["mine", &server.url(), "--coins", "2"]);
+    assert_eq!(miner.wait().code(), Some(0));
+    assert!(miner.stderr().contains("the proofs in the chain show"), "{}", miner.stderr());
+}
+
+#[test]
+fn a_lost_race_is_no_reason_to_ask_for_more_zeros() {
+    let server = python(Rules::lecture(), 3);
+    server.state().grow(20);
+    let rival = {
+        let python = server.state();
+        python.lowest(python.lowest(0) + 1)
+    };
+    server.state().rival = Some(rival);
+    let mut miner = Program::start(&["mine", &server.url(), "--coins", "1"]);
+    assert_eq!(miner.wait().code(), Some(0));
+    let lines = miner.rest();
+    assert_eq!(lines[2], "Proof is invalid or already submitted.");
+    assert_eq!(lines[5], "Coins mined: 1");
+    assert!(!miner.stderr().contains("4 zeros"), "{}", miner.stderr());
+}
+
+#[test]
+fn zeros_from_the_command_line_are_kept_and_refusals_do_not_come_in_a_flood() {
+    let server = python(Rules::lecture(), 20);
+    let mut miner = Program::start(&["mine", &server.url(), "--zeros", "1"]);
+    wait_until("two refusals", || server.state().refused >= 2);
+    std::thread::sleep(Duration::from_secs(2));
+    // The waits are 0.5, 1, 2 and 4 seconds.
+    assert!(server.state().refused <= 4, "{} refusals", server.state().refused);
+    // Each is the next one that shows a zero, not the same again.
+    let mut expected = 0;
+    let one_zero = Python::new(Rules::lecture(), 1);
+    for line in miner.seen() {
+        if let Some(proof) = line.strip_prefix("Found new proof: ") {
+            expected = one_zero.lowest(expected);
+            assert_eq!(proof, expected.to_string());
+            expected += 1;
+        }
+    }
+    assert!(expected > 0);
+
+    // When the tip moves, it starts from 0 on that one at once.
+    {
+        let mut python = server.state();
+        python.rules = Rules::lecture().with_zeros(1);
+        python.grow(1);
+    }
+    miner.until("Coins mined: 1");
+}
+
+#[test]
+fn a_course_server_gets_proofs_over_its_last_block_and_an_id() {
+    let server = python(Rules::course(), 3);
+    server.state().grow(10);
+    let mut miner = Program::start(&["mine", &server.url(), "--id", "Zoë \"z\"", "--coins", "1"]);
+    assert_eq!(miner.wait().code(), Some(0), "{}", miner.stderr());
+    assert_eq!(miner.rest().last().unwrap(), "Coins mined: 1");
+    assert_eq!(server.state().ids, ["Zoë \"z\""]);
+    assert!(miner.stderr().contains("a course server; searching for 3 zeros"));
+}
+
+#[test]
+fn a_random_start_finds_another_proof_than_everybody_else() {
+    let server = python(Rules::lecture(), 3);
+    server.state().grow(10);
+    let mut miner = Program::start(&["mine", &server.url(), "--start", "random", "--coins", "1"]);
+    assert_eq!(miner.wait().code(), Some(0));
+    let lines = miner.rest();
+    let proof: u64 = lines[1].strip_prefix("Found new proof: ").unwrap().parse().unwrap();
+    // One start in 10^9 is lower than this.
+    assert!(proof > 1_000_000_000, "{proof}");
+}
+
+/// Our own node, as far as a miner sees it.
+struct Ours {
+    target: Target,
+    index: u64,
+    /// Every call for work, with its query.
+    asked: Vec<String>,
+    /// How many proofs are answered with a conflict.
+    conflicts: usize,
+}
+
+impl Ours {
+    fn answer(&mut self, call: &Call) -> Reply {
+        let (index, target) = (self.index, self.target);
+        match (&*call.method, call.path.split('?').next().unwrap()) {
+            ("GET", "/api/v1/work") => {
+                self.asked.push(call.path.clone());
+                Reply::json(format!(
+                    r#"{{"id":"work-{index}","index":{index},"prefix":"pre {index}","suffix":" fix","target":"{target}","previous_hash":"{index:064x}"}}"#
+                ))
+            }
+            ("POST", "/api/v1/work") => {
+                let body: serde_json::Value = serde_json::from_slice(&call.body).unwrap();
+                let prefix = format!("pre {index}").into_bytes().into();
+                let job = Job { prefix, suffix: b" fix".into(), target };
+                assert_eq!(body["id"], format!("work-{index}"));
+                assert!(job.accepts(body["proof"].to_string()));
+                self.index += 1;
+                if self.conflicts > 0 {
+                    self.conflicts -= 1;
+                    let body =
+                        r#"{"type":"about:blank","title":"Conflict","detail":"the work is stale"}"#;
+                    return Reply { status: 409, ..Reply::json(body.into()) };
+                }
+                Reply::json(format!(r#"{{"index":{index},"hash":"{:064x}"}}"#, index + 1))
+            }
+            // A lecture node of ours has these, too, and they must not be preferred.
+            ("GET", "/last_proof") => Reply::json(r#"{"last_proof":1}"#.into()),
+            ("GET", "/last_block") => Reply::json(r#"{"last_block":{}}"#.into()),
+            _ => Reply::html(404, ""),
+        }
+    }
+}
+
+fn ours(zeros: u8) -> Fake<Ours> {
+    let target = Target::from_zeros(zeros);
+    Fake::start(Ours { target, index: 7, asked: Vec::new(), conflicts: 0 }, Ours::answer)
+}
+
+#[test]
+fn our_node_says_what_to_search_and_a_conflict_is_no_end() {
+    let server = ours(3);
+    server.state().conflicts = 1;
+    let mut miner = Program::start(&["mine", &server.url(), "--id", "Al & Zoë", "--coins", "2"]);
+    assert_eq!(miner.wait().code(), Some(0), "{}", miner.stderr());
+    let lines = miner.rest();
+    assert_eq!(lines[2], "the work is stale");
+    assert_eq!([&*lines[5], &*lines[8]], ["Coins mined: 1", "Coins mined: 2"]);
+    let asked = server.state().asked.clone();
+    assert!(asked.iter().all(|path| path == "/api/v1/work?recipient=Al+%26+Zo%C3%AB"), "{asked:?}");
+}
+
+#[test]
+fn stale_work_is_dropped_when_the_tip_moves() {
+    let server = ours(64);
+    let mut miner = Program::start(&["mine", &server.url(), "--coins", "1"]);
+    miner.until("Starting search for new proof");
+    {
+        let mut node = server.state();
+        node.index += 1;
+        node.target = Target::from_zeros(2);
+    }
+    assert_eq!(miner.wait().code(), Some(0));
+    let lines = miner.rest();
+    assert_eq!(lines[0], "Starting search for new proof");
+    assert!(lines[1].starts_with("Found new proof: "));
+    assert_eq!(lines[2], "Coins mined: 1");
+}
+
+#[test]
+fn stale_work_of_a_python_server_is_dropped_too() {
+    let server = python(Rules::lecture(), 3);
+    server.state().grow(10);
+    // So many that no search ends.
+    let mut miner = Program::start(&["mine", &server.url(), "--zeros", "20"]);
+    miner.until("Starting search for new proof");
+    server.state().grow(1);
+    miner.until("Starting search for new proof");
+    assert_eq!(server.state().refused, 0);
+}
+
+#[test]
+fn the_first_signal_ends_a_search_with_exit_code_0() {
+    let server = ours(64);
+    let mut miner = Program::start(&["mine", &server.url()]);
+    miner.until("Starting search for new proof");
+    miner.terminate();
+    assert_eq!(miner.wait().code(), Some(0));
+}
+
+/// A server that is sometimes not itself.
+struct Moody {
+    python: Python,
+    well: bool,
+    asked: usize,
+}
+
+#[test]
+fn what_is_not_json_is_quoted_once_and_outlived() {
+    let python = Python::new(Rules::lecture(), 4);
+    let server = Fake::start(Moody { python, well: false, asked: 0 }, |moody, call| {
+        moody.asked += 1;
+        match moody.well {
+            true => moody.python.answer(call),
+            false => Reply::html(200, "<h1>Welcome\x1b[31m to the proxy</h1>"),
+        }
+    });
+    let mut miner = Program::start(&["mine", &server.url()]);
+    wait_until("several tries", || server.state().asked > 6);
+    let stderr = miner.stderr();
+    assert_eq!(stderr.matches("asking again").count(), 1, "{stderr}");
+    assert!(stderr.contains("GET /last_proof answered 200 OK: <h1>Welcome [31m to"), "{stderr}");
+    server.state().well = true;
+    miner.until("Coins mined: 1");
+    assert!(miner.stderr().contains("answers now: a Lecture II server"));
+}
+
+#[test]
+fn a_proof_that_got_no_answer_is_handed_in_again() {
+    let python = Python::new(Rules::lecture(), 4);
+    let server = Fake::start(Moody { python, well: false, asked: 0 }, |moody, call| {
+        if call.method == "POST" && !std::mem::replace(&mut moody.well, true) {
+            return Reply::html(500, "<title>500 Internal Server Error</title>");
+        }
+        moody.python.answer(call)
+    });
+    let mut miner = Program::start(&["mine", &server.url(), "--coins", "1"]);
+    assert_eq!(miner.wait().code(), Some(0));
+    assert_eq!(
+        miner.rest(),
+        [
+            "Starting search for new proof",
+            "Found new proof: 74581",
+            "Starting search for new proof",
+            "Found new proof: 74581",
+            "Coins mined: 1",
+        ]
+    );
+    assert!(miner.stderr().contains("POST /mine answered 500"), "{}", miner.stderr());
+}
+
+#[test]
+fn a_server_that_is_away_is_waited_for() {
+    let address = Fake::<Python>::free_address();
+    let mut miner = Program::start(&["mine", &address]);
+    wait_until("a word about it", || miner.stderr().contains("no answer from"));
+    let server = Fake::start_at(&address, Python::new(Rules::lecture(), 4), Python::answer);
+    miner.until("Coins mined: 1");
+    let python = server.stop();
+    wait_until("a second word", || miner.stderr().matches("no answer from").count() == 2);
+    let coins = python.ids.len();
+    let server = Fake::start_at(&address, python, Python::answer);
+    miner.until(&format!("Coins mined: {}", coins + 1));
+    assert_eq!(miner.stderr().matches("answers now").count(), 2, "{}", miner.stderr());
+    drop(server);
+}
+
+#[test]
+fn an_address_that_is_none_is_a_usage_error() {
+    for url in ["http://", "ftp://localhost", "localhost:99999999"] {
+        let mut miner = Program::start(&["mine", url]);
+        assert_eq!(miner.wait().code(), Some(2), "{url}");
+        assert!(miner.rest().is_empty());
+    }
+}
+
+#[test]
+fn the_id_is_made_once_and_kept() {
+    let home = tempfile::tempdir().unwrap();
+    let server = python(Rules::lecture(), 2);
+    server.state().grow(10);
+    for _ in 0..2 {
+        let mut miner = Program::start_in(home.path(), &["mine", &server.url(), "--coins", "1"]);
+        assert_eq!(miner.wait().code(), Some(0));
+    }
+    let ids = server.state().ids.clone();
+    assert_eq!(ids[0].len(), 32);
+    assert_eq!(ids[0], ids[1]);
+}
