@@ -1,10 +1,14 @@
 //! Which chain a node runs: a preset, or a chain file.
 
+use std::io::Read;
 use std::path::Path;
 
-use blocksmith_consensus::json::{self, Kind, Value};
+use blocksmith_consensus::job::MAX_ZEROS;
+use blocksmith_consensus::json::{self, Value};
 use blocksmith_consensus::rules::UnknownPreset;
-use blocksmith_consensus::{Block, Difficulty, Genesis, Issuance, Puzzle, Rules, Target};
+use blocksmith_consensus::{
+    Block, Difficulty, Genesis, Issuance, Puzzle, Rules, Target, Transaction,
+};
 use serde::Deserialize;
 
 /// The most bytes of a chain file.
@@ -36,6 +40,12 @@ pub enum ChainError {
     /// Neither a preset nor a file.
     #[error(transparent)]
     Unknown(#[from] UnknownPreset),
+    /// More zero digits than a digest has.
+    #[error("a digest has {MAX_ZEROS} digits, so {found} of them can't be zero")]
+    Zeros {
+        /// What was asked for.
+        found: u8,
+    },
     /// The file can't be read.
     #[error("the chain file {path} can't be read: {error}")]
     Unreadable {
@@ -76,12 +86,14 @@ enum PuzzleName {
     LastProofAndHash,
 }
 
-/// The texts are JSON, since TOML has no null.
+/// Either a block, or the other three. The texts are JSON, since TOML has no null.
 #[derive(Deserialize)]
-#[serde(untagged, deny_unknown_fields)]
-enum GenesisShape {
-    Fixed { block: String },
-    Any { index: u64, proof: String, previous_hash: String },
+#[serde(deny_unknown_fields)]
+struct GenesisShape {
+    block: Option<String>,
+    index: Option<u64>,
+    proof: Option<String>,
+    previous_hash: Option<String>,
 }
 
 /// The texts are JSON.
@@ -97,7 +109,7 @@ impl Chain {
     /// replaces its number of zero digits.
     ///
     /// # Errors
-    /// That there is no such chain, or what is wrong with its file.
+    /// That there is no such chain, what is wrong with its file, or too many zeros.
     pub fn load(name: &str, zeros: Option<u8>) -> Result<Self, ChainError> {
         let mut chain = if name.contains(['.', '/', '\\']) {
             Self::read(Path::new(name))?
@@ -108,6 +120,9 @@ impl Chain {
             Self { rules, dialect }
         };
         if let Some(zeros) = zeros {
+            if zeros > MAX_ZEROS {
+                return Err(ChainError::Zeros { found: zeros });
+            }
             chain.rules = chain.rules.with_zeros(zeros);
         }
         Ok(chain)
@@ -116,20 +131,21 @@ impl Chain {
     fn read(path: &Path) -> Result<Self, ChainError> {
         let name = || path.display().to_string();
         let unreadable = |error| ChainError::Unreadable { path: name(), error };
-        let size = std::fs::metadata(path).map_err(unreadable)?.len();
-        if size > MAX_FILE_BYTES {
-            let reason = format!("it has {size} bytes; at most {MAX_FILE_BYTES} are read");
-            return Err(ChainError::Wrong { path: name(), reason });
+        let wrong = |reason| ChainError::Wrong { path: name(), reason };
+        let mut text = String::new();
+        let mut file = std::fs::File::open(path).map_err(unreadable)?.take(MAX_FILE_BYTES + 1);
+        file.read_to_string(&mut text).map_err(unreadable)?;
+        if file.limit() == 0 {
+            return Err(wrong(format!("it has more than {MAX_FILE_BYTES} bytes")));
         }
-        let text = std::fs::read_to_string(path).map_err(unreadable)?;
-        Self::parse(&text).map_err(|reason| ChainError::Wrong { path: name(), reason })
+        Self::parse(&text).map_err(wrong)
     }
 
     /// Reads the text of a chain file; the error says what is wrong with it.
     fn parse(text: &str) -> Result<Self, String> {
         let file: File = toml::from_str(text).map_err(|error| error.to_string())?;
         let target = match (file.zeros, file.target) {
-            (Some(zeros), None) if zeros <= 64 => Target::from_zeros(zeros),
+            (Some(zeros), None) if zeros <= MAX_ZEROS => Target::from_zeros(zeros),
             (None, Some(hex)) => {
                 hex.parse().map_err(|_| "target is not 64 lower-case hex digits")?
             }
@@ -139,40 +155,38 @@ impl Chain {
             Ok(text) => Ok(text.into_owned()),
             Err(error) => Err(format!("{field} is not JSON: {error}")),
         };
-        let genesis = match file.genesis {
-            GenesisShape::Fixed { block } => Genesis::Fixed(
-                Block::parse(block.as_bytes())
-                    .map_err(|error| format!("genesis.block: {error}"))?,
-            ),
-            GenesisShape::Any { index, proof, previous_hash } => Genesis::Any {
-                index,
-                proof: json("genesis.proof", &proof)?,
-                previous_hash: json("genesis.previous_hash", &previous_hash)?,
-            },
+        let GenesisShape { block, index, proof, previous_hash } = file.genesis;
+        let genesis = match (block, index, proof, previous_hash) {
+            (Some(block), None, None, None) => Block::parse(block.as_bytes()).map(Genesis::Fixed),
+            (None, Some(index), Some(proof), Some(previous_hash)) => {
+                json("genesis.proof", &proof)?;
+                json("genesis.previous_hash", &previous_hash)?;
+                Genesis::any(index, &proof, &previous_hash)
+            }
+            _ => return Err("genesis takes either block, or index, proof and previous_hash".into()),
         };
-        if let Genesis::Any { proof, .. } = &genesis
-            && !matches!(Value::of_canonical(proof).kind(), Kind::Int | Kind::String)
-        {
-            return Err("genesis.proof is neither an integer nor a string".into());
-        }
-        if genesis.index() == 0 {
-            return Err("genesis.index counts from 1".into());
-        }
+        let genesis = genesis.map_err(|error| format!("genesis: {error}"))?;
         let puzzle = match file.puzzle {
             PuzzleName::LastProof => Puzzle::LastProof,
             PuzzleName::LastBlock => Puzzle::LastBlock,
             PuzzleName::LastProofAndHash => Puzzle::LastProofAndHash,
         };
+        let issuance = Issuance {
+            sender: json("coin.sender", &file.coin.sender)?,
+            amount: json("coin.amount", &file.coin.amount)?,
+        };
+        let (sender, amount) = (&issuance.sender, &issuance.amount);
+        let nobody = Value::of_canonical(r#""""#);
+        Transaction::new(Value::of_canonical(sender), nobody, Value::of_canonical(amount))
+            .check_queueable()
+            .map_err(|error| format!("coin: {error}"))?;
         Ok(Self {
             rules: Rules {
                 name: file.name,
                 genesis,
                 puzzle,
                 difficulty: Difficulty::Fixed(target),
-                issuance: Issuance {
-                    sender: json("coin.sender", &file.coin.sender)?,
-                    amount: json("coin.amount", &file.coin.amount)?,
-                },
+                issuance,
             },
             dialect: file.dialect,
         })

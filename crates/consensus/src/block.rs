@@ -16,8 +16,15 @@ use crate::transaction::Transaction;
 /// The longest canonical text of a block, in bytes.
 pub const MAX_BLOCK_BYTES: usize = 16_000_000;
 
-/// How much of a wrong value an error quotes, in characters.
-const MAX_QUOTE: usize = 60;
+/// Arrays and objects in a block may lie this deep inside each other: two levels less than in a
+/// document, so that a block fits into the document that holds the chain.
+pub const MAX_BLOCK_DEPTH: usize = json::MAX_DEPTH - 2;
+
+/// The highest index: the one after it must still be a number.
+pub const MAX_INDEX: u64 = u64::MAX - 1;
+
+/// How much of a wrong value an error quotes, in characters: a hash and its quotes fit.
+const MAX_QUOTE: usize = 70;
 
 /// A hash as a JSON string.
 const HASH_TEXT_BYTES: usize = 66;
@@ -29,9 +36,22 @@ pub enum Malformed {
     #[error("this is not JSON that every node can read: {0}")]
     Json(#[from] JsonError),
     /// The text is longer than [`MAX_BLOCK_BYTES`].
-    #[error("the block has {found} bytes; at most {MAX_BLOCK_BYTES} are taken")]
+    #[error("{} has {found} bytes; at most {MAX_BLOCK_BYTES} are taken", Named(*.index))]
     TooLong {
+        /// The block's index, if it has one.
+        index: Option<u64>,
         /// Bytes of the text.
+        found: usize,
+    },
+    /// The block has more than [`MAX_BLOCK_DEPTH`] levels.
+    #[error(
+        "{} has {found} arrays and objects inside each other; at most {MAX_BLOCK_DEPTH} are taken",
+        Named(*.index)
+    )]
+    TooDeep {
+        /// The block's index, if it has one.
+        index: Option<u64>,
+        /// How deep it is.
         found: usize,
     },
     /// The value is not an object.
@@ -41,23 +61,74 @@ pub enum Malformed {
         found: String,
     },
     /// A field that the rules read is missing.
-    #[error("the block has no \"{field}\"")]
+    #[error("{} has no \"{field}\"", Named(*.index))]
     Missing {
+        /// The block's index, if it has one.
+        index: Option<u64>,
         /// The field's name.
         field: &'static str,
     },
-    /// The index is not an integer from 1 to 2^64 - 1.
-    #[error("a block's index is a whole number from 1 on, not {found}")]
+    /// The index is not an integer from 1 to [`MAX_INDEX`].
+    #[error("a block's index is a whole number from 1 to {MAX_INDEX}, not {found}")]
     Index {
         /// The start of what stands there.
         found: String,
     },
     /// The proof is neither an integer nor a string with a UTF-8 form.
-    #[error("a proof is a whole number or a string, not {found}")]
+    #[error("{}a proof is a whole number or a string, not {found}", Of(*.index))]
     Proof {
+        /// The block's index; `None` for a proof that no block holds yet.
+        index: Option<u64>,
         /// The start of what stands there.
         found: String,
     },
+}
+
+/// A block as an error names it.
+struct Named(Option<u64>);
+
+impl fmt::Display for Named {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(index) => write!(f, "block {index}"),
+            None => f.write_str("the block"),
+        }
+    }
+}
+
+/// The block that an error is about, before what it says.
+struct Of(Option<u64>);
+
+impl fmt::Display for Of {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.map_or(Ok(()), |index| write!(f, "block {index}: "))
+    }
+}
+
+/// How deep the arrays and objects of a canonical text lie inside each other.
+pub(crate) fn depth(text: &str) -> usize {
+    let (mut open, mut deepest) = (0_usize, 0);
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'{' | b'[' => {
+                open += 1;
+                deepest = deepest.max(open);
+            }
+            b'}' | b']' => open = open.saturating_sub(1),
+            b'"' => {
+                while let Some(inside) = bytes.next()
+                    && inside != b'"'
+                {
+                    if inside == b'\\' {
+                        bytes.next();
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    deepest
 }
 
 /// The start of `text`, short enough for an error message.
@@ -83,7 +154,7 @@ impl Proof {
     pub fn from_value(value: Value<'_>) -> Result<Self, Malformed> {
         proof_text(value)
             .map(|_| Self { json: value.text().into() })
-            .ok_or_else(|| Malformed::Proof { found: quote(value.text()) })
+            .ok_or_else(|| Malformed::Proof { index: None, found: quote(value.text()) })
     }
 
     /// The canonical JSON text, as it is served.
@@ -152,15 +223,29 @@ impl<'a> BlockView<'a> {
     /// # Errors
     /// What the text lacks to be a block.
     pub fn of_canonical(text: &'a str) -> Result<Self, Malformed> {
-        if text.len() > MAX_BLOCK_BYTES {
-            return Err(Malformed::TooLong { found: text.len() });
+        let view = match Self::usual(text) {
+            Some(usual) if text.len() <= MAX_BLOCK_BYTES => usual,
+            _ => Self::unusual(text)?,
+        };
+        // Each level takes two bytes: most blocks are too short to be too deep.
+        if text.len() > 2 * MAX_BLOCK_DEPTH {
+            let found = depth(text);
+            if found > MAX_BLOCK_DEPTH {
+                return Err(Malformed::TooDeep { index: Some(view.index), found });
+            }
         }
-        if let Some(usual) = Self::usual(text) {
-            return Ok(usual);
-        }
+        Ok(view)
+    }
+
+    /// Any block, or what is wrong with it.
+    fn unusual(text: &'a str) -> Result<Self, Malformed> {
         let value = Value::of_canonical(text);
         if value.kind() != Kind::Object {
             return Err(Malformed::NotAnObject { found: quote(text) });
+        }
+        if text.len() > MAX_BLOCK_BYTES {
+            let index = value.get("index").and_then(Value::as_u64);
+            return Err(Malformed::TooLong { index, found: text.len() });
         }
         let (mut index, mut previous_hash, mut proof) = (None, None, None);
         for (key, value) in value.members() {
@@ -176,20 +261,18 @@ impl<'a> BlockView<'a> {
                 _ => {}
             }
         }
-        let index = index.ok_or(Malformed::Missing { field: "index" })?;
-        let proof = proof.ok_or(Malformed::Missing { field: "proof" })?;
+        let index = index.ok_or(Malformed::Missing { index: None, field: "index" })?;
+        let index = index
+            .as_u64()
+            .filter(|index| (1..=MAX_INDEX).contains(index))
+            .ok_or_else(|| Malformed::Index { found: quote(index.text()) })?;
+        let missing = |field| Malformed::Missing { index: Some(index), field };
+        let previous_hash = previous_hash.ok_or_else(|| missing("previous_hash"))?;
+        let proof = proof.ok_or_else(|| missing("proof"))?;
         if proof_text(proof).is_none() {
-            return Err(Malformed::Proof { found: quote(proof.text()) });
+            return Err(Malformed::Proof { index: Some(index), found: quote(proof.text()) });
         }
-        Ok(Self {
-            text,
-            index: index
-                .as_u64()
-                .filter(|&index| index > 0)
-                .ok_or_else(|| Malformed::Index { found: quote(index.text()) })?,
-            proof,
-            previous_hash: previous_hash.ok_or(Malformed::Missing { field: "previous_hash" })?,
-        })
+        Ok(Self { text, index, proof, previous_hash })
     }
 
     /// The quick way for nearly all blocks: no key before `index` or between the three that rules
@@ -211,7 +294,9 @@ impl<'a> BlockView<'a> {
         }
         Some(Self {
             text,
-            index: Value::of_canonical(index).as_u64().filter(|&index| index > 0)?,
+            index: Value::of_canonical(index)
+                .as_u64()
+                .filter(|index| (1..=MAX_INDEX).contains(index))?,
             proof: Value::of_canonical(proof),
             previous_hash: Value::of_canonical(previous_hash),
         })
@@ -288,7 +373,8 @@ impl Block {
     /// Writes the block that `proof` makes on top of `parent`.
     ///
     /// # Errors
-    /// [`Malformed::TooLong`] when the transactions don't fit in a block.
+    /// [`Malformed::TooLong`] when the transactions don't fit in a block, [`Malformed::Index`] when
+    /// no index is left.
     pub fn compose<'t>(
         parent: &Block,
         proof: &Proof,
@@ -328,7 +414,8 @@ impl Block {
 
     /// The block whose hash this one names, when it names one.
     pub fn parent(&self) -> Option<Hash> {
-        self.text[self.previous_hash.clone()].trim_matches('"').parse().ok()
+        let text = &self.text[self.previous_hash.clone()];
+        text.strip_prefix('"')?.strip_suffix('"')?.parse().ok()
     }
 
     /// The fields that rules read.

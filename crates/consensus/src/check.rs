@@ -38,6 +38,16 @@ pub enum Invalid {
         /// What the block says, cut short when long.
         found: String,
     },
+    /// `previous_hash` is no hash at all, so that no block can come before this one.
+    #[error(
+        "previous_hash: block {index} names {found}; a hash is a string of 64 lower-case hex digits"
+    )]
+    NoHash {
+        /// The index of the block.
+        index: u64,
+        /// What the block says, cut short when long.
+        found: String,
+    },
     /// The digest of the proof is above the target.
     #[error("proof: block {index} has the digest {digest}, above the target {target}")]
     Proof {
@@ -84,6 +94,9 @@ impl Valid {
 pub fn check_alone(rules: &Rules, block: Block) -> Result<Checked, Invalid> {
     if block.index() == rules.genesis.index() {
         genesis(rules, block.view(), &block.hash())?;
+    } else if block.parent().is_none() {
+        let found = quote(block.view().previous_hash.text());
+        return Err(Invalid::NoHash { index: block.index(), found });
     }
     Ok(Checked(block))
 }
@@ -131,7 +144,7 @@ pub fn link(
     child: BlockView<'_>,
 ) -> Result<(), Invalid> {
     // Its index is one more than the index of our last block.
-    let expected = parent.index.saturating_add(1);
+    let expected = parent.index + 1;
     if child.index != expected {
         return Err(Invalid::Index { expected, found: child.index });
     }

@@ -152,7 +152,8 @@ impl Fault {
             Self::Malformed { .. } => "block",
             Self::Invalid(Invalid::Genesis { .. }) | Self::Empty => "genesis",
             Self::Invalid(Invalid::Index { .. }) => "index",
-            Self::Invalid(Invalid::PreviousHash { .. }) | Self::Changed { .. } => "previous_hash",
+            Self::Invalid(Invalid::PreviousHash { .. } | Invalid::NoHash { .. })
+            | Self::Changed { .. } => "previous_hash",
             Self::Invalid(Invalid::Proof { .. }) => "proof",
             Self::Tip { .. } => "tip",
             Self::Length { .. } => "length",
@@ -169,6 +170,7 @@ impl Fault {
             | Self::Invalid(
                 Invalid::Index { expected: index, .. }
                 | Invalid::PreviousHash { index, .. }
+                | Invalid::NoHash { index, .. }
                 | Invalid::Proof { index, .. },
             ) => Some(*index),
             Self::Invalid(Invalid::Genesis { .. }) | Self::Empty => Some(rules.genesis.index()),

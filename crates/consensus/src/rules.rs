@@ -6,10 +6,10 @@ use alloc::string::{String, ToString};
 
 use ethnum::U256;
 
-use crate::block::{Block, BlockView, Timestamp};
+use crate::block::{Block, BlockView, Malformed, Timestamp};
 use crate::hash::Hash;
 use crate::job::{Job, Target};
-use crate::json::push_string;
+use crate::json::{JsonError, canonical, push_string};
 
 /// Everything that decides what is valid, and what the coin of a new block says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,7 +32,7 @@ pub enum Genesis {
     /// The same block on every node.
     Fixed(Block),
     /// Any block of this shape: each node writes its own, and the longest chain wins across them.
-    /// The texts are canonical JSON.
+    /// The texts are canonical JSON; [`Genesis::any`] makes sure that blocks of the shape exist.
     Any {
         /// The first block's index.
         index: u64,
@@ -73,18 +73,34 @@ pub struct Issuance {
 }
 
 impl Genesis {
+    /// Any block with this index, and with this proof and previous hash, which are JSON texts.
+    ///
+    /// # Errors
+    /// Why there is no such block.
+    pub fn any(index: u64, proof: &str, previous_hash: &str) -> Result<Self, Malformed> {
+        let canonical = |text: &str| Ok::<_, JsonError>(canonical(text.as_bytes())?.into_owned());
+        let (proof, previous_hash) = (canonical(proof)?, canonical(previous_hash)?);
+        let longest = Timestamp { micros: u64::MAX };
+        Block::parse(any_block(index, &proof, &previous_hash, longest).as_bytes())?;
+        Ok(Self::Any { index, proof, previous_hash })
+    }
+
     /// The first block of a new node's chain: the fixed one, or one of the shape with this time.
     pub fn block(&self, now: Timestamp) -> Block {
         match self {
             Self::Fixed(block) => block.clone(),
             Self::Any { index, proof, previous_hash } => {
-                let text = format!(
-                    r#"{{"index": {index}, "previous_hash": {previous_hash}, "proof": {proof}, "timestamp": {now}, "transactions": []}}"#
-                );
-                Block::of_canonical(&text).expect("a genesis of this shape is a block")
+                Block::parse(any_block(*index, proof, previous_hash, now).as_bytes())
+                    .expect("a genesis of this shape is a block")
             }
         }
     }
+}
+
+fn any_block(index: u64, proof: &str, previous_hash: &str, now: Timestamp) -> String {
+    format!(
+        r#"{{"index": {index}, "previous_hash": {previous_hash}, "proof": {proof}, "timestamp": {now}, "transactions": []}}"#
+    )
 }
 
 /// The genesis block of the course: hard coded, so that every node starts alike.
@@ -156,8 +172,9 @@ impl Rules {
     pub fn chain_id(&self) -> Hash {
         let genesis = match &self.genesis {
             Genesis::Fixed(block) => block.text().to_string(),
+            // Not the text of any block, so that no fixed genesis gives the same id.
             Genesis::Any { index, proof, previous_hash } => format!(
-                r#"{{"index": {index}, "previous_hash": {previous_hash}, "proof": {proof}}}"#
+                r#"{{"any": {{"index": {index}, "previous_hash": {previous_hash}, "proof": {proof}}}}}"#
             ),
         };
         let puzzle = match self.puzzle {

@@ -5,12 +5,16 @@ use alloc::borrow::Cow;
 use alloc::format;
 use alloc::sync::Arc;
 
-use crate::block::quote;
+use crate::block::{MAX_BLOCK_DEPTH, depth, quote};
 use crate::json::{Kind, Value};
 
 /// The longest text of a transaction that a node queues, in bytes. Blocks of others may hold longer
 /// ones.
 pub const MAX_TRANSACTION_BYTES: usize = 100_000;
+
+/// Arrays and objects in a transaction that a node queues may lie this deep inside each other: a
+/// block adds two levels.
+pub const MAX_TRANSACTION_DEPTH: usize = MAX_BLOCK_DEPTH - 2;
 
 /// Why a value is not queued as a transaction.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -31,6 +35,15 @@ pub enum Unqueueable {
     #[error("the transaction has {found} bytes; at most {MAX_TRANSACTION_BYTES} are queued")]
     TooLong {
         /// Bytes of the text.
+        found: usize,
+    },
+    /// The transaction has more than [`MAX_TRANSACTION_DEPTH`] levels.
+    #[error(
+        "the transaction has {found} arrays and objects inside each other; at most \
+         {MAX_TRANSACTION_DEPTH} are queued"
+    )]
+    TooDeep {
+        /// How deep it is.
         found: usize,
     },
 }
@@ -58,17 +71,32 @@ impl Transaction {
     /// anything else in it is not part of the transaction.
     ///
     /// # Errors
-    /// Which field is missing, or that the text is too long.
+    /// Which field is missing, or that the text is too long or too deep for a block.
     pub fn from_request(body: Value<'_>) -> Result<Self, Unqueueable> {
         if body.kind() != Kind::Object {
             return Err(Unqueueable::NotAnObject { found: quote(body.text()) });
         }
         let field = |name| body.get(name).ok_or(Unqueueable::Missing { field: name });
         let transaction = Self::new(field("sender")?, field("recipient")?, field("amount")?);
-        match transaction.text.len() {
-            found if found > MAX_TRANSACTION_BYTES => Err(Unqueueable::TooLong { found }),
-            _ => Ok(transaction),
+        transaction.check_queueable()?;
+        Ok(transaction)
+    }
+
+    /// Makes sure that a block of ours has room for it.
+    ///
+    /// # Errors
+    /// That it is too long or too deep.
+    pub fn check_queueable(&self) -> Result<(), Unqueueable> {
+        let found = self.text.len();
+        if found > MAX_TRANSACTION_BYTES {
+            return Err(Unqueueable::TooLong { found });
         }
+        // One that is too deep for a block would keep every block from being made.
+        let found = depth(&self.text);
+        if found > MAX_TRANSACTION_DEPTH {
+            return Err(Unqueueable::TooDeep { found });
+        }
+        Ok(())
     }
 
     /// Takes an element of a block's list.

@@ -61,7 +61,7 @@ pub enum Inserted {
     SideBranch,
     /// It was there already.
     Known,
-    /// It stands on a branch with less work than all others, and [`Limits`] are reached.
+    /// There is no room for it beside the best chain: [`Limits`] are reached.
     NoRoom,
 }
 
@@ -76,19 +76,22 @@ pub enum NotInserted<E> {
     Ancestry(E),
 }
 
+/// What a block in memory takes beside its text, in bytes: its places in the maps, as measured.
+const BLOCK_OVERHEAD_BYTES: usize = 500;
+
 /// Bounds of the side branches in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// The most blocks.
     pub blocks: usize,
-    /// The most bytes of their texts together.
+    /// The most bytes that they take together.
     pub bytes: usize,
 }
 
 impl Default for Limits {
-    /// A million blocks, 256 MiB.
+    /// A million blocks, 512 MiB.
     fn default() -> Self {
-        Self { blocks: 1_000_000, bytes: 256 << 20 }
+        Self { blocks: 1_000_000, bytes: 512 << 20 }
     }
 }
 
@@ -99,8 +102,9 @@ struct Side {
     arrival: u64,
 }
 
-/// The place of a leaf in the order of eviction: the least work goes first, of equals the latest.
-type LeafKey = (U256, core::cmp::Reverse<u64>, Hash);
+/// The place of a leaf in the order of eviction: the least work goes first, of equals the one that
+/// came first.
+type LeafKey = (U256, u64, Hash);
 
 /// All known blocks of one chain.
 #[derive(Debug)]
@@ -145,6 +149,11 @@ impl Tree {
     /// How many blocks are on side branches.
     pub fn side_blocks(&self) -> usize {
         self.side.len()
+    }
+
+    /// How many bytes of memory side branches take, more or less.
+    pub fn side_bytes(&self) -> usize {
+        self.side_bytes
     }
 
     /// Whether the block is on the best chain or on a side branch.
@@ -227,9 +236,12 @@ impl Tree {
         if new.work > self.tip.work {
             return self.reorganize(new, parent, chain).map_err(NotInserted::Ancestry);
         }
+        if self.limits.blocks == 0 || memory(&new.block) > self.limits.bytes {
+            return Ok(Inserted::NoRoom);
+        }
         let hash = new.block.hash();
         self.keep(new, parent);
-        self.evict();
+        self.evict(hash);
         Ok(if self.side.contains_key(&hash) { Inserted::SideBranch } else { Inserted::NoRoom })
     }
 
@@ -253,6 +265,7 @@ impl Tree {
             disconnected.extend(chain.at(index)?);
         }
 
+        let former = self.tip.block.hash();
         self.tip = new.clone();
         let mut connected = Vec::with_capacity(branch.len() + 1);
         for hash in branch.iter().rev() {
@@ -262,12 +275,12 @@ impl Tree {
         for linked in disconnected.iter().rev() {
             self.keep(linked.clone(), linked.block.parent());
         }
-        self.evict();
+        self.evict(former);
         Ok(Inserted::NewTip(ChangeSet { disconnected, connected }))
     }
 
     fn leaf_key(hash: Hash, side: &Side) -> LeafKey {
-        (side.linked.work, core::cmp::Reverse(side.arrival), hash)
+        (side.linked.work, side.arrival, hash)
     }
 
     fn keep(&mut self, linked: Linked, parent: Option<Hash>) {
@@ -278,7 +291,7 @@ impl Tree {
                 self.leaves.remove(&Self::leaf_key(parent, side));
             }
         }
-        self.side_bytes += linked.block.text().len();
+        self.side_bytes += memory(&linked.block);
         self.arrivals += 1;
         let side = Side { linked, parent, arrival: self.arrivals };
         if !self.children.contains_key(&hash) {
@@ -289,7 +302,7 @@ impl Tree {
 
     fn remove(&mut self, hash: &Hash) -> Option<Linked> {
         let side = self.side.remove(hash)?;
-        self.side_bytes -= side.linked.block.text().len();
+        self.side_bytes -= memory(&side.linked.block);
         self.leaves.remove(&Self::leaf_key(*hash, &side));
         if let Some(parent) = side.parent
             && let Some(count) = self.children.get_mut(&parent)
@@ -305,10 +318,17 @@ impl Tree {
         Some(side.linked)
     }
 
-    fn evict(&mut self) {
+    /// Makes room. `newest` goes last: a branch that comes block by block must get in whatever fills
+    /// the room, or a flood of worthless branches would keep a better chain out.
+    fn evict(&mut self, newest: Hash) {
         while self.side.len() > self.limits.blocks || self.side_bytes > self.limits.bytes {
-            let Some((_, _, hash)) = self.leaves.first().copied() else { break };
+            let others = self.leaves.iter().find(|(_, _, hash)| *hash != newest);
+            let Some((_, _, hash)) = others.or(self.leaves.first()).copied() else { break };
             self.remove(&hash);
         }
     }
+}
+
+fn memory(block: &Block) -> usize {
+    block.text().len() + BLOCK_OVERHEAD_BYTES
 }

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 
 use blocksmith_consensus::block::MAX_BLOCK_BYTES;
 use blocksmith_consensus::json::Value;
+use blocksmith_consensus::transaction::party;
 use blocksmith_consensus::tree::{Inserted, Limits, NotInserted};
 use blocksmith_consensus::{
     Ancestry, Block, ChangeSet, Hash, Invalid, Linked, Malformed, Proof, Rules, Timestamp,
@@ -17,8 +18,8 @@ use crate::orphans::Orphans;
 use crate::peers::{Address, Peers};
 use crate::queue::{Queue, QueueChange};
 
-/// Room that a block keeps for its other fields and the coin, in bytes.
-const BLOCK_OVERHEAD_BYTES: usize = 200_000;
+/// What stands between two transactions of a block.
+const SEPARATOR_BYTES: usize = ", ".len();
 
 /// What a machine starts with, as a store kept it.
 #[derive(Debug)]
@@ -99,7 +100,7 @@ pub enum Verdict {
     SideBranch,
     /// It was known.
     Known,
-    /// It is valid, on the weakest of too many side branches, and was dropped.
+    /// It is valid, on a side branch that there is no room for, and was dropped.
     NoRoom,
     /// Its parent is not known; it waits.
     Orphan,
@@ -349,7 +350,8 @@ impl Machine {
         Ok(match self.tree.insert(checked, chain) {
             Ok(Inserted::NewTip(change)) => {
                 chain.apply(&change)?;
-                let queue = self.queue.follow(&change);
+                let mint = Value::of_canonical(&self.tree.rules().issuance.sender);
+                let queue = self.queue.follow(&change, &party(mint));
                 effects.push(Effect::Commit(change));
                 if !queue.is_empty() {
                     effects.push(Effect::Queue(queue));
@@ -451,10 +453,12 @@ impl Machine {
             Value::of_canonical(recipient),
             Value::of_canonical(&rules.issuance.amount),
         );
-        let mut room = MAX_BLOCK_BYTES - BLOCK_OVERHEAD_BYTES;
-        let waiting = self.queue.iter().take_while(|transaction| {
-            let left = room.checked_sub(transaction.text().len() + 2);
-            room = left.unwrap_or(0);
+        let empty = Block::compose(tip, proof, now, [&coin])?;
+        let mut room = MAX_BLOCK_BYTES - empty.text().len();
+        // One that does not fit waits for another block, and keeps nobody else waiting.
+        let waiting = self.queue.iter().filter(|transaction| {
+            let left = room.checked_sub(transaction.text().len() + SEPARATOR_BYTES);
+            room = left.unwrap_or(room);
             left.is_some()
         });
         let transactions: Vec<_> = waiting.chain([&coin]).collect();

@@ -3,15 +3,27 @@
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
+use blocksmith_consensus::block::MAX_BLOCK_BYTES;
 use blocksmith_consensus::json::Value;
 use blocksmith_consensus::transaction::party;
 use blocksmith_consensus::{Block, ChangeSet, Transaction};
 
-/// The most transactions that are taken in; what a reorg brings back may exceed it.
+/// The most transactions that are taken in; what a reorg brings back may exceed it, up to
+/// [`MAX_RETURNED`].
 pub const MAX_QUEUED: usize = 10_000;
 
 /// The most bytes of their texts together; half of what fits in a block.
 pub const MAX_QUEUED_BYTES: usize = 8_000_000;
+
+/// As many transactions may be in the queue after a reorg; of what it brings back, the latest are
+/// lost first. Without a bound, a miner who drops his own blocks again and again would fill it.
+pub const MAX_RETURNED: usize = 100_000;
+
+/// The most bytes of their texts together.
+pub const MAX_RETURNED_BYTES: usize = 64_000_000;
+
+/// The longest transaction that a reorg brings back, in bytes: one that fits into a block of ours.
+pub const MAX_RETURNED_TRANSACTION_BYTES: usize = MAX_BLOCK_BYTES - 100_000;
 
 /// The first number is in the middle, so that what a reorg brings back fits in front.
 const FIRST_NUMBER: u64 = 1 << 62;
@@ -80,16 +92,16 @@ impl Queue {
 
     /// Follows a change of the best chain: what its new blocks hold leaves the queue, and what only
     /// its dropped blocks held comes back, in front. Repeated transactions can have the same text,
-    /// so both are differences of multisets.
-    pub(crate) fn follow(&mut self, change: &ChangeSet) -> QueueChange {
+    /// so both are differences of multisets. `mint` is the party that coins come from.
+    pub(crate) fn follow(&mut self, change: &ChangeSet, mint: &str) -> QueueChange {
         let mut outcome = QueueChange::default();
         if self.in_order.is_empty() && change.disconnected.is_empty() {
             return outcome;
         }
         let mut dropped: Vec<_> =
-            change.disconnected.iter().rev().flat_map(|linked| payments(&linked.block)).collect();
+            change.disconnected.iter().rev().flat_map(|l| payments(&l.block, mint)).collect();
         let mut connected: BTreeMap<Transaction, usize> = BTreeMap::new();
-        for payment in change.connected.iter().flat_map(|linked| payments(&linked.block)) {
+        for payment in change.connected.iter().flat_map(|l| payments(&l.block, mint)) {
             *connected.entry(payment).or_default() += 1;
         }
         dropped.retain(|payment| match connected.get_mut(payment) {
@@ -108,6 +120,16 @@ impl Queue {
                 outcome.removed.push(number);
             }
         }
+        let (mut count, mut bytes) = (self.len(), self.bytes);
+        dropped.retain(|payment| {
+            let length = payment.text().len();
+            let fits = length <= MAX_RETURNED_TRANSACTION_BYTES
+                && count < MAX_RETURNED
+                && bytes + length <= MAX_RETURNED_BYTES;
+            count += usize::from(fits);
+            bytes += if fits { length } else { 0 };
+            fits
+        });
         let first = self.in_order.first_key_value().map_or(FIRST_NUMBER, |(first, _)| *first);
         for (offset, transaction) in dropped.into_iter().rev().enumerate() {
             let number = first - 1 - offset as u64;
@@ -118,10 +140,10 @@ impl Queue {
     }
 }
 
-/// A block's transactions without its coin, which is the last one when it comes from "0".
-fn payments(block: &Block) -> Vec<Transaction> {
+/// A block's transactions without its coin, which is the last one when it comes from `mint`.
+fn payments(block: &Block, mint: &str) -> Vec<Transaction> {
     let mut all: Vec<_> = block.view().transactions().collect();
-    let is_coin = |value: &Value<'_>| value.get("sender").is_some_and(|from| party(from) == "0");
+    let is_coin = |value: &Value<'_>| value.get("sender").is_some_and(|from| party(from) == mint);
     if all.last().is_some_and(is_coin) {
         all.pop();
     }

@@ -94,7 +94,7 @@ impl Fault {
         let invalid = |invalid: &Invalid| match invalid {
             Invalid::Genesis { .. } => "genesis",
             Invalid::Index { .. } => "index",
-            Invalid::PreviousHash { .. } => "previous_hash",
+            Invalid::PreviousHash { .. } | Invalid::NoHash { .. } => "previous_hash",
             Invalid::Proof { .. } => "proof",
         };
         match self {

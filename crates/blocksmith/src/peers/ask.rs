@@ -175,7 +175,7 @@ async fn python(network: &Network, peer: &Peer, closely: bool) -> Result<(u64, H
 fn of_page(text: &[u8]) -> Result<Block, Malformed> {
     let text = json::canonical(text)?;
     let block = Value::of_canonical(&text).get("block");
-    Block::of_canonical(block.ok_or(Malformed::Missing { field: "block" })?.text())
+    Block::of_canonical(block.ok_or(Malformed::Missing { index: None, field: "block" })?.text())
 }
 
 /// Takes a peer's blocks from the lowest on, leaves out those that we have, and hands in the rest:

@@ -91,6 +91,15 @@ pub enum StoreError {
         /// What the system says.
         error: std::io::Error,
     },
+    /// What is in the directory can't be opened.
+    #[error("the data in {} can't be opened: {error}; choose another directory with --data-dir, or \
+        fill this one anew with chain import", .dir.display())]
+    Unopened {
+        /// The directory.
+        dir: PathBuf,
+        /// What the database says.
+        error: redb::Error,
+    },
     /// What is read is not what was written.
     #[error("the store is damaged: {0}; chain import builds a new one from an export")]
     Damaged(String),
@@ -147,7 +156,7 @@ impl Store {
                     .map_err(|error| StoreError::Directory { dir: dir.into(), error })?;
                 builder.create(dir.join(FILE)).map_err(|error| match error {
                     DatabaseError::DatabaseAlreadyOpen => StoreError::InUse { dir: dir.into() },
-                    error => error.into(),
+                    error => StoreError::Unopened { dir: dir.into(), error: error.into() },
                 })?
             }
             None => builder.create_with_backend(redb::backends::InMemoryBackend::new())?,
@@ -200,7 +209,7 @@ impl Store {
             if let Some(found_id) = found_id.filter(|found| *found != chain_id) {
                 let found = found_rules.unwrap_or(found_id);
                 let expected = if found == rules_text {
-                    format!("{rules_text}, but another genesis or coin rule ({chain_id})")
+                    format!("{rules_text}, but another genesis or puzzle ({chain_id})")
                 } else {
                     rules_text
                 };
