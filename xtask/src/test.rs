@@ -4,7 +4,7 @@ use std::io::{BufRead as _, BufReader};
 use std::process::{Command, ExitCode, Stdio};
 
 use crate::python;
-use crate::run::{Profile, cargo, command, program, show, succeed};
+use crate::run::{cargo, command, show, succeed, target};
 
 /// Passed and failed tests.
 #[derive(Default, Clone, Copy)]
@@ -29,7 +29,6 @@ pub(crate) fn run(long: bool) -> Result<ExitCode, String> {
     succeed(cargo().args(["fmt", "--all", "--check"]))?;
     let mut count = Count::default();
     let mut failures = Vec::new();
-    let program = program(Profile::Dev)?;
 
     let mut rust = cargo();
     rust.args(["test", "--workspace", "--locked", "--no-fail-fast"]);
@@ -48,7 +47,8 @@ pub(crate) fn run(long: bool) -> Result<ExitCode, String> {
 
     let mut interop = command(python::interpreter()?);
     interop.args(["-m", "pytest", "--quiet", "-p", "no:cacheprovider", "tests/interop"]);
-    interop.env("BLOCKSMITH", program);
+    // Building it for the tests above built the program too.
+    interop.env("BLOCKSMITH", target().join("debug").join("blocksmith"));
     count_tests(&mut interop, long, &mut count, &mut failures);
 
     if let Ok(true) = command("cargo-deny").arg("--version").output().map(|o| o.status.success()) {

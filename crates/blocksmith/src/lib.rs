@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod chain;
+pub mod client;
 pub mod cmd;
 pub mod config;
 pub mod http;

@@ -59,7 +59,7 @@ pub(super) struct Http {
 
 impl Http {
     pub(super) fn new(listen: Option<Address>) -> Self {
-        let client = Client::builder()
+        let client = crate::client::builder()
             .no_proxy()
             .redirect(redirect::Policy::none())
             .connect_timeout(CONNECT_TIME)

@@ -99,7 +99,8 @@ impl Node {
         let serving = tokio::spawn(http::serve(listener, handle.clone(), async {
             let _ = stopped.await;
         }));
-        let client = Client::builder().timeout(Duration::from_secs(60)).build().unwrap();
+        let client =
+            blocksmith::client::builder().timeout(Duration::from_secs(60)).build().unwrap();
         Self { url, handle, orders: Some(orders), stop: Some(stop), serving, client }
     }
 

@@ -71,7 +71,7 @@ pub(super) async fn fetch(url: &str) -> anyhow::Result<Vec<u8>> {
         url: full.to_string(),
         error: format!("{:#}", anyhow::Error::from(error.without_url())),
     };
-    let client = reqwest::Client::builder()
+    let client = crate::client::builder()
         .no_proxy()
         .connect_timeout(CONNECT_TIME)
         .read_timeout(SILENCE_TIME)

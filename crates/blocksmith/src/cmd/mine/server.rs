@@ -210,7 +210,7 @@ impl Server {
     /// # Errors
     /// That the system lets nobody ask.
     pub(super) fn new(base: Url, recipient: String) -> reqwest::Result<Self> {
-        let mut client = reqwest::Client::builder()
+        let mut client = crate::client::builder()
             .user_agent(concat!("blocksmith/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT_TIME)
             .timeout(ANSWER_TIME)
