@@ -84,7 +84,11 @@ class SlowPeer:
             connection.close()
 
 
+_taken = []  # ports that nobody else can get, since they are bound, and that nobody answers on
+
+
 def dead_peer():
-    """The address of nobody: a port that was free a moment ago."""
-    with socket.create_server(("127.0.0.1", 0)) as unused:
-        return f"http://127.0.0.1:{unused.getsockname()[1]}"
+    """The address of nobody, another one each time."""
+    _taken.append(socket.socket())
+    _taken[-1].bind(("127.0.0.1", 0))
+    return f"http://127.0.0.1:{_taken[-1].getsockname()[1]}"

@@ -51,8 +51,11 @@ pub(crate) fn succeed(command: &mut Command) -> Result<(), String> {
 
 /// A command as it would be typed.
 pub(crate) fn show(command: &Command) -> String {
-    let words = [command.get_program()].into_iter().chain(command.get_args());
-    let words: Vec<_> = words
+    let program = Path::new(command.get_program());
+    let program = program.file_name().unwrap_or(program.as_os_str());
+    let words: Vec<_> = [program]
+        .into_iter()
+        .chain(command.get_args())
         .map(|word| {
             let word = Path::new(word);
             // Paths of this machine would only distract.
