@@ -2,7 +2,7 @@
 
     verify.py EXAMPLE BLOCKSMITH [--blocks N] [--zeros N] [--rounds N]
 
-EXAMPLE is the built `verify_speed` example, BLOCKSMITH the built program; `cargo xtask bench verify`
+EXAMPLE is the built `verify_speed` example, BLOCKSMITH the built program; `cargo xtask bench`
 builds and passes both. Each round times, one after the other: the loop of the course's nodes over a
 chain that is parsed already; our library from the chain's JSON text to the verdict, on one thread
 and on all; and `blocksmith chain verify FILE`, from starting the process to its end. A ratio is taken

@@ -54,5 +54,7 @@ fn demo(words: &[String]) -> Result<ExitCode, String> {
         .args(words)
         .status()
         .map_err(|error| format!("{} does not start: {error}", program.display()))?;
-    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    // Ended by a signal, it has no code.
+    let code = status.code().and_then(|code| u8::try_from(code).ok());
+    Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
 }

@@ -14,9 +14,10 @@ struct Count {
 }
 
 /// What the long form raises, by the names that the tests read.
-const LONG: [(&str, &str); 4] = [
+const LONG: [(&str, &str); 5] = [
     ("BLOCKSMITH_JSON_CASES", "1000000"),
     ("BLOCKSMITH_MODEL_STEPS", "1000000"),
+    ("BLOCKSMITH_STORE_STEPS", "500000"),
     ("BLOCKSMITH_KILLS", "200"),
     ("PROPTEST_CASES", "4096"),
 ];
@@ -53,6 +54,8 @@ pub(crate) fn run(long: bool) -> Result<ExitCode, String> {
 
     if let Ok(true) = command("cargo-deny").arg("--version").output().map(|o| o.status.success()) {
         succeed(command("cargo-deny").args(["check", "licenses", "bans", "sources"]))?;
+    } else {
+        eprintln!("cargo-deny is not installed: licences and sources were not looked at");
     }
 
     for failure in &failures {

@@ -5,8 +5,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use blocksmith_consensus::Rules;
+use blocksmith_consensus::json::push_string;
 use etcetera::BaseStrategy as _;
 use serde::Deserialize;
+
+use crate::chain::{Chain, ChainError};
 
 /// The port of the course's nodes.
 pub const DEFAULT_PORT: u16 = 5000;
@@ -36,6 +39,37 @@ pub struct File {
     pub peers: Option<Vec<String>>,
     /// Who gets the coins that the node mines.
     pub id: Option<String>,
+}
+
+impl File {
+    /// The chain to run, given what the command line and the environment say.
+    ///
+    /// # Errors
+    /// That there is no such chain, or what is wrong with its file.
+    pub fn chain(&self, name: Option<&str>, zeros: Option<u8>) -> Result<Chain, ChainError> {
+        // The file's zeros are those of the file's chain.
+        let zeros = zeros.or(if name.is_none() { self.zeros } else { None });
+        Chain::load(name.or(self.chain.as_deref()).unwrap_or(DEFAULT_CHAIN), zeros)
+    }
+}
+
+/// The most bytes of an id, as JSON.
+pub const MAX_ID_BYTES: usize = 256;
+
+/// Who gets coins, as a command line names them.
+///
+/// # Errors
+/// That the text is too long for a coin, or would break the lines that it is printed in.
+pub fn id(text: &str) -> Result<String, String> {
+    let mut json = String::new();
+    push_string(&mut json, text);
+    if text.is_empty() || json.len() > MAX_ID_BYTES || text.contains(char::is_control) {
+        return Err(format!(
+            "an id is one line of text, at most {MAX_ID_BYTES} bytes long as JSON; this one has {}",
+            json.len()
+        ));
+    }
+    Ok(text.into())
 }
 
 /// Reads the settings file: the one that was named, which must exist, or the usual one, if it does.

@@ -175,7 +175,7 @@ fn exit_codes_tell_what_kind_of_failure_it_is() {
     assert_eq!(run(&["chain", "verify", &file, "--tip", "6d6a"]).0, 2);
     assert_eq!(run(&["chain", "verify", &file, "--zeros", "65"]).0, 2);
     assert_eq!(run(&["chain", "verify"]).0, 2);
-    assert_eq!(run(&["chain", "verify", &file, "--chain", "nowhere"]).0, 1);
+    assert_eq!(run(&["chain", "verify", &file, "--chain", "nowhere"]).0, 2);
     let nothing = path(&dir, "nothing");
     let (code, _, err) = run(&["chain", "export", "--data-dir", &nothing]);
     assert_eq!(code, 1);
@@ -277,7 +277,8 @@ async fn a_data_directory_in_use_is_left_alone() {
     let chain = Chain::load("lecture", None).expect("a preset");
     let data_dir = Some(dir.path().join("data"));
     let data = path(&dir, "data");
-    let options = Options { chain, data_dir, node_id: None, own_addresses: vec![] };
+    let options =
+        Options { chain, data_dir, node_id: None, keep_peers: true, own_addresses: vec![] };
     let (_handle, _orders) = start(options).expect("a node");
     let file = write(&dir, "notes", NOTES);
     for arguments in [

@@ -21,6 +21,7 @@ fn start(rules: Rules, dir: Option<&Path>) -> Started {
         chain: Chain { rules, dialect: Dialect::Notes },
         data_dir: dir.map(Path::to_path_buf),
         node_id: None,
+        keep_peers: true,
         own_addresses: Vec::new(),
     })
 }
@@ -176,6 +177,7 @@ async fn an_id_given_once_is_kept() {
         chain: Chain { rules: easy(), dialect: Dialect::Notes },
         data_dir: Some(dir.path().to_path_buf()),
         node_id: node_id.map(str::to_string),
+        keep_peers: true,
         own_addresses: Vec::new(),
     };
     for (given, expected) in

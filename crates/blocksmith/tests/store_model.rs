@@ -20,7 +20,7 @@ use futures_util::future::join_all;
 use random::{Random, setting};
 use tokio::sync::mpsc::UnboundedReceiver;
 
-const STEPS: u64 = 12_000;
+const STEPS: u64 = 50_000;
 const SEED: u64 = 28_441;
 
 /// Operations that are under way at the same time.
@@ -40,6 +40,7 @@ fn open(rules: &Rules, dir: &Path) -> (Handle, UnboundedReceiver<Order>) {
         chain: Chain { rules: rules.clone(), dialect: Dialect::Notes },
         data_dir: Some(dir.to_path_buf()),
         node_id: None,
+        keep_peers: true,
         own_addresses: Vec::new(),
     };
     let began = Instant::now();

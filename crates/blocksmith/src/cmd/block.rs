@@ -1,6 +1,6 @@
 //! `blocksmith block`: what can be said of a block's text alone.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -47,7 +47,11 @@ pub fn run(args: BlockArgs) -> anyhow::Result<ExitCode> {
     for file in &args.files {
         let input = open(file)?;
         let good = if args.lines { hash_lines(input, &mut out) } else { hash_one(input, &mut out) };
-        all_good &= good.with_context(|| format!("{} can't be hashed", file.display()))?;
+        all_good &= match good {
+            // Whoever reads has what they wanted, as `head` does.
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(ExitCode::SUCCESS),
+            good => good.with_context(|| format!("{} can't be hashed", file.display()))?,
+        };
     }
     Ok(if all_good { ExitCode::SUCCESS } else { ExitCode::from(exit::FAILURE) })
 }

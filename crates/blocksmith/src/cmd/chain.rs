@@ -72,9 +72,7 @@ struct Which {
 
 impl Which {
     fn load(&self, file: &config::File) -> anyhow::Result<Chain> {
-        let name = self.chain.as_deref().or(file.chain.as_deref());
-        let zeros = self.zeros.or(file.zeros);
-        Ok(Chain::load(name.unwrap_or(config::DEFAULT_CHAIN), zeros)?)
+        Ok(file.chain(self.chain.as_deref(), self.zeros)?)
     }
 }
 
@@ -111,7 +109,7 @@ impl Data {
 #[derive(Debug, clap::Args)]
 struct Kept {
     /// A running node, as in http://localhost:5000
-    #[arg(value_name = "URL", conflicts_with = "data_dir")]
+    #[arg(value_name = "URL")]
     url: Option<String>,
     #[command(flatten)]
     data: Data,

@@ -22,7 +22,7 @@ use super::node::{Running, start, stop_on_signal, until};
 use crate::chain::{Chain, describe};
 use crate::config::{DEFAULT_CHAIN, DEFAULT_PORT};
 use crate::mining::next_block;
-use crate::service::Stopped;
+use crate::service::{Options, Stopped};
 
 /// The most nodes: each has a thread and a port of its own.
 const MAX_NODES: u16 = 32;
@@ -58,10 +58,10 @@ pub struct DevArgs {
     #[arg(long, value_name = "P", default_value_t = DEFAULT_PORT)]
     port: u16,
     /// The chain: lecture, course, dvf, or a chain file
-    #[arg(long, value_name = "NAME", default_value = DEFAULT_CHAIN)]
+    #[arg(long, value_name = "NAME", env = "BLOCKSMITH_CHAIN", default_value = DEFAULT_CHAIN)]
     chain: String,
     /// How many zero digits a proof must show [default: the chain's]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=64))]
+    #[arg(long, value_name = "N", env = "BLOCKSMITH_ZEROS", value_parser = clap::value_parser!(u8).range(0..=64))]
     zeros: Option<u8>,
     /// Where to keep the chains [default: nowhere, all is gone at the end]
     #[arg(long, value_name = "DIR")]
@@ -88,7 +88,15 @@ pub async fn run(args: DevArgs) -> anyhow::Result<ExitCode> {
     for (at, listener) in listeners.into_iter().enumerate() {
         let others = addresses.iter().filter(|&other| *other != addresses[at]).cloned().collect();
         let dir = args.data_dir.as_ref().map(|dir| dir.join(format!("node-{}", at + 1)));
-        nodes.push(start(chain.clone(), dir, None, listener, others, ended.clone()).await?);
+        let options = Options {
+            chain: chain.clone(),
+            data_dir: dir,
+            node_id: None,
+            // Where the nodes of an earlier run were, nobody may be now.
+            keep_peers: false,
+            own_addresses: Vec::new(),
+        };
+        nodes.push(start(options, listener, others, ended.clone()).await?);
     }
     let rules = chain.rules;
     let mut network = Network::new(nodes);

@@ -2,8 +2,10 @@
 
 use std::process::ExitCode;
 
+use blocksmith_node::BadAddress;
 use clap::{Parser, Subcommand};
 
+use crate::chain::ChainError;
 use crate::service::StoreError;
 
 pub mod block;
@@ -61,11 +63,12 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
 
 /// The exit code that an error stands for.
 pub fn exit_code(error: &anyhow::Error) -> ExitCode {
-    if error.is::<chain::Unreachable>() {
-        return ExitCode::from(exit::UNREACHABLE);
-    }
+    let is_usage = error.is::<BadAddress>()
+        || matches!(error.downcast_ref(), Some(ChainError::Unknown(_) | ChainError::Zeros { .. }));
     ExitCode::from(match error.downcast_ref::<StoreError>() {
         Some(StoreError::InUse { .. }) => exit::IN_USE,
+        _ if error.is::<chain::Unreachable>() => exit::UNREACHABLE,
+        _ if is_usage => exit::USAGE,
         _ => exit::FAILURE,
     })
 }

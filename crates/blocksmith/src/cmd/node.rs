@@ -1,16 +1,16 @@
 //! `blocksmith node`: one node, until it is told to stop.
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Context as _;
 use blocksmith_node::Address;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::chain::{Chain, describe};
+use crate::chain::describe;
 use crate::service::{Handle, Options};
 use crate::{config, http, mining, peers, service};
 
@@ -18,7 +18,7 @@ use crate::{config, http, mining, peers, service};
 #[derive(Debug, clap::Args)]
 pub struct NodeArgs {
     /// The port to listen on, as in the lecture [default: 5000; 0 takes a free one]
-    #[arg(value_name = "PORT", conflicts_with = "port_flag")]
+    #[arg(value_name = "PORT")]
     port: Option<u16>,
     /// The same, by name
     #[arg(long = "port", value_name = "PORT", env = "BLOCKSMITH_PORT", id = "port_flag")]
@@ -35,11 +35,11 @@ pub struct NodeArgs {
     /// The address to listen on; 0.0.0.0 lets other machines in [default: 127.0.0.1]
     #[arg(long, value_name = "ADDRESS", env = "BLOCKSMITH_BIND")]
     bind: Option<String>,
-    /// A node to keep in touch with; can be given again
+    /// A node to keep in touch with; more with commas or by giving it again
     #[arg(long = "peer", value_name = "URL", env = "BLOCKSMITH_PEERS", value_delimiter = ',')]
     peers: Vec<String>,
     /// Who gets the coins mined here [default: an id made at the first start]
-    #[arg(long, value_name = "NAME", env = "BLOCKSMITH_ID")]
+    #[arg(long, value_name = "NAME", env = "BLOCKSMITH_ID", value_parser = config::id)]
     id: Option<String>,
     /// Mine, too, on all cores
     #[arg(long)]
@@ -68,22 +68,20 @@ impl Running {
     }
 }
 
-/// Starts a node on `listener` and registers `peers`. It ends when `stop` turns true.
+/// Starts a node on `listener`, whose addresses are its own, and registers `peers`. It ends when `stop` turns true.
 ///
 /// # Errors
 /// That the store can't be opened, or the node stopped at once.
 pub async fn start(
-    chain: Chain,
-    data_dir: Option<PathBuf>,
-    node_id: Option<String>,
+    mut options: Options,
     listener: TcpListener,
     peers: Vec<Address>,
     stop: watch::Receiver<bool>,
 ) -> anyhow::Result<Running> {
     let address = listener.local_addr()?;
-    let own_addresses = own_addresses(address);
-    let listen = own_addresses.first().cloned();
-    let (handle, orders) = service::start(Options { chain, data_dir, node_id, own_addresses })?;
+    options.own_addresses.extend(own_addresses(address));
+    let listen = options.own_addresses.first().cloned();
+    let (handle, orders) = service::start(options)?;
     if !peers.is_empty() {
         handle.register(peers).await?;
     }
@@ -169,9 +167,8 @@ pub fn stop_on_signal() -> anyhow::Result<watch::Receiver<bool>> {
 pub async fn run(args: NodeArgs) -> anyhow::Result<ExitCode> {
     let file = config::read(args.config.as_deref())?;
     let port = args.port.or(args.port_flag).or(file.port).unwrap_or(config::DEFAULT_PORT);
+    let chain = file.chain(args.chain.as_deref(), args.zeros)?;
     let bind = args.bind.or(file.bind).unwrap_or_else(|| config::DEFAULT_BIND.into());
-    let name = args.chain.or(file.chain).unwrap_or_else(|| config::DEFAULT_CHAIN.into());
-    let chain = Chain::load(&name, args.zeros.or(file.zeros))?;
     let peers = if args.peers.is_empty() { file.peers.unwrap_or_default() } else { args.peers };
     let peers = peers.iter().map(|peer| peer.parse()).collect::<Result<Vec<Address>, _>>()?;
     let data_dir = match args.data_dir.or(file.data_dir) {
@@ -179,14 +176,28 @@ pub async fn run(args: NodeArgs) -> anyhow::Result<ExitCode> {
         None => config::default_data_dir(&chain.rules, port)?,
     };
 
+    let id = match (args.id, file.id) {
+        (None, Some(id)) => Some(config::id(&id).map_err(anyhow::Error::msg)?),
+        (id, _) => id,
+    };
+
     let stop = stop_on_signal()?;
-    let listener = TcpListener::bind((bind.as_str(), port)).await.with_context(|| {
-        format!("can't listen on {bind}:{port}; is another node there? Choose another port, or 0 for any")
+    let listener = TcpListener::bind((bind.as_str(), port)).await.map_err(|error| {
+        let way_out = match error.kind() {
+            ErrorKind::AddrInUse => "is another node there? Choose another port, or 0 for any",
+            _ => "--bind takes an address of this machine, like 127.0.0.1 or 0.0.0.0",
+        };
+        anyhow::Error::new(error).context(format!("can't listen on {bind}:{port}; {way_out}"))
     })?;
     let rules = describe(&chain.rules);
-    let node =
-        start(chain, Some(data_dir.clone()), args.id.or(file.id), listener, peers, stop.clone())
-            .await?;
+    let options = Options {
+        chain,
+        data_dir: Some(data_dir.clone()),
+        node_id: id,
+        keep_peers: true,
+        own_addresses: Vec::new(),
+    };
+    let node = start(options, listener, peers, stop.clone()).await?;
     println!("Running on http://{} (press Ctrl-C to stop)", node.address);
     let standing = node.handle.standing();
     eprintln!(

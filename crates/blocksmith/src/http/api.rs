@@ -14,8 +14,8 @@ use serde::Deserialize;
 use super::answer::{self, Object, array, quoted};
 use super::body::{Json, apart};
 use super::fault::Fault;
-use super::lecture::MAX_RECIPIENT_BYTES;
 use super::{App, Caller, aside, log_malformed, log_verdict};
+use crate::config::MAX_ID_BYTES;
 use crate::service::{Stopped, StoreError};
 
 /// The most blocks or headers of a page.
@@ -131,8 +131,8 @@ pub(super) async fn work(
 fn recipient_json(recipient: &str) -> Result<String, String> {
     let json = quoted(recipient);
     match json.len() {
-        found if found > MAX_RECIPIENT_BYTES => Err(format!(
-            "the recipient has {found} bytes as JSON; at most {MAX_RECIPIENT_BYTES} are taken"
+        found if found > MAX_ID_BYTES => Err(format!(
+            "the recipient has {found} bytes as JSON; at most {MAX_ID_BYTES} are taken"
         )),
         _ => Ok(json),
     }

@@ -14,13 +14,11 @@ use super::body::{Json, apart, start_of};
 use super::fault::Fault;
 use super::{App, Caller, chain as whole, log_malformed, log_verdict};
 use crate::chain::Dialect;
+use crate::config::MAX_ID_BYTES;
 use crate::mining;
 
 /// How long `GET /mine` searches, waiting for its turn included.
 const SEARCH_TIME: Duration = Duration::from_secs(120);
-
-/// The longest recipient of a coin, as JSON.
-pub(super) const MAX_RECIPIENT_BYTES: usize = 256;
 
 pub(super) async fn chain(State(app): State<App>) -> Result<Response, Fault> {
     whole::document(&app, r#"{"chain": ["#, |length| format!(r#"], "length": {length}}}"#)).await
@@ -78,8 +76,8 @@ fn recipient(id: Value<'_>) -> Result<String, Fault> {
         return Err(Fault::bad(format!("an id is a text or a whole number, not {found}")));
     }
     match id.text().len() {
-        found if found > MAX_RECIPIENT_BYTES => Err(Fault::bad(format!(
-            "the id has {found} bytes as JSON; at most {MAX_RECIPIENT_BYTES} are taken"
+        found if found > MAX_ID_BYTES => Err(Fault::bad(format!(
+            "the id has {found} bytes as JSON; at most {MAX_ID_BYTES} are taken"
         ))),
         _ => Ok(id.text().into()),
     }

@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{ConnectInfo, Request, State};
+use axum::http::header::ALLOW;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
@@ -75,7 +76,8 @@ pub fn router(handle: Handle) -> Router {
         .route("/api/v1/blocks/{id}", get(api::block))
         .route("/api/v1/peers", get(api::peers).post(lecture::register))
         .layer(middleware::from_fn(in_time))
-        .route("/mine", get(lecture::mine))
+        // Looking must not mine.
+        .route("/mine", get(lecture::mine).head(async || ([(ALLOW, "GET, POST")], Fault::Method)))
         .fallback(async || Fault::NoSuchCall)
         .method_not_allowed_fallback(async || Fault::Method)
         .layer(CatchPanicLayer::custom(|_| Fault::Panic.into_response()))

@@ -27,6 +27,8 @@ pub struct Options {
     pub data_dir: Option<PathBuf>,
     /// Who gets the coins that are mined without naming anybody; the store's own id if `None`.
     pub node_id: Option<String>,
+    /// Whether the peers of earlier runs are still some.
+    pub keep_peers: bool,
     /// The addresses under which this node is reached, so that it does not register itself.
     pub own_addresses: Vec<Address>,
 }
@@ -40,11 +42,12 @@ pub fn start(options: Options) -> Result<(Handle, mpsc::UnboundedReceiver<Order>
     let rules = Arc::new(chain.rules.clone());
     let (store, kept) =
         store::Store::open(options.data_dir.as_deref(), &rules, options.node_id, now())?;
+    let peers = if options.keep_peers { kept.peers } else { store.forget(&kept.peers)? };
     let machine = Machine::new(Start {
         rules,
         tip: kept.tip,
         queue: kept.queue,
-        peers: kept.peers,
+        peers,
         own_addresses: options.own_addresses,
         limits: Limits::default(),
     });

@@ -254,6 +254,16 @@ impl Store {
         Ok(Kept { tip, queue, peers, node_id })
     }
 
+    /// Forgets peers; nobody is left.
+    pub(crate) fn forget(&self, peers: &[Address]) -> Result<Vec<Address>, StoreError> {
+        let mut writer = self.write()?;
+        for peer in peers {
+            writer.remove_peer(peer)?;
+        }
+        writer.commit()?;
+        Ok(Vec::new())
+    }
+
     /// A view of what is durable now, undisturbed by later writes.
     pub(crate) fn read(&self) -> Result<Snapshot, StoreError> {
         let transaction = self.database.begin_read()?;

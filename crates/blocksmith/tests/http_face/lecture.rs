@@ -291,6 +291,10 @@ async fn wrong_paths_methods_types_and_bodies_are_answered_as_flask_does() {
             assert_eq!((answer.status, &*answer.kind), (405, kind), "{path}");
             assert_eq!(answer.allow, allow, "{path}");
         }
+        // Looking must not mine.
+        let looked = node.send(Method::HEAD, "/mine").await;
+        assert_eq!((looked.status, &*looked.allow), (405, "GET, POST"));
+        assert_eq!(node.tip().index(), 1);
         for path in
             ["/mine", "/transactions/new", "/nodes/register", "/new", "/nodes/new", "/block/new"]
         {

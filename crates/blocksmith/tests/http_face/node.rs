@@ -90,6 +90,7 @@ impl Node {
             chain,
             data_dir: None,
             node_id: Some("00341426854640f596f4ba49a64f7c5a".into()),
+            keep_peers: true,
             own_addresses: Vec::new(),
         })
         .unwrap();

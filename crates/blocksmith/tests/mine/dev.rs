@@ -98,6 +98,8 @@ fn with_a_data_directory_the_chain_goes_on_and_is_locked() {
         let lines = dev.rest();
         let block = lines.iter().find(|line| line.starts_with("block ")).unwrap();
         assert!(block.starts_with(&format!("block {first} ")), "{block}");
+        // Where the nodes of the first run were, nobody is asked any more.
+        assert!(!dev.stderr().contains("can't be reached"), "{}", dev.stderr());
     }
     let mut dev = Program::start(&args[..5].iter().chain(&args[7..]).copied().collect::<Vec<_>>());
     urls(&mut dev, 2);

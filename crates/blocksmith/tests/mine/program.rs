@@ -38,8 +38,14 @@ impl Program {
 
     /// With a folder of the user's own.
     pub(crate) fn start_in(home: &Path, args: &[&str]) -> Self {
+        Self::start_with(home, &[], args)
+    }
+
+    /// With settings in the environment, too.
+    pub(crate) fn start_with(home: &Path, environment: &[(&str, &str)], args: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_blocksmith"))
             .args(args)
+            .envs(environment.iter().copied())
             .env("HOME", home)
             .env("XDG_DATA_HOME", home)
             .stdin(Stdio::null())

@@ -43,9 +43,6 @@ const ENOUGH_PROOFS: usize = 8;
 /// The file in which the miner's id is kept.
 const ID_FILE: &str = "miner-id";
 
-/// The longest id in that file, in bytes.
-const MAX_ID_BYTES: usize = 200;
-
 /// Mine coins on a node.
 #[derive(Debug, clap::Args)]
 pub struct MineArgs {
@@ -53,7 +50,7 @@ pub struct MineArgs {
     #[arg(value_name = "URL", default_value = "http://127.0.0.1:5000", value_parser = server::parse_url)]
     url: Url,
     /// Who gets the coins [default: an id made once and kept]
-    #[arg(long, value_name = "NAME", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    #[arg(long, value_name = "NAME", env = "BLOCKSMITH_ID", value_parser = config::id)]
     id: Option<String>,
     /// Stop after so many coins
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
@@ -125,10 +122,8 @@ fn id_in(dir: &Path) -> anyhow::Result<String> {
     let path = dir.join(ID_FILE);
     let read = || match std::fs::read_to_string(&path) {
         Ok(text) => {
-            let id = text.trim();
-            let fits = !id.is_empty() && id.len() <= MAX_ID_BYTES && !id.contains('\n');
-            fits.then(|| Some(id.to_string()))
-                .with_context(|| format!("{} does not hold an id in one line", path.display()))
+            let id = config::id(text.trim()).map_err(anyhow::Error::msg);
+            id.map(Some).with_context(|| format!("{} holds no id", path.display()))
         }
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error).with_context(|| format!("{} can't be read", path.display())),

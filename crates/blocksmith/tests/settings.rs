@@ -1,0 +1,80 @@
+//! Where a node's settings come from, and what happens to those that make no sense.
+
+#[expect(dead_code, reason = "what miners print is looked at elsewhere")]
+#[path = "mine/program.rs"]
+mod program;
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use program::Program;
+
+/// A node's start-up line, which names its chain and its id.
+fn started(home: &Path, environment: &[(&str, &str)], args: &[&str]) -> String {
+    let mut all = vec!["node", "--data-dir", home.to_str().unwrap()];
+    all.extend(args);
+    let mut node = Program::start_with(home, environment, &all);
+    node.until_so("Running on", |line| line.starts_with("Running on http://127.0.0.1:"));
+    program::wait_until("the start-up line", || node.stderr().contains("data in"));
+    node.terminate();
+    assert_eq!(node.wait().code(), Some(0), "{}", node.stderr());
+    node.stderr()
+}
+
+fn refused(args: &[&str]) -> (Option<i32>, String) {
+    let Output { status, stderr, .. } =
+        Command::new(env!("CARGO_BIN_EXE_blocksmith")).args(args).output().unwrap();
+    (status.code(), String::from_utf8(stderr).unwrap())
+}
+
+#[test]
+fn a_flag_comes_before_the_environment_and_that_before_the_file() {
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("settings.toml");
+    std::fs::write(&file, "port = 0\nid = \"from-file\"\n").unwrap();
+    let config = file.to_str().unwrap();
+    let from_file = started(home.path(), &[("BLOCKSMITH_CONFIG", config)], &[]);
+    assert!(from_file.contains("node id from-file;"), "{from_file}");
+    let environment = [("BLOCKSMITH_CONFIG", config), ("BLOCKSMITH_ID", "from-environment")];
+    let from_environment = started(home.path(), &environment, &[]);
+    assert!(from_environment.contains("node id from-environment;"), "{from_environment}");
+    let from_flag = started(home.path(), &environment, &["--id", "from-flag"]);
+    assert!(from_flag.contains("node id from-flag;"), "{from_flag}");
+}
+
+#[test]
+fn the_port_that_is_typed_comes_before_the_one_in_the_environment() {
+    let home = tempfile::tempdir().unwrap();
+    started(home.path(), &[("BLOCKSMITH_PORT", "1")], &["0"]);
+    started(home.path(), &[("BLOCKSMITH_PORT", "1")], &["--port", "0"]);
+}
+
+#[test]
+fn the_zeros_of_a_settings_file_are_those_of_its_chain() {
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("settings.toml");
+    std::fs::write(&file, "port = 0\nchain = \"course\"\nzeros = 2\n").unwrap();
+    let config = [("BLOCKSMITH_CONFIG", file.to_str().unwrap())];
+    let course = started(&home.path().join("a"), &config, &[]);
+    assert!(course.contains("course with 2 zeros"), "{course}");
+    let lecture = started(&home.path().join("b"), &config, &["--chain", "lecture"]);
+    assert!(lecture.contains("lecture with 4 zeros"), "{lecture}");
+}
+
+#[test]
+fn what_makes_no_sense_is_a_matter_of_usage() {
+    let long = "x".repeat(300);
+    for (args, named) in [
+        (&["node", "--chain", "lectur"][..], "lectur"),
+        (&["node", "--peer", "http://"], "names no peer"),
+        (&["node", "--id", "two\nlines"], "one line"),
+        (&["mine", "--id", &long], "256 bytes"),
+        (&["mine", "--id", ""], "one line"),
+    ] {
+        let (code, said) = refused(args);
+        assert_eq!(code, Some(2), "{args:?}: {said}");
+        assert!(said.contains(named), "{args:?}: {said}");
+    }
+    let (code, said) = refused(&["node", "0", "--bind", "nonsense.invalid"]);
+    assert!(code == Some(1) && said.contains("--bind"), "{said}");
+}
