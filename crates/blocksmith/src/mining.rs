@@ -25,9 +25,8 @@ pub async fn next_block(
         let on = work.on;
         let control = Arc::new(Control::new());
         let _ends_with_us = CancelOnDrop(control.clone());
-        let search = tokio::task::spawn_blocking(move || {
-            Search { job: &work.job, start: 0, threads }.run(&control)
-        });
+        let search =
+            tokio::task::spawn_blocking(move || Search::new(&work.job, 0, threads).run(&control));
         let outcome = tokio::select! {
             outcome = search => outcome.expect("a search does not panic"),
             moved = standing.wait_for(|standing| standing.tip.block.hash() != on) => {

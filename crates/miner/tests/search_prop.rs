@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 
 use blocksmith_consensus::hash::Hash;
 use blocksmith_consensus::job::{Job, Target};
-use blocksmith_miner::search::{Control, MAX_PROOF, Outcome, Search};
+use blocksmith_miner::search::{Backend, Control, MAX_PROOF, Outcome, Search};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
@@ -15,11 +15,15 @@ fn naive(job: &Job<'_>, start: u64, last: u64) -> Option<u64> {
     (start..=last).find(|proof| job.accepts(proof.to_string()))
 }
 
-fn run(job: &Job<'_>, start: u64, threads: usize) -> (Outcome, u64) {
+fn backends() -> impl Iterator<Item = Backend> {
+    Backend::ALL.iter().copied().filter(|backend| backend.is_available())
+}
+
+fn run(backend: Backend, job: &Job<'_>, start: u64, threads: usize) -> (Outcome, u64) {
     let control = Control::new();
     let threads = NonZeroUsize::new(threads).expect("at least one");
-    let outcome = Search { job, start, threads }.run(&control);
-    (outcome, control.tries())
+    let search = Search::with_backend(backend, job, start, threads).expect("available");
+    (search.run(&control), control.tries())
 }
 
 fn target(bytes: [u8; 32]) -> Target {
@@ -69,27 +73,30 @@ proptest! {
         threads in 1..=4_usize,
     ) {
         let job = Job { prefix: Cow::Owned(prefix), suffix: Cow::Owned(suffix), target };
-        let (outcome, tries) = run(&job, start, threads);
-        match naive(&job, start, MAX_PROOF) {
-            Some(proof) => {
-                let digest = job.digest(proof.to_string());
-                prop_assert_eq!(outcome, Outcome::Found { proof, digest });
-                prop_assert!(tries > proof - start);
-                prop_assert!(threads > 1 || tries == proof - start + 1);
-            }
-            None => {
-                prop_assert_eq!(outcome, Outcome::Exhausted);
-                prop_assert_eq!(tries, MAX_PROOF - start + 1);
+        let lowest = naive(&job, start, MAX_PROOF);
+        for backend in backends() {
+            let (outcome, tries) = run(backend, &job, start, threads);
+            match lowest {
+                Some(proof) => {
+                    let digest = job.digest(proof.to_string());
+                    prop_assert_eq!(outcome, Outcome::Found { proof, digest }, "{}", backend);
+                    prop_assert!(tries > proof - start);
+                    prop_assert!(threads > 1 || tries == proof - start + 1);
+                }
+                None => {
+                    prop_assert_eq!(outcome, Outcome::Exhausted, "{}", backend);
+                    prop_assert_eq!(tries, MAX_PROOF - start + 1);
+                }
             }
         }
     }
 }
 
 /// All proofs in `first..=last`, found one after the other.
-fn hits(job: &Job<'_>, first: u64, last: u64, threads: usize) -> Vec<u64> {
+fn hits(backend: Backend, job: &Job<'_>, first: u64, last: u64, threads: usize) -> Vec<u64> {
     let mut hits = Vec::new();
     let mut start = first;
-    while let (Outcome::Found { proof, .. }, _) = run(job, start, threads) {
+    while let (Outcome::Found { proof, .. }, _) = run(backend, job, start, threads) {
         if proof > last {
             break;
         }
@@ -120,7 +127,10 @@ fn a_million_digests_hit_where_the_rules_say_so() {
                 (start..=last).filter(|proof| job.accepts(proof.to_string())).collect();
             assert!(expected.len() > 10, "a test without hits shows nothing");
             let threads = 1 + i % 2;
-            assert_eq!(hits(&job, start, last, threads), expected, "{prefix}+{suffix} {start}");
+            for backend in backends() {
+                let hits = hits(backend, &job, start, last, threads);
+                assert_eq!(hits, expected, "{backend} {prefix}+{suffix} {start}");
+            }
             digests += 40_000;
         }
     }
@@ -141,8 +151,10 @@ fn whole_blocks_of_a_megabyte_are_hashed_once_or_for_each_try() {
             for start in [0, 96, 99_999_999_990] {
                 let expected = naive(&job, start, MAX_PROOF).expect("one of 16");
                 let digest = job.digest(expected.to_string());
-                let (outcome, _) = run(&job, start, 2);
-                assert_eq!(outcome, Outcome::Found { proof: expected, digest });
+                for backend in backends() {
+                    let (outcome, _) = run(backend, &job, start, 2);
+                    assert_eq!(outcome, Outcome::Found { proof: expected, digest }, "{backend}");
+                }
             }
         }
     }

@@ -6,7 +6,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use blocksmith_consensus::job::{Job, Target};
-use blocksmith_miner::search::{Control, MAX_PROOF, Outcome, Search};
+use blocksmith_miner::search::{
+    Backend, Control, MAX_PROOF, Outcome, Search, Unavailable, UnknownBackend,
+};
 
 fn job(prefix: &str, zeros: u8) -> Job<'_> {
     Job {
@@ -16,11 +18,31 @@ fn job(prefix: &str, zeros: u8) -> Job<'_> {
     }
 }
 
-fn run(job: &Job<'_>, start: u64, threads: usize) -> (Outcome, u64) {
+fn backends() -> impl Iterator<Item = Backend> {
+    Backend::ALL.iter().copied().filter(|backend| backend.is_available())
+}
+
+fn run_with(backend: Backend, job: &Job<'_>, start: u64, threads: usize) -> (Outcome, u64) {
     let control = Control::new();
     let threads = NonZeroUsize::new(threads).expect("at least one");
-    let outcome = Search { job, start, threads }.run(&control);
-    (outcome, control.tries())
+    let search = Search::with_backend(backend, job, start, threads).expect("available");
+    assert_eq!(search.backend(), backend);
+    (search.run(&control), control.tries())
+}
+
+/// With every backend, which agree; more than one thread leave the number of tries open.
+fn run(job: &Job<'_>, start: u64, threads: usize) -> (Outcome, u64) {
+    let portable = run_with(Backend::Portable, job, start, threads);
+    for backend in backends() {
+        let (outcome, tries) = run_with(backend, job, start, threads);
+        assert_eq!(outcome, portable.0, "{backend} from {start}");
+        if threads == 1 || !matches!(outcome, Outcome::Found { .. }) {
+            assert_eq!(tries, portable.1, "{backend} from {start}");
+        } else if let Outcome::Found { proof, .. } = outcome {
+            assert!(tries > proof - start, "{tries} tries leave a gap below {proof}");
+        }
+    }
+    portable
 }
 
 fn found(job: &Job<'_>, proof: u64) -> Outcome {
@@ -103,15 +125,14 @@ fn a_cancelled_search_stops_soon_and_keeps_count() {
         long(Cow::Borrowed(&megabyte[..]), Cow::Borrowed(&b""[..])),
         long(Cow::Borrowed(&b""[..]), Cow::Borrowed(&megabyte[..])),
     ];
-    for job in &jobs {
+    let cases = backends().flat_map(|backend| jobs.iter().map(move |job| (backend, job)));
+    for (backend, job) in cases {
         for threads in [1, 2, 4] {
             let control = Control::new();
             let threads = NonZeroUsize::new(threads).expect("at least one");
+            let search = Search::with_backend(backend, job, 0, threads).expect("available");
             let (outcome, took) = thread::scope(|scope| {
-                let search = scope.spawn(|| {
-                    let outcome = Search { job, start: 0, threads }.run(&control);
-                    (outcome, Instant::now())
-                });
+                let search = scope.spawn(|| (search.run(&control), Instant::now()));
                 thread::sleep(Duration::from_millis(30));
                 assert!(!control.is_cancelled());
                 let asked = Instant::now();
@@ -120,7 +141,9 @@ fn a_cancelled_search_stops_soon_and_keeps_count() {
                 (outcome, ended.saturating_duration_since(asked))
             });
             let (prefix, suffix) = (job.prefix.len(), job.suffix.len());
-            println!("{threads} threads, {prefix}+{suffix} bytes: cancelled within {took:?}");
+            println!(
+                "{backend}, {threads} threads, {prefix}+{suffix} bytes: cancelled within {took:?}"
+            );
             assert_eq!(outcome, Outcome::Cancelled);
             assert!(control.is_cancelled());
             assert!(control.tries() > 0);
@@ -136,7 +159,46 @@ fn a_search_that_is_cancelled_before_it_starts_tries_nothing() {
     let control = Control::new();
     control.cancel();
     for threads in [NonZeroUsize::MIN, NonZeroUsize::new(3).expect("three")] {
-        let outcome = Search { job: &job, start: 0, threads }.run(&control);
+        let outcome = Search::new(&job, 0, threads).run(&control);
         assert_eq!((outcome, control.tries()), (Outcome::Cancelled, 0));
     }
+}
+
+#[test]
+fn a_backend_is_refused_exactly_where_the_processor_lacks_it() {
+    #[cfg(target_arch = "x86_64")]
+    let can = |backend| match backend {
+        Backend::Portable => true,
+        Backend::Avx2 => is_x86_feature_detected!("avx2"),
+        Backend::ShaNi => is_x86_feature_detected!("sha") && is_x86_feature_detected!("sse4.1"),
+    };
+    #[cfg(not(target_arch = "x86_64"))]
+    let can = |backend| backend == Backend::Portable;
+    let job = job("99", 4);
+    for &backend in Backend::ALL {
+        let search = Search::with_backend(backend, &job, 0, NonZeroUsize::MIN);
+        assert_eq!(backend.is_available(), can(backend));
+        match search {
+            Ok(search) => assert_eq!((search.backend(), can(backend)), (backend, true)),
+            Err(refused) => assert_eq!((refused, can(backend)), (Unavailable(backend), false)),
+        }
+    }
+    let search = Search::new(&job, 0, NonZeroUsize::MIN);
+    assert_eq!(search.backend(), Backend::fastest());
+    assert!(Backend::fastest().is_available());
+    let message = Unavailable(Backend::ShaNi).to_string();
+    assert!(message.starts_with("backend sha_ni needs an x86-64 processor with"), "{message}");
+    assert!(message.contains("available here: portable"), "{message}");
+}
+
+#[test]
+fn a_backend_is_read_by_its_name_and_an_unknown_one_gets_the_list() {
+    for &backend in Backend::ALL {
+        assert_eq!(backend.to_string(), backend.name());
+        assert_eq!(backend.name().parse(), Ok(backend));
+    }
+    let unknown = "AVX2".parse::<Backend>();
+    assert_eq!(unknown, Err(UnknownBackend("AVX2".into())));
+    let message = unknown.expect_err("names are in lower case").to_string();
+    assert_eq!(message, r#"no backend is called "AVX2"; there are portable, avx2, sha_ni"#);
 }

@@ -5,8 +5,22 @@
 //! the next. So below the lowest hit nothing is left out, and that hit is the lowest there is,
 //! whatever the threads did meanwhile.
 
+#[cfg(target_arch = "x86_64")]
+#[allow(unsafe_code)] // Calls what only some processors can, and loads eight words at once.
+mod avx2;
+mod backend;
+#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))] // Its kernels are those of x86-64.
+mod lanes;
 mod portable;
+#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))] // For lanes.
+mod rounds;
+#[cfg(target_arch = "x86_64")]
+#[allow(unsafe_code)] // Calls what only some processors can.
+mod sha_ni;
+#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))] // Some of it for lanes.
 mod template;
+#[cfg(test)]
+mod tests;
 
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -15,6 +29,8 @@ use std::thread;
 use blocksmith_consensus::hash::Hash;
 use blocksmith_consensus::job::Job;
 
+use self::backend::Kernel;
+pub use self::backend::{Backend, Unavailable, UnknownBackend};
 use self::template::{Message, Template};
 
 /// The largest proof that is tried: 19 nines, the last number of a length that fits 64 bits whole.
@@ -33,19 +49,15 @@ const RANGE_COMPRESSIONS: u64 = 10_000;
 ///
 /// let target = Target::from_zeros(4);
 /// let job = Job { prefix: Cow::Borrowed(b"99"), suffix: Cow::Borrowed(b""), target };
-/// let search = Search { job: &job, start: 0, threads: NonZeroUsize::MIN };
-/// let outcome = search.run(&Control::new());
+/// let outcome = Search::new(&job, 0, NonZeroUsize::MIN).run(&Control::new());
 /// assert!(matches!(outcome, Outcome::Found { proof: 74_581, .. }));
 /// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Search<'a> {
-    /// What a proof must satisfy.
-    pub job: &'a Job<'a>,
-    /// The first proof that is tried.
-    pub start: u64,
-    /// How many threads share the work. One works on the caller's thread alone, and so do the
-    /// others if the system refuses to start them: the answer never depends on it.
-    pub threads: NonZeroUsize,
+    job: &'a Job<'a>,
+    start: u64,
+    threads: NonZeroUsize,
+    kernel: Kernel,
 }
 
 /// How a search ended.
@@ -97,7 +109,35 @@ impl Control {
     }
 }
 
-impl Search<'_> {
+impl<'a> Search<'a> {
+    /// With the fastest backend that this processor can. `threads` share the work: one works on
+    /// the caller's thread alone, and so do the others if the system refuses to start them; the
+    /// answer never depends on it.
+    pub fn new(job: &'a Job<'a>, start: u64, threads: NonZeroUsize) -> Self {
+        Self::with_backend(Backend::fastest(), job, start, threads)
+            .expect("the fastest backend is one of those available")
+    }
+
+    /// As [`Search::new`], with a certain backend.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`], where this processor lacks what the backend needs.
+    pub fn with_backend(
+        backend: Backend,
+        job: &'a Job<'a>,
+        start: u64,
+        threads: NonZeroUsize,
+    ) -> Result<Self, Unavailable> {
+        let kernel = Kernel::new(backend).ok_or(Unavailable(backend))?;
+        Ok(Self { job, start, threads, kernel })
+    }
+
+    /// How it hashes.
+    pub fn backend(&self) -> Backend {
+        self.kernel.backend()
+    }
+
     /// Searches until a proof is found, `control` is cancelled or no number is left.
     pub fn run(&self, control: &Control) -> Outcome {
         if self.start > MAX_PROOF {
@@ -119,6 +159,7 @@ impl Search<'_> {
 
 /// What the threads of one search share.
 struct Hunt<'a> {
+    kernel: Kernel,
     message: Message<'a>,
     control: &'a Control,
     start: u64,
@@ -137,6 +178,7 @@ impl<'a> Hunt<'a> {
         let tries = (RANGE_COMPRESSIONS / message.compressions()).max(1);
         let stride = 10_u64.pow(tries.ilog10());
         Self {
+            kernel: search.kernel,
             message,
             control,
             start: search.start,
@@ -167,7 +209,7 @@ impl<'a> Hunt<'a> {
                 *template = self.message.template(digits);
             }
             let to = end.min(10_u64.pow(digits as u32));
-            let hit = portable::first_hit(template, from..to);
+            let hit = self.kernel.first_hit(template, from..to);
             let tried = hit.map_or(to, |proof| proof + 1) - from;
             self.control.tries.fetch_add(tried, Relaxed);
             if let Some(proof) = hit {

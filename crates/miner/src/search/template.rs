@@ -10,6 +10,9 @@ use std::ops::Range;
 use blocksmith_consensus::job::Job;
 use sha2::block_api::compress256;
 
+use super::lanes::MAX_REST;
+use super::rounds::{self, Schedule};
+
 /// A SHA-256 state, and a digest as eight big-endian words: those compare like the numbers.
 pub(super) type State = [u32; 8];
 
@@ -75,11 +78,15 @@ impl<'a> Message<'a> {
         bytes[message_end] = 0x80;
         *bytes.last_chunk_mut().expect("a block is longer than a length") =
             message_bits.to_be_bytes();
+        let head_blocks = (end - 1) / BLOCK;
+        let rest = &tail[head_blocks + 1..];
+        let prepared = if rest.len() <= MAX_REST { rest } else { &[] };
         Template {
             midstate: self.midstate,
+            rest_schedules: prepared.iter().map(rounds::schedule).collect(),
             tail,
             digits: start..end,
-            head_blocks: (end - 1) / BLOCK,
+            head_blocks,
             target: self.target,
         }
     }
@@ -96,6 +103,7 @@ pub(super) struct Template {
     /// Where in the tail the digits are.
     digits: Range<usize>,
     head_blocks: usize,
+    rest_schedules: Vec<Schedule>,
     /// The largest digest that counts.
     pub(super) target: State,
 }
@@ -106,9 +114,9 @@ impl Template {
         self.digits.len()
     }
 
-    /// Writes `proof`, which has as many digits as the template.
+    /// Writes `proof`, with zeros before it where it has fewer digits than the template.
     pub(super) fn set(&mut self, mut proof: u64) {
-        debug_assert_eq!(super::digits(proof), self.digits());
+        debug_assert!(super::digits(proof) <= self.digits());
         for digit in self.tail.as_flattened_mut()[self.digits.clone()].iter_mut().rev() {
             *digit = b'0' + (proof % 10) as u8;
             proof /= 10;
@@ -145,5 +153,18 @@ impl Template {
     /// The blocks behind that one, the same for all numbers.
     pub(super) fn rest(&self) -> &[[u8; BLOCK]] {
         &self.tail[self.head_blocks + 1..]
+    }
+
+    /// What the rounds of those blocks add, if there are at most [`MAX_REST`] of them.
+    pub(super) fn rest_schedules(&self) -> &[Schedule] {
+        &self.rest_schedules
+    }
+
+    /// Whether `proof` is valid. It stays written.
+    pub(super) fn is_hit(&mut self, proof: u64) -> bool {
+        self.set(proof);
+        let mut state = self.midstate;
+        compress256(&mut state, &self.tail);
+        state <= self.target
     }
 }

@@ -366,7 +366,7 @@ impl Miner {
         let watched = control.clone();
         let began = Instant::now();
         let searching =
-            tokio::task::spawn_blocking(move || Search { job: &job, start, threads }.run(&control));
+            tokio::task::spawn_blocking(move || Search::new(&job, start, threads).run(&control));
         tokio::pin!(searching);
         let moved = moved(&self.server, kind, work);
         tokio::pin!(moved);

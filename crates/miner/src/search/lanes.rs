@@ -1,0 +1,179 @@
+//! Many messages at a time: what the kernels of [`avx2`](super::avx2) and
+//! [`sha_ni`](super::sha_ni) have in common, all of it safe.
+//!
+//! The numbers of a decade differ in their lowest four digits (fewer in short numbers, or where a
+//! block ends among the digits), which lie in one word of the block or in two neighbours:
+//!
+//! ```text
+//! words of the block   | 0 .. first-1 | first .. last   | last+1 .. 15         |
+//!                      | the same     | + DIGITS[number] | the same             |
+//! rounds               | done once    | in every lane   | words and constants added before |
+//! ```
+//!
+//! A kernel goes through a decade and compares only the first word of each digest with that of the
+//! target. What passes is hashed again by `sha2` and compared whole, here: a kernel that is wrong
+//! can miss a proof, and never makes one up.
+//!
+//! Behind the block with the digits there may be others, the same for all numbers. Their schedules
+//! are prepared once, so that they cost rounds alone. With more than [`MAX_REST`] of them numbers
+//! are so slow that lanes would be left empty, and [`portable`] does the work, over `sha2`.
+//!
+//! A wider backend is a module with a type that only a check of the processor can make, an
+//! implementation of [`Lanes`] for it, and a variant in `Backend` and in `Kernel`; the tests take
+//! it from `Backend::ALL`.
+
+use std::ops::Range;
+
+use super::portable;
+use super::rounds::{self, K, Schedule, small_sigma_0, small_sigma_1};
+use super::template::{State, Template};
+
+/// The most blocks behind that of the last digit that kernels take.
+pub(super) const MAX_REST: usize = 16;
+
+/// The most digits that differ in a decade.
+const MAX_LOW: usize = 4;
+
+/// The most lanes of a kernel; they may reach beyond the last number of a decade.
+const MAX_LANES: usize = 16;
+
+/// For each number of four digits its digits in a byte each, the last in the lowest byte.
+pub(super) static DIGITS: [u32; 10_000 + MAX_LANES] = {
+    let mut table = [0; 10_000 + MAX_LANES];
+    let mut number = 0;
+    while number < 10_000 {
+        let n = number as u32;
+        let digits = [n / 1000, n / 100 % 10, n / 10 % 10, n % 10];
+        table[number] = digits[0] << 24 | digits[1] << 16 | digits[2] << 8 | digits[3];
+        number += 1;
+    }
+    table
+};
+
+/// A backend that tries several numbers at a time.
+pub(super) trait Lanes {
+    /// How many: at most [`MAX_LANES`].
+    const LANES: usize;
+
+    /// The first group of numbers, from the start of `numbers` on in steps of [`Self::LANES`],
+    /// where the first word of a digest is at most that of the target. It may reach beyond the end.
+    fn scan(&self, decade: &Decade, rest: &[Schedule], numbers: Range<usize>)
+    -> Option<Candidates>;
+}
+
+/// Numbers whose digest begins like a hit.
+pub(super) struct Candidates {
+    /// The number of the first lane, in the decade.
+    pub(super) first: usize,
+    /// A bit for each lane, the lowest for the first.
+    pub(super) lanes: u32,
+}
+
+/// The lowest valid proof in `range`, with the same conditions as [`portable::first_hit`].
+pub(super) fn first_hit<L: Lanes>(
+    lanes: &L,
+    template: &mut Template,
+    range: Range<u64>,
+) -> Option<u64> {
+    if template.rest().len() > MAX_REST {
+        return portable::first_hit(template, range);
+    }
+    let span = 10_u64.pow(low_digits(template) as u32);
+    let mut from = range.start;
+    while from < range.end {
+        let zero = from - from % span;
+        let to = range.end.min(zero + span);
+        let decade = Decade::new(template, zero);
+        let mut numbers = (from - zero) as usize..(to - zero) as usize;
+        while let Some(found) = lanes.scan(&decade, template.rest_schedules(), numbers.clone()) {
+            let passed = (0..L::LANES).filter(|lane| found.lanes >> lane & 1 == 1);
+            for number in passed.map(|lane| found.first + lane).filter(|n| *n < numbers.end) {
+                let proof = zero + number as u64;
+                if template.is_hit(proof) {
+                    return Some(proof);
+                }
+            }
+            numbers.start = found.first + L::LANES;
+        }
+        from = to;
+    }
+    None
+}
+
+/// How many digits differ in a decade: they lie in the block with the last digit.
+fn low_digits(template: &Template) -> usize {
+    let (_, last) = template.last_digit();
+    template.digits().min(last + 1).min(MAX_LOW)
+}
+
+/// What the messages of up to 10^4 numbers share, up to the end of the block with the last digit.
+pub(super) struct Decade {
+    /// The state before the block.
+    pub(super) head: State,
+    /// The block; the digits that differ are zeros.
+    pub(super) words: [u32; 16],
+    /// The words that differ.
+    pub(super) first: usize,
+    pub(super) last: usize,
+    /// How far [`DIGITS`] are shifted to the left, over the last word and the one before it.
+    pub(super) shift: u32,
+    /// How many digits differ.
+    low: usize,
+    /// The largest first word that counts.
+    pub(super) most: u32,
+}
+
+impl Decade {
+    /// From `zero` on, whose lowest digits are zeros.
+    fn new(template: &mut Template, zero: u64) -> Self {
+        template.set(zero);
+        let low = low_digits(template);
+        let (block, last) = template.last_digit();
+        Self {
+            head: template.head(),
+            words: rounds::words(block),
+            first: (last + 1 - low) / 4,
+            last: last / 4,
+            shift: 8 * (3 - last as u32 % 4),
+            low,
+            most: template.target[0],
+        }
+    }
+
+    /// The state before round `round`, up to which no word differs.
+    pub(super) fn before(&self, round: usize) -> State {
+        debug_assert!(round <= self.first);
+        rounds::after(self.head, &self.words[..round])
+    }
+
+    /// What the first 16 rounds add. For the words that differ: with digits of zero.
+    pub(super) fn first_rounds(&self) -> [u32; 16] {
+        std::array::from_fn(|t| self.words[t].wrapping_add(K[t]))
+    }
+
+    /// The part of the words 16 to 31 that is the same in all lanes. For the words that differ
+    /// their plain sum with digits of zero, and nothing of their σ0 and σ1.
+    pub(super) fn same_of_16_to_31(&self) -> [u32; 16] {
+        let word = |t: usize| if t < 16 { self.words[t] } else { 0 };
+        let same = |t: usize| t < 16 && !(self.first..=self.last).contains(&t);
+        std::array::from_fn(|i| {
+            let plain = word(i).wrapping_add(word(i + 9));
+            let sigma_0 = if same(i + 1) { small_sigma_0(word(i + 1)) } else { 0 };
+            let sigma_1 = if same(i + 14) { small_sigma_1(word(i + 14)) } else { 0 };
+            plain.wrapping_add(sigma_0).wrapping_add(sigma_1)
+        })
+    }
+
+    /// Where the bytes of [`DIGITS`] go in the block's words, 16 bytes each in memory's order: the
+    /// index of a byte, or 0x80 for none.
+    pub(super) fn places(&self) -> [[u8; 16]; 4] {
+        let mut places = [[0x80; 16]; 4];
+        let last = 4 * self.last + 3 - self.shift as usize / 8;
+        for digit in 0..self.low {
+            let at = last - digit;
+            // Words are big-endian in the message and little-endian in memory.
+            places[at / 16][(at % 16) ^ 3] = digit as u8;
+        }
+        places
+    }
+}
