@@ -20,17 +20,6 @@ const RESOLVE_TIME: Duration = Duration::from_secs(30);
 #[error("the node is stopping")]
 pub struct Stopped;
 
-/// Why a request has no answer.
-#[derive(Debug, thiserror::Error)]
-pub enum ServiceError {
-    /// The node has stopped.
-    #[error(transparent)]
-    Stopped(#[from] Stopped),
-    /// The store can't be read.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
 /// What the node asks the network's adapter to do.
 #[derive(Debug)]
 pub enum Order {

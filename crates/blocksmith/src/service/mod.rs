@@ -4,7 +4,7 @@ mod actor;
 mod handle;
 mod store;
 
-pub use handle::{Handle, Order, ServiceError, Standing, Stopped, Work};
+pub use handle::{Handle, Order, Standing, Stopped, Work};
 pub(crate) use store::new_node_id;
 pub use store::{Snapshot, StoreError};
 
