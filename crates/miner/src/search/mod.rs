@@ -140,18 +140,34 @@ impl<'a> Search<'a> {
 
     /// Searches until a proof is found, `control` is cancelled or no number is left.
     pub fn run(&self, control: &Control) -> Outcome {
+        self.run_with(control, |_| ())
+    }
+
+    /// As [`Search::run`]. Each thread calls `settle` with its number before it searches, to choose
+    /// a core or a priority; number 0 is the caller's own thread, and keeps what was chosen.
+    pub fn run_with(&self, control: &Control, settle: impl Fn(usize) + Sync) -> Outcome {
         if self.start > MAX_PROOF {
             return Outcome::Exhausted;
         }
         let hunt = Hunt::new(self, control);
+        let work = |number| {
+            settle(number);
+            hunt.work();
+        };
         thread::scope(|scope| {
-            for _ in 1..self.threads.get() {
+            for number in 1..self.threads.get() {
                 let helper = thread::Builder::new().name("miner".into());
-                if helper.spawn_scoped(scope, || hunt.work()).is_err() {
+                if helper
+                    .spawn_scoped(scope, {
+                        let work = &work;
+                        move || work(number)
+                    })
+                    .is_err()
+                {
                     break;
                 }
             }
-            hunt.work();
+            work(0);
         });
         hunt.outcome(self.job)
     }
