@@ -171,6 +171,7 @@ fn a_backend_is_refused_exactly_where_the_processor_lacks_it() {
         Backend::Portable => true,
         Backend::Avx2 => is_x86_feature_detected!("avx2"),
         Backend::ShaNi => is_x86_feature_detected!("sha") && is_x86_feature_detected!("sse4.1"),
+        Backend::Avx512 => is_x86_feature_detected!("avx512f"),
     };
     #[cfg(not(target_arch = "x86_64"))]
     let can = |backend| backend == Backend::Portable;
@@ -200,5 +201,5 @@ fn a_backend_is_read_by_its_name_and_an_unknown_one_gets_the_list() {
     let unknown = "AVX2".parse::<Backend>();
     assert_eq!(unknown, Err(UnknownBackend("AVX2".into())));
     let message = unknown.expect_err("names are in lower case").to_string();
-    assert_eq!(message, r#"no backend is called "AVX2"; there are portable, avx2, sha_ni"#);
+    assert_eq!(message, r#"no backend is called "AVX2"; there are portable, avx2, sha_ni, avx512"#);
 }

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use super::portable;
 use super::template::Template;
 #[cfg(target_arch = "x86_64")]
-use super::{avx2::Avx2, lanes, sha_ni::ShaNi};
+use super::{avx2::Avx2, avx512::Avx512, lanes, sha_ni::ShaNi};
 
 /// A way to hash. They differ in speed and never in the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -19,11 +19,13 @@ pub enum Backend {
     Avx2,
     /// x86-64 with the SHA extensions: four messages at a time.
     ShaNi,
+    /// x86-64 with AVX-512F: two times sixteen messages at a time.
+    Avx512,
 }
 
 impl Backend {
     /// All there are, the slowest first on a processor that lacks what the later ones need.
-    pub const ALL: &[Self] = &[Self::Portable, Self::Avx2, Self::ShaNi];
+    pub const ALL: &[Self] = &[Self::Portable, Self::Avx2, Self::ShaNi, Self::Avx512];
 
     /// As users write it, and as [`FromStr`] reads it.
     pub fn name(self) -> &'static str {
@@ -31,6 +33,7 @@ impl Backend {
             Self::Portable => "portable",
             Self::Avx2 => "avx2",
             Self::ShaNi => "sha_ni",
+            Self::Avx512 => "avx512",
         }
     }
 
@@ -92,6 +95,7 @@ impl fmt::Display for Unavailable {
             Backend::Portable => "nothing",
             Backend::Avx2 => "an x86-64 processor with AVX2",
             Backend::ShaNi => "an x86-64 processor with the SHA extensions and SSE4.1",
+            Backend::Avx512 => "an x86-64 processor with AVX-512F",
         };
         write!(f, "backend {} needs {needs}; available here:", self.0)?;
         let available = Backend::ALL.iter().filter(|backend| backend.is_available());
@@ -112,6 +116,8 @@ pub(super) enum Kernel {
     Avx2(Avx2),
     #[cfg(target_arch = "x86_64")]
     ShaNi(ShaNi),
+    #[cfg(target_arch = "x86_64")]
+    Avx512(Avx512),
 }
 
 impl Kernel {
@@ -122,8 +128,10 @@ impl Kernel {
             Backend::Avx2 => Avx2::new().map(Self::Avx2),
             #[cfg(target_arch = "x86_64")]
             Backend::ShaNi => ShaNi::new().map(Self::ShaNi),
+            #[cfg(target_arch = "x86_64")]
+            Backend::Avx512 => Avx512::new().map(Self::Avx512),
             #[cfg(not(target_arch = "x86_64"))]
-            Backend::Avx2 | Backend::ShaNi => None,
+            Backend::Avx2 | Backend::ShaNi | Backend::Avx512 => None,
         }
     }
 
@@ -134,6 +142,8 @@ impl Kernel {
             Self::Avx2(_) => Backend::Avx2,
             #[cfg(target_arch = "x86_64")]
             Self::ShaNi(_) => Backend::ShaNi,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512(_) => Backend::Avx512,
         }
     }
 
@@ -146,6 +156,8 @@ impl Kernel {
             Self::Avx2(avx2) => lanes::first_hit(&avx2, template, range),
             #[cfg(target_arch = "x86_64")]
             Self::ShaNi(sha_ni) => lanes::first_hit(&sha_ni, template, range),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512(avx512) => lanes::first_hit(&avx512, template, range),
         }
     }
 }

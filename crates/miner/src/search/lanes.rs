@@ -1,8 +1,8 @@
-//! Many messages at a time: what the kernels of [`avx2`](super::avx2) and
-//! [`sha_ni`](super::sha_ni) have in common, all of it safe.
+//! Many messages at a time: what the kernels have in common, all of it safe.
 //!
-//! The numbers of a decade differ in their lowest four digits (fewer in short numbers, or where a
-//! block ends among the digits), which lie in one word of the block or in two neighbours:
+//! The numbers of a decade differ in their lowest digits, four or five as a kernel wants (fewer in
+//! short numbers, or where a block ends among the digits), which lie in one word of the block or in
+//! two neighbours:
 //!
 //! ```text
 //! words of the block   | 0 .. first-1 | first .. last   | last+1 .. 15         |
@@ -18,9 +18,10 @@
 //! are prepared once, so that they cost rounds alone. With more than [`MAX_REST`] of them numbers
 //! are so slow that lanes would be left empty, and [`portable`] does the work, over `sha2`.
 //!
-//! A wider backend is a module with a type that only a check of the processor can make, an
-//! implementation of [`Lanes`] for it, and a variant in `Backend` and in `Kernel`; the tests take
-//! it from `Backend::ALL`.
+//! A new backend is a module with a type that only a check of the processor can make, an
+//! implementation of [`Lanes`] for it (with registers of more than four lanes through
+//! [`vectors`](super::vectors)), and a variant in `Backend` and in `Kernel`; the tests take it from
+//! `Backend::ALL`.
 
 use std::ops::Range;
 
@@ -31,11 +32,8 @@ use super::template::{State, Template};
 /// The most blocks behind that of the last digit that kernels take.
 pub(super) const MAX_REST: usize = 16;
 
-/// The most digits that differ in a decade.
-const MAX_LOW: usize = 4;
-
 /// The most lanes of a kernel; they may reach beyond the last number of a decade.
-const MAX_LANES: usize = 16;
+pub(super) const MAX_LANES: usize = 32;
 
 /// For each number of four digits its digits in a byte each, the last in the lowest byte.
 pub(super) static DIGITS: [u32; 10_000 + MAX_LANES] = {
@@ -52,21 +50,24 @@ pub(super) static DIGITS: [u32; 10_000 + MAX_LANES] = {
 
 /// A backend that tries several numbers at a time.
 pub(super) trait Lanes {
-    /// How many: at most [`MAX_LANES`].
-    const LANES: usize;
+    /// How many of the lowest digits differ in a decade, at most.
+    const MAX_LOW: usize;
 
-    /// The first group of numbers, from the start of `numbers` on in steps of [`Self::LANES`],
-    /// where the first word of a digest is at most that of the target. It may reach beyond the end.
+    /// With fewer digits than this in the block most lanes would be empty.
+    const MIN_LOW: usize;
+
+    /// The first of `numbers`, which are some, where the first word of a digest is at most that of the target, with
+    /// its neighbours. They may reach beyond both ends of `numbers`.
     fn scan(&self, decade: &Decade, rest: &[Schedule], numbers: Range<usize>)
     -> Option<Candidates>;
 }
 
 /// Numbers whose digest begins like a hit.
 pub(super) struct Candidates {
-    /// The number of the first lane, in the decade.
-    pub(super) first: usize,
-    /// A bit for each lane, the lowest for the first.
-    pub(super) lanes: u32,
+    /// Ascending, in the decade.
+    pub(super) numbers: Vec<usize>,
+    /// All below are among them, or no candidates.
+    pub(super) next: usize,
 }
 
 /// The lowest valid proof in `range`, with the same conditions as [`portable::first_hit`].
@@ -75,38 +76,41 @@ pub(super) fn first_hit<L: Lanes>(
     template: &mut Template,
     range: Range<u64>,
 ) -> Option<u64> {
-    if template.rest().len() > MAX_REST {
+    let low = low_digits(template).min(L::MAX_LOW);
+    let few = low < L::MIN_LOW && low < template.digits();
+    if template.rest().len() > MAX_REST || few {
         return portable::first_hit(template, range);
     }
-    let span = 10_u64.pow(low_digits(template) as u32);
+    let span = 10_u64.pow(low as u32);
     let mut from = range.start;
     while from < range.end {
         let zero = from - from % span;
         let to = range.end.min(zero + span);
-        let decade = Decade::new(template, zero);
+        let decade = Decade::new(template, zero, low);
         let mut numbers = (from - zero) as usize..(to - zero) as usize;
-        while let Some(found) = lanes.scan(&decade, template.rest_schedules(), numbers.clone()) {
-            let passed = (0..L::LANES).filter(|lane| found.lanes >> lane & 1 == 1);
-            for number in passed.map(|lane| found.first + lane).filter(|n| *n < numbers.end) {
+        while !numbers.is_empty()
+            && let Some(found) = lanes.scan(&decade, template.rest_schedules(), numbers.clone())
+        {
+            for number in found.numbers.into_iter().filter(|number| numbers.contains(number)) {
                 let proof = zero + number as u64;
                 if template.is_hit(proof) {
                     return Some(proof);
                 }
             }
-            numbers.start = found.first + L::LANES;
+            numbers.start = found.next.min(numbers.end);
         }
         from = to;
     }
     None
 }
 
-/// How many digits differ in a decade: they lie in the block with the last digit.
+/// How many of the digits lie in the block with the last one.
 fn low_digits(template: &Template) -> usize {
     let (_, last) = template.last_digit();
-    template.digits().min(last + 1).min(MAX_LOW)
+    template.digits().min(last + 1)
 }
 
-/// What the messages of up to 10^4 numbers share, up to the end of the block with the last digit.
+/// What the messages of up to 10^5 numbers share, up to the end of the block with the last digit.
 pub(super) struct Decade {
     /// The state before the block.
     pub(super) head: State,
@@ -115,7 +119,7 @@ pub(super) struct Decade {
     /// The words that differ.
     pub(super) first: usize,
     pub(super) last: usize,
-    /// How far [`DIGITS`] are shifted to the left, over the last word and the one before it.
+    /// By how many bits the last digit lies above the last word's end.
     pub(super) shift: u32,
     /// How many digits differ.
     low: usize,
@@ -124,10 +128,9 @@ pub(super) struct Decade {
 }
 
 impl Decade {
-    /// From `zero` on, whose lowest digits are zeros.
-    fn new(template: &mut Template, zero: u64) -> Self {
+    /// From `zero` on, whose lowest `low` digits are zeros.
+    fn new(template: &mut Template, zero: u64, low: usize) -> Self {
         template.set(zero);
-        let low = low_digits(template);
         let (block, last) = template.last_digit();
         Self {
             head: template.head(),

@@ -8,6 +8,9 @@
 #[cfg(target_arch = "x86_64")]
 #[allow(unsafe_code)] // Calls what only some processors can, and loads eight words at once.
 mod avx2;
+#[cfg(target_arch = "x86_64")]
+#[allow(unsafe_code)] // Calls what only some processors can, and loads sixteen words at once.
+mod avx512;
 mod backend;
 #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))] // Its kernels are those of x86-64.
 mod lanes;
@@ -21,6 +24,8 @@ mod sha_ni;
 mod template;
 #[cfg(test)]
 mod tests;
+#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))] // Registers are those of x86-64.
+mod vectors;
 
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};

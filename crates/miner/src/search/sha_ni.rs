@@ -44,7 +44,8 @@ impl ShaNi {
 const N: usize = 4;
 
 impl Lanes for ShaNi {
-    const LANES: usize = N;
+    const MAX_LOW: usize = 4;
+    const MIN_LOW: usize = 1;
 
     fn scan(
         &self,
@@ -172,7 +173,9 @@ fn scan<const SKIP: usize>(
             found |= u32::from(word <= decade.most) << i;
         }
         if found != 0 {
-            return Some(Candidates { first, lanes: found });
+            let lanes = (0..N).filter(|lane| found >> lane & 1 == 1);
+            let numbers = lanes.map(|lane| first + lane).collect();
+            return Some(Candidates { numbers, next: first + N });
         }
     }
     None

@@ -1,0 +1,190 @@
+//! Two times sixteen messages at a time, one in each 32-bit lane of the 512-bit registers.
+
+use std::arch::asm;
+use std::arch::x86_64::*;
+use std::ops::Range;
+
+use super::lanes::{Candidates, Decade, Lanes};
+use super::rounds::Schedule;
+use super::vectors::{self, Vectors};
+
+/// Proof that the processor has the instructions.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Avx512(());
+
+impl Avx512 {
+    pub(super) fn new() -> Option<Self> {
+        is_x86_feature_detected!("avx512f").then_some(Self(()))
+    }
+}
+
+/// A round waits for the one before it. With one stream a processor that begins four operations in
+/// a cycle and ends each in two would wait a third of its time.
+const STREAMS: usize = 2;
+
+impl Lanes for Avx512 {
+    const MAX_LOW: usize = 5;
+    const MIN_LOW: usize = 2;
+
+    fn scan(
+        &self,
+        decade: &Decade,
+        rest: &[Schedule],
+        numbers: Range<usize>,
+    ) -> Option<Candidates> {
+        // SAFETY: an Avx512 exists, so Avx512::new has seen that the processor has what `scan`
+        // needs.
+        unsafe { scan(*self, decade, rest, numbers) }
+    }
+}
+
+#[target_feature(enable = "avx512f")]
+fn scan(
+    avx512: Avx512,
+    decade: &Decade,
+    rest: &[Schedule],
+    numbers: Range<usize>,
+) -> Option<Candidates> {
+    vectors::scan::<_, STREAMS>(avx512, decade, rest, numbers)
+}
+
+/// The exclusive or of three, as the truth table that the instruction takes.
+const XOR: i32 = 0b1001_0110;
+
+/// The second where the first has a one, else the third.
+const CHOICE: i32 = 0b1100_1010;
+
+/// What at least two of three are.
+const MAJORITY: i32 = 0b1110_1000;
+
+// Functions of the instruction set's own, so that they are inlined where it is enabled.
+
+/// An addition that LLVM can't see through. Those that it sees it puts in another order, with
+/// longer chains of operations that wait for one another.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn add(x: __m512i, y: __m512i) -> __m512i {
+    let sum;
+    // SAFETY: the instruction is one of AVX-512F, which the function's target feature stands for,
+    // and touches nothing but its three registers.
+    unsafe {
+        asm!(
+            "vpaddd {sum}, {x}, {y}",
+            sum = lateout(zmm_reg) sum,
+            x = in(zmm_reg) x,
+            y = in(zmm_reg) y,
+            options(pure, nomem, nostack, preserves_flags)
+        );
+    }
+    sum
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn xor(x: __m512i, y: __m512i, z: __m512i) -> __m512i {
+    _mm512_ternarylogic_epi32::<XOR>(x, y, z)
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn small_sigma_0(x: __m512i) -> __m512i {
+    xor(_mm512_ror_epi32::<7>(x), _mm512_ror_epi32::<18>(x), _mm512_srli_epi32::<3>(x))
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn small_sigma_1(x: __m512i) -> __m512i {
+    xor(_mm512_ror_epi32::<17>(x), _mm512_ror_epi32::<19>(x), _mm512_srli_epi32::<10>(x))
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn big_sigma_0(x: __m512i) -> __m512i {
+    xor(_mm512_ror_epi32::<2>(x), _mm512_ror_epi32::<13>(x), _mm512_ror_epi32::<22>(x))
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn big_sigma_1(x: __m512i) -> __m512i {
+    xor(_mm512_ror_epi32::<6>(x), _mm512_ror_epi32::<11>(x), _mm512_ror_epi32::<25>(x))
+}
+
+impl Vectors for Avx512 {
+    type Vector = __m512i;
+
+    const LANES: usize = 16;
+
+    #[inline(always)]
+    fn splat(self, word: u32) -> __m512i {
+        // SAFETY: an Avx512 exists, so the processor has the instructions; below as well.
+        unsafe { _mm512_set1_epi32(word as i32) }
+    }
+
+    #[inline(always)]
+    fn load(self, words: &[u32]) -> __m512i {
+        let words: &[u32; 16] = words.first_chunk().expect("sixteen words");
+        // SAFETY: as above; the reference covers the 64 bytes that are read, and loadu asks for no
+        // alignment.
+        unsafe { _mm512_loadu_si512(words.as_ptr().cast()) }
+    }
+
+    #[inline(always)]
+    fn add(self, x: __m512i, y: __m512i) -> __m512i {
+        // SAFETY: as above.
+        unsafe { add(x, y) }
+    }
+
+    #[inline(always)]
+    fn shift_left(self, x: __m512i, bits: u32) -> __m512i {
+        // SAFETY: as above.
+        unsafe { _mm512_sll_epi32(x, _mm_cvtsi32_si128(bits as i32)) }
+    }
+
+    #[inline(always)]
+    fn shift_right(self, x: __m512i, bits: u32) -> __m512i {
+        // SAFETY: as above.
+        unsafe { _mm512_srl_epi32(x, _mm_cvtsi32_si128(bits as i32)) }
+    }
+
+    #[inline(always)]
+    fn small_sigma_0(self, x: __m512i) -> __m512i {
+        // SAFETY: as above.
+        unsafe { small_sigma_0(x) }
+    }
+
+    #[inline(always)]
+    fn small_sigma_1(self, x: __m512i) -> __m512i {
+        // SAFETY: as above.
+        unsafe { small_sigma_1(x) }
+    }
+
+    #[inline(always)]
+    fn big_sigma_0(self, x: __m512i) -> __m512i {
+        // SAFETY: as above.
+        unsafe { big_sigma_0(x) }
+    }
+
+    #[inline(always)]
+    fn big_sigma_1(self, x: __m512i) -> __m512i {
+        // SAFETY: as above.
+        unsafe { big_sigma_1(x) }
+    }
+
+    #[inline(always)]
+    fn choice(self, x: __m512i, y: __m512i, z: __m512i) -> __m512i {
+        // SAFETY: as above.
+        unsafe { _mm512_ternarylogic_epi32::<CHOICE>(x, y, z) }
+    }
+
+    #[inline(always)]
+    fn majority(self, x: __m512i, y: __m512i, z: __m512i) -> __m512i {
+        // SAFETY: as above.
+        unsafe { _mm512_ternarylogic_epi32::<MAJORITY>(x, y, z) }
+    }
+
+    #[inline(always)]
+    fn at_most(self, x: __m512i, y: __m512i) -> u32 {
+        // SAFETY: as above.
+        unsafe { u32::from(_mm512_cmple_epu32_mask(x, y)) }
+    }
+}
