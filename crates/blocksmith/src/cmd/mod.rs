@@ -13,6 +13,8 @@ pub mod chain;
 pub mod dev;
 pub mod mine;
 pub mod node;
+mod screen;
+mod search_args;
 
 /// Exit codes: what a script can tell apart.
 pub mod exit {
@@ -24,6 +26,8 @@ pub mod exit {
     pub const UNREACHABLE: u8 = 3;
     /// Another node uses the data directory.
     pub const IN_USE: u8 = 5;
+    /// Stopped by a signal before it was done, as shells have it.
+    pub const INTERRUPTED: u8 = 130;
 }
 
 /// A proof-of-work chain: node, miner and tools in one program.
