@@ -13,6 +13,7 @@ pub mod chain;
 pub mod dev;
 pub mod mine;
 pub mod node;
+pub mod prove;
 mod screen;
 mod search_args;
 
@@ -42,6 +43,7 @@ pub struct Cli {
 enum Command {
     Node(node::NodeArgs),
     Mine(mine::MineArgs),
+    Prove(prove::ProveArgs),
     Dev(dev::DevArgs),
     Chain(chain::ChainArgs),
     Block(block::BlockArgs),
@@ -56,6 +58,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let outcome = match cli.command {
         Command::Node(args) => runtime.block_on(node::run(args)),
         Command::Mine(args) => runtime.block_on(mine::run(args)),
+        Command::Prove(args) => runtime.block_on(prove::run(args)),
         Command::Dev(args) => runtime.block_on(dev::run(args)),
         Command::Chain(args) => runtime.block_on(chain::run(args)),
         Command::Block(args) => block::run(args),
