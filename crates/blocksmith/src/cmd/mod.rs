@@ -8,6 +8,7 @@ use clap::{Parser, Subcommand};
 use crate::chain::ChainError;
 use crate::service::StoreError;
 
+pub mod bench;
 pub mod block;
 pub mod chain;
 pub mod dev;
@@ -44,6 +45,7 @@ enum Command {
     Node(node::NodeArgs),
     Mine(mine::MineArgs),
     Prove(prove::ProveArgs),
+    Bench(bench::BenchArgs),
     Dev(dev::DevArgs),
     Chain(chain::ChainArgs),
     Block(block::BlockArgs),
@@ -59,6 +61,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Node(args) => runtime.block_on(node::run(args)),
         Command::Mine(args) => runtime.block_on(mine::run(args)),
         Command::Prove(args) => runtime.block_on(prove::run(args)),
+        Command::Bench(args) => runtime.block_on(bench::run(args)),
         Command::Dev(args) => runtime.block_on(dev::run(args)),
         Command::Chain(args) => runtime.block_on(chain::run(args)),
         Command::Block(args) => block::run(args),
