@@ -4,9 +4,9 @@
 
 NAIVE is the built `naive` example, BLOCKSMITH the built program; `cargo xtask bench search` builds
 and passes both. Each round measures everything once, one after the other, by the wall clock: what
-has one thread on one and the same core, two threads on two, OpenSSL's where the system puts them. Only what takes ten
-seconds, hashcat and `prove`, waits for every second round. One compression of 64 bytes is the unit,
-and a try is one, however long the prefix. Prints Markdown.
+has one thread on one and the same core, two threads of ours on two, OpenSSL's where the system puts
+them. Only what takes ten seconds, hashcat, cpuminer and `prove`, waits for every second round. One
+compression of 64 bytes is the unit, and a try is one, however long the prefix. Prints Markdown.
 """
 
 import argparse
