@@ -11,11 +11,11 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 usage: cargo xtask demo [--blocks N] [OPTIONS OF blocksmith dev]
        cargo xtask test [--long]
-       cargo xtask bench
+       cargo xtask bench [verify | search]
 
 demo   three nodes, a miner and one chain, until Ctrl-C or for N blocks
 test   everything that CI runs, with all its own set-up; --long for the long forms
-bench  the figures of BENCHMARKS.md, measured on this machine
+bench  the figures of BENCHMARKS.md, measured on this machine; all, or one part
 ";
 
 fn main() -> ExitCode {
@@ -29,7 +29,12 @@ fn main() -> ExitCode {
             [long] if long == "--long" => test::run(true),
             _ => return usage(),
         },
-        "bench" if words.is_empty() => bench::run(),
+        "bench" => match words.as_slice() {
+            [] => bench::run(&[bench::VERIFY, bench::SEARCH]),
+            [part] if part == "verify" => bench::run(&[bench::VERIFY]),
+            [part] if part == "search" => bench::run(&[bench::SEARCH]),
+            _ => return usage(),
+        },
         _ => return usage(),
     };
     match outcome {

@@ -8,5 +8,6 @@ pub mod config;
 pub mod http;
 pub mod mining;
 pub mod peers;
+pub mod searching;
 pub mod service;
 pub mod verify;

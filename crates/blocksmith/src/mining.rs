@@ -1,16 +1,16 @@
 //! Mining inside the node's own process.
 
 use std::num::NonZeroUsize;
-use std::sync::Arc;
 
 use blocksmith_consensus::{Block, Proof};
-use blocksmith_miner::search::{Control, Outcome, Search};
+use blocksmith_miner::search::Outcome;
 
+use crate::searching::Workers;
 use crate::service::{Handle, Stopped};
 
 /// Searches until one more block stands on the tip, and returns it. The coin goes to `recipient`,
 /// a canonical JSON text, or to the node. Starts anew whenever the tip moves; dropping the future
-/// ends the search.
+/// ends the search. A node's requests come first: the search takes the time that they leave.
 ///
 /// # Errors
 /// That the node has stopped.
@@ -19,16 +19,14 @@ pub async fn next_block(
     recipient: Option<String>,
     threads: NonZeroUsize,
 ) -> Result<Block, Stopped> {
+    let workers = Workers::new(threads).last_of_all();
     loop {
         let mut standing = handle.watch();
         let work = handle.work();
         let on = work.on;
-        let control = Arc::new(Control::new());
-        let _ends_with_us = CancelOnDrop(control.clone());
-        let search =
-            tokio::task::spawn_blocking(move || Search::new(&work.job, 0, threads).run(&control));
+        let mut search = workers.search(work.job, 0);
         let outcome = tokio::select! {
-            outcome = search => outcome.expect("a search does not panic"),
+            outcome = search.outcome() => outcome,
             moved = standing.wait_for(|standing| standing.tip.block.hash() != on) => {
                 moved.map_err(|_| Stopped)?;
                 continue;
@@ -47,18 +45,4 @@ pub async fn next_block(
             Err(refusal) => tracing::debug!("a proof came late: {refusal}"),
         }
     }
-}
-
-/// Ends a search when whoever waits for it goes.
-pub(crate) struct CancelOnDrop(pub(crate) Arc<Control>);
-
-impl Drop for CancelOnDrop {
-    fn drop(&mut self) {
-        self.0.cancel();
-    }
-}
-
-/// As many threads as the machine runs at once.
-pub fn all_cores() -> NonZeroUsize {
-    std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }

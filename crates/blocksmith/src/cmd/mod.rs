@@ -8,11 +8,15 @@ use clap::{Parser, Subcommand};
 use crate::chain::ChainError;
 use crate::service::StoreError;
 
+pub mod bench;
 pub mod block;
 pub mod chain;
 pub mod dev;
 pub mod mine;
 pub mod node;
+pub mod prove;
+mod screen;
+mod search_args;
 
 /// Exit codes: what a script can tell apart.
 pub mod exit {
@@ -24,6 +28,8 @@ pub mod exit {
     pub const UNREACHABLE: u8 = 3;
     /// Another node uses the data directory.
     pub const IN_USE: u8 = 5;
+    /// Stopped by a signal before it was done, as shells have it.
+    pub const INTERRUPTED: u8 = 130;
 }
 
 /// A proof-of-work chain: node, miner and tools in one program.
@@ -38,6 +44,8 @@ pub struct Cli {
 enum Command {
     Node(node::NodeArgs),
     Mine(mine::MineArgs),
+    Prove(prove::ProveArgs),
+    Bench(bench::BenchArgs),
     Dev(dev::DevArgs),
     Chain(chain::ChainArgs),
     Block(block::BlockArgs),
@@ -52,6 +60,8 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let outcome = match cli.command {
         Command::Node(args) => runtime.block_on(node::run(args)),
         Command::Mine(args) => runtime.block_on(mine::run(args)),
+        Command::Prove(args) => runtime.block_on(prove::run(args)),
+        Command::Bench(args) => runtime.block_on(bench::run(args)),
         Command::Dev(args) => runtime.block_on(dev::run(args)),
         Command::Chain(args) => runtime.block_on(chain::run(args)),
         Command::Block(args) => block::run(args),

@@ -10,7 +10,9 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::exit;
 use crate::chain::describe;
+use crate::searching::all_cores;
 use crate::service::{Handle, Options};
 use crate::{config, http, mining, peers, service};
 
@@ -41,7 +43,7 @@ pub struct NodeArgs {
     /// Who gets the coins mined here [default: an id made at the first start]
     #[arg(long, value_name = "NAME", env = "BLOCKSMITH_ID", value_parser = config::id)]
     id: Option<String>,
-    /// Mine, too, on all cores
+    /// Mine, too, on all cores, in the time that everything else leaves
     #[arg(long)]
     mine: bool,
     /// The settings file [default: blocksmith/config.toml where the system keeps settings]
@@ -145,7 +147,7 @@ pub fn stop_on_signal() -> anyhow::Result<watch::Receiver<bool>> {
                     stop.send_replace(true);
                 }
             }
-            std::process::exit(130);
+            std::process::exit(exit::INTERRUPTED.into());
         });
     }
     #[cfg(not(unix))]
@@ -155,7 +157,7 @@ pub fn stop_on_signal() -> anyhow::Result<watch::Receiver<bool>> {
                 stop.send_replace(true);
             }
         }
-        std::process::exit(130);
+        std::process::exit(exit::INTERRUPTED.into());
     });
     Ok(stopped)
 }
@@ -210,7 +212,7 @@ pub async fn run(args: NodeArgs) -> anyhow::Result<ExitCode> {
     let miner = args.mine.then(|| {
         let handle = node.handle.clone();
         tokio::spawn(async move {
-            while let Ok(block) = mining::next_block(&handle, None, mining::all_cores()).await {
+            while let Ok(block) = mining::next_block(&handle, None, all_cores()).await {
                 tracing::info!("mined block {} {}", block.index(), block.hash());
             }
         })

@@ -16,6 +16,7 @@ use super::{App, Caller, chain as whole, log_malformed, log_verdict};
 use crate::chain::Dialect;
 use crate::config::MAX_ID_BYTES;
 use crate::mining;
+use crate::searching::all_cores;
 
 /// How long `GET /mine` searches, waiting for its turn included.
 const SEARCH_TIME: Duration = Duration::from_secs(120);
@@ -39,7 +40,7 @@ pub(super) async fn last_block(State(app): State<App>) -> Response {
 pub(super) async fn mine(State(app): State<App>) -> Result<Response, Fault> {
     let search = async {
         let _turn = app.searching.acquire().await;
-        mining::next_block(&app.handle, None, mining::all_cores()).await
+        mining::next_block(&app.handle, None, all_cores()).await
     };
     match tokio::time::timeout(SEARCH_TIME, search).await {
         Ok(block) => Ok(forged(&block?)),

@@ -1,27 +1,25 @@
 //! `blocksmith mine`: a miner for any server of the course, and for our own nodes.
 
-mod screen;
 mod server;
 mod zeros;
 
 use std::io::{self, ErrorKind};
-use std::num::NonZeroUsize;
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use blocksmith_consensus::Target;
 use blocksmith_consensus::job::MAX_ZEROS;
-use blocksmith_miner::search::{Control, Outcome, Search};
+use blocksmith_miner::search::Outcome;
 use reqwest::Url;
 
-use self::screen::{Progress, REFRESH, Screen};
 use self::server::{Kind, Said, Server, Trouble, Work};
 use super::node::{stop_on_signal, until};
+use super::screen::{Progress, REFRESH, Screen};
+use super::search_args::SearchArgs;
 use crate::config;
-use crate::mining::{CancelOnDrop, all_cores};
+use crate::searching::Workers;
 use crate::service::new_node_id;
 
 /// The wait before a server is asked again that did not answer or refused; it doubles each time.
@@ -29,9 +27,6 @@ const FIRST_WAIT: Duration = Duration::from_millis(500);
 
 /// The longest of these waits.
 const MAX_WAIT: Duration = Duration::from_secs(10);
-
-/// The most threads for each core: more would only wait for one another.
-const MAX_THREADS_PER_CORE: NonZeroUsize = NonZeroUsize::new(4).unwrap();
 
 /// A random start is below this, so that the proof keeps a handy length.
 const MAX_RANDOM_START: u64 = 1_000_000_000_000_000_000;
@@ -55,9 +50,8 @@ pub struct MineArgs {
     /// Stop after so many coins
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     coins: Option<u64>,
-    /// How many threads search [default: one a core]
-    #[arg(long, value_name = "N")]
-    threads: Option<NonZeroUsize>,
+    #[command(flatten)]
+    search: SearchArgs,
     /// How many zero digits a Python server wants [default: what the proofs in its chain show]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(..=i64::from(MAX_ZEROS)))]
     zeros: Option<u8>,
@@ -76,23 +70,20 @@ enum Start {
 /// Runs the command: mines until it has the coins that were asked for, or is told to stop.
 ///
 /// # Errors
-/// That the system lets nobody listen for signals or ask servers.
+/// That the threads can't search as they should, or the system lets nobody listen for signals or ask
+/// servers.
 pub async fn run(args: MineArgs) -> anyhow::Result<ExitCode> {
     let stop = stop_on_signal()?;
     let screen = Screen::new();
     let id = args.id.unwrap_or_else(|| kept_id(&screen));
-    let most = all_cores().saturating_mul(MAX_THREADS_PER_CORE);
-    let threads = args.threads.unwrap_or_else(all_cores).min(most);
-    if args.threads.is_some_and(|asked| asked > most) {
-        screen.note(&format!("{threads} threads are as many as this machine has use for"));
-    }
+    let workers = args.search.workers(&screen)?;
     let server = Server::new(args.url, id.clone())?;
     screen.note(&format!("mining on {}; the coins go to {id}", server.name()));
     let mut miner = Miner {
         server,
         kind: None,
         trouble: None,
-        threads,
+        workers,
         start: args.start,
         zeros: Zeros { fixed: args.zeros, now: 0, looks_left: 0 },
         coins: 0,
@@ -148,7 +139,7 @@ struct Miner {
     kind: Option<Kind>,
     /// What was said about a server that does not answer as it should.
     trouble: Option<Trouble>,
-    threads: NonZeroUsize,
+    workers: Workers,
     start: Start,
     zeros: Zeros,
     coins: u64,
@@ -360,32 +351,24 @@ impl Miner {
     async fn search(&mut self, kind: Kind, work: &Work, start: u64) -> io::Result<Searched> {
         self.screen.line("Starting search for new proof")?;
         let job = work.job(Target::from_zeros(self.zeros.now));
-        let (index, target, threads) = (work.index, job.target, self.threads);
-        let control = Arc::new(Control::new());
-        let _ends_with_us = CancelOnDrop(control.clone());
-        let watched = control.clone();
+        let (index, target, coins) = (work.index, job.target, Some(self.coins));
         let began = Instant::now();
-        let searching =
-            tokio::task::spawn_blocking(move || Search::new(&job, start, threads).run(&control));
-        tokio::pin!(searching);
+        let mut searching = self.workers.search(job, start);
         let moved = moved(&self.server, kind, work);
         tokio::pin!(moved);
-        let progress = |coins| {
-            let (tries, elapsed) = (watched.tries(), began.elapsed());
-            Progress { index, target, tries, elapsed, coins }
-        };
+        let progress = |tries| Progress { index, target, tries, elapsed: began.elapsed(), coins };
         let searched = loop {
             tokio::select! {
                 biased;
-                outcome = &mut searching => match outcome.expect("a search does not panic") {
+                outcome = searching.outcome() => match outcome {
                     Outcome::Found { proof, .. } => break Searched::Found(proof),
                     Outcome::Cancelled | Outcome::Exhausted => break Searched::Exhausted,
                 },
                 work = &mut moved => break Searched::Moved(work),
-                () = tokio::time::sleep(REFRESH) => self.screen.show(progress(self.coins)),
+                () = tokio::time::sleep(REFRESH) => self.screen.show(progress(searching.tries())),
             }
         };
-        self.screen.show(progress(self.coins));
+        self.screen.show(progress(searching.tries()));
         Ok(searched)
     }
 }

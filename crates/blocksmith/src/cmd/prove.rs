@@ -1,0 +1,126 @@
+//! `blocksmith prove`: the lowest proof for a prefix, without any chain.
+
+use std::io::{self, ErrorKind};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::Context as _;
+use blocksmith_consensus::Target;
+use blocksmith_consensus::job::{Job, MAX_ZEROS};
+use blocksmith_miner::search::{MAX_PROOF, Outcome};
+use serde::Serialize;
+
+use super::exit;
+use super::node::{stop_on_signal, until};
+use super::screen::{Progress, REFRESH, Screen};
+use super::search_args::SearchArgs;
+
+/// Find the lowest number such that SHA-256(PREFIX NUMBER SUFFIX) is small enough
+///
+/// Prints it with the digest.
+#[derive(Debug, clap::Args)]
+#[command(group(clap::ArgGroup::new("goal").required(true).args(["zeros", "target"])))]
+pub struct ProveArgs {
+    /// What is hashed before the number; it may be empty
+    #[arg(value_name = "PREFIX")]
+    prefix: String,
+    /// What is hashed after it [default: nothing]
+    #[arg(long, value_name = "S", default_value = "", hide_default_value = true)]
+    suffix: String,
+    /// How many zero digits the digest must start with
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(..=i64::from(MAX_ZEROS)))]
+    zeros: Option<u8>,
+    /// The largest digest that counts, as 64 lower-case hex digits
+    #[arg(long, value_name = "HEX", value_parser = target)]
+    target: Option<Target>,
+    /// The lowest number that counts
+    #[arg(long, value_name = "K", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=MAX_PROOF))]
+    from: u64,
+    /// Print JSON, with what it took
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    search: SearchArgs,
+}
+
+fn target(text: &str) -> Result<Target, &'static str> {
+    text.parse().map_err(|_| "a target is 64 lower-case hex digits")
+}
+
+/// The answer, with what it took.
+#[derive(Debug, Serialize)]
+struct Found {
+    proof: u64,
+    digest: String,
+    tries: u64,
+    seconds: f64,
+    tries_per_second: f64,
+    backend: &'static str,
+    threads: usize,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// That no number is small enough, the threads can't search as they should, or the answer can't be
+/// written.
+pub async fn run(args: ProveArgs) -> anyhow::Result<ExitCode> {
+    let stop = stop_on_signal()?;
+    let screen = Screen::new();
+    let workers = args.search.workers(&screen)?;
+    let zeros = args.zeros.map(Target::from_zeros);
+    let target = args.target.or(zeros).context("one of --zeros and --target is needed")?;
+    let job = Job {
+        prefix: args.prefix.into_bytes().into(),
+        suffix: args.suffix.into_bytes().into(),
+        target,
+    };
+    let began = Instant::now();
+    let mut searching = workers.search(job, args.from);
+    let stopped = until(stop);
+    tokio::pin!(stopped);
+    let outcome = loop {
+        tokio::select! {
+            outcome = searching.outcome() => break outcome,
+            () = &mut stopped => break Outcome::Cancelled,
+            () = tokio::time::sleep(REFRESH) => {
+                let (tries, elapsed) = (searching.tries(), began.elapsed());
+                screen.show_live(Progress { index: None, target, tries, elapsed, coins: None });
+            }
+        }
+    };
+    let (tries, seconds) = (searching.tries(), began.elapsed().as_secs_f64());
+    screen.close();
+    let (proof, digest) = match outcome {
+        Outcome::Found { proof, digest } => (proof, digest),
+        Outcome::Cancelled => return Ok(ExitCode::from(exit::INTERRUPTED)),
+        Outcome::Exhausted => {
+            anyhow::bail!("no number from {} to {MAX_PROOF} is a proof", args.from);
+        }
+    };
+    let answer = match args.json {
+        false => format!("{proof} {digest}"),
+        true => serde_json::to_string(&Found {
+            proof,
+            digest: digest.to_string(),
+            tries,
+            seconds,
+            tries_per_second: tries as f64 / seconds,
+            backend: workers.backend().name(),
+            threads: workers.threads().get(),
+        })?,
+    };
+    written(screen.line(&answer))
+}
+
+/// How it ended, when all that was left to do was to write.
+///
+/// # Errors
+/// What kept it from being written.
+pub(super) fn written(written: io::Result<()>) -> anyhow::Result<ExitCode> {
+    match written {
+        // Whoever reads has what they wanted, as `head` does.
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(ExitCode::SUCCESS),
+    }
+}

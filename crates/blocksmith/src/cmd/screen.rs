@@ -1,0 +1,209 @@
+//! What a search shows: its results on stdout, how it goes on stderr.
+
+use std::fmt;
+use std::io::{self, Write as _};
+use std::time::{Duration, Instant};
+
+use blocksmith_consensus::Target;
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// How often to say how it goes; what is shown of that is decided here.
+pub(super) const REFRESH: Duration = Duration::from_millis(100);
+
+/// How often a line says how it goes where nothing can be live, as in a file.
+const PLAIN: Duration = Duration::from_secs(10);
+
+/// How a search goes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Progress {
+    /// The block that it is for, where that is known.
+    pub(super) index: Option<u64>,
+    /// The largest digest that counts.
+    pub(super) target: Target,
+    /// The proofs tried so far.
+    pub(super) tries: u64,
+    /// For how long.
+    pub(super) elapsed: Duration,
+    /// The coins of this run, where it is about coins.
+    pub(super) coins: Option<u64>,
+}
+
+/// Standard output and the terminal, if there is one.
+#[derive(Debug)]
+pub(super) struct Screen {
+    /// Hidden where stderr is no terminal.
+    live: ProgressBar,
+    told: Instant,
+}
+
+impl Screen {
+    pub(super) fn new() -> Self {
+        let style = ProgressStyle::with_template("{wide_msg}").expect("the template is right");
+        Self { live: ProgressBar::new_spinner().with_style(style), told: Instant::now() }
+    }
+
+    /// A line of results.
+    ///
+    /// # Errors
+    /// That nobody reads any more.
+    pub(super) fn line(&self, text: &str) -> io::Result<()> {
+        self.without_live_line(|| {
+            let mut out = io::stdout().lock();
+            writeln!(out, "{text}")?;
+            out.flush()
+        })
+    }
+
+    /// A line for whoever watches.
+    pub(super) fn note(&self, text: &str) {
+        self.without_live_line(|| {
+            // Nobody may be watching.
+            let _ = writeln!(io::stderr(), "{text}");
+        });
+    }
+
+    fn without_live_line<T>(&self, write: impl FnOnce() -> T) -> T {
+        // An empty line is drawn again all the same, as a line of blanks.
+        if self.live.message().is_empty() { write() } else { self.live.suspend(write) }
+    }
+
+    /// Shows how it goes: live on a terminal, elsewhere by a line where one is due.
+    pub(super) fn show(&mut self, progress: Progress) {
+        if self.live.is_hidden() && self.told.elapsed() >= PLAIN {
+            self.told = Instant::now();
+            self.note(&progress.to_string());
+        }
+        self.show_live(progress);
+    }
+
+    /// Shows how it goes on a terminal, and elsewhere not at all. A terminal that is too narrow
+    /// shows the start of it.
+    pub(super) fn show_live(&self, how: impl fmt::Display) {
+        if !self.live.is_hidden() {
+            self.live.set_message(how.to_string());
+        }
+    }
+
+    /// Takes the live line away.
+    pub(super) fn close(&self) {
+        self.live.finish_and_clear();
+    }
+}
+
+/// What matters most comes first, since a narrow terminal shows no more than that.
+impl fmt::Display for Progress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let odds = 100.0 * odds(self.target, self.tries);
+        let digits = if odds < 10.0 { 1 } else { 0 };
+        let per_second = self.tries as f64 / self.elapsed.as_secs_f64().max(1e-3);
+        write!(
+            f,
+            "odds so far {odds:.digits$}% · {} of about {} tries · {}/s · {}",
+            amount(self.tries as f64),
+            amount(self.target.work().as_f64()),
+            amount(per_second),
+            clock(self.elapsed)
+        )?;
+        match self.coins {
+            Some(1) => write!(f, " · 1 coin")?,
+            Some(coins) => write!(f, " · {coins} coins")?,
+            None => {}
+        }
+        self.index.map_or(Ok(()), |index| write!(f, " · block {index}"))
+    }
+}
+
+/// `1:05`, and `1:00:05` from an hour on.
+fn clock(elapsed: Duration) -> String {
+    let seconds = elapsed.as_secs();
+    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    match hours {
+        0 => format!("{minutes}:{seconds:02}"),
+        _ => format!("{hours}:{minutes:02}:{seconds:02}"),
+    }
+}
+
+/// How likely it was to have found a proof by now: 1 - (1 - p)^tries.
+fn odds(target: Target, tries: u64) -> f64 {
+    let p = 1.0 / target.work().as_f64();
+    -f64::exp_m1(tries as f64 * f64::ln_1p(-p))
+}
+
+/// A number in three digits: `12.3 M`, or `1.16e77` where units end.
+fn amount(number: f64) -> String {
+    if number >= 1e15 {
+        return format!("{number:.2e}");
+    }
+    for (unit, size) in [("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)] {
+        if number >= size {
+            let scaled = number / size;
+            let digits = if scaled < 10.0 { 2 } else { usize::from(scaled < 100.0) };
+            return format!("{scaled:.digits$} {unit}");
+        }
+    }
+    format!("{number:.0}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_odds_are_those_of_independent_tries() {
+        let four = Target::from_zeros(4);
+        assert_eq!(odds(four, 0), 0.0);
+        // As many tries as a proof takes on average: 1 - 1/e.
+        assert!((odds(four, 65_536) - 0.632).abs() < 0.001);
+        assert!(odds(Target::from_zeros(20), 1) > 0.0);
+        assert_eq!(odds(Target::from_zeros(0), 1), 1.0);
+    }
+
+    #[test]
+    fn a_line_says_how_it_goes_and_what_matters_most_first() {
+        let mut progress = Progress {
+            index: Some(7),
+            target: Target::from_zeros(6),
+            tries: 12_345_678,
+            elapsed: Duration::from_secs(61),
+            coins: Some(1),
+        };
+        assert_eq!(
+            progress.to_string(),
+            "odds so far 52% · 12.3 M of about 16.8 M tries · 202 k/s · 1:01 · 1 coin · block 7"
+        );
+        (progress.index, progress.coins) = (None, Some(0));
+        assert!(progress.to_string().ends_with(" · 1:01 · 0 coins"), "{progress}");
+        progress.coins = None;
+        assert!(progress.to_string().ends_with(" · 202 k/s · 1:01"), "{progress}");
+        progress.tries = 0;
+        assert!(progress.to_string().starts_with("odds so far 0.0% · 0 of about"), "{progress}");
+    }
+
+    #[test]
+    fn the_hardest_target_fits_the_line() {
+        let hardest = Progress {
+            index: Some(1_000_000),
+            target: Target::from_zeros(64),
+            tries: u64::MAX,
+            elapsed: Duration::from_secs(3_600 * 24 * 365),
+            coins: Some(1_000),
+        };
+        assert!(hardest.to_string().contains(" of about 1.16e77 tries · "), "{hardest}");
+        assert!(hardest.to_string().chars().count() < 110, "{hardest}");
+    }
+
+    #[test]
+    fn a_clock_shows_hours_when_there_are_any() {
+        let clocks = [0, 59, 60, 3_599, 3_600, 90_061].map(Duration::from_secs).map(clock);
+        assert_eq!(clocks, ["0:00", "0:59", "1:00", "59:59", "1:00:00", "25:01:01"]);
+    }
+
+    #[test]
+    fn numbers_keep_three_digits() {
+        let amounts = [0.0, 999.0, 1_000.0, 12_300.0, 123_456.0, 7.5e6, 2e13, 1e15].map(amount);
+        assert_eq!(
+            amounts,
+            ["0", "999", "1.00 k", "12.3 k", "123 k", "7.50 M", "20.0 T", "1.00e15"]
+        );
+    }
+}

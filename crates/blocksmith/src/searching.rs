@@ -1,0 +1,219 @@
+//! Searches on threads of their own: how they hash, how many they are, and whom they let go first.
+
+use std::io;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::thread;
+
+use blocksmith_consensus::Job;
+use blocksmith_miner::search::{Backend, Control, Outcome, Search, Unavailable};
+use tokio::sync::oneshot;
+
+/// The nice value of threads that all others come before.
+pub const LAST_OF_ALL: u8 = 19;
+
+/// The threads of a search.
+#[derive(Debug, Clone)]
+pub struct Workers {
+    /// One that is available.
+    backend: Backend,
+    threads: NonZeroUsize,
+    /// Their nice value, where it is not the program's own.
+    niceness: Option<i32>,
+    /// The cores that they take in turn; if none are named, the system chooses.
+    cores: Arc<[usize]>,
+}
+
+impl Workers {
+    /// So many, with the fastest backend that this processor can.
+    pub fn new(threads: NonZeroUsize) -> Self {
+        Self { backend: Backend::fastest(), threads, niceness: None, cores: [].into() }
+    }
+
+    /// The same, but so many.
+    pub fn with_threads(self, threads: NonZeroUsize) -> Self {
+        Self { threads, ..self }
+    }
+
+    /// The same with another backend.
+    ///
+    /// # Errors
+    /// That this processor lacks what it needs.
+    pub fn with_backend(self, backend: Backend) -> Result<Self, Unavailable> {
+        match backend.is_available() {
+            true => Ok(Self { backend, ..self }),
+            false => Err(Unavailable(backend)),
+        }
+    }
+
+    /// The same, with a nice value above the program's own by `more`, at most [`LAST_OF_ALL`].
+    ///
+    /// # Errors
+    /// That the system does not let single threads have one.
+    pub fn with_niceness(self, more: u8) -> io::Result<Self> {
+        let niceness = (system::niceness()? + i32::from(more)).min(LAST_OF_ALL.into());
+        Self { niceness: Some(niceness), ..self }.tried()
+    }
+
+    /// The same, each on a core of its own of those that the program may use. More threads than
+    /// cores share them evenly.
+    ///
+    /// # Errors
+    /// That the system does not let a program choose.
+    pub fn pinned(self) -> io::Result<Self> {
+        Self { cores: system::cores()?.into(), ..self }.tried()
+    }
+
+    /// The same, and everything else in this program comes first, where the system can do that.
+    pub fn last_of_all(self) -> Self {
+        Self { niceness: Some(LAST_OF_ALL.into()), ..self }
+    }
+
+    /// Whether the system allows it: better said now than by each thread later.
+    fn tried(self) -> io::Result<Self> {
+        thread::scope(|scope| {
+            let trial = thread::Builder::new().spawn_scoped(scope, || self.settle(0))?;
+            trial.join().expect("a trial does not panic")
+        })?;
+        Ok(self)
+    }
+
+    /// Gives the calling thread, which is this one of the search, its priority and its core.
+    fn settle(&self, number: usize) -> io::Result<()> {
+        if let Some(niceness) = self.niceness {
+            system::set_niceness(niceness)?;
+        }
+        match self.cores.len() {
+            0 => Ok(()),
+            cores => system::stay_on(self.cores[number % cores]),
+        }
+    }
+
+    /// How they hash.
+    pub fn backend(&self) -> Backend {
+        self.backend
+    }
+
+    /// How many they are.
+    pub fn threads(&self) -> NonZeroUsize {
+        self.threads
+    }
+
+    /// Starts them on the search for the lowest valid proof at or above `start`. None of them is a
+    /// thread that the caller uses for anything else.
+    ///
+    /// # Panics
+    /// If the system starts no thread at all.
+    pub fn search(&self, job: Job<'static>, start: u64) -> Searching {
+        let control = Arc::new(Control::new());
+        let (tell, outcome) = oneshot::channel();
+        let (workers, shared) = (self.clone(), control.clone());
+        let search = move || {
+            let search = Search::with_backend(workers.backend, &job, start, workers.threads)
+                .expect("the backend is available");
+            let found = search.run_with(&shared, |number| {
+                if let Err(error) = workers.settle(number) {
+                    // What was asked for was tried before; it is no reason not to search.
+                    tracing::debug!("a search thread keeps its priority and cores: {error}");
+                }
+            });
+            // Whoever asked may be gone.
+            let _ = tell.send(found);
+        };
+        thread::Builder::new().name("miner".into()).spawn(search).expect("a thread can be started");
+        Searching { control, outcome }
+    }
+}
+
+/// A search that runs; dropping it ends the search within some milliseconds.
+#[derive(Debug)]
+pub struct Searching {
+    control: Arc<Control>,
+    outcome: oneshot::Receiver<Outcome>,
+}
+
+impl Searching {
+    /// How many proofs were hashed: some milliseconds behind while the search runs, exact when it
+    /// has ended.
+    pub fn tries(&self) -> u64 {
+        self.control.tries()
+    }
+
+    /// Asks the search to end.
+    pub fn cancel(&self) {
+        self.control.cancel();
+    }
+
+    /// Waits for the end. Nothing is lost if the future is dropped and another one made, but there
+    /// is only one outcome to get.
+    pub async fn outcome(&mut self) -> Outcome {
+        (&mut self.outcome).await.expect("a search does not panic")
+    }
+}
+
+impl Drop for Searching {
+    fn drop(&mut self) {
+        self.control.cancel();
+    }
+}
+
+/// As many threads as the machine runs at once.
+pub fn all_cores() -> NonZeroUsize {
+    thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
+}
+
+/// What the system does for the calling thread alone.
+#[cfg(target_os = "linux")]
+mod system {
+    use std::io;
+
+    use rustix::process::{getpriority_process, setpriority_process};
+    use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+
+    pub(super) fn niceness() -> io::Result<i32> {
+        Ok(getpriority_process(None)?)
+    }
+
+    /// POSIX wants the whole process to have it; Linux gives it to the thread that calls.
+    pub(super) fn set_niceness(niceness: i32) -> io::Result<()> {
+        Ok(setpriority_process(None, niceness)?)
+    }
+
+    /// Those that this thread may use, in ascending order.
+    pub(super) fn cores() -> io::Result<Vec<usize>> {
+        let allowed = sched_getaffinity(None)?;
+        Ok((0..CpuSet::MAX_CPU).filter(|&core| allowed.is_set(core)).collect())
+    }
+
+    pub(super) fn stay_on(core: usize) -> io::Result<()> {
+        let mut only = CpuSet::new();
+        only.set(core);
+        Ok(sched_setaffinity(None, &only)?)
+    }
+}
+
+/// What the system does not do for single threads.
+#[cfg(not(target_os = "linux"))]
+mod system {
+    use std::io;
+
+    fn unsupported<T>() -> io::Result<T> {
+        Err(io::Error::new(io::ErrorKind::Unsupported, "this system has no such thing for threads"))
+    }
+
+    pub(super) fn niceness() -> io::Result<i32> {
+        unsupported()
+    }
+
+    pub(super) fn set_niceness(_: i32) -> io::Result<()> {
+        unsupported()
+    }
+
+    pub(super) fn cores() -> io::Result<Vec<usize>> {
+        unsupported()
+    }
+
+    pub(super) fn stay_on(_: usize) -> io::Result<()> {
+        unsupported()
+    }
+}
