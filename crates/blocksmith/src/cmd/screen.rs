@@ -5,6 +5,7 @@ use std::io::{self, Write as _};
 use std::time::{Duration, Instant};
 
 use blocksmith_consensus::Target;
+use console::Term;
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// How often to say how it goes; what is shown of that is decided here.
@@ -12,6 +13,9 @@ pub(super) const REFRESH: Duration = Duration::from_millis(100);
 
 /// How often a line says how it goes where nothing can be live, as in a file.
 const PLAIN: Duration = Duration::from_secs(10);
+
+/// What stands between the parts of a line that says how it goes.
+const BETWEEN: &str = " · ";
 
 /// How a search goes.
 #[derive(Debug, Clone, Copy)]
@@ -76,11 +80,11 @@ impl Screen {
         self.show_live(progress);
     }
 
-    /// Shows how it goes on a terminal, and elsewhere not at all. A terminal that is too narrow
-    /// shows the start of it.
+    /// Shows how it goes on a terminal, as much as there is room for, and elsewhere not at all.
     pub(super) fn show_live(&self, how: impl fmt::Display) {
         if !self.live.is_hidden() {
-            self.live.set_message(how.to_string());
+            let (_, width) = Term::stderr().size();
+            self.live.set_message(fitted(&how.to_string(), width.into()).to_string());
         }
     }
 
@@ -96,21 +100,27 @@ impl fmt::Display for Progress {
         let odds = 100.0 * odds(self.target, self.tries);
         let digits = if odds < 10.0 { 1 } else { 0 };
         let per_second = self.tries as f64 / self.elapsed.as_secs_f64().max(1e-3);
-        write!(
-            f,
-            "odds so far {odds:.digits$}% · {} of about {} tries · {}/s · {}",
-            amount(self.tries as f64),
-            amount(self.target.work().as_f64()),
-            amount(per_second),
-            clock(self.elapsed)
-        )?;
-        match self.coins {
-            Some(1) => write!(f, " · 1 coin")?,
-            Some(coins) => write!(f, " · {coins} coins")?,
-            None => {}
+        write!(f, "odds so far {odds:.digits$}%{BETWEEN}{}/s", amount(per_second))?;
+        write!(f, "{BETWEEN}{}", clock(self.elapsed))?;
+        if let Some(coins) = self.coins {
+            let plural = if coins == 1 { "coin" } else { "coins" };
+            write!(f, "{BETWEEN}{coins} {plural}")?;
         }
-        self.index.map_or(Ok(()), |index| write!(f, " · block {index}"))
+        let (tries, expected) = (self.tries as f64, self.target.work().as_f64());
+        write!(f, "{BETWEEN}{} of about {} tries", amount(tries), amount(expected))?;
+        self.index.map_or(Ok(()), |index| write!(f, "{BETWEEN}block {index}"))
     }
+}
+
+/// The parts of a line that fit, from the first on; the first in any case.
+fn fitted(line: &str, columns: usize) -> &str {
+    let mut fitted = line;
+    while fitted.chars().count() > columns
+        && let Some((start, _)) = fitted.rsplit_once(BETWEEN)
+    {
+        fitted = start;
+    }
+    fitted
 }
 
 /// `1:05`, and `1:00:05` from an hour on.
@@ -169,14 +179,28 @@ mod tests {
         };
         assert_eq!(
             progress.to_string(),
-            "odds so far 52% · 12.3 M of about 16.8 M tries · 202 k/s · 1:01 · 1 coin · block 7"
+            "odds so far 52% · 202 k/s · 1:01 · 1 coin · 12.3 M of about 16.8 M tries · block 7"
         );
-        (progress.index, progress.coins) = (None, Some(0));
-        assert!(progress.to_string().ends_with(" · 1:01 · 0 coins"), "{progress}");
-        progress.coins = None;
-        assert!(progress.to_string().ends_with(" · 202 k/s · 1:01"), "{progress}");
-        progress.tries = 0;
-        assert!(progress.to_string().starts_with("odds so far 0.0% · 0 of about"), "{progress}");
+        (progress.index, progress.coins, progress.tries) = (None, None, 0);
+        assert_eq!(progress.to_string(), "odds so far 0.0% · 0/s · 1:01 · 0 of about 16.8 M tries");
+        progress.coins = Some(0);
+        assert!(progress.to_string().contains(" · 0 coins · "), "{progress}");
+    }
+
+    #[test]
+    fn a_narrow_terminal_shows_the_first_parts_whole() {
+        let line = "odds so far 52% · 202 k/s · 1:01 · 1 coin · block 7";
+        for (columns, shown) in [
+            (51, line),
+            (50, "odds so far 52% · 202 k/s · 1:01 · 1 coin"),
+            (33, "odds so far 52% · 202 k/s · 1:01"),
+            (25, "odds so far 52% · 202 k/s"),
+            (24, "odds so far 52%"),
+            (3, "odds so far 52%"),
+        ] {
+            assert_eq!(fitted(line, columns), shown, "{columns} columns");
+        }
+        assert_eq!(fitted("round 3 of 7", 5), "round 3 of 7");
     }
 
     #[test]
@@ -188,7 +212,7 @@ mod tests {
             elapsed: Duration::from_secs(3_600 * 24 * 365),
             coins: Some(1_000),
         };
-        assert!(hardest.to_string().contains(" of about 1.16e77 tries · "), "{hardest}");
+        assert!(hardest.to_string().contains(" of about 1.16e77 tries"), "{hardest}");
         assert!(hardest.to_string().chars().count() < 110, "{hardest}");
     }
 
