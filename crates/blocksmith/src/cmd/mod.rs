@@ -82,3 +82,19 @@ pub fn exit_code(error: &anyhow::Error) -> ExitCode {
         _ => exit::FAILURE,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use blocksmith_miner::search::{Backend, Unavailable};
+
+    use super::*;
+
+    #[test]
+    fn what_this_machine_cannot_is_no_matter_of_usage() {
+        // No processor lacks this one, but it says the same of each.
+        let error = anyhow::Error::from(Unavailable(Backend::Portable));
+        assert_eq!(exit_code(&error), ExitCode::from(exit::FAILURE));
+        let unknown = anyhow::Error::from(ChainError::Unknown("lectur".into()));
+        assert_eq!(exit_code(&unknown), ExitCode::from(exit::USAGE));
+    }
+}

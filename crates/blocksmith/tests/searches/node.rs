@@ -46,6 +46,9 @@ fn requests_come_before_the_nodes_own_search() {
     let idle_before = median(&idle_address);
     let cores = std::thread::available_parallelism().unwrap().get();
     let (busy, busy_address) = node(&["--mine"]);
+    // This is what makes sure of it. Linux lets a thread that slept go first for a short while in any
+    // case, so that the times below show little of it in the middle; they show that nothing else,
+    // like a search on the runtime's threads, is in the way.
     wait_until("the lowest priority", || {
         searching(&busy, cores).iter().all(|thread| thread.niceness == 19)
     });

@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::process::Command;
+use std::thread::sleep;
+use std::time::Duration;
 
 use crate::program::{Program, wait_until};
 
@@ -89,7 +91,7 @@ fn pinned_threads_take_the_cores_in_turn() {
         if taken == wanted {
             break;
         }
-        std::thread::sleep(std::time::Duration::from_millis(20));
+        sleep(Duration::from_millis(20));
     }
     assert_eq!(taken, wanted);
     let others = threads(program.pid());
@@ -100,6 +102,8 @@ fn pinned_threads_take_the_cores_in_turn() {
 fn without_a_word_about_it_threads_go_where_the_system_puts_them() {
     let program = Program::start(&[&HOPELESS[..], &["--threads", "2"]].concat());
     let allowed = ourselves().cores;
+    // They would have settled by then.
+    sleep(Duration::from_millis(300));
     assert!(searching(&program, 2).iter().all(|thread| thread.cores == allowed));
 }
 
@@ -111,6 +115,8 @@ fn cores_that_the_program_may_not_use_are_left_alone() {
     command.args(["-c", &last.to_string(), env!("CARGO_BIN_EXE_blocksmith")]);
     command.args(HOPELESS).args(["--pin", "--threads", "2"]);
     let mut program = Program::spawn(&mut command);
+    searching(&program, 2);
+    sleep(Duration::from_millis(300));
     let threads = searching(&program, 2);
     assert!(threads.iter().all(|thread| thread.cores == [last]), "{threads:?}");
     program.terminate();
