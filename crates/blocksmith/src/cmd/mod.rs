@@ -94,7 +94,7 @@ mod tests {
         // No processor lacks this one, but it says the same of each.
         let error = anyhow::Error::from(Unavailable(Backend::Portable));
         assert_eq!(exit_code(&error), ExitCode::from(exit::FAILURE));
-        let unknown = anyhow::Error::from(ChainError::Unknown("lectur".into()));
-        assert_eq!(exit_code(&unknown), ExitCode::from(exit::USAGE));
+        let no_peer = "http://".parse::<blocksmith_node::Address>().unwrap_err();
+        assert_eq!(exit_code(&no_peer.into()), ExitCode::from(exit::USAGE));
     }
 }
