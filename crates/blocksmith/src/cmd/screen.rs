@@ -6,13 +6,16 @@ use std::time::{Duration, Instant};
 
 use blocksmith_consensus::Target;
 use console::Term;
-use indicatif::{ProgressBar, ProgressStyle};
 
 /// How often to say how it goes; what is shown of that is decided here.
 pub(super) const REFRESH: Duration = Duration::from_millis(100);
 
 /// How often a line says how it goes where nothing can be live, as in a file.
 const PLAIN: Duration = Duration::from_secs(10);
+
+/// The columns that stay free at the end of a line: terminals show `^C` where it is typed, and what
+/// that pushes into the next line would stay.
+const ECHO_COLUMNS: usize = 2;
 
 /// What stands between the parts of a line that says how it goes.
 const BETWEEN: &str = " · ";
@@ -35,15 +38,17 @@ pub(super) struct Progress {
 /// Standard output and the terminal, if there is one.
 #[derive(Debug)]
 pub(super) struct Screen {
-    /// Hidden where stderr is no terminal.
-    live: ProgressBar,
+    /// Where stderr is one. It gets a line in one piece, cleared and written, and so doesn't flicker.
+    terminal: Option<Term>,
+    /// What stands on the terminal's last line.
+    live: String,
     told: Instant,
 }
 
 impl Screen {
     pub(super) fn new() -> Self {
-        let style = ProgressStyle::with_template("{wide_msg}").expect("the template is right");
-        Self { live: ProgressBar::new_spinner().with_style(style), told: Instant::now() }
+        let terminal = Some(Term::buffered_stderr()).filter(Term::is_term);
+        Self { terminal, live: String::new(), told: Instant::now() }
     }
 
     /// A line of results.
@@ -67,13 +72,29 @@ impl Screen {
     }
 
     fn without_live_line<T>(&self, write: impl FnOnce() -> T) -> T {
-        // An empty line is drawn again all the same, as a line of blanks.
-        if self.live.message().is_empty() { write() } else { self.live.suspend(write) }
+        if self.live.is_empty() {
+            return write();
+        }
+        self.draw("");
+        let written = write();
+        self.draw(&self.live);
+        written
+    }
+
+    /// Makes this the terminal's last line.
+    fn draw(&self, line: &str) {
+        if let Some(terminal) = &self.terminal {
+            // Nobody may be watching.
+            let _ = terminal
+                .clear_line()
+                .and_then(|()| terminal.write_str(line))
+                .and_then(|()| terminal.flush());
+        }
     }
 
     /// Shows how it goes: live on a terminal, elsewhere by a line where one is due.
     pub(super) fn show(&mut self, progress: Progress) {
-        if self.live.is_hidden() && self.told.elapsed() >= PLAIN {
+        if self.terminal.is_none() && self.told.elapsed() >= PLAIN {
             self.told = Instant::now();
             self.note(&progress.to_string());
         }
@@ -81,16 +102,21 @@ impl Screen {
     }
 
     /// Shows how it goes on a terminal, as much as there is room for, and elsewhere not at all.
-    pub(super) fn show_live(&self, how: impl fmt::Display) {
-        if !self.live.is_hidden() {
-            let (_, width) = Term::stderr().size();
-            self.live.set_message(fitted(&how.to_string(), width.into()).to_string());
+    pub(super) fn show_live(&mut self, how: impl fmt::Display) {
+        if let Some(terminal) = &self.terminal {
+            let (_, columns) = terminal.size();
+            let columns = usize::from(columns).saturating_sub(ECHO_COLUMNS);
+            self.live = fitted(&how.to_string(), columns);
+            self.draw(&self.live);
         }
     }
 
     /// Takes the live line away.
-    pub(super) fn close(&self) {
-        self.live.finish_and_clear();
+    pub(super) fn close(&mut self) {
+        if !self.live.is_empty() {
+            self.live.clear();
+            self.draw("");
+        }
     }
 }
 
@@ -112,15 +138,15 @@ impl fmt::Display for Progress {
     }
 }
 
-/// The parts of a line that fit, from the first on; the first in any case.
-fn fitted(line: &str, columns: usize) -> &str {
+/// The parts of a line that fit, from the first on; where not even that one does, its start.
+fn fitted(line: &str, columns: usize) -> String {
     let mut fitted = line;
     while fitted.chars().count() > columns
         && let Some((start, _)) = fitted.rsplit_once(BETWEEN)
     {
         fitted = start;
     }
-    fitted
+    fitted.chars().take(columns).collect()
 }
 
 /// `1:05`, and `1:00:05` from an hour on.
@@ -196,11 +222,13 @@ mod tests {
             (33, "odds so far 52% · 202 k/s · 1:01"),
             (25, "odds so far 52% · 202 k/s"),
             (24, "odds so far 52%"),
-            (3, "odds so far 52%"),
+            (15, "odds so far 52%"),
+            (14, "odds so far 52"),
+            (0, ""),
         ] {
             assert_eq!(fitted(line, columns), shown, "{columns} columns");
         }
-        assert_eq!(fitted("round 3 of 7", 5), "round 3 of 7");
+        assert_eq!(fitted("round 3 of 7", 40), "round 3 of 7");
     }
 
     #[test]
