@@ -158,3 +158,30 @@ fn an_interrupt_ends_it_at_once_and_quietly() {
     assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
     assert_eq!((search.rest(), search.stderr()), (vec![], String::new()));
 }
+
+#[test]
+#[cfg(target_os = "linux")]
+fn on_a_terminal_a_line_that_fits_says_how_it_goes_and_is_gone_at_the_end() {
+    const COLUMNS: usize = 40;
+    // Six million tries of seventeen compressions each: a second or so.
+    let suffix = "e".repeat(1_000);
+    // script(1) gives it a terminal.
+    let command = format!(
+        "stty rows 9 cols {COLUMNS}; exec {} prove 99 --suffix {suffix} --zeros 5 --threads 1 --nice 1",
+        env!("CARGO_BIN_EXE_blocksmith")
+    );
+    let mut script = std::process::Command::new("script");
+    let mut program = Program::spawn(script.args(["-qec", &command, "/dev/null"]));
+    assert_eq!(program.wait().code(), Some(0), "{}", program.stderr());
+    let seen = program.rest().join("\n");
+    let mut lines: Vec<_> = seen.split("\r\u{1b}[2K").collect();
+    let answer = lines.pop().unwrap().trim_end();
+    let wanted = job("99", &suffix, Target::from_zeros(5));
+    let (proof, _) = answer.split_once(' ').unwrap_or_else(|| panic!("{seen:?}"));
+    assert_eq!(answer, line(&wanted, proof.parse().unwrap()));
+    assert!(lines.len() >= 2 && lines[0].is_empty(), "{seen:?}");
+    for line in &lines[1..] {
+        assert!(line.starts_with("odds so far ") && line.contains("/s"), "{line:?}");
+        assert!(line.chars().count() < COLUMNS && !line.contains('\n'), "{line:?}");
+    }
+}
