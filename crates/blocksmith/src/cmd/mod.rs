@@ -20,7 +20,7 @@ mod search_args;
 
 /// Exit codes: what a script can tell apart.
 pub mod exit {
-    /// Something failed.
+    /// Something failed, or this machine lacks what it takes.
     pub const FAILURE: u8 = 1;
     /// The command was not understood.
     pub const USAGE: u8 = 2;
