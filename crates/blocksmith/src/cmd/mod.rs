@@ -20,7 +20,7 @@ mod search_args;
 
 /// Exit codes: what a script can tell apart.
 pub mod exit {
-    /// Something failed.
+    /// Something failed, or this machine lacks what it takes.
     pub const FAILURE: u8 = 1;
     /// The command was not understood.
     pub const USAGE: u8 = 2;
@@ -81,4 +81,20 @@ pub fn exit_code(error: &anyhow::Error) -> ExitCode {
         _ if is_usage => exit::USAGE,
         _ => exit::FAILURE,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use blocksmith_miner::search::{Backend, Unavailable};
+
+    use super::*;
+
+    #[test]
+    fn what_this_machine_cannot_is_no_matter_of_usage() {
+        // No processor lacks this one, but it says the same of each.
+        let error = anyhow::Error::from(Unavailable(Backend::Portable));
+        assert_eq!(exit_code(&error), ExitCode::from(exit::FAILURE));
+        let no_peer = "http://".parse::<blocksmith_node::Address>().unwrap_err();
+        assert_eq!(exit_code(&no_peer.into()), ExitCode::from(exit::USAGE));
+    }
 }

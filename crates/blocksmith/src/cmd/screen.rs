@@ -5,13 +5,20 @@ use std::io::{self, Write as _};
 use std::time::{Duration, Instant};
 
 use blocksmith_consensus::Target;
-use indicatif::{ProgressBar, ProgressStyle};
+use console::Term;
 
 /// How often to say how it goes; what is shown of that is decided here.
 pub(super) const REFRESH: Duration = Duration::from_millis(100);
 
 /// How often a line says how it goes where nothing can be live, as in a file.
 const PLAIN: Duration = Duration::from_secs(10);
+
+/// The columns that stay free at the end of a line: terminals show `^C` where it is typed, and what
+/// that pushes into the next line would stay.
+const ECHO_COLUMNS: usize = 2;
+
+/// What stands between the parts of a line that says how it goes.
+const BETWEEN: &str = " · ";
 
 /// How a search goes.
 #[derive(Debug, Clone, Copy)]
@@ -31,15 +38,17 @@ pub(super) struct Progress {
 /// Standard output and the terminal, if there is one.
 #[derive(Debug)]
 pub(super) struct Screen {
-    /// Hidden where stderr is no terminal.
-    live: ProgressBar,
+    /// Where stderr is one. It gets a line in one piece, cleared and written, and so doesn't flicker.
+    terminal: Option<Term>,
+    /// What stands on the terminal's last line.
+    live: String,
     told: Instant,
 }
 
 impl Screen {
     pub(super) fn new() -> Self {
-        let style = ProgressStyle::with_template("{wide_msg}").expect("the template is right");
-        Self { live: ProgressBar::new_spinner().with_style(style), told: Instant::now() }
+        let terminal = Some(Term::buffered_stderr()).filter(Term::is_term);
+        Self { terminal, live: String::new(), told: Instant::now() }
     }
 
     /// A line of results.
@@ -63,30 +72,51 @@ impl Screen {
     }
 
     fn without_live_line<T>(&self, write: impl FnOnce() -> T) -> T {
-        // An empty line is drawn again all the same, as a line of blanks.
-        if self.live.message().is_empty() { write() } else { self.live.suspend(write) }
+        if self.live.is_empty() {
+            return write();
+        }
+        self.draw("");
+        let written = write();
+        self.draw(&self.live);
+        written
+    }
+
+    /// Makes this the terminal's last line.
+    fn draw(&self, line: &str) {
+        if let Some(terminal) = &self.terminal {
+            // Nobody may be watching.
+            let _ = terminal
+                .clear_line()
+                .and_then(|()| terminal.write_str(line))
+                .and_then(|()| terminal.flush());
+        }
     }
 
     /// Shows how it goes: live on a terminal, elsewhere by a line where one is due.
     pub(super) fn show(&mut self, progress: Progress) {
-        if self.live.is_hidden() && self.told.elapsed() >= PLAIN {
+        if self.terminal.is_none() && self.told.elapsed() >= PLAIN {
             self.told = Instant::now();
             self.note(&progress.to_string());
         }
         self.show_live(progress);
     }
 
-    /// Shows how it goes on a terminal, and elsewhere not at all. A terminal that is too narrow
-    /// shows the start of it.
-    pub(super) fn show_live(&self, how: impl fmt::Display) {
-        if !self.live.is_hidden() {
-            self.live.set_message(how.to_string());
+    /// Shows how it goes on a terminal, as much as there is room for, and elsewhere not at all.
+    pub(super) fn show_live(&mut self, how: impl fmt::Display) {
+        if let Some(terminal) = &self.terminal {
+            let (_, columns) = terminal.size();
+            let columns = usize::from(columns).saturating_sub(ECHO_COLUMNS);
+            self.live = fitted(&how.to_string(), columns);
+            self.draw(&self.live);
         }
     }
 
     /// Takes the live line away.
-    pub(super) fn close(&self) {
-        self.live.finish_and_clear();
+    pub(super) fn close(&mut self) {
+        if !self.live.is_empty() {
+            self.live.clear();
+            self.draw("");
+        }
     }
 }
 
@@ -96,21 +126,27 @@ impl fmt::Display for Progress {
         let odds = 100.0 * odds(self.target, self.tries);
         let digits = if odds < 10.0 { 1 } else { 0 };
         let per_second = self.tries as f64 / self.elapsed.as_secs_f64().max(1e-3);
-        write!(
-            f,
-            "odds so far {odds:.digits$}% · {} of about {} tries · {}/s · {}",
-            amount(self.tries as f64),
-            amount(self.target.work().as_f64()),
-            amount(per_second),
-            clock(self.elapsed)
-        )?;
-        match self.coins {
-            Some(1) => write!(f, " · 1 coin")?,
-            Some(coins) => write!(f, " · {coins} coins")?,
-            None => {}
+        write!(f, "odds so far {odds:.digits$}%{BETWEEN}{}/s", amount(per_second))?;
+        write!(f, "{BETWEEN}{}", clock(self.elapsed))?;
+        if let Some(coins) = self.coins {
+            let plural = if coins == 1 { "coin" } else { "coins" };
+            write!(f, "{BETWEEN}{coins} {plural}")?;
         }
-        self.index.map_or(Ok(()), |index| write!(f, " · block {index}"))
+        let (tries, expected) = (self.tries as f64, self.target.work().as_f64());
+        write!(f, "{BETWEEN}{} of about {} tries", amount(tries), amount(expected))?;
+        self.index.map_or(Ok(()), |index| write!(f, "{BETWEEN}block {index}"))
     }
+}
+
+/// The parts of a line that fit, from the first on; where not even that one does, its start.
+fn fitted(line: &str, columns: usize) -> String {
+    let mut fitted = line;
+    while fitted.chars().count() > columns
+        && let Some((start, _)) = fitted.rsplit_once(BETWEEN)
+    {
+        fitted = start;
+    }
+    fitted.chars().take(columns).collect()
 }
 
 /// `1:05`, and `1:00:05` from an hour on.
@@ -169,14 +205,30 @@ mod tests {
         };
         assert_eq!(
             progress.to_string(),
-            "odds so far 52% · 12.3 M of about 16.8 M tries · 202 k/s · 1:01 · 1 coin · block 7"
+            "odds so far 52% · 202 k/s · 1:01 · 1 coin · 12.3 M of about 16.8 M tries · block 7"
         );
-        (progress.index, progress.coins) = (None, Some(0));
-        assert!(progress.to_string().ends_with(" · 1:01 · 0 coins"), "{progress}");
-        progress.coins = None;
-        assert!(progress.to_string().ends_with(" · 202 k/s · 1:01"), "{progress}");
-        progress.tries = 0;
-        assert!(progress.to_string().starts_with("odds so far 0.0% · 0 of about"), "{progress}");
+        (progress.index, progress.coins, progress.tries) = (None, None, 0);
+        assert_eq!(progress.to_string(), "odds so far 0.0% · 0/s · 1:01 · 0 of about 16.8 M tries");
+        progress.coins = Some(0);
+        assert!(progress.to_string().contains(" · 0 coins · "), "{progress}");
+    }
+
+    #[test]
+    fn a_narrow_terminal_shows_the_first_parts_whole() {
+        let line = "odds so far 52% · 202 k/s · 1:01 · 1 coin · block 7";
+        for (columns, shown) in [
+            (51, line),
+            (50, "odds so far 52% · 202 k/s · 1:01 · 1 coin"),
+            (33, "odds so far 52% · 202 k/s · 1:01"),
+            (25, "odds so far 52% · 202 k/s"),
+            (24, "odds so far 52%"),
+            (15, "odds so far 52%"),
+            (14, "odds so far 52"),
+            (0, ""),
+        ] {
+            assert_eq!(fitted(line, columns), shown, "{columns} columns");
+        }
+        assert_eq!(fitted("round 3 of 7", 40), "round 3 of 7");
     }
 
     #[test]
@@ -188,7 +240,7 @@ mod tests {
             elapsed: Duration::from_secs(3_600 * 24 * 365),
             coins: Some(1_000),
         };
-        assert!(hardest.to_string().contains(" of about 1.16e77 tries · "), "{hardest}");
+        assert!(hardest.to_string().contains(" of about 1.16e77 tries"), "{hardest}");
         assert!(hardest.to_string().chars().count() < 110, "{hardest}");
     }
 

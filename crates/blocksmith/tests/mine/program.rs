@@ -43,11 +43,14 @@ impl Program {
 
     /// With settings in the environment, too.
     pub(crate) fn start_with(home: &Path, environment: &[(&str, &str)], args: &[&str]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_blocksmith"))
-            .args(args)
-            .envs(environment.iter().copied())
-            .env("HOME", home)
-            .env("XDG_DATA_HOME", home)
+        let mut command = Command::new(env!("CARGO_BIN_EXE_blocksmith"));
+        command.args(args).envs(environment.iter().copied());
+        Self::spawn(command.env("HOME", home).env("XDG_DATA_HOME", home))
+    }
+
+    /// Whatever the command runs.
+    pub(crate) fn spawn(command: &mut Command) -> Self {
+        let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -111,10 +114,19 @@ impl Program {
         self.stderr.lock().unwrap().clone()
     }
 
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// SIGTERM.
     pub(crate) fn terminate(&self) {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        self.signal("-TERM");
+    }
+
+    /// A signal, as kill(1) has it.
+    pub(crate) fn signal(&self, signal: &str) {
+        let pid = self.pid().to_string();
+        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
     }
 
     pub(crate) fn wait(&mut self) -> ExitStatus {

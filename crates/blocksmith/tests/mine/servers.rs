@@ -134,6 +134,24 @@ fn the_number_of_threads_does_not_change_the_proof() {
 }
 
 #[test]
+fn neither_does_the_backend_nor_what_the_threads_are_told() {
+    for flags in [
+        &["--backend", "portable"][..],
+        #[cfg(target_os = "linux")]
+        &["--threads", "3", "--pin", "--nice", "19"],
+    ] {
+        let server = python(Rules::lecture(), 4);
+        let url = server.url();
+        let args = ["mine", &url, "--coins", "2"];
+        let mut miner = Program::start(&[&args[..], flags].concat());
+        assert_eq!(miner.wait().code(), Some(0), "{}", miner.stderr());
+        let lines = miner.rest();
+        let found: Vec<_> = lines.iter().filter(|line| line.starts_with("Found")).collect();
+        assert_eq!(found, ["Found new proof: 74581", "Found new proof: 28441"], "{flags:?}");
+    }
+}
+
+#[test]
 fn a_refusal_on_the_same_tip_asks_for_one_zero_more() {
     let server = python(Rules::lecture(), 5);
     // The key of the first version of the course, and an address without a scheme.
