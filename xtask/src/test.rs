@@ -14,7 +14,8 @@ struct Count {
 }
 
 /// What the long form raises, by the names that the tests read.
-const LONG: [(&str, &str); 5] = [
+const LONG: [(&str, &str); 6] = [
+    ("BLOCKSMITH_DIGESTS", "100000000"),
     ("BLOCKSMITH_JSON_CASES", "1000000"),
     ("BLOCKSMITH_MODEL_STEPS", "1000000"),
     ("BLOCKSMITH_STORE_STEPS", "500000"),
@@ -46,6 +47,14 @@ pub(crate) fn run(long: bool) -> Result<ExitCode, String> {
             .env("RUSTDOCFLAGS", "-D warnings"),
     )?;
 
+    if let Some(host) = nightly_host() {
+        count_tests(&mut sanitized(&host, long), long, &mut count, &mut failures);
+    } else {
+        eprintln!(
+            "no nightly toolchain is installed: the search did not run under AddressSanitizer"
+        );
+    }
+
     let mut interop = command(python::interpreter()?);
     interop.args(["-m", "pytest", "--quiet", "-p", "no:cacheprovider", "tests/interop"]);
     // Building it for the tests above built the program too.
@@ -63,6 +72,31 @@ pub(crate) fn run(long: bool) -> Result<ExitCode, String> {
     }
     println!("{} passed, {} failed", count.passed, count.failed);
     Ok(if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What a nightly toolchain builds for, if one is installed.
+fn nightly_host() -> Option<String> {
+    let output = command("rustc").args(["+nightly", "-vV"]).output().ok()?;
+    let text = String::from_utf8(output.stdout).ok().filter(|_| output.status.success())?;
+    Some(text.lines().find_map(|line| line.strip_prefix("host: "))?.into())
+}
+
+/// The search, the only unsafe code, under AddressSanitizer, which stable toolchains don't have: its
+/// comparison with `sha2`, or all of its tests.
+fn sanitized(host: &str, long: bool) -> Command {
+    let mut cargo = command("cargo");
+    cargo.args(["+nightly", "test", "--package", "blocksmith-miner", "--locked"]);
+    // With a target named, build scripts and macros are built without.
+    cargo.args(["--target", host, "--target-dir"]).arg(target().join("sanitized"));
+    if long {
+        cargo.args(["--lib", "--tests"]);
+    } else {
+        cargo.args(["--lib", "--", "hits_are"]).env("BLOCKSMITH_DIGESTS", "200000");
+    }
+    // This cargo's own settings are not that one's.
+    cargo.env_remove("CARGO").env_remove("RUSTC").env_remove("RUSTUP_TOOLCHAIN");
+    cargo.env("RUSTFLAGS", "-Zsanitizer=address");
+    cargo
 }
 
 /// Runs a command that prints test results, passing its output on.

@@ -1,4 +1,22 @@
 //! Eight messages at a time, one in each 32-bit lane of the 256-bit registers.
+//!
+//! # What it compiles to
+//!
+//! About 3,400 instructions per 8 messages: 46 for each round below 16, a loop; 850 for the rounds
+//! 16 to 31 and around them; 973 for 16 of the others, a loop that is passed twice and that the
+//! cache of decoded instructions holds. The eight working variables stay in registers. Of the 21
+//! stores to the stack in that loop 16 are the schedule, which 16 registers cannot hold as well, and
+//! five are spilled intermediate values. Additions that LLVM cannot reassociate, which gain so much
+//! in [`avx512`](super::avx512), changed nothing here.
+//!
+//! ```text
+//! cargo build --release -p blocksmith
+//! objdump -dC --no-show-raw-insn --disassemble=blocksmith_miner::search::avx2::scan \
+//!     target/release/blocksmith
+//! ```
+//!
+//! On a Zen 3 that is some 120 cycles per message. `sha2` takes 780 without the instructions for
+//! SHA-256, and 103 with them; then [`sha_ni`](super::sha_ni) is there as well.
 
 use std::arch::x86_64::*;
 use std::ops::Range;

@@ -1,4 +1,23 @@
 //! Two times sixteen messages at a time, one in each 32-bit lane of the 512-bit registers.
+//!
+//! # What it compiles to
+//!
+//! Per 16 messages 1,475 operations of the vector units, in 2,050 instructions; the others are
+//! loads, stores and copies of registers, which wait for other ports or none. With both streams:
+//! 52 instructions for each round below 16, a loop; 990 for the rounds 16 to 31 and around them;
+//! 1,220 for 16 of the others, a loop that is passed twice. In that loop are 896 operations, 28 for
+//! each round and stream: 10 for Σ, Ch and Maj, 8 for σ, 10 additions. The sixteen working variables
+//! stay in registers. Of the 72 stores to the stack 32 are the schedule, which has no room there,
+//! and 40 are intermediate values that LLVM makes early.
+//!
+//! ```text
+//! cargo build --release -p blocksmith
+//! objdump -dC --no-show-raw-insn --disassemble=blocksmith_miner::search::avx512::scan \
+//!     target/release/blocksmith
+//! ```
+//!
+//! `llvm-mca` 19 has that loop at 464 cycles on a Zen 4, whose vector units take two cycles for 512
+//! bits and so need 448 at least, and at 393 to 449 on Intel's.
 
 use std::arch::asm;
 use std::arch::x86_64::*;

@@ -41,10 +41,6 @@ use self::template::{Message, Template};
 /// The largest proof that is tried: 19 nines, the last number of a length that fits 64 bits whole.
 pub const MAX_PROOF: u64 = 9_999_999_999_999_999_999;
 
-/// About how many compressions a thread does between two looks at the others. Half a millisecond
-/// with the processor's own SHA-256, some two without.
-const RANGE_COMPRESSIONS: u64 = 10_000;
-
 /// A search for the lowest valid proof at or above `start`.
 ///
 /// ```
@@ -196,7 +192,7 @@ struct Hunt<'a> {
 impl<'a> Hunt<'a> {
     fn new(search: &Search<'a>, control: &'a Control) -> Self {
         let message = Message::new(search.job);
-        let tries = (RANGE_COMPRESSIONS / message.compressions()).max(1);
+        let tries = (search.kernel.range_compressions() / message.compressions()).max(1);
         let stride = 10_u64.pow(tries.ilog10());
         Self {
             kernel: search.kernel,

@@ -15,9 +15,9 @@
 //! the loop 18 stores and 55 loads, which the ports for memory do besides.
 //!
 //! ```text
-//! cargo build --release -p blocksmith-miner --example rate
+//! cargo build --release -p blocksmith
 //! objdump -dC --no-show-raw-insn --disassemble=blocksmith_miner::search::sha_ni::scan \
-//!     target/release/examples/rate
+//!     target/release/blocksmith
 //! ```
 //!
 //! There are eight of these functions, one for each pair of rounds to begin with.

@@ -296,8 +296,7 @@ fn target(random: &mut Random, digests: &[State]) -> State {
     }
 }
 
-/// Digests per backend: a million, or as many as `BLOCKSMITH_DIGESTS` says; an eighth of them for
-/// those emulated.
+/// Digests per backend: a million, or as many as `BLOCKSMITH_DIGESTS` says.
 #[test]
 fn hits_are_those_of_sha2_for_random_jobs() {
     let digests_wanted = std::env::var("BLOCKSMITH_DIGESTS")
@@ -322,7 +321,8 @@ fn hits_are_those_of_sha2_for_random_jobs() {
         let mut template = Message::new(&job).template(digits(numbers.start));
         template.target = target;
         // An emulated group takes long, and each hit begins one.
-        let emulated = emulated().into_iter().filter(|_| expected.len() < 20);
+        let quick = expected.len() < 20 && digests_done < 1_000_000;
+        let emulated = emulated().into_iter().filter(|_| quick);
         for (name, kernel) in kernels().into_iter().chain(emulated) {
             let mut found = Vec::new();
             let mut rest = numbers.clone();
