@@ -37,7 +37,7 @@ fn make(rules: &Rules, blocks: u64) -> String {
     let mut tip = rules.genesis.block(Timestamp::default());
     let mut text = format!(r#"{{"chain": [{}"#, tip.text());
     for number in 1..blocks {
-        let job = rules.job(tip.view(), &tip.hash());
+        let job = rules.job(tip.view(), &tip.hash(), None);
         let proof = (FIRST_PROOF + number * 7 % 700_000..)
             .find(|proof| job.accepts(proof.to_string()))
             .expect("there are proofs enough");

@@ -11,6 +11,7 @@ use core::ops::Range;
 
 use crate::hash::Hash;
 use crate::json::{self, JsonError, Kind, Value};
+use crate::sealed::{self, Header};
 use crate::transaction::Transaction;
 
 /// The longest canonical text of a block, in bytes.
@@ -82,6 +83,37 @@ pub enum Malformed {
         /// The start of what stands there.
         found: String,
     },
+    /// A sealed block has a field more or less than it should.
+    #[error("{} has {found} where a sealed block has \"{field}\"", Named(*.index))]
+    Fields {
+        /// The block's index, if it has one.
+        index: Option<u64>,
+        /// The field's name, or `}` for the end.
+        field: &'static str,
+        /// The key that stands there, or `}` for the end.
+        found: String,
+    },
+    /// A field of a sealed block is not written as it should be.
+    #[error("{}\"{field}\" is {expected}, not {found}", Of(*.index))]
+    Field {
+        /// The block's index, if it has one.
+        index: Option<u64>,
+        /// The field's name.
+        field: &'static str,
+        /// What should stand there.
+        expected: &'static str,
+        /// The start of what stands there.
+        found: String,
+    },
+}
+
+/// Which fields a block has, and what its id is made of. The puzzle decides it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// `index`, `previous_hash` and `proof`, and whatever else; the id is the hash of the text.
+    Open,
+    /// The fields of [`sealed`](crate::sealed) and no others; the id is the proof's digest.
+    Sealed,
 }
 
 /// A block as an error names it.
@@ -212,13 +244,26 @@ pub struct BlockView<'a> {
     /// The place in the chain; the genesis block has 1.
     pub index: u64,
     /// An integer or a string.
-    proof: Value<'a>,
+    pub(crate) proof: Value<'a>,
     /// Whatever stands there: the genesis block of a course may have `null` or a number.
     pub previous_hash: Value<'a>,
+    /// What a sealed block says besides; open blocks have none.
+    pub header: Option<Header>,
 }
 
 impl<'a> BlockView<'a> {
-    /// Reads the fields of a block whose text is canonical already.
+    /// Reads the fields of a block of this shape whose text is canonical already.
+    ///
+    /// # Errors
+    /// What the text lacks to be a block, or has too much.
+    pub fn read(shape: Shape, text: &'a str) -> Result<Self, Malformed> {
+        match shape {
+            Shape::Open => Self::of_canonical(text),
+            Shape::Sealed => sealed::read(text),
+        }
+    }
+
+    /// Reads the fields of an open block whose text is canonical already.
     ///
     /// # Errors
     /// What the text lacks to be a block.
@@ -272,7 +317,7 @@ impl<'a> BlockView<'a> {
         if proof_text(proof).is_none() {
             return Err(Malformed::Proof { index: Some(index), found: quote(proof.text()) });
         }
-        Ok(Self { text, index, proof, previous_hash })
+        Ok(Self { text, index, proof, previous_hash, header: None })
     }
 
     /// The quick way for nearly all blocks: no key before `index` or between the three that rules
@@ -299,12 +344,24 @@ impl<'a> BlockView<'a> {
                 .filter(|index| (1..=MAX_INDEX).contains(index))?,
             proof: Value::of_canonical(proof),
             previous_hash: Value::of_canonical(previous_hash),
+            header: None,
         })
     }
 
-    /// SHA-256 of the canonical text.
+    /// Which fields it was read with.
+    pub fn shape(&self) -> Shape {
+        match self.header {
+            None => Shape::Open,
+            Some(_) => Shape::Sealed,
+        }
+    }
+
+    /// The block's id: SHA-256 of the canonical text, or of seal and proof.
     pub fn hash(&self) -> Hash {
-        Hash::of(self.text)
+        match &self.header {
+            None => Hash::of(self.text),
+            Some(header) => header.digest(self.proof.text()),
+        }
     }
 
     /// The proof's text as Python's `str()` gives it.
@@ -340,10 +397,11 @@ pub struct Block {
     index: u64,
     proof: Range<usize>,
     previous_hash: Range<usize>,
+    header: Option<Arc<Header>>,
 }
 
 impl Block {
-    /// Reads a block from JSON bytes in any spelling.
+    /// Reads an open block from JSON bytes in any spelling.
     ///
     /// # Errors
     /// What keeps the bytes from being a block.
@@ -351,12 +409,20 @@ impl Block {
         Self::of_canonical(&json::canonical(wire)?)
     }
 
-    /// Takes a block whose text is canonical already.
+    /// Takes an open block whose text is canonical already.
     ///
     /// # Errors
     /// What the text lacks to be a block.
     pub fn of_canonical(text: &str) -> Result<Self, Malformed> {
-        let view = BlockView::of_canonical(text)?;
+        Self::read(Shape::Open, text)
+    }
+
+    /// Takes a block of this shape whose text is canonical already.
+    ///
+    /// # Errors
+    /// What the text lacks to be a block, or has too much.
+    pub fn read(shape: Shape, text: &str) -> Result<Self, Malformed> {
+        let view = BlockView::read(shape, text)?;
         let range = |part: &str| {
             let start = part.as_ptr() as usize - text.as_ptr() as usize;
             start..start + part.len()
@@ -366,11 +432,12 @@ impl Block {
             index: view.index,
             proof: range(view.proof.text()),
             previous_hash: range(view.previous_hash.text()),
+            header: view.header.map(Arc::new),
             text: text.into(),
         })
     }
 
-    /// Writes the block that `proof` makes on top of `parent`.
+    /// Writes the open block that `proof` makes on top of `parent`.
     ///
     /// # Errors
     /// [`Malformed::TooLong`] when the transactions don't fit in a block, [`Malformed::Index`] when
@@ -402,9 +469,14 @@ impl Block {
         &self.text
     }
 
-    /// SHA-256 of the canonical text.
+    /// The block's id: SHA-256 of the canonical text, or of seal and proof.
     pub fn hash(&self) -> Hash {
         self.hash
+    }
+
+    /// What a sealed block says besides; open blocks have none.
+    pub fn header(&self) -> Option<&Header> {
+        self.header.as_deref()
     }
 
     /// The place in the chain; the genesis block has 1.
@@ -425,6 +497,7 @@ impl Block {
             index: self.index,
             proof: Value::of_canonical(&self.text[self.proof.clone()]),
             previous_hash: Value::of_canonical(&self.text[self.previous_hash.clone()]),
+            header: self.header.as_deref().copied(),
         }
     }
 }

@@ -154,7 +154,7 @@ pub fn link(
         return Err(Invalid::PreviousHash { index: child.index, expected: *parent_hash, found });
     }
     // Its proof is valid on our last block.
-    let job = rules.job(parent, parent_hash);
+    let job = rules.job(parent, parent_hash, child.header.as_ref());
     let digest = job.digest(&*child.proof());
     if !job.target.is_met_by(&digest) {
         return Err(Invalid::Proof { index: child.index, digest, target: job.target });

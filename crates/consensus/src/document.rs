@@ -461,13 +461,13 @@ enum Read<'a> {
 
 impl<'a> Read<'a> {
     #[inline]
-    fn new(text: Cow<'a, str>) -> Result<Self, Malformed> {
+    fn new(rules: &Rules, text: Cow<'a, str>) -> Result<Self, Malformed> {
         Ok(match text {
             Cow::Borrowed(text) => {
-                let view = BlockView::of_canonical(text)?;
+                let view = BlockView::read(rules.puzzle.shape(), text)?;
                 Self::There(view, view.hash())
             }
-            Cow::Owned(text) => Self::Own(Block::of_canonical(&text)?),
+            Cow::Owned(text) => Self::Own(rules.block(&text)?),
         })
     }
 
@@ -512,7 +512,7 @@ impl Stretch<'_> {
     pub fn into_owned(self) -> Stretch<'static> {
         let own = |read| match read {
             Read::There(view, _) => {
-                Read::Own(Block::of_canonical(view.text).expect("a block stays one"))
+                Read::Own(Block::read(view.shape(), view.text).expect("a block stays one"))
             }
             Read::Own(block) => Read::Own(block),
         };
@@ -580,7 +580,7 @@ impl Verifier<'_> {
                 .next_block()
                 .map_err(|error| Fault::Unreadable { index: index(), error })?;
             let Some(located) = located else { break };
-            let read = Read::new(located.text)
+            let read = Read::new(self.rules, located.text)
                 .map_err(|error| Fault::Malformed { index: index(), error })?;
             match &stretch.last {
                 Some(last) => self.link(last, &read).map_err(|invalid| {
@@ -616,7 +616,9 @@ impl Verifier<'_> {
             return invalid.into();
         };
         let second_hash = second.hash();
-        let witness = match ahead.next_block().map(|next| next.map(|next| Read::new(next.text))) {
+        let mut next = || Ok(ahead.next_block()?.map(|next| Read::new(self.rules, next.text)));
+        let next: Result<_, Unreadable> = next();
+        let witness = match next {
             Ok(Some(Ok(third))) if third.view().follows(&second_hash) => Witness::Next,
             Ok(Some(Ok(_))) => return invalid.into(),
             Ok(None) => match self.tip.or(ahead.seal().map(|seal| seal.tip)) {

@@ -14,10 +14,11 @@ pub mod hash;
 pub mod job;
 pub mod json;
 pub mod rules;
+pub mod sealed;
 pub mod transaction;
 pub mod tree;
 
-pub use block::{Block, BlockView, Malformed, Proof, Timestamp};
+pub use block::{Block, BlockView, Malformed, Proof, Shape, Timestamp};
 pub use check::{Checked, Invalid, Valid, check_alone, check_on};
 pub use hash::Hash;
 pub use job::{Job, Target};

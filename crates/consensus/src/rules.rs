@@ -6,10 +6,11 @@ use alloc::string::{String, ToString};
 
 use ethnum::U256;
 
-use crate::block::{Block, BlockView, Malformed, Timestamp};
+use crate::block::{Block, BlockView, Malformed, Shape, Timestamp};
 use crate::hash::Hash;
 use crate::job::{Job, Target};
 use crate::json::{JsonError, canonical, push_string};
+use crate::sealed::Header;
 
 /// Everything that decides what is valid, and what the coin of a new block says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +55,29 @@ pub enum Puzzle {
     LastBlock,
     /// The last proof, the proof, then the hash of the last block.
     LastProofAndHash,
+    /// The seal of the block that the proof is for, then the proof: the work commits to all that
+    /// the block says.
+    Seal,
+}
+
+impl Puzzle {
+    /// As chain files and chain ids name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::LastProof => "last_proof",
+            Self::LastBlock => "last_block",
+            Self::LastProofAndHash => "last_proof_and_hash",
+            Self::Seal => "seal",
+        }
+    }
+
+    /// Which fields the blocks have.
+    pub fn shape(self) -> Shape {
+        match self {
+            Self::LastProof | Self::LastBlock | Self::LastProofAndHash => Shape::Open,
+            Self::Seal => Shape::Sealed,
+        }
+    }
 }
 
 /// How small the digest of a proof must be.
@@ -177,16 +201,11 @@ impl Rules {
                 r#"{{"any": {{"index": {index}, "previous_hash": {previous_hash}, "proof": {proof}}}}}"#
             ),
         };
-        let puzzle = match self.puzzle {
-            Puzzle::LastProof => "last_proof",
-            Puzzle::LastBlock => "last_block",
-            Puzzle::LastProofAndHash => "last_proof_and_hash",
-        };
         let difficulty = match self.difficulty {
             Difficulty::Fixed(target) => format!(r#"{{"fixed": "{target}"}}"#),
         };
         let mut text = format!(r#"{{"difficulty": {difficulty}, "genesis": {genesis}, "puzzle": "#);
-        push_string(&mut text, puzzle);
+        push_string(&mut text, self.puzzle.name());
         text.push('}');
         tagged_hash("blocksmith/chain", text.as_bytes())
     }
@@ -203,8 +222,33 @@ impl Rules {
         self.target_after(parent).work()
     }
 
-    /// What a proof must satisfy on top of `parent`, whose hash is `parent_hash`.
-    pub fn job<'a>(&self, parent: BlockView<'a>, parent_hash: &Hash) -> Job<'a> {
+    /// Reads a block of these rules from JSON bytes in any spelling.
+    ///
+    /// # Errors
+    /// What keeps the bytes from being a block.
+    pub fn parse_block(&self, wire: &[u8]) -> Result<Block, Malformed> {
+        self.block(&canonical(wire)?)
+    }
+
+    /// Takes a block of these rules whose text is canonical already.
+    ///
+    /// # Errors
+    /// What the text lacks to be a block, or has too much.
+    pub fn block(&self, text: &str) -> Result<Block, Malformed> {
+        Block::read(self.puzzle.shape(), text)
+    }
+
+    /// What a proof must satisfy on top of `parent`, whose hash is `parent_hash`, in a block with
+    /// this header, if blocks have one.
+    ///
+    /// # Panics
+    /// If the puzzle is about the header, and there is none: its blocks can't be read without.
+    pub fn job<'a>(
+        &self,
+        parent: BlockView<'a>,
+        parent_hash: &Hash,
+        header: Option<&Header>,
+    ) -> Job<'a> {
         let last_proof = || match parent.proof() {
             Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
             Cow::Owned(text) => Cow::Owned(text.into_bytes()),
@@ -213,6 +257,10 @@ impl Rules {
             Puzzle::LastProof => (last_proof(), Cow::Borrowed(&[][..])),
             Puzzle::LastBlock => (Cow::Borrowed(parent.text.as_bytes()), Cow::Borrowed(&[][..])),
             Puzzle::LastProofAndHash => (last_proof(), Cow::Owned(parent_hash.hex().to_vec())),
+            Puzzle::Seal => {
+                let seal = header.expect("sealed blocks have a header").seal;
+                (Cow::Owned(seal.hex().to_vec()), Cow::Borrowed(&[][..]))
+            }
         };
         Job { prefix, suffix, target: self.target_after(parent) }
     }

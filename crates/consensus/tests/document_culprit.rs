@@ -91,7 +91,7 @@ fn valid_chain(rules: &Rules, length: usize) -> Vec<Draft> {
     while chain.len() < length {
         let parent =
             Block::parse(chain.last().expect("genesis").text().as_bytes()).expect("a block");
-        let job = rules.job(parent.view(), &parent.hash());
+        let job = rules.job(parent.view(), &parent.hash(), None);
         let proof = (0_u64..).find(|proof| job.accepts(proof.to_string())).expect("a proof");
         chain.push(Draft {
             index: (parent.index() + 1).to_string(),

@@ -221,7 +221,7 @@ fn digests_of_odd_proofs_are_those_of_python() {
         );
         let parent = Block::of_canonical(&parent).expect("a block");
         let proof = Proof::from_value(get(case, "proof")).expect("a proof");
-        let job = rules.job(parent.view(), &parent.hash());
+        let job = rules.job(parent.view(), &parent.hash(), None);
         let shown = format!("{puzzle:?}: {last} then {}", proof.json());
         assert_eq!(job.digest(&*proof.text()), hash(get(case, "digest")), "{shown}");
         assert_eq!(job.clone().into_owned(), job, "{shown}");

@@ -443,7 +443,7 @@ impl Machine {
         if on.is_some_and(|on| on != tip.hash()) {
             return Err(Refusal::Stale { tip_index });
         }
-        let job = rules.job(tip.view(), &tip.hash());
+        let job = rules.job(tip.view(), &tip.hash(), None);
         let digest = job.digest(&*proof.text());
         if !job.target.is_met_by(&digest) {
             return Err(Refusal::Proof { tip_index, digest });

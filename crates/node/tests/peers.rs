@@ -110,7 +110,7 @@ fn address(text: &str) -> Address {
 /// A block on top of `parent` with its lowest proof.
 fn next(parent: &Block, miner: &str) -> Block {
     let rules = rules();
-    let job = rules.job(parent.view(), &parent.hash());
+    let job = rules.job(parent.view(), &parent.hash(), None);
     let proof = (0..u64::MAX).find(|proof| job.accepts(proof.to_string())).expect("a proof");
     let coin = format!(r#"[{{"amount": 1, "recipient": "{miner}", "sender": "0"}}]"#);
     let coin = blocksmith_consensus::json::Value::of_canonical(&coin);

@@ -149,6 +149,10 @@ async fn listen(first: u16, nodes: u16) -> anyhow::Result<Vec<TcpListener>> {
 /// What the rules do not protect.
 fn warning(puzzle: Puzzle) -> &'static str {
     match puzzle {
+        Puzzle::Seal => {
+            "The work commits to all that a block says. This network is one process on one machine: \
+             it is for\ntrying things out, and what is on it is worth nothing."
+        }
         Puzzle::LastProof => {
             "These rules are for learning and protect nothing: a proof depends on the last proof \
              alone, so that\nall later ones can be computed today and old payments rewritten for \

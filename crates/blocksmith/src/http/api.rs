@@ -5,9 +5,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use blocksmith_consensus::json::Value;
-use blocksmith_consensus::{
-    Ancestry as _, Block, BlockView, Genesis, Hash, Proof, Puzzle, Rules, Target,
-};
+use blocksmith_consensus::{Ancestry as _, Block, BlockView, Genesis, Hash, Proof, Rules, Target};
 use blocksmith_node::{Address, Refusal, Verdict};
 use serde::Deserialize;
 
@@ -64,11 +62,6 @@ pub(super) async fn status(State(app): State<App>) -> Response {
 }
 
 fn rules_object(rules: &Rules) -> String {
-    let puzzle = match rules.puzzle {
-        Puzzle::LastProof => "last_proof",
-        Puzzle::LastBlock => "last_block",
-        Puzzle::LastProofAndHash => "last_proof_and_hash",
-    };
     let genesis = match &rules.genesis {
         Genesis::Fixed(block) => quoted(&block.hash().to_string()),
         Genesis::Any { index, proof, previous_hash } => Object::new()
@@ -81,7 +74,11 @@ fn rules_object(rules: &Rules) -> String {
         .json("sender", &rules.issuance.sender)
         .json("amount", &rules.issuance.amount)
         .end();
-    Object::new().text("puzzle", puzzle).json("genesis", genesis).json("coin", coin).end()
+    Object::new()
+        .text("puzzle", rules.puzzle.name())
+        .json("genesis", genesis)
+        .json("coin", coin)
+        .end()
 }
 
 /// How many leading zero hex digits a target asks for, as a fraction between two whole numbers.
@@ -206,7 +203,8 @@ async fn page(
     put: fn(BlockView<'_>) -> String,
 ) -> Result<Response, Fault> {
     let Query(Page { from, limit }) = query.map_err(|error| Fault::bad(error.body_text()))?;
-    let first = app.handle.chain().rules.genesis.index();
+    let rules = &app.handle.chain().rules;
+    let (first, shape) = (rules.genesis.index(), rules.puzzle.shape());
     let from = from.unwrap_or(first).max(first);
     let limit = limit.unwrap_or(MAX_PAGE_BLOCKS).min(MAX_PAGE_BLOCKS);
     if limit == 0 {
@@ -220,7 +218,7 @@ async fn page(
         if from <= tip {
             for text in snapshot.texts(from)?.take(limit as usize) {
                 let text = text?;
-                let view = BlockView::of_canonical(&text)
+                let view = BlockView::read(shape, &text)
                     .map_err(|error| StoreError::Damaged(format!("block {next}: {error}")))?;
                 entries.push(put(view));
                 next += 1;
@@ -269,7 +267,8 @@ pub(super) async fn submit_block(
     body: Json,
 ) -> Result<Response, Fault> {
     let text = body.text().to_string();
-    let block = apart(text.len(), move || Block::of_canonical(&text)).await.map_err(|error| {
+    let shape = app.handle.chain().rules.puzzle.shape();
+    let block = apart(text.len(), move || Block::read(shape, &text)).await.map_err(|error| {
         log_malformed(&caller, &error);
         Fault::unprocessable(error)
     })?;

@@ -145,7 +145,8 @@ pub(super) async fn new_block(
 ) -> Result<Response, Fault> {
     let block = body.object()?.get("block").ok_or_else(|| Fault::bad("Missing value: block"))?;
     let text = block.text().to_string();
-    let block = apart(text.len(), move || Block::of_canonical(&text)).await.map_err(|error| {
+    let shape = app.handle.chain().rules.puzzle.shape();
+    let block = apart(text.len(), move || Block::read(shape, &text)).await.map_err(|error| {
         log_malformed(&caller, &error);
         Fault::bad(error)
     })?;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use blocksmith_consensus::json::{self, Value};
 use blocksmith_consensus::tree::Limits;
-use blocksmith_consensus::{Ancestry, Block, Hash, Invalid, Malformed, check};
+use blocksmith_consensus::{Ancestry, Block, Hash, Invalid, Malformed, Rules, check};
 use blocksmith_node::Verdict;
 
 use super::Network;
@@ -160,7 +160,7 @@ async fn python(network: &Network, peer: &Peer, closely: bool) -> Result<(u64, H
     let genesis = network.handle.chain().rules.genesis.index();
     let document = network.http.stream(&peer.address, CHAIN, "", Connection::Close).await?;
     let mut intake = Intake::new(network, peer, chain, genesis, tip.index());
-    intake.read(document, CHAIN_LISTS, Block::parse).await?;
+    intake.read(document, CHAIN_LISTS, Rules::parse_block).await?;
     intake.finish().await?;
     let reason = || "its list of blocks is empty".into();
     let last = intake.last.ok_or_else(|| Failure::Shape { path: CHAIN, reason: reason() })?;
@@ -172,10 +172,10 @@ async fn python(network: &Network, peer: &Peer, closely: bool) -> Result<(u64, H
 }
 
 /// The block in an element of a page.
-fn of_page(text: &[u8]) -> Result<Block, Malformed> {
+fn of_page(rules: &Rules, text: &[u8]) -> Result<Block, Malformed> {
     let text = json::canonical(text)?;
     let block = Value::of_canonical(&text).get("block");
-    Block::of_canonical(block.ok_or(Malformed::Missing { index: None, field: "block" })?.text())
+    rules.block(block.ok_or(Malformed::Missing { index: None, field: "block" })?.text())
 }
 
 /// Takes a peer's blocks from the lowest on, leaves out those that we have, and hands in the rest:
@@ -222,12 +222,14 @@ impl<'a> Intake<'a> {
         &mut self,
         mut document: Stream,
         lists: &'static [&'static str],
-        parse: fn(&[u8]) -> Result<Block, Malformed>,
+        parse: fn(&Rules, &[u8]) -> Result<Block, Malformed>,
     ) -> Result<(), Failure> {
         let mut elements = Elements::new(lists);
+        let network = self.network;
+        let rules = &network.handle.chain().rules;
         while let Some(piece) = document.chunk().await? {
             elements.feed(&piece, |text| {
-                let block = parse(text);
+                let block = parse(rules, text);
                 let index = self.next;
                 self.take(block.map_err(|reason| Failure::Malformed { index, reason })?)
             })?;

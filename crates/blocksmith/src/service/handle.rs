@@ -138,7 +138,7 @@ impl Handle {
     pub fn work(&self) -> Work {
         let standing = self.standing();
         let tip = &standing.tip.block;
-        let job = self.chain.rules.job(tip.view(), &tip.hash()).into_owned();
+        let job = self.chain.rules.job(tip.view(), &tip.hash(), None).into_owned();
         Work { on: tip.hash(), index: tip.index() + 1, job }
     }
 

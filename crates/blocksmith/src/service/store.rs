@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use blocksmith_consensus::{
-    Ancestry, Block, ChangeSet, Hash, Linked, Rules, Timestamp, Transaction, U256,
+    Ancestry, Block, ChangeSet, Hash, Linked, Rules, Shape, Timestamp, Transaction, U256,
 };
 use blocksmith_node::{Address, BestChain, QueueChange};
 use redb::{
@@ -33,6 +33,16 @@ const META: TableDefinition<'_, &str, &str> = TableDefinition::new("meta");
 
 /// The layout above.
 const FORMAT: &str = "1";
+
+/// How the store names the shape of its blocks.
+const SEALED: &str = "sealed";
+
+fn shape_name(shape: Shape) -> &'static str {
+    match shape {
+        Shape::Open => "open",
+        Shape::Sealed => SEALED,
+    }
+}
 
 /// Pages kept in memory, in bytes.
 const CACHE_BYTES: usize = 64 << 20;
@@ -138,6 +148,8 @@ pub(crate) struct Kept {
 #[derive(Clone)]
 pub(crate) struct Store {
     database: Arc<Database>,
+    /// Of the chain's blocks.
+    shape: Shape,
 }
 
 impl Store {
@@ -161,7 +173,7 @@ impl Store {
             }
             None => builder.create_with_backend(redb::backends::InMemoryBackend::new())?,
         };
-        let store = Self { database: Arc::new(database) };
+        let store = Self { database: Arc::new(database), shape: rules.puzzle.shape() };
         let kept = store.prepare(dir.unwrap_or(Path::new("")), rules, node_id, now)?;
         Ok((store, kept))
     }
@@ -178,11 +190,17 @@ impl Store {
             error => error.into(),
         })?;
         let meta = database.begin_read()?.open_table(META)?;
-        let format = meta.get("format")?.map(|text| text.value().to_string());
-        match format {
-            Some(found) if found != FORMAT => Err(StoreError::Format { dir: dir.into(), found }),
-            _ => Self { database: Arc::new(database) }.read(),
+        let read = |name: &str| -> Result<Option<String>, StoreError> {
+            Ok(meta.get(name)?.map(|text| text.value().to_string()))
+        };
+        if let Some(found) = read("format")?.filter(|found| found != FORMAT) {
+            return Err(StoreError::Format { dir: dir.into(), found });
         }
+        let shape = match read("shape")?.as_deref() {
+            Some(SEALED) => Shape::Sealed,
+            _ => Shape::Open,
+        };
+        Self { database: Arc::new(database), shape }.read()
     }
 
     /// Writes the first contents, or checks that what is there belongs to these rules.
@@ -197,7 +215,7 @@ impl Store {
         let chain_id = rules.chain_id().to_string();
         let rules_text = describe(rules);
         let node_id = {
-            let mut meta = writer.0.open_table(META)?;
+            let mut meta = writer.transaction.open_table(META)?;
             let read = |name: &str| -> Result<Option<String>, StoreError> {
                 Ok(meta.get(name)?.map(|text| text.value().to_string()))
             };
@@ -220,9 +238,14 @@ impl Store {
             meta.insert("chain_id", &*chain_id)?;
             meta.insert("rules", &*rules_text)?;
             meta.insert("node_id", &*node_id)?;
+            meta.insert("shape", shape_name(self.shape))?;
             node_id
         };
-        let tip = writer.0.open_table(CHAIN)?.last()?.map(|(_, value)| linked(value.value()));
+        let tip = writer
+            .transaction
+            .open_table(CHAIN)?
+            .last()?
+            .map(|(_, value)| linked(self.shape, value.value()));
         let tip = match tip {
             Some(tip) => tip?,
             None => {
@@ -233,7 +256,7 @@ impl Store {
             }
         };
         let queue = {
-            let table = writer.0.open_table(QUEUE)?;
+            let table = writer.transaction.open_table(QUEUE)?;
             let entries = table.iter()?.map(|entry| {
                 let (number, text) = entry?;
                 let value = blocksmith_consensus::json::Value::of_canonical(text.value());
@@ -242,7 +265,7 @@ impl Store {
             entries.collect::<Result<Vec<_>, StoreError>>()?
         };
         let peers = {
-            let table = writer.0.open_table(PEERS)?;
+            let table = writer.transaction.open_table(PEERS)?;
             let entries = table.iter()?.map(|entry| {
                 let address = entry?.0;
                 let address = address.value().parse();
@@ -272,6 +295,7 @@ impl Store {
             _transaction: Arc::new(transaction),
             chain: Arc::new(chain),
             index: Arc::new(index),
+            shape: self.shape,
             _database: self.database.clone(),
         })
     }
@@ -282,7 +306,7 @@ impl Store {
         transaction.set_durability(Durability::Immediate)?;
         transaction.set_two_phase_commit(true);
         transaction.set_quick_repair(true);
-        Ok(Writer(transaction))
+        Ok(Writer { transaction, shape: self.shape })
     }
 }
 
@@ -295,12 +319,12 @@ pub(crate) fn new_node_id() -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn linked(value: &[u8]) -> Result<Linked, StoreError> {
+fn linked(shape: Shape, value: &[u8]) -> Result<Linked, StoreError> {
     let damaged = |what: &str| StoreError::Damaged(format!("a block's record {what}"));
     let (work, text) = value.split_at_checked(32).ok_or_else(|| damaged("is too short"))?;
     let work = work.try_into().map_err(|_| damaged("is too short"))?;
     let text = std::str::from_utf8(text).map_err(|_| damaged("is not text"))?;
-    let block = Block::of_canonical(text).map_err(|error| damaged(&error.to_string()))?;
+    let block = Block::read(shape, text).map_err(|error| damaged(&error.to_string()))?;
     Ok(Linked { block, work: U256::from_be_bytes(work) })
 }
 
@@ -310,6 +334,7 @@ pub struct Snapshot {
     _transaction: Arc<ReadTransaction>,
     chain: Arc<ReadOnlyTable<u64, &'static [u8]>>,
     index: Arc<ReadOnlyTable<[u8; 32], u64>>,
+    shape: Shape,
     _database: Arc<Database>,
 }
 
@@ -321,7 +346,7 @@ impl Snapshot {
     pub fn tip(&self) -> Result<Linked, StoreError> {
         let last = self.chain.last()?;
         let (_, value) = last.ok_or_else(|| StoreError::Damaged("it has no genesis".into()))?;
-        linked(value.value())
+        linked(self.shape, value.value())
     }
 
     /// The canonical texts of the blocks from index `from` on, the lowest first.
@@ -349,16 +374,19 @@ impl Ancestry for Snapshot {
     }
 
     fn at(&self, index: u64) -> Result<Option<Linked>, StoreError> {
-        self.chain.get(index)?.map(|value| linked(value.value())).transpose()
+        self.chain.get(index)?.map(|value| linked(self.shape, value.value())).transpose()
     }
 }
 
 /// One transaction of the store.
-pub(crate) struct Writer(WriteTransaction);
+pub(crate) struct Writer {
+    transaction: WriteTransaction,
+    shape: Shape,
+}
 
 impl Writer {
     pub(crate) fn queue(&mut self, change: &QueueChange) -> Result<(), StoreError> {
-        let mut queue = self.0.open_table(QUEUE)?;
+        let mut queue = self.transaction.open_table(QUEUE)?;
         for number in &change.removed {
             queue.remove(number)?;
         }
@@ -369,18 +397,18 @@ impl Writer {
     }
 
     pub(crate) fn add_peer(&mut self, peer: &Address) -> Result<(), StoreError> {
-        self.0.open_table(PEERS)?.insert(peer.as_str(), ())?;
+        self.transaction.open_table(PEERS)?.insert(peer.as_str(), ())?;
         Ok(())
     }
 
     pub(crate) fn remove_peer(&mut self, peer: &Address) -> Result<(), StoreError> {
-        self.0.open_table(PEERS)?.remove(peer.as_str())?;
+        self.transaction.open_table(PEERS)?.remove(peer.as_str())?;
         Ok(())
     }
 
     /// Returns when everything is on the disk.
     pub(crate) fn commit(self) -> Result<(), StoreError> {
-        Ok(self.0.commit()?)
+        Ok(self.transaction.commit()?)
     }
 }
 
@@ -388,18 +416,19 @@ impl Ancestry for Writer {
     type Error = StoreError;
 
     fn index_of(&self, hash: &Hash) -> Result<Option<u64>, StoreError> {
-        Ok(self.0.open_table(INDEX)?.get(hash.0)?.map(|index| index.value()))
+        Ok(self.transaction.open_table(INDEX)?.get(hash.0)?.map(|index| index.value()))
     }
 
     fn at(&self, index: u64) -> Result<Option<Linked>, StoreError> {
-        self.0.open_table(CHAIN)?.get(index)?.map(|value| linked(value.value())).transpose()
+        let value = self.transaction.open_table(CHAIN)?;
+        value.get(index)?.map(|value| linked(self.shape, value.value())).transpose()
     }
 }
 
 impl BestChain for Writer {
     fn apply(&mut self, change: &ChangeSet) -> Result<(), StoreError> {
-        let mut chain = self.0.open_table(CHAIN)?;
-        let mut index = self.0.open_table(INDEX)?;
+        let mut chain = self.transaction.open_table(CHAIN)?;
+        let mut index = self.transaction.open_table(INDEX)?;
         for Linked { block, .. } in &change.disconnected {
             chain.remove(block.index())?;
             index.remove(block.hash().0)?;

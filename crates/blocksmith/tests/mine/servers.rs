@@ -33,7 +33,7 @@ impl Python {
     }
 
     fn job(&self) -> Job<'_> {
-        self.rules.job(self.tip().view(), &self.tip().hash())
+        self.rules.job(self.tip().view(), &self.tip().hash(), None)
     }
 
     /// The lowest proof from `start` on.

@@ -83,7 +83,7 @@ pub(crate) async fn until(seconds: u64, what: &str, mut holds: impl FnMut() -> b
 
 /// A block on top of `parent` with its lowest proof.
 pub(crate) fn next(rules: &Rules, parent: &Block, miner: &str) -> Block {
-    let job = rules.job(parent.view(), &parent.hash());
+    let job = rules.job(parent.view(), &parent.hash(), None);
     let proof = (0_u64..).find(|proof| job.accepts(proof.to_string())).expect("a proof");
     let coin = format!(r#"{{"amount": 1, "recipient": "{miner}", "sender": "0"}}"#);
     let coin = Transaction::of_block(Value::of_canonical(&coin));

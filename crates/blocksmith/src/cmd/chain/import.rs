@@ -125,7 +125,7 @@ impl Batches {
             && let Some(located) = document.next_block()?
         {
             self.bytes += located.text.len();
-            self.blocks.push(Block::of_canonical(&located.text)?);
+            self.blocks.push(self.handle.chain().rules.block(&located.text)?);
             if self.blocks.len() >= BATCH_BLOCKS || self.bytes >= BATCH_BYTES {
                 self.hand_in(true)?;
             }

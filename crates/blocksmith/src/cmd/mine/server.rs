@@ -276,7 +276,7 @@ impl Server {
                 let block = Value::of_canonical(&text).get("last_block");
                 let block = block.and_then(|block| Block::of_canonical(block.text()).ok());
                 let block = block.ok_or_else(|| answer.no_work())?;
-                let job = Rules::course().job(block.view(), &block.hash()).into_owned();
+                let job = Rules::course().job(block.view(), &block.hash(), None).into_owned();
                 Ok(Work {
                     prefix: job.prefix.into_owned(),
                     suffix: job.suffix.into_owned(),

@@ -34,7 +34,7 @@ pub(super) fn shown(rules: &Rules, body: &[u8]) -> Option<Shown> {
     for (parent, child) in last.iter().zip(last.iter().skip(1)) {
         let view = BlockView::of_canonical;
         let (Ok(parent), Ok(child)) = (view(parent), view(child)) else { continue };
-        let zeros = zeros_of(&rules.job(parent, &parent.hash()).digest(&*child.proof()));
+        let zeros = zeros_of(&rules.job(parent, &parent.hash(), None).digest(&*child.proof()));
         let before = shown.unwrap_or(Shown { zeros, proofs: 0 });
         shown = Some(Shown { zeros: before.zeros.min(zeros), proofs: before.proofs + 1 });
     }
