@@ -9,10 +9,12 @@ extern crate alloc;
 
 pub mod block;
 pub mod check;
+pub mod difficulty;
 pub mod document;
 pub mod hash;
 pub mod job;
 pub mod json;
+pub mod merkle;
 pub mod rules;
 pub mod sealed;
 pub mod transaction;
