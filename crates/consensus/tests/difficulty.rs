@@ -291,8 +291,8 @@ fn timewarp_lifts_bitcoins_target_and_leaves_ours() {
     // Ours never goes back, wherever in an epoch the true time is told.
     for told in 0..BLOCKS {
         let mut pace = Pace::genesis(genesis, 0);
-        for at in 0..honest.len() {
-            let time = if at % BLOCKS == told { honest[at] } else { at as u64 };
+        for (at, now) in honest.iter().enumerate() {
+            let time = if at % BLOCKS == told { *now } else { at as u64 };
             pace = rule.pace_after(genesis, &pace, time);
             assert!(pace.target() <= genesis, "block {}, told {told}", at + 2);
         }
@@ -316,6 +316,29 @@ fn a_rule_with_zeros_is_the_rule_with_ones() {
     let nowhere =
         Difficulty::Epoch { blocks: 1, spacing_s: 9, clamp: 1, easiest: Target(U256::ZERO) };
     assert_eq!(nowhere.target_after(GENESIS, &Pace::genesis(GENESIS, 0)), Target(U256::ONE));
+}
+
+#[test]
+fn targets_stop_at_the_ends_of_their_range() {
+    let (whole, most) = (Target(U256::MAX), Target(U256::from_words(3 << 126, 0)));
+    let asert =
+        Asert { spacing_s: u64::MAX, half_life_s: 450, easiest: whole, rounding: Rounding::None };
+    for (elapsed_s, blocks, expected) in [
+        (0, 0, most),
+        // 2^0.9 times 3/4 of the range, 2^300 times, and all that a number holds.
+        (405, 0, whole),
+        (300 * 450, 0, whole),
+        (i128::MAX, 0, whole),
+        (i128::MIN, 0, Target(U256::ONE)),
+        (0, 1, Target(U256::ONE)),
+        (i128::MIN, u64::MAX, Target(U256::ONE)),
+        (i128::from(u64::MAX), 1, most),
+    ] {
+        assert_eq!(asert.target(most, elapsed_s, blocks), expected, "{elapsed_s}, {blocks}");
+    }
+    let epoch = Difficulty::Epoch { blocks: 1, spacing_s: 10, clamp: 4, easiest: whole };
+    let slow = paces(epoch, most, 0, [0, 14]);
+    assert_eq!(epoch.target_after(most, &slow[2]), whole);
 }
 
 #[test]

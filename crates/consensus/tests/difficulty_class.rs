@@ -91,7 +91,8 @@ fn five_days(seed: u64) -> Vec<Phase> {
         let rate = f64::from(laptops) * LAPTOP;
         let end_s = start_s + hours * HOUR_S;
         let (mut now_s, mut blocks, mut recovered_s) = (start_s, Vec::new(), None);
-        while laptops > 0 {
+        // Without a laptop, the first wait has no end.
+        loop {
             let work = rule.target_after(genesis, &pace).work().as_f64();
             if recovered_s.is_none()
                 && !blocks.is_empty()
