@@ -39,10 +39,10 @@ pub enum Difficulty {
     /// The first interval is the one from the first mined block to the second. For epochs of three
     /// intervals, after a genesis block with target A:
     ///
-    /// | block               | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 10 | 11 | 12 |
-    /// |---------------------|---|---|---|---|---|---|---|---|---|----|----|----|
-    /// | gap before it, in epoch | – | – | 1 | 1 | 1 | 2 | 2 | 2 | 3 | 3 | 3 | 4 |
-    /// | target              | A | A | A | A | A | B | B | B | C | C  | C  | D  |
+    /// | block                   | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 10 | 11 | 12 |
+    /// |-------------------------|---|---|---|---|---|---|---|---|---|----|----|----|
+    /// | epoch of the gap before it | – | – | 1 | 1 | 1 | 2 | 2 | 2 | 3 | 3 | 3 | 4 |
+    /// | target                  | A | A | A | A | A | B | B | B | C | C  | C  | D  |
     ///
     /// B is A · (time of block 5 − time of block 2) / (3 · `spacing_s`), and C is B · (time of
     /// block 8 − time of block 5) / (3 · `spacing_s`), rounded down.
@@ -66,11 +66,14 @@ pub enum Difficulty {
     ///
     /// The gap limit lets a class sleep: a night without a miner counts as `longest_gap_s`, and the
     /// morning starts with about the difficulty that the evening ended with, where the bare schedule
-    /// would give all blocks of the night away at once. What it costs: the limit is per block, so a
-    /// miner who walks a long gap in small steps, each block `longest_gap_s` after the last, gets
-    /// the schedule that the gap would have given, and so the blocks that the bare rule would have
-    /// given away. It is never more than that, since a step can't lead beyond the present. Choose
-    /// the limit well above the spacing: at or below it, no gap could make the target rise.
+    /// would give all blocks of the night away at once. (A gap counts once a block ends it: the
+    /// first block of the morning is as hard as the next one of the evening would have been.)
+    ///
+    /// What the limit costs: it is per block, so a miner who walks a long gap in small steps, each
+    /// block `longest_gap_s` after the last, gets the schedule that the gap would have given, and
+    /// so the blocks that the bare rule would have given away. It is never more than that, since a
+    /// step can't lead beyond the present. Choose the limit well above the spacing: at or below
+    /// it, no gap could make the target rise.
     Asert {
         /// The time that a block should take, in seconds.
         spacing_s: u64,
