@@ -195,10 +195,15 @@ impl Chain {
 
 /// Rules in a few words, as errors and logs name them: `lecture with 4 zeros`.
 pub fn describe(rules: &Rules) -> String {
-    let Difficulty::Fixed(target) = rules.difficulty;
-    match target.zeros() {
-        Some(1) => format!("{} with 1 zero", rules.name),
-        Some(zeros) => format!("{} with {zeros} zeros", rules.name),
-        None => format!("{} with the target {target}", rules.name),
+    let name = &rules.name;
+    match rules.difficulty {
+        Difficulty::Fixed(target) => match target.zeros() {
+            Some(1) => format!("{name} with 1 zero"),
+            Some(zeros) => format!("{name} with {zeros} zeros"),
+            None => format!("{name} with the target {target}"),
+        },
+        Difficulty::Epoch { spacing_s, .. } | Difficulty::Asert { spacing_s, .. } => {
+            format!("{name} with a block every {spacing_s} s")
+        }
     }
 }

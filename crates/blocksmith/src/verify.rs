@@ -110,7 +110,7 @@ fn side_by_side<'a>(
     threads: usize,
 ) -> Option<(Stretch<'a>, Document<'a>)> {
     let threads = threads.min(document.left() / MIN_PART_BYTES);
-    let splits = document.splits(threads);
+    let splits = document.splits(verifier.parts(threads));
     if splits.is_empty() {
         return None;
     }

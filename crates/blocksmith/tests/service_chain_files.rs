@@ -5,7 +5,8 @@ use std::path::Path;
 use blocksmith::chain::{Chain, ChainError, Dialect, describe};
 use blocksmith_consensus::json::{Value, canonical};
 use blocksmith_consensus::{
-    Block, Difficulty, Genesis, Invalid, Puzzle, Rules, Target, Timestamp, check_alone, check_on,
+    Block, Difficulty, Genesis, Invalid, Linked, Puzzle, Rules, Target, Timestamp, check_alone,
+    check_on,
 };
 
 const LECTURE: &str = include_str!("../../../tests/vectors/lecture.json");
@@ -36,10 +37,13 @@ fn load(text: &[u8]) -> Result<Chain, ChainError> {
 }
 
 fn verdict(rules: &Rules, chain: &[Block]) -> Result<(), Invalid> {
-    let mut parent = None;
+    let mut parent: Option<Linked> = None;
     for block in chain {
-        check_on(rules, check_alone(rules, block.clone())?, parent)?;
-        parent = Some(block);
+        check_on(rules, check_alone(rules, block.clone())?, parent.as_ref())?;
+        parent = Some(match parent {
+            Some(parent) => parent.followed_by(rules, block.clone()),
+            None => Linked::genesis(rules, block.clone()),
+        });
     }
     Ok(())
 }
@@ -84,7 +88,7 @@ fn a_file_says_everything_that_a_preset_says() {
         load(GOOD.replace("zeros = 3", &target).replace("dialect = \"course\"", "").as_bytes());
     let chain = chain.expect("a chain file");
     assert_eq!(chain.dialect, Dialect::Notes);
-    let Difficulty::Fixed(found) = chain.rules.difficulty;
+    let Difficulty::Fixed(found) = chain.rules.difficulty else { panic!("it is fixed") };
     assert_eq!(found.to_string(), "12".repeat(32));
     assert_eq!(describe(&chain.rules), format!("ours with the target {}", "12".repeat(32)));
 
@@ -174,7 +178,7 @@ fn another_number_of_zeros_is_another_chain() {
     let file = repository("chains/lecture-1.toml");
     for name in ["lecture", "course", "dvf", &file] {
         let plain = Chain::load(name, None).expect("a chain").rules;
-        let Difficulty::Fixed(target) = plain.difficulty;
+        let Difficulty::Fixed(target) = plain.difficulty else { panic!("it is fixed") };
         let zeros = target.zeros().expect("a number of zeros");
         assert_eq!(Chain::load(name, Some(zeros)).expect("a chain").rules, plain);
         let mut ids: Vec<_> = (0..=64)

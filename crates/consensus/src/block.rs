@@ -348,6 +348,11 @@ impl<'a> BlockView<'a> {
         })
     }
 
+    /// The time that the block says, where rules read it: 0 in an open block.
+    pub fn timestamp_s(&self) -> u64 {
+        self.header.map_or(0, |header| header.timestamp_s)
+    }
+
     /// Which fields it was read with.
     pub fn shape(&self) -> Shape {
         match self.header {

@@ -3,9 +3,11 @@
 use alloc::string::{String, ToString};
 
 use crate::block::{Block, BlockView, quote};
+use crate::difficulty::Pace;
 use crate::hash::Hash;
 use crate::job::Target;
 use crate::rules::{Genesis, Rules};
+use crate::tree::Linked;
 
 /// The rule that a block breaks. It is its maker's fault, never ours.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -48,6 +50,26 @@ pub enum Invalid {
         /// What the block says, cut short when long.
         found: String,
     },
+    /// The time goes back.
+    #[error("timestamp: block {index} says {found}, before its parent's {parent}")]
+    Timestamp {
+        /// The index of the block.
+        index: u64,
+        /// What the parent says, in seconds since 1970.
+        parent: u64,
+        /// What the block says.
+        found: u64,
+    },
+    /// The target is not the one that the chain's pace gives.
+    #[error("target: block {index} states the target {found}, and it should be {expected}")]
+    Target {
+        /// The index of the block.
+        index: u64,
+        /// What follows from the blocks before.
+        expected: Target,
+        /// What the block says.
+        found: Target,
+    },
     /// The digest of the proof is above the target.
     #[error("proof: block {index} has the digest {digest}, above the target {target}")]
     Proof {
@@ -58,6 +80,20 @@ pub enum Invalid {
         /// The largest digest that counts.
         target: Target,
     },
+}
+
+impl Invalid {
+    /// The rule that is broken, in one word.
+    pub fn rule(&self) -> &'static str {
+        match self {
+            Self::Genesis { .. } => "genesis",
+            Self::Index { .. } => "index",
+            Self::PreviousHash { .. } | Self::NoHash { .. } => "previous_hash",
+            Self::Timestamp { .. } => "timestamp",
+            Self::Target { .. } => "target",
+            Self::Proof { .. } => "proof",
+        }
+    }
 }
 
 /// A block that is sound by itself: nothing is known of its parent.
@@ -105,10 +141,16 @@ pub fn check_alone(rules: &Rules, block: Block) -> Result<Checked, Invalid> {
 ///
 /// # Errors
 /// The rule that it breaks.
-pub fn check_on(rules: &Rules, checked: Checked, parent: Option<&Block>) -> Result<Valid, Invalid> {
+pub fn check_on(
+    rules: &Rules,
+    checked: Checked,
+    parent: Option<&Linked>,
+) -> Result<Valid, Invalid> {
     let Checked(block) = checked;
     match parent {
-        Some(parent) => link(rules, parent.view(), &parent.hash(), block.view())?,
+        Some(Linked { block: parent, pace, .. }) => {
+            link(rules, parent.view(), &parent.hash(), pace, block.view())?;
+        }
         None => genesis(rules, block.view(), &block.hash())?,
     }
     Ok(Valid(block))
@@ -133,7 +175,8 @@ pub fn genesis(rules: &Rules, block: BlockView<'_>, hash: &Hash) -> Result<(), I
     Err(Invalid::Genesis { expected: rules.genesis.to_string(), found: quote(block.text) })
 }
 
-/// Checks that `child` may stand on `parent`, whose hash is `parent_hash`.
+/// Checks that `child` may stand on `parent`, whose hash is `parent_hash`, and up to which the
+/// chain has this pace.
 ///
 /// # Errors
 /// The first of these rules that it breaks.
@@ -141,6 +184,7 @@ pub fn link(
     rules: &Rules,
     parent: BlockView<'_>,
     parent_hash: &Hash,
+    pace: &Pace,
     child: BlockView<'_>,
 ) -> Result<(), Invalid> {
     // Its index is one more than the index of our last block.
@@ -152,6 +196,19 @@ pub fn link(
     if !child.follows(parent_hash) {
         let found = quote(child.previous_hash.text());
         return Err(Invalid::PreviousHash { index: child.index, expected: *parent_hash, found });
+    }
+    if let Some(header) = &child.header {
+        let index = child.index;
+        // Its time is not before the parent's.
+        let (parent, found) = (parent.timestamp_s(), header.timestamp_s);
+        if found < parent {
+            return Err(Invalid::Timestamp { index, parent, found });
+        }
+        // Its target is the one that the chain's pace gives.
+        let (expected, found) = (rules.target_after(pace), header.target);
+        if found != expected {
+            return Err(Invalid::Target { index, expected, found });
+        }
     }
     // Its proof is valid on our last block.
     let job = rules.job(parent, parent_hash, child.header.as_ref());

@@ -13,6 +13,7 @@ use core::fmt;
 
 use crate::block::{Block, BlockView, Malformed, quote};
 use crate::check::{self, Invalid};
+use crate::difficulty::{Difficulty, Pace};
 use crate::hash::Hash;
 use crate::json::{JsonError, Reader, Value};
 use crate::rules::Rules;
@@ -150,11 +151,9 @@ impl Fault {
         match self {
             Self::Unreadable { .. } => "json",
             Self::Malformed { .. } => "block",
-            Self::Invalid(Invalid::Genesis { .. }) | Self::Empty => "genesis",
-            Self::Invalid(Invalid::Index { .. }) => "index",
-            Self::Invalid(Invalid::PreviousHash { .. } | Invalid::NoHash { .. })
-            | Self::Changed { .. } => "previous_hash",
-            Self::Invalid(Invalid::Proof { .. }) => "proof",
+            Self::Invalid(invalid) => invalid.rule(),
+            Self::Empty => "genesis",
+            Self::Changed { .. } => "previous_hash",
             Self::Tip { .. } => "tip",
             Self::Length { .. } => "length",
         }
@@ -171,6 +170,8 @@ impl Fault {
                 Invalid::Index { expected: index, .. }
                 | Invalid::PreviousHash { index, .. }
                 | Invalid::NoHash { index, .. }
+                | Invalid::Timestamp { index, .. }
+                | Invalid::Target { index, .. }
                 | Invalid::Proof { index, .. },
             ) => Some(*index),
             Self::Invalid(Invalid::Genesis { .. }) | Self::Empty => Some(rules.genesis.index()),
@@ -492,6 +493,9 @@ pub struct Stretch<'a> {
     /// The first block, if the block before it is still to be seen.
     first: Option<Read<'a>>,
     last: Option<Read<'a>>,
+    /// At the last block. In a stretch that does not start with genesis it is right for fixed
+    /// targets alone: see [`Verifier::parts`].
+    pace: Option<Pace>,
     blocks: u64,
     from_genesis: bool,
     start: usize,
@@ -558,6 +562,15 @@ impl Verifier<'_> {
         Stretch { from_genesis: true, ..Stretch::default() }
     }
 
+    /// How many stretches of a chain can be verified side by side: `wanted` where targets are fixed,
+    /// and one where they follow from all blocks before.
+    pub fn parts(&self, wanted: usize) -> usize {
+        match self.rules.difficulty {
+            Difficulty::Fixed(_) => wanted,
+            Difficulty::Epoch { .. } | Difficulty::Asert { .. } => 1,
+        }
+    }
+
     /// Verifies the blocks of a document up to the offset `stop`, each on the one before it, the
     /// first on the end of the stretch. For a stretch that is empty and not the start of a chain,
     /// whether its first block belongs there is left to [`Verifier::join`].
@@ -583,7 +596,7 @@ impl Verifier<'_> {
             let read = Read::new(self.rules, located.text)
                 .map_err(|error| Fault::Malformed { index: index(), error })?;
             match &stretch.last {
-                Some(last) => self.link(last, &read).map_err(|invalid| {
+                Some(last) => self.link(last, stretch.pace.as_ref(), &read).map_err(|invalid| {
                     self.who_is_to_blame(invalid, last, &read, document.clone())
                 })?,
                 None if stretch.from_genesis => {
@@ -591,6 +604,10 @@ impl Verifier<'_> {
                 }
                 None => stretch.first = Some(read.clone()),
             }
+            stretch.pace = Some(match &stretch.pace {
+                Some(pace) => self.rules.pace_after(pace, read.view()),
+                None => self.rules.first_pace(read.view()),
+            });
             stretch.last = Some(read);
             stretch.blocks += 1;
         }
@@ -599,8 +616,15 @@ impl Verifier<'_> {
     }
 
     #[inline]
-    fn link(&self, parent: &Read<'_>, child: &Read<'_>) -> Result<(), Invalid> {
-        check::link(self.rules, parent.view(), &parent.hash(), child.view())
+    fn link(
+        &self,
+        parent: &Read<'_>,
+        pace: Option<&Pace>,
+        child: &Read<'_>,
+    ) -> Result<(), Invalid> {
+        let first_pace = || self.rules.first_pace(parent.view());
+        let pace = pace.copied().unwrap_or_else(first_pace);
+        check::link(self.rules, parent.view(), &parent.hash(), &pace, child.view())
     }
 
     /// When a block names another hash than that of the block before it, one of the two was
@@ -637,11 +661,11 @@ impl Verifier<'_> {
     /// valid there. None if not: then whether the chain is valid remains to be seen.
     pub fn join<'a>(&self, stretch: Stretch<'a>, next: Stretch<'a>) -> Option<Stretch<'a>> {
         let (last, first) = (stretch.last.as_ref()?, next.first.as_ref()?);
-        if stretch.end != next.start || self.link(last, first).is_err() {
+        if stretch.end != next.start || self.link(last, stretch.pace.as_ref(), first).is_err() {
             return None;
         }
         let blocks = stretch.blocks + next.blocks;
-        Some(Stretch { last: next.last, blocks, end: next.end, ..stretch })
+        Some(Stretch { last: next.last, pace: next.pace, blocks, end: next.end, ..stretch })
     }
 
     /// The verdict on a chain that was read to its end.

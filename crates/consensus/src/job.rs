@@ -21,6 +21,9 @@ pub struct Target(pub U256);
 pub const MAX_ZEROS: u8 = 64;
 
 impl Target {
+    /// The target that every digest meets.
+    pub const EASIEST: Self = Self(U256::MAX);
+
     /// The target that asks for `zeros` leading zero hex digits; more than [`MAX_ZEROS`] count as
     /// [`MAX_ZEROS`].
     pub fn from_zeros(zeros: u8) -> Self {

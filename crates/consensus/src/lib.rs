@@ -22,9 +22,10 @@ pub mod tree;
 
 pub use block::{Block, BlockView, Malformed, Proof, Shape, Timestamp};
 pub use check::{Checked, Invalid, Valid, check_alone, check_on};
+pub use difficulty::{Difficulty, Pace};
 pub use hash::Hash;
 pub use job::{Job, Target};
-pub use rules::{Difficulty, Genesis, Issuance, Puzzle, Rules};
+pub use rules::{Genesis, Issuance, Puzzle, Rules};
 pub use transaction::Transaction;
 pub use tree::{Ancestry, ChangeSet, Linked, Tree};
 

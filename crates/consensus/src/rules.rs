@@ -4,9 +4,8 @@ use alloc::borrow::Cow;
 use alloc::format;
 use alloc::string::{String, ToString};
 
-use ethnum::U256;
-
 use crate::block::{Block, BlockView, Malformed, Shape, Timestamp};
+use crate::difficulty::{Difficulty, Pace};
 use crate::hash::Hash;
 use crate::job::{Job, Target};
 use crate::json::{JsonError, canonical, push_string};
@@ -80,13 +79,6 @@ impl Puzzle {
     }
 }
 
-/// How small the digest of a proof must be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Difficulty {
-    /// The same for every block.
-    Fixed(Target),
-}
-
 /// What a new block pays to its miner. The texts are canonical JSON.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Issuance {
@@ -107,6 +99,14 @@ impl Genesis {
         let longest = Timestamp { micros: u64::MAX };
         Block::parse(any_block(index, &proof, &previous_hash, longest).as_bytes())?;
         Ok(Self::Any { index, proof, previous_hash })
+    }
+
+    /// The target of the first block, if it states one; else the easiest.
+    pub fn target(&self) -> Target {
+        match self {
+            Self::Fixed(block) => block.header().map_or(Target::EASIEST, |header| header.target),
+            Self::Any { .. } => Target::EASIEST,
+        }
     }
 
     /// The first block of a new node's chain: the fixed one, or one of the shape with this time.
@@ -201,25 +201,26 @@ impl Rules {
                 r#"{{"any": {{"index": {index}, "previous_hash": {previous_hash}, "proof": {proof}}}}}"#
             ),
         };
-        let difficulty = match self.difficulty {
-            Difficulty::Fixed(target) => format!(r#"{{"fixed": "{target}"}}"#),
-        };
+        let difficulty = self.difficulty.json();
         let mut text = format!(r#"{{"difficulty": {difficulty}, "genesis": {genesis}, "puzzle": "#);
         push_string(&mut text, self.puzzle.name());
         text.push('}');
         tagged_hash("blocksmith/chain", text.as_bytes())
     }
 
-    /// The target of the block after `parent`.
-    pub fn target_after(&self, _parent: BlockView<'_>) -> Target {
-        match self.difficulty {
-            Difficulty::Fixed(target) => target,
-        }
+    /// The target of the block after one with this pace.
+    pub fn target_after(&self, parent: &Pace) -> Target {
+        self.difficulty.target_after(self.genesis.target(), parent)
     }
 
-    /// The work that a block on top of `parent` stands for.
-    pub fn work_after(&self, parent: BlockView<'_>) -> U256 {
-        self.target_after(parent).work()
+    /// The pace of a chain that starts with `genesis`.
+    pub fn first_pace(&self, genesis: BlockView<'_>) -> Pace {
+        Pace::genesis(self.genesis.target(), genesis.timestamp_s())
+    }
+
+    /// The pace of `block` on one with the pace `parent`.
+    pub fn pace_after(&self, parent: &Pace, block: BlockView<'_>) -> Pace {
+        self.difficulty.pace_after(self.genesis.target(), parent, block.timestamp_s())
     }
 
     /// Reads a block of these rules from JSON bytes in any spelling.
@@ -239,7 +240,8 @@ impl Rules {
     }
 
     /// What a proof must satisfy on top of `parent`, whose hash is `parent_hash`, in a block with
-    /// this header, if blocks have one.
+    /// this header, if blocks have one. The target is the one that the header states: whether that
+    /// is the right one is another rule.
     ///
     /// # Panics
     /// If the puzzle is about the header, and there is none: its blocks can't be read without.
@@ -262,7 +264,11 @@ impl Rules {
                 (Cow::Owned(seal.hex().to_vec()), Cow::Borrowed(&[][..]))
             }
         };
-        Job { prefix, suffix, target: self.target_after(parent) }
+        let target = match header {
+            Some(header) => header.target,
+            None => self.target_after(&self.first_pace(parent)),
+        };
+        Job { prefix, suffix, target }
     }
 }
 

@@ -13,6 +13,7 @@ use ethnum::U256;
 
 use crate::block::Block;
 use crate::check::{Checked, Invalid, check_on};
+use crate::difficulty::Pace;
 use crate::hash::Hash;
 use crate::rules::Rules;
 
@@ -23,6 +24,21 @@ pub struct Linked {
     pub block: Block,
     /// The sum of the work of all blocks from the one after genesis to this one.
     pub work: U256,
+    /// What the next target follows from.
+    pub pace: Pace,
+}
+
+impl Linked {
+    /// A genesis block of these rules.
+    pub fn genesis(rules: &Rules, block: Block) -> Self {
+        Self { work: U256::ZERO, pace: rules.first_pace(block.view()), block }
+    }
+
+    /// A block that stands on this one, by the rules that made this one's place.
+    pub fn followed_by(&self, rules: &Rules, block: Block) -> Self {
+        let pace = rules.pace_after(&self.pace, block.view());
+        Self { work: self.work.saturating_add(pace.target().work()), pace, block }
+    }
 }
 
 /// The best chain as somebody else holds it: a store, or a vector in a test.
@@ -190,11 +206,10 @@ impl Tree {
             None => None,
         };
         let Some(parent) = parent else { return Err(NotInserted::Orphan(checked)) };
-        let work = parent.work.saturating_add(self.rules.work_after(parent.block.view()));
-        let block = check_on(&self.rules, checked, Some(&parent.block))
+        let block = check_on(&self.rules, checked, Some(&parent))
             .map_err(NotInserted::Invalid)?
             .into_block();
-        self.place(Linked { block, work }, Some(parent.block.hash()), chain)
+        self.place(parent.followed_by(&self.rules, block), Some(parent.block.hash()), chain)
     }
 
     fn insert_genesis<A: Ancestry>(
@@ -204,7 +219,7 @@ impl Tree {
     ) -> Result<Inserted, NotInserted<A::Error>> {
         let block =
             check_on(&self.rules, checked, None).map_err(NotInserted::Invalid)?.into_block();
-        self.place(Linked { block, work: U256::ZERO }, None, chain)
+        self.place(Linked::genesis(&self.rules, block), None, chain)
     }
 
     fn linked<A: Ancestry>(&self, hash: &Hash, chain: &A) -> Result<Option<Linked>, A::Error> {

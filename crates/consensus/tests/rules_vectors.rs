@@ -3,7 +3,7 @@
 
 use blocksmith_consensus::json::{Value, canonical};
 use blocksmith_consensus::{
-    Block, Difficulty, Genesis, Hash, Invalid, Issuance, Job, Proof, Puzzle, Rules, Target,
+    Block, Difficulty, Genesis, Hash, Invalid, Issuance, Job, Linked, Proof, Puzzle, Rules, Target,
     check_alone, check_on,
 };
 
@@ -53,10 +53,13 @@ fn lecture_1() -> Rules {
 }
 
 fn verdict(rules: &Rules, chain: &[Block]) -> Result<(), Invalid> {
-    let mut parent = None;
+    let mut parent: Option<Linked> = None;
     for block in chain {
-        check_on(rules, check_alone(rules, block.clone())?, parent)?;
-        parent = Some(block);
+        check_on(rules, check_alone(rules, block.clone())?, parent.as_ref())?;
+        parent = Some(match parent {
+            Some(parent) => parent.followed_by(rules, block.clone()),
+            None => Linked::genesis(rules, block.clone()),
+        });
     }
     Ok(())
 }

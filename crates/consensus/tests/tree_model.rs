@@ -43,6 +43,7 @@ fn rule(invalid: &Invalid) -> &'static str {
         Invalid::Index { .. } => "index",
         Invalid::PreviousHash { .. } | Invalid::NoHash { .. } => "previous_hash",
         Invalid::Proof { .. } => "proof",
+        Invalid::Timestamp { .. } | Invalid::Target { .. } => "none of the course's",
     }
 }
 
@@ -90,7 +91,7 @@ impl Naive {
     }
 
     fn zeros(&self) -> usize {
-        let Difficulty::Fixed(target) = self.rules.difficulty;
+        let Difficulty::Fixed(target) = self.rules.difficulty else { panic!("not the course's") };
         target.zeros().expect("a number of zeros").into()
     }
 
@@ -299,7 +300,7 @@ fn rules(random: &mut Random) -> Rules {
 
 fn start(rules: &Rules, limits: Limits, random: &Random) -> (Tree, Chain, Maker) {
     let genesis = rules.genesis.block(Timestamp::default());
-    let linked = Linked { block: genesis.clone(), work: U256::ZERO };
+    let linked = Linked::genesis(rules, genesis.clone());
     let tree = Tree::new(Arc::new(rules.clone()), linked.clone(), limits);
     let maker = Maker {
         random: random.clone(),

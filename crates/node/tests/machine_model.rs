@@ -17,7 +17,7 @@ use blocksmith_consensus::block::{MAX_BLOCK_BYTES, MAX_INDEX};
 use blocksmith_consensus::json::Value;
 use blocksmith_consensus::tree::Limits;
 use blocksmith_consensus::{
-    Block, ChangeSet, Hash, Invalid, Issuance, Linked, Proof, Rules, Timestamp, Transaction, U256,
+    Block, ChangeSet, Hash, Invalid, Issuance, Linked, Proof, Rules, Timestamp, Transaction,
 };
 use blocksmith_node::{
     Address, Answer, BestChain, Effect, Input, MAX_QUEUED, MAX_QUEUED_BYTES, MAX_RETURNED,
@@ -48,7 +48,7 @@ struct Node {
 impl Node {
     fn new(rules: Rules) -> Self {
         let genesis = rules.genesis.block(Timestamp { micros: 1_500_000_000_000_000 });
-        let tip = Linked { block: genesis, work: U256::ZERO };
+        let tip = Linked::genesis(&rules, genesis);
         let chain = Chain::new(tip.clone());
         let start = Start {
             rules: Arc::new(rules),

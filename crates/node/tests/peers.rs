@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use blocksmith_consensus::tree::Limits;
 use blocksmith_consensus::{
-    Ancestry, Block, ChangeSet, Hash, Linked, Proof, Rules, Timestamp, Transaction, U256,
+    Ancestry, Block, ChangeSet, Hash, Linked, Proof, Rules, Timestamp, Transaction,
 };
 use blocksmith_node::{
     Address, Answer, BestChain, Effect, Input, MAX_PEERS, Machine, Output, Start, Verdict,
@@ -47,7 +47,7 @@ impl Node {
     fn with_peers(peers: &[&str]) -> Self {
         let rules = Arc::new(rules());
         let block = rules.genesis.block(Timestamp::default());
-        let tip = Linked { block, work: U256::ZERO };
+        let tip = Linked::genesis(&rules, block);
         let machine = Machine::new(Start {
             rules,
             tip: tip.clone(),

@@ -40,7 +40,7 @@ pub(super) async fn status(State(app): State<App>) -> Response {
     let handle = &app.handle;
     let (rules, standing) = (&handle.chain().rules, handle.standing());
     let tip = &standing.tip;
-    let target = rules.target_after(tip.block.view());
+    let target = rules.target_after(&tip.pace);
     Object::new()
         .text("name", &rules.name)
         .json("rules", rules_object(rules))

@@ -91,14 +91,8 @@ impl Fault {
 
     /// The rule that is broken or the reason of a refusal, for programs that tell them apart.
     fn rule(&self) -> Option<&'static str> {
-        let invalid = |invalid: &Invalid| match invalid {
-            Invalid::Genesis { .. } => "genesis",
-            Invalid::Index { .. } => "index",
-            Invalid::PreviousHash { .. } | Invalid::NoHash { .. } => "previous_hash",
-            Invalid::Proof { .. } => "proof",
-        };
         match self {
-            Self::Invalid(rule) | Self::Refused(Refusal::Invalid(rule)) => Some(invalid(rule)),
+            Self::Invalid(rule) | Self::Refused(Refusal::Invalid(rule)) => Some(rule.rule()),
             Self::Refused(Refusal::Stale { .. }) => Some("stale"),
             Self::Refused(Refusal::Proof { .. }) => Some("proof"),
             _ => None,

@@ -2,11 +2,11 @@
 //!
 //! | table   | key                | value                                       |
 //! |---------|--------------------|---------------------------------------------|
-//! | `chain` | index, u64         | work, 32 bytes, big-endian ‖ canonical text |
-//! | `index` | block hash, 32 bytes | index, u64                                |
+//! | `chain` | index, u64         | work, 32 bytes, big-endian ‖ pace, 56 bytes ‖ canonical text |
+//! | `index` | block id, 32 bytes | index, u64                                  |
 //! | `queue` | number, u64        | a transaction's canonical text              |
 //! | `peers` | host and port      | nothing                                     |
-//! | `meta`  | name               | format, chain id, rules, node id            |
+//! | `meta`  | name               | format, chain id, rules, shape, node id     |
 //!
 //! `chain` and `index` hold the best chain alone; a reorg rewrites them above the fork. Side
 //! branches live in memory and are asked for again after a restart.
@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use blocksmith_consensus::{
-    Ancestry, Block, ChangeSet, Hash, Linked, Rules, Shape, Timestamp, Transaction, U256,
+    Ancestry, Block, ChangeSet, Hash, Linked, Pace, Rules, Shape, Timestamp, Transaction, U256,
 };
 use blocksmith_node::{Address, BestChain, QueueChange};
 use redb::{
@@ -32,7 +32,7 @@ const PEERS: TableDefinition<'_, &str, ()> = TableDefinition::new("peers");
 const META: TableDefinition<'_, &str, &str> = TableDefinition::new("meta");
 
 /// The layout above.
-const FORMAT: &str = "1";
+const FORMAT: &str = "2";
 
 /// How the store names the shape of its blocks.
 const SEALED: &str = "sealed";
@@ -43,6 +43,9 @@ fn shape_name(shape: Shape) -> &'static str {
         Shape::Sealed => SEALED,
     }
 }
+
+/// What stands before a block's text.
+const RECORD_HEAD_BYTES: usize = 32 + Pace::BYTES;
 
 /// Pages kept in memory, in bytes.
 const CACHE_BYTES: usize = 64 << 20;
@@ -77,7 +80,11 @@ pub enum StoreError {
         expected: String,
     },
     /// It was written by a version that this one does not know.
-    #[error("the data directory {} has the format {found}; this version reads {FORMAT}", .dir.display())]
+    #[error(
+        "the data directory {} has the format {found}, and this version reads {FORMAT}; choose \
+         another directory with --data-dir, and the chain comes again from peers or chain import",
+        .dir.display()
+    )]
     Format {
         /// The directory.
         dir: PathBuf,
@@ -249,7 +256,7 @@ impl Store {
         let tip = match tip {
             Some(tip) => tip?,
             None => {
-                let tip = Linked { block: rules.genesis.block(now), work: U256::ZERO };
+                let tip = Linked::genesis(rules, rules.genesis.block(now));
                 let change = ChangeSet { disconnected: vec![], connected: vec![tip.clone()] };
                 writer.apply(&change)?;
                 tip
@@ -321,11 +328,12 @@ pub(crate) fn new_node_id() -> String {
 
 fn linked(shape: Shape, value: &[u8]) -> Result<Linked, StoreError> {
     let damaged = |what: &str| StoreError::Damaged(format!("a block's record {what}"));
-    let (work, text) = value.split_at_checked(32).ok_or_else(|| damaged("is too short"))?;
-    let work = work.try_into().map_err(|_| damaged("is too short"))?;
+    let short = || damaged("is too short");
+    let (work, rest) = value.split_first_chunk().ok_or_else(short)?;
+    let (pace, text) = rest.split_first_chunk().ok_or_else(short)?;
     let text = std::str::from_utf8(text).map_err(|_| damaged("is not text"))?;
     let block = Block::read(shape, text).map_err(|error| damaged(&error.to_string()))?;
-    Ok(Linked { block, work: U256::from_be_bytes(work) })
+    Ok(Linked { block, work: U256::from_be_bytes(*work), pace: Pace::from_bytes(pace) })
 }
 
 /// The best chain at one moment. Reading never waits for writing, and writing never for reading.
@@ -359,7 +367,7 @@ impl Snapshot {
     ) -> Result<impl Iterator<Item = Result<String, StoreError>> + use<>, StoreError> {
         Ok(self.chain.range(from..)?.map(|entry| {
             let (_, value) = entry?;
-            let text = value.value().get(32..).unwrap_or_default();
+            let text = value.value().get(RECORD_HEAD_BYTES..).unwrap_or_default();
             String::from_utf8(text.to_vec())
                 .map_err(|_| StoreError::Damaged("a block is not text".into()))
         }))
@@ -434,9 +442,10 @@ impl BestChain for Writer {
             index.remove(block.hash().0)?;
         }
         let mut record = Vec::new();
-        for Linked { block, work } in &change.connected {
+        for Linked { block, work, pace } in &change.connected {
             record.clear();
             record.extend_from_slice(&work.to_be_bytes());
+            record.extend_from_slice(&pace.to_bytes());
             record.extend_from_slice(block.text().as_bytes());
             chain.insert(block.index(), &*record)?;
             index.insert(block.hash().0, block.index())?;

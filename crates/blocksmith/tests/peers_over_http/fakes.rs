@@ -306,7 +306,8 @@ pub(crate) fn own_reply(call: &Call, rules: &Rules, id: &str, blocks: &Blocks) -
         200,
         match line {
             "GET /api/v1/status" => {
-                let work = rules.work_after(last.view()) * U256::from(last.index() - 1);
+                let work = rules.target_after(&rules.first_pace(last.view())).work()
+                    * U256::from(last.index() - 1);
                 format!(
                     r#"{{"name": "x", "chain_id": "{}", "instance": "{id}", "index": {}, "tip": "{}", "work": "{work:x}"}}"#,
                     rules.chain_id(),

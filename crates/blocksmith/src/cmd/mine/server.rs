@@ -54,8 +54,10 @@ impl Kind {
 
     /// The zeros of those rules, if that is what they ask for.
     pub(super) fn preset_zeros(self) -> Option<u8> {
-        let Difficulty::Fixed(target) = self.python_rules()?.difficulty;
-        target.zeros()
+        match self.python_rules()?.difficulty {
+            Difficulty::Fixed(target) => target.zeros(),
+            Difficulty::Epoch { .. } | Difficulty::Asert { .. } => None,
+        }
     }
 
     /// How long to wait between two questions whether the tip has moved.
