@@ -7,6 +7,7 @@
 
 extern crate alloc;
 
+pub mod address;
 pub mod block;
 pub mod check;
 pub mod difficulty;
@@ -14,7 +15,9 @@ pub mod document;
 pub mod hash;
 pub mod job;
 pub mod json;
+pub mod ledger;
 pub mod merkle;
+pub mod payment;
 pub mod rules;
 pub mod sealed;
 pub mod transaction;
