@@ -7,6 +7,7 @@
 
 extern crate alloc;
 
+pub mod address;
 pub mod block;
 pub mod check;
 pub mod document;

@@ -1,4 +1,5 @@
 //! Numbers that look random and come again with the same seed.
+#![allow(dead_code, reason = "each test takes what it needs of it")]
 
 /// SplitMix64, as in Steele, Lea and Flood, "Fast splittable pseudorandom number generators".
 #[derive(Clone)]

@@ -1,0 +1,189 @@
+//! Who pays and who is paid on a `forge` chain: a public key, written so that slips are noticed.
+
+use alloc::string::String;
+use core::fmt;
+
+use bech32::primitives::decode::CheckedHrpstring;
+use bech32::{Bech32m, Fe32};
+use secp256k1::XOnlyPublicKey;
+
+use crate::block::quote;
+use crate::hash::Hash;
+
+/// The longest human-readable part, in characters: an address is then 90 characters long, up to
+/// which BIP-350's checksum finds any four slips.
+pub const MAX_HRP_CHARS: usize = 31;
+
+/// Characters between an address's prefix and its end: 256 bits by five, and the checksum.
+const DATA_CHARS: usize = 52 + 6;
+
+/// What the addresses of a chain start with, before the `1`: the `forge` of `forge1…`.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Hrp(bech32::Hrp);
+
+/// A text that addresses cannot start with.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "addresses start with 1 to {MAX_HRP_CHARS} lower-case letters and digits, not with \"{found}\""
+)]
+pub struct BadHrp {
+    /// The text, cut short when long.
+    pub found: String,
+}
+
+impl Hrp {
+    /// The human-readable part `text`: 1 to [`MAX_HRP_CHARS`] lower-case letters and digits. BIP-173
+    /// allows more, but quotes and backslashes would have two spellings in a transaction's text.
+    ///
+    /// # Errors
+    /// [`BadHrp`], which names the text.
+    pub fn new(text: &str) -> Result<Self, BadHrp> {
+        let plain = text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9'));
+        if !plain || text.len() > MAX_HRP_CHARS {
+            return Err(BadHrp { found: quote(text) });
+        }
+        bech32::Hrp::parse(text).map(Self).map_err(|_| BadHrp { found: quote(text) })
+    }
+
+    /// The text, without the `1` after it.
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+}
+
+impl fmt::Display for Hrp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for Hrp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.as_str(), f)
+    }
+}
+
+/// A BIP-340 public key: the x coordinate of a point of secp256k1, 32 bytes. It is
+/// one wherever it is met: there is no other way to make an address than [`Address::from_key`] and
+/// [`Address::parse`].
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Address([u8; 32]);
+
+/// Why a text or a key is no address of a chain.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadAddress {
+    /// An address of another chain, or none at all.
+    #[error("addresses of this chain start with \"{expected}1\", this one with \"{found}\"")]
+    Prefix {
+        /// The chain's own.
+        expected: Hrp,
+        /// What stands before the last `1`, or the whole text if it has none, cut short when long.
+        found: String,
+    },
+    /// An upper-case letter: each address has one text, in lower case.
+    #[error("addresses are lower case, this one has '{found}' as character {at}")]
+    UpperCase {
+        /// The first upper-case letter.
+        found: char,
+        /// Its place, counted from 1.
+        at: usize,
+    },
+    /// A character that BIP-173's alphabet lacks, such as `b`, `i` and `o`.
+    #[error("addresses have no '{found}', this one has it as character {at}")]
+    Character {
+        /// The first such character.
+        found: char,
+        /// Its place, counted from 1.
+        at: usize,
+    },
+    /// Too many characters, or too few.
+    #[error("addresses of this chain are {expected} characters long, this one has {found}")]
+    Length {
+        /// As many as an address has.
+        expected: usize,
+        /// As many as there are.
+        found: usize,
+    },
+    /// The checksum is wrong, or that of bech32 instead of bech32m.
+    #[error("the address's checksum does not fit it: something was mistyped")]
+    Checksum,
+    /// 52 characters hold four bits more than a key, and they are not zero.
+    #[error("the address's last four bits of padding are not zero")]
+    Padding,
+    /// No point of the curve has this x coordinate: nobody can have the secret key.
+    #[error("no public key is {key}: the curve has no such point")]
+    NotAPoint {
+        /// The 32 bytes.
+        key: Hash,
+    },
+}
+
+impl Address {
+    /// The address of a BIP-340 public key.
+    ///
+    /// # Errors
+    /// [`BadAddress::NotAPoint`]
+    pub fn from_key(key: [u8; 32]) -> Result<Self, BadAddress> {
+        lift(key).map(|_| Self(key))
+    }
+
+    /// Reads a chain's address as BIP-350 writes it, lower case only.
+    ///
+    /// # Errors
+    /// What is wrong with the text.
+    pub fn parse(text: &str, hrp: Hrp) -> Result<Self, BadAddress> {
+        Self::parse_key(text, hrp).map(|(address, _)| address)
+    }
+
+    /// Reads an address, and keeps the point that it took a square root to find.
+    pub(crate) fn parse_key(text: &str, hrp: Hrp) -> Result<(Self, XOnlyPublicKey), BadAddress> {
+        let upper_case = |(_, char): &(usize, char)| char.is_ascii_uppercase();
+        if let Some((before, found)) = text.chars().enumerate().find(upper_case) {
+            return Err(BadAddress::UpperCase { found, at: before + 1 });
+        }
+        let Some(data) = text.strip_prefix(hrp.as_str()).and_then(|rest| rest.strip_prefix('1'))
+        else {
+            let found = quote(text.rsplit_once('1').map_or(text, |(prefix, _)| prefix));
+            return Err(BadAddress::Prefix { expected: hrp, found });
+        };
+        let prefix = text.len() - data.len();
+        let unknown = |(_, char): &(usize, char)| Fe32::from_char(*char).is_err();
+        if let Some((before, found)) = data.chars().enumerate().find(unknown) {
+            return Err(BadAddress::Character { found, at: prefix + before + 1 });
+        }
+        if data.len() != DATA_CHARS {
+            return Err(BadAddress::Length { expected: prefix + DATA_CHARS, found: text.len() });
+        }
+        let checked = CheckedHrpstring::new::<Bech32m>(text).map_err(|_| BadAddress::Checksum)?;
+        if checked.fe32_iter().last().is_none_or(|last| last.to_u8() & 0b1111 != 0) {
+            return Err(BadAddress::Padding);
+        }
+        let mut key = [0; 32];
+        for (byte, read) in key.iter_mut().zip(checked.byte_iter()) {
+            *byte = read;
+        }
+        Ok((Self(key), lift(key)?))
+    }
+
+    /// The address as people write it, `forge1…`.
+    pub fn to_text(&self, hrp: Hrp) -> String {
+        bech32::encode::<Bech32m>(hrp.0, &self.0).expect("32 bytes fit into bech32m")
+    }
+
+    /// The public key.
+    pub fn key(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+/// The point with this x coordinate, by BIP-340's `lift_x`.
+fn lift(key: [u8; 32]) -> Result<XOnlyPublicKey, BadAddress> {
+    XOnlyPublicKey::from_byte_array(key).map_err(|_| BadAddress::NotAPoint { key: Hash(key) })
+}
+
+/// The key in hex: the text depends on the chain.
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Address({})", Hash(self.0))
+    }
+}

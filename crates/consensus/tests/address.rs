@@ -1,0 +1,198 @@
+//! Addresses: BIP-350's vectors, and that slips are noticed.
+
+mod random;
+
+use bech32::primitives::decode::CheckedHrpstring;
+use bech32::{Bech32, Bech32m};
+use blocksmith_consensus::address::{Address, BadAddress, Hrp};
+use blocksmith_consensus::json::{Value, canonical};
+use random::{Random, setting};
+
+const BIP350: &str = include_str!("../../../tests/vectors/bip350.json");
+const SEED: u64 = 2021_0105;
+
+/// How many addresses with two, three and four slips are tried.
+const SLIPS: u64 = 200_000;
+
+const ALPHABET: &[u8] = b"qpzry9x8gf2tvdw0s3jn54khce6mua7l";
+
+/// The generator's x coordinate, the public key of the secret key 1.
+const GENERATOR: [u8; 32] = [
+    0x79, 0xbe, 0x66, 0x7e, 0xf9, 0xdc, 0xbb, 0xac, 0x55, 0xa0, 0x62, 0x95, 0xce, 0x87, 0x0b, 0x07,
+    0x02, 0x9b, 0xfc, 0xdb, 0x2d, 0xce, 0x28, 0xd9, 0x59, 0xf2, 0x81, 0x5b, 0x16, 0xf8, 0x17, 0x98,
+];
+
+fn forge() -> Hrp {
+    Hrp::new("forge").expect("lower-case letters")
+}
+
+fn alice() -> Address {
+    Address::from_key(GENERATOR).expect("a point")
+}
+
+#[test]
+fn bip_350s_vectors_are_taken_and_refused_by_the_crate_that_reads_addresses() {
+    let text = canonical(BIP350.as_bytes()).expect("the vectors are JSON");
+    let vectors = Value::of_canonical(&text);
+    let list = |key| vectors.get(key).expect("a list").elements();
+    for valid in list("valid") {
+        let valid = valid.as_str().expect("a string");
+        let read = CheckedHrpstring::new::<Bech32m>(&valid).map(|read| read.hrp());
+        assert!(read.is_ok(), "{valid}: {read:?}");
+        // None is an address of 32 bytes in lower case.
+        assert!(Address::parse(&valid, forge()).is_err(), "{valid}");
+    }
+    for invalid in list("invalid") {
+        let field = |key| invalid.get(key).expect("a field").as_str();
+        let mut text = field("text").expect("a string").into_owned();
+        if let Some(prefix) = field("prefix_byte") {
+            let byte = u8::from_str_radix(prefix.trim_start_matches("0x"), 16).expect("a byte");
+            text.insert(0, byte.into());
+        }
+        let read = CheckedHrpstring::new::<Bech32m>(&text);
+        // The crate reads up to 1023 characters; BIP-173's 90 are kept by the length of ours.
+        let long = text.len() > 90;
+        assert!(read.is_err() || long, "{text}: {:?}", field("reason"));
+        assert!(Address::parse(&text, forge()).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn an_address_is_read_as_it_was_written() {
+    let text = alice().to_text(forge());
+    assert_eq!(text, "forge10xlxvlhemja6c4dqv22uapctqupfhlxm9h8z3k2e72q4k9hcz7vq49wxpx");
+    assert_eq!(Address::parse(&text, forge()), Ok(alice()));
+    assert_eq!(alice().key(), &GENERATOR);
+    let longest = Hrp::new(&"z".repeat(31)).expect("31 letters");
+    let text = alice().to_text(longest);
+    assert_eq!(text.len(), 90);
+    assert_eq!(Address::parse(&text, longest), Ok(alice()));
+    // The last 1 separates, so that a prefix may have one.
+    let ones = Hrp::new("1a1").expect("letters and digits");
+    assert_eq!(Address::parse(&alice().to_text(ones), ones), Ok(alice()));
+}
+
+#[test]
+fn an_address_of_another_chain_names_both_prefixes() {
+    let dev = Hrp::new("dev").expect("lower-case letters");
+    let error = Address::parse(&alice().to_text(dev), forge()).unwrap_err();
+    assert_eq!(error, BadAddress::Prefix { expected: forge(), found: "dev".into() });
+    assert_eq!(
+        error.to_string(),
+        r#"addresses of this chain start with "forge1", this one with "dev""#
+    );
+    // A prefix that starts alike is another one too.
+    let forged = Hrp::new("forge1").expect("letters and digits");
+    assert!(Address::parse(&alice().to_text(forged), forge()).is_err());
+    let forg = Hrp::new("forg").expect("letters");
+    assert!(Address::parse(&alice().to_text(forg), forge()).is_err());
+}
+
+#[test]
+fn prefixes_that_addresses_cannot_have_are_refused() {
+    for text in ["", "Forge", "for ge", "f\"", "f\\", "für", "a_b", &"a".repeat(32)] {
+        assert!(Hrp::new(text).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn each_error_says_what_is_wrong() {
+    let text = alice().to_text(forge());
+    let refused = |text: &str| Address::parse(text, forge()).unwrap_err();
+    let prefix = |found: &str| BadAddress::Prefix { expected: forge(), found: found.into() };
+    assert_eq!(refused(""), prefix(""));
+    assert_eq!(refused("alice"), prefix("alice"));
+    assert_eq!(refused(&format!(" {text}")), prefix(" forge"));
+    assert_eq!(refused(&text.to_uppercase()), BadAddress::UpperCase { found: 'F', at: 1 });
+    let mixed = format!("forge1X{}", &text[7..]);
+    assert_eq!(refused(&mixed), BadAddress::UpperCase { found: 'X', at: 7 });
+    let odd = format!("forge1b{}", &text[7..]);
+    assert_eq!(refused(&odd), BadAddress::Character { found: 'b', at: 7 });
+    assert_eq!(refused(&format!("{text} ")), BadAddress::Character { found: ' ', at: 65 });
+    assert_eq!(refused(&format!("{text}ü")), BadAddress::Character { found: 'ü', at: 65 });
+    assert_eq!(refused("forge1"), BadAddress::Length { expected: 64, found: 6 });
+    assert_eq!(refused(&text[..63]), BadAddress::Length { expected: 64, found: 63 });
+    assert_eq!(refused(&format!("{text}q")), BadAddress::Length { expected: 64, found: 65 });
+    let hrp = bech32::Hrp::parse("forge").expect("a prefix");
+    let old = bech32::encode::<Bech32>(hrp, &GENERATOR).expect("32 bytes");
+    assert_eq!(refused(&old), BadAddress::Checksum);
+    assert_eq!(refused(&text.replace("0xlx", "0xlz")), BadAddress::Checksum);
+}
+
+#[test]
+fn a_key_that_is_no_point_of_the_curve_is_no_address() {
+    let hrp = bech32::Hrp::parse("forge").expect("a prefix");
+    // BIP-340's rows 5 and 14, and zero, which is no x coordinate either.
+    let row_5 = "eefdea4cdb677750a420fee807eacf21eb9898ae79b9768766e4faa04a2d4a34";
+    let row_14 = "fffffffffffffffffffffffffffffffffffffffffffffffffffffffefffffc30";
+    for hex in [row_5, row_14, &"0".repeat(64), &"f".repeat(64)] {
+        let key: blocksmith_consensus::Hash = hex.parse().expect("a key");
+        let error = BadAddress::NotAPoint { key };
+        assert_eq!(Address::from_key(key.0), Err(error.clone()));
+        let text = bech32::encode::<Bech32m>(hrp, &key.0).expect("32 bytes");
+        assert_eq!(Address::parse(&text, forge()), Err(error));
+    }
+}
+
+#[test]
+fn the_four_bits_of_padding_give_an_address_no_second_text() {
+    use bech32::{Fe32, Fe32IterExt};
+    let hrp = bech32::Hrp::parse("forge").expect("a prefix");
+    let data: Vec<Fe32> = bech32::ByteIterExt::bytes_to_fes(GENERATOR.into_iter()).collect();
+    let (last, first) = data.split_last().expect("52 characters");
+    for padding in 0..16 {
+        let last = Fe32::try_from(last.to_u8() | padding).expect("five bits");
+        let data = first.iter().copied().chain([last]);
+        let text: String = data.with_checksum::<Bech32m>(&hrp).chars().collect();
+        let expected = if padding == 0 { Ok(alice()) } else { Err(BadAddress::Padding) };
+        assert_eq!(Address::parse(&text, forge()), expected, "{text}");
+    }
+}
+
+#[test]
+fn every_single_slip_is_noticed() {
+    let text = alice().to_text(forge());
+    for at in 0..text.len() {
+        for byte in 0..128 {
+            let mut slipped = text.clone().into_bytes();
+            if slipped[at] == byte {
+                continue;
+            }
+            slipped[at] = byte;
+            let slipped = String::from_utf8(slipped).expect("ASCII");
+            assert!(Address::parse(&slipped, forge()).is_err(), "{slipped}");
+        }
+        let mut dropped = text.clone();
+        dropped.remove(at);
+        assert!(Address::parse(&dropped, forge()).is_err(), "{dropped}");
+        for &char in ALPHABET {
+            let mut doubled = text.clone();
+            doubled.insert(at, char.into());
+            assert!(Address::parse(&doubled, forge()).is_err(), "{doubled}");
+        }
+        if at + 1 < text.len() && text.as_bytes()[at] != text.as_bytes()[at + 1] {
+            let mut swapped = text.clone().into_bytes();
+            swapped.swap(at, at + 1);
+            let swapped = String::from_utf8(swapped).expect("ASCII");
+            assert!(Address::parse(&swapped, forge()).is_err(), "{swapped}");
+        }
+    }
+}
+
+#[test]
+fn two_to_four_slips_are_noticed_by_the_checksum() {
+    let seed = setting("BLOCKSMITH_MODEL_SEED", SEED);
+    let mut random = Random::new(seed);
+    let text = alice().to_text(forge());
+    let first = forge().as_str().len() + 1;
+    for _ in 0..SLIPS {
+        let mut slipped = text.clone().into_bytes();
+        for _ in 0..2 + random.below(3) {
+            let at = first + random.below(text.len() - first);
+            slipped[at] = *random.pick(ALPHABET);
+        }
+        let slipped = String::from_utf8(slipped).expect("ASCII");
+        let expected = if slipped == text { Ok(alice()) } else { Err(BadAddress::Checksum) };
+        assert_eq!(Address::parse(&slipped, forge()), expected, "seed {seed}: {slipped}");
+    }
+}
