@@ -50,7 +50,7 @@ impl ZeroizeOnDrop for SigningKey {}
 impl SigningKey {
     /// The key of 32 big-endian bytes; `None` for 0 and for the curve's order and above.
     pub fn from_bytes(bytes: &[u8; 32]) -> Option<Self> {
-        SecretKey::from_secret_bytes(*bytes).ok()?;
+        SecretKey::from_secret_bytes(*bytes).ok()?.non_secure_erase();
         Some(Self(Zeroizing::new(*bytes)))
     }
 
@@ -114,6 +114,7 @@ impl bip32::PrivateKey for SigningKey {
         let scalar = Scalar::from_be_bytes(tweak).map_err(|_| bip32::Error::Crypto)?;
         tweak.zeroize();
         let parent = SecretKey::from_secret_bytes(*self.0).map_err(|_| bip32::Error::Crypto)?;
+        // Takes the parent and wipes nothing of it: that copy is on this stack, and was before.
         let mut child = parent.add_tweak(&scalar).map_err(|_| bip32::Error::Crypto)?;
         let key = Self(Zeroizing::new(child.to_secret_bytes()));
         child.non_secure_erase();

@@ -6,5 +6,14 @@
 //! compiler leaves on the stack are beyond that.
 #![forbid(unsafe_code)]
 
+pub mod dev;
+pub mod file;
 pub mod keys;
+pub mod keystore;
+pub mod wallet;
 pub mod words;
+
+pub use file::{FileError, WalletFile};
+pub use keystore::Cost;
+pub use wallet::Wallet;
+pub use words::Phrase;

@@ -7,7 +7,7 @@ use zeroize::{Zeroize, Zeroizing};
 /// The longest text that is read as a phrase, in bytes. 24 words of 8 letters take 215.
 pub const MAX_PHRASE_BYTES: usize = 1_000;
 
-/// The longest passphrase, in bytes.
+/// The longest passphrase, in bytes of its form NFKD.
 pub const MAX_PASSPHRASE_BYTES: usize = 1_000;
 
 /// How many words a new phrase has.
