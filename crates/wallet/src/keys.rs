@@ -42,8 +42,10 @@ pub enum SignError {
 
 /// A private key: a number from 1 to the curve's order less 1.
 ///
-/// No `Clone` and no `Debug`; wiped when dropped.
+/// No `Clone`; wiped when dropped.
 pub struct SigningKey(Zeroizing<[u8; 32]>);
+
+hide!(SigningKey);
 
 impl ZeroizeOnDrop for SigningKey {}
 
@@ -129,6 +131,8 @@ impl bip32::PrivateKey for SigningKey {
 /// The keys of one account, `m/86'/1'/account'/0`.
 pub struct Account(ExtendedPrivateKey<SigningKey>);
 
+hide!(Account);
+
 impl Account {
     /// The keys of account `account` under `seed`.
     pub fn new(seed: &Seed, account: u32) -> Result<Self, DeriveError> {
@@ -159,4 +163,112 @@ fn derive(
 ) -> Result<ExtendedPrivateKey<SigningKey>, DeriveError> {
     let root = ExtendedPrivateKey::new(seed).map_err(|_| DeriveError::NoKey)?;
     path.iter().try_fold(root, |key, step| key.derive_child(*step)).map_err(|_| DeriveError::NoKey)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bip32::{DerivationPath, ExtendedKey, Prefix, PrivateKey};
+    use serde_json::Value;
+
+    /// BIP-32's test vectors, with the reasons that it gives.
+    fn vectors() -> Value {
+        serde_json::from_str(include_str!("../../../tests/vectors/bip32.json")).expect("JSON")
+    }
+
+    fn text(value: &Value) -> &str {
+        value.as_str().expect("a string")
+    }
+
+    fn unhex(hex: &str) -> Vec<u8> {
+        (0..hex.len())
+            .step_by(2)
+            .map(|at| u8::from_str_radix(&hex[at..at + 2], 16).expect("hex digits"))
+            .collect()
+    }
+
+    #[test]
+    fn every_path_of_bip_32_leads_to_its_key() {
+        let mut seen = 0;
+        for case in vectors()["valid"].as_array().expect("cases") {
+            let seed = unhex(text(&case["seed"]));
+            for row in case["chains"].as_array().expect("chains") {
+                let path: DerivationPath = text(&row["path"]).parse().expect("a path");
+                let key = derive(&seed, path.as_ref()).expect("a key");
+                assert_eq!(*key.to_string(Prefix::XPRV), text(&row["prv"]), "{}", row["path"]);
+                let public = key.public_key().to_string(Prefix::XPUB);
+                assert_eq!(public, text(&row["pub"]), "{}", row["path"]);
+                seen += 1;
+            }
+        }
+        assert_eq!(seen, 17);
+    }
+
+    #[test]
+    fn the_seeds_of_bip_39_have_its_master_keys() {
+        let file = include_str!("../../../tests/vectors/bip39.json");
+        let file: Value = serde_json::from_str(file).expect("JSON");
+        for case in file["vectors"].as_array().expect("cases") {
+            let key = derive(&unhex(text(&case["seed"])), &[]).expect("a key");
+            assert_eq!(*key.to_string(Prefix::XPRV), text(&case["xprv"]));
+        }
+    }
+
+    /// The wallet reads no extended keys, so of BIP-32's invalid ones those count whose key is none.
+    #[test]
+    fn the_numbers_that_bip_32_refuses_are_no_keys() {
+        let mut seen = Vec::new();
+        for case in vectors()["invalid"].as_array().expect("cases") {
+            let reason = text(&case["reason"]);
+            let about_the_number =
+                reason.starts_with("private key ") || reason.starts_with("invalid pubkey 020");
+            if !about_the_number {
+                continue;
+            }
+            let read: ExtendedKey = text(&case["key"]).parse().expect("well-formed");
+            let key: [u8; 32] = read.key_bytes[1..].try_into().expect("32 bytes");
+            match read.key_bytes[0] {
+                0 => assert!(<SigningKey as PrivateKey>::from_bytes(&key).is_err(), "{reason}"),
+                _ => assert!(Address::from_key(key).is_err(), "{reason}"),
+            }
+            seen.push(reason.to_owned());
+        }
+        assert_eq!(seen.len(), 3, "{seen:?}");
+    }
+
+    #[test]
+    fn a_child_that_would_be_zero_or_too_large_is_no_key() {
+        let mut largest = secp256k1::constants::CURVE_ORDER;
+        largest[31] -= 1;
+        let key = SigningKey::from_bytes(&largest).expect("the largest key");
+        let mut one = [0; 32];
+        one[31] = 1;
+        assert!(key.derive_child(one).is_err());
+        assert!(key.derive_child(secp256k1::constants::CURVE_ORDER).is_err());
+        one[31] = 2;
+        assert_eq!(key.derive_child(one).expect("1").to_bytes()[31], 1);
+    }
+
+    #[test]
+    fn a_wrong_signature_is_withheld() {
+        let key = SigningKey::from_bytes(&[7; 32]).expect("a key");
+        key.with_keypair(|pair| {
+            let signature = schnorr::sign_with_aux_rand(&[1; 32], pair, &[0; 32]);
+            let public = pair.x_only_public_key().0;
+            assert_eq!(checked(signature, &[1; 32], &public), Ok(signature.to_byte_array()));
+            assert_eq!(checked(signature, &[2; 32], &public), Err(SignError::Faulty));
+        });
+    }
+
+    #[test]
+    fn no_account_and_no_index_is_above_bip_32s_half() {
+        let seed = Seed::from_bytes([1; 64]);
+        assert_eq!(
+            Account::new(&seed, MAX_INDEX + 1).err(),
+            Some(DeriveError::Index(MAX_INDEX + 1))
+        );
+        let account = Account::new(&seed, MAX_INDEX).expect("the last account");
+        assert!(account.key(MAX_INDEX).is_ok());
+        assert_eq!(account.key(u32::MAX).err(), Some(DeriveError::Index(u32::MAX)));
+    }
 }

@@ -127,6 +127,8 @@ pub struct Contents {
     pub labels: Vec<String>,
 }
 
+hide!(Contents);
+
 /// Why nothing is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SealError {

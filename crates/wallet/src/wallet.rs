@@ -44,6 +44,8 @@ pub struct Wallet {
     addresses: Vec<Address>,
 }
 
+hide!(Wallet);
+
 impl Wallet {
     /// The wallet of `phrase`, new or restored, with one address. A passphrase (BIP-39) makes it
     /// another wallet; it is kept in the file with the words, so that opening asks for the file's

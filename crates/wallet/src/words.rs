@@ -58,6 +58,8 @@ impl From<bip39::Error> for BadPhrase {
 /// 12 to 24 words that whoever knows owns the wallet. The last one holds a checksum, which is right.
 pub struct Phrase(Mnemonic);
 
+hide!(Phrase);
+
 impl Phrase {
     /// The phrase for `entropy`: 16, 20, 24, 28 or 32 bytes.
     pub fn from_entropy(entropy: &[u8]) -> Result<Self, BadPhrase> {
@@ -114,6 +116,8 @@ impl Phrase {
 
 /// The 64 bytes from which BIP-32 derives every key.
 pub struct Seed(Zeroizing<[u8; 64]>);
+
+hide!(Seed);
 
 impl Seed {
     /// A seed that was made elsewhere.
