@@ -76,7 +76,7 @@ pub enum BadAddress {
     #[error("addresses of this chain start with \"{expected}1\", this one with \"{found}\"")]
     Prefix {
         /// The chain's own.
-        expected: Hrp,
+        expected: String,
         /// What stands before the last `1`, or the whole text if it has none, cut short when long.
         found: String,
     },
@@ -144,7 +144,7 @@ impl Address {
         let Some(data) = text.strip_prefix(hrp.as_str()).and_then(|rest| rest.strip_prefix('1'))
         else {
             let found = quote(text.rsplit_once('1').map_or(text, |(prefix, _)| prefix));
-            return Err(BadAddress::Prefix { expected: hrp, found });
+            return Err(BadAddress::Prefix { expected: hrp.as_str().into(), found });
         };
         let prefix = text.len() - data.len();
         let unknown = |(_, char): &(usize, char)| Fe32::from_char(*char).is_err();

@@ -1,0 +1,640 @@
+//! The transactions of a `forge` chain: signed payments, and the coin that pays a block's miner.
+//!
+//! One meaning has one text. Every field is there or the transaction is refused, `memo` aside, and
+//! none is there that the rules don't know; integers are below 2^53, so that JavaScript reads them
+//! too; and whatever was read is written again and has to give the text that it was read from.
+//!
+//! A payment is read first and checked afterwards, so that a caller can spread the signatures over
+//! all cores and check each once: [`Payment::of_canonical`], then [`Payment::verify`], which gives
+//! a [`Verified`]. Who has a [`Verified`] of the same text already can use that instead.
+
+use alloc::borrow::{Cow, ToOwned};
+use alloc::format;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::fmt::Write;
+use core::num::NonZeroU64;
+use core::ops::Deref;
+
+use secp256k1::{XOnlyPublicKey, schnorr};
+
+use crate::address::{Address, BadAddress, Hrp};
+use crate::block::quote;
+use crate::hash::Hash;
+use crate::json::{self, JsonError, Kind, Reader, Value, push_string};
+use crate::rules::tagged_hash;
+
+/// The largest integer of a transaction, 2^53 - 1: JavaScript tells all integers up to it apart.
+pub const MAX_INTEGER: u64 = (1 << 53) - 1;
+
+/// Units of which amounts are counted, in one coin.
+pub const UNITS_PER_COIN: u64 = 100_000_000;
+
+/// The longest memo, in bytes of its canonical JSON text, both quotes included: Python's
+/// `len(json.dumps(memo))`.
+pub const MAX_MEMO_BYTES: usize = 256;
+
+/// The longest text that is read as a payment, in bytes: many times as long as any payment needs,
+/// whitespace and escapes included.
+pub const MAX_WIRE_BYTES: usize = 16_384;
+
+/// The sender of a coin.
+pub const COIN_SENDER: &str = "0";
+
+/// The tag of the hash that a payment's sender signs.
+const TAG: &str = "blocksmith/transaction";
+
+const PAYMENT_FIELDS: [&str; 6] = ["amount", "fee", "nonce", "recipient", "sender", "signature"];
+const COIN_FIELDS: [&str; 4] = ["amount", "nonce", "recipient", "sender"];
+
+/// What ties a payment to its chain: one signed for a chain says nothing on any other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Domain {
+    /// The chain's id, which is signed.
+    pub chain_id: Hash,
+    /// What the chain's addresses start with.
+    pub hrp: Hrp,
+}
+
+/// Why a value is no transaction of a `forge` chain.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadTransaction {
+    /// The text is not JSON, or has no form that every node can read.
+    #[error("this is not JSON that every node can read: {0}")]
+    Json(#[from] JsonError),
+    /// The text is longer than [`MAX_WIRE_BYTES`].
+    #[error("the transaction has {found} bytes; at most {MAX_WIRE_BYTES} are read")]
+    TooLong {
+        /// Bytes of the text.
+        found: usize,
+    },
+    /// The value is not an object.
+    #[error("a transaction is a JSON object, not {found}")]
+    NotAnObject {
+        /// The start of what stands there.
+        found: String,
+    },
+    /// A field is missing.
+    #[error("the transaction has no \"{field}\"")]
+    Missing {
+        /// The field's name.
+        field: &'static str,
+    },
+    /// A field that the rules don't know.
+    #[error("a transaction has no {field}, this one does")]
+    Unknown {
+        /// The field's name as it stands there, quotes included, cut short when long.
+        field: String,
+    },
+    /// A field that stands there twice: readers of JSON differ in which one they take.
+    #[error("the transaction says twice what its {field} is")]
+    Twice {
+        /// The field's name as it stands there, quotes included.
+        field: String,
+    },
+    /// Not a whole number in digits, or one that is too small or too large.
+    #[error("\"{field}\" is a whole number from {least} to {MAX_INTEGER} in digits, not {found}")]
+    Number {
+        /// The field's name.
+        field: &'static str,
+        /// The smallest number that counts.
+        least: u64,
+        /// The start of what stands there.
+        found: String,
+    },
+    /// The amount and the fee together are larger than [`MAX_INTEGER`].
+    #[error("{amount} and the fee of {fee} are more than {MAX_INTEGER} together")]
+    Sum {
+        /// The amount, in units.
+        amount: u64,
+        /// The fee, in units.
+        fee: u64,
+    },
+    /// The sender or the recipient is no address of the chain.
+    #[error("\"{field}\": {why}")]
+    Address {
+        /// The field's name.
+        field: &'static str,
+        /// What is wrong with it.
+        why: BadAddress,
+    },
+    /// The sender or the recipient is not a string.
+    #[error("\"{field}\" is an address, not {found}")]
+    NotAnAddress {
+        /// The field's name.
+        field: &'static str,
+        /// The start of what stands there.
+        found: String,
+    },
+    /// The memo is not a string, or has a lone surrogate, which has no UTF-8 form.
+    #[error("a memo is a string of whole characters, not {found}")]
+    Memo {
+        /// The start of what stands there.
+        found: String,
+    },
+    /// The memo is longer than [`MAX_MEMO_BYTES`].
+    #[error("the memo has {found} bytes as JSON; at most {MAX_MEMO_BYTES} are taken")]
+    MemoTooLong {
+        /// Bytes of its canonical text.
+        found: usize,
+    },
+    /// The signature is not 128 lower-case hex digits.
+    #[error("a signature is a string of 128 lower-case hex digits, not {found}")]
+    Signature {
+        /// The start of what stands there.
+        found: String,
+    },
+    /// The sender of a coin is not [`COIN_SENDER`].
+    #[error("the sender of a coin is \"{COIN_SENDER}\", not {found}")]
+    CoinSender {
+        /// The start of what stands there.
+        found: String,
+    },
+    /// The caller vouched for a text that is not canonical.
+    #[error("the transaction's text is not canonical JSON; it would be {expected}")]
+    NotCanonical {
+        /// The canonical text, cut short.
+        expected: String,
+    },
+}
+
+/// A signature that is not the sender's for this payment on this chain.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the signature of transaction {id} is not one by its sender on this chain")]
+pub struct BadSignature {
+    /// The transaction's id.
+    pub id: Hash,
+}
+
+/// What a sender wants to sign.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Draft<'a> {
+    /// Who pays, and signs.
+    pub sender: Address,
+    /// Who is paid.
+    pub recipient: Address,
+    /// Units for the recipient, at least 1.
+    pub amount: u64,
+    /// Units for the miner.
+    pub fee: u64,
+    /// How many payments the sender made before.
+    pub nonce: u64,
+    /// Anything, in at most [`MAX_MEMO_BYTES`].
+    pub memo: Option<&'a str>,
+}
+
+/// A payment that lacks its signature.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unsigned {
+    text: String,
+    id: Hash,
+}
+
+/// A payment that is sound by itself, but for its signature, which [`Payment::verify`] checks.
+#[derive(Debug, Clone)]
+pub struct Payment {
+    text: Arc<str>,
+    id: Hash,
+    sender: Address,
+    recipient: Address,
+    amount: u64,
+    fee: u64,
+    nonce: u64,
+    signature: [u8; 64],
+    /// The sender's point, which reading the address had to find.
+    point: XOnlyPublicKey,
+}
+
+/// A payment that its sender signed; only [`Payment::verify`] makes one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verified(Payment);
+
+/// What pays the miner of a block, and what a genesis block allots: it comes from nowhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Coin {
+    /// Who is paid.
+    pub recipient: Address,
+    /// Units; zero when there is neither a subsidy nor a fee.
+    pub amount: u64,
+    /// The index of the block, or the place among a genesis block's allocations, counted from 0. It
+    /// keeps two coins from having one id, as Bitcoin's did until BIP-34 (CVE-2012-1909).
+    pub nonce: u64,
+}
+
+/// An element of a block's list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Entry {
+    /// A payment, its signature not checked yet.
+    Payment(Payment),
+    /// A coin.
+    Coin(Coin),
+}
+
+/// How many coins there will be, and when: the subsidy that blocks pay to their miners on top of
+/// their fees. It is halved from time to time, as Bitcoin's is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Emission {
+    /// The subsidy of the first mined block, whose index is 2, in units.
+    pub first: u64,
+    /// How many blocks pay the same subsidy before it is halved, rounded down.
+    pub halving: NonZeroU64,
+}
+
+impl Draft<'_> {
+    /// Writes the text that is to be signed on the chain of `domain`.
+    ///
+    /// # Errors
+    /// The number or memo that no payment can have.
+    pub fn write(&self, domain: &Domain) -> Result<Unsigned, BadTransaction> {
+        let (sender, recipient) =
+            (self.sender.to_text(domain.hrp), self.recipient.to_text(domain.hrp));
+        self.write_with(domain, &sender, &recipient)
+    }
+
+    /// Writes it from the texts of the addresses, which whoever reads a payment has already.
+    fn write_with(
+        &self,
+        domain: &Domain,
+        sender: &str,
+        recipient: &str,
+    ) -> Result<Unsigned, BadTransaction> {
+        let Self { amount, fee, nonce, .. } = *self;
+        for (field, least, number) in [("amount", 1, amount), ("fee", 0, fee), ("nonce", 0, nonce)]
+        {
+            if !(least..=MAX_INTEGER).contains(&number) {
+                return Err(BadTransaction::Number { field, least, found: format!("{number}") });
+            }
+        }
+        // CVE-2010-5139: two outputs, the sum of which wrapped around, made 184 billion bitcoins.
+        if amount + fee > MAX_INTEGER {
+            return Err(BadTransaction::Sum { amount, fee });
+        }
+        let mut text = format!(r#"{{"amount": {amount}, "fee": {fee}, "#);
+        if let Some(memo) = self.memo {
+            text.push_str(r#""memo": "#);
+            let start = text.len();
+            push_string(&mut text, memo);
+            let found = text.len() - start;
+            if found > MAX_MEMO_BYTES {
+                return Err(BadTransaction::MemoTooLong { found });
+            }
+            text.push_str(", ");
+        }
+        let _ =
+            write!(text, r#""nonce": {nonce}, "recipient": "{recipient}", "sender": "{sender}"}}"#);
+        Ok(Unsigned { id: domain.id(&text), text })
+    }
+}
+
+impl Unsigned {
+    /// The canonical text without a signature.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The 32 bytes that the sender signs as BIP-340 says, which are the transaction's id too.
+    pub fn id(&self) -> Hash {
+        self.id
+    }
+
+    /// The canonical text with a signature, which is not checked here.
+    pub fn signed(&self, signature: &[u8; 64]) -> String {
+        let fields = self.text.strip_suffix('}').unwrap_or_default();
+        let mut text = String::with_capacity(fields.len() + 146);
+        text.push_str(fields);
+        text.push_str(r#", "signature": ""#);
+        for half in signature.as_chunks::<32>().0 {
+            let _ = write!(text, "{}", Hash(*half));
+        }
+        text.push_str(r#""}"#);
+        text
+    }
+}
+
+impl Domain {
+    /// The tagged hash of the chain's id and a transaction's canonical text without its signature.
+    fn id(&self, unsigned: &str) -> Hash {
+        let mut message = Vec::with_capacity(32 + unsigned.len());
+        message.extend(self.chain_id.0);
+        message.extend(unsigned.bytes());
+        tagged_hash(TAG, &message)
+    }
+}
+
+impl Payment {
+    /// Reads a payment from JSON bytes in any spelling, as a wallet sends it.
+    ///
+    /// # Errors
+    /// What keeps the bytes from being a payment. Beyond what [`Payment::of_canonical`] refuses,
+    /// a field that is there twice, and `-0`.
+    pub fn parse(wire: &[u8], domain: &Domain) -> Result<Self, BadTransaction> {
+        if wire.len() > MAX_WIRE_BYTES {
+            return Err(BadTransaction::TooLong { found: wire.len() });
+        }
+        let text = json::canonical(wire)?;
+        let payment = Self::of_canonical(Value::of_canonical(&text), domain)?;
+        if let Cow::Owned(_) = text {
+            check_spelling(wire)?;
+        }
+        Ok(payment)
+    }
+
+    /// Reads a payment from its canonical text.
+    ///
+    /// # Errors
+    /// What the value lacks to be a payment.
+    pub fn of_canonical(value: Value<'_>, domain: &Domain) -> Result<Self, BadTransaction> {
+        let fields = Fields::read(value, PAYMENT_FIELDS, Some("memo"))?;
+        let [amount, fee, nonce, recipient_value, sender_value, signature] = fields.all;
+        let (recipient_text, sender_text) =
+            (address_text("recipient", recipient_value)?, address_text("sender", sender_value)?);
+        let (recipient, _) = address("recipient", &recipient_text, domain.hrp)?;
+        let (sender, point) = address("sender", &sender_text, domain.hrp)?;
+        let memo = match fields.optional {
+            Some(memo) => Some(
+                memo.as_str().ok_or_else(|| BadTransaction::Memo { found: quote(memo.text()) })?,
+            ),
+            None => None,
+        };
+        let draft = Draft {
+            sender,
+            recipient,
+            amount: number("amount", 1, amount)?,
+            fee: number("fee", 0, fee)?,
+            nonce: number("nonce", 0, nonce)?,
+            memo: memo.as_deref(),
+        };
+        let signature = read_signature(signature)
+            .ok_or_else(|| BadTransaction::Signature { found: quote(signature.text()) })?;
+        let unsigned = draft.write_with(domain, &sender_text, &recipient_text)?;
+        let text = unsigned.signed(&signature);
+        check_same(value, &text)?;
+        let Draft { amount, fee, nonce, .. } = draft;
+        let (text, id) = (text.into(), unsigned.id);
+        Ok(Self { text, id, sender, recipient, amount, fee, nonce, signature, point })
+    }
+
+    /// Checks the signature, as BIP-340 says. It takes tens of microseconds and nothing else does.
+    ///
+    /// libsecp256k1's context is the crate's own, which every core uses without waiting: one for
+    /// each thread with its `std`, a copy of a few hundred bytes on the stack without.
+    ///
+    /// # Errors
+    /// [`BadSignature`], the maker's fault.
+    pub fn verify(self) -> Result<Verified, BadSignature> {
+        let signature = schnorr::Signature::from_byte_array(self.signature);
+        match schnorr::verify(&signature, &self.id.0, &self.point) {
+            Ok(()) => Ok(Verified(self)),
+            Err(_) => Err(BadSignature { id: self.id }),
+        }
+    }
+
+    /// The canonical text, signature included.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The hash that the sender signed. The signature is not in it: another valid signature makes
+    /// no other payment.
+    pub fn id(&self) -> Hash {
+        self.id
+    }
+
+    /// Who pays.
+    pub fn sender(&self) -> Address {
+        self.sender
+    }
+
+    /// Who is paid.
+    pub fn recipient(&self) -> Address {
+        self.recipient
+    }
+
+    /// Units for the recipient, at least 1.
+    pub fn amount(&self) -> u64 {
+        self.amount
+    }
+
+    /// Units for the miner.
+    pub fn fee(&self) -> u64 {
+        self.fee
+    }
+
+    /// Units that the sender pays, the fee included: at most [`MAX_INTEGER`].
+    pub fn cost(&self) -> u64 {
+        self.amount + self.fee
+    }
+
+    /// How many payments the sender made before.
+    pub fn nonce(&self) -> u64 {
+        self.nonce
+    }
+
+    /// The memo.
+    pub fn memo(&self) -> Option<Cow<'_, str>> {
+        Value::of_canonical(&self.text).get("memo")?.as_str()
+    }
+
+    /// The signature: BIP-340's R and s.
+    pub fn signature(&self) -> &[u8; 64] {
+        &self.signature
+    }
+}
+
+/// Of the same text and on the same chain, so that one's signature is valid if the other's is.
+impl PartialEq for Payment {
+    fn eq(&self, other: &Self) -> bool {
+        self.id == other.id && self.text == other.text
+    }
+}
+
+impl Eq for Payment {}
+
+impl Verified {
+    /// The payment, with what is known of it forgotten.
+    pub fn into_payment(self) -> Payment {
+        self.0
+    }
+}
+
+impl Deref for Verified {
+    type Target = Payment;
+
+    fn deref(&self) -> &Payment {
+        &self.0
+    }
+}
+
+impl Coin {
+    /// Reads a coin from its canonical text.
+    ///
+    /// # Errors
+    /// What the value lacks to be a coin.
+    pub fn of_canonical(value: Value<'_>, hrp: Hrp) -> Result<Self, BadTransaction> {
+        let fields = Fields::read(value, COIN_FIELDS, None)?;
+        let [amount, nonce, recipient, sender] = fields.all;
+        if sender.as_str().as_deref() != Some(COIN_SENDER) {
+            return Err(BadTransaction::CoinSender { found: quote(sender.text()) });
+        }
+        let text = address_text("recipient", recipient)?;
+        let coin = Self {
+            recipient: address("recipient", &text, hrp)?.0,
+            amount: number("amount", 0, amount)?,
+            nonce: number("nonce", 0, nonce)?,
+        };
+        check_same(value, &coin.write_with(&text))?;
+        Ok(coin)
+    }
+
+    /// The canonical text.
+    pub fn text(&self, hrp: Hrp) -> String {
+        self.write_with(&self.recipient.to_text(hrp))
+    }
+
+    /// The coin's id on a chain: the hash as a payment's, over the whole text.
+    pub fn id(&self, domain: &Domain) -> Hash {
+        domain.id(&self.text(domain.hrp))
+    }
+
+    fn write_with(&self, recipient: &str) -> String {
+        let Self { amount, nonce, .. } = self;
+        format!(
+            r#"{{"amount": {amount}, "nonce": {nonce}, "recipient": "{recipient}", "sender": "{COIN_SENDER}"}}"#
+        )
+    }
+}
+
+impl Entry {
+    /// Reads an element of a block's list: a coin if its sender is [`COIN_SENDER`], else a payment.
+    ///
+    /// # Errors
+    /// What the value lacks to be what it looks like.
+    pub fn of_canonical(value: Value<'_>, domain: &Domain) -> Result<Self, BadTransaction> {
+        let sender = value.get("sender").and_then(Value::as_str);
+        if sender.as_deref() == Some(COIN_SENDER) {
+            Coin::of_canonical(value, domain.hrp).map(Self::Coin)
+        } else {
+            Payment::of_canonical(value, domain).map(Self::Payment)
+        }
+    }
+}
+
+impl Emission {
+    /// `forge`'s: 20 coins, halved every 2,100,000 blocks, a year of blocks of 15 seconds.
+    pub const FORGE: Self =
+        Self { first: 20 * UNITS_PER_COIN, halving: NonZeroU64::new(2_100_000).expect("not zero") };
+
+    /// The subsidy of the block with this index, in units. The genesis block, whose index is 1, has
+    /// none.
+    pub fn subsidy(&self, index: u64) -> u64 {
+        let Some(mined) = index.checked_sub(2) else { return 0 };
+        let halvings = u32::try_from(mined / self.halving).unwrap_or(u32::MAX);
+        self.first.checked_shr(halvings).unwrap_or(0)
+    }
+
+    /// The subsidies of all blocks together, in units: the halves of `first`, each rounded down, add
+    /// up to twice of it less one for each bit that is set (Legendre), and each is paid `halving`
+    /// times.
+    pub fn total(&self) -> u128 {
+        let halves = 2 * u128::from(self.first) - u128::from(self.first.count_ones());
+        halves * u128::from(self.halving.get())
+    }
+}
+
+/// The fields of an object that has all of them, and perhaps one more.
+struct Fields<'a, const N: usize> {
+    all: [Value<'a>; N],
+    optional: Option<Value<'a>>,
+}
+
+impl<'a, const N: usize> Fields<'a, N> {
+    fn read(
+        value: Value<'a>,
+        names: [&'static str; N],
+        optional: Option<&str>,
+    ) -> Result<Self, BadTransaction> {
+        if value.kind() != Kind::Object {
+            return Err(BadTransaction::NotAnObject { found: quote(value.text()) });
+        }
+        let (mut all, mut one_more) = ([None; N], None);
+        for (key, value) in value.members() {
+            let name = key.text().trim_matches('"');
+            if let Some(place) = names.iter().position(|known| *known == name) {
+                all[place] = Some(value);
+            } else if optional == Some(name) {
+                one_more = Some(value);
+            } else {
+                return Err(BadTransaction::Unknown { field: quote(key.text()) });
+            }
+        }
+        for (name, value) in names.into_iter().zip(all) {
+            if value.is_none() {
+                return Err(BadTransaction::Missing { field: name });
+            }
+        }
+        Ok(Self { all: all.map(|value| value.expect("none is missing")), optional: one_more })
+    }
+}
+
+fn number(field: &'static str, least: u64, value: Value<'_>) -> Result<u64, BadTransaction> {
+    value
+        .as_u64()
+        .filter(|number| (least..=MAX_INTEGER).contains(number))
+        .ok_or_else(|| BadTransaction::Number { field, least, found: quote(value.text()) })
+}
+
+fn address_text<'a>(field: &'static str, value: Value<'a>) -> Result<Cow<'a, str>, BadTransaction> {
+    value.as_str().ok_or_else(|| BadTransaction::NotAnAddress { field, found: quote(value.text()) })
+}
+
+fn address(
+    field: &'static str,
+    text: &str,
+    hrp: Hrp,
+) -> Result<(Address, XOnlyPublicKey), BadTransaction> {
+    Address::parse_key(text, hrp).map_err(|why| BadTransaction::Address { field, why })
+}
+
+fn read_signature(value: Value<'_>) -> Option<[u8; 64]> {
+    let text = value.as_str()?;
+    let (first, second) = text.split_at_checked(64)?;
+    let (Hash(first), Hash(second)) = (first.parse().ok()?, second.parse().ok()?);
+    let mut signature = [0; 64];
+    signature[..32].copy_from_slice(&first);
+    signature[32..].copy_from_slice(&second);
+    Some(signature)
+}
+
+/// Whoever says that a text is canonical may be wrong: what was read from it has one text only.
+fn check_same(value: Value<'_>, expected: &str) -> Result<(), BadTransaction> {
+    if value.text() == expected {
+        return Ok(());
+    }
+    Err(BadTransaction::NotCanonical { expected: quote(expected) })
+}
+
+/// Refuses what the canonical text of a payment does not show any more: a field that was there
+/// twice, of which Python takes the last and other readers the first (CVE-2017-12635), and `-0`.
+fn check_spelling(wire: &[u8]) -> Result<(), BadTransaction> {
+    let mut reader = Reader::new(wire);
+    let mut seen: Vec<Cow<'_, str>> = Vec::with_capacity(PAYMENT_FIELDS.len() + 1);
+    let mut more = reader.open_object()?;
+    while more {
+        let key = reader.key()?;
+        if seen.contains(&key) {
+            return Err(BadTransaction::Twice { field: key.into_owned() });
+        }
+        let value = reader.value()?;
+        if let Cow::Owned(zero) = &value
+            && Value::of_canonical(zero).kind() == Kind::Int
+        {
+            let name = key.trim_matches('"');
+            let field = PAYMENT_FIELDS.into_iter().find(|known| *known == name).unwrap_or("memo");
+            return Err(BadTransaction::Number { field, least: 0, found: "-0".to_owned() });
+        }
+        seen.push(key);
+        more = reader.next_member()?;
+    }
+    Ok(())
+}
