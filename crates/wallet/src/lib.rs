@@ -26,5 +26,5 @@ pub mod words;
 
 pub use file::{FileError, WalletFile};
 pub use keystore::Cost;
-pub use wallet::Wallet;
+pub use wallet::{DevKeys, Wallet};
 pub use words::Phrase;

@@ -1,8 +1,10 @@
 //! A wallet: words, the addresses that were handed out, and what they sign.
 
 use blocksmith_consensus::address::Address;
+use blocksmith_consensus::payment::{BadTransaction, Domain, Draft, Payment, Verified};
 
-use crate::keys::{Account, DeriveError, SigningKey};
+use crate::dev::is_dev_key;
+use crate::keys::{Account, DeriveError, SignError, SigningKey};
 use crate::keystore::{Contents, MAX_ADDRESSES, MAX_LABEL_BYTES, OpenError};
 use crate::words::{MAX_PASSPHRASE_BYTES, Phrase, nfkd};
 
@@ -32,6 +34,41 @@ pub enum WalletError {
     /// As many as [`MAX_ADDRESSES`].
     #[error("a wallet has at most {MAX_ADDRESSES} addresses")]
     Full,
+    /// One in 2^127.
+    #[error("{0}")]
+    Derive(#[from] DeriveError),
+}
+
+/// What a chain makes of the keys that everybody has ([`crate::dev`]).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DevKeys {
+    /// They neither pay nor are paid: every chain but a `dev` one.
+    Refused,
+    /// They are as good as others: a chain that begins anew each time.
+    Allowed,
+}
+
+/// Why a payment is not signed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PayError {
+    /// The wallet did not hand out the sender's address.
+    #[error("this wallet has no address {sender}")]
+    NotOurs {
+        /// The address, as the chain writes it.
+        sender: String,
+    },
+    /// Everybody has the secret key of the sender or the recipient, so the coins are anybody's.
+    #[error("everybody has the key of {address}: use it on a dev chain only")]
+    DevKey {
+        /// The address, as the chain writes it.
+        address: String,
+    },
+    /// No payment has such an amount, fee, nonce or memo.
+    #[error("{0}")]
+    Draft(#[from] BadTransaction),
+    /// Signing failed.
+    #[error("{0}")]
+    Sign(#[from] SignError),
     /// One in 2^127.
     #[error("{0}")]
     Derive(#[from] DeriveError),
@@ -131,10 +168,55 @@ impl Wallet {
         Ok(())
     }
 
-    /// The key of `address`, if the wallet handed it out.
-    pub fn key_of(&self, address: &Address) -> Option<SigningKey> {
-        let index = self.addresses.iter().position(|own| own == address)?;
-        self.account.key(index as u32).ok()
+    /// Signs a payment, with the system's randomness. Nothing is asked of a network: nonce and fee
+    /// are the caller's, and so is what the sender has.
+    ///
+    /// # Errors
+    /// A sender that is not this wallet's, a dev key where they are refused, what no payment can
+    /// have, and a machine without randomness or with a fault.
+    pub fn sign(
+        &self,
+        draft: &Draft<'_>,
+        domain: &Domain,
+        dev_keys: DevKeys,
+    ) -> Result<Verified, PayError> {
+        self.pay(draft, domain, dev_keys, SigningKey::sign)
+    }
+
+    /// Signs a payment with the given auxiliary randomness of BIP-340: the same text every time.
+    ///
+    /// # Errors
+    /// Those of [`Wallet::sign`].
+    pub fn sign_with(
+        &self,
+        draft: &Draft<'_>,
+        domain: &Domain,
+        dev_keys: DevKeys,
+        aux_rand: &[u8; 32],
+    ) -> Result<Verified, PayError> {
+        self.pay(draft, domain, dev_keys, |key, hash| key.sign_with(hash, aux_rand))
+    }
+
+    fn pay(
+        &self,
+        draft: &Draft<'_>,
+        domain: &Domain,
+        dev_keys: DevKeys,
+        sign: impl FnOnce(&SigningKey, &[u8; 32]) -> Result<[u8; 64], SignError>,
+    ) -> Result<Verified, PayError> {
+        for address in [draft.sender, draft.recipient] {
+            if dev_keys == DevKeys::Refused && is_dev_key(&address) {
+                return Err(PayError::DevKey { address: address.to_text(domain.hrp) });
+            }
+        }
+        let Some(index) = self.addresses.iter().position(|own| *own == draft.sender) else {
+            return Err(PayError::NotOurs { sender: draft.sender.to_text(domain.hrp) });
+        };
+        let unsigned = draft.write(domain)?;
+        let signature = sign(&self.account.key(index as u32)?, &unsigned.id().0)?;
+        // Read as a node will read it: what leaves the wallet is a payment.
+        let payment = Payment::parse(unsigned.signed(&signature).as_bytes(), domain)?;
+        payment.verify().map_err(|_| PayError::Sign(SignError::Faulty))
     }
 }
 

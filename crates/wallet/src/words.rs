@@ -2,7 +2,7 @@
 
 use bip39::{Language, Mnemonic};
 use std::borrow::Cow;
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 /// The longest text that is read as a phrase, in bytes. 24 words of 8 letters take 215.
 pub const MAX_PHRASE_BYTES: usize = 1_000;
@@ -59,6 +59,8 @@ impl From<bip39::Error> for BadPhrase {
 pub struct Phrase(Mnemonic);
 
 hide!(Phrase);
+
+impl ZeroizeOnDrop for Phrase {}
 
 impl Phrase {
     /// The phrase for `entropy`: 16, 20, 24, 28 or 32 bytes.
@@ -118,6 +120,8 @@ impl Phrase {
 pub struct Seed(Zeroizing<[u8; 64]>);
 
 hide!(Seed);
+
+impl ZeroizeOnDrop for Seed {}
 
 impl Seed {
     /// A seed that was made elsewhere.

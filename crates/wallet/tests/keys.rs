@@ -41,7 +41,10 @@ fn phrases_lead_to_the_keys_that_python_derives() {
 #[test]
 fn signatures_are_those_of_bip_340() {
     let mut signed = 0;
-    for line in include_str!("../../../tests/vectors/bip340.csv").lines().skip(1) {
+    for line in include_str!("../../../tests/vectors/bip340.csv").lines() {
+        if line.starts_with(['#', 'i']) {
+            continue;
+        }
         let cells: Vec<&str> = line.split(',').collect();
         let [index, secret, public, aux_rand, message, signature, ..] = cells[..] else {
             panic!("a row of eight: {line}");
