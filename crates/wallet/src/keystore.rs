@@ -186,6 +186,7 @@ pub fn seal(
     cost: Cost,
     fresh: Fresh,
 ) -> Result<String, SealError> {
+    assert!(contents.labels.len() <= MAX_ADDRESSES, "a wallet has no more");
     cost.check()?;
     if !(1..=MAX_PASSWORD_BYTES).contains(&password.len()) {
         return Err(SealError::Password(password.len()));
