@@ -74,7 +74,7 @@ impl WalletFile {
         cost: Cost,
     ) -> Result<Self, FileError> {
         let path = path.into();
-        // Asked again when the file gets its name; but a password takes a while.
+        // Saves the owner a wait. What counts is asked when the file gets its name.
         if path.symlink_metadata().is_ok() {
             return Err(FileError::Exists { path });
         }

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Barrier;
 use std::time::Duration;
 
 use blocksmith_wallet::keystore::OpenError;
@@ -60,7 +61,7 @@ fn a_new_password_and_a_new_cost_take_the_place_of_the_old_ones() {
     let text = fs::read_to_string(at(&folder)).expect("text");
     assert!(text.contains("\"memory_kib\": 64,"), "{text}");
     assert!(WalletFile::open(at(&folder), "two").is_ok());
-    let refused = WalletFile::open(at(&folder), "one").err().expect("refused");
+    let refused = WalletFile::open(at(&folder), "one").expect_err("another password");
     assert!(matches!(refused, FileError::Open { source: OpenError::WrongPassword, .. }));
 }
 
@@ -80,13 +81,16 @@ fn a_file_that_exists_is_never_overwritten() {
 fn of_eight_who_create_one_file_one_does() {
     let folder = TempDir::new().expect("a folder");
     let path = at(&folder);
+    // All begin at once and take a while, so that none sees that another was faster.
+    let (start, slow) = (Barrier::new(8), Cost { memory_kib: 8 * 1024, passes: 2, lanes: 1 });
     let created: Vec<u8> = std::thread::scope(|scope| {
         let threads: Vec<_> = (1..=8)
             .map(|byte| {
-                let path = path.clone();
+                let (path, start) = (path.clone(), &start);
                 scope.spawn(move || {
                     let wallet = wallet_of(byte);
-                    WalletFile::create(path, &wallet, "one", CHEAP).is_ok().then_some(byte)
+                    start.wait();
+                    WalletFile::create(path, &wallet, "one", slow).is_ok().then_some(byte)
                 })
             })
             .collect();
