@@ -14,6 +14,7 @@ pub mod document;
 pub mod hash;
 pub mod job;
 pub mod json;
+pub mod ledger;
 pub mod payment;
 pub mod rules;
 pub mod transaction;

@@ -224,6 +224,7 @@ pub struct Coin {
 
 /// An element of a block's list.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant, reason = "nearly all are payments")]
 pub enum Entry {
     /// A payment, its signature not checked yet.
     Payment(Payment),
@@ -383,11 +384,10 @@ impl Payment {
     /// # Errors
     /// [`BadSignature`], the maker's fault.
     pub fn verify(self) -> Result<Verified, BadSignature> {
-        let signature = schnorr::Signature::from_byte_array(self.signature);
-        match schnorr::verify(&signature, &self.id.0, &self.point) {
-            Ok(()) => Ok(Verified(self)),
-            Err(_) => Err(BadSignature { id: self.id }),
+        if !has_signed(&self.point, &self.id.0, &self.signature) {
+            return Err(BadSignature { id: self.id });
         }
+        Ok(Verified(self))
     }
 
     /// The canonical text, signature included.
@@ -538,7 +538,7 @@ impl Emission {
     /// times.
     pub fn total(&self) -> u128 {
         let halves = 2 * u128::from(self.first) - u128::from(self.first.count_ones());
-        halves * u128::from(self.halving.get())
+        halves.saturating_mul(self.halving.get().into())
     }
 }
 
@@ -606,6 +606,11 @@ fn read_signature(value: Value<'_>) -> Option<[u8; 64]> {
     Some(signature)
 }
 
+/// BIP-340's Verify.
+fn has_signed(key: &XOnlyPublicKey, message: &[u8], signature: &[u8; 64]) -> bool {
+    schnorr::verify(&schnorr::Signature::from_byte_array(*signature), message, key).is_ok()
+}
+
 /// Whoever says that a text is canonical may be wrong: what was read from it has one text only.
 fn check_same(value: Value<'_>, expected: &str) -> Result<(), BadTransaction> {
     if value.text() == expected {
@@ -637,4 +642,36 @@ fn check_spelling(wire: &[u8]) -> Result<(), BadTransaction> {
         more = reader.next_member()?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bytes(hex: &str) -> Vec<u8> {
+        let digit = |at| u8::from_str_radix(&hex[at..at + 2], 16).expect("hex");
+        (0..hex.len()).step_by(2).map(digit).collect()
+    }
+
+    #[test]
+    fn bip_340s_vectors_are_signatures_or_not() {
+        let vectors = include_str!("../../../tests/vectors/bip340.csv");
+        let rows = vectors.lines().filter(|line| !line.starts_with('#')).skip(1);
+        let mut count = 0;
+        for row in rows {
+            let fields: Vec<&str> = row.splitn(8, ',').collect();
+            let [_, _, key, _, message, signature, result, comment] = fields[..] else {
+                panic!("eight fields in {row}");
+            };
+            let key = <[u8; 32]>::try_from(bytes(key)).expect("32 bytes");
+            let signature = <[u8; 64]>::try_from(bytes(signature)).expect("64 bytes");
+            let signed = Address::from_key(key).is_ok_and(|_| {
+                let point = XOnlyPublicKey::from_byte_array(key).expect("an address is a point");
+                has_signed(&point, &bytes(message), &signature)
+            });
+            assert_eq!(signed, result == "TRUE", "{comment}: {row}");
+            count += 1;
+        }
+        assert_eq!(count, 19);
+    }
 }

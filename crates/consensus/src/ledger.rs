@@ -1,0 +1,359 @@
+//! What a block's transactions do to the accounts of a `forge` chain.
+//!
+//! A change is a value: [`apply`] looks into the accounts as they are after the parent block and
+//! says what each is before and after this one. Who stores them writes what is after, and keeps what
+//! was before to undo the block. Nothing is changed here, so that an invalid block changes nothing.
+//!
+//! The sum of all balances grows by each block's subsidy and by nothing else. [`allot`] makes sure
+//! that it never reaches 2^53, however long the chain grows.
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+use crate::address::Address;
+use crate::hash::Hash;
+use crate::json::Value;
+use crate::payment::{
+    BadTransaction, Coin, Domain, Emission, Entry, MAX_INTEGER, Payment, Verified,
+};
+
+/// What a party has. Who was never paid has nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Account {
+    /// Units, at most [`MAX_INTEGER`].
+    pub balance: u64,
+    /// How many payments it made: the nonce of its next one.
+    pub nonce: u64,
+}
+
+/// The accounts as they are after some block.
+pub trait Accounts {
+    /// Why an account cannot be read: our fault, never a block's.
+    type Error;
+
+    /// What `address` has; [`Account::default`] if it was never paid.
+    ///
+    /// # Errors
+    /// That it cannot be read.
+    fn account(&self, address: &Address) -> Result<Account, Self::Error>;
+}
+
+/// An account that a block changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Change {
+    /// Whose it is.
+    pub address: Address,
+    /// What it was after the parent block.
+    pub before: Account,
+    /// What it is after this block.
+    pub after: Account,
+}
+
+/// What a block does to the accounts.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Changes {
+    /// The accounts that are not as they were, ordered by address, each once.
+    pub accounts: Vec<Change>,
+    /// Units that the payments leave to the miner together.
+    pub fees: u64,
+}
+
+/// The transactions of a block, in order, with the coin where it belongs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Body {
+    /// All but the last.
+    pub payments: Vec<Payment>,
+    /// The last.
+    pub coin: Coin,
+}
+
+/// Why a payment cannot be made from an account.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unpayable {
+    /// The sender's next payment has another nonce: this one is not its turn, or was made already.
+    #[error("the sender's next payment has nonce {expected}, this one has {found}")]
+    Nonce {
+        /// The account's.
+        expected: u64,
+        /// The payment's.
+        found: u64,
+    },
+    /// The sender has less than the payment costs.
+    #[error("the sender has {balance} units, the payment costs {amount} and a fee of {fee}")]
+    Balance {
+        /// Units that the account has.
+        balance: u64,
+        /// Units for the recipient.
+        amount: u64,
+        /// Units for the miner.
+        fee: u64,
+    },
+}
+
+/// The rule that a block's transactions break. It is their maker's fault, never ours. Positions are
+/// counted from 0.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadBody {
+    /// An element of the list is no transaction.
+    #[error("transaction {position}: {why}")]
+    Transaction {
+        /// Its place in the list.
+        position: usize,
+        /// What it lacks.
+        why: BadTransaction,
+    },
+    /// The list does not end with a coin.
+    #[error("none of the {transactions} transactions is the coin that has to be the last")]
+    NoCoin {
+        /// How many transactions there are.
+        transactions: usize,
+    },
+    /// A coin that is not the last transaction: there is one in a block.
+    #[error("transaction {position} is a coin; only transaction {last}, the last, may be")]
+    CoinPlace {
+        /// The coin's place in the list.
+        position: usize,
+        /// The place of the last transaction.
+        last: usize,
+    },
+    /// A payment that the sender's account does not allow.
+    #[error("transaction {position}, {id}: {why}")]
+    Payment {
+        /// Its place in the list.
+        position: usize,
+        /// Its id.
+        id: Hash,
+        /// What keeps it from being made.
+        why: Unpayable,
+    },
+    /// The coin's nonce is not the block's index, or not its place in a genesis block.
+    #[error("the coin's nonce is {found}, it has to be {expected}")]
+    CoinNonce {
+        /// The block's index, or the place.
+        expected: u64,
+        /// What the coin says.
+        found: u64,
+    },
+    /// The coin is not worth the subsidy and the fees.
+    #[error("the coin is worth {found} units, a subsidy of {subsidy} and fees of {fees} are due")]
+    CoinAmount {
+        /// Units that come from nowhere.
+        subsidy: u64,
+        /// Units that the payments leave.
+        fees: u64,
+        /// Units that the coin says.
+        found: u64,
+    },
+    /// A balance or the fees would be larger than [`MAX_INTEGER`]. It cannot happen on a chain that
+    /// [`allot`] has let start.
+    #[error("transaction {position}: {sum} and {more} units are more than {MAX_INTEGER} together")]
+    Overflow {
+        /// The place of the transaction that adds to the sum.
+        position: usize,
+        /// Units before.
+        sum: u64,
+        /// Units to add.
+        more: u64,
+    },
+    /// A chain that would allot and mine more than [`MAX_INTEGER`] units in all its blocks.
+    #[error(
+        "the genesis block allots {allotted} units and {mined} will be mined; at most \
+         {MAX_INTEGER} can be counted"
+    )]
+    Supply {
+        /// Units of the genesis block's coins.
+        allotted: u128,
+        /// Units of all subsidies.
+        mined: u128,
+    },
+}
+
+/// Why there is no answer to what a block does.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotApplied<E> {
+    /// The block breaks a rule.
+    #[error(transparent)]
+    Invalid(#[from] BadBody),
+    /// An account cannot be read: our fault.
+    #[error("an account cannot be read: {0}")]
+    Accounts(E),
+}
+
+impl Account {
+    /// What is left after `payment`: the rule that blocks and a queue of payments share.
+    ///
+    /// # Errors
+    /// That it is not the payment's turn, or that there is not enough.
+    pub fn pay(self, payment: &Payment) -> Result<Self, Unpayable> {
+        if payment.nonce() != self.nonce {
+            return Err(Unpayable::Nonce { expected: self.nonce, found: payment.nonce() });
+        }
+        let Some(balance) = self.balance.checked_sub(payment.cost()) else {
+            let (amount, fee) = (payment.amount(), payment.fee());
+            return Err(Unpayable::Balance { balance: self.balance, amount, fee });
+        };
+        Ok(Self { balance, nonce: self.nonce + 1 })
+    }
+}
+
+impl Body {
+    /// Reads the elements of a block's list.
+    ///
+    /// # Errors
+    /// The first element that is no transaction, or a coin that is not where it belongs.
+    pub fn parse<'a>(
+        list: impl IntoIterator<Item = Value<'a>>,
+        domain: &Domain,
+    ) -> Result<Self, BadBody> {
+        let read = |(position, value)| {
+            Entry::of_canonical(value, domain).map_err(|why| BadBody::Transaction { position, why })
+        };
+        Self::of_entries(list.into_iter().enumerate().map(read).collect::<Result<_, _>>()?)
+    }
+
+    /// Takes the elements of a block's list, for those who read them on many cores.
+    ///
+    /// # Errors
+    /// That the last is no coin, or that another is.
+    pub fn of_entries(mut entries: Vec<Entry>) -> Result<Self, BadBody> {
+        let transactions = entries.len();
+        let is_coin = |entry: &Entry| matches!(entry, Entry::Coin(_));
+        if let Some(position) = entries.iter().position(is_coin)
+            && position + 1 < transactions
+        {
+            return Err(BadBody::CoinPlace { position, last: transactions - 1 });
+        }
+        let Some(Entry::Coin(coin)) = entries.pop() else {
+            return Err(BadBody::NoCoin { transactions });
+        };
+        let payment = |entry| match entry {
+            Entry::Payment(payment) => Some(payment),
+            Entry::Coin(_) => None,
+        };
+        Ok(Self { payments: entries.into_iter().filter_map(payment).collect(), coin })
+    }
+}
+
+/// The accounts that a block has looked at, by address.
+struct Ledger<'a, A> {
+    parent: &'a A,
+    touched: BTreeMap<Address, Change>,
+}
+
+impl<A: Accounts> Ledger<'_, A> {
+    fn get(&mut self, address: Address) -> Result<&mut Account, A::Error> {
+        use alloc::collections::btree_map::Entry::{Occupied, Vacant};
+        let change = match self.touched.entry(address) {
+            Occupied(known) => known.into_mut(),
+            Vacant(new) => {
+                let before = self.parent.account(&address)?;
+                new.insert(Change { address, before, after: before })
+            }
+        };
+        Ok(&mut change.after)
+    }
+
+    fn credit(
+        &mut self,
+        position: usize,
+        address: Address,
+        units: u64,
+    ) -> Result<(), NotApplied<A::Error>> {
+        let account = self.get(address).map_err(NotApplied::Accounts)?;
+        account.balance = sum(position, account.balance, units)?;
+        Ok(())
+    }
+
+    fn changes(self, fees: u64) -> Changes {
+        let changed = |change: &Change| change.before != change.after;
+        Changes { accounts: self.touched.into_values().filter(changed).collect(), fees }
+    }
+}
+
+/// `sum + more`, if that can be counted. A sum that wraps around makes coins (CVE-2010-5139).
+fn sum(position: usize, sum: u64, more: u64) -> Result<u64, BadBody> {
+    sum.checked_add(more).filter(|sum| *sum <= MAX_INTEGER).ok_or(BadBody::Overflow {
+        position,
+        sum,
+        more,
+    })
+}
+
+/// What the transactions of block `index` do to the accounts that its parent left, in order: no
+/// payment can be made with what a later one brings, nor with the block's own coin.
+///
+/// # Errors
+/// The first rule that is broken, or that an account cannot be read.
+pub fn apply<A: Accounts>(
+    parent: &A,
+    index: u64,
+    payments: &[Verified],
+    coin: &Coin,
+    emission: &Emission,
+) -> Result<Changes, NotApplied<A::Error>> {
+    let mut ledger = Ledger { parent, touched: BTreeMap::new() };
+    let mut fees = 0;
+    for (position, payment) in payments.iter().enumerate() {
+        // The sender's account as the payments before left it: what was spent in this block is
+        // spent. Bitcoin Core 0.14 to 0.16.2 took an output twice in a block (CVE-2018-17144).
+        let sender = ledger.get(payment.sender()).map_err(NotApplied::Accounts)?;
+        *sender = sender.pay(payment).map_err(|why| BadBody::Payment {
+            position,
+            id: payment.id(),
+            why,
+        })?;
+        ledger.credit(position, payment.recipient(), payment.amount())?;
+        fees = sum(position, fees, payment.fee())?;
+    }
+    check_nonce(coin, index)?;
+    let subsidy = emission.subsidy(index);
+    let position = payments.len();
+    if coin.amount != sum(position, fees, subsidy)? {
+        return Err(BadBody::CoinAmount { subsidy, fees, found: coin.amount }.into());
+    }
+    ledger.credit(position, coin.recipient, coin.amount)?;
+    Ok(ledger.changes(fees))
+}
+
+/// What the coins of a genesis block do, before which nobody has anything.
+///
+/// # Errors
+/// A nonce that is not the coin's place, or a supply that could not be counted one day.
+pub fn allot(coins: &[Coin], emission: &Emission) -> Result<Changes, BadBody> {
+    let mut allotted = 0_u128;
+    for (position, coin) in (0..).zip(coins) {
+        check_nonce(coin, position)?;
+        allotted += u128::from(coin.amount);
+    }
+    let mined = emission.total();
+    if mined.saturating_add(allotted) > u128::from(MAX_INTEGER) {
+        return Err(BadBody::Supply { allotted, mined });
+    }
+    let mut ledger = Ledger { parent: &Nobody, touched: BTreeMap::new() };
+    for (position, coin) in coins.iter().enumerate() {
+        match ledger.credit(position, coin.recipient, coin.amount) {
+            Ok(()) => {}
+            Err(NotApplied::Invalid(fault)) => return Err(fault),
+            Err(NotApplied::Accounts(never)) => match never {},
+        }
+    }
+    Ok(ledger.changes(0))
+}
+
+fn check_nonce(coin: &Coin, expected: u64) -> Result<(), BadBody> {
+    if coin.nonce == expected {
+        return Ok(());
+    }
+    Err(BadBody::CoinNonce { expected, found: coin.nonce })
+}
+
+/// The accounts before a genesis block.
+struct Nobody;
+
+impl Accounts for Nobody {
+    type Error = core::convert::Infallible;
+
+    fn account(&self, _: &Address) -> Result<Account, Self::Error> {
+        Ok(Account::default())
+    }
+}
