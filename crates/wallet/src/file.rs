@@ -1,0 +1,163 @@
+//! Wallet files on the disk: whole or not at all, for their owner alone, never by accident over
+//! another.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
+
+use crate::keystore::{self, Cost, Fresh, MAX_FILE_BYTES, OpenError, SealError};
+use crate::wallet::Wallet;
+
+/// A file in which a wallet is kept, as it was when it was last read or written.
+#[derive(Debug)]
+pub struct WalletFile {
+    path: PathBuf,
+    text: Vec<u8>,
+}
+
+/// What can go wrong with a wallet file.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// There is one already, or another file of that name.
+    #[error("{} exists, and a wallet file is never overwritten", path.display())]
+    Exists {
+        /// Where.
+        path: PathBuf,
+    },
+    /// There is none.
+    #[error("there is no wallet file {}", path.display())]
+    Missing {
+        /// Where.
+        path: PathBuf,
+    },
+    /// Somebody else wrote it since it was read.
+    #[error("{} was changed meanwhile: open it again", path.display())]
+    Changed {
+        /// Where.
+        path: PathBuf,
+    },
+    /// The disk or its permissions.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// Where.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The text does not open.
+    #[error("{}: {source}", path.display())]
+    Open {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        source: OpenError,
+    },
+    /// The wallet cannot be written like that.
+    #[error("{0}")]
+    Seal(#[from] SealError),
+    /// The system gives no randomness.
+    #[error("the system gives no randomness: {0}")]
+    Randomness(#[from] getrandom::Error),
+}
+
+impl WalletFile {
+    /// Writes `wallet` into a new file, which on Unix only its owner can read.
+    ///
+    /// # Errors
+    /// [`FileError::Exists`], and whatever keeps a file from being written.
+    pub fn create(
+        path: impl Into<PathBuf>,
+        wallet: &Wallet,
+        password: &str,
+        cost: Cost,
+    ) -> Result<Self, FileError> {
+        let path = path.into();
+        // Saves the owner a wait. What counts is asked when the file gets its name.
+        if path.symlink_metadata().is_ok() {
+            return Err(FileError::Exists { path });
+        }
+        let text = keystore::seal(wallet.contents(), password, cost, Fresh::generate()?)?;
+        let written = temporary(&path, &text).map_err(io_at(&path))?;
+        written.persist_noclobber(&path).map_err(|error| match error.error.kind() {
+            io::ErrorKind::AlreadyExists => FileError::Exists { path: path.clone() },
+            _ => FileError::Io { path: path.clone(), source: error.error },
+        })?;
+        sync_folder(&path).map_err(io_at(&path))?;
+        Ok(Self { path, text: text.into_bytes() })
+    }
+
+    /// Reads a file and opens it.
+    ///
+    /// # Errors
+    /// [`FileError::Missing`], [`FileError::Io`], and [`FileError::Open`] for what is in the file.
+    pub fn open(path: impl Into<PathBuf>, password: &str) -> Result<(Self, Wallet), FileError> {
+        let path = path.into();
+        let text = read(&path)?;
+        match keystore::open(&text, password).and_then(Wallet::from_contents) {
+            Ok(wallet) => Ok((Self { path, text }, wallet)),
+            Err(source) => Err(FileError::Open { path, source }),
+        }
+    }
+
+    /// Writes `wallet` in place of what the file kept: after an address was added, with another
+    /// password, or at another cost. Until the new file is complete the old one stays.
+    ///
+    /// # Errors
+    /// [`FileError::Changed`] if the file is no longer what was read, which is looked at just before
+    /// it is replaced; and whatever keeps a file from being written.
+    pub fn save(&mut self, wallet: &Wallet, password: &str, cost: Cost) -> Result<(), FileError> {
+        let text = keystore::seal(wallet.contents(), password, cost, Fresh::generate()?)?;
+        // Through links: the file they point to is replaced, not the link.
+        let path = self.path.canonicalize().map_err(io_at(&self.path))?;
+        let written = temporary(&path, &text).map_err(io_at(&path))?;
+        if read(&path)? != self.text {
+            return Err(FileError::Changed { path });
+        }
+        written.persist(&path).map_err(|error| io_at(&path)(error.error))?;
+        sync_folder(&path).map_err(io_at(&path))?;
+        self.text = text.into_bytes();
+        Ok(())
+    }
+
+    /// Where the file is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+fn io_at(path: &Path) -> impl Fn(io::Error) -> FileError {
+    move |source| match source.kind() {
+        io::ErrorKind::NotFound => FileError::Missing { path: path.to_owned() },
+        _ => FileError::Io { path: path.to_owned(), source },
+    }
+}
+
+/// The file's bytes, of which no more is read than a wallet file has.
+fn read(path: &Path) -> Result<Vec<u8>, FileError> {
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(MAX_FILE_BYTES as u64 + 1).read_to_end(&mut bytes))
+        .map_err(io_at(path))?;
+    Ok(bytes)
+}
+
+fn folder(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// `text` on the disk, next to where it goes and readable by its owner alone. A process that is
+/// killed leaves it behind; it holds nothing that the wallet file does not.
+fn temporary(path: &Path, text: &str) -> io::Result<NamedTempFile> {
+    let mut file =
+        tempfile::Builder::new().prefix(".wallet-").suffix(".tmp").tempfile_in(folder(path))?;
+    file.write_all(text.as_bytes())?;
+    file.as_file().sync_all()?;
+    Ok(file)
+}
+
+/// Makes a new name durable. Elsewhere than on Unix folders cannot be opened, and need not be.
+fn sync_folder(path: &Path) -> io::Result<()> {
+    if cfg!(unix) { File::open(folder(path))?.sync_all() } else { Ok(()) }
+}

@@ -1,0 +1,348 @@
+//! The text of a wallet file: what it keeps, under a password.
+//!
+//! One line of JSON, written as Python's `json.dumps(…, sort_keys=True)` writes it:
+//!
+//! ```text
+//! {"checksum": 64 hex digits, "cipher": "chacha20poly1305", "ciphertext": Base64,
+//!  "format": "blocksmith-wallet", "kdf": "argon2id", "lanes": 1, "memory_kib": 65536,
+//!  "nonce": Base64 of 12 bytes, "passes": 3, "salt": Base64 of 16 bytes, "version": 1}
+//! ```
+//!
+//! - **key**: Argon2id (RFC 9106, version 0x13, 32 bytes) of the password in NFKD, and the salt.
+//! - **ciphertext**: ChaCha20-Poly1305 (RFC 8439) under that key and nonce, tag last. Its associated
+//!   data is this object without `checksum` and `ciphertext`, in the same form, so that no parameter
+//!   can be swapped. Every writing takes a new salt, so that a key locks one text.
+//! - **checksum**: SHA-256 of this object without `checksum`, in the same form. It is no secret and
+//!   proves nothing against an attacker; it tells a damaged file from a wrong password.
+//! - Inside: `{"entropy": Base64, "labels": […], "passphrase": Base64}`: what the words stand for,
+//!   the label of each address in the order of indexes, and BIP-39's passphrase in NFKD.
+//!
+//! A file that means the same and is written differently is refused as damaged.
+
+use argon2::{Algorithm, Argon2, Params, Version};
+use base64ct::{Base64, Encoding};
+use blocksmith_consensus::Hash;
+use chacha20poly1305::aead::{AeadInOut, KeyInit};
+use chacha20poly1305::{ChaCha20Poly1305, Key, Nonce};
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use crate::words::{Phrase, nfkd};
+
+/// The largest file that is read, in bytes.
+pub const MAX_FILE_BYTES: usize = 1 << 20;
+
+/// What a file may ask for at most, so that a hostile one cannot eat the machine.
+pub const MAX_COST: Cost = Cost { memory_kib: 512 * 1024, passes: 10, lanes: 4 };
+
+/// The longest password, in bytes.
+pub const MAX_PASSWORD_BYTES: usize = 1_000;
+
+/// The most addresses that a file keeps labels of.
+pub const MAX_ADDRESSES: usize = 1_000;
+
+/// The longest label, in bytes.
+pub const MAX_LABEL_BYTES: usize = 100;
+
+const FORMAT: &str = "blocksmith-wallet";
+const VERSION: u32 = 1;
+const KDF: &str = "argon2id";
+const CIPHER: &str = "chacha20poly1305";
+
+/// What it costs to try a password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cost {
+    /// Memory in KiB, at least 8 for each lane.
+    pub memory_kib: u32,
+    /// How often the memory is filled.
+    pub passes: u32,
+    /// Parts that could be filled side by side. Here they are filled one after the other.
+    pub lanes: u32,
+}
+
+/// 64 MiB and three passes, RFC 9106's second recommended option, with one lane instead of four:
+/// nothing here runs lanes side by side, so they would give an attacker more than the owner.
+impl Default for Cost {
+    fn default() -> Self {
+        Self { memory_kib: 64 * 1024, passes: 3, lanes: 1 }
+    }
+}
+
+impl Cost {
+    fn check(self) -> Result<(), BadCost> {
+        let least = Self { memory_kib: 8 * self.lanes.min(MAX_COST.lanes), passes: 1, lanes: 1 };
+        for (what, found, least, most) in [
+            ("lanes", self.lanes, least.lanes, MAX_COST.lanes),
+            ("memory_kib", self.memory_kib, least.memory_kib, MAX_COST.memory_kib),
+            ("passes", self.passes, least.passes, MAX_COST.passes),
+        ] {
+            if !(least..=most).contains(&found) {
+                return Err(BadCost { what, found, least, most });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A cost out of bounds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{what} is {found}, and may be {least} to {most}")]
+pub struct BadCost {
+    /// The number's name in the file.
+    pub what: &'static str,
+    /// What it is.
+    pub found: u32,
+    /// The lowest allowed.
+    pub least: u32,
+    /// The highest allowed.
+    pub most: u32,
+}
+
+/// The random numbers of one writing. Never use them for a second one.
+#[derive(Debug)]
+pub struct Fresh {
+    /// Makes the same password another key.
+    pub salt: [u8; 16],
+    /// RFC 8439's nonce.
+    pub nonce: [u8; 12],
+}
+
+impl Fresh {
+    /// Asks the system. Fails where it has no randomness.
+    pub fn generate() -> Result<Self, getrandom::Error> {
+        let mut fresh = Self { salt: [0; 16], nonce: [0; 12] };
+        getrandom::fill(&mut fresh.salt)?;
+        getrandom::fill(&mut fresh.nonce)?;
+        Ok(fresh)
+    }
+}
+
+/// What a wallet file keeps.
+pub struct Contents {
+    /// The words.
+    pub phrase: Phrase,
+    /// BIP-39's passphrase, mostly empty.
+    pub passphrase: Zeroizing<String>,
+    /// The label of each address that was handed out, in the order of indexes from 0.
+    pub labels: Vec<String>,
+}
+
+hide!(Contents);
+
+/// Why nothing is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SealError {
+    /// The file could not be read again.
+    #[error("{0}")]
+    Cost(#[from] BadCost),
+    /// No password, or one longer than [`MAX_PASSWORD_BYTES`].
+    #[error("a password has 1 to {MAX_PASSWORD_BYTES} bytes, not {0}")]
+    Password(usize),
+    /// The system has less memory than it takes.
+    #[error("there is not enough memory: {0} KiB are needed")]
+    Memory(u32),
+}
+
+/// Why a text does not open.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OpenError {
+    /// Another kind of file.
+    #[error("this is not a wallet file")]
+    NotAWallet,
+    /// Written by a later program.
+    #[error("this wallet file is version {found}, and this program reads version {VERSION}")]
+    Version {
+        /// The file's version.
+        found: u32,
+    },
+    /// Longer than [`MAX_FILE_BYTES`].
+    #[error("a wallet file has at most {MAX_FILE_BYTES} bytes, not {0}")]
+    TooLong(usize),
+    /// The file is not what was written. The password plays no part in this.
+    #[error("the wallet file is damaged: take a copy of it, or restore the wallet from its words")]
+    Damaged,
+    /// It asks for more than [`MAX_COST`].
+    #[error("the wallet file asks for too much: {0}")]
+    Cost(#[from] BadCost),
+    /// The system has less memory than it takes.
+    #[error("there is not enough memory: {0} KiB are needed")]
+    Memory(u32),
+    /// Nothing opens with this password. The file is as it was written, unless somebody changed it
+    /// on purpose and its checksum along with it.
+    #[error("the password is wrong")]
+    WrongPassword,
+}
+
+/// The text of a file that keeps `contents` under `password`, with a line's end.
+///
+/// # Errors
+/// A cost out of bounds, no password or a very long one, too little memory.
+///
+/// # Panics
+/// If there are more or longer labels than [`MAX_ADDRESSES`] and [`MAX_LABEL_BYTES`].
+pub fn seal(
+    contents: &Contents,
+    password: &str,
+    cost: Cost,
+    fresh: Fresh,
+) -> Result<String, SealError> {
+    assert!(contents.labels.len() <= MAX_ADDRESSES, "a wallet has no more");
+    cost.check()?;
+    if !(1..=MAX_PASSWORD_BYTES).contains(&password.len()) {
+        return Err(SealError::Password(password.len()));
+    }
+    let salt = Base64::encode_string(&fresh.salt);
+    let nonce = Base64::encode_string(&fresh.nonce);
+    let header = Header { cost, salt: &salt, nonce: &nonce };
+    let mut locked = plain_text(contents);
+    cipher(password, cost, &fresh.salt)
+        .ok_or(SealError::Memory(cost.memory_kib))?
+        .encrypt_in_place(&Nonce::from(fresh.nonce), header.text().as_bytes(), &mut *locked)
+        .expect("far less than ChaCha20 takes");
+    let text = header.file(&Base64::encode_string(&locked));
+    assert!(text.len() <= MAX_FILE_BYTES, "labels are bounded");
+    Ok(text)
+}
+
+/// What the file `text` keeps.
+///
+/// # Errors
+/// Whatever can be told without the password is told first: see [`OpenError`].
+pub fn open(text: &[u8], password: &str) -> Result<Contents, OpenError> {
+    if text.len() > MAX_FILE_BYTES {
+        return Err(OpenError::TooLong(text.len()));
+    }
+    let ours = text.windows(FORMAT.len()).any(|window| window == FORMAT.as_bytes());
+    let not_json = if ours { OpenError::Damaged } else { OpenError::NotAWallet };
+    let kind: Kind<'_> = serde_json::from_slice(text).map_err(|_| not_json)?;
+    if kind.format != FORMAT {
+        return Err(OpenError::NotAWallet);
+    }
+    if kind.version != VERSION {
+        return Err(OpenError::Version { found: kind.version });
+    }
+    let fields: Fields<'_> = serde_json::from_slice(text).map_err(|_| OpenError::Damaged)?;
+    let cost = Cost { memory_kib: fields.memory_kib, passes: fields.passes, lanes: fields.lanes };
+    let header = Header { cost, salt: fields.salt, nonce: fields.nonce };
+    if header.file(fields.ciphertext).as_bytes() != text {
+        return Err(OpenError::Damaged);
+    }
+    cost.check()?;
+    if !(1..=MAX_PASSWORD_BYTES).contains(&password.len()) {
+        return Err(OpenError::WrongPassword);
+    }
+
+    let salt = bytes::<16>(fields.salt)?;
+    let nonce = bytes::<12>(fields.nonce)?;
+    let mut locked =
+        Zeroizing::new(Base64::decode_vec(fields.ciphertext).map_err(|_| OpenError::Damaged)?);
+    cipher(password, cost, &salt)
+        .ok_or(OpenError::Memory(cost.memory_kib))?
+        .decrypt_in_place(&Nonce::from(nonce), header.text().as_bytes(), &mut *locked)
+        .map_err(|_| OpenError::WrongPassword)?;
+    // Whoever has the password wrote this: what does not fit is a mistake of ours, or of theirs.
+    contents(&locked).ok_or(OpenError::Damaged)
+}
+
+/// What every version of the file says.
+#[derive(Deserialize)]
+struct Kind<'a> {
+    #[serde(borrow)]
+    format: &'a str,
+    version: u32,
+}
+
+#[derive(Deserialize)]
+struct Fields<'a> {
+    ciphertext: &'a str,
+    lanes: u32,
+    memory_kib: u32,
+    nonce: &'a str,
+    passes: u32,
+    salt: &'a str,
+}
+
+/// What the file says of its lock.
+struct Header<'a> {
+    cost: Cost,
+    salt: &'a str,
+    nonce: &'a str,
+}
+
+impl Header<'_> {
+    /// The members that sort behind the ciphertext.
+    fn rest(&self) -> String {
+        let Self { cost: Cost { memory_kib, passes, lanes }, salt, nonce } = self;
+        format!(
+            r#""format": "{FORMAT}", "kdf": "{KDF}", "lanes": {lanes}, "memory_kib": {memory_kib}, "nonce": "{nonce}", "passes": {passes}, "salt": "{salt}", "version": {VERSION}}}"#
+        )
+    }
+
+    /// What the ciphertext's tag vouches for.
+    fn text(&self) -> String {
+        format!(r#"{{"cipher": "{CIPHER}", {}"#, self.rest())
+    }
+
+    /// The whole file.
+    fn file(&self, ciphertext: &str) -> String {
+        let members =
+            format!(r#""cipher": "{CIPHER}", "ciphertext": "{ciphertext}", {}"#, self.rest());
+        let checksum = Hash::of(format!("{{{members}"));
+        format!("{{\"checksum\": \"{checksum}\", {members}\n")
+    }
+}
+
+/// The cipher under the password's key; `None` without the memory for it.
+fn cipher(password: &str, cost: Cost, salt: &[u8; 16]) -> Option<ChaCha20Poly1305> {
+    let Cost { memory_kib, passes, lanes } = cost;
+    let params = Params::new(memory_kib, passes, lanes, Some(32)).expect("the cost was checked");
+    let mut key = Zeroizing::new([0; 32]);
+    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+        .hash_password_into(nfkd(password).as_bytes(), salt, &mut *key)
+        .ok()?;
+    Some(ChaCha20Poly1305::new(&Key::from(*key)))
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Inside {
+    entropy: Zeroizing<String>,
+    labels: Vec<String>,
+    passphrase: Zeroizing<String>,
+}
+
+/// What is locked up, with room for the tag.
+fn plain_text(contents: &Contents) -> Zeroizing<Vec<u8>> {
+    let inside = Inside {
+        entropy: Zeroizing::new(Base64::encode_string(&contents.phrase.entropy())),
+        labels: contents.labels.clone(),
+        // In Base64 it has no escapes, for which a reader would need a buffer that nobody wipes.
+        passphrase: Zeroizing::new(Base64::encode_string(nfkd(&contents.passphrase).as_bytes())),
+    };
+    // As long as it gets from the start: growing would leave a copy behind.
+    let mut text = Zeroizing::new(Vec::with_capacity(MAX_FILE_BYTES));
+    serde_json::to_writer(&mut *text, &inside).expect("strings can be written");
+    text
+}
+
+fn contents(text: &[u8]) -> Option<Contents> {
+    let inside: Inside = serde_json::from_slice(text).ok()?;
+    let entropy = Zeroizing::new(Base64::decode_vec(&inside.entropy).ok()?);
+    let passphrase = Base64::decode_vec(&inside.passphrase).ok()?;
+    if inside.labels.len() > MAX_ADDRESSES {
+        return None;
+    }
+    Some(Contents {
+        phrase: Phrase::from_entropy(&entropy).ok()?,
+        passphrase: Zeroizing::new(String::from_utf8(passphrase).ok()?),
+        labels: inside.labels,
+    })
+}
+
+fn bytes<const N: usize>(text: &str) -> Result<[u8; N], OpenError> {
+    let mut bytes = [0; N];
+    match Base64::decode(text, &mut bytes) {
+        Ok(read) if read.len() == N => Ok(bytes),
+        _ => Err(OpenError::Damaged),
+    }
+}

@@ -1,0 +1,231 @@
+//! A wallet: words, the addresses that were handed out, and what they sign.
+
+use blocksmith_consensus::address::Address;
+use blocksmith_consensus::payment::{BadTransaction, Domain, Draft, Payment, Verified};
+
+use crate::dev::is_dev_key;
+use crate::keys::{Account, DeriveError, SignError, SigningKey};
+use crate::keystore::{Contents, MAX_ADDRESSES, MAX_LABEL_BYTES, OpenError};
+use crate::words::{MAX_PASSPHRASE_BYTES, Phrase, nfkd};
+
+/// An address that the wallet handed out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entry<'a> {
+    /// The last step of its path, counted from 0.
+    pub index: u32,
+    /// What the owner calls it; may be empty.
+    pub label: &'a str,
+    /// The address.
+    pub address: Address,
+}
+
+/// Why a wallet cannot be made or changed like that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum WalletError {
+    /// Longer than [`MAX_PASSPHRASE_BYTES`].
+    #[error("a passphrase has at most {MAX_PASSPHRASE_BYTES} bytes, not {0}")]
+    Passphrase(usize),
+    /// Longer than [`MAX_LABEL_BYTES`].
+    #[error("a label has at most {MAX_LABEL_BYTES} bytes, not {0}")]
+    Label(usize),
+    /// A line's end or another control character.
+    #[error("a label is one line of text, without {0:?}")]
+    Control(char),
+    /// As many as [`MAX_ADDRESSES`].
+    #[error("a wallet has at most {MAX_ADDRESSES} addresses")]
+    Full,
+    /// One in 2^127.
+    #[error("{0}")]
+    Derive(#[from] DeriveError),
+}
+
+/// What a chain makes of the keys that everybody has ([`crate::dev`]).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DevKeys {
+    /// They neither pay nor are paid: every chain but a `dev` one.
+    Refused,
+    /// They are as good as others: a chain that begins anew each time.
+    Allowed,
+}
+
+/// Why a payment is not signed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PayError {
+    /// The wallet did not hand out the sender's address.
+    #[error("this wallet has no address {sender}")]
+    NotOurs {
+        /// The address, as the chain writes it.
+        sender: String,
+    },
+    /// Everybody has the secret key of the sender or the recipient, so the coins are anybody's.
+    #[error("everybody has the key of {address}: use it on a dev chain only")]
+    DevKey {
+        /// The address, as the chain writes it.
+        address: String,
+    },
+    /// No payment has such an amount, fee, nonce or memo.
+    #[error("{0}")]
+    Draft(#[from] BadTransaction),
+    /// Signing failed.
+    #[error("{0}")]
+    Sign(#[from] SignError),
+    /// One in 2^127.
+    #[error("{0}")]
+    Derive(#[from] DeriveError),
+}
+
+/// The keys of account 0 under a phrase, and its addresses, of which there is at least one.
+pub struct Wallet {
+    contents: Contents,
+    account: Account,
+    addresses: Vec<Address>,
+}
+
+hide!(Wallet);
+
+impl Wallet {
+    /// The wallet of `phrase`, new or restored, with one address. A passphrase (BIP-39) makes it
+    /// another wallet; it is kept in the file with the words, so that opening asks for the file's
+    /// password alone, and restoring needs both.
+    ///
+    /// Restoring brings back all coins and no labels: add addresses until the coins are found.
+    ///
+    /// # Errors
+    /// A very long passphrase.
+    pub fn new(phrase: Phrase, passphrase: &str) -> Result<Self, WalletError> {
+        let passphrase = nfkd(passphrase);
+        if passphrase.len() > MAX_PASSPHRASE_BYTES {
+            return Err(WalletError::Passphrase(passphrase.len()));
+        }
+        let mut wallet = Self {
+            account: Account::new(&phrase.seed(&passphrase), 0)?,
+            contents: Contents { phrase, passphrase, labels: Vec::new() },
+            addresses: Vec::new(),
+        };
+        wallet.add_address("")?;
+        Ok(wallet)
+    }
+
+    /// The wallet that a file keeps. What no wallet would have written counts as damaged.
+    pub(crate) fn from_contents(contents: Contents) -> Result<Self, OpenError> {
+        let Contents { phrase, passphrase, labels } = contents;
+        let mut wallet = Self::new(phrase, &passphrase).map_err(|_| OpenError::Damaged)?;
+        let (first, more) = labels.split_first().ok_or(OpenError::Damaged)?;
+        wallet.set_label(0, first).map_err(|_| OpenError::Damaged)?;
+        for label in more {
+            wallet.add_address(label).map_err(|_| OpenError::Damaged)?;
+        }
+        Ok(wallet)
+    }
+
+    pub(crate) fn contents(&self) -> &Contents {
+        &self.contents
+    }
+
+    /// The words, to be written down.
+    pub fn phrase(&self) -> &Phrase {
+        &self.contents.phrase
+    }
+
+    /// The passphrase that restoring needs besides the words; mostly empty.
+    pub fn passphrase(&self) -> &str {
+        &self.contents.passphrase
+    }
+
+    /// The addresses that were handed out, in the order of their indexes from 0.
+    pub fn addresses(&self) -> impl Iterator<Item = Entry<'_>> {
+        (0..)
+            .zip(&self.contents.labels)
+            .zip(&self.addresses)
+            .map(|((index, label), address)| Entry { index, label, address: *address })
+    }
+
+    /// Hands out the next address. Save the wallet before anybody is told.
+    ///
+    /// # Errors
+    /// A long label or one of several lines; [`WalletError::Full`].
+    pub fn add_address(&mut self, label: &str) -> Result<Address, WalletError> {
+        check_label(label)?;
+        if self.addresses.len() == MAX_ADDRESSES {
+            return Err(WalletError::Full);
+        }
+        let address = self.account.key(self.addresses.len() as u32)?.address();
+        self.contents.labels.push(label.to_owned());
+        self.addresses.push(address);
+        Ok(address)
+    }
+
+    /// Calls the address at `index` otherwise.
+    ///
+    /// # Errors
+    /// A long label or one of several lines.
+    ///
+    /// # Panics
+    /// If no address with this index was handed out.
+    pub fn set_label(&mut self, index: u32, label: &str) -> Result<(), WalletError> {
+        check_label(label)?;
+        self.contents.labels[index as usize] = label.to_owned();
+        Ok(())
+    }
+
+    /// Signs a payment, with the system's randomness. Nothing is asked of a network: nonce and fee
+    /// are the caller's, and so is what the sender has.
+    ///
+    /// # Errors
+    /// A sender that is not this wallet's, a dev key where they are refused, what no payment can
+    /// have, and a machine without randomness or with a fault.
+    pub fn sign(
+        &self,
+        draft: &Draft<'_>,
+        domain: &Domain,
+        dev_keys: DevKeys,
+    ) -> Result<Verified, PayError> {
+        self.pay(draft, domain, dev_keys, SigningKey::sign)
+    }
+
+    /// Signs a payment with the given auxiliary randomness of BIP-340: the same text every time.
+    ///
+    /// # Errors
+    /// Those of [`Wallet::sign`].
+    pub fn sign_with(
+        &self,
+        draft: &Draft<'_>,
+        domain: &Domain,
+        dev_keys: DevKeys,
+        aux_rand: &[u8; 32],
+    ) -> Result<Verified, PayError> {
+        self.pay(draft, domain, dev_keys, |key, hash| key.sign_with(hash, aux_rand))
+    }
+
+    fn pay(
+        &self,
+        draft: &Draft<'_>,
+        domain: &Domain,
+        dev_keys: DevKeys,
+        sign: impl FnOnce(&SigningKey, &[u8; 32]) -> Result<[u8; 64], SignError>,
+    ) -> Result<Verified, PayError> {
+        for address in [draft.sender, draft.recipient] {
+            if dev_keys == DevKeys::Refused && is_dev_key(&address) {
+                return Err(PayError::DevKey { address: address.to_text(domain.hrp) });
+            }
+        }
+        let Some(index) = self.addresses.iter().position(|own| *own == draft.sender) else {
+            return Err(PayError::NotOurs { sender: draft.sender.to_text(domain.hrp) });
+        };
+        let unsigned = draft.write(domain)?;
+        let signature = sign(&self.account.key(index as u32)?, &unsigned.id().0)?;
+        // Read as a node will read it: what leaves the wallet is a payment.
+        let payment = Payment::parse(unsigned.signed(&signature).as_bytes(), domain)?;
+        payment.verify().map_err(|_| PayError::Sign(SignError::Faulty))
+    }
+}
+
+fn check_label(label: &str) -> Result<(), WalletError> {
+    if label.len() > MAX_LABEL_BYTES {
+        return Err(WalletError::Label(label.len()));
+    }
+    match label.chars().find(|char| char.is_control()) {
+        Some(control) => Err(WalletError::Control(control)),
+        None => Ok(()),
+    }
+}

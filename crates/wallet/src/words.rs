@@ -1,0 +1,144 @@
+//! Secret phrases: BIP-39, English.
+
+use bip39::{Language, Mnemonic};
+use std::borrow::Cow;
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+
+/// The longest text that is read as a phrase, in bytes. 24 words of 8 letters take 215.
+pub const MAX_PHRASE_BYTES: usize = 1_000;
+
+/// The longest passphrase, in bytes of its form NFKD.
+pub const MAX_PASSPHRASE_BYTES: usize = 1_000;
+
+/// How many words a new phrase has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Length {
+    /// 12 words: 128 bits, as strong as the curve's keys.
+    #[default]
+    Twelve,
+    /// 24 words: 256 bits.
+    TwentyFour,
+}
+
+/// A text that is no phrase. It never quotes the text, which is nearly a secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BadPhrase {
+    /// Not 12, 15, 18, 21 or 24 words.
+    #[error("a phrase has 12, 15, 18, 21 or 24 words, not {0}")]
+    Count(usize),
+    /// A word that is not in BIP-39's English list.
+    #[error("word {place} is not in the English list of BIP-39")]
+    Unknown {
+        /// Which word, counted from 1.
+        place: usize,
+    },
+    /// All words are known and do not belong together.
+    #[error("the words do not fit together: one of them is wrong, or their order is")]
+    Checksum,
+    /// Longer than [`MAX_PHRASE_BYTES`].
+    #[error("a phrase has at most {MAX_PHRASE_BYTES} bytes, not {0}")]
+    Length(usize),
+    /// Entropy of another size.
+    #[error("a phrase stands for 16, 20, 24, 28 or 32 bytes, not {0}")]
+    Entropy(usize),
+}
+
+impl From<bip39::Error> for BadPhrase {
+    fn from(error: bip39::Error) -> Self {
+        match error {
+            bip39::Error::BadWordCount(count) => Self::Count(count),
+            bip39::Error::UnknownWord(index) => Self::Unknown { place: index + 1 },
+            bip39::Error::BadEntropyBitCount(bits) => Self::Entropy(bits / 8),
+            // One language is compiled in, so that none is ambiguous.
+            bip39::Error::InvalidChecksum | bip39::Error::AmbiguousLanguages(_) => Self::Checksum,
+        }
+    }
+}
+
+/// 12 to 24 words that whoever knows owns the wallet. The last one holds a checksum, which is right.
+pub struct Phrase(Mnemonic);
+
+hide!(Phrase);
+
+impl ZeroizeOnDrop for Phrase {}
+
+impl Phrase {
+    /// The phrase for `entropy`: 16, 20, 24, 28 or 32 bytes.
+    pub fn from_entropy(entropy: &[u8]) -> Result<Self, BadPhrase> {
+        Ok(Self(Mnemonic::from_entropy_in(Language::English, entropy)?))
+    }
+
+    /// A new phrase, of the system's randomness. Fails where the system has none.
+    pub fn generate(length: Length) -> Result<Self, getrandom::Error> {
+        let mut entropy = Zeroizing::new([0; 32]);
+        let bytes = match length {
+            Length::Twelve => &mut entropy[..16],
+            Length::TwentyFour => &mut entropy[..],
+        };
+        getrandom::fill(bytes)?;
+        Ok(Self::from_entropy(bytes).expect("16 and 32 bytes have a phrase"))
+    }
+
+    /// Reads words as people type them: any case, any white space between, in any Unicode form.
+    pub fn parse(text: &str) -> Result<Self, BadPhrase> {
+        if text.len() > MAX_PHRASE_BYTES {
+            return Err(BadPhrase::Length(text.len()));
+        }
+        let lower = Zeroizing::new(nfkd(text).to_lowercase());
+        Ok(Self(Mnemonic::parse_in_normalized(Language::English, &lower)?))
+    }
+
+    /// The words with one space between them.
+    pub fn text(&self) -> Zeroizing<String> {
+        // As long as it gets from the start: growing would leave a copy behind.
+        let mut text = Zeroizing::new(String::with_capacity(MAX_PHRASE_BYTES));
+        for word in self.0.words() {
+            if !text.is_empty() {
+                text.push(' ');
+            }
+            text.push_str(word);
+        }
+        text
+    }
+
+    /// What the words stand for: 4 bytes for every 3 words.
+    pub fn entropy(&self) -> Zeroizing<Vec<u8>> {
+        let (mut bytes, length) = self.0.to_entropy_array();
+        let entropy = Zeroizing::new(bytes[..length].to_vec());
+        bytes.zeroize();
+        entropy
+    }
+
+    /// BIP-39's seed: PBKDF2 of the words and a passphrase, which may be empty. Every passphrase
+    /// gives a seed, so that a mistyped one is an empty wallet and not an error.
+    pub fn seed(&self, passphrase: &str) -> Seed {
+        Seed(Zeroizing::new(self.0.to_seed_normalized(&nfkd(passphrase))))
+    }
+}
+
+/// The 64 bytes from which BIP-32 derives every key.
+pub struct Seed(Zeroizing<[u8; 64]>);
+
+hide!(Seed);
+
+impl ZeroizeOnDrop for Seed {}
+
+impl Seed {
+    /// A seed that was made elsewhere.
+    pub fn from_bytes(bytes: [u8; 64]) -> Self {
+        Self(Zeroizing::new(bytes))
+    }
+
+    /// The 64 bytes.
+    pub fn as_bytes(&self) -> &[u8; 64] {
+        &self.0
+    }
+}
+
+/// `text` in Unicode's form NFKD, as BIP-39 wants it: the same letters typed on another keyboard
+/// are the same bytes.
+pub(crate) fn nfkd(text: &str) -> Zeroizing<String> {
+    let mut text = Cow::Borrowed(text);
+    Mnemonic::normalize_utf8_cow(&mut text);
+    Zeroizing::new(text.into_owned())
+}

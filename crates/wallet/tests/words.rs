@@ -1,0 +1,80 @@
+//! Phrases against BIP-39's vectors, and what people type.
+
+use blocksmith_wallet::words::{BadPhrase, Length, MAX_PHRASE_BYTES, Phrase};
+use serde_json::Value;
+
+const ABOUT: &str =
+    "abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon about";
+
+fn unhex(hex: &Value) -> Vec<u8> {
+    let hex = hex.as_str().expect("a string");
+    (0..hex.len())
+        .step_by(2)
+        .map(|at| u8::from_str_radix(&hex[at..at + 2], 16).expect("hex digits"))
+        .collect()
+}
+
+/// BIP-39's English vectors, from the reference implementation; their passphrase is `TREZOR`.
+#[test]
+fn entropy_words_and_seed_are_those_of_bip_39() {
+    let file = include_str!("../../../tests/vectors/bip39.json");
+    let file: Value = serde_json::from_str(file).expect("JSON");
+    let cases = file["vectors"].as_array().expect("cases");
+    for case in cases {
+        let words = case["words"].as_str().expect("words");
+        let phrase = Phrase::from_entropy(&unhex(&case["entropy"])).expect("a phrase");
+        assert_eq!(*phrase.text(), words);
+        let phrase = Phrase::parse(words).expect("a phrase");
+        assert_eq!(*phrase.entropy(), unhex(&case["entropy"]));
+        assert_eq!(phrase.seed("TREZOR").as_bytes().as_slice(), unhex(&case["seed"]), "{words}");
+    }
+    assert_eq!(cases.len(), 24);
+}
+
+#[test]
+fn people_may_shout_and_break_lines() {
+    let text = format!("\n {}\u{3000}ABOUT\t\r\n", "Abandon  ".repeat(11));
+    assert_eq!(*Phrase::parse(&text).expect("a phrase").text(), ABOUT);
+    // Full-width letters, which NFKD makes plain.
+    let wide = ABOUT.replace("about", "\u{ff41}\u{ff42}\u{ff4f}\u{ff55}\u{ff54}");
+    assert_eq!(*Phrase::parse(&wide).expect("a phrase").text(), ABOUT);
+}
+
+#[test]
+fn a_phrase_that_is_none_says_why() {
+    let abandon = |count: usize| "abandon ".repeat(count);
+    let rows = [
+        ("no words", String::new(), BadPhrase::Count(0)),
+        ("eleven words", abandon(11), BadPhrase::Count(11)),
+        ("thirteen words", abandon(13), BadPhrase::Count(13)),
+        ("twenty-seven words", abandon(27), BadPhrase::Count(27)),
+        ("a wrong checksum", abandon(12), BadPhrase::Checksum),
+        ("words swapped", ABOUT.replace("abandon about", "about abandon"), BadPhrase::Checksum),
+        ("a word cut short", ABOUT.replace("about", "abou"), BadPhrase::Unknown { place: 12 }),
+        (
+            "another language",
+            ABOUT.replacen("abandon", "abaisser", 1),
+            BadPhrase::Unknown { place: 1 },
+        ),
+        ("a novel", "a".repeat(MAX_PHRASE_BYTES + 1), BadPhrase::Length(MAX_PHRASE_BYTES + 1)),
+    ];
+    for (name, text, expected) in rows {
+        assert_eq!(Phrase::parse(&text).err(), Some(expected), "{name}");
+    }
+    for bytes in [0, 8, 15, 17, 33, 36] {
+        let entropy = vec![0; bytes];
+        assert_eq!(Phrase::from_entropy(&entropy).err(), Some(BadPhrase::Entropy(bytes)));
+    }
+}
+
+#[test]
+fn a_new_phrase_is_as_long_as_asked_and_never_the_same() {
+    let words = |length| Phrase::generate(length).expect("randomness").text();
+    assert_eq!(words(Length::default()).split(' ').count(), 12);
+    assert_eq!(words(Length::TwentyFour).split(' ').count(), 24);
+    for length in [Length::Twelve, Length::TwentyFour] {
+        assert_ne!(words(length), words(length));
+        let half = Phrase::generate(length).expect("randomness").entropy();
+        assert_ne!(half[half.len() / 2..], vec![0; half.len() / 2]);
+    }
+}
