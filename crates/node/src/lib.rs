@@ -8,6 +8,7 @@
 extern crate alloc;
 
 mod machine;
+pub mod mempool;
 mod orphans;
 mod peers;
 mod queue;

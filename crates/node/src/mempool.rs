@@ -1,0 +1,665 @@
+//! The signed payments that wait for a block of a `forge` chain.
+//!
+//! Whatever waits could be mined at once: a sender's payments are a queue without gaps, from the
+//! account's next nonce on, and the account can pay for all of them with what it has now. What
+//! others are about to pay to it does not count: they may still think better of it.
+//!
+//! Fees are compared by the byte of canonical text. A sender's queue is cut into chunks: its prefix
+//! with the best rate, then the best prefix of the rest, and so on. A good payment thus pays for
+//! cheap ones before it, and is not held back by them; and since the rates of a queue's chunks never
+//! rise, one order of all chunks does everything. A template takes from its front, eviction from its
+//! back, and neither can leave a gap. It is Bitcoin Core's cluster mempool, which is simple where
+//! every cluster is a chain: [`Limits::ahead`] payments, so that each change costs a few dozen steps
+//! in balanced trees, whatever waits.
+//!
+//! Ties go to who came first. A chunk came when the last of all payments up to its end came.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
+use core::cmp::{Ordering, Reverse};
+use core::fmt;
+
+use blocksmith_consensus::address::Address;
+use blocksmith_consensus::ledger::{Account, Accounts};
+use blocksmith_consensus::payment::{Payment, Verified};
+use blocksmith_consensus::{Hash, Timestamp};
+
+/// What stands between a payment and the next transaction of a block.
+const SEPARATOR_BYTES: usize = ", ".len();
+
+/// Chunks that a template may find too large for what is left of the block before it is done.
+const MAX_MISSES: usize = 1_000;
+
+/// How much is kept, for how long, and of whom.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// The most payments.
+    pub payments: usize,
+    /// The most bytes of their texts together. In memory they take about twice as much.
+    pub bytes: usize,
+    /// The most payments of one sender, and so how far a nonce may be ahead: with 16, an account
+    /// whose next nonce is 5 has those from 5 to 20 to use.
+    pub ahead: usize,
+    /// Seconds that a payment waits at most.
+    pub expiry_s: u64,
+    /// Whose payments are not taken: keys that everybody knows.
+    pub refused_senders: BTreeSet<Address>,
+}
+
+impl Default for Limits {
+    /// 100,000 payments, 64 MiB, 16 of one sender; nobody is refused. A payment waits for 14 days,
+    /// as in Bitcoin Core: a class that meets once a week finds its payments again.
+    fn default() -> Self {
+        Self {
+            payments: 100_000,
+            bytes: 64 << 20,
+            ahead: 16,
+            expiry_s: 14 * 24 * 60 * 60,
+            refused_senders: BTreeSet::new(),
+        }
+    }
+}
+
+/// What is left to the miner by the byte of text: a fraction that is never rounded.
+#[derive(Debug, Clone, Copy)]
+pub struct FeeRate {
+    fee: u64,
+    bytes: u64,
+}
+
+impl FeeRate {
+    /// The rate of one payment.
+    pub fn of(payment: &Payment) -> Self {
+        Self { fee: payment.fee(), bytes: payment.text().len() as u64 }
+    }
+
+    /// The least fee, in units, with which a payment of so many bytes has a better rate.
+    pub fn fee_above(&self, bytes: usize) -> u64 {
+        let fee = u128::from(self.fee) * bytes as u128 / u128::from(self.bytes) + 1;
+        u64::try_from(fee).unwrap_or(u64::MAX)
+    }
+
+    fn with(self, other: Self) -> Self {
+        Self { fee: self.fee + other.fee, bytes: self.bytes + other.bytes }
+    }
+}
+
+impl Ord for FeeRate {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let product = |fee, bytes| u128::from(fee) * u128::from(bytes);
+        product(self.fee, other.bytes).cmp(&product(other.fee, self.bytes))
+    }
+}
+
+impl PartialOrd for FeeRate {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for FeeRate {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for FeeRate {}
+
+impl fmt::Display for FeeRate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} units for {} bytes", self.fee, self.bytes)
+    }
+}
+
+/// A payment and when it came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    /// When it came, by the node's clock.
+    pub arrived: Timestamp,
+    /// The payment.
+    pub payment: Verified,
+}
+
+impl Waiting {
+    fn arrival(&self) -> Arrival {
+        (self.arrived, self.payment.id())
+    }
+
+    fn bytes(&self) -> usize {
+        self.payment.text().len()
+    }
+}
+
+/// An order of all payments that outlasts a restart: those of one microsecond go by their ids.
+type Arrival = (Timestamp, Hash);
+
+/// What changed in the mempool. A store that keeps `id -> (arrival, text)` keeps it all.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct MempoolChange {
+    /// The ids of those that left.
+    pub removed: Vec<Hash>,
+    /// Those that joined; a sender's in the order of their nonces.
+    pub added: Vec<Waiting>,
+}
+
+impl MempoolChange {
+    /// Whether nothing changed.
+    pub fn is_empty(&self) -> bool {
+        self.removed.is_empty() && self.added.is_empty()
+    }
+}
+
+/// Why a payment does not wait here: nobody's fault, but for the last four its sender can do
+/// something about it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// It waits already.
+    #[error("payment {id} waits already")]
+    Known {
+        /// Its id.
+        id: Hash,
+    },
+    /// The sender is one of [`Limits::refused_senders`].
+    #[error("payments of this sender are refused here: everybody knows its key")]
+    Sender {
+        /// The sender.
+        sender: Address,
+    },
+    /// The sender has made a payment with this nonce.
+    #[error("nonce {found} is used; the sender's next payment has {next}")]
+    NonceUsed {
+        /// The account's next nonce.
+        next: u64,
+        /// The payment's.
+        found: u64,
+    },
+    /// The nonce is too far ahead.
+    #[error("nonce {found} is too far ahead; nonces up to {last} are taken now")]
+    TooFar {
+        /// The last one that is taken.
+        last: u64,
+        /// The payment's.
+        found: u64,
+    },
+    /// A payment before this one is missing.
+    #[error("nonce {found} leaves a gap; the sender's payment with nonce {next} has to come first")]
+    Gap {
+        /// The first nonce that nothing waits with.
+        next: u64,
+        /// The payment's.
+        found: u64,
+    },
+    /// The sender has too little for this payment and those before it.
+    #[error(
+        "the sender has {balance} units; {queued} go to payments that wait, this one costs {cost}"
+    )]
+    Balance {
+        /// Units that the account has.
+        balance: u64,
+        /// Units that the payments before this one cost.
+        queued: u64,
+        /// Units that this one costs.
+        cost: u64,
+    },
+    /// It would replace a payment, and perhaps make later ones unpayable, for too small a fee.
+    #[error("a fee of {found} replaces nothing here; it takes {least} to replace {replaced}")]
+    Replacement {
+        /// The fees of all payments that would leave together.
+        replaced: u64,
+        /// The least fee that replaces them: a tenth more.
+        least: u64,
+        /// The payment's fee.
+        found: u64,
+    },
+    /// There is no room, and all that waits is worth more to a miner.
+    #[error("the mempool is full and this payment, {found}, is worth less than all that wait")]
+    Full {
+        /// The worst rate of the others.
+        worst: Option<FeeRate>,
+        /// The rate of the payment's chunk.
+        found: FeeRate,
+    },
+}
+
+/// What it takes to be in the next blocks, if nothing else came: a snapshot, not a forecast. A
+/// payment has to have a better rate than this; `None` if any payment gets in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Estimate {
+    /// For the next block.
+    pub next: Option<FeeRate>,
+    /// For one of the next three.
+    pub next_three: Option<FeeRate>,
+}
+
+/// Where a chunk stands among all: the best is the least.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    rate: Reverse<FeeRate>,
+    /// When the last of all payments up to the chunk's end came; never earlier for a later chunk.
+    ready: Arrival,
+    /// Of its first payment.
+    nonce: u64,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Chunk {
+    place: Place,
+    payments: usize,
+}
+
+/// Cuts a sender's payments into chunks: one after the other joins the chunks before it while it is
+/// better than they are.
+fn chunks(queue: &[Waiting]) -> Vec<Chunk> {
+    let mut chunks: Vec<Chunk> = Vec::with_capacity(queue.len());
+    let mut ready = Arrival::default();
+    for Waiting { arrived, payment } in queue {
+        ready = ready.max((*arrived, payment.id()));
+        let (mut rate, mut nonce, mut payments) = (FeeRate::of(payment), payment.nonce(), 1);
+        while let Some(before) = chunks.pop_if(|before| before.place.rate.0 < rate) {
+            rate = rate.with(before.place.rate.0);
+            nonce = before.place.nonce;
+            payments += before.payments;
+        }
+        chunks.push(Chunk { place: Place { rate: Reverse(rate), ready, nonce }, payments });
+    }
+    chunks
+}
+
+/// The payments that wait.
+///
+/// Whoever holds it hands in the accounts as the best chain leaves them, the same that
+/// [`Mempool::follow`] saw last.
+#[derive(Debug, Default)]
+pub struct Mempool {
+    limits: Limits,
+    /// Each sender's payments without gaps, from the account's next nonce on; never empty.
+    queues: BTreeMap<Address, Vec<Waiting>>,
+    /// All chunks of all queues, the best first: whose, and how many payments.
+    order: BTreeMap<Place, (Address, usize)>,
+    by_id: BTreeMap<Hash, (Address, u64)>,
+    arrivals: BTreeSet<Arrival>,
+    bytes: usize,
+}
+
+impl Mempool {
+    /// An empty one.
+    pub fn new(limits: Limits) -> Self {
+        Self { limits, ..Self::default() }
+    }
+
+    /// A mempool as a store kept it. What cannot be paid any more, or finds no room, is in the
+    /// change, to be forgotten; [`Mempool::expire`] comes next.
+    ///
+    /// # Errors
+    /// That an account cannot be read.
+    pub fn restore<A: Accounts>(
+        limits: Limits,
+        entries: impl IntoIterator<Item = Waiting>,
+        accounts: &A,
+    ) -> Result<(Self, MempoolChange), A::Error> {
+        let mut mempool = Self::new(limits);
+        let (mut ids, mut joining) = (Vec::new(), BTreeMap::new());
+        for entry in entries {
+            ids.push(entry.payment.id());
+            join(&mut joining, entry);
+        }
+        mempool.settle(joining, accounts)?;
+        ids.retain(|id| mempool.get(id).is_none());
+        Ok((mempool, MempoolChange { removed: ids, added: Vec::new() }))
+    }
+
+    /// How many payments wait.
+    pub fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
+    /// Whether none waits.
+    pub fn is_empty(&self) -> bool {
+        self.by_id.is_empty()
+    }
+
+    /// Bytes of their texts together.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// All payments, in the order in which they came.
+    pub fn iter(&self) -> impl Iterator<Item = &Waiting> {
+        self.arrivals.iter().filter_map(|(_, id)| self.get(id))
+    }
+
+    /// The payment with this id.
+    pub fn get(&self, id: &Hash) -> Option<&Waiting> {
+        let (sender, nonce) = self.by_id.get(id)?;
+        let queue = self.of_sender(sender);
+        queue.get((nonce - queue.first()?.payment.nonce()) as usize)
+    }
+
+    /// What waits of one sender, in the order of the nonces.
+    pub fn of_sender(&self, sender: &Address) -> &[Waiting] {
+        self.queues.get(sender).map_or(&[], Vec::as_slice)
+    }
+
+    /// The nonce of a sender's next payment, after all that wait; `None` if none does, and the
+    /// account's is the next.
+    pub fn next_nonce(&self, sender: &Address) -> Option<u64> {
+        self.of_sender(sender).last().map(|last| last.payment.nonce() + 1)
+    }
+
+    /// Takes a payment in. One with the nonce of another replaces it for a fee that is at least a
+    /// tenth higher than the fees of all that leave for it: the other, and the later ones that the
+    /// sender cannot pay any more. Where there is no room, the worst chunks leave, unless the
+    /// payment's own is among them.
+    ///
+    /// There are no gaps: what waits for a nonce that may never come would take room and could not
+    /// be mined, and whoever has some coins could fill the mempool without paying a fee (Li, Wang
+    /// and Tang, "DETER: Denial of Ethereum Txpool Services", 2021).
+    ///
+    /// # Errors
+    /// That an account cannot be read; nothing changed then.
+    pub fn admit<A: Accounts>(
+        &mut self,
+        now: Timestamp,
+        payment: Verified,
+        accounts: &A,
+    ) -> Result<Result<MempoolChange, Refused>, A::Error> {
+        let account = accounts.account(&payment.sender())?;
+        Ok(self.admit_from(account, Waiting { arrived: now, payment }))
+    }
+
+    fn admit_from(&mut self, account: Account, new: Waiting) -> Result<MempoolChange, Refused> {
+        self.check_sender(&new.payment)?;
+        self.check_known(&new.payment)?;
+        let sender = new.payment.sender();
+        let queue = self.of_sender(&sender);
+        let position = self.check_nonce(account, queue, &new.payment)?;
+        check_balance(account, &queue[..position], &new.payment)?;
+        let mut next = queue[..position].to_vec();
+        next.push(new);
+        next.extend(queue.iter().skip(position + 1).cloned());
+        next.truncate(payable(account, &next));
+        check_replacement(queue, &next, position)?;
+        let (left, victims) = self.check_room(&sender, &next, position)?;
+        next.truncate(left);
+        let mut change = MempoolChange::default();
+        for (victim, payments) in victims {
+            self.truncate(victim, self.of_sender(&victim).len() - payments, &mut change);
+        }
+        self.replace(sender, next, &mut change);
+        Ok(change)
+    }
+
+    fn check_sender(&self, payment: &Payment) -> Result<(), Refused> {
+        let sender = payment.sender();
+        if self.limits.refused_senders.contains(&sender) {
+            return Err(Refused::Sender { sender });
+        }
+        Ok(())
+    }
+
+    fn check_known(&self, payment: &Payment) -> Result<(), Refused> {
+        let id = payment.id();
+        if self.by_id.contains_key(&id) { Err(Refused::Known { id }) } else { Ok(()) }
+    }
+
+    /// The payment's place in its sender's queue: within, where it replaces another, or at the end.
+    fn check_nonce(
+        &self,
+        account: Account,
+        queue: &[Waiting],
+        payment: &Payment,
+    ) -> Result<usize, Refused> {
+        let (found, ahead) = (payment.nonce(), self.limits.ahead as u64);
+        let Some(position) = found.checked_sub(account.nonce) else {
+            return Err(Refused::NonceUsed { next: account.nonce, found });
+        };
+        if position >= ahead {
+            return Err(Refused::TooFar { last: (account.nonce + ahead).saturating_sub(1), found });
+        }
+        if position > queue.len() as u64 {
+            return Err(Refused::Gap { next: account.nonce + queue.len() as u64, found });
+        }
+        Ok(position as usize)
+    }
+
+    /// How many payments of `next`, the sender's new queue, there is room for, and which chunks of
+    /// others leave for it.
+    fn check_room(
+        &self,
+        sender: &Address,
+        next: &[Waiting],
+        position: usize,
+    ) -> Result<(usize, Vec<(Address, usize)>), Refused> {
+        let bytes = |queue: &[Waiting]| queue.iter().map(Waiting::bytes).sum::<usize>();
+        let before = self.of_sender(sender);
+        let mut left = next.len();
+        let mut all = self.len() - before.len() + left;
+        let mut all_bytes = self.bytes - bytes(before) + bytes(next);
+        let mut victims = Vec::new();
+        if all <= self.limits.payments && all_bytes <= self.limits.bytes {
+            return Ok((left, victims));
+        }
+        let mut own = chunks(next);
+        let mut others = self.order.iter().rev().filter(|(_, (who, _))| who != sender).peekable();
+        while all > self.limits.payments || all_bytes > self.limits.bytes {
+            let is_worst =
+                |chunk: &mut Chunk| others.peek().is_none_or(|(place, _)| chunk.place > **place);
+            let Chunk { place, payments } = if let Some(chunk) = own.pop_if(is_worst) {
+                left -= chunk.payments;
+                if left <= position {
+                    let worst = others.peek().map(|(place, _)| place.rate.0);
+                    return Err(Refused::Full { worst, found: chunk.place.rate.0 });
+                }
+                chunk
+            } else {
+                let (place, (victim, payments)) = others.next().expect("it is worse than our own");
+                victims.push((*victim, *payments));
+                Chunk { place: *place, payments: *payments }
+            };
+            all -= payments;
+            all_bytes -= place.rate.0.bytes as usize;
+        }
+        Ok((left, victims))
+    }
+
+    /// Follows a change of the best chain. `touched` are all whose accounts it changed, who pay, who
+    /// are paid and who mine, in blocks that joined and in blocks that were dropped: the addresses
+    /// of their [`Changes`](blocksmith_consensus::ledger::Changes). `returned` are the payments of
+    /// dropped blocks, and `accounts` what is after the change.
+    ///
+    /// Payments whose nonce is used leave, be it that they were made or others in their place; so do
+    /// those that cannot be paid any more, with all after them. What was dropped comes back, in front
+    /// of what waits of the same sender, within all bounds.
+    ///
+    /// # Errors
+    /// That an account cannot be read; nothing changed then.
+    pub fn follow<A: Accounts>(
+        &mut self,
+        now: Timestamp,
+        touched: impl IntoIterator<Item = Address>,
+        returned: impl IntoIterator<Item = Verified>,
+        accounts: &A,
+    ) -> Result<MempoolChange, A::Error> {
+        let mut joining = BTreeMap::new();
+        for address in touched.into_iter().filter(|address| self.queues.contains_key(address)) {
+            joining.entry(address).or_default();
+        }
+        for payment in returned {
+            join(&mut joining, Waiting { arrived: now, payment });
+        }
+        self.settle(joining, accounts)
+    }
+
+    /// Lets go of what came [`Limits::expiry_s`] ago or earlier, and of what comes after it in the
+    /// same queue.
+    pub fn expire(&mut self, now: Timestamp) -> MempoolChange {
+        let mut change = MempoolChange::default();
+        let Some(micros) = now.micros.checked_sub(self.limits.expiry_s.saturating_mul(1_000_000))
+        else {
+            return change;
+        };
+        while let Some((arrived, id)) = self.arrivals.first()
+            && arrived.micros <= micros
+        {
+            let (sender, nonce) = self.by_id[id];
+            let first = self.queues[&sender][0].payment.nonce();
+            self.truncate(sender, (nonce - first) as usize, &mut change);
+        }
+        change
+    }
+
+    /// The payments of the next block, in order: the best chunks whose texts fit into `bytes`, two
+    /// bytes between each and what follows included. A chunk that does not fit waits, and all that
+    /// comes after it in the same queue.
+    ///
+    /// A block has to have room for [`Limits::ahead`] payments, or a chunk could wait forever.
+    pub fn template(&self, bytes: usize) -> Vec<&Verified> {
+        let (mut room, mut misses) = (bytes, 0);
+        let (mut template, mut waiting) = (Vec::new(), BTreeSet::new());
+        for (place, (sender, payments)) in &self.order {
+            let needed = place.rate.0.bytes as usize + payments * SEPARATOR_BYTES;
+            if needed > room || waiting.contains(sender) {
+                waiting.insert(*sender);
+                misses += 1;
+                if misses == MAX_MISSES {
+                    break;
+                }
+                continue;
+            }
+            room -= needed;
+            let queue = &self.queues[sender];
+            let start = (place.nonce - queue[0].payment.nonce()) as usize;
+            template.extend(queue[start..start + payments].iter().map(|waiting| &waiting.payment));
+        }
+        template
+    }
+
+    /// What it takes to be in the next blocks, with so many bytes for the payments of each.
+    pub fn estimate(&self, bytes: usize) -> Estimate {
+        let mut estimate = Estimate { next: None, next_three: None };
+        let mut sum = 0;
+        for (place, (_, payments)) in &self.order {
+            sum += place.rate.0.bytes as usize + payments * SEPARATOR_BYTES;
+            if sum > bytes && estimate.next.is_none() {
+                estimate.next = Some(place.rate.0);
+            }
+            if sum > bytes.saturating_mul(3) {
+                estimate.next_three = Some(place.rate.0);
+                break;
+            }
+        }
+        estimate
+    }
+
+    /// Builds the queues of these senders anew, with what joins them. Accounts are read before
+    /// anything changes.
+    fn settle<A: Accounts>(
+        &mut self,
+        joining: BTreeMap<Address, BTreeMap<u64, Waiting>>,
+        accounts: &A,
+    ) -> Result<MempoolChange, A::Error> {
+        let read = |(sender, joining)| Ok((sender, accounts.account(&sender)?, joining));
+        let senders = joining.into_iter().map(read).collect::<Result<Vec<_>, A::Error>>()?;
+        let mut change = MempoolChange::default();
+        for (sender, account, mut all) in senders {
+            let queue = self.of_sender(&sender).iter().cloned();
+            all.extend(queue.map(|waiting| (waiting.payment.nonce(), waiting)));
+            let mut next: Vec<_> = all.split_off(&account.nonce).into_values().collect();
+            next.truncate(payable(account, &next).min(self.limits.ahead));
+            if self.limits.refused_senders.contains(&sender) {
+                next.clear();
+            }
+            self.replace(sender, next, &mut change);
+        }
+        while (self.len() > self.limits.payments || self.bytes > self.limits.bytes)
+            && let Some((_, (sender, payments))) = self.order.last_key_value()
+        {
+            let (sender, payments) = (*sender, *payments);
+            self.truncate(sender, self.of_sender(&sender).len() - payments, &mut change);
+        }
+        // What came and went at once was never here.
+        let here = |waiting: &mut Waiting| self.by_id.contains_key(&waiting.payment.id());
+        let gone: BTreeSet<_> =
+            change.added.extract_if(.., |new| !here(new)).map(|new| new.payment.id()).collect();
+        change.removed.retain(|id| !gone.contains(id));
+        Ok(change)
+    }
+
+    /// Drops a sender's payments but the first `left`.
+    fn truncate(&mut self, sender: Address, left: usize, change: &mut MempoolChange) {
+        self.replace(sender, self.of_sender(&sender)[..left].to_vec(), change);
+    }
+
+    /// Puts `next` in the place of a sender's queue: the one way in which anything changes.
+    fn replace(&mut self, sender: Address, next: Vec<Waiting>, change: &mut MempoolChange) {
+        let before = self.queues.remove(&sender).unwrap_or_default();
+        let lacks = |queue: &[Waiting], one: &Waiting| {
+            queue.iter().all(|other| other.payment.id() != one.payment.id())
+        };
+        for old in before.iter().filter(|old| lacks(&next, old)) {
+            self.by_id.remove(&old.payment.id());
+            self.arrivals.remove(&old.arrival());
+            self.bytes -= old.bytes();
+            change.removed.push(old.payment.id());
+        }
+        for new in next.iter().filter(|new| lacks(&before, new)) {
+            self.by_id.insert(new.payment.id(), (sender, new.payment.nonce()));
+            self.arrivals.insert(new.arrival());
+            self.bytes += new.bytes();
+            change.added.push(new.clone());
+        }
+        for chunk in chunks(&before) {
+            self.order.remove(&chunk.place);
+        }
+        for Chunk { place, payments } in chunks(&next) {
+            self.order.insert(place, (sender, payments));
+        }
+        if !next.is_empty() {
+            self.queues.insert(sender, next);
+        }
+    }
+}
+
+/// Adds to the payments that join a sender's queue; of two with one nonce, the first.
+fn join(joining: &mut BTreeMap<Address, BTreeMap<u64, Waiting>>, new: Waiting) {
+    let queue = joining.entry(new.payment.sender()).or_default();
+    queue.entry(new.payment.nonce()).or_insert(new);
+}
+
+/// How many payments of a queue the account can make, one after the other.
+fn payable(mut account: Account, queue: &[Waiting]) -> usize {
+    let unpayable = |waiting: &Waiting| match account.pay(&waiting.payment) {
+        Ok(after) => {
+            account = after;
+            false
+        }
+        Err(_) => true,
+    };
+    queue.iter().position(unpayable).unwrap_or(queue.len())
+}
+
+fn check_balance(account: Account, before: &[Waiting], payment: &Payment) -> Result<(), Refused> {
+    let (balance, cost) = (account.balance, payment.cost());
+    let queued: u64 = before.iter().map(|waiting| waiting.payment.cost()).sum();
+    if queued + cost > balance {
+        return Err(Refused::Balance { balance, queued, cost });
+    }
+    Ok(())
+}
+
+/// A replacement pays for all that was sent around in vain, and a tenth more (BIP-125's rules 3 and
+/// 4): otherwise one fee would pay for any number of payments that nobody ever mines.
+fn check_replacement(queue: &[Waiting], next: &[Waiting], position: usize) -> Result<(), Refused> {
+    let Some(same_nonce) = queue.get(position) else { return Ok(()) };
+    let unpayable = queue.iter().skip(next.len());
+    let fees = |payments: &mut dyn Iterator<Item = &Waiting>| -> u64 {
+        payments.map(|waiting| waiting.payment.fee()).sum()
+    };
+    let replaced = fees(&mut core::iter::once(same_nonce).chain(unpayable));
+    let least = replaced + replaced.div_ceil(10).max(1);
+    let found = next[position].payment.fee();
+    if found < least {
+        return Err(Refused::Replacement { replaced, least, found });
+    }
+    Ok(())
+}
