@@ -14,6 +14,7 @@
 //!
 //! Ties go to who came first. A chunk came when the last of all payments up to its end came.
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::cmp::{Ordering, Reverse};
@@ -273,7 +274,7 @@ fn chunks(queue: &[Waiting]) -> Vec<Chunk> {
 pub struct Mempool {
     limits: Limits,
     /// Each sender's payments without gaps, from the account's next nonce on; never empty.
-    queues: BTreeMap<Address, Vec<Waiting>>,
+    queues: BTreeMap<Address, Box<[Waiting]>>,
     /// All chunks of all queues, the best first: whose, and how many payments.
     order: BTreeMap<Place, (Address, usize)>,
     by_id: BTreeMap<Hash, (Address, u64)>,
@@ -298,13 +299,10 @@ impl Mempool {
         accounts: &A,
     ) -> Result<(Self, MempoolChange), A::Error> {
         let mut mempool = Self::new(limits);
-        let (mut ids, mut joining) = (Vec::new(), BTreeMap::new());
-        for entry in entries {
-            ids.push(entry.payment.id());
-            join(&mut joining, entry);
-        }
-        mempool.settle(joining, accounts)?;
-        ids.retain(|id| mempool.get(id).is_none());
+        let entries: Vec<_> = entries.into_iter().collect();
+        let mut ids: Vec<_> = entries.iter().map(|entry| entry.payment.id()).collect();
+        mempool.settle(BTreeSet::new(), entries, accounts)?;
+        ids.retain(|id| !mempool.by_id.contains_key(id));
         Ok((mempool, MempoolChange { removed: ids, added: Vec::new() }))
     }
 
@@ -337,7 +335,7 @@ impl Mempool {
 
     /// What waits of one sender, in the order of the nonces.
     pub fn of_sender(&self, sender: &Address) -> &[Waiting] {
-        self.queues.get(sender).map_or(&[], Vec::as_slice)
+        self.queues.get(sender).map_or(&[], |queue| queue)
     }
 
     /// The nonce of a sender's next payment, after all that wait; `None` if none does, and the
@@ -480,14 +478,10 @@ impl Mempool {
         returned: impl IntoIterator<Item = Verified>,
         accounts: &A,
     ) -> Result<MempoolChange, A::Error> {
-        let mut joining = BTreeMap::new();
-        for address in touched.into_iter().filter(|address| self.queues.contains_key(address)) {
-            joining.entry(address).or_default();
-        }
-        for payment in returned {
-            join(&mut joining, Waiting { arrived: now, payment });
-        }
-        self.settle(joining, accounts)
+        let waits = |address: &Address| self.queues.contains_key(address);
+        let touched = touched.into_iter().filter(waits).collect();
+        let returned = returned.into_iter().map(|payment| Waiting { arrived: now, payment });
+        self.settle(touched, returned.collect(), accounts)
     }
 
     /// Lets go of what came [`Limits::expiry_s`] ago or earlier, and of what comes after it in the
@@ -551,19 +545,29 @@ impl Mempool {
         estimate
     }
 
-    /// Builds the queues of these senders anew, with what joins them. Accounts are read before
-    /// anything changes.
+    /// Builds the queues of these senders anew, with what joins them; what waits already goes before
+    /// what joins with the same nonce. Accounts are read before anything changes.
     fn settle<A: Accounts>(
         &mut self,
-        joining: BTreeMap<Address, BTreeMap<u64, Waiting>>,
+        mut senders: BTreeSet<Address>,
+        mut joining: Vec<Waiting>,
         accounts: &A,
     ) -> Result<MempoolChange, A::Error> {
-        let read = |(sender, joining)| Ok((sender, accounts.account(&sender)?, joining));
-        let senders = joining.into_iter().map(read).collect::<Result<Vec<_>, A::Error>>()?;
+        senders.extend(joining.iter().map(|new| new.payment.sender()));
+        let read = |sender: Address| Ok((sender, accounts.account(&sender)?));
+        let senders = senders.into_iter().map(read).collect::<Result<Vec<_>, A::Error>>()?;
+        joining.sort_by_key(|new| new.payment.sender());
+        let mut joining = joining.into_iter().peekable();
         let mut change = MempoolChange::default();
-        for (sender, account, mut all) in senders {
-            let queue = self.of_sender(&sender).iter().cloned();
-            all.extend(queue.map(|waiting| (waiting.payment.nonce(), waiting)));
+        for (sender, account) in senders {
+            let mut all: BTreeMap<_, _> = self
+                .of_sender(&sender)
+                .iter()
+                .map(|old| (old.payment.nonce(), old.clone()))
+                .collect();
+            while let Some(new) = joining.next_if(|new| new.payment.sender() == sender) {
+                all.entry(new.payment.nonce()).or_insert(new);
+            }
             let mut next: Vec<_> = all.split_off(&account.nonce).into_values().collect();
             next.truncate(payable(account, &next).min(self.limits.ahead));
             if self.limits.refused_senders.contains(&sender) {
@@ -615,15 +619,9 @@ impl Mempool {
             self.order.insert(place, (sender, payments));
         }
         if !next.is_empty() {
-            self.queues.insert(sender, next);
+            self.queues.insert(sender, next.into());
         }
     }
-}
-
-/// Adds to the payments that join a sender's queue; of two with one nonce, the first.
-fn join(joining: &mut BTreeMap<Address, BTreeMap<u64, Waiting>>, new: Waiting) {
-    let queue = joining.entry(new.payment.sender()).or_default();
-    queue.entry(new.payment.nonce()).or_insert(new);
 }
 
 /// How many payments of a queue the account can make, one after the other.
