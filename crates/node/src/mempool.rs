@@ -12,6 +12,11 @@
 //! every cluster is a chain: [`Limits::ahead`] payments, so that each change costs a few dozen steps
 //! in balanced trees, whatever waits.
 //!
+//! A payment that overtook the one before it on its way is held aside for some minutes, among few,
+//! and is no part of all this until the missing one comes: what leaves a gap could not be mined, and
+//! if it took anybody's room, whoever has some coins could empty the mempool for free (Li, Wang and
+//! Tang, "DETER: Denial of Ethereum Txpool Services", 2021).
+//!
 //! Ties go to who came first. A chunk came when the last of all payments up to its end came.
 
 use alloc::boxed::Box;
@@ -25,6 +30,11 @@ use blocksmith_consensus::ledger::{Account, Accounts};
 use blocksmith_consensus::payment::{Payment, Verified};
 use blocksmith_consensus::{Hash, Timestamp};
 
+mod held;
+
+use held::Held;
+pub use held::{MAX_HELD, MAX_HELD_S};
+
 /// What stands between a payment and the next transaction of a block.
 const SEPARATOR_BYTES: usize = ", ".len();
 
@@ -36,7 +46,7 @@ const MAX_MISSES: usize = 1_000;
 pub struct Limits {
     /// The most payments.
     pub payments: usize,
-    /// The most bytes of their texts together. In memory they take about twice as much.
+    /// The most bytes of their texts together. Each payment takes some 600 bytes of memory besides.
     pub bytes: usize,
     /// The most payments of one sender, and so how far a nonce may be ahead: with 16, an account
     /// whose next nonce is 5 has those from 5 to 20 to use.
@@ -150,11 +160,23 @@ impl MempoolChange {
     }
 }
 
-/// Why a payment does not wait here: nobody's fault, but for the last four its sender can do
-/// something about it.
+/// What became of a payment that was taken in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Admitted {
+    /// It waits for a block, and with it perhaps others that were held until it came.
+    Waits(MempoolChange),
+    /// A payment before it is missing. It is held aside until that comes, for [`MAX_HELD_S`] seconds
+    /// at most and if not too many others are; neither kept by a store nor mined.
+    Held {
+        /// The first nonce that is missing.
+        missing: u64,
+    },
+}
+
+/// Why a payment is not taken in. It is nobody's fault: who sent it on may know another chain.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
-    /// It waits already.
+    /// It waits already, or is held.
     #[error("payment {id} waits already")]
     Known {
         /// Its id.
@@ -179,14 +201,6 @@ pub enum Refused {
     TooFar {
         /// The last one that is taken.
         last: u64,
-        /// The payment's.
-        found: u64,
-    },
-    /// A payment before this one is missing.
-    #[error("nonce {found} leaves a gap; the sender's payment with nonce {next} has to come first")]
-    Gap {
-        /// The first nonce that nothing waits with.
-        next: u64,
         /// The payment's.
         found: u64,
     },
@@ -280,6 +294,8 @@ pub struct Mempool {
     by_id: BTreeMap<Hash, (Address, u64)>,
     arrivals: BTreeSet<Arrival>,
     bytes: usize,
+    /// What would leave a gap.
+    held: Held,
 }
 
 impl Mempool {
@@ -349,10 +365,6 @@ impl Mempool {
     /// sender cannot pay any more. Where there is no room, the worst chunks leave, unless the
     /// payment's own is among them.
     ///
-    /// There are no gaps: what waits for a nonce that may never come would take room and could not
-    /// be mined, and whoever has some coins could fill the mempool without paying a fee (Li, Wang
-    /// and Tang, "DETER: Denial of Ethereum Txpool Services", 2021).
-    ///
     /// # Errors
     /// That an account cannot be read; nothing changed then.
     pub fn admit<A: Accounts>(
@@ -360,17 +372,39 @@ impl Mempool {
         now: Timestamp,
         payment: Verified,
         accounts: &A,
-    ) -> Result<Result<MempoolChange, Refused>, A::Error> {
+    ) -> Result<Result<Admitted, Refused>, A::Error> {
         let account = accounts.account(&payment.sender())?;
         Ok(self.admit_from(account, Waiting { arrived: now, payment }))
     }
 
-    fn admit_from(&mut self, account: Account, new: Waiting) -> Result<MempoolChange, Refused> {
+    fn admit_from(&mut self, account: Account, new: Waiting) -> Result<Admitted, Refused> {
         self.check_sender(&new.payment)?;
         self.check_known(&new.payment)?;
+        let position = self.check_nonce(account, &new.payment)?;
         let sender = new.payment.sender();
         let queue = self.of_sender(&sender);
-        let position = self.check_nonce(account, queue, &new.payment)?;
+        if position > queue.len() {
+            check_balance(account, queue, &new.payment)?;
+            let missing = account.nonce + queue.len() as u64;
+            self.held.insert(new);
+            return Ok(Admitted::Held { missing });
+        }
+        let mut change = MempoolChange::default();
+        self.enqueue(account, position, new, &mut change)?;
+        self.enqueue_held(sender, account, &mut change);
+        Ok(Admitted::Waits(self.net(change)))
+    }
+
+    /// Puts a payment at this place of its sender's queue, or at its end.
+    fn enqueue(
+        &mut self,
+        account: Account,
+        position: usize,
+        new: Waiting,
+        change: &mut MempoolChange,
+    ) -> Result<(), Refused> {
+        let sender = new.payment.sender();
+        let queue = self.of_sender(&sender);
         check_balance(account, &queue[..position], &new.payment)?;
         let mut next = queue[..position].to_vec();
         next.push(new);
@@ -379,12 +413,27 @@ impl Mempool {
         check_replacement(queue, &next, position)?;
         let (left, victims) = self.check_room(&sender, &next, position)?;
         next.truncate(left);
-        let mut change = MempoolChange::default();
         for (victim, payments) in victims {
-            self.truncate(victim, self.of_sender(&victim).len() - payments, &mut change);
+            self.truncate(victim, self.of_sender(&victim).len() - payments, change);
         }
-        self.replace(sender, next, &mut change);
-        Ok(change)
+        self.replace(sender, next, change);
+        Ok(())
+    }
+
+    /// Takes in what was held until the payments before it came.
+    fn enqueue_held(&mut self, sender: Address, account: Account, change: &mut MempoolChange) {
+        loop {
+            let position = self.of_sender(&sender).len();
+            let nonce = account.nonce + position as u64;
+            self.held.forget_below(sender, nonce);
+            if position >= self.limits.ahead {
+                break;
+            }
+            let Some(held) = self.held.take((sender, nonce)) else { break };
+            if self.enqueue(account, position, held, change).is_err() {
+                break;
+            }
+        }
     }
 
     fn check_sender(&self, payment: &Payment) -> Result<(), Refused> {
@@ -397,25 +446,19 @@ impl Mempool {
 
     fn check_known(&self, payment: &Payment) -> Result<(), Refused> {
         let id = payment.id();
-        if self.by_id.contains_key(&id) { Err(Refused::Known { id }) } else { Ok(()) }
+        let is_known = self.by_id.contains_key(&id) || self.held.contains(payment);
+        if is_known { Err(Refused::Known { id }) } else { Ok(()) }
     }
 
-    /// The payment's place in its sender's queue: within, where it replaces another, or at the end.
-    fn check_nonce(
-        &self,
-        account: Account,
-        queue: &[Waiting],
-        payment: &Payment,
-    ) -> Result<usize, Refused> {
+    /// The payment's place in its sender's queue: within, where it replaces another, at the end, or
+    /// behind it.
+    fn check_nonce(&self, account: Account, payment: &Payment) -> Result<usize, Refused> {
         let (found, ahead) = (payment.nonce(), self.limits.ahead as u64);
         let Some(position) = found.checked_sub(account.nonce) else {
             return Err(Refused::NonceUsed { next: account.nonce, found });
         };
         if position >= ahead {
             return Err(Refused::TooFar { last: (account.nonce + ahead).saturating_sub(1), found });
-        }
-        if position > queue.len() as u64 {
-            return Err(Refused::Gap { next: account.nonce + queue.len() as u64, found });
         }
         Ok(position as usize)
     }
@@ -478,15 +521,17 @@ impl Mempool {
         returned: impl IntoIterator<Item = Verified>,
         accounts: &A,
     ) -> Result<MempoolChange, A::Error> {
-        let waits = |address: &Address| self.queues.contains_key(address);
-        let touched = touched.into_iter().filter(waits).collect();
+        let is_ours =
+            |address: &Address| self.queues.contains_key(address) || self.held.has(*address);
+        let touched = touched.into_iter().filter(is_ours).collect();
         let returned = returned.into_iter().map(|payment| Waiting { arrived: now, payment });
         self.settle(touched, returned.collect(), accounts)
     }
 
     /// Lets go of what came [`Limits::expiry_s`] ago or earlier, and of what comes after it in the
-    /// same queue.
+    /// same queue; and of what was held too long.
     pub fn expire(&mut self, now: Timestamp) -> MempoolChange {
+        self.held.expire(now);
         let mut change = MempoolChange::default();
         let Some(micros) = now.micros.checked_sub(self.limits.expiry_s.saturating_mul(1_000_000))
         else {
@@ -559,7 +604,7 @@ impl Mempool {
         joining.sort_by_key(|new| new.payment.sender());
         let mut joining = joining.into_iter().peekable();
         let mut change = MempoolChange::default();
-        for (sender, account) in senders {
+        for &(sender, account) in &senders {
             let mut all: BTreeMap<_, _> = self
                 .of_sender(&sender)
                 .iter()
@@ -581,12 +626,19 @@ impl Mempool {
             let (sender, payments) = (*sender, *payments);
             self.truncate(sender, self.of_sender(&sender).len() - payments, &mut change);
         }
-        // What came and went at once was never here.
-        let here = |waiting: &mut Waiting| self.by_id.contains_key(&waiting.payment.id());
+        for (sender, account) in senders {
+            self.enqueue_held(sender, account, &mut change);
+        }
+        Ok(self.net(change))
+    }
+
+    /// The change without what came and went at once, which was never here.
+    fn net(&self, mut change: MempoolChange) -> MempoolChange {
+        let is_gone = |new: &mut Waiting| !self.by_id.contains_key(&new.payment.id());
         let gone: BTreeSet<_> =
-            change.added.extract_if(.., |new| !here(new)).map(|new| new.payment.id()).collect();
+            change.added.extract_if(.., is_gone).map(|new| new.payment.id()).collect();
         change.removed.retain(|id| !gone.contains(id));
-        Ok(change)
+        change
     }
 
     /// Drops a sender's payments but the first `left`.

@@ -13,7 +13,9 @@ use blocksmith_consensus::address::Address;
 use blocksmith_consensus::ledger::{Account, Accounts};
 use blocksmith_consensus::payment::{Draft, Verified};
 use blocksmith_consensus::{Hash, Timestamp};
-use blocksmith_node::mempool::{FeeRate, Limits, Mempool, MempoolChange, Refused, Waiting};
+use blocksmith_node::mempool::{
+    Admitted, FeeRate, Limits, MAX_HELD, MAX_HELD_S, Mempool, MempoolChange, Refused, Waiting,
+};
 use crowd::Bank;
 use signers::{Signer, forge};
 
@@ -45,6 +47,13 @@ impl Node {
     }
 
     fn admit(&mut self, payment: &Verified) -> Result<MempoolChange, Refused> {
+        match self.offer(payment)? {
+            Admitted::Waits(change) => Ok(change),
+            held => panic!("{held:?}"),
+        }
+    }
+
+    fn offer(&mut self, payment: &Verified) -> Result<Admitted, Refused> {
         self.clock_s += 1;
         let Ok(outcome) = self.mempool.admit(at(self.clock_s), payment.clone(), &self.bank);
         outcome
@@ -156,7 +165,6 @@ fn alices_nonces_go_up_one_by_one_and_not_too_far() {
     let alice = node.alice.clone();
     let refused = |node: &mut Node, nonce| node.admit(&pay(&alice, nonce, 10)).unwrap_err();
     assert_eq!(refused(&mut node, 4), Refused::NonceUsed { next: 5, found: 4 });
-    assert_eq!(refused(&mut node, 6), Refused::Gap { next: 5, found: 6 });
     assert_eq!(node.mempool.next_nonce(&alice.address), None);
     for nonce in 5..21 {
         node.admit(&pay(&alice, nonce, 10)).expect("it is its turn");
@@ -172,6 +180,79 @@ fn alices_nonces_go_up_one_by_one_and_not_too_far() {
     assert_eq!(node.mempool.get(&id).expect("waits").payment.nonce(), 9);
     assert_eq!(node.mempool.of_sender(&alice.address).len(), 16);
     assert_eq!((node.mempool.len(), node.mempool.is_empty()), (16, false));
+}
+
+#[test]
+fn a_payment_that_overtook_another_is_held_until_that_one_comes() {
+    let mut node = Node::new(Limits::default());
+    let a = [0, 1, 2, 3, 4].map(|nonce| pay(&node.alice, nonce, 10));
+    assert_eq!(node.offer(&a[2]), Ok(Admitted::Held { missing: 0 }));
+    assert_eq!(node.offer(&a[2]), Err(Refused::Known { id: a[2].id() }));
+    node.admit(&a[0]).expect("its turn");
+    assert_eq!(node.offer(&a[4]), Ok(Admitted::Held { missing: 1 }));
+    assert_eq!((node.mempool.len(), node.mempool.get(&a[2].id())), (1, None));
+    let change = node.admit(&a[1]).expect("its turn");
+    let arrivals: Vec<_> = change.added.iter().map(|w| (w.payment.nonce(), w.arrived)).collect();
+    assert_eq!(arrivals, [(1, at(5)), (2, at(1))]);
+    // The missing one comes in a block of others, together with all before it.
+    node.bank.0.insert(node.alice.address, Account { balance: 9_000, nonce: 4 });
+    let alice = node.alice.clone();
+    let change = node.follow(&[&alice], &[]);
+    assert_eq!((change.removed.len(), change.added.len()), (3, 1));
+    assert_eq!(node.ids(), ids([&&a[4]]));
+}
+
+#[test]
+fn what_is_held_takes_nobodys_room_and_is_let_go_soon() {
+    let mut node = Node::new(room_for(1));
+    let bob = pay(&node.bob, 0, 0);
+    node.admit(&bob).expect("there is room");
+    let early = pay(&node.alice, 1, 99);
+    assert_eq!(node.offer(&early), Ok(Admitted::Held { missing: 0 }));
+    assert_eq!(node.ids(), ids([&&bob]));
+    assert!(node.mempool.expire(at(node.clock_s + MAX_HELD_S - 1)).is_empty());
+    assert_eq!(node.offer(&early), Err(Refused::Known { id: early.id() }));
+    assert!(node.mempool.expire(at(2 + MAX_HELD_S)).is_empty());
+    assert_eq!(node.offer(&early), Ok(Admitted::Held { missing: 0 }), "it was forgotten");
+    let poor = pay_amount(&node.carol, 1, 1, 10_000);
+    let balance = Refused::Balance { balance: 10_000, queued: 0, cost: 10_001 };
+    assert_eq!(node.offer(&poor), Err(balance));
+    // Many others, and the oldest is let go.
+    for person in 0..=MAX_HELD as u64 / 15 {
+        let signer = Signer::new(1_000 + person);
+        node.bank.0.insert(signer.address, Account { balance: 10_000, nonce: 0 });
+        for nonce in 1..16 {
+            node.offer(&pay(&signer, nonce, 0)).expect("held");
+        }
+    }
+    assert_eq!(node.offer(&early), Ok(Admitted::Held { missing: 0 }), "it was forgotten");
+    let last = pay(&Signer::new(1_000 + MAX_HELD as u64 / 15), 15, 0);
+    assert_eq!(node.offer(&last), Err(Refused::Known { id: last.id() }));
+}
+
+#[test]
+fn what_is_held_comes_in_within_the_bounds_or_not_at_all() {
+    let mut node = Node::new(room_for(2));
+    let a = [0, 1, 2].map(|nonce| pay(&node.alice, nonce, 30 - 10 * nonce));
+    let bob = pay(&node.bob, 0, 25);
+    assert_eq!(node.offer(&a[1]), Ok(Admitted::Held { missing: 0 }));
+    assert_eq!(node.offer(&a[2]), Ok(Admitted::Held { missing: 0 }));
+    node.admit_all([&bob]);
+    let change = node.admit(&a[0]).expect("its turn");
+    assert_eq!(change.added.len(), 1, "for the second one there is no room");
+    assert_eq!(node.ids(), ids([&&a[0], &&bob]));
+    // After a reorg alice's queue is as long as it may be, and the one held for its end stays held.
+    let mut node = Node::new(Limits { ahead: 2, ..Limits::default() });
+    node.bank.0.insert(node.alice.address, Account { balance: 10_000, nonce: 1 });
+    assert_eq!(node.offer(&a[2]), Ok(Admitted::Held { missing: 1 }));
+    node.bank.0.insert(node.alice.address, Account { balance: 10_000, nonce: 0 });
+    let alice = node.alice.clone();
+    assert_eq!(node.follow(&[&alice], &a[..1]).added.len(), 1);
+    node.admit(&a[1]).expect("its turn");
+    assert_eq!(node.ids(), ids([&&a[0], &&a[1]]));
+    node.bank.0.insert(node.alice.address, Account { balance: 9_000, nonce: 1 });
+    node.follow(&[&alice], &[]);
+    assert_eq!(node.ids(), ids([&&a[1], &&a[2]]));
 }
 
 #[test]
@@ -376,6 +457,16 @@ fn a_deep_reorg_brings_back_no_more_than_the_bounds_allow() {
 }
 
 #[test]
+fn what_comes_back_while_it_waits_is_not_new() {
+    let mut node = Node::new(Limits::default());
+    let (old, other) = (pay(&node.alice, 0, 10), pay(&node.alice, 0, 90));
+    node.admit(&old).expect("fine");
+    node.clock_s += 10;
+    assert!(node.follow(&[], &[old.clone(), other]).is_empty());
+    assert_eq!(node.mempool.get(&old.id()).expect("waits").arrived, at(1));
+}
+
+#[test]
 fn after_a_restart_everything_waits_as_before() {
     let mut node = Node::new(Limits::default());
     let (alice, bob, carol) = (node.alice.clone(), node.bob.clone(), node.carol.clone());
@@ -463,7 +554,10 @@ fn a_hundred_thousand_payments_come_and_go_in_bounded_time() {
     let mut evicted = 0;
     for payment in rich {
         let Ok(admitted) = mempool.admit(at(200), payment, &bank);
-        evicted += admitted.expect("it is better than most").removed.len();
+        match admitted.expect("it is better than most") {
+            Admitted::Waits(change) => evicted += change.removed.len(),
+            held => panic!("{held:?}"),
+        }
     }
     timed("1,000 admissions that evict", start, PATIENCE);
     assert!(evicted >= 1_000, "{evicted}");

@@ -18,13 +18,15 @@ use blocksmith_consensus::address::Address;
 use blocksmith_consensus::ledger::{Account, Accounts, Changes, apply};
 use blocksmith_consensus::payment::{Coin, Draft, Emission, Verified};
 use blocksmith_consensus::{Hash, Timestamp};
-use blocksmith_node::mempool::{Limits, Mempool, MempoolChange, Refused, Waiting};
+use blocksmith_node::mempool::{
+    Admitted, Limits, MAX_HELD_S, Mempool, MempoolChange, Refused, Waiting,
+};
 use crowd::Bank;
 use random::{Random, setting};
 use signers::{Signer, forge};
 
 const STEPS: u64 = 50_000;
-const SEED: u64 = 2_021_1115;
+const SEED: u64 = 20_211_115;
 
 /// Steps before everything starts anew, with other bounds. Nonces stay small, so that signed
 /// payments can be used again.
@@ -69,6 +71,7 @@ impl Pens {
 struct Naive {
     limits: Limits,
     waiting: Vec<Waiting>,
+    held: Vec<Waiting>,
 }
 
 /// A piece of a queue that is mined together.
@@ -167,13 +170,14 @@ impl Naive {
         self.waiting.retain(|waiting| !gone.contains(waiting));
     }
 
-    fn admit(&mut self, account: Account, new: Waiting) -> Result<(), &'static str> {
+    /// Whether it waits now, or is held.
+    fn admit(&mut self, account: Account, new: Waiting) -> Result<bool, &'static str> {
         let (sender, nonce) = (new.payment.sender(), new.payment.nonce());
         let queue = self.queue(sender);
         if self.limits.refused_senders.contains(&sender) {
             return Err("sender");
         }
-        if self.waiting.iter().any(|waiting| waiting.payment == new.payment) {
+        if self.waiting.iter().chain(&self.held).any(|known| known.payment == new.payment) {
             return Err("known");
         }
         if nonce < account.nonce {
@@ -181,9 +185,6 @@ impl Naive {
         }
         if nonce >= account.nonce + self.limits.ahead as u64 {
             return Err("too far");
-        }
-        if nonce > account.nonce && !queue.iter().any(|w| w.payment.nonce() == nonce - 1) {
-            return Err("gap");
         }
         let mut all: Vec<_> =
             queue.iter().filter(|waiting| waiting.payment.nonce() != nonce).cloned().collect();
@@ -194,6 +195,13 @@ impl Naive {
         };
         if cost_up_to(nonce) > account.balance {
             return Err("balance");
+        }
+        let is_its_place =
+            |held: &Waiting| held.payment.sender() == sender && held.payment.nonce() == nonce;
+        if nonce > account.nonce && !queue.iter().any(|w| w.payment.nonce() == nonce - 1) {
+            self.held.retain(|held| !is_its_place(held));
+            self.held.push(new);
+            return Ok(false);
         }
         let leaves = |waiting: &&Waiting| {
             waiting.payment.nonce() == nonce
@@ -216,7 +224,24 @@ impl Naive {
             }
             self.remove(&worst);
         }
-        Ok(())
+        self.take_held(sender, account);
+        Ok(true)
+    }
+
+    /// Tries what is held and can be next.
+    fn take_held(&mut self, sender: Address, account: Account) {
+        let next = account.nonce + self.queue(sender).len() as u64;
+        let is_past =
+            |held: &Waiting| held.payment.sender() == sender && held.payment.nonce() < next;
+        self.held.retain(|held| !is_past(held));
+        let is_next =
+            |held: &Waiting| held.payment.sender() == sender && held.payment.nonce() == next;
+        if next < account.nonce + self.limits.ahead as u64
+            && let Some(place) = self.held.iter().position(is_next)
+        {
+            let held = self.held.remove(place);
+            let _ = self.admit(account, held);
+        }
     }
 
     /// Looks at everybody, not only at those whom the change touches.
@@ -247,9 +272,17 @@ impl Naive {
             let worst = self.ranking().pop().expect("not empty").payments;
             self.remove(&worst);
         }
+        let senders: BTreeSet<_> = self.held.iter().map(|held| held.payment.sender()).collect();
+        for sender in senders {
+            let Ok(account) = bank.account(&sender);
+            self.take_held(sender, account);
+        }
     }
 
     fn expire(&mut self, now: Timestamp) {
+        let is_held_too_long =
+            |held: &Waiting| held.arrived.micros + MAX_HELD_S * 1_000_000 <= now.micros;
+        self.held.retain(|held| !is_held_too_long(held));
         let is_old = |waiting: &Waiting| {
             waiting.arrived.micros + self.limits.expiry_s * 1_000_000 <= now.micros
         };
@@ -268,7 +301,6 @@ fn kind(refused: &Refused) -> &'static str {
         Refused::Sender { .. } => "sender",
         Refused::NonceUsed { .. } => "nonce used",
         Refused::TooFar { .. } => "too far",
-        Refused::Gap { .. } => "gap",
         Refused::Balance { .. } => "balance",
         Refused::Replacement { .. } => "replacement",
         Refused::Full { .. } => "full",
@@ -291,7 +323,7 @@ impl World {
             payments: *random.pick(&[12, 40, 1_000]),
             bytes: *random.pick(&[9_000, 20_000, 1 << 26]),
             ahead: *random.pick(&[3, 16]),
-            expiry_s: 100,
+            expiry_s: *random.pick(&[100, 2_000]),
             refused_senders: BTreeSet::from([people[0].address]),
         };
         let poor = |random: &mut Random| Account {
@@ -303,7 +335,7 @@ impl World {
             bank: Bank(bank),
             blocks: Vec::new(),
             real: Mempool::new(limits.clone()),
-            naive: Naive { limits, waiting: Vec::new() },
+            naive: Naive { limits, waiting: Vec::new(), held: Vec::new() },
             kept: BTreeMap::new(),
             now: Timestamp { micros: 1_700_000_000_000_000 },
         }
@@ -473,7 +505,7 @@ fn a_mempool_is_a_list_that_is_counted_anew_each_time() {
             }
             86..93 => reorganize(&mut world, &mut random, &mut pens, miner),
             93..97 => {
-                world.now.micros += random.below(40_000_000) as u64;
+                world.now.micros += random.below(120_000_000) as u64;
                 // A clock may be set back.
                 world.now.micros -= if random.percent(10) { 15_000_000 } else { 0 };
                 world.naive.expire(world.now);
@@ -488,6 +520,7 @@ fn a_mempool_is_a_list_that_is_counted_anew_each_time() {
                 let Ok((mempool, change)) = Mempool::restore(limits, kept, &world.bank);
                 assert!(change.is_empty(), "everything is still good");
                 world.real = mempool;
+                world.naive.held.clear();
                 "restart"
             }
         };
@@ -503,7 +536,8 @@ fn a_mempool_is_a_list_that_is_counted_anew_each_time() {
         "sender",
         "nonce used",
         "too far",
-        "gap",
+        "held",
+        "held before",
         "balance",
         "replacement",
         "full",
@@ -537,11 +571,17 @@ fn admit(world: &mut World, random: &mut Random, pens: &mut Pens) -> &'static st
     let new = Waiting { arrived: world.now, payment: payment.clone() };
     let expected = world.naive.admit(account, new);
     let Ok(outcome) = world.real.admit(world.now, payment, &world.bank);
-    assert_eq!(outcome.as_ref().map(drop).map_err(kind), expected);
+    let waits = |admitted: &Admitted| matches!(admitted, Admitted::Waits(_));
+    assert_eq!(outcome.as_ref().map(waits).map_err(kind), expected);
     match outcome {
-        Ok(change) => {
+        Ok(Admitted::Held { missing }) => {
+            assert_eq!(missing, next);
+            "held"
+        }
+        Ok(Admitted::Waits(change)) => {
             let replaces = queue.iter().any(|waiting| waiting.payment.nonce() == nonce);
             let what = match change.removed.len() {
+                0 if change.added.len() > 1 => "held before",
                 0 => "added",
                 1 if replaces => "replaced",
                 _ => "evicted",

@@ -1,0 +1,70 @@
+//! Payments that came before those that they follow, within bounds: the oldest goes first.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
+
+use blocksmith_consensus::Timestamp;
+use blocksmith_consensus::address::Address;
+use blocksmith_consensus::payment::Payment;
+
+use super::Waiting;
+
+/// The most payments that are held, of everybody together; less than a megabyte.
+pub const MAX_HELD: usize = 1_000;
+
+/// Seconds after which one is let go.
+pub const MAX_HELD_S: u64 = 600;
+
+#[derive(Debug, Default)]
+pub(super) struct Held {
+    by_nonce: BTreeMap<(Address, u64), Waiting>,
+    arrivals: BTreeSet<(Timestamp, (Address, u64))>,
+}
+
+impl Held {
+    /// Holds a payment, in the place of another one with its nonce.
+    pub(super) fn insert(&mut self, new: Waiting) {
+        let key = (new.payment.sender(), new.payment.nonce());
+        self.take(key);
+        self.arrivals.insert((new.arrived, key));
+        self.by_nonce.insert(key, new);
+        if self.by_nonce.len() > MAX_HELD
+            && let Some((_, oldest)) = self.arrivals.first()
+        {
+            self.take(*oldest);
+        }
+    }
+
+    pub(super) fn contains(&self, payment: &Payment) -> bool {
+        let same_nonce = self.by_nonce.get(&(payment.sender(), payment.nonce()));
+        same_nonce.is_some_and(|held| held.payment.id() == payment.id())
+    }
+
+    pub(super) fn take(&mut self, key: (Address, u64)) -> Option<Waiting> {
+        let held = self.by_nonce.remove(&key)?;
+        self.arrivals.remove(&(held.arrived, key));
+        Some(held)
+    }
+
+    /// Whether any of this sender is held.
+    pub(super) fn has(&self, sender: Address) -> bool {
+        self.by_nonce.range((sender, 0)..=(sender, u64::MAX)).next().is_some()
+    }
+
+    /// Lets go of a sender's payments with nonces below `nonce`.
+    pub(super) fn forget_below(&mut self, sender: Address, nonce: u64) {
+        let range = (sender, 0)..(sender, nonce);
+        let keys: Vec<_> = self.by_nonce.range(range).map(|(key, _)| *key).collect();
+        for key in keys {
+            self.take(key);
+        }
+    }
+
+    pub(super) fn expire(&mut self, now: Timestamp) {
+        while let Some((arrived, key)) = self.arrivals.first()
+            && now.micros.saturating_sub(arrived.micros) >= MAX_HELD_S * 1_000_000
+        {
+            self.take(*key);
+        }
+    }
+}
