@@ -9,7 +9,7 @@ use blocksmith_consensus::payment::Payment;
 
 use super::Waiting;
 
-/// The most payments that are held, of everybody together; less than a megabyte.
+/// The most payments that are held, of everybody together: about a megabyte.
 pub const MAX_HELD: usize = 1_000;
 
 /// Seconds after which one is let go.
