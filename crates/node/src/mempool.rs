@@ -379,8 +379,8 @@ impl Mempool {
 
     fn admit_from(&mut self, account: Account, new: Waiting) -> Result<Admitted, Refused> {
         self.check_sender(&new.payment)?;
-        self.check_known(&new.payment)?;
         let position = self.check_nonce(account, &new.payment)?;
+        self.check_known(&new.payment)?;
         let sender = new.payment.sender();
         let queue = self.of_sender(&sender);
         if position > queue.len() {
@@ -425,6 +425,7 @@ impl Mempool {
         loop {
             let position = self.of_sender(&sender).len();
             let nonce = account.nonce + position as u64;
+            // Or it would be next without anybody noticing when its queue gets shorter.
             self.held.forget_below(sender, nonce);
             if position >= self.limits.ahead {
                 break;

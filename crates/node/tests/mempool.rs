@@ -256,6 +256,25 @@ fn what_is_held_comes_in_within_the_bounds_or_not_at_all() {
 }
 
 #[test]
+fn what_is_held_is_forgotten_when_another_takes_its_place() {
+    let mut node = Node::new(Limits::default());
+    let (early, others) =
+        (pay(&node.alice, 1, 10), [pay(&node.alice, 0, 50), pay(&node.alice, 1, 50)]);
+    assert_eq!(node.offer(&early), Ok(Admitted::Held { missing: 0 }));
+    // A block has both nonces; then it is dropped for one that has the first.
+    let alice = node.alice.clone();
+    node.bank.0.insert(alice.address, Account { balance: 9_000, nonce: 2 });
+    assert!(node.follow(&[&alice], &[]).is_empty());
+    node.bank.0.insert(alice.address, Account { balance: 9_500, nonce: 1 });
+    assert_eq!(node.follow(&[&alice], &others).added.len(), 1);
+    assert_eq!(node.ids(), ids([&&others[1]]));
+    node.bank.0.insert(alice.address, Account { balance: 9_000, nonce: 2 });
+    assert_eq!(node.follow(&[&alice], &[]).removed, [others[1].id()]);
+    node.bank.0.insert(alice.address, Account { balance: 9_500, nonce: 1 });
+    assert!(node.follow(&[&alice], &[]).is_empty());
+}
+
+#[test]
 fn alice_promises_no_more_than_she_has_whatever_bob_is_about_to_pay_her() {
     let mut node = Node::new(Limits::default());
     let to_alice = node.bob.draft(node.alice.address, 5_000, 90, 0);

@@ -177,14 +177,14 @@ impl Naive {
         if self.limits.refused_senders.contains(&sender) {
             return Err("sender");
         }
-        if self.waiting.iter().chain(&self.held).any(|known| known.payment == new.payment) {
-            return Err("known");
-        }
         if nonce < account.nonce {
             return Err("nonce used");
         }
         if nonce >= account.nonce + self.limits.ahead as u64 {
             return Err("too far");
+        }
+        if self.waiting.iter().chain(&self.held).any(|known| known.payment == new.payment) {
+            return Err("known");
         }
         let mut all: Vec<_> =
             queue.iter().filter(|waiting| waiting.payment.nonce() != nonce).cloned().collect();
@@ -562,7 +562,8 @@ fn admit(world: &mut World, random: &mut Random, pens: &mut Pens) -> &'static st
         90..95 => next + 1 + random.below(2) as u64,
         _ => first + world.naive.limits.ahead as u64 + random.below(2) as u64,
     };
-    let payment = match queue.first() {
+    let held = world.naive.held.iter().find(|held| held.payment.sender() == address);
+    let payment = match queue.first().or(held) {
         Some(known) if random.percent(4) => known.payment.clone(),
         _ => pens.any(random, who, nonce),
     };
