@@ -226,8 +226,8 @@ pub enum Refused {
         /// The payment's fee.
         found: u64,
     },
-    /// There is no room, and all that waits is worth more to a miner.
-    #[error("the mempool is full and this payment, {found}, is worth less than all that wait")]
+    /// There is no room, and nothing that waits is worth less to a miner.
+    #[error("the mempool is full, and {found} are not better than the worst that waits")]
     Full {
         /// The worst rate of the others.
         worst: Option<FeeRate>,
@@ -367,6 +367,9 @@ impl Mempool {
     ///
     /// # Errors
     /// That an account cannot be read; nothing changed then.
+    ///
+    /// # Panics
+    /// If the sender's nonce is not the one that [`Mempool::follow`] saw last.
     pub fn admit<A: Accounts>(
         &mut self,
         now: Timestamp,
@@ -383,6 +386,8 @@ impl Mempool {
         self.check_known(&new.payment)?;
         let sender = new.payment.sender();
         let queue = self.of_sender(&sender);
+        let first = queue.first().map_or(account.nonce, |first| first.payment.nonce());
+        assert_eq!(account.nonce, first, "the mempool follows each change of the accounts");
         if position > queue.len() {
             check_balance(account, queue, &new.payment)?;
             let missing = account.nonce + queue.len() as u64;
