@@ -206,7 +206,8 @@ pub struct Payment {
     point: XOnlyPublicKey,
 }
 
-/// A payment that its sender signed; only [`Payment::verify`] makes one.
+/// A payment that its sender signed; only [`Payment::verify`] makes one, and reading a block that
+/// was checked before.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verified(Payment);
 
@@ -453,6 +454,11 @@ impl PartialEq for Payment {
 impl Eq for Payment {}
 
 impl Verified {
+    /// A payment of a block whose signatures were checked before.
+    pub(crate) fn before(payment: Payment) -> Self {
+        Self(payment)
+    }
+
     /// The payment, with what is known of it forgotten.
     pub fn into_payment(self) -> Payment {
         self.0

@@ -4,12 +4,13 @@ use alloc::borrow::Cow;
 use alloc::format;
 use alloc::string::{String, ToString};
 
-use crate::block::{Block, BlockView, Malformed, Shape, Timestamp};
+use crate::block::{Block, BlockView, MAX_BLOCK_BYTES, Malformed, Shape, Timestamp};
 use crate::difficulty::{Difficulty, Pace};
 use crate::hash::Hash;
 use crate::job::{Job, Target};
 use crate::json::{JsonError, canonical, push_string};
 use crate::sealed::Header;
+use crate::spending::{Issuance, Spending};
 
 /// Everything that decides what is valid, and what the coin of a new block says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,8 +23,10 @@ pub struct Rules {
     pub puzzle: Puzzle,
     /// How small the digest must be.
     pub difficulty: Difficulty,
-    /// What a node writes into the coin of a new block; not checked, and not part of the id.
-    pub issuance: Issuance,
+    /// What transactions are, and what they do.
+    pub spending: Spending,
+    /// The longest canonical text of a block, in bytes.
+    pub max_block_bytes: usize,
 }
 
 /// Where a chain starts.
@@ -77,15 +80,6 @@ impl Puzzle {
             Self::Seal => Shape::Sealed,
         }
     }
-}
-
-/// What a new block pays to its miner. The texts are canonical JSON.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Issuance {
-    /// The sender of the coin: `"0"`, or the number 0 in Lecture I.
-    pub sender: String,
-    /// The amount of the coin.
-    pub amount: String,
 }
 
 impl Genesis {
@@ -147,7 +141,8 @@ impl Rules {
             genesis: Genesis::Fixed(lecture_genesis()),
             puzzle: Puzzle::LastProof,
             difficulty: Difficulty::Fixed(Target::from_zeros(4)),
-            issuance: Issuance { sender: r#""0""#.into(), amount: "1".into() },
+            spending: Spending::Unsigned(Issuance::course()),
+            max_block_bytes: MAX_BLOCK_BYTES,
         }
     }
 
@@ -202,8 +197,14 @@ impl Rules {
             ),
         };
         let difficulty = self.difficulty.json();
-        let mut text = format!(r#"{{"difficulty": {difficulty}, "genesis": {genesis}, "puzzle": "#);
+        let mut text = format!(r#"{{"difficulty": {difficulty}, "genesis": {genesis}, "#);
+        // The members that came later are not there where they say what was always so.
+        if self.max_block_bytes != MAX_BLOCK_BYTES {
+            text.push_str(&format!(r#""max_block_bytes": {}, "#, self.max_block_bytes));
+        }
+        text.push_str(r#""puzzle": "#);
         push_string(&mut text, self.puzzle.name());
+        text.push_str(&self.spending.id_member());
         text.push('}');
         tagged_hash("blocksmith/chain", text.as_bytes())
     }

@@ -7,10 +7,9 @@ use alloc::vec::Vec;
 
 use blocksmith_consensus::block::MAX_BLOCK_BYTES;
 use blocksmith_consensus::json::Value;
-use blocksmith_consensus::transaction::party;
-use blocksmith_consensus::tree::{Inserted, Limits, NotInserted};
+use blocksmith_consensus::tree::{BestChain, Inserted, Limits, NotInserted};
 use blocksmith_consensus::{
-    Ancestry, Block, ChangeSet, Hash, Invalid, Linked, Malformed, Proof, Rules, Timestamp,
+    Ancestry, Block, ChangeSet, Hash, Invalid, Linked, Malformed, Proof, Rules, Shape, Timestamp,
     Transaction, Tree, check_alone,
 };
 
@@ -125,6 +124,9 @@ pub enum Refusal {
         /// SHA-256(prefix ‖ proof ‖ suffix).
         digest: Hash,
     },
+    /// The work commits to what the block says, so that a number alone is no proof of anything.
+    #[error("a proof belongs to a certain block here: get its work from /api/v1/work")]
+    NoDraft,
     /// The block that it would make is none.
     #[error(transparent)]
     Malformed(#[from] Malformed),
@@ -177,15 +179,6 @@ pub struct Output {
     pub answer: Answer,
     /// What should happen outside, in this order.
     pub effects: Vec<Effect>,
-}
-
-/// The best chain as its holder lets it be read and changed, within one transaction of a store.
-pub trait BestChain: Ancestry {
-    /// Makes the change visible to what is read next. Durable is what [`Effect::Commit`] asks for.
-    ///
-    /// # Errors
-    /// Those of whoever holds the chain.
-    fn apply(&mut self, change: &ChangeSet) -> Result<(), Self::Error>;
 }
 
 /// A node's mind: the tree, the queue, the orphans, the peers.
@@ -244,7 +237,7 @@ impl Machine {
         now: Timestamp,
         input: Input,
         chain: &mut C,
-    ) -> Result<Output, C::Error> {
+    ) -> Result<Output, <C as Ancestry>::Error> {
         let mut effects = Vec::new();
         let before = self.tip().block.hash();
         let mut complete = true;
@@ -326,7 +319,7 @@ impl Machine {
         block: Block,
         chain: &mut C,
         effects: &mut Vec<Effect>,
-    ) -> Result<Verdict, C::Error> {
+    ) -> Result<Verdict, <C as Ancestry>::Error> {
         let (hash, index) = (block.hash(), block.index());
         let verdict = match check_alone(self.tree.rules(), block) {
             Ok(checked) => self.insert(checked, chain, effects)?,
@@ -346,12 +339,10 @@ impl Machine {
         checked: blocksmith_consensus::Checked,
         chain: &mut C,
         effects: &mut Vec<Effect>,
-    ) -> Result<Verdict, C::Error> {
+    ) -> Result<Verdict, <C as Ancestry>::Error> {
         Ok(match self.tree.insert(checked, chain) {
             Ok(Inserted::NewTip(change)) => {
-                chain.apply(&change)?;
-                let mint = Value::of_canonical(&self.tree.rules().issuance.sender);
-                let queue = self.queue.follow(&change, &party(mint));
+                let queue = self.queue.follow(&change, &self.tree.rules().spending.mint());
                 effects.push(Effect::Commit(change));
                 if !queue.is_empty() {
                     effects.push(Effect::Queue(queue));
@@ -363,7 +354,7 @@ impl Machine {
             Ok(Inserted::NoRoom) => Verdict::NoRoom,
             Err(NotInserted::Invalid(invalid)) => Verdict::Invalid(invalid),
             Err(NotInserted::Orphan(checked)) => {
-                self.orphans.insert(checked);
+                self.orphans.insert(*checked);
                 Verdict::Orphan
             }
             Err(NotInserted::Ancestry(error)) => return Err(error),
@@ -375,7 +366,7 @@ impl Machine {
         parent: Hash,
         chain: &mut C,
         effects: &mut Vec<Effect>,
-    ) -> Result<(), C::Error> {
+    ) -> Result<(), <C as Ancestry>::Error> {
         let mut parents = Vec::from([parent]);
         while let Some(parent) = parents.pop() {
             for child in self.orphans.take_children(&parent) {
@@ -396,7 +387,7 @@ impl Machine {
         from: &Address,
         chain: &mut C,
         effects: &mut Vec<Effect>,
-    ) -> Result<Verdict, C::Error> {
+    ) -> Result<Verdict, <C as Ancestry>::Error> {
         let mut verdict = Verdict::Known;
         for block in blocks {
             let hash = block.hash();
@@ -419,7 +410,7 @@ impl Machine {
         on: Option<Hash>,
         chain: &mut C,
         effects: &mut Vec<Effect>,
-    ) -> Result<Result<Block, Refusal>, C::Error> {
+    ) -> Result<Result<Block, Refusal>, <C as Ancestry>::Error> {
         let block = match self.forge(now, proof, recipient, on) {
             Ok(block) => block,
             Err(refusal) => return Ok(Err(refusal)),
@@ -443,16 +434,16 @@ impl Machine {
         if on.is_some_and(|on| on != tip.hash()) {
             return Err(Refusal::Stale { tip_index });
         }
+        if rules.puzzle.shape() == Shape::Sealed {
+            return Err(Refusal::NoDraft);
+        }
         let job = rules.job(tip.view(), &tip.hash(), None);
         let digest = job.digest(&*proof.text());
         if !job.target.is_met_by(&digest) {
             return Err(Refusal::Proof { tip_index, digest });
         }
-        let coin = Transaction::new(
-            Value::of_canonical(&rules.issuance.sender),
-            Value::of_canonical(recipient),
-            Value::of_canonical(&rules.issuance.amount),
-        );
+        let coin = rules.spending.free_coin(Value::of_canonical(recipient));
+        let coin = coin.ok_or(Refusal::NoDraft)?;
         let empty = Block::compose(tip, proof, now, [&coin])?;
         let mut room = MAX_BLOCK_BYTES - empty.text().len();
         // One that does not fit waits for another block, and keeps nobody else waiting.

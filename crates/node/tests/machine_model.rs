@@ -9,7 +9,6 @@ mod memory;
 mod random;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -17,24 +16,17 @@ use blocksmith_consensus::block::{MAX_BLOCK_BYTES, MAX_INDEX};
 use blocksmith_consensus::json::Value;
 use blocksmith_consensus::tree::Limits;
 use blocksmith_consensus::{
-    Block, ChangeSet, Hash, Invalid, Issuance, Linked, Proof, Rules, Timestamp, Transaction,
+    Block, Hash, Invalid, Issuance, Linked, Proof, Rules, Spending, Timestamp, Transaction,
 };
 use blocksmith_node::{
-    Address, Answer, BestChain, Effect, Input, MAX_QUEUED, MAX_QUEUED_BYTES, MAX_RETURNED,
-    MAX_RETURNED_BYTES, Machine, Refusal, Start, Verdict,
+    Address, Answer, Effect, Input, MAX_QUEUED, MAX_QUEUED_BYTES, MAX_RETURNED, MAX_RETURNED_BYTES,
+    Machine, Refusal, Start, Verdict,
 };
 use memory::Chain;
 use random::{Random, setting};
 
 const STEPS: u64 = 20_000;
 const SEED: u64 = 9_974_581;
-
-impl BestChain for Chain {
-    fn apply(&mut self, change: &ChangeSet) -> Result<(), Infallible> {
-        Chain::apply(self, change);
-        Ok(())
-    }
-}
 
 /// A machine with everything that a store would keep for it.
 struct Node {
@@ -378,7 +370,10 @@ fn what_a_reorg_brings_back_comes_first_and_in_its_old_order() {
 #[test]
 fn coins_of_any_sender_do_not_come_back() {
     let rules = Rules {
-        issuance: Issuance { sender: r#""the mint""#.into(), amount: "50".into() },
+        spending: Spending::Unsigned(Issuance {
+            sender: r#""the mint""#.into(),
+            amount: "50".into(),
+        }),
         ..Rules::lecture().with_zeros(0)
     };
     let mut node = Node::new(rules);

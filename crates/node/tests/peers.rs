@@ -3,13 +3,11 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
+use blocksmith_consensus::ledger::{Account, Accounts, Changes};
+use blocksmith_consensus::tree::BestChain;
 use blocksmith_consensus::tree::Limits;
-use blocksmith_consensus::{
-    Ancestry, Block, ChangeSet, Hash, Linked, Proof, Rules, Timestamp, Transaction,
-};
-use blocksmith_node::{
-    Address, Answer, BestChain, Effect, Input, MAX_PEERS, Machine, Output, Start, Verdict,
-};
+use blocksmith_consensus::{Ancestry, Block, Hash, Linked, Proof, Rules, Timestamp, Transaction};
+use blocksmith_node::{Address, Answer, Effect, Input, MAX_PEERS, Machine, Output, Start, Verdict};
 
 const SECOND: u64 = 1_000_000;
 
@@ -29,10 +27,22 @@ impl Ancestry for Blocks {
     }
 }
 
+impl Accounts for Blocks {
+    type Error = Infallible;
+
+    fn account(&self, _: &blocksmith_consensus::address::Address) -> Result<Account, Infallible> {
+        Ok(Account::default())
+    }
+}
+
 impl BestChain for Blocks {
-    fn apply(&mut self, change: &ChangeSet) -> Result<(), Infallible> {
-        self.0.truncate(self.0.len() - change.disconnected.len());
-        self.0.extend(change.connected.iter().cloned());
+    fn connect(&mut self, linked: &Linked, _: &Changes) -> Result<(), Infallible> {
+        self.0.push(linked.clone());
+        Ok(())
+    }
+
+    fn disconnect(&mut self, _: &Linked) -> Result<(), Infallible> {
+        self.0.pop();
         Ok(())
     }
 }
