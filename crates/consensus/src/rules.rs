@@ -4,11 +4,13 @@ use alloc::borrow::Cow;
 use alloc::format;
 use alloc::string::{String, ToString};
 
+use crate::address::Hrp;
 use crate::block::{Block, BlockView, MAX_BLOCK_BYTES, Malformed, Shape, Timestamp};
 use crate::difficulty::{Difficulty, Pace};
 use crate::hash::Hash;
 use crate::job::{Job, Target};
 use crate::json::{JsonError, canonical, push_string};
+use crate::payment::Emission;
 use crate::sealed::Header;
 use crate::spending::{Issuance, Spending};
 
@@ -125,6 +127,17 @@ fn any_block(index: u64, proof: &str, previous_hash: &str, now: Timestamp) -> St
 const LECTURE_GENESIS: &str =
     r#"{"index": 1, "previous_hash": null, "proof": 99, "timestamp": 0, "transactions": []}"#;
 
+/// The genesis block of `forge`: nobody has anything, and the target asks for 24 zero bits. It has
+/// no parent and no proof.
+const FORGE_GENESIS: &str = concat!(
+    r#"{"index": 1, "#,
+    r#""merkle_root": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", "#,
+    r#""previous_hash": "0000000000000000000000000000000000000000000000000000000000000000", "#,
+    r#""proof": 0, "#,
+    r#""target": "000000ffffffffffffffffffffffffffffffffffffffffffffffffffffffffff", "#,
+    r#""timestamp": 1767225600, "transactions": []}"#
+);
+
 /// What can be asked of a preset that does not exist.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("there is no chain \"{0}\"; there are lecture, course and dvf, or name a chain file")]
@@ -163,6 +176,29 @@ impl Rules {
             genesis: Genesis::Any { index: 1, proof: "100".into(), previous_hash: r#""1""#.into() },
             puzzle: Puzzle::LastProofAndHash,
             ..Self::lecture()
+        }
+    }
+
+    /// The rules of a chain that can be trusted: work that commits to content, a block every 15
+    /// seconds, signed payments, 84 million coins. No node runs them yet, so they are no preset.
+    pub fn forge() -> Self {
+        Self {
+            name: "forge".into(),
+            genesis: Genesis::Fixed(
+                Block::read(Shape::Sealed, FORGE_GENESIS).expect("the genesis of forge is a block"),
+            ),
+            puzzle: Puzzle::Seal,
+            difficulty: Difficulty::Asert {
+                spacing_s: 15,
+                half_life_s: 450,
+                easiest: Target::from_zeros(4),
+                longest_gap_s: 900,
+            },
+            spending: Spending::Signed {
+                hrp: Hrp::new("forge").expect("lower-case letters"),
+                emission: Emission::FORGE,
+            },
+            max_block_bytes: 1_000_000,
         }
     }
 
