@@ -265,6 +265,9 @@ impl Store {
             meta.insert("shape", shape_name(self.shape))?;
             node_id
         };
+        // Whoever only reads makes no tables.
+        writer.transaction.open_table(ACCOUNTS)?;
+        writer.transaction.open_table(UNDO)?;
         let tip = writer
             .transaction
             .open_table(CHAIN)?
@@ -316,10 +319,11 @@ impl Store {
         let transaction = self.database.begin_read()?;
         let (chain, index) = (transaction.open_table(CHAIN)?, transaction.open_table(INDEX)?);
         Ok(Snapshot {
-            _transaction: Arc::new(transaction),
             chain: Arc::new(chain),
             index: Arc::new(index),
+            accounts: Arc::new(transaction.open_table(ACCOUNTS)?),
             shape: self.shape,
+            _transaction: Arc::new(transaction),
             _database: self.database.clone(),
         })
     }
@@ -359,6 +363,7 @@ pub struct Snapshot {
     _transaction: Arc<ReadTransaction>,
     chain: Arc<ReadOnlyTable<u64, &'static [u8]>>,
     index: Arc<ReadOnlyTable<[u8; 32], u64>>,
+    accounts: Arc<ReadOnlyTable<[u8; 32], [u8; ACCOUNT_BYTES]>>,
     shape: Shape,
     _database: Arc<Database>,
 }
@@ -388,6 +393,30 @@ impl Snapshot {
             String::from_utf8(text.to_vec())
                 .map_err(|_| StoreError::Damaged("a block is not text".into()))
         }))
+    }
+
+    /// All accounts that somebody was ever paid into or that made a payment, by key.
+    ///
+    /// # Errors
+    /// That the store can't be read.
+    pub fn accounts(
+        &self,
+    ) -> Result<impl Iterator<Item = Result<(PublicKey, Account), StoreError>> + use<>, StoreError>
+    {
+        Ok(self.accounts.range::<[u8; 32]>(..)?.map(|entry| {
+            let (key, value) = entry?;
+            let address = PublicKey::from_key(key.value())
+                .map_err(|error| StoreError::Damaged(format!("an account: {error}")))?;
+            Ok((address, account(value.value())))
+        }))
+    }
+}
+
+impl Accounts for Snapshot {
+    type Error = StoreError;
+
+    fn account(&self, address: &PublicKey) -> Result<Account, StoreError> {
+        Ok(self.accounts.get(*address.key())?.map_or_else(Account::default, |v| account(v.value())))
     }
 }
 
