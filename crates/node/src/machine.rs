@@ -1,5 +1,6 @@
 //! The machine: one input at a time, what follows from it as values.
 
+use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -9,8 +10,8 @@ use blocksmith_consensus::block::MAX_BLOCK_BYTES;
 use blocksmith_consensus::json::Value;
 use blocksmith_consensus::tree::{BestChain, Inserted, Limits, NotInserted};
 use blocksmith_consensus::{
-    Ancestry, Block, ChangeSet, Hash, Invalid, Linked, Malformed, Proof, Rules, Shape, Timestamp,
-    Transaction, Tree, check_alone,
+    Ancestry, Block, ChangeSet, Checked, Hash, Invalid, Linked, Malformed, Proof, Rules, Shape,
+    Timestamp, Transaction, Tree, check_alone,
 };
 
 use crate::orphans::Orphans;
@@ -40,17 +41,17 @@ pub struct Start {
 /// Something that a node hears.
 #[derive(Debug, Clone)]
 pub enum Input {
-    /// A block, from a peer if it says which.
+    /// A block that is sound by itself, from a peer if it says which.
     Block {
         /// The block.
-        block: Block,
+        block: Box<Checked>,
         /// Who sent it.
         from: Option<Address>,
     },
-    /// Blocks that were asked for, the lowest first.
+    /// Blocks that were asked for and are sound by themselves, the lowest first.
     Branch {
         /// The blocks.
-        blocks: Vec<Block>,
+        blocks: Vec<Checked>,
         /// Who was asked.
         from: Address,
         /// Whether more follow at once; nobody is told of a tip before the last.
@@ -243,8 +244,8 @@ impl Machine {
         let mut complete = true;
         let answer = match input {
             Input::Block { block, from } => {
-                let hash = block.hash();
-                let verdict = self.block(block, chain, &mut effects)?;
+                let hash = block.block().hash();
+                let verdict = self.block(*block, chain, &mut effects)?;
                 // A name on a block that is none proves nothing of that peer.
                 if let (Some(peer), Verdict::NewTip | Verdict::SideBranch | Verdict::Known) =
                     (&from, &verdict)
@@ -316,15 +317,12 @@ impl Machine {
     /// One block, and the orphans that waited for it.
     fn block<C: BestChain>(
         &mut self,
-        block: Block,
+        checked: Checked,
         chain: &mut C,
         effects: &mut Vec<Effect>,
     ) -> Result<Verdict, <C as Ancestry>::Error> {
-        let (hash, index) = (block.hash(), block.index());
-        let verdict = match check_alone(self.tree.rules(), block) {
-            Ok(checked) => self.insert(checked, chain, effects)?,
-            Err(invalid) => Verdict::Invalid(invalid),
-        };
+        let (hash, index) = (checked.block().hash(), checked.block().index());
+        let verdict = self.insert(checked, chain, effects)?;
         match verdict {
             Verdict::NewTip | Verdict::SideBranch => self.adopt(hash, chain, effects)?,
             // Somebody may be ahead of us: ask, once whoever sent it has its answer.
@@ -336,7 +334,7 @@ impl Machine {
 
     fn insert<C: BestChain>(
         &mut self,
-        checked: blocksmith_consensus::Checked,
+        checked: Checked,
         chain: &mut C,
         effects: &mut Vec<Effect>,
     ) -> Result<Verdict, <C as Ancestry>::Error> {
@@ -383,14 +381,14 @@ impl Machine {
     /// Blocks of one peer; what comes after one that found no place is not looked at.
     fn branch<C: BestChain>(
         &mut self,
-        blocks: Vec<Block>,
+        blocks: Vec<Checked>,
         from: &Address,
         chain: &mut C,
         effects: &mut Vec<Effect>,
     ) -> Result<Verdict, <C as Ancestry>::Error> {
         let mut verdict = Verdict::Known;
         for block in blocks {
-            let hash = block.hash();
+            let hash = block.block().hash();
             verdict = self.block(block, chain, effects)?;
             match verdict {
                 Verdict::NewTip | Verdict::SideBranch | Verdict::Known => {
@@ -415,7 +413,11 @@ impl Machine {
             Ok(block) => block,
             Err(refusal) => return Ok(Err(refusal)),
         };
-        Ok(match self.block(block.clone(), chain, effects)? {
+        let checked = match check_alone(self.tree.rules(), block.clone()) {
+            Ok(checked) => checked,
+            Err(invalid) => return Ok(Err(Refusal::Invalid(invalid))),
+        };
+        Ok(match self.block(checked, chain, effects)? {
             Verdict::Invalid(invalid) => Err(Refusal::Invalid(invalid)),
             _ => Ok(block),
         })
