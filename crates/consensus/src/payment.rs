@@ -25,7 +25,8 @@ use crate::hash::Hash;
 use crate::json::{self, JsonError, Kind, Reader, Value, push_string};
 use crate::rules::tagged_hash;
 
-/// The largest integer of a transaction, 2^53 - 1: JavaScript tells all integers up to it apart.
+/// The largest integer of a sealed block and its transactions, 2^53 - 1: JavaScript tells all
+/// integers up to it apart.
 pub const MAX_INTEGER: u64 = (1 << 53) - 1;
 
 /// Units of which amounts are counted, in one coin.

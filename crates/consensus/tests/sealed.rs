@@ -10,8 +10,8 @@ use std::sync::Arc;
 use blocksmith_consensus::check::merkle_root;
 use blocksmith_consensus::json::{Value, canonical};
 use blocksmith_consensus::ledger::{Account, BadBody, Unpayable};
-use blocksmith_consensus::payment::{Coin, Domain};
-use blocksmith_consensus::sealed::{Draft, MAX_INTEGER};
+use blocksmith_consensus::payment::{Coin, Domain, MAX_INTEGER};
+use blocksmith_consensus::sealed::Draft;
 use blocksmith_consensus::tree::{Inserted, Limits, NotInserted};
 use blocksmith_consensus::{
     Block, Difficulty, Genesis, Hash, Invalid, Linked, Malformed, Rules, Shape, Target, Tree,
