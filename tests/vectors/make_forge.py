@@ -112,6 +112,10 @@ def check_bip340():
 ALPHABET = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
 
 
+# What 24 zero bits cost: sixteen million tries on average.
+BLOCK_PROOF = 4699544
+
+
 def polymod(values):
     checksum = 1
     for value in values:
@@ -156,6 +160,69 @@ def coin(name, chain_id, value):
     return {"name": name, "id": transaction_id(chain_id, value).hex(), "text": canonical(value)}
 
 
+def merkle_root(texts):
+    """RFC 9162, 2.1.1."""
+    if not texts:
+        return sha256(b"").digest()
+    if len(texts) == 1:
+        return sha256(b"\x00" + texts[0].encode()).digest()
+    half = 1 << (len(texts) - 1).bit_length() - 1
+    return sha256(b"\x01" + merkle_root(texts[:half]) + merkle_root(texts[half:])).digest()
+
+
+def seal(block):
+    return sha256(canonical({k: block[k] for k in block if k not in ("proof", "transactions")}).encode()).hexdigest()
+
+
+def block_id(block):
+    return sha256(f"{seal(block)}{block['proof']}".encode()).hexdigest()
+
+
+def chain(hrp, miner):
+    """The chain `forge`, and a block on its genesis block."""
+    genesis = {
+        "index": 1,
+        "merkle_root": merkle_root([]).hex(),
+        "previous_hash": "0" * 64,
+        "proof": 0,
+        "target": "000000" + "f" * 58,
+        "timestamp": 1767225600,
+        "transactions": [],
+    }
+    rules = {
+        "difficulty": {
+            "asert": {"easiest": "0000" + "f" * 60, "half_life_s": 450, "longest_gap_s": 900, "spacing_s": 15}
+        },
+        "genesis": genesis,
+        "max_block_bytes": 1_000_000,
+        "puzzle": "seal",
+        "spending": {
+            "signed": {"addresses": hrp, "first_subsidy": 2_000_000_000, "halving_blocks": 2_100_000}
+        },
+    }
+    coin = {"amount": 2_000_000_000, "nonce": 2, "recipient": miner, "sender": "0"}
+    block = {
+        "index": 2,
+        "merkle_root": merkle_root([canonical(coin)]).hex(),
+        "previous_hash": block_id(genesis),
+        # The lowest.
+        "proof": BLOCK_PROOF,
+        "target": genesis["target"],
+        "timestamp": 1767225615,
+        "transactions": [coin],
+    }
+    assert block_id(block) <= block["target"], f"another proof is needed for {seal(block)}"
+    return {
+        "chain_id": tagged_hash("blocksmith/chain", canonical(rules).encode()).hex(),
+        "genesis": canonical(genesis),
+        "genesis_id": block_id(genesis),
+        "block": canonical(block),
+        "merkle_root": block["merkle_root"],
+        "seal": seal(block),
+        "id": block_id(block),
+    }
+
+
 def main():
     check_bip340()
     hrp = "forge"
@@ -195,6 +262,7 @@ def main():
             coin("of block 2, with a fee", chain_id, mined),
             coin("of nothing", chain_id, {**mined, "amount": 0, "nonce": 2**53 - 1}),
         ],
+        "chain": chain(hrp, address(hrp, bob_key)),
     }
     print("{")
     fields = []

@@ -11,7 +11,7 @@ use std::time::Instant;
 use blocksmith::verify::verify;
 use blocksmith_consensus::document::Verifier;
 use blocksmith_consensus::json::Value;
-use blocksmith_consensus::{Block, Hash, Proof, Rules, Timestamp, Transaction};
+use blocksmith_consensus::{Block, Hash, Proof, Rules, Timestamp};
 
 /// Where the search for each proof starts, so that proofs have as many digits as the lecture's.
 const FIRST_PROOF: u64 = 240_000;
@@ -44,11 +44,7 @@ fn make(rules: &Rules, blocks: u64) -> String {
         let mut recipient = Hash::of(number.to_string()).to_string();
         recipient.truncate(32);
         let recipient = format!(r#""{recipient}""#);
-        let coin = Transaction::new(
-            Value::of_canonical(&rules.issuance.sender),
-            Value::of_canonical(&recipient),
-            Value::of_canonical(&rules.issuance.amount),
-        );
+        let coin = rules.spending.free_coin(Value::of_canonical(&recipient)).expect("free coins");
         let timestamp = Timestamp { micros: FIRST_MICROS + number * SPACING_MICROS };
         tip = Block::compose(&tip, &Proof::from(proof), timestamp, [&coin]).expect("a block");
         write!(text, ", {}", tip.text()).expect("a string grows");

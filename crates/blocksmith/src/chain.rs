@@ -3,11 +3,12 @@
 use std::io::Read;
 use std::path::Path;
 
+use blocksmith_consensus::block::MAX_BLOCK_BYTES;
 use blocksmith_consensus::job::MAX_ZEROS;
 use blocksmith_consensus::json::{self, Value};
 use blocksmith_consensus::rules::UnknownPreset;
 use blocksmith_consensus::{
-    Block, Difficulty, Genesis, Issuance, Puzzle, Rules, Target, Transaction,
+    Block, Difficulty, Genesis, Issuance, Puzzle, Rules, Spending, Target, Transaction,
 };
 use serde::Deserialize;
 
@@ -186,7 +187,8 @@ impl Chain {
                 genesis,
                 puzzle,
                 difficulty: Difficulty::Fixed(target),
-                issuance,
+                spending: Spending::Unsigned(issuance),
+                max_block_bytes: MAX_BLOCK_BYTES,
             },
             dialect: file.dialect,
         })

@@ -5,8 +5,8 @@ use std::path::Path;
 use blocksmith::chain::{Chain, ChainError, Dialect, describe};
 use blocksmith_consensus::json::{Value, canonical};
 use blocksmith_consensus::{
-    Block, Difficulty, Genesis, Invalid, Linked, Puzzle, Rules, Target, Timestamp, check_alone,
-    check_on,
+    Block, Difficulty, Genesis, Invalid, Issuance, Linked, Puzzle, Rules, Spending, Target,
+    Timestamp, check_alone, check_on,
 };
 
 const LECTURE: &str = include_str!("../../../tests/vectors/lecture.json");
@@ -66,8 +66,8 @@ fn the_first_lectures_blocks_are_valid_by_its_chain_file() {
     let coin = blocks[1].view().transactions().last().expect("a coin");
     let (sender, amount) =
         (coin.get("sender").expect("it has"), coin.get("amount").expect("it has"));
-    assert_eq!(sender.text(), chain.rules.issuance.sender);
-    assert_eq!(amount.text(), chain.rules.issuance.amount);
+    let issuance = Issuance { sender: sender.text().into(), amount: amount.text().into() };
+    assert_eq!(chain.rules.spending, Spending::Unsigned(issuance));
 
     // Everybody's own genesis is one.
     let own = chain.rules.genesis.block(Timestamp { micros: 1_600_000_000_123_456 });

@@ -1,11 +1,17 @@
 //! What is valid, as a column of checks: a block by itself, and a block on its parent.
 
+use alloc::boxed::Box;
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 
 use crate::block::{Block, BlockView, quote};
 use crate::difficulty::Pace;
 use crate::hash::Hash;
 use crate::job::Target;
+use crate::json::Value;
+use crate::ledger::{Accounts, BadBody, Body, Changes, Contents, NotApplied};
+use crate::merkle;
+use crate::payment::{BadSignature, Payment, Verified};
 use crate::rules::{Genesis, Rules};
 use crate::tree::Linked;
 
@@ -70,6 +76,45 @@ pub enum Invalid {
         /// What the block says.
         found: Target,
     },
+    /// The text is longer than the rules allow.
+    #[error("size: block {index} has {found} bytes; at most {limit} are allowed")]
+    Size {
+        /// The index of the block.
+        index: u64,
+        /// What the rules allow.
+        limit: usize,
+        /// Bytes of the canonical text.
+        found: usize,
+    },
+    /// The transactions are not those that the work commits to. It tells nothing of the block with
+    /// this id, which may be a good one: anybody can send its header with another body.
+    #[error("merkle_root: block {index} states {stated}, its transactions give {found}")]
+    MerkleRoot {
+        /// The index of the block.
+        index: u64,
+        /// What the header says.
+        stated: Hash,
+        /// What follows from the transactions.
+        found: Hash,
+    },
+    /// The transactions break a rule.
+    #[error("transactions: block {index}: {why}")]
+    Body {
+        /// The index of the block.
+        index: u64,
+        /// The rule.
+        why: Box<BadBody>,
+    },
+    /// A payment was not signed by its sender.
+    #[error("signature: block {index}, transaction {position}: {why}")]
+    Signature {
+        /// The index of the block.
+        index: u64,
+        /// The payment's place in the list, counted from 0.
+        position: usize,
+        /// Which payment it is.
+        why: BadSignature,
+    },
     /// The digest of the proof is above the target.
     #[error("proof: block {index} has the digest {digest}, above the target {target}")]
     Proof {
@@ -91,6 +136,10 @@ impl Invalid {
             Self::PreviousHash { .. } | Self::NoHash { .. } => "previous_hash",
             Self::Timestamp { .. } => "timestamp",
             Self::Target { .. } => "target",
+            Self::Size { .. } => "size",
+            Self::MerkleRoot { .. } => "merkle_root",
+            Self::Body { .. } => "transactions",
+            Self::Signature { .. } => "signature",
             Self::Proof { .. } => "proof",
         }
     }
@@ -98,29 +147,81 @@ impl Invalid {
 
 /// A block that is sound by itself: nothing is known of its parent.
 #[derive(Debug, Clone)]
-pub struct Checked(Block);
+pub struct Checked {
+    block: Block,
+    /// What rules know of its transactions; nothing of a genesis block's.
+    contents: Option<Contents>,
+}
 
 /// A block that is valid on its parent, or a genesis block of the rules.
 #[derive(Debug, Clone)]
-pub struct Valid(Block);
+pub struct Valid(Checked);
 
 impl Checked {
     /// The block.
     pub fn block(&self) -> &Block {
-        &self.0
+        &self.block
     }
 
     /// The block, with what is known of it forgotten.
     pub fn into_block(self) -> Block {
-        self.0
+        self.block
     }
 }
 
 impl Valid {
+    /// The block.
+    pub fn block(&self) -> &Block {
+        &self.0.block
+    }
+
     /// The block, with what is known of it forgotten.
     pub fn into_block(self) -> Block {
-        self.0
+        self.0.block
     }
+
+    /// What the block does to the accounts that its parent left; nothing if it is a genesis block.
+    ///
+    /// # Errors
+    /// The rule that it breaks, or that an account can't be read.
+    pub fn spend<A: Accounts>(
+        &self,
+        rules: &Rules,
+        parent: &A,
+    ) -> Result<Changes, Unspent<A::Error>> {
+        let Checked { block, contents } = &self.0;
+        let Some(contents) = contents else { return Ok(Changes::default()) };
+        rules.spend(parent, block, contents).map_err(|error| match error {
+            NotApplied::Invalid(why) => {
+                Unspent::Invalid(Invalid::Body { index: block.index(), why: why.into() })
+            }
+            NotApplied::Accounts(error) => Unspent::Accounts(error),
+        })
+    }
+
+    /// A block that was checked once, in this run or another, and comes from where valid blocks are
+    /// kept.
+    ///
+    /// # Errors
+    /// What its transactions are not: then it was never checked.
+    pub(crate) fn again(rules: &Rules, block: Block) -> Result<Self, Invalid> {
+        let index = block.index();
+        let body = match index == rules.genesis.index() {
+            true => None,
+            false => rules.body(&block).map_err(|why| Invalid::Body { index, why: why.into() })?,
+        };
+        let contents = body.map(Contents::signed_before);
+        Ok(Self(Checked { block, contents }))
+    }
+}
+
+/// Why it can't be said what a block does to accounts.
+#[derive(Debug)]
+pub enum Unspent<E> {
+    /// The block breaks a rule.
+    Invalid(Invalid),
+    /// An account can't be read: our fault.
+    Accounts(E),
 }
 
 /// Checks what can be told of a block without its parent.
@@ -128,13 +229,68 @@ impl Valid {
 /// # Errors
 /// The rule that it breaks.
 pub fn check_alone(rules: &Rules, block: Block) -> Result<Checked, Invalid> {
-    if block.index() == rules.genesis.index() {
+    check_alone_with(rules, block, |payments| {
+        let verify =
+            |(position, payment): (usize, Payment)| payment.verify().map_err(|why| (position, why));
+        payments.into_iter().enumerate().map(verify).collect()
+    })
+}
+
+/// As [`check_alone`], with signatures checked by `verify`: on all cores, or not again where that
+/// was done before. It returns the payments in the same order, or the first that is not signed by
+/// its sender.
+///
+/// # Errors
+/// The rule that it breaks.
+pub fn check_alone_with(
+    rules: &Rules,
+    block: Block,
+    verify: impl FnOnce(Vec<Payment>) -> Result<Vec<Verified>, (usize, BadSignature)>,
+) -> Result<Checked, Invalid> {
+    let index = block.index();
+    if index == rules.genesis.index() {
         genesis(rules, block.view(), &block.hash())?;
-    } else if block.parent().is_none() {
-        let found = quote(block.view().previous_hash.text());
-        return Err(Invalid::NoHash { index: block.index(), found });
+        return Ok(Checked { block, contents: None });
     }
-    Ok(Checked(block))
+    if block.parent().is_none() {
+        return Err(Invalid::NoHash { index, found: quote(block.view().previous_hash.text()) });
+    }
+    // Its canonical text is not too long.
+    let (limit, found) = (rules.max_block_bytes, block.text().len());
+    if found > limit {
+        return Err(Invalid::Size { index, limit, found });
+    }
+    if let Some(header) = block.header() {
+        // Its id is at most the target that it states: what follows costs work to ask for.
+        let (digest, target) = (block.hash(), header.target);
+        if !target.is_met_by(&digest) {
+            return Err(Invalid::Proof { index, digest, target });
+        }
+        // Its transactions are those that the work commits to.
+        let (stated, found) = (header.merkle_root, merkle_root(block.view()));
+        if found != stated {
+            return Err(Invalid::MerkleRoot { index, stated, found });
+        }
+    }
+    // Its transactions are what the rules take for some, and signed.
+    let body = rules.body(&block).map_err(|why| Invalid::Body { index, why: why.into() })?;
+    let contents = match body {
+        Some(Body { payments, coin }) => {
+            let payments = verify(payments).map_err(|(position, why)| Invalid::Signature {
+                index,
+                position,
+                why,
+            })?;
+            Some(Contents { payments, coin })
+        }
+        None => None,
+    };
+    Ok(Checked { block, contents })
+}
+
+/// The root of the tree over a block's transactions, each as its canonical text.
+pub fn merkle_root(block: BlockView<'_>) -> Hash {
+    merkle::root(block.transactions().map(Value::text))
 }
 
 /// Checks a block on its parent. The genesis block has none.
@@ -146,14 +302,14 @@ pub fn check_on(
     checked: Checked,
     parent: Option<&Linked>,
 ) -> Result<Valid, Invalid> {
-    let Checked(block) = checked;
+    let block = &checked.block;
     match parent {
         Some(Linked { block: parent, pace, .. }) => {
             link(rules, parent.view(), &parent.hash(), pace, block.view())?;
         }
         None => genesis(rules, block.view(), &block.hash())?,
     }
-    Ok(Valid(block))
+    Ok(Valid(checked))
 }
 
 /// Checks that a chain may start with `block`.

@@ -172,6 +172,10 @@ impl Fault {
                 | Invalid::NoHash { index, .. }
                 | Invalid::Timestamp { index, .. }
                 | Invalid::Target { index, .. }
+                | Invalid::Size { index, .. }
+                | Invalid::MerkleRoot { index, .. }
+                | Invalid::Body { index, .. }
+                | Invalid::Signature { index, .. }
                 | Invalid::Proof { index, .. },
             ) => Some(*index),
             Self::Invalid(Invalid::Genesis { .. }) | Self::Empty => Some(rules.genesis.index()),

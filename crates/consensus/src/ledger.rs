@@ -67,6 +67,23 @@ pub struct Body {
     pub coin: Coin,
 }
 
+/// A [`Body`] whose payments were all signed by their senders.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contents {
+    /// All but the last.
+    pub payments: Vec<Verified>,
+    /// The last.
+    pub coin: Coin,
+}
+
+impl Contents {
+    /// The contents of a block whose signatures were checked before.
+    pub(crate) fn signed_before(body: Body) -> Self {
+        let payments = body.payments.into_iter().map(Verified::before).collect();
+        Self { payments, coin: body.coin }
+    }
+}
+
 /// Why a payment cannot be made from an account.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unpayable {

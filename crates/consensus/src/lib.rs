@@ -20,6 +20,7 @@ pub mod merkle;
 pub mod payment;
 pub mod rules;
 pub mod sealed;
+pub mod spending;
 pub mod transaction;
 pub mod tree;
 
@@ -28,7 +29,8 @@ pub use check::{Checked, Invalid, Valid, check_alone, check_on};
 pub use difficulty::{Difficulty, Pace};
 pub use hash::Hash;
 pub use job::{Job, Target};
-pub use rules::{Genesis, Issuance, Puzzle, Rules};
+pub use rules::{Genesis, Puzzle, Rules};
+pub use spending::{Issuance, Spending};
 pub use transaction::Transaction;
 pub use tree::{Ancestry, ChangeSet, Linked, Tree};
 

@@ -4,12 +4,15 @@ use alloc::borrow::Cow;
 use alloc::format;
 use alloc::string::{String, ToString};
 
-use crate::block::{Block, BlockView, Malformed, Shape, Timestamp};
+use crate::address::Hrp;
+use crate::block::{Block, BlockView, MAX_BLOCK_BYTES, Malformed, Shape, Timestamp};
 use crate::difficulty::{Difficulty, Pace};
 use crate::hash::Hash;
 use crate::job::{Job, Target};
 use crate::json::{JsonError, canonical, push_string};
+use crate::payment::Emission;
 use crate::sealed::Header;
+use crate::spending::{Issuance, Spending};
 
 /// Everything that decides what is valid, and what the coin of a new block says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,8 +25,10 @@ pub struct Rules {
     pub puzzle: Puzzle,
     /// How small the digest must be.
     pub difficulty: Difficulty,
-    /// What a node writes into the coin of a new block; not checked, and not part of the id.
-    pub issuance: Issuance,
+    /// What transactions are, and what they do.
+    pub spending: Spending,
+    /// The longest canonical text of a block, in bytes.
+    pub max_block_bytes: usize,
 }
 
 /// Where a chain starts.
@@ -79,15 +84,6 @@ impl Puzzle {
     }
 }
 
-/// What a new block pays to its miner. The texts are canonical JSON.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Issuance {
-    /// The sender of the coin: `"0"`, or the number 0 in Lecture I.
-    pub sender: String,
-    /// The amount of the coin.
-    pub amount: String,
-}
-
 impl Genesis {
     /// Any block with this index, and with this proof and previous hash, which are JSON texts.
     ///
@@ -131,6 +127,17 @@ fn any_block(index: u64, proof: &str, previous_hash: &str, now: Timestamp) -> St
 const LECTURE_GENESIS: &str =
     r#"{"index": 1, "previous_hash": null, "proof": 99, "timestamp": 0, "transactions": []}"#;
 
+/// The genesis block of `forge`: nobody has anything, and the target asks for 24 zero bits. It has
+/// no parent and no proof.
+const FORGE_GENESIS: &str = concat!(
+    r#"{"index": 1, "#,
+    r#""merkle_root": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", "#,
+    r#""previous_hash": "0000000000000000000000000000000000000000000000000000000000000000", "#,
+    r#""proof": 0, "#,
+    r#""target": "000000ffffffffffffffffffffffffffffffffffffffffffffffffffffffffff", "#,
+    r#""timestamp": 1767225600, "transactions": []}"#
+);
+
 /// What can be asked of a preset that does not exist.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("there is no chain \"{0}\"; there are lecture, course and dvf, or name a chain file")]
@@ -147,7 +154,8 @@ impl Rules {
             genesis: Genesis::Fixed(lecture_genesis()),
             puzzle: Puzzle::LastProof,
             difficulty: Difficulty::Fixed(Target::from_zeros(4)),
-            issuance: Issuance { sender: r#""0""#.into(), amount: "1".into() },
+            spending: Spending::Unsigned(Issuance::course()),
+            max_block_bytes: MAX_BLOCK_BYTES,
         }
     }
 
@@ -168,6 +176,29 @@ impl Rules {
             genesis: Genesis::Any { index: 1, proof: "100".into(), previous_hash: r#""1""#.into() },
             puzzle: Puzzle::LastProofAndHash,
             ..Self::lecture()
+        }
+    }
+
+    /// The rules of a chain that can be trusted: work that commits to content, a block every 15
+    /// seconds, signed payments, 84 million coins. No node runs them yet, so they are no preset.
+    pub fn forge() -> Self {
+        Self {
+            name: "forge".into(),
+            genesis: Genesis::Fixed(
+                Block::read(Shape::Sealed, FORGE_GENESIS).expect("the genesis of forge is a block"),
+            ),
+            puzzle: Puzzle::Seal,
+            difficulty: Difficulty::Asert {
+                spacing_s: 15,
+                half_life_s: 450,
+                easiest: Target::from_zeros(4),
+                longest_gap_s: 900,
+            },
+            spending: Spending::Signed {
+                hrp: Hrp::new("forge").expect("lower-case letters"),
+                emission: Emission::FORGE,
+            },
+            max_block_bytes: 1_000_000,
         }
     }
 
@@ -202,8 +233,14 @@ impl Rules {
             ),
         };
         let difficulty = self.difficulty.json();
-        let mut text = format!(r#"{{"difficulty": {difficulty}, "genesis": {genesis}, "puzzle": "#);
+        let mut text = format!(r#"{{"difficulty": {difficulty}, "genesis": {genesis}, "#);
+        // The members that came later are not there where they say what was always so.
+        if self.max_block_bytes != MAX_BLOCK_BYTES {
+            text.push_str(&format!(r#""max_block_bytes": {}, "#, self.max_block_bytes));
+        }
+        text.push_str(r#""puzzle": "#);
         push_string(&mut text, self.puzzle.name());
+        text.push_str(&self.spending.id_member());
         text.push('}');
         tagged_hash("blocksmith/chain", text.as_bytes())
     }

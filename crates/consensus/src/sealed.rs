@@ -21,9 +21,7 @@ use crate::block::{Block, BlockView, MAX_BLOCK_BYTES, Malformed, Shape, quote};
 use crate::hash::Hash;
 use crate::job::Target;
 use crate::json::{Kind, Members, Value};
-
-/// The largest integer in a sealed block: JavaScript's numbers hold those below 2^53 exactly.
-pub const MAX_INTEGER: u64 = (1 << 53) - 1;
+use crate::payment::MAX_INTEGER;
 
 /// What a sealed block says of itself besides index, previous hash and proof.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

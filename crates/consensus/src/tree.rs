@@ -5,6 +5,7 @@
 //! first. Memory holds the tip and the side branches, within [`Limits`]; everything below the tip
 //! is asked of an [`Ancestry`].
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -12,9 +13,10 @@ use alloc::vec::Vec;
 use ethnum::U256;
 
 use crate::block::Block;
-use crate::check::{Checked, Invalid, check_on};
+use crate::check::{Checked, Invalid, Unspent, Valid, check_on};
 use crate::difficulty::Pace;
 use crate::hash::Hash;
+use crate::ledger::{Accounts, Changes};
 use crate::rules::Rules;
 
 /// A block in its place: with the work of the whole chain that ends in it.
@@ -59,6 +61,27 @@ pub trait Ancestry {
     fn at(&self, index: u64) -> Result<Option<Linked>, Self::Error>;
 }
 
+/// The best chain as its holder lets it be read and changed, within one transaction of a store:
+/// the blocks, and what their transactions have done to accounts.
+pub trait BestChain: Ancestry + Accounts<Error = <Self as Ancestry>::Error> {
+    /// Puts a block on the tip, with what it does to the accounts, which were looked at just before.
+    /// What [`BestChain::disconnect`] needs is kept beside it.
+    ///
+    /// # Errors
+    /// Those of whoever holds the chain.
+    fn connect(
+        &mut self,
+        linked: &Linked,
+        changes: &Changes,
+    ) -> Result<(), <Self as Ancestry>::Error>;
+
+    /// Takes the tip off, and undoes what it did. The genesis block can be one.
+    ///
+    /// # Errors
+    /// Those of whoever holds the chain.
+    fn disconnect(&mut self, tip: &Linked) -> Result<(), <Self as Ancestry>::Error>;
+}
+
 /// A change of the best chain: what leaves it, the tip first, then what joins it, the lowest first.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ChangeSet {
@@ -67,6 +90,9 @@ pub struct ChangeSet {
     /// The blocks that are on it now, the lowest first.
     pub connected: Vec<Linked>,
 }
+
+/// What can go wrong when a best chain is read or changed.
+type ErrorOf<C> = <C as Ancestry>::Error;
 
 /// What became of a block that breaks no rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,7 +113,7 @@ pub enum NotInserted<E> {
     /// It breaks a rule.
     Invalid(Invalid),
     /// Its parent is not known: perhaps it comes later.
-    Orphan(Checked),
+    Orphan(Box<Checked>),
     /// The best chain could not be read.
     Ancestry(E),
 }
@@ -183,15 +209,20 @@ impl Tree {
     }
 
     /// Puts a block into its place. `chain` holds the best chain up to and including
-    /// [`Tree::tip`]; whoever calls applies the change set to it before the next call.
+    /// [`Tree::tip`], and is changed with it.
+    ///
+    /// What transactions do is looked at when their block joins the best chain, since only then the
+    /// accounts are those of its parent. If it is not allowed there, everything is as it was before,
+    /// but for that block and those on top of it, which are forgotten.
     ///
     /// # Errors
-    /// The rule that the block breaks, an unknown parent, or an ancestry that can't be read.
-    pub fn insert<A: Ancestry>(
+    /// The rule that the block breaks, or one of the branch that it is the end of; an unknown
+    /// parent; or a chain that can't be read or written. Then tree and chain may disagree.
+    pub fn insert<C: BestChain>(
         &mut self,
         checked: Checked,
-        chain: &A,
-    ) -> Result<Inserted, NotInserted<A::Error>> {
+        chain: &mut C,
+    ) -> Result<Inserted, NotInserted<ErrorOf<C>>> {
         let hash = checked.block().hash();
         if checked.block().parent() != Some(self.tip.block.hash())
             && self.contains(&hash, chain).map_err(NotInserted::Ancestry)?
@@ -205,21 +236,20 @@ impl Tree {
             Some(parent) => self.linked(&parent, chain).map_err(NotInserted::Ancestry)?,
             None => None,
         };
-        let Some(parent) = parent else { return Err(NotInserted::Orphan(checked)) };
-        let block = check_on(&self.rules, checked, Some(&parent))
-            .map_err(NotInserted::Invalid)?
-            .into_block();
-        self.place(parent.followed_by(&self.rules, block), Some(parent.block.hash()), chain)
+        let Some(parent) = parent else { return Err(NotInserted::Orphan(checked.into())) };
+        let valid = check_on(&self.rules, checked, Some(&parent)).map_err(NotInserted::Invalid)?;
+        let linked = parent.followed_by(&self.rules, valid.block().clone());
+        self.place(linked, &valid, Some(parent.block.hash()), chain)
     }
 
-    fn insert_genesis<A: Ancestry>(
+    fn insert_genesis<C: BestChain>(
         &mut self,
         checked: Checked,
-        chain: &A,
-    ) -> Result<Inserted, NotInserted<A::Error>> {
-        let block =
-            check_on(&self.rules, checked, None).map_err(NotInserted::Invalid)?.into_block();
-        self.place(Linked::genesis(&self.rules, block), None, chain)
+        chain: &mut C,
+    ) -> Result<Inserted, NotInserted<ErrorOf<C>>> {
+        let valid = check_on(&self.rules, checked, None).map_err(NotInserted::Invalid)?;
+        let linked = Linked::genesis(&self.rules, valid.block().clone());
+        self.place(linked, &valid, None, chain)
     }
 
     fn linked<A: Ancestry>(&self, hash: &Hash, chain: &A) -> Result<Option<Linked>, A::Error> {
@@ -235,13 +265,15 @@ impl Tree {
         }
     }
 
-    fn place<A: Ancestry>(
+    fn place<C: BestChain>(
         &mut self,
         new: Linked,
+        valid: &Valid,
         parent: Option<Hash>,
-        chain: &A,
-    ) -> Result<Inserted, NotInserted<A::Error>> {
+        chain: &mut C,
+    ) -> Result<Inserted, NotInserted<ErrorOf<C>>> {
         if parent == Some(self.tip.block.hash()) {
+            self.connect(&new, valid, chain)?;
             self.tip = new.clone();
             return Ok(Inserted::NewTip(ChangeSet {
                 disconnected: Vec::new(),
@@ -249,7 +281,7 @@ impl Tree {
             }));
         }
         if new.work > self.tip.work {
-            return self.reorganize(new, parent, chain).map_err(NotInserted::Ancestry);
+            return self.reorganize(new, valid, parent, chain);
         }
         if self.limits.blocks == 0 || memory(&new.block) > self.limits.bytes {
             return Ok(Inserted::NoRoom);
@@ -260,13 +292,39 @@ impl Tree {
         Ok(if self.side.contains_key(&hash) { Inserted::SideBranch } else { Inserted::NoRoom })
     }
 
-    /// Makes `new` the tip: reads everything first, so that an error changes nothing.
-    fn reorganize<A: Ancestry>(
+    /// Lets a block do to the accounts what it does, and puts it on the chain.
+    fn connect<C: BestChain>(
+        &self,
+        linked: &Linked,
+        valid: &Valid,
+        chain: &mut C,
+    ) -> Result<(), NotInserted<ErrorOf<C>>> {
+        let changes = valid.spend(&self.rules, chain).map_err(|unspent| match unspent {
+            Unspent::Invalid(invalid) => NotInserted::Invalid(invalid),
+            Unspent::Accounts(error) => NotInserted::Ancestry(error),
+        })?;
+        chain.connect(linked, &changes).map_err(NotInserted::Ancestry)
+    }
+
+    /// Connects a block that was checked when it came.
+    fn connect_again<C: BestChain>(
+        &self,
+        linked: &Linked,
+        chain: &mut C,
+    ) -> Result<(), NotInserted<ErrorOf<C>>> {
+        let valid =
+            Valid::again(&self.rules, linked.block.clone()).map_err(NotInserted::Invalid)?;
+        self.connect(linked, &valid, chain)
+    }
+
+    /// Makes `new` the tip.
+    fn reorganize<C: BestChain>(
         &mut self,
         new: Linked,
+        valid: &Valid,
         parent: Option<Hash>,
-        chain: &A,
-    ) -> Result<Inserted, A::Error> {
+        chain: &mut C,
+    ) -> Result<Inserted, NotInserted<ErrorOf<C>>> {
         let mut branch = Vec::new();
         let mut lowest = new.block.index();
         let mut below = parent;
@@ -275,15 +333,38 @@ impl Tree {
             lowest = side.linked.block.index();
             below = side.parent;
         }
+        branch.reverse();
         let mut disconnected = Vec::new();
         for index in (lowest..=self.tip.block.index()).rev() {
-            disconnected.extend(chain.at(index)?);
+            let Some(linked) = chain.at(index).map_err(NotInserted::Ancestry)? else { continue };
+            chain.disconnect(&linked).map_err(NotInserted::Ancestry)?;
+            disconnected.push(linked);
+        }
+        for (place, hash) in branch.iter().enumerate() {
+            let linked = &self.side[hash].linked;
+            match self.connect_again(linked, chain) {
+                Ok(()) => {}
+                Err(NotInserted::Invalid(invalid)) => {
+                    self.go_back(&branch[..place], &disconnected, chain)?;
+                    self.forget(*hash);
+                    return Err(NotInserted::Invalid(invalid));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        match self.connect(&new, valid, chain) {
+            Ok(()) => {}
+            Err(NotInserted::Invalid(invalid)) => {
+                self.go_back(&branch, &disconnected, chain)?;
+                return Err(NotInserted::Invalid(invalid));
+            }
+            Err(error) => return Err(error),
         }
 
         let former = self.tip.block.hash();
         self.tip = new.clone();
         let mut connected = Vec::with_capacity(branch.len() + 1);
-        for hash in branch.iter().rev() {
+        for hash in &branch {
             connected.extend(self.remove(hash));
         }
         connected.push(new);
@@ -292,6 +373,42 @@ impl Tree {
         }
         self.evict(former);
         Ok(Inserted::NewTip(ChangeSet { disconnected, connected }))
+    }
+
+    /// Takes what was connected of a branch off again, the lowest of which comes first, and puts
+    /// back what was there, the former tip first.
+    fn go_back<C: BestChain>(
+        &self,
+        connected: &[Hash],
+        disconnected: &[Linked],
+        chain: &mut C,
+    ) -> Result<(), NotInserted<ErrorOf<C>>> {
+        for hash in connected.iter().rev() {
+            chain.disconnect(&self.side[hash].linked).map_err(NotInserted::Ancestry)?;
+        }
+        for linked in disconnected.iter().rev() {
+            self.connect_again(linked, chain)?;
+        }
+        Ok(())
+    }
+
+    /// Forgets a side branch from a block on, with everything that stands on it.
+    fn forget(&mut self, from: Hash) {
+        let mut lost = BTreeSet::from([from]);
+        let mut above: Vec<_> = self
+            .side
+            .values()
+            .map(|side| (side.linked.block.index(), side.parent, side.linked.block.hash()))
+            .collect();
+        above.sort_unstable();
+        for (_, parent, hash) in above {
+            if parent.is_some_and(|parent| lost.contains(&parent)) {
+                lost.insert(hash);
+            }
+        }
+        for hash in lost {
+            self.remove(&hash);
+        }
     }
 
     fn leaf_key(hash: Hash, side: &Side) -> LeafKey {

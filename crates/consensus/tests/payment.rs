@@ -457,6 +457,28 @@ fn wire_that_is_no_json_is_refused_without_a_panic() {
 }
 
 #[test]
+fn no_byte_of_a_payment_can_be_changed() {
+    let (alice, bob) = (Signer::alice(), Signer::bob());
+    let draft = Draft { memo: Some("für\\ \"🎁"), ..alice.draft(bob.address, 25, 3, 0) };
+    let text = alice.signed(&draft, &forge());
+    let mut read = 0;
+    for at in 0..text.len() {
+        for byte in (0..=u8::MAX).filter(|byte| *byte != text.as_bytes()[at]) {
+            let mut changed = text.clone().into_bytes();
+            changed[at] = byte;
+            let Ok(payment) = Payment::parse(&changed, &forge()) else { continue };
+            // Other whitespace is the same payment, and anything else one that nobody signed.
+            let canonical = canonical(&changed).expect("JSON");
+            assert_eq!(payment.text(), canonical);
+            let valid = payment.verify().is_ok();
+            assert_eq!(valid, canonical == text, "{canonical}");
+            read += 1;
+        }
+    }
+    assert!(read > 128 * 15, "each digit of the signature by any other: {read}");
+}
+
+#[test]
 fn the_subsidy_halves_every_2_100_000_blocks() {
     let forge = Emission::FORGE;
     for (index, units) in [

@@ -3,8 +3,8 @@
 
 use blocksmith_consensus::json::{Value, canonical};
 use blocksmith_consensus::{
-    Block, Difficulty, Genesis, Hash, Invalid, Issuance, Job, Linked, Proof, Puzzle, Rules, Target,
-    check_alone, check_on,
+    Block, Difficulty, Genesis, Hash, Invalid, Issuance, Job, Linked, Proof, Puzzle, Rules,
+    Spending, Target, check_alone, check_on,
 };
 
 const LECTURE: &str = include_str!("../../../tests/vectors/lecture.json");
@@ -47,7 +47,7 @@ fn lecture_1() -> Rules {
     Rules {
         name: "lecture-1".into(),
         genesis: Genesis::any(1, "99", "1").expect("a shape"),
-        issuance: Issuance { sender: "0".into(), amount: "1".into() },
+        spending: Spending::Unsigned(Issuance { sender: "0".into(), amount: "1".into() }),
         ..Rules::lecture()
     }
 }
@@ -156,8 +156,8 @@ fn a_chain_id_covers_what_decides_and_nothing_else() {
     let id = lecture.chain_id();
     let renamed = Rules { name: "ours".into(), ..lecture.clone() };
     assert_eq!(renamed.chain_id(), id);
-    let issuance = Issuance { sender: "0".into(), amount: "50".into() };
-    assert_eq!(Rules { issuance, ..lecture.clone() }.chain_id(), id);
+    let spending = Spending::Unsigned(Issuance { sender: "0".into(), amount: "50".into() });
+    assert_eq!(Rules { spending, ..lecture.clone() }.chain_id(), id);
 
     let other = Block::parse(br#"{"index":1,"previous_hash":null,"proof":99,"timestamp":0}"#);
     let genesis = Genesis::Fixed(other.expect("a block"));

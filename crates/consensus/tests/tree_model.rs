@@ -43,7 +43,7 @@ fn rule(invalid: &Invalid) -> &'static str {
         Invalid::Index { .. } => "index",
         Invalid::PreviousHash { .. } | Invalid::NoHash { .. } => "previous_hash",
         Invalid::Proof { .. } => "proof",
-        Invalid::Timestamp { .. } | Invalid::Target { .. } => "none of the course's",
+        invalid => invalid.rule(),
     }
 }
 
@@ -281,7 +281,7 @@ fn fate(tree: &mut Tree, chain: &mut Chain, block: Block) -> Fate {
     };
     match tree.insert(checked, chain) {
         Ok(Inserted::NewTip(change)) => {
-            chain.apply(&change);
+            assert_eq!(chain.take_log(), change, "a change says what was done");
             Fate::NewTip
         }
         Ok(Inserted::SideBranch) => Fate::SideBranch,

@@ -13,7 +13,7 @@ mod orphans;
 mod peers;
 mod queue;
 
-pub use machine::{Answer, BestChain, Effect, Input, Machine, Output, Refusal, Start, Verdict};
+pub use machine::{Answer, Effect, Input, Machine, Output, Refusal, Start, Verdict};
 pub use peers::{Address, BadAddress, MAX_PEERS};
 pub use queue::{
     MAX_QUEUED, MAX_QUEUED_BYTES, MAX_RETURNED, MAX_RETURNED_BYTES, MAX_RETURNED_TRANSACTION_BYTES,

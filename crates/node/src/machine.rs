@@ -1,5 +1,6 @@
 //! The machine: one input at a time, what follows from it as values.
 
+use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -7,11 +8,10 @@ use alloc::vec::Vec;
 
 use blocksmith_consensus::block::MAX_BLOCK_BYTES;
 use blocksmith_consensus::json::Value;
-use blocksmith_consensus::transaction::party;
-use blocksmith_consensus::tree::{Inserted, Limits, NotInserted};
+use blocksmith_consensus::tree::{BestChain, Inserted, Limits, NotInserted};
 use blocksmith_consensus::{
-    Ancestry, Block, ChangeSet, Hash, Invalid, Linked, Malformed, Proof, Rules, Timestamp,
-    Transaction, Tree, check_alone,
+    Ancestry, Block, ChangeSet, Checked, Hash, Invalid, Linked, Malformed, Proof, Rules, Shape,
+    Timestamp, Transaction, Tree, check_alone,
 };
 
 use crate::orphans::Orphans;
@@ -41,17 +41,17 @@ pub struct Start {
 /// Something that a node hears.
 #[derive(Debug, Clone)]
 pub enum Input {
-    /// A block, from a peer if it says which.
+    /// A block that is sound by itself, from a peer if it says which.
     Block {
         /// The block.
-        block: Block,
+        block: Box<Checked>,
         /// Who sent it.
         from: Option<Address>,
     },
-    /// Blocks that were asked for, the lowest first.
+    /// Blocks that were asked for and are sound by themselves, the lowest first.
     Branch {
         /// The blocks.
-        blocks: Vec<Block>,
+        blocks: Vec<Checked>,
         /// Who was asked.
         from: Address,
         /// Whether more follow at once; nobody is told of a tip before the last.
@@ -125,6 +125,9 @@ pub enum Refusal {
         /// SHA-256(prefix ‖ proof ‖ suffix).
         digest: Hash,
     },
+    /// The work commits to what the block says, so that a number alone is no proof of anything.
+    #[error("a proof belongs to a certain block here: get its work from /api/v1/work")]
+    NoDraft,
     /// The block that it would make is none.
     #[error(transparent)]
     Malformed(#[from] Malformed),
@@ -177,15 +180,6 @@ pub struct Output {
     pub answer: Answer,
     /// What should happen outside, in this order.
     pub effects: Vec<Effect>,
-}
-
-/// The best chain as its holder lets it be read and changed, within one transaction of a store.
-pub trait BestChain: Ancestry {
-    /// Makes the change visible to what is read next. Durable is what [`Effect::Commit`] asks for.
-    ///
-    /// # Errors
-    /// Those of whoever holds the chain.
-    fn apply(&mut self, change: &ChangeSet) -> Result<(), Self::Error>;
 }
 
 /// A node's mind: the tree, the queue, the orphans, the peers.
@@ -244,14 +238,14 @@ impl Machine {
         now: Timestamp,
         input: Input,
         chain: &mut C,
-    ) -> Result<Output, C::Error> {
+    ) -> Result<Output, <C as Ancestry>::Error> {
         let mut effects = Vec::new();
         let before = self.tip().block.hash();
         let mut complete = true;
         let answer = match input {
             Input::Block { block, from } => {
-                let hash = block.hash();
-                let verdict = self.block(block, chain, &mut effects)?;
+                let hash = block.block().hash();
+                let verdict = self.block(*block, chain, &mut effects)?;
                 // A name on a block that is none proves nothing of that peer.
                 if let (Some(peer), Verdict::NewTip | Verdict::SideBranch | Verdict::Known) =
                     (&from, &verdict)
@@ -323,15 +317,12 @@ impl Machine {
     /// One block, and the orphans that waited for it.
     fn block<C: BestChain>(
         &mut self,
-        block: Block,
+        checked: Checked,
         chain: &mut C,
         effects: &mut Vec<Effect>,
-    ) -> Result<Verdict, C::Error> {
-        let (hash, index) = (block.hash(), block.index());
-        let verdict = match check_alone(self.tree.rules(), block) {
-            Ok(checked) => self.insert(checked, chain, effects)?,
-            Err(invalid) => Verdict::Invalid(invalid),
-        };
+    ) -> Result<Verdict, <C as Ancestry>::Error> {
+        let (hash, index) = (checked.block().hash(), checked.block().index());
+        let verdict = self.insert(checked, chain, effects)?;
         match verdict {
             Verdict::NewTip | Verdict::SideBranch => self.adopt(hash, chain, effects)?,
             // Somebody may be ahead of us: ask, once whoever sent it has its answer.
@@ -343,15 +334,13 @@ impl Machine {
 
     fn insert<C: BestChain>(
         &mut self,
-        checked: blocksmith_consensus::Checked,
+        checked: Checked,
         chain: &mut C,
         effects: &mut Vec<Effect>,
-    ) -> Result<Verdict, C::Error> {
+    ) -> Result<Verdict, <C as Ancestry>::Error> {
         Ok(match self.tree.insert(checked, chain) {
             Ok(Inserted::NewTip(change)) => {
-                chain.apply(&change)?;
-                let mint = Value::of_canonical(&self.tree.rules().issuance.sender);
-                let queue = self.queue.follow(&change, &party(mint));
+                let queue = self.queue.follow(&change, &self.tree.rules().spending.mint());
                 effects.push(Effect::Commit(change));
                 if !queue.is_empty() {
                     effects.push(Effect::Queue(queue));
@@ -363,7 +352,7 @@ impl Machine {
             Ok(Inserted::NoRoom) => Verdict::NoRoom,
             Err(NotInserted::Invalid(invalid)) => Verdict::Invalid(invalid),
             Err(NotInserted::Orphan(checked)) => {
-                self.orphans.insert(checked);
+                self.orphans.insert(*checked);
                 Verdict::Orphan
             }
             Err(NotInserted::Ancestry(error)) => return Err(error),
@@ -375,7 +364,7 @@ impl Machine {
         parent: Hash,
         chain: &mut C,
         effects: &mut Vec<Effect>,
-    ) -> Result<(), C::Error> {
+    ) -> Result<(), <C as Ancestry>::Error> {
         let mut parents = Vec::from([parent]);
         while let Some(parent) = parents.pop() {
             for child in self.orphans.take_children(&parent) {
@@ -392,14 +381,14 @@ impl Machine {
     /// Blocks of one peer; what comes after one that found no place is not looked at.
     fn branch<C: BestChain>(
         &mut self,
-        blocks: Vec<Block>,
+        blocks: Vec<Checked>,
         from: &Address,
         chain: &mut C,
         effects: &mut Vec<Effect>,
-    ) -> Result<Verdict, C::Error> {
+    ) -> Result<Verdict, <C as Ancestry>::Error> {
         let mut verdict = Verdict::Known;
         for block in blocks {
-            let hash = block.hash();
+            let hash = block.block().hash();
             verdict = self.block(block, chain, effects)?;
             match verdict {
                 Verdict::NewTip | Verdict::SideBranch | Verdict::Known => {
@@ -419,12 +408,16 @@ impl Machine {
         on: Option<Hash>,
         chain: &mut C,
         effects: &mut Vec<Effect>,
-    ) -> Result<Result<Block, Refusal>, C::Error> {
+    ) -> Result<Result<Block, Refusal>, <C as Ancestry>::Error> {
         let block = match self.forge(now, proof, recipient, on) {
             Ok(block) => block,
             Err(refusal) => return Ok(Err(refusal)),
         };
-        Ok(match self.block(block.clone(), chain, effects)? {
+        let checked = match check_alone(self.tree.rules(), block.clone()) {
+            Ok(checked) => checked,
+            Err(invalid) => return Ok(Err(Refusal::Invalid(invalid))),
+        };
+        Ok(match self.block(checked, chain, effects)? {
             Verdict::Invalid(invalid) => Err(Refusal::Invalid(invalid)),
             _ => Ok(block),
         })
@@ -443,16 +436,16 @@ impl Machine {
         if on.is_some_and(|on| on != tip.hash()) {
             return Err(Refusal::Stale { tip_index });
         }
+        if rules.puzzle.shape() == Shape::Sealed {
+            return Err(Refusal::NoDraft);
+        }
         let job = rules.job(tip.view(), &tip.hash(), None);
         let digest = job.digest(&*proof.text());
         if !job.target.is_met_by(&digest) {
             return Err(Refusal::Proof { tip_index, digest });
         }
-        let coin = Transaction::new(
-            Value::of_canonical(&rules.issuance.sender),
-            Value::of_canonical(recipient),
-            Value::of_canonical(&rules.issuance.amount),
-        );
+        let coin = rules.spending.free_coin(Value::of_canonical(recipient));
+        let coin = coin.ok_or(Refusal::NoDraft)?;
         let empty = Block::compose(tip, proof, now, [&coin])?;
         let mut room = MAX_BLOCK_BYTES - empty.text().len();
         // One that does not fit waits for another block, and keeps nobody else waiting.

@@ -9,7 +9,6 @@ mod memory;
 mod random;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -17,24 +16,18 @@ use blocksmith_consensus::block::{MAX_BLOCK_BYTES, MAX_INDEX};
 use blocksmith_consensus::json::Value;
 use blocksmith_consensus::tree::Limits;
 use blocksmith_consensus::{
-    Block, ChangeSet, Hash, Invalid, Issuance, Linked, Proof, Rules, Timestamp, Transaction,
+    Block, Checked, Hash, Invalid, Issuance, Linked, Proof, Rules, Spending, Timestamp,
+    Transaction, check_alone,
 };
 use blocksmith_node::{
-    Address, Answer, BestChain, Effect, Input, MAX_QUEUED, MAX_QUEUED_BYTES, MAX_RETURNED,
-    MAX_RETURNED_BYTES, Machine, Refusal, Start, Verdict,
+    Address, Answer, Effect, Input, MAX_QUEUED, MAX_QUEUED_BYTES, MAX_RETURNED, MAX_RETURNED_BYTES,
+    Machine, Refusal, Start, Verdict,
 };
 use memory::Chain;
 use random::{Random, setting};
 
 const STEPS: u64 = 20_000;
 const SEED: u64 = 9_974_581;
-
-impl BestChain for Chain {
-    fn apply(&mut self, change: &ChangeSet) -> Result<(), Infallible> {
-        Chain::apply(self, change);
-        Ok(())
-    }
-}
 
 /// A machine with everything that a store would keep for it.
 struct Node {
@@ -92,7 +85,11 @@ impl Node {
     }
 
     fn take(&mut self, block: &Block) -> Verdict {
-        match self.step(Input::Block { block: block.clone(), from: None }) {
+        let checked = match check_alone(self.machine.rules(), block.clone()) {
+            Ok(checked) => checked,
+            Err(invalid) => return Verdict::Invalid(invalid),
+        };
+        match self.step(Input::Block { block: checked.into(), from: None }) {
             Answer::Block(verdict) => verdict,
             answer => panic!("{answer:?}"),
         }
@@ -378,7 +375,10 @@ fn what_a_reorg_brings_back_comes_first_and_in_its_old_order() {
 #[test]
 fn coins_of_any_sender_do_not_come_back() {
     let rules = Rules {
-        issuance: Issuance { sender: r#""the mint""#.into(), amount: "50".into() },
+        spending: Spending::Unsigned(Issuance {
+            sender: r#""the mint""#.into(),
+            amount: "50".into(),
+        }),
         ..Rules::lecture().with_zeros(0)
     };
     let mut node = Node::new(rules);
@@ -497,13 +497,18 @@ fn a_late_or_wrong_proof_makes_no_block() {
     assert!(node.prove(Proof::from(28_441), me(), None).is_ok());
 }
 
+fn sound(blocks: &[Block]) -> Vec<Checked> {
+    let check = |block: &Block| check_alone(&Rules::lecture(), block.clone()).expect("sound");
+    blocks.iter().map(check).collect()
+}
+
 #[test]
 fn nobody_is_told_of_a_branch_before_its_last_page() {
     let mut node = Node::lecture();
     let blocks = branch(&node.tip(), 1, 30);
     let from: Address = "localhost:5001".parse().expect("an address");
     for (page, blocks) in blocks.chunks(10).enumerate() {
-        let input = Input::Branch { blocks: blocks.to_vec(), from: from.clone(), more: page < 2 };
+        let input = Input::Branch { blocks: sound(blocks), from: from.clone(), more: page < 2 };
         assert_eq!(node.step(input), Answer::Block(Verdict::NewTip));
         assert_eq!(node.announced.len(), usize::from(page == 2));
     }
@@ -517,7 +522,7 @@ fn what_follows_an_invalid_block_of_a_branch_is_not_looked_at() {
     let edited = blocks[9].text().replace("\"index\": 11", "\"index\": 12");
     blocks[9] = Block::of_canonical(&edited).expect("a block");
     let from: Address = "localhost:5001".parse().expect("an address");
-    let answer = node.step(Input::Branch { blocks: blocks.clone(), from, more: false });
+    let answer = node.step(Input::Branch { blocks: sound(&blocks), from, more: false });
     let expected = Invalid::Index { expected: 11, found: 12 };
     assert_eq!(answer, Answer::Block(Verdict::Invalid(expected)));
     assert_eq!(node.tip(), blocks[8]);
@@ -532,7 +537,7 @@ fn a_reorg_of_twenty_thousand_blocks_is_quick() {
     for (salt, length) in [(1, 20_000), (2, 20_001)] {
         let blocks = branch(&genesis, salt, length);
         let last = blocks[length - 1].clone();
-        node.step(Input::Branch { blocks, from: from.clone(), more: false });
+        node.step(Input::Branch { blocks: sound(&blocks), from: from.clone(), more: false });
         assert_eq!(node.tip(), last);
     }
     assert!(began.elapsed().as_secs() < 20, "{:?}", began.elapsed());

@@ -3,13 +3,14 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
+use blocksmith_consensus::check_alone;
+use blocksmith_consensus::ledger::{Account, Accounts, Changes};
+use blocksmith_consensus::tree::BestChain;
 use blocksmith_consensus::tree::Limits;
 use blocksmith_consensus::{
-    Ancestry, Block, ChangeSet, Hash, Linked, Proof, Rules, Timestamp, Transaction,
+    Ancestry, Block, Checked, Hash, Linked, Proof, Rules, Timestamp, Transaction,
 };
-use blocksmith_node::{
-    Address, Answer, BestChain, Effect, Input, MAX_PEERS, Machine, Output, Start, Verdict,
-};
+use blocksmith_node::{Address, Answer, Effect, Input, MAX_PEERS, Machine, Output, Start, Verdict};
 
 const SECOND: u64 = 1_000_000;
 
@@ -29,12 +30,32 @@ impl Ancestry for Blocks {
     }
 }
 
+impl Accounts for Blocks {
+    type Error = Infallible;
+
+    fn account(&self, _: &blocksmith_consensus::address::Address) -> Result<Account, Infallible> {
+        Ok(Account::default())
+    }
+}
+
 impl BestChain for Blocks {
-    fn apply(&mut self, change: &ChangeSet) -> Result<(), Infallible> {
-        self.0.truncate(self.0.len() - change.disconnected.len());
-        self.0.extend(change.connected.iter().cloned());
+    fn connect(&mut self, linked: &Linked, _: &Changes) -> Result<(), Infallible> {
+        self.0.push(linked.clone());
         Ok(())
     }
+
+    fn disconnect(&mut self, _: &Linked) -> Result<(), Infallible> {
+        self.0.pop();
+        Ok(())
+    }
+}
+
+fn sound(block: Block) -> Box<Checked> {
+    check_alone(&rules(), block).expect("sound").into()
+}
+
+fn all_sound(blocks: &[Block]) -> Vec<Checked> {
+    blocks.iter().map(|block| *sound(block.clone())).collect()
 }
 
 struct Node {
@@ -87,7 +108,7 @@ impl Node {
 
     fn mine(&mut self) -> Output {
         let block = next(&self.machine.tip().block, "alice");
-        self.step(Input::Block { block, from: None })
+        self.step(Input::Block { block: sound(block), from: None })
     }
 
     fn answered(&mut self, peer: &str, tip: (u64, Hash)) -> Output {
@@ -155,14 +176,14 @@ fn each_peer_is_told_of_a_tip_once() {
     assert_eq!(told(&node.mine()), [(2, names(&["a:1", "b:1"]))]);
     assert_eq!(told(&node.after(SECOND).step(Input::Tick)), []);
     let block = node.machine.tip().block.clone();
-    assert_eq!(told(&node.step(Input::Block { block, from: None })), []);
+    assert_eq!(told(&node.step(Input::Block { block: sound(block), from: None })), []);
 }
 
 #[test]
 fn whoever_sends_a_block_is_not_told_of_it() {
     let mut node = Node::at_rest(&["a:1", "b:1"]);
     let block = next(&node.machine.tip().block, "bob");
-    let output = node.step(Input::Block { block, from: Some(address("a:1")) });
+    let output = node.step(Input::Block { block: sound(block), from: Some(address("a:1")) });
     assert_eq!(output.answer, Answer::Block(Verdict::NewTip));
     assert_eq!(told(&output), [(2, names(&["b:1"]))]);
 }
@@ -172,7 +193,7 @@ fn nobody_is_told_of_a_side_branch() {
     let mut node = Node::at_rest(&["a:1"]);
     let rival = next(&node.machine.tip().block, "bob");
     node.mine();
-    let output = node.step(Input::Block { block: rival, from: None });
+    let output = node.step(Input::Block { block: sound(rival), from: None });
     assert_eq!(output.answer, Answer::Block(Verdict::SideBranch));
     assert_eq!(told(&output), []);
 }
@@ -227,7 +248,7 @@ fn an_orphan_ahead_has_all_peers_asked_a_few_at_a_time() {
     let peers = ["a:1", "b:1", "c:1", "d:1", "e:1", "f:1"];
     let mut node = Node::at_rest(&peers);
     let ahead = grown(5, "bob").remove(4);
-    let orphan = Input::Block { block: ahead, from: None };
+    let orphan = Input::Block { block: sound(ahead), from: None };
     assert_eq!(asked(&node.step(orphan.clone())), names(&[]), "they were asked just now");
     let first = asked(&node.after(SECOND / 2).step(Input::Tick));
     assert_eq!(first.len(), 4);
@@ -249,7 +270,7 @@ fn an_orphan_below_our_tip_has_nobody_asked() {
         node.mine();
     }
     let block = grown(4, "bob").remove(3);
-    let output = node.after(SECOND).step(Input::Block { block, from: None });
+    let output = node.after(SECOND).step(Input::Block { block: sound(block), from: None });
     assert_eq!(output.answer, Answer::Block(Verdict::Orphan));
     assert_eq!(asked(&output), names(&[]));
 }
@@ -280,7 +301,7 @@ fn nobody_is_told_of_the_tips_in_the_middle_of_a_branch() {
     let mut node = Node::at_rest(&["a:1", "b:1"]);
     let blocks = grown(10, "bob");
     let branch = |range: std::ops::Range<usize>, more| Input::Branch {
-        blocks: blocks[range].to_vec(),
+        blocks: all_sound(&blocks[range]),
         from: address("a:1"),
         more,
     };
@@ -296,7 +317,11 @@ fn a_branch_that_breaks_off_leaves_a_tip_that_is_told() {
     for ends in [true, false] {
         let mut node = Node::at_rest(&["a:1", "b:1"]);
         let blocks = grown(4, "bob")[1..].to_vec();
-        let output = node.step(Input::Branch { blocks, from: address("a:1"), more: true });
+        let output = node.step(Input::Branch {
+            blocks: all_sound(&blocks),
+            from: address("a:1"),
+            more: true,
+        });
         assert_eq!(told(&output), []);
         let tip = node.end();
         let output = if ends { node.answered("a:1", tip) } else { node.fail("a:1") };
@@ -309,10 +334,10 @@ fn what_follows_a_block_that_found_no_place_is_not_looked_at() {
     let mut node = Node::at_rest(&["a:1"]);
     let mut blocks = grown(6, "bob");
     blocks.drain(..2);
-    let branch = Input::Branch { blocks: blocks.clone(), from: address("a:1"), more: false };
+    let branch = Input::Branch { blocks: all_sound(&blocks), from: address("a:1"), more: false };
     assert_eq!(node.step(branch).answer, Answer::Block(Verdict::Orphan));
     let missing = grown(2, "bob").remove(1);
-    node.step(Input::Block { block: missing, from: None });
+    node.step(Input::Block { block: sound(missing), from: None });
     assert_eq!(node.end(), (3, blocks[0].hash()), "one of the orphans was kept");
 }
 

@@ -5,7 +5,9 @@ use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use blocksmith_consensus::json::Value;
-use blocksmith_consensus::{Ancestry as _, Block, BlockView, Genesis, Hash, Proof, Rules, Target};
+use blocksmith_consensus::{
+    Ancestry as _, Block, BlockView, Genesis, Hash, Issuance, Proof, Rules, Spending, Target,
+};
 use blocksmith_node::{Address, Refusal, Verdict};
 use serde::Deserialize;
 
@@ -70,15 +72,20 @@ fn rules_object(rules: &Rules) -> String {
             .json("previous_hash", previous_hash)
             .end(),
     };
-    let coin = Object::new()
-        .json("sender", &rules.issuance.sender)
-        .json("amount", &rules.issuance.amount)
-        .end();
-    Object::new()
-        .text("puzzle", rules.puzzle.name())
-        .json("genesis", genesis)
-        .json("coin", coin)
-        .end()
+    let object = Object::new().text("puzzle", rules.puzzle.name()).json("genesis", genesis);
+    match &rules.spending {
+        Spending::Unsigned(Issuance { sender, amount }) => {
+            let coin = Object::new().json("sender", sender).json("amount", amount).end();
+            object.json("coin", coin).end()
+        }
+        Spending::Signed { hrp, emission } => {
+            let coin = Object::new()
+                .json("first_subsidy", emission.first)
+                .json("halving_blocks", emission.halving)
+                .end();
+            object.text("addresses", hrp.as_str()).json("coin", coin).end()
+        }
+    }
 }
 
 /// How many leading zero hex digits a target asks for, as a fraction between two whole numbers.

@@ -4,11 +4,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use blocksmith_consensus::json::push_string;
-use blocksmith_consensus::{Block, Hash, Job, Linked, Proof, Transaction};
+use blocksmith_consensus::{
+    Block, Checked, Hash, Invalid, Job, Linked, Proof, Spending, Transaction,
+};
 use blocksmith_node::{Address, Answer, Input, Refusal, Verdict};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::actor::Request;
+use super::signatures;
 use super::store::{Snapshot, Store, StoreError, new_node_id};
 use crate::chain::Chain;
 
@@ -151,6 +154,11 @@ impl Handle {
         block: Block,
         from: Option<Address>,
     ) -> Result<Verdict, Stopped> {
+        let (mut checked, invalid) = self.check(vec![block]).await?;
+        if let Some(invalid) = invalid {
+            return Ok(Verdict::Invalid(invalid));
+        }
+        let block = checked.pop().expect("a block was checked or is invalid").into();
         match self.call(Input::Block { block, from }).await? {
             Answer::Block(verdict) => Ok(verdict),
             answer => unreachable!("a block is answered with its verdict, not {answer:?}"),
@@ -168,9 +176,28 @@ impl Handle {
         from: Address,
         more: bool,
     ) -> Result<Verdict, Stopped> {
-        match self.call(Input::Branch { blocks, from, more }).await? {
-            Answer::Block(verdict) => Ok(verdict),
+        let (blocks, invalid) = self.check(blocks).await?;
+        let verdict = match self.call(Input::Branch { blocks, from, more }).await? {
+            Answer::Block(verdict) => verdict,
             answer => unreachable!("a branch is answered with a verdict, not {answer:?}"),
+        };
+        Ok(match (verdict, invalid) {
+            (Verdict::NewTip | Verdict::SideBranch | Verdict::Known, Some(invalid)) => {
+                Verdict::Invalid(invalid)
+            }
+            (verdict, _) => verdict,
+        })
+    }
+
+    /// Blocks that are sound by themselves, up to the first that breaks a rule.
+    async fn check(&self, blocks: Vec<Block>) -> Result<(Vec<Checked>, Option<Invalid>), Stopped> {
+        let chain = self.chain.clone();
+        match chain.rules.spending {
+            Spending::Unsigned(_) => Ok(signatures::check(&chain.rules, blocks)),
+            Spending::Signed { .. } => {
+                let check = move || signatures::check(&chain.rules, blocks);
+                tokio::task::spawn_blocking(check).await.map_err(|_| Stopped)
+            }
         }
     }
 

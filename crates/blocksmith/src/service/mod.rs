@@ -2,6 +2,7 @@
 
 mod actor;
 mod handle;
+mod signatures;
 mod store;
 
 pub use handle::{Handle, Order, Standing, Stopped, Work};

@@ -4,6 +4,8 @@
 //! |---------|--------------------|---------------------------------------------|
 //! | `chain` | index, u64         | work, 32 bytes, big-endian ‖ pace, 56 bytes ‖ canonical text |
 //! | `index` | block id, 32 bytes | index, u64                                  |
+//! | `accounts` | key, 32 bytes   | balance ‖ nonce, 8 bytes each, big-endian   |
+//! | `undo`  | index, u64         | key ‖ account before, of all that the block changed |
 //! | `queue` | number, u64        | a transaction's canonical text              |
 //! | `peers` | host and port      | nothing                                     |
 //! | `meta`  | name               | format, chain id, rules, shape, node id     |
@@ -14,10 +16,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use blocksmith_consensus::address::Address as PublicKey;
+use blocksmith_consensus::ledger::{Account, Accounts, BadBody, Change, Changes};
+use blocksmith_consensus::tree::BestChain;
 use blocksmith_consensus::{
-    Ancestry, Block, ChangeSet, Hash, Linked, Pace, Rules, Shape, Timestamp, Transaction, U256,
+    Ancestry, Block, Hash, Linked, Pace, Rules, Shape, Timestamp, Transaction, U256,
 };
-use blocksmith_node::{Address, BestChain, QueueChange};
+use blocksmith_node::{Address, QueueChange};
 use redb::{
     Database, DatabaseError, Durability, ReadOnlyTable, ReadTransaction, ReadableDatabase,
     ReadableTable, TableDefinition, WriteTransaction,
@@ -27,6 +32,9 @@ use crate::chain::describe;
 
 const CHAIN: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("chain");
 const INDEX: TableDefinition<'_, [u8; 32], u64> = TableDefinition::new("index");
+const ACCOUNTS: TableDefinition<'_, [u8; 32], [u8; ACCOUNT_BYTES]> =
+    TableDefinition::new("accounts");
+const UNDO: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("undo");
 const QUEUE: TableDefinition<'_, u64, &str> = TableDefinition::new("queue");
 const PEERS: TableDefinition<'_, &str, ()> = TableDefinition::new("peers");
 const META: TableDefinition<'_, &str, &str> = TableDefinition::new("meta");
@@ -43,6 +51,12 @@ fn shape_name(shape: Shape) -> &'static str {
         Shape::Sealed => SEALED,
     }
 }
+
+/// An account's value.
+const ACCOUNT_BYTES: usize = 16;
+
+/// An account as it was before a block.
+const UNDO_BYTES: usize = 32 + ACCOUNT_BYTES;
 
 /// What stands before a block's text.
 const RECORD_HEAD_BYTES: usize = 32 + Pace::BYTES;
@@ -117,6 +131,9 @@ pub enum StoreError {
         /// What the database says.
         error: redb::Error,
     },
+    /// The genesis block allots what the rules don't allow.
+    #[error("the genesis block of this chain is not right: {0}")]
+    Allotted(BadBody),
     /// What is read is not what was written.
     #[error("the store is damaged: {0}; chain import builds a new one from an export")]
     Damaged(String),
@@ -248,6 +265,9 @@ impl Store {
             meta.insert("shape", shape_name(self.shape))?;
             node_id
         };
+        // Whoever only reads makes no tables.
+        writer.transaction.open_table(ACCOUNTS)?;
+        writer.transaction.open_table(UNDO)?;
         let tip = writer
             .transaction
             .open_table(CHAIN)?
@@ -257,8 +277,8 @@ impl Store {
             Some(tip) => tip?,
             None => {
                 let tip = Linked::genesis(rules, rules.genesis.block(now));
-                let change = ChangeSet { disconnected: vec![], connected: vec![tip.clone()] };
-                writer.apply(&change)?;
+                let changes = rules.allot(&tip.block).map_err(StoreError::Allotted)?;
+                writer.connect(&tip, &changes)?;
                 tip
             }
         };
@@ -299,10 +319,11 @@ impl Store {
         let transaction = self.database.begin_read()?;
         let (chain, index) = (transaction.open_table(CHAIN)?, transaction.open_table(INDEX)?);
         Ok(Snapshot {
-            _transaction: Arc::new(transaction),
             chain: Arc::new(chain),
             index: Arc::new(index),
+            accounts: Arc::new(transaction.open_table(ACCOUNTS)?),
             shape: self.shape,
+            _transaction: Arc::new(transaction),
             _database: self.database.clone(),
         })
     }
@@ -342,6 +363,7 @@ pub struct Snapshot {
     _transaction: Arc<ReadTransaction>,
     chain: Arc<ReadOnlyTable<u64, &'static [u8]>>,
     index: Arc<ReadOnlyTable<[u8; 32], u64>>,
+    accounts: Arc<ReadOnlyTable<[u8; 32], [u8; ACCOUNT_BYTES]>>,
     shape: Shape,
     _database: Arc<Database>,
 }
@@ -371,6 +393,30 @@ impl Snapshot {
             String::from_utf8(text.to_vec())
                 .map_err(|_| StoreError::Damaged("a block is not text".into()))
         }))
+    }
+
+    /// All accounts that somebody was ever paid into or that made a payment, by key.
+    ///
+    /// # Errors
+    /// That the store can't be read.
+    pub fn accounts(
+        &self,
+    ) -> Result<impl Iterator<Item = Result<(PublicKey, Account), StoreError>> + use<>, StoreError>
+    {
+        Ok(self.accounts.range::<[u8; 32]>(..)?.map(|entry| {
+            let (key, value) = entry?;
+            let address = PublicKey::from_key(key.value())
+                .map_err(|error| StoreError::Damaged(format!("an account: {error}")))?;
+            Ok((address, account(value.value())))
+        }))
+    }
+}
+
+impl Accounts for Snapshot {
+    type Error = StoreError;
+
+    fn account(&self, address: &PublicKey) -> Result<Account, StoreError> {
+        Ok(self.accounts.get(*address.key())?.map_or_else(Account::default, |v| account(v.value())))
     }
 }
 
@@ -433,23 +479,72 @@ impl Ancestry for Writer {
     }
 }
 
+impl Accounts for Writer {
+    type Error = StoreError;
+
+    fn account(&self, address: &PublicKey) -> Result<Account, StoreError> {
+        let accounts = self.transaction.open_table(ACCOUNTS)?;
+        Ok(accounts
+            .get(*address.key())?
+            .map_or_else(Account::default, |value| account(value.value())))
+    }
+}
+
 impl BestChain for Writer {
-    fn apply(&mut self, change: &ChangeSet) -> Result<(), StoreError> {
-        let mut chain = self.transaction.open_table(CHAIN)?;
-        let mut index = self.transaction.open_table(INDEX)?;
-        for Linked { block, .. } in &change.disconnected {
-            chain.remove(block.index())?;
-            index.remove(block.hash().0)?;
+    fn connect(&mut self, linked: &Linked, changes: &Changes) -> Result<(), StoreError> {
+        let Linked { block, work, pace } = linked;
+        let mut record = Vec::with_capacity(RECORD_HEAD_BYTES + block.text().len());
+        record.extend_from_slice(&work.to_be_bytes());
+        record.extend_from_slice(&pace.to_bytes());
+        record.extend_from_slice(block.text().as_bytes());
+        self.transaction.open_table(CHAIN)?.insert(block.index(), &*record)?;
+        self.transaction.open_table(INDEX)?.insert(block.hash().0, block.index())?;
+        if changes.accounts.is_empty() {
+            return Ok(());
         }
-        let mut record = Vec::new();
-        for Linked { block, work, pace } in &change.connected {
-            record.clear();
-            record.extend_from_slice(&work.to_be_bytes());
-            record.extend_from_slice(&pace.to_bytes());
-            record.extend_from_slice(block.text().as_bytes());
-            chain.insert(block.index(), &*record)?;
-            index.insert(block.hash().0, block.index())?;
+        let mut accounts = self.transaction.open_table(ACCOUNTS)?;
+        let mut undo = Vec::with_capacity(changes.accounts.len() * UNDO_BYTES);
+        for Change { address, before, after } in &changes.accounts {
+            undo.extend_from_slice(address.key());
+            undo.extend_from_slice(&account_bytes(*before));
+            accounts.insert(*address.key(), account_bytes(*after))?;
+        }
+        self.transaction.open_table(UNDO)?.insert(block.index(), &*undo)?;
+        Ok(())
+    }
+
+    fn disconnect(&mut self, tip: &Linked) -> Result<(), StoreError> {
+        let index = tip.block.index();
+        self.transaction.open_table(CHAIN)?.remove(index)?;
+        self.transaction.open_table(INDEX)?.remove(tip.block.hash().0)?;
+        let mut undo = self.transaction.open_table(UNDO)?;
+        let Some(undone) = undo.remove(index)? else { return Ok(()) };
+        let mut accounts = self.transaction.open_table(ACCOUNTS)?;
+        let (entries, rest) = undone.value().as_chunks::<UNDO_BYTES>();
+        if !rest.is_empty() {
+            return Err(StoreError::Damaged(format!("the undo of block {index} is cut off")));
+        }
+        for entry in entries {
+            let (key, before) = entry.split_first_chunk::<32>().expect("a key comes first");
+            let before: [u8; ACCOUNT_BYTES] = before.try_into().expect("an account follows");
+            match account(before) == Account::default() {
+                true => accounts.remove(*key)?,
+                false => accounts.insert(*key, before)?,
+            };
         }
         Ok(())
     }
+}
+
+/// Balance and nonce, 8 bytes each, big-endian.
+fn account_bytes(account: Account) -> [u8; ACCOUNT_BYTES] {
+    let mut bytes = [0; ACCOUNT_BYTES];
+    bytes[..8].copy_from_slice(&account.balance.to_be_bytes());
+    bytes[8..].copy_from_slice(&account.nonce.to_be_bytes());
+    bytes
+}
+
+fn account(bytes: [u8; ACCOUNT_BYTES]) -> Account {
+    let number = |at: usize| u64::from_be_bytes(*bytes[at..].first_chunk().expect("8 bytes"));
+    Account { balance: number(0), nonce: number(8) }
 }

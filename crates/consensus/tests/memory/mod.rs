@@ -1,8 +1,13 @@
 //! The best chain in memory.
 
-use std::collections::HashMap;
+#![allow(dead_code, reason = "each test uses a part")]
+
+use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
 
+use blocksmith_consensus::address::Address;
+use blocksmith_consensus::ledger::{Account, Accounts, Change, Changes};
+use blocksmith_consensus::tree::BestChain;
 use blocksmith_consensus::{Ancestry, ChangeSet, Hash, Linked};
 
 /// The best chain in a vector, as a store would hold it.
@@ -11,30 +16,77 @@ pub(crate) struct Chain {
     pub(crate) blocks: Vec<Linked>,
     places: HashMap<Hash, u64>,
     first: u64,
+    pub(crate) accounts: BTreeMap<Address, Account>,
+    undo: Vec<Changes>,
+    log: ChangeSet,
 }
 
 impl Chain {
     pub(crate) fn new(genesis: Linked) -> Self {
-        let first = genesis.block.index();
-        let places = HashMap::from([(genesis.block.hash(), first)]);
-        Self { blocks: vec![genesis], places, first }
+        Self::with_accounts(genesis, Changes::default())
     }
 
-    /// Takes off and puts on what the change says, and nothing else.
-    pub(crate) fn apply(&mut self, change: &ChangeSet) {
-        for gone in &change.disconnected {
-            let last = self.blocks.pop().expect("only what is there leaves");
-            assert_eq!(&last, gone, "blocks leave from the tip down");
-            self.places.remove(&last.block.hash());
+    /// With what the genesis block does.
+    pub(crate) fn with_accounts(genesis: Linked, changes: Changes) -> Self {
+        let first = genesis.block.index();
+        let places = HashMap::from([(genesis.block.hash(), first)]);
+        let accounts = changes.accounts.iter().map(|change| (change.address, change.after));
+        Self {
+            blocks: vec![genesis],
+            places,
+            first,
+            accounts: accounts.collect(),
+            undo: vec![changes],
+            log: ChangeSet::default(),
         }
-        for new in &change.connected {
-            assert_eq!(new.block.index(), self.first + self.blocks.len() as u64);
-            if let Some(last) = self.blocks.last() {
-                assert_eq!(new.block.parent(), Some(last.block.hash()));
-            }
-            self.places.insert(new.block.hash(), new.block.index());
-            self.blocks.push(new.clone());
+    }
+
+    /// What was taken off and put on since this was asked last.
+    pub(crate) fn take_log(&mut self) -> ChangeSet {
+        std::mem::take(&mut self.log)
+    }
+}
+
+impl Accounts for Chain {
+    type Error = Infallible;
+
+    fn account(&self, address: &Address) -> Result<Account, Infallible> {
+        Ok(self.accounts.get(address).copied().unwrap_or_default())
+    }
+}
+
+impl BestChain for Chain {
+    fn connect(&mut self, new: &Linked, changes: &Changes) -> Result<(), Infallible> {
+        assert_eq!(new.block.index(), self.first + self.blocks.len() as u64);
+        if let Some(last) = self.blocks.last() {
+            assert_eq!(new.block.parent(), Some(last.block.hash()));
         }
+        for Change { address, before, after } in &changes.accounts {
+            assert_eq!(self.account(address), Ok(*before), "a change starts from what there is");
+            self.accounts.insert(*address, *after);
+        }
+        self.undo.push(changes.clone());
+        self.places.insert(new.block.hash(), new.block.index());
+        self.blocks.push(new.clone());
+        self.log.connected.push(new.clone());
+        Ok(())
+    }
+
+    fn disconnect(&mut self, tip: &Linked) -> Result<(), Infallible> {
+        let last = self.blocks.pop().expect("only what is there leaves");
+        assert_eq!(&last, tip, "blocks leave from the tip down");
+        self.places.remove(&last.block.hash());
+        for Change { address, before, .. } in self.undo.pop().expect("as many").accounts {
+            match before == Account::default() {
+                true => self.accounts.remove(&address),
+                false => self.accounts.insert(address, before),
+            };
+        }
+        // What is put on and taken off again was never there.
+        if self.log.connected.pop().is_none() {
+            self.log.disconnected.push(last);
+        }
+        Ok(())
     }
 }
 

@@ -102,9 +102,10 @@ impl Control {
         self.cancelled.load(Relaxed)
     }
 
-    /// How many proofs were hashed: while the search runs some milliseconds behind, afterwards
-    /// exact. One thread that found a proof has tried `proof - start + 1`; more threads have tried
-    /// some above it as well, and those count too.
+    /// How many proofs were tried: while the search runs some milliseconds behind, afterwards exact.
+    /// One thread that found a proof has tried `proof - start + 1`; more threads have tried some
+    /// above it as well, and those count too. What a backend hashes beside them because it takes
+    /// several at a time does not count: nobody learns of it.
     pub fn tries(&self) -> u64 {
         self.tries.load(Relaxed)
     }

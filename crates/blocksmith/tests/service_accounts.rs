@@ -1,0 +1,202 @@
+//! A node whose payments are signed, with its store: what accounts hold is what the best chain's
+//! blocks did, after any reorg and after a restart.
+
+#[path = "../../consensus/tests/random/mod.rs"]
+mod random;
+#[path = "../../consensus/tests/signers/mod.rs"]
+mod signers;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use blocksmith::chain::{Chain, Dialect};
+use blocksmith::service::{self, Handle, Options, StoreError};
+use blocksmith_consensus::address::Address;
+use blocksmith_consensus::ledger::Account;
+use blocksmith_consensus::payment::Coin;
+use blocksmith_consensus::sealed::Draft;
+use blocksmith_consensus::{
+    Block, Difficulty, Genesis, Hash, Linked, Rules, Target, Timestamp, merkle,
+};
+use blocksmith_node::Verdict;
+use random::{Random, setting};
+use signers::Signer;
+
+const STEPS: u64 = 400;
+const SEED: u64 = 7_458_128_441;
+
+/// What a coin is worth in these rules, at first.
+const SUBSIDY: u64 = 2_000_000_000;
+
+/// How long a node that was let go may keep its directory.
+const LETTING_GO: Duration = Duration::from_secs(10);
+
+/// Alice and Bob have something from the start, and proofs cost nothing.
+fn rules() -> Rules {
+    let forge = Rules::forge();
+    let hrp = forge.domain().expect("signed").hrp;
+    let coins = [Signer::alice(), Signer::bob()].map(|signer| signer.address);
+    let coins = [0, 1]
+        .map(|nonce| Coin { recipient: coins[nonce as usize], amount: 1_000_000, nonce }.text(hrp));
+    let texts = || coins.iter().map(String::as_str);
+    let easiest = Target::EASIEST;
+    let root = merkle::root(texts());
+    let genesis = Draft::new(1, &Hash([0; 32]), 1000, easiest, &root, texts()).expect("a draft");
+    Rules {
+        genesis: Genesis::Fixed(genesis.unproven().clone()),
+        difficulty: Difficulty::Fixed(easiest),
+        ..forge
+    }
+}
+
+fn open(rules: &Rules, dir: &Path) -> Handle {
+    let options = Options {
+        chain: Chain { rules: rules.clone(), dialect: Dialect::Notes },
+        data_dir: Some(dir.to_path_buf()),
+        node_id: None,
+        keep_peers: true,
+        own_addresses: Vec::new(),
+    };
+    let began = Instant::now();
+    loop {
+        match service::start(options.clone()) {
+            Ok((handle, _)) => return handle,
+            Err(StoreError::InUse { .. }) if began.elapsed() < LETTING_GO => {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+type Accounts = BTreeMap<Address, Account>;
+
+fn stored(handle: &Handle) -> Accounts {
+    let snapshot = handle.snapshot().expect("a snapshot");
+    snapshot.accounts().expect("accounts").collect::<Result<_, _>>().expect("accounts")
+}
+
+/// A block that was made, and what everybody has after it, reckoned the simple way.
+#[derive(Clone)]
+struct Made {
+    linked: Linked,
+    accounts: Accounts,
+}
+
+struct World {
+    rules: Rules,
+    people: [Signer; 2],
+    made: Vec<Made>,
+}
+
+impl World {
+    fn new() -> Self {
+        let rules = rules();
+        let genesis = rules.genesis.block(Timestamp::default());
+        let people = [Signer::alice(), Signer::bob()];
+        let start = Account { balance: 1_000_000, nonce: 0 };
+        let accounts = people.iter().map(|person| (person.address, start)).collect();
+        let made = vec![Made { linked: Linked::genesis(&rules, genesis), accounts }];
+        Self { rules, people, made }
+    }
+
+    /// A block on the one made at `parent` with some payments between the two; `overspent` with one
+    /// that can't be made.
+    fn block(&mut self, parent: usize, random: &mut Random, overspent: bool) -> Block {
+        let Made { linked, mut accounts } = self.made[parent].clone();
+        let domain = self.rules.domain().expect("signed");
+        let index = linked.block.index() + 1;
+        let (mut texts, mut fees) = (Vec::new(), 0);
+        for _ in 0..random.below(4_usize) {
+            let (from, to) = if random.percent(50) { (0, 1) } else { (1, 0) };
+            let (from, to) = (&self.people[from], self.people[to].address);
+            let account = accounts.get_mut(&from.address).expect("both have one");
+            let half = usize::try_from(account.balance / 2).expect("a 64-bit machine");
+            let (amount, fee) = (1 + random.below(half) as u64, random.below(3) as u64);
+            texts.push(from.signed(&from.draft(to, amount, fee, account.nonce), &domain));
+            *account =
+                Account { balance: account.balance - amount - fee, nonce: account.nonce + 1 };
+            accounts.get_mut(&to).expect("both have one").balance += amount;
+            fees += fee;
+        }
+        if overspent {
+            let [alice, bob] = &self.people;
+            let Account { balance, nonce } = accounts[&alice.address];
+            texts.push(alice.signed(&alice.draft(bob.address, balance + 1, 0, nonce), &domain));
+        }
+        let miner = &self.people[random.below(2)];
+        let coin = Coin { recipient: miner.address, amount: SUBSIDY + fees, nonce: index };
+        texts.push(coin.text(domain.hrp));
+        accounts.get_mut(&miner.address).expect("both have one").balance += SUBSIDY + fees;
+
+        let all = || texts.iter().map(String::as_str);
+        let time = 1000 + index * 15 + random.below(5) as u64;
+        let root = merkle::root(all());
+        let draft = Draft::new(index, &linked.block.hash(), time, Target::EASIEST, &root, all());
+        let proof = random.next() >> 11;
+        let block = draft.expect("a draft").with_proof(proof).expect("a block");
+        if !overspent {
+            let linked = linked.followed_by(&self.rules, block.clone());
+            self.made.push(Made { linked, accounts });
+        }
+        block
+    }
+}
+
+#[tokio::test]
+async fn accounts_are_what_the_best_chain_did_after_any_reorg_and_restart() {
+    let (steps, seed) =
+        (setting("BLOCKSMITH_ACCOUNT_STEPS", STEPS), setting("BLOCKSMITH_MODEL_SEED", SEED));
+    println!("BLOCKSMITH_MODEL_SEED={seed}");
+    let mut random = Random::new(seed);
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut world = World::new();
+    let mut handle = open(&world.rules, dir.path());
+    let (mut best, mut reorgs, mut refused) = (0, 0, 0);
+    assert_eq!(stored(&handle), world.made[best].accounts, "what genesis allots");
+    for step in 0..steps {
+        // Near the tip; every block stands for the same work.
+        let back = if random.percent(60) { 0 } else { random.below(8) };
+        let parent = world.made.len() - 1 - back.min(world.made.len() - 1);
+        let overspent = random.percent(10);
+        let block = world.block(parent, &mut random, overspent);
+        let verdict = handle.submit_block(block.clone(), None).await.expect("it runs");
+        let on_tip = world.made[parent].linked == world.made[best].linked;
+        if overspent {
+            // Off the tip it may lie on a side branch unseen.
+            let expected = |verdict: &Verdict| match verdict {
+                Verdict::Invalid(invalid) => invalid.rule() == "transactions",
+                Verdict::SideBranch => !on_tip,
+                _ => false,
+            };
+            assert!(expected(&verdict), "step {step}: {verdict:?}");
+            refused += u64::from(matches!(verdict, Verdict::Invalid(_)));
+        } else {
+            let new = world.made.len() - 1;
+            if world.made[new].linked.work > world.made[best].linked.work {
+                assert_eq!(verdict, Verdict::NewTip, "step {step}");
+                reorgs += u64::from(!on_tip);
+                best = new;
+            } else {
+                assert_eq!(verdict, Verdict::SideBranch, "step {step}");
+            }
+        }
+        if step % 50 == 49 {
+            // Side branches are not kept: only the best chain's blocks can be built on.
+            drop(handle);
+            handle = open(&world.rules, dir.path());
+            let tip = world.made[best].clone();
+            world.made = vec![tip];
+            best = 0;
+        }
+        let Made { linked, accounts } = &world.made[best];
+        let tip = handle.snapshot().expect("a snapshot").tip().expect("a tip");
+        assert_eq!(tip, *linked, "step {step}");
+        assert_eq!(stored(&handle), *accounts, "step {step}");
+        let all: u64 = accounts.values().map(|account| account.balance).sum();
+        assert_eq!(all, 2_000_000 + SUBSIDY * (tip.block.index() - 1), "no coin is made or lost");
+    }
+    println!("{steps} blocks, {reorgs} reorgs, {refused} refused");
+    assert!(steps < 100 || reorgs > 5 && refused > 5, "{reorgs} reorgs, {refused} refused");
+}
