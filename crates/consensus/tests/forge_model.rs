@@ -13,6 +13,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
+use blocksmith_consensus::address::Address;
 use blocksmith_consensus::json::Value;
 use blocksmith_consensus::ledger::Account;
 use blocksmith_consensus::payment::{Coin, Domain, Emission};
@@ -506,13 +507,6 @@ impl World {
         Plan { index, parent, time, target: self.naive.next_target(parent), transactions }
     }
 
-    /// A good block whose coin goes to the first of all people.
-    fn block(&mut self, parent: Hash, payments: &[Pay], gap: u64) -> Hash {
-        let plan = self.plan(parent, payments, gap, 0);
-        let block = plan.prove(&plan.root(), true);
-        self.keep(&block).id
-    }
-
     fn keep(&mut self, block: &Block) -> Read {
         let read = Read::new(block);
         self.made.push(read.id);
@@ -591,14 +585,22 @@ impl World {
             let from = *self.random.pick(&self.made);
             let longest = self.tree.tip().block.index();
             let length = longest.saturating_sub(self.naive.seen[&from].index);
-            self.focus = Some((from, length + self.random.below(5) as u64));
+            self.focus = Some((from, length + self.random.below(8) as u64));
+            return from;
+        }
+        if self.random.percent(8) {
+            // A race that starts a few blocks below the tip.
+            let depth = 1 + self.random.below(self.chain.blocks.len().min(9));
+            let height = self.chain.blocks.len().saturating_sub(1 + depth);
+            let from = self.chain.blocks[height].block.hash();
+            self.focus = Some((from, depth as u64 + self.random.below(5) as u64));
             return from;
         }
         let latest = self.made.len().min(8);
         let near = self.made[self.made.len() - 1 - self.random.below(latest)];
         match self.random.below(100) {
             0..4 => *self.random.pick(&self.made),
-            4..60 if self.there(&near) => near,
+            4..25 if self.there(&near) => near,
             _ => tip,
         }
     }
@@ -637,7 +639,9 @@ impl World {
 
     /// A block that nobody can take, whatever the accounts are.
     fn bad_at_sight(&mut self) -> Read {
+        let focus = self.focus;
         let parent = self.parent();
+        self.focus = focus;
         let (good, payments) = self.random_plan(parent);
         let mut plan = good.clone();
         let first = Pay { from: 0, to: 1, amount: 1, fee: 0, nonce: 0 };
@@ -813,8 +817,7 @@ impl World {
     }
 
     fn accounts(&self, chain: &Chain) -> Accounts {
-        let text = |(address, account): (&_, &Account)| {
-            let address: &blocksmith_consensus::address::Address = address;
+        let text = |(address, account): (&Address, &Account)| {
             (address.to_text(self.domain.hrp), (account.balance.into(), account.nonce))
         };
         chain.accounts.iter().map(text).collect()
@@ -868,7 +871,7 @@ impl World {
     }
 }
 
-/// Hands in random blocks, and prints what they came to.
+/// Hands in random blocks, and prints what became of them.
 fn run(steps: u64, seed: u64, limits: impl Fn(&mut Random) -> Limits) -> Counts {
     let (began, mut random) = (std::time::Instant::now(), Random::new(seed));
     let (mut step, mut purse, mut counts) = (0, Purse::new(), Counts::default());
@@ -889,7 +892,10 @@ fn run(steps: u64, seed: u64, limits: impl Fn(&mut Random) -> Limits) -> Counts 
                 Fate::NewTip { .. } => "NewTip".into(),
                 fate => format!("{fate:?}"),
             };
-            if fate_is_orphan(&kind) && world.naive.seen.contains_key(&read.id) {
+            if kind == "Orphan"
+                && world.naive.seen.contains_key(&read.id)
+                && world.random.percent(70)
+            {
                 world.held.push(read.id);
             }
             *world.counts.fates.entry(kind).or_default() += 1;
@@ -901,14 +907,203 @@ fn run(steps: u64, seed: u64, limits: impl Fn(&mut Random) -> Limits) -> Counts 
     counts
 }
 
-fn fate_is_orphan(kind: &str) -> bool {
-    kind == "Orphan"
-}
-
 #[test]
 fn no_coin_is_made_or_lost_whatever_blocks_come() {
     let steps = setting("BLOCKSMITH_MODEL_STEPS", STEPS);
-    let seed = setting("BLOCKSMITH_MODEL_SEED", SEED);
-    let counts = run(steps, seed, |_| Limits::default());
-    println!("{counts:?}");
+    let counts = run(steps, setting("BLOCKSMITH_MODEL_SEED", SEED), |_| Limits::default());
+    // Each kind came, or the test says less than it seems to.
+    if steps >= STEPS {
+        let Counts { reorgs, deepest, retargets, halvings, payments_again, gone_back, .. } = counts;
+        assert!(deepest > 30, "{deepest}");
+        assert!(reorgs.min(retargets).min(halvings).min(payments_again).min(gone_back) > 500);
+        for kind in ["NewTip", "SideBranch", "Known", "Orphan"] {
+            assert!(counts.fates[kind] > 1000, "{kind}");
+        }
+        for rule in
+            ["index", "merkle_root", "proof", "signature", "target", "timestamp", "transactions"]
+        {
+            assert!(counts.fates[&format!("{:?}", Fate::Broken(rule))] > 200, "{rule}");
+        }
+    }
+}
+
+#[test]
+fn no_coin_is_made_or_lost_where_there_is_little_room() {
+    let steps = setting("BLOCKSMITH_MODEL_STEPS", STEPS) / 5;
+    let counts = run(steps, setting("BLOCKSMITH_MODEL_SEED", SEED), |random| Limits {
+        blocks: random.below(12),
+        bytes: 1000 + random.below(30_000),
+    });
+    if steps >= STEPS / 5 {
+        assert!(counts.reorgs.min(counts.gone_back).min(counts.fates["NoRoom"]) > 50);
+    }
+}
+
+/// A world with the rules of [`rules`], but for the halving and the difficulty.
+fn world(difficulty: Difficulty, halving: u64) -> World {
+    let mut rules = rules(0);
+    rules.difficulty = difficulty;
+    let Spending::Signed { emission, .. } = &mut rules.spending else { panic!("signed") };
+    *emission = Emission { first: 1000, halving: halving.try_into().expect("not zero") };
+    World::new(rules, Limits::default(), Purse::new(), Random::new(1))
+}
+
+fn asert() -> Difficulty {
+    rules(0).difficulty
+}
+
+fn epoch() -> Difficulty {
+    rules(1).difficulty
+}
+
+/// Alice, who has 100 units, pays Bob.
+fn alice_pays(amount: u64, nonce: u64) -> Pay {
+    Pay { from: ALICE, to: BOB, amount, fee: 0, nonce }
+}
+
+const ALICE: usize = 0;
+const BOB: usize = 1;
+/// Who mines, and was allotted nothing.
+const MINER: usize = 2;
+
+impl World {
+    /// A good block on `parent` that nobody has seen yet.
+    fn mine(&mut self, parent: Hash, payments: &[Pay], gap: u64) -> Read {
+        let plan = self.plan(parent, payments, gap, MINER);
+        self.keep(&plan.prove(&plan.root(), true))
+    }
+
+    /// A branch of good blocks without payments, handed in; the last fate.
+    fn grow(&mut self, parent: Hash, blocks: usize, gap: u64) -> (Vec<Hash>, Fate) {
+        let (mut branch, mut fate) = (vec![parent], Fate::NoRoom);
+        for place in 0..blocks {
+            let read = self.mine(branch[place], &[], gap);
+            fate = self.hand_in(&read, "a scenario");
+            branch.push(read.id);
+        }
+        (branch.split_off(1), fate)
+    }
+
+    fn give(&mut self, read: &Read) -> Fate {
+        self.hand_in(read, "a scenario")
+    }
+
+    fn has(&self, who: usize) -> Account {
+        self.chain.accounts.get(&self.purse.people[who].address).copied().unwrap_or_default()
+    }
+}
+
+#[test]
+fn a_reorg_across_halvings_pays_each_miner_what_the_height_is_worth() {
+    let mut world = world(asert(), 3);
+    let genesis = world.naive.genesis;
+    // Seven blocks: three with 1000 units, three with 500, one with 250.
+    let (ours, _) = world.grow(genesis, 7, 15);
+    assert_eq!(world.has(MINER).balance, 3000 + 1500 + 250);
+    let before = world.chain.accounts.clone();
+    let (theirs, fate) = world.grow(genesis, 8, 14);
+    let left = ours.iter().rev().copied().collect();
+    assert_eq!(fate, Fate::NewTip { left, joined: theirs });
+    assert_eq!(world.has(MINER).balance, 3000 + 1500 + 500);
+    // And back: ours grows by two.
+    let (more, fate) = world.grow(ours[6], 4, 1);
+    let Fate::NewTip { .. } = fate else { panic!("{fate:?}") };
+    assert_eq!(world.has(MINER).balance, 3000 + 1500 + 750 + 2 * 125);
+    // Undone by hand, it is what it was.
+    for id in more.iter().rev() {
+        let linked = world.chain.blocks.last().expect("a tip").clone();
+        assert_eq!(linked.block.hash(), *id);
+        world.chain.disconnect(&linked).expect("infallible");
+    }
+    assert_eq!(world.chain.accounts, before);
+}
+
+#[test]
+fn a_reorg_across_a_retarget_leaves_the_target_of_the_branch() {
+    let mut world = world(epoch(), 100);
+    let genesis = world.naive.genesis;
+    let first = world.naive.next_target(genesis);
+    // Epochs of three intervals: block 6 is the first with another target.
+    let (slow, _) = world.grow(genesis, 6, 30);
+    let stated = |world: &World| world.tree.tip().pace.target();
+    let of_slow = stated(&world);
+    assert_eq!(of_slow.0, first.0 * 2, "twice as long, twice as easy");
+    // A branch in a hurry has more work with its fifth block, the first with a harder target.
+    let (fast, fate) = world.grow(genesis, 4, 5);
+    assert_eq!(fate, Fate::SideBranch);
+    let (fifth, fate) = world.grow(fast[3], 1, 5);
+    let left = slow.iter().rev().copied().collect();
+    assert_eq!(fate, Fate::NewTip { left, joined: [&fast[..], &fifth].concat() });
+    assert_eq!(stated(&world).0, first.0 / 45 * 22 + first.0 % 45 * 22 / 45, "clamped to 22 of 45");
+    // The slow branch wins again by blocks, and still has its own target.
+    let (_, fate) = world.grow(slow[5], 30, 30);
+    assert!(matches!(fate, Fate::NewTip { .. }), "{fate:?}");
+    assert_eq!(world.chain.blocks[6].pace.target(), of_slow);
+    // Of two blocks on the fast branch, only the one with that branch's target is good.
+    let plan = world.plan(fifth[0], &[], 15, MINER);
+    let wrong = Plan { target: of_slow, ..plan.clone() };
+    let wrong = Read::new(&wrong.prove(&wrong.root(), true));
+    assert_eq!(world.give(&wrong), Fate::Broken("target"));
+    let right = Read::new(&plan.prove(&plan.root(), true));
+    assert_eq!(world.give(&right), Fate::SideBranch);
+}
+
+#[test]
+fn a_nonce_comes_back_with_the_block_that_took_it() {
+    let mut world = world(asert(), 100);
+    let genesis = world.naive.genesis;
+    let ours = world.mine(genesis, &[alice_pays(40, 0)], 15);
+    world.give(&ours);
+    assert_eq!(world.has(ALICE), Account { balance: 60, nonce: 1 });
+    // A branch without the payment gives the nonce back…
+    let (empty, fate) = world.grow(genesis, 2, 10);
+    assert!(matches!(fate, Fate::NewTip { .. }), "{fate:?}");
+    assert_eq!(world.has(ALICE), Account { balance: 100, nonce: 0 });
+    // …so that the very same payment is made there, once.
+    let same = world.mine(empty[1], &[alice_pays(40, 0)], 15);
+    assert!(matches!(world.give(&same), Fate::NewTip { .. }));
+    assert_eq!(world.has(ALICE), Account { balance: 60, nonce: 1 });
+    let twice = world.mine(same.id, &[alice_pays(40, 0)], 15);
+    assert_eq!(world.give(&twice), Fate::Broken("transactions"));
+    // Another payment takes the nonce on a third branch, and the first can't be made on it.
+    let other = world.mine(genesis, &[alice_pays(100, 0)], 0);
+    world.give(&other);
+    let spent = world.mine(other.id, &[alice_pays(40, 0)], 0);
+    assert_eq!(world.give(&spent), Fate::SideBranch, "nobody has looked yet");
+    let (_, fate) = world.grow(spent.id, 2, 0);
+    assert_eq!(fate, Fate::Broken("transactions"));
+    assert_eq!(world.has(ALICE), Account { balance: 60, nonce: 1 });
+    let (_, fate) = world.grow(other.id, 3, 0);
+    assert!(matches!(fate, Fate::NewTip { .. }), "{fate:?}");
+    assert_eq!(world.has(ALICE), Account { balance: 0, nonce: 1 });
+}
+
+#[test]
+fn two_hundred_blocks_leave_and_come_back() {
+    let mut world = world(epoch(), 20);
+    let genesis = world.naive.genesis;
+    let mut ours = vec![genesis];
+    for nonce in 0..200 {
+        let payments = if nonce < 100 { vec![alice_pays(1, nonce)] } else { vec![] };
+        let read = world.mine(ours[nonce as usize], &payments, 15);
+        world.give(&read);
+        ours.push(read.id);
+    }
+    let before = world.chain.accounts.clone();
+    assert_eq!(world.has(ALICE), Account { balance: 0, nonce: 100 });
+    // Blocks every 15 seconds leave the target as it is.
+    let (theirs, fate) = world.grow(genesis, 201, 15);
+    let Fate::NewTip { left, joined } = fate else { panic!("{fate:?}") };
+    assert_eq!((left.len(), joined.len()), (200, 201));
+    assert_eq!(world.has(ALICE), Account { balance: 100, nonce: 0 });
+
+    let (more, fate) = world.grow(ours[200], 2, 15);
+    let Fate::NewTip { left, joined } = fate else { panic!("{fate:?}") };
+    assert_eq!((left.len(), joined.len()), (201, 202));
+    assert_eq!((left[0], joined[201]), (theirs[200], more[1]));
+    for _ in &more {
+        let linked = world.chain.blocks.last().expect("a tip").clone();
+        world.chain.disconnect(&linked).expect("infallible");
+    }
+    assert_eq!(world.chain.accounts, before);
 }
