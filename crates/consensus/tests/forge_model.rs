@@ -1,29 +1,27 @@
-//! The forge rules against a naive chain: every block that was ever made, read in its own simple
-//! way, and a branch replayed from its genesis block for each question. What it shares with the rules
-//! is ASERT, whose pace it too reckons from genesis each time.
+//! The forge rules against a naive chain: the same random blocks for both, and no coin made or lost.
 //!
 //! `BLOCKSMITH_MODEL_STEPS` says how many blocks are handed in, `BLOCKSMITH_MODEL_SEED` which ones;
 //! a failure prints both.
 
 mod memory;
+mod naive;
 mod random;
 mod signers;
 
-use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use blocksmith_consensus::address::Address;
-use blocksmith_consensus::json::Value;
 use blocksmith_consensus::ledger::Account;
 use blocksmith_consensus::payment::{Coin, Domain, Emission};
 use blocksmith_consensus::sealed::Draft;
 use blocksmith_consensus::tree::{BestChain, Inserted, Limits, NotInserted};
 use blocksmith_consensus::{
-    Block, Difficulty, Genesis, Hash, Linked, Pace, Rules, Spending, Target, Tree, U256,
-    check_alone, merkle,
+    Block, Difficulty, Genesis, Hash, Linked, Rules, Spending, Target, Tree, U256, check_alone,
+    merkle,
 };
 use memory::Chain;
+use naive::{Accounts, Entry, Fate, Naive, Read};
 use random::{Random, setting};
 use signers::Signer;
 
@@ -41,304 +39,6 @@ const PEOPLE: usize = 5;
 const ALLOTTED: [u64; 3] = [100, 50, 0];
 const AMOUNTS: [u64; 6] = [1, 2, 3, 25, 60, 1000];
 const FEES: [u64; 3] = [0, 1, 4];
-
-/// What became of a block, as both sides say it.
-#[derive(Debug, PartialEq, Eq)]
-enum Fate {
-    /// The ids that left the best chain, the tip first, and those that joined it, the lowest first.
-    NewTip {
-        left: Vec<Hash>,
-        joined: Vec<Hash>,
-    },
-    SideBranch,
-    Known,
-    Orphan,
-    /// The rule's name.
-    Broken(&'static str),
-    NoRoom,
-}
-
-/// A transaction as the naive chain reads it; parties are texts.
-#[derive(Debug, Clone)]
-enum Entry {
-    Payment { from: String, to: String, amount: u128, fee: u128, nonce: u64, text: String },
-    Coin { to: String, amount: u128, nonce: u64 },
-    Junk,
-}
-
-/// A block as the naive chain reads it.
-#[derive(Debug, Clone)]
-struct Read {
-    block: Block,
-    id: Hash,
-    parent: Hash,
-    index: u64,
-    time: u64,
-    target: Target,
-    root: Hash,
-    entries: Vec<Entry>,
-}
-
-impl Read {
-    fn new(block: &Block) -> Self {
-        let value = Value::of_canonical(block.text());
-        let text = |value: Value<'_>, name| {
-            value.get(name).and_then(Value::as_str).unwrap_or_default().into_owned()
-        };
-        let number = |value: Value<'_>, name| value.get(name).and_then(Value::as_u64);
-        let hash = |name| text(value, name).parse().expect("64 digits");
-        let (index, time) = (number(value, "index"), number(value, "timestamp"));
-        let (index, time) = (index.expect("a number"), time.expect("a number"));
-        let (parent, root, target): (Hash, Hash, Hash) =
-            (hash("previous_hash"), hash("merkle_root"), hash("target"));
-        let seal = Hash::of(format!(
-            r#"{{"index": {index}, "merkle_root": "{root}", "previous_hash": "{parent}", "target": "{target}", "timestamp": {time}}}"#
-        ));
-        let proof = number(value, "proof").expect("a number");
-        let entry = |value: Value<'_>| {
-            let wide = |name| number(value, name).unwrap_or_default().into();
-            let nonce = number(value, "nonce").unwrap_or_default();
-            let (from, to) = (text(value, "sender"), text(value, "recipient"));
-            match (from.as_str(), value.get("signature")) {
-                ("0", None) => Entry::Coin { to, amount: wide("amount"), nonce },
-                (_, Some(_)) => Entry::Payment {
-                    from,
-                    to,
-                    amount: wide("amount"),
-                    fee: wide("fee"),
-                    nonce,
-                    text: value.text().to_owned(),
-                },
-                _ => Entry::Junk,
-            }
-        };
-        Self {
-            id: Hash::of(format!("{seal}{proof}")),
-            entries: block.view().transactions().map(entry).collect(),
-            target: Target(U256::from_be_bytes(target.0)),
-            block: block.clone(),
-            parent,
-            index,
-            time,
-            root,
-        }
-    }
-}
-
-/// The root of RFC 9162's tree, as its section 2.1.1 defines it.
-fn root(leaves: &[&str]) -> Hash {
-    match leaves {
-        [] => Hash::of(""),
-        [leaf] => Hash::of(format!("\0{leaf}")),
-        _ => {
-            let (left, right) = leaves.split_at(leaves.len().next_power_of_two() / 2);
-            Hash::of([&[1], &root(left).0[..], &root(right).0[..]].concat())
-        }
-    }
-}
-
-/// Balance and nonce of everybody who has either.
-type Accounts = BTreeMap<String, (u128, u64)>;
-
-/// All blocks that were ever made; nothing that follows from them is remembered but their work.
-struct Naive {
-    rules: Rules,
-    genesis: Hash,
-    seen: HashMap<Hash, Read>,
-    /// Those that were handed in and not found to be bad, with the work of their branch and the
-    /// order in which they came.
-    known: HashMap<Hash, (U256, u64)>,
-    tip: Hash,
-    arrivals: u64,
-    /// Payments that their senders have signed for this chain.
-    signed: HashSet<String>,
-}
-
-impl Naive {
-    fn new(rules: &Rules, signed: HashSet<String>) -> Self {
-        let read = Read::new(&rules.genesis.block(Default::default()));
-        Self {
-            rules: rules.clone(),
-            genesis: read.id,
-            tip: read.id,
-            known: HashMap::from([(read.id, (U256::ZERO, 0))]),
-            seen: HashMap::from([(read.id, read)]),
-            arrivals: 0,
-            signed,
-        }
-    }
-
-    /// The blocks from genesis to this one.
-    fn branch(&self, id: Hash) -> Vec<&Read> {
-        let mut branch = vec![&self.seen[&id]];
-        while let Some(read) = self.seen.get(&branch[branch.len() - 1].parent) {
-            branch.push(read);
-        }
-        branch.reverse();
-        branch
-    }
-
-    fn emission(&self) -> Emission {
-        let Spending::Signed { emission, .. } = self.rules.spending else { panic!("signed") };
-        emission
-    }
-
-    /// What the blocks 2, 3… pay, halved by hand.
-    fn subsidies(&self) -> impl Iterator<Item = u128> {
-        let Emission { first, halving } = self.emission();
-        let (mut subsidy, mut left) = (u128::from(first), halving.get());
-        std::iter::repeat_with(move || {
-            let paid = subsidy;
-            left -= 1;
-            if left == 0 {
-                (subsidy, left) = (subsidy / 2, halving.get());
-            }
-            paid
-        })
-    }
-
-    fn pace(&self, id: Hash) -> Pace {
-        let branch = self.branch(id);
-        let anchor = branch[0].target;
-        let step = |pace, read: &&Read| self.rules.difficulty.pace_after(anchor, &pace, read.time);
-        branch[1..].iter().fold(Pace::genesis(anchor, branch[0].time), step)
-    }
-
-    /// The target of a block on this one: Bitcoin's rule over the list of times; ASERT is held
-    /// against a second implementation elsewhere.
-    fn next_target(&self, id: Hash) -> Target {
-        let branch = self.branch(id);
-        let Target(mut target) = branch[0].target;
-        let Difficulty::Epoch { blocks, spacing_s, clamp, easiest } = self.rules.difficulty else {
-            return self.rules.difficulty.target_after(branch[0].target, &self.pace(id));
-        };
-        let (length, due) = (blocks as usize, blocks * spacing_s);
-        for end in (length..branch.len() - 1).step_by(length) {
-            let took = branch[1 + end].time - branch[1 + end - length].time;
-            let took = U256::from(took.clamp(due / u64::from(clamp), due * u64::from(clamp)));
-            let due = U256::from(due);
-            target = (target / due * took + target % due * took / due).min(easiest.0);
-        }
-        Target(target)
-    }
-
-    /// The accounts after the branch that ends in this block, or up to the first block whose
-    /// transactions are not allowed, and that block.
-    fn replay(&self, id: Hash) -> (Accounts, Option<Hash>) {
-        let branch = self.branch(id);
-        let mut accounts = Accounts::new();
-        for entry in &branch[0].entries {
-            let Entry::Coin { to, amount, .. } = entry else { panic!("allocations are coins") };
-            accounts.entry(to.clone()).or_default().0 += amount;
-        }
-        for (read, subsidy) in branch[1..].iter().zip(self.subsidies()) {
-            match Self::after(&accounts, read, subsidy) {
-                Some(after) => accounts = after,
-                None => return (accounts, Some(read.id)),
-            }
-        }
-        accounts.retain(|_, account| *account != (0, 0));
-        (accounts, None)
-    }
-
-    fn after(before: &Accounts, read: &Read, subsidy: u128) -> Option<Accounts> {
-        let (mut accounts, mut fees) = (before.clone(), 0);
-        for entry in &read.entries {
-            match entry {
-                Entry::Payment { from, to, amount, fee, nonce, .. } => {
-                    let sender = accounts.entry(from.clone()).or_default();
-                    if sender.1 != *nonce || sender.0 < amount + fee {
-                        return None;
-                    }
-                    *sender = (sender.0 - amount - fee, nonce + 1);
-                    accounts.entry(to.clone()).or_default().0 += amount;
-                    fees += fee;
-                }
-                Entry::Coin { to, amount, nonce } => {
-                    if *nonce != read.index || *amount != subsidy + fees {
-                        return None;
-                    }
-                    accounts.entry(to.clone()).or_default().0 += amount;
-                }
-                Entry::Junk => return None,
-            }
-        }
-        Some(accounts)
-    }
-
-    /// The rule that a block breaks whatever it stands on.
-    fn broken_alone(&self, read: &Read) -> Option<&'static str> {
-        if read.index == 1 {
-            return (read.id != self.genesis).then_some("genesis");
-        }
-        if U256::from_be_bytes(read.id.0) > read.target.0 {
-            return Some("proof");
-        }
-        let texts: Vec<&str> = read.block.view().transactions().map(|value| value.text()).collect();
-        if root(&texts) != read.root {
-            return Some("merkle_root");
-        }
-        let is_coin = |entry: &Entry| matches!(entry, Entry::Coin { .. });
-        let coins = read.entries.iter().filter(|entry| is_coin(entry)).count();
-        let junk = read.entries.iter().any(|entry| matches!(entry, Entry::Junk));
-        if junk || coins != 1 || !read.entries.last().is_some_and(is_coin) {
-            return Some("transactions");
-        }
-        let unsigned = |entry: &Entry| match entry {
-            Entry::Payment { text, .. } => !self.signed.contains(text),
-            _ => false,
-        };
-        read.entries.iter().any(unsigned).then_some("signature")
-    }
-
-    /// The rule that a block breaks where it stands, its transactions aside.
-    fn broken_on(&self, read: &Read) -> Option<&'static str> {
-        let parent = &self.seen[&read.parent];
-        if read.index != parent.index + 1 {
-            return Some("index");
-        }
-        if read.time < parent.time {
-            return Some("timestamp");
-        }
-        (read.target != self.next_target(read.parent)).then_some("target")
-    }
-
-    fn insert(&mut self, read: &Read) -> Fate {
-        if let Some(rule) = self.broken_alone(read) {
-            return Fate::Broken(rule);
-        }
-        if self.known.contains_key(&read.id) {
-            return Fate::Known;
-        }
-        let Some((work, _)) = self.known.get(&read.parent).copied() else { return Fate::Orphan };
-        if let Some(rule) = self.broken_on(read) {
-            return Fate::Broken(rule);
-        }
-        self.arrivals += 1;
-        self.seen.entry(read.id).or_insert_with(|| read.clone());
-        self.known.insert(read.id, (work + read.target.work(), self.arrivals));
-
-        // Most work wins; of equals, the one that came first.
-        let place = |(_, (work, arrival)): &(&Hash, &(U256, u64))| (*work, Reverse(*arrival));
-        let (best, _) = self.known.iter().max_by_key(place).expect("genesis is always known");
-        let best = *best;
-        if best == self.tip {
-            return Fate::SideBranch;
-        }
-        if let (_, Some(bad)) = self.replay(best) {
-            let stands_on_it = |id: Hash| self.branch(id).iter().any(|read| read.id == bad);
-            let lost: Vec<_> = self.known.keys().copied().filter(|id| stands_on_it(*id)).collect();
-            self.known.retain(|id, _| !lost.contains(id));
-            return Fate::Broken("transactions");
-        }
-        let ids = |id| self.branch(id).iter().map(|read| read.id).collect::<Vec<_>>();
-        let (old, new) = (ids(self.tip), ids(best));
-        let stay = old.iter().zip(&new).take_while(|(old, new)| old == new).count();
-        self.tip = best;
-        let left = old[stay..].iter().rev().copied().collect();
-        Fate::NewTip { left, joined: new[stay..].to_vec() }
-    }
-}
 
 /// A payment in numbers; people are known by their places.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -663,7 +363,6 @@ impl World {
         let last = plan.transactions.len() - 1;
         match self.random.below(14) {
             0 => plan.index += 1,
-            12 => plan.index = 1,
             1 => plan.time = self.naive.seen[&parent].time - 1,
             2 => plan.target.0 >>= 1,
             3 => plan.target = Target::EASIEST,
@@ -673,13 +372,14 @@ impl World {
             7 => plan.transactions.truncate(last),
             8 => plan.transactions.insert(0, plan.transactions[last].clone()),
             9 => plan.transactions.insert(0, "[7]".into()),
-            10 => {
+            10 => plan.index = 1,
+            11 => {
                 // Signed for another chain.
                 let chain_id = Hash::of("another chain");
                 let text = self.purse.sign(pay, &Domain { chain_id, ..self.domain });
                 plan.transactions.insert(0, text);
             }
-            11 => {
+            12 => {
                 // Another amount under a signature.
                 let forged = self.sign(pay).replacen(r#""amount": "#, r#""amount": 1"#, 1);
                 if !self.naive.signed.contains(&forged) {
@@ -701,7 +401,7 @@ impl World {
         Read::new(&plan.prove(&plan.root(), true))
     }
 
-    /// A block whose transactions the accounts don't allow. Others build on it.
+    /// A block whose transactions the accounts hardly ever allow. Others build on it.
     fn bad_in_place(&mut self) -> Read {
         let parent = self.parent();
         let (mut plan, _) = self.random_plan(parent);
@@ -716,7 +416,8 @@ impl World {
             0 => Some(Pay { from, to, amount, fee: 0, nonce }),
             1 => Some(Pay { from, to, amount: amount.max(2) - 1, fee: 1, nonce }),
             2 => Some(Pay { from, to, amount: 1, fee: 0, nonce: nonce + 1 }),
-            3 if nonce > 0 => Some(Pay { from, to, amount: 1, fee: 0, nonce: nonce - 1 }),
+            // Once more what was made somewhere: now and then it is possible here.
+            3 if !self.pool.is_empty() => Some(*self.random.pick(&self.pool)),
             4 => {
                 plan.transactions = vec![self.coin(to, subsidy, plan.index + 1)];
                 None
@@ -935,8 +636,8 @@ fn no_coin_is_made_or_lost_whatever_blocks_come() {
     // Each kind came, or the test says less than it seems to.
     if steps >= STEPS {
         let Counts { reorgs, deepest, retargets, halvings, payments_again, gone_back, .. } = counts;
-        assert!(deepest > 30, "{deepest}");
-        assert!(reorgs.min(retargets).min(halvings).min(payments_again).min(gone_back) > 500);
+        assert!(deepest > 20, "{deepest}");
+        assert!(reorgs.min(retargets).min(halvings).min(payments_again).min(gone_back) > 300);
         for kind in ["NewTip", "SideBranch", "Known", "Orphan"] {
             assert!(counts.fates[kind] > 1000, "{kind}");
         }
