@@ -1,13 +1,14 @@
 //! A naive chain of the `forge` rules: every block that was ever made, read in its own simple way,
 //! and a branch replayed from its genesis block for each question. What it shares with the rules is
-//! ASERT, whose pace it too reckons from genesis each time.
+//! the power of two in ASERT, which the published vectors hold.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use blocksmith_consensus::difficulty::{Asert, Rounding};
 use blocksmith_consensus::json::Value;
 use blocksmith_consensus::payment::Emission;
-use blocksmith_consensus::{Block, Difficulty, Hash, Pace, Rules, Spending, Target, U256};
+use blocksmith_consensus::{Block, Difficulty, Hash, Rules, Spending, Target, U256};
 
 /// What became of a block, as both sides say it.
 #[derive(Debug, PartialEq, Eq)]
@@ -164,29 +165,30 @@ impl Naive {
         })
     }
 
-    pub(crate) fn pace(&self, id: Hash) -> Pace {
-        let branch = self.branch(id);
-        let anchor = branch[0].target;
-        let step = |pace, read: &&Read| self.rules.difficulty.pace_after(anchor, &pace, read.time);
-        branch[1..].iter().fold(Pace::genesis(anchor, branch[0].time), step)
-    }
-
-    /// The target of a block on this one: Bitcoin's rule over the list of times; ASERT is held
-    /// against a second implementation elsewhere.
+    /// The target of a block on this one, from the list of all times.
     pub(crate) fn next_target(&self, id: Hash) -> Target {
         let branch = self.branch(id);
-        let Target(mut target) = branch[0].target;
-        let Difficulty::Epoch { blocks, spacing_s, clamp, easiest } = self.rules.difficulty else {
-            return self.rules.difficulty.target_after(branch[0].target, &self.pace(id));
-        };
-        let (length, due) = (blocks as usize, blocks * spacing_s);
-        for end in (length..branch.len() - 1).step_by(length) {
-            let took = branch[1 + end].time - branch[1 + end - length].time;
-            let took = U256::from(took.clamp(due / u64::from(clamp), due * u64::from(clamp)));
-            let due = U256::from(due);
-            target = (target / due * took + target % due * took / due).min(easiest.0);
+        let anchor = branch[0].target;
+        let times: Vec<u64> = branch[1..].iter().map(|read| read.time).collect();
+        match self.rules.difficulty {
+            Difficulty::Fixed(target) => target,
+            Difficulty::Asert { spacing_s, half_life_s, easiest, longest_gap_s } => {
+                let gaps = times.windows(2).map(|pair| (pair[1] - pair[0]).min(longest_gap_s));
+                let (blocks, elapsed_s) = (gaps.len() as u64, gaps.sum::<u64>());
+                let asert = Asert { spacing_s, half_life_s, easiest, rounding: Rounding::None };
+                asert.target(anchor, elapsed_s.into(), blocks)
+            }
+            Difficulty::Epoch { blocks, spacing_s, clamp, easiest } => {
+                let (length, due, clamp) = (blocks as usize, blocks * spacing_s, u64::from(clamp));
+                let Target(mut target) = anchor;
+                for end in (length..times.len()).step_by(length) {
+                    let took = (times[end] - times[end - length]).clamp(due / clamp, due * clamp);
+                    let (took, due) = (U256::from(took), U256::from(due));
+                    target = (target / due * took + target % due * took / due).min(easiest.0);
+                }
+                Target(target)
+            }
         }
-        Target(target)
     }
 
     /// The accounts after the branch that ends in this block, or up to the first block whose
