@@ -11,7 +11,7 @@ use blocksmith_consensus::tree::BestChain;
 use blocksmith_consensus::{Ancestry, ChangeSet, Hash, Linked};
 
 /// The best chain in a vector, as a store would hold it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Chain {
     pub(crate) blocks: Vec<Linked>,
     places: HashMap<Hash, u64>,
