@@ -112,7 +112,7 @@ pub enum Malformed {
 pub enum Shape {
     /// `index`, `previous_hash` and `proof`, and whatever else; the id is the hash of the text.
     Open,
-    /// The fields of [`sealed`](crate::sealed) and no others; the id is the proof's digest.
+    /// The fields of [`sealed`] and no others; the id is the proof's digest.
     Sealed,
 }
 
