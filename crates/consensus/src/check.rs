@@ -162,22 +162,12 @@ impl Checked {
     pub fn block(&self) -> &Block {
         &self.block
     }
-
-    /// The block, with what is known of it forgotten.
-    pub fn into_block(self) -> Block {
-        self.block
-    }
 }
 
 impl Valid {
     /// The block.
     pub fn block(&self) -> &Block {
         &self.0.block
-    }
-
-    /// The block, with what is known of it forgotten.
-    pub fn into_block(self) -> Block {
-        self.0.block
     }
 
     /// What the block does to the accounts that its parent left; nothing if it is a genesis block.
