@@ -17,5 +17,5 @@ pub use machine::{Answer, Effect, Input, Machine, Output, Refusal, Start, Verdic
 pub use peers::{Address, BadAddress, MAX_PEERS};
 pub use queue::{
     MAX_QUEUED, MAX_QUEUED_BYTES, MAX_RETURNED, MAX_RETURNED_BYTES, MAX_RETURNED_TRANSACTION_BYTES,
-    QueueChange,
+    MAX_WEIGHED, QueueChange,
 };

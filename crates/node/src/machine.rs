@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 
 use blocksmith_consensus::block::MAX_BLOCK_BYTES;
 use blocksmith_consensus::json::Value;
-use blocksmith_consensus::tree::{BestChain, Inserted, Limits, NotInserted};
+use blocksmith_consensus::tree::{BestChain, Inserted, Limits, NotInserted, SideBlock};
 use blocksmith_consensus::{
     Ancestry, Block, ChangeSet, Checked, Hash, Invalid, Linked, Malformed, Proof, Rules, Shape,
     Timestamp, Transaction, Tree, check_alone,
@@ -28,6 +28,8 @@ pub struct Start {
     pub rules: Arc<Rules>,
     /// The end of the best chain.
     pub tip: Linked,
+    /// The side branches, in the order in which they came.
+    pub side: Vec<SideBlock>,
     /// The queue.
     pub queue: Vec<(u64, Transaction)>,
     /// The registered peers.
@@ -200,7 +202,7 @@ impl Machine {
     pub fn new(start: Start) -> Self {
         Self {
             announced: start.tip.block.hash(),
-            tree: Tree::new(start.rules, start.tip, start.limits),
+            tree: Tree::new(start.rules, start.tip, start.side, start.limits),
             queue: Queue::new(start.queue),
             orphans: Orphans::default(),
             peers: Peers::new(start.peers, start.own_addresses),
@@ -340,7 +342,8 @@ impl Machine {
     ) -> Result<Verdict, <C as Ancestry>::Error> {
         Ok(match self.tree.insert(checked, chain) {
             Ok(Inserted::NewTip(change)) => {
-                let queue = self.queue.follow(&change, &self.tree.rules().spending.mint());
+                let (tip, mint) = (self.tree.tip(), self.tree.rules().spending.mint());
+                let queue = self.queue.follow(&change, tip, &mint, chain)?;
                 effects.push(Effect::Commit(change));
                 if !queue.is_empty() {
                     effects.push(Effect::Queue(queue));
