@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use blocksmith_node::{Answer, Effect, Input, Machine};
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::handle::{Handle, Order, Standing};
@@ -56,7 +57,10 @@ pub(super) fn spawn(
         loop {
             interval.tick().await;
             let Some(requests) = ticks.upgrade() else { break };
-            if requests.send(Request { input: Input::Tick, reply: None }).await.is_err() {
+            // Where others fill the queue, time is told later: ticks would pile up behind a long step.
+            if let Err(TrySendError::Closed(_)) =
+                requests.try_send(Request { input: Input::Tick, reply: None })
+            {
                 break;
             }
         }

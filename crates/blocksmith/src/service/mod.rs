@@ -2,10 +2,12 @@
 
 mod actor;
 mod handle;
+mod listing;
 mod signatures;
 mod store;
 
 pub use handle::{Handle, Order, Standing, Stopped, Work};
+pub use listing::{MAX_HISTORY, MAX_PLACES, Spot};
 pub(crate) use store::new_node_id;
 pub use store::{Snapshot, StoreError};
 
