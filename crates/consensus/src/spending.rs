@@ -9,7 +9,7 @@ use crate::address::Hrp;
 use crate::block::Block;
 use crate::json::Value;
 use crate::ledger::{self, Accounts, BadBody, Body, Changes, Contents, NotApplied};
-use crate::payment::{COIN_SENDER, Coin, Domain, Emission};
+use crate::payment::{COIN_SENDER, Coin, Domain, Emission, VerifiedEntry};
 use crate::rules::Rules;
 use crate::transaction::{Transaction, party};
 
@@ -57,6 +57,18 @@ impl Spending {
                 Value::of_canonical(amount),
             )),
             Self::Signed { .. } => None,
+        }
+    }
+
+    /// The transactions of a block above genesis as `read` finds them, if rules know what they are.
+    pub(crate) fn read<E>(
+        &self,
+        block: &Block,
+        read: impl FnOnce(Vec<Value<'_>>) -> Result<Vec<VerifiedEntry>, E>,
+    ) -> Result<Option<Vec<VerifiedEntry>>, E> {
+        match self {
+            Self::Unsigned(_) => Ok(None),
+            Self::Signed { .. } => read(block.view().transactions().collect()).map(Some),
         }
     }
 
