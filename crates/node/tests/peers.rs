@@ -10,6 +10,7 @@ use blocksmith_consensus::tree::Limits;
 use blocksmith_consensus::{
     Ancestry, Block, Checked, Hash, Linked, Proof, Rules, Timestamp, Transaction,
 };
+use blocksmith_node::mempool::Mempool;
 use blocksmith_node::{Address, Answer, Effect, Input, MAX_PEERS, Machine, Output, Start, Verdict};
 
 const SECOND: u64 = 1_000_000;
@@ -73,6 +74,7 @@ impl Node {
             rules,
             tip: tip.clone(),
             queue: vec![],
+            mempool: Mempool::default(),
             peers: peers.iter().map(|peer| address(peer)).collect(),
             own_addresses: vec![address("me:5000")],
             limits: Limits::default(),
