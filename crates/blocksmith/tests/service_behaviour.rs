@@ -21,6 +21,7 @@ fn start(rules: Rules, dir: Option<&Path>) -> Started {
         node_id: None,
         keep_peers: true,
         own_addresses: Vec::new(),
+        dev: false,
     })
 }
 
@@ -177,6 +178,7 @@ async fn an_id_given_once_is_kept() {
         node_id: node_id.map(str::to_string),
         keep_peers: true,
         own_addresses: Vec::new(),
+        dev: false,
     };
     for (given, expected) in
         [(Some("alice \u{1f381}"), "alice \u{1f381}"), (None, "alice \u{1f381}")]
@@ -298,8 +300,8 @@ async fn what_is_acknowledged_is_there_for_everybody() {
         assert_eq!(standing.tip.block, block);
         assert_eq!(snapshot.tip().expect("a tip"), standing.tip);
         assert_eq!(snapshot.index_of(&block.hash()).expect("read"), Some(block.index()));
-        assert_eq!(handle.work().on, block.hash());
-        assert_eq!(handle.work().index, block.index() + 1);
+        let work = handle.work(None).await.expect("it runs").expect("work");
+        assert_eq!((work.on, work.index), (block.hash(), block.index() + 1));
     }
 }
 
@@ -328,7 +330,7 @@ async fn a_reorg_of_ten_thousand_blocks_is_one_step() {
     let announced: Vec<_> = std::iter::from_fn(|| orders.try_recv().ok())
         .filter_map(|order| match order {
             Order::Announce { block, .. } => Some(block),
-            Order::Ask { .. } => None,
+            Order::Relay { .. } | Order::Ask { .. } => None,
         })
         .collect();
     assert_eq!(announced, [theirs[10_000].clone()]);

@@ -42,6 +42,7 @@ fn open(rules: &Rules, dir: &Path) -> (Handle, UnboundedReceiver<Order>) {
         node_id: None,
         keep_peers: true,
         own_addresses: Vec::new(),
+        dev: false,
     };
     let began = Instant::now();
     loop {

@@ -236,6 +236,20 @@ pub enum Refused {
     },
 }
 
+impl Refused {
+    /// What is wrong, in one word.
+    pub fn rule(&self) -> &'static str {
+        match self {
+            Self::Known { .. } => "known",
+            Self::Sender { .. } => "sender",
+            Self::NonceUsed { .. } | Self::TooFar { .. } => "nonce",
+            Self::Balance { .. } => "balance",
+            Self::Replacement { .. } => "fee",
+            Self::Full { .. } => "full",
+        }
+    }
+}
+
 /// What it takes to be in the next blocks, if nothing else came: a snapshot, not a forecast. A
 /// payment has to have a better rate than this; `None` if any payment gets in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -26,6 +26,8 @@ pub mod exit {
     pub const USAGE: u8 = 2;
     /// Nobody answers at that address.
     pub const UNREACHABLE: u8 = 3;
+    /// The node said no.
+    pub const REJECTED: u8 = 4;
     /// Another node uses the data directory.
     pub const IN_USE: u8 = 5;
     /// Stopped by a signal before it was done, as shells have it.

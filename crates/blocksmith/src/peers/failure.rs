@@ -35,6 +35,11 @@ pub(super) enum Failure {
     #[error("it sent block {index}, whose parent it did not send; it may be changing its chain")]
     Orphan { index: u64 },
     #[error(
+        "it sent block {index}, whose time is ahead of this machine's clock; it is taken when its \
+         time has come, unless a clock is wrong"
+    )]
+    Early { index: u64 },
+    #[error(
         "its chain leaves ours {depth} blocks below our tip, and a branch of that size does not \
          fit in memory; chain import takes it from an export"
     )]

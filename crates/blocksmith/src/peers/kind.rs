@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use blocksmith_consensus::block::MAX_BLOCK_BYTES;
 use blocksmith_consensus::json::{self, Kind as Json, Value};
+use blocksmith_consensus::payment::Verified;
 use blocksmith_consensus::{Block, Hash, U256};
 use blocksmith_node::Address;
 
@@ -30,8 +31,14 @@ pub(super) struct Peer {
     pub(super) address: Address,
     /// The tip that it is to be told of next. A newer one takes its place.
     pub(super) waiting: Mutex<Option<Arc<Tip>>>,
+    /// The payments that it is to be told of next.
+    payments: Mutex<Vec<Verified>>,
     known: Mutex<Known>,
 }
+
+/// The most payments that wait for a peer: more than it takes would only make it later. What is
+/// left out comes in blocks, or from another peer.
+const MAX_PAYMENTS: usize = 10_000;
 
 /// What is known of a peer until it fails.
 #[derive(Debug, Default)]
@@ -114,7 +121,30 @@ pub(super) struct Status {
 
 impl Peer {
     pub(super) fn new(address: Address) -> Self {
-        Self { address, waiting: Mutex::default(), known: Mutex::default() }
+        Self {
+            address,
+            waiting: Mutex::default(),
+            payments: Mutex::default(),
+            known: Mutex::default(),
+        }
+    }
+
+    /// Whether there is something to tell it.
+    pub(super) fn has_news(&self) -> bool {
+        let tip = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        tip.is_some() || !self.payments().is_empty()
+    }
+
+    /// Payments to tell it of.
+    pub(super) fn payments(&self) -> MutexGuard<'_, Vec<Verified>> {
+        self.payments.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells it of these as well, if there is room.
+    pub(super) fn take_along(&self, new: &[Verified]) {
+        let mut payments = self.payments();
+        let room = MAX_PAYMENTS.saturating_sub(payments.len());
+        payments.extend(new.iter().take(room).cloned());
     }
 
     pub(super) fn known(&self) -> MutexGuard<'_, Known> {

@@ -7,6 +7,7 @@
 //! | `accounts` | key, 32 bytes   | balance ‖ nonce, 8 bytes each, big-endian   |
 //! | `undo`  | index, u64         | key ‖ account before, of all that the block changed |
 //! | `queue` | number, u64        | a transaction's canonical text              |
+//! | `mempool` | payment's id, 32 bytes | microseconds since 1970, 8 bytes, big-endian ‖ canonical text |
 //! | `peers` | host and port      | nothing                                     |
 //! | `meta`  | name               | format, chain id, rules, shape, node id     |
 //!
@@ -22,6 +23,7 @@ use blocksmith_consensus::tree::BestChain;
 use blocksmith_consensus::{
     Ancestry, Block, Hash, Linked, Pace, Rules, Shape, Timestamp, Transaction, U256,
 };
+use blocksmith_node::mempool::{MempoolChange, Waiting};
 use blocksmith_node::{Address, QueueChange};
 use redb::{
     Database, DatabaseError, Durability, ReadOnlyTable, ReadTransaction, ReadableDatabase,
@@ -36,6 +38,7 @@ const ACCOUNTS: TableDefinition<'_, [u8; 32], [u8; ACCOUNT_BYTES]> =
     TableDefinition::new("accounts");
 const UNDO: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("undo");
 const QUEUE: TableDefinition<'_, u64, &str> = TableDefinition::new("queue");
+const MEMPOOL: TableDefinition<'_, [u8; 32], &[u8]> = TableDefinition::new("mempool");
 const PEERS: TableDefinition<'_, &str, ()> = TableDefinition::new("peers");
 const META: TableDefinition<'_, &str, &str> = TableDefinition::new("meta");
 
@@ -164,6 +167,8 @@ database_errors!(
 pub(crate) struct Kept {
     pub(crate) tip: Linked,
     pub(crate) queue: Vec<(u64, Transaction)>,
+    /// When a payment came, its id and its text.
+    pub(crate) mempool: Vec<(Timestamp, Hash, String)>,
     pub(crate) peers: Vec<Address>,
     pub(crate) node_id: String,
 }
@@ -291,6 +296,18 @@ impl Store {
             });
             entries.collect::<Result<Vec<_>, StoreError>>()?
         };
+        let mempool = {
+            let table = writer.transaction.open_table(MEMPOOL)?;
+            let entries = table.iter()?.map(|entry| {
+                let (id, value) = entry?;
+                let damaged = || StoreError::Damaged("a payment that waits".into());
+                let (micros, text) = value.value().split_first_chunk().ok_or_else(damaged)?;
+                let text = std::str::from_utf8(text).map_err(|_| damaged())?.to_string();
+                let arrived = Timestamp { micros: u64::from_be_bytes(*micros) };
+                Ok((arrived, Hash(id.value()), text))
+            });
+            entries.collect::<Result<Vec<_>, StoreError>>()?
+        };
         let peers = {
             let table = writer.transaction.open_table(PEERS)?;
             let entries = table.iter()?.map(|entry| {
@@ -301,7 +318,7 @@ impl Store {
             entries.collect::<Result<Vec<_>, StoreError>>()?
         };
         writer.commit()?;
-        Ok(Kept { tip, queue, peers, node_id })
+        Ok(Kept { tip, queue, mempool, peers, node_id })
     }
 
     /// Forgets peers; nobody is left.
@@ -446,6 +463,19 @@ impl Writer {
         }
         for (number, transaction) in &change.added {
             queue.insert(number, transaction.text())?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn mempool(&mut self, change: &MempoolChange) -> Result<(), StoreError> {
+        let mut mempool = self.transaction.open_table(MEMPOOL)?;
+        for id in &change.removed {
+            mempool.remove(id.0)?;
+        }
+        for Waiting { arrived, payment } in &change.added {
+            let mut value = arrived.micros.to_be_bytes().to_vec();
+            value.extend(payment.text().bytes());
+            mempool.insert(payment.id().0, &*value)?;
         }
         Ok(())
     }

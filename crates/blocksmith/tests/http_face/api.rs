@@ -32,6 +32,7 @@ async fn status_says_where_the_node_stands() {
         "uptime_s": null,
         "clock_offset_s": null,
         "node": "00341426854640f596f4ba49a64f7c5a",
+        "dev": false,
         "instance": node.handle.instance(),
     });
     assert_eq!((code, status), (200, expected));
@@ -101,7 +102,7 @@ async fn work_is_handed_out_and_taken_back_once() {
     }
     assert_eq!(node.post("/api/v1/work", r#"{"id": "x"}"#).await.problem().0, 422);
     let long = node.get(&format!("/api/v1/work?recipient={}", "x".repeat(255))).await;
-    assert_eq!(long.problem().0, 400);
+    assert_eq!(long.problem().0, 422);
     assert_eq!(submit(&bare["id"], "28441").await.json()["index"], 3);
     let coin = &node.get("/last_block").await.json()["last_block"]["transactions"][0];
     assert_eq!(coin["recipient"], node.handle.node_id());
