@@ -11,7 +11,7 @@ use crate::job::Target;
 use crate::json::Value;
 use crate::ledger::{Accounts, BadBody, Changes, Contents, NotApplied};
 use crate::merkle;
-use crate::payment::{BadEntry, BadSignature, Verified, VerifiedEntry};
+use crate::payment::{BadEntry, BadSignature, VerifiedEntry};
 use crate::rules::{Genesis, Rules};
 use crate::tree::Linked;
 
@@ -202,15 +202,6 @@ impl Valid {
         };
         let contents = body.map(Contents::signed_before);
         Ok(Self(Checked { block, contents }))
-    }
-}
-
-impl Rules {
-    /// The payments of a block that was checked once, for those who keep such blocks; none where
-    /// nothing is signed, and none of a genesis block.
-    pub fn payments_of(&self, block: &Block) -> Vec<Verified> {
-        let valid = Valid::again(self, block.clone());
-        valid.ok().and_then(|valid| valid.0.contents).map_or(Vec::new(), |all| all.payments)
     }
 }
 

@@ -9,7 +9,7 @@ use crate::address::Hrp;
 use crate::block::Block;
 use crate::json::Value;
 use crate::ledger::{self, Accounts, BadBody, Body, Changes, Contents, NotApplied};
-use crate::payment::{COIN_SENDER, Coin, Domain, Emission, VerifiedEntry};
+use crate::payment::{COIN_SENDER, Coin, Domain, Emission, Verified, VerifiedEntry};
 use crate::rules::Rules;
 use crate::transaction::{Transaction, party};
 
@@ -99,6 +99,17 @@ impl Rules {
     /// What they are not.
     pub(crate) fn body(&self, block: &Block) -> Result<Option<Body>, BadBody> {
         self.domain().map(|domain| Body::parse(block.view().transactions(), &domain)).transpose()
+    }
+
+    /// The payments of a block that was checked before and comes from where valid blocks are kept;
+    /// none where nobody signs, and of any other block whose transactions are none.
+    pub fn payments_of(&self, block: &Block) -> Vec<Verified> {
+        match self.body(block) {
+            Ok(Some(body)) if block.index() != self.genesis.index() => {
+                Contents::signed_before(body).payments
+            }
+            _ => Vec::new(),
+        }
     }
 
     /// What a block above genesis does to the accounts that its parent left.

@@ -21,6 +21,6 @@ pub use machine::{Answer, Effect, Entered, Input, Machine, Output, Refusal, Star
 pub use peers::{Address, BadAddress, MAX_PEERS};
 pub use queue::{
     MAX_QUEUED, MAX_QUEUED_BYTES, MAX_RETURNED, MAX_RETURNED_BYTES, MAX_RETURNED_TRANSACTION_BYTES,
-    QueueChange,
+    MAX_WEIGHED, QueueChange,
 };
 pub use work::Task;

@@ -10,7 +10,7 @@ use blocksmith_consensus::address::Address as PublicKey;
 use blocksmith_consensus::block::MAX_BLOCK_BYTES;
 use blocksmith_consensus::json::Value;
 use blocksmith_consensus::payment::Verified;
-use blocksmith_consensus::tree::{BestChain, Inserted, Limits, NotInserted};
+use blocksmith_consensus::tree::{BestChain, Inserted, Limits, NotInserted, SideBlock};
 use blocksmith_consensus::{
     Ancestry, Block, ChangeSet, Checked, Hash, Invalid, Linked, Malformed, Proof, Rules, Shape,
     Timestamp, Transaction, Tree, check_alone,
@@ -21,7 +21,7 @@ use crate::mempool::{Mempool, MempoolChange, Refused};
 use crate::orphans::Orphans;
 use crate::peers::{Address, Peers};
 use crate::pool::Pool;
-use crate::queue::QueueChange;
+use crate::queue::{MAX_RETURNED, QueueChange};
 use crate::work::Task;
 
 /// What stands between two transactions of a block.
@@ -34,6 +34,8 @@ pub struct Start {
     pub rules: Arc<Rules>,
     /// The end of the best chain.
     pub tip: Linked,
+    /// The side branches, in the order in which they came.
+    pub side: Vec<SideBlock>,
     /// The queue, where anybody's transactions are taken.
     pub queue: Vec<(u64, Transaction)>,
     /// The payments that wait, where they are signed.
@@ -257,7 +259,7 @@ impl Machine {
         Self {
             announced: start.tip.block.hash(),
             pool: Pool::new(&start.rules, start.queue, start.mempool),
-            tree: Tree::new(start.rules, start.tip, start.limits),
+            tree: Tree::new(start.rules, start.tip, start.side, start.limits),
             orphans: Orphans::default(),
             early: Early::default(),
             peers: Peers::new(start.peers, start.own_addresses),
@@ -468,18 +470,18 @@ impl Machine {
         let rules = self.tree.rules();
         match &mut self.pool {
             Pool::Queue(queue) => {
-                let queue = queue.follow(&change, &rules.spending.mint());
+                let queue =
+                    queue.follow(&change, self.tree.tip(), &rules.spending.mint(), chain)?;
                 effects.push(Effect::Commit(change));
                 if !queue.is_empty() {
                     effects.push(Effect::Queue(queue));
                 }
             }
             Pool::Mempool(payments) => {
-                let (mut changes, mut returned) = (Vec::new(), Vec::new());
-                for linked in change.disconnected.iter().rev() {
-                    returned.extend(rules.payments_of(&linked.block));
-                }
-                payments.follow(now, None, returned, chain, &mut changes)?;
+                let mut changes = Vec::new();
+                let returned = returned(rules, &change, chain)?;
+                let touched = change.touched.clone();
+                payments.follow(now, touched, returned, chain, &mut changes)?;
                 effects.push(Effect::Commit(change));
                 self.spread(changes, None, effects);
             }
@@ -652,4 +654,21 @@ impl Machine {
         let transactions: Vec<_> = waiting.chain([&coin]).collect();
         Ok(Block::compose(tip, proof, now, transactions)?)
     }
+}
+
+/// The payments of dropped blocks, the lowest first: as many as a mempool has room for. What is
+/// beyond is lost here, as if it had never come.
+fn returned<C: BestChain>(
+    rules: &Rules,
+    change: &ChangeSet,
+    chain: &C,
+) -> Result<Vec<Verified>, <C as Ancestry>::Error> {
+    let mut returned = Vec::new();
+    for linked in change.left(chain).rev() {
+        returned.extend(rules.payments_of(&linked?.block));
+        if returned.len() >= MAX_RETURNED {
+            break;
+        }
+    }
+    Ok(returned)
 }

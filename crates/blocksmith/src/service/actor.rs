@@ -108,7 +108,8 @@ impl Actor {
                     next = inbox.try_recv().ok();
                 }
             }
-            if dirty {
+            // A block of a side branch is kept without an effect that says so.
+            if dirty || writer.blocks_changed() {
                 writer.commit()?;
                 self.standing.send_replace(Arc::new(standing(&self.machine)));
             }

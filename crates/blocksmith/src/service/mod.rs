@@ -58,6 +58,7 @@ pub fn start(options: Options) -> Result<(Handle, mpsc::UnboundedReceiver<Order>
     let machine = Machine::new(Start {
         rules,
         tip: kept.tip,
+        side: kept.side,
         queue: kept.queue,
         mempool,
         peers,
