@@ -2,6 +2,7 @@
 
 mod export;
 mod import;
+mod new;
 mod show;
 mod source;
 mod verify;
@@ -12,13 +13,14 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use blocksmith_consensus::document::Document;
 
+pub use new::NoChain;
 pub use source::Unreachable;
 
 use crate::chain::Chain;
 use crate::service::{self, Snapshot};
 use crate::{config, verify as reading};
 
-/// Look at a chain, check it, carry it elsewhere
+/// Look at a chain, check it, carry it elsewhere, start one
 #[derive(Debug, clap::Args)]
 pub struct ChainArgs {
     #[command(subcommand)]
@@ -31,6 +33,7 @@ enum ChainCommand {
     Verify(verify::VerifyArgs),
     Export(export::ExportArgs),
     Import(import::ImportArgs),
+    New(new::NewArgs),
 }
 
 /// Runs the command.
@@ -43,6 +46,7 @@ pub async fn run(args: ChainArgs) -> anyhow::Result<ExitCode> {
         ChainCommand::Verify(args) => verify::run(args).await,
         ChainCommand::Export(args) => export::run(args).await,
         ChainCommand::Import(args) => import::run(args).await,
+        ChainCommand::New(args) => new::run(args),
     };
     match outcome {
         // Whoever read the output has seen enough.
@@ -59,7 +63,7 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 /// Which chain is meant.
 #[derive(Debug, clap::Args)]
 struct Which {
-    /// The chain: lecture, course, dvf, or a chain file [default: lecture]
+    /// The chain: lecture, course, dvf, forge, bitcoin-like, or a chain file [default: lecture]
     #[arg(long, value_name = "NAME", env = "BLOCKSMITH_CHAIN")]
     chain: Option<String>,
     /// How many zero digits a proof must show [default: the chain's]

@@ -11,6 +11,7 @@ use blocksmith_node::{Address, Answer, Input, Refusal, Verdict};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::actor::Request;
+use super::clocks::Clocks;
 use super::signatures;
 use super::store::{Snapshot, Store, StoreError, new_node_id};
 use crate::chain::Chain;
@@ -74,6 +75,7 @@ pub struct Handle {
     chain: Arc<Chain>,
     node_id: Arc<str>,
     instance: Arc<str>,
+    clocks: Arc<Clocks>,
     started: Instant,
 }
 
@@ -94,6 +96,7 @@ impl Handle {
             chain,
             node_id: node_id.into(),
             instance: new_node_id().into(),
+            clocks: Arc::default(),
             started: Instant::now(),
         }
     }
@@ -112,6 +115,11 @@ impl Handle {
     /// calls itself by another address notices.
     pub fn instance(&self) -> &str {
         &self.instance
+    }
+
+    /// How this machine's clock stands to those of its peers.
+    pub fn clocks(&self) -> &Clocks {
+        &self.clocks
     }
 
     /// How long the node has been running.
