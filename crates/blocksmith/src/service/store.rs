@@ -382,6 +382,11 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// Which fields the chain's blocks have.
+    pub fn shape(&self) -> Shape {
+        self.shape
+    }
+
     /// The end of the best chain.
     ///
     /// # Errors
