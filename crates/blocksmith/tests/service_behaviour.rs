@@ -117,17 +117,25 @@ async fn a_directory_holds_one_chain() {
         }
     };
     drop(reopen(Rules::lecture()).await.expect("it starts"));
-    for (rules, found) in [
-        (Rules::lecture().with_zeros(5), "lecture with 5 zeros"),
-        (Rules::lecture().with_zeros(1), "lecture with 1 zero"),
-        (Rules::course(), "course with 6 zeros"),
-        (Rules::dvf(), "dvf with 4 zeros"),
+    for (rules, found, difference) in [
+        (
+            Rules::lecture().with_zeros(5),
+            "lecture with 5 zeros",
+            "(difficulty.fixed is 5 zeros here and 4 zeros there)",
+        ),
+        (
+            Rules::lecture().with_zeros(1),
+            "lecture with 1 zero",
+            "is 1 zero here and 4 zeros there)",
+        ),
+        (Rules::course(), "course with 6 zeros", "puzzle is \"last_block\" here and"),
+        (Rules::dvf(), "dvf with 4 zeros", "(genesis is {\"any\": {\"index\": 1, "),
     ] {
         let error = refused(reopen(rules).await);
         assert!(matches!(error, StoreError::OtherChain { .. }), "{error}");
         let text = error.to_string();
-        for part in ["lecture with 4 zeros", found, "--data-dir", &dir.path().display().to_string()]
-        {
+        let dir = dir.path().display().to_string();
+        for part in ["lecture with 4 zeros", found, difference, "--data-dir", &dir] {
             assert!(text.contains(part), "{text}");
         }
     }
@@ -136,6 +144,7 @@ async fn a_directory_holds_one_chain() {
     let id = other.chain_id().to_string();
     let text = refused(reopen(other).await).to_string();
     assert!(text.contains("another genesis") && text.contains(&id), "{text}");
+    assert!(text.contains("(genesis is \"") && !text.contains("difficulty"), "{text}");
 
     let (handle, _orders) = reopen(Rules::lecture()).await.expect("the right one still starts");
     assert_eq!(handle.standing().tip.block.index(), 1);

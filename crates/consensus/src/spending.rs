@@ -72,13 +72,12 @@ impl Spending {
         }
     }
 
-    /// What a chain's id covers, as a member of canonical JSON with the comma behind it: nothing
-    /// where no rule is about it.
-    pub(crate) fn id_member(&self) -> String {
+    /// Canonical JSON, as a chain's id covers it.
+    pub(crate) fn json(&self) -> String {
         match self {
-            Self::Unsigned(_) => String::new(),
+            Self::Unsigned(_) => r#""unsigned""#.to_owned(),
             Self::Signed { hrp, emission: Emission { first, halving } } => format!(
-                r#", "spending": {{"signed": {{"addresses": "{hrp}", "first_subsidy": {first}, "halving_blocks": {halving}}}}}"#
+                r#"{{"signed": {{"addresses": "{hrp}", "first_subsidy": {first}, "halving_blocks": {halving}}}}}"#
             ),
         }
     }

@@ -57,7 +57,7 @@ pub struct DevArgs {
     /// The first node's port; the others count up. 0 takes free ones
     #[arg(long, value_name = "P", default_value_t = DEFAULT_PORT)]
     port: u16,
-    /// The chain: lecture, course, dvf, or a chain file
+    /// The chain: lecture, course, dvf, forge, bitcoin-like, or a chain file
     #[arg(long, value_name = "NAME", env = "BLOCKSMITH_CHAIN", default_value = DEFAULT_CHAIN)]
     chain: String,
     /// How many zero digits a proof must show [default: the chain's]

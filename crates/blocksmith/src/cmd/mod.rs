@@ -76,7 +76,11 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
 /// The exit code that an error stands for.
 pub fn exit_code(error: &anyhow::Error) -> ExitCode {
     let is_usage = error.is::<BadAddress>()
-        || matches!(error.downcast_ref(), Some(ChainError::Unknown(_) | ChainError::Zeros { .. }));
+        || error.is::<chain::NoChain>()
+        || matches!(
+            error.downcast_ref(),
+            Some(ChainError::Unknown(_) | ChainError::Zeros { .. } | ChainError::NoZeros { .. })
+        );
     ExitCode::from(match error.downcast_ref::<StoreError>() {
         Some(StoreError::InUse { .. }) => exit::IN_USE,
         _ if error.is::<chain::Unreachable>() => exit::UNREACHABLE,

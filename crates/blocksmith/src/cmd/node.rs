@@ -27,7 +27,7 @@ pub struct NodeArgs {
     /// The same, by name
     #[arg(long = "port", value_name = "PORT", env = "BLOCKSMITH_PORT", id = "port_flag")]
     port_flag: Option<u16>,
-    /// The chain: lecture, course, dvf, or a chain file [default: lecture]
+    /// The chain: lecture, course, dvf, forge, bitcoin-like, or a chain file [default: lecture]
     #[arg(long, value_name = "NAME", env = "BLOCKSMITH_CHAIN")]
     chain: Option<String>,
     /// How many zero digits a proof must show [default: the chain's]

@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use blocksmith_consensus::json::Value;
 use blocksmith_consensus::{
-    Ancestry as _, Block, BlockView, Genesis, Hash, Issuance, Proof, Rules, Spending, Target,
+    Ancestry as _, Block, BlockView, Hash, Issuance, Proof, Rules, Spending, Target,
 };
 use blocksmith_node::{Address, Refusal, Verdict};
 use serde::Deserialize;
@@ -17,7 +17,7 @@ use super::answer::{self, Object, array, quoted};
 use super::body::{Json, apart};
 use super::fault::Fault;
 use super::{App, Caller, aside, log_malformed, log_verdict};
-use crate::service::{NoWork, Stopped, StoreError};
+use crate::service::{NoWork, Stopped, StoreError, now};
 
 /// The most blocks or headers of a page.
 const MAX_PAGE_BLOCKS: u64 = 10_000;
@@ -47,6 +47,7 @@ pub(super) async fn status(State(app): State<App>) -> Response {
     let (rules, standing) = (&handle.chain().rules, handle.standing());
     let tip = &standing.tip;
     let target = rules.target_after(&tip.pace);
+    let offset_s = handle.clocks().offset_s();
     Object::new()
         .text("name", &rules.name)
         .json("rules", rules_object(rules))
@@ -60,36 +61,25 @@ pub(super) async fn status(State(app): State<App>) -> Response {
         .json("peers", standing.peers.len())
         .text("version", env!("CARGO_PKG_VERSION"))
         .json("uptime_s", handle.uptime().as_secs())
-        // No rule of these chains reads a clock, so nobody's is compared.
-        .json("clock_offset_s", "null")
+        .json("time", now())
+        .json("clock_offset_s", offset_s.map_or("null".into(), |offset_s| offset_s.to_string()))
         .json("dev", handle.is_dev())
         .text("node", handle.node_id())
         .text("instance", handle.instance())
         .answer(StatusCode::OK)
 }
 
+/// What the chain's id covers, so that whoever has another one can say what differs; and the coin,
+/// where a node pays one that no rule is about.
 fn rules_object(rules: &Rules) -> String {
-    let genesis = match &rules.genesis {
-        Genesis::Fixed(block) => quoted(&block.hash().to_string()),
-        Genesis::Any { index, proof, previous_hash } => Object::new()
-            .json("index", index)
-            .json("proof", proof)
-            .json("previous_hash", previous_hash)
-            .end(),
-    };
-    let object = Object::new().text("puzzle", rules.puzzle.name()).json("genesis", genesis);
+    let decisive = rules.json();
     match &rules.spending {
         Spending::Unsigned(Issuance { sender, amount }) => {
             let coin = Object::new().json("sender", sender).json("amount", amount).end();
-            object.json("coin", coin).end()
+            let members = decisive.strip_suffix('}').unwrap_or_default();
+            format!(r#"{members}, "coin": {coin}}}"#)
         }
-        Spending::Signed { hrp, emission } => {
-            let coin = Object::new()
-                .json("first_subsidy", emission.first)
-                .json("halving_blocks", emission.halving)
-                .end();
-            object.text("addresses", hrp.as_str()).json("coin", coin).end()
-        }
+        Spending::Signed { .. } => decisive,
     }
 }
 

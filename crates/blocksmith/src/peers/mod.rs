@@ -193,6 +193,7 @@ impl Network {
             _ => {}
         }
         peer.forget();
+        self.handle.clocks().forget(&address);
         let text = failure.to_string();
         if !peer.complain(&text) {
             tracing::debug!("peer {address}: {text}");

@@ -12,6 +12,7 @@ use blocksmith_node::{Address, Answer, Entered, Input, Machine, Refusal, Task, V
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::actor::Request;
+use super::clocks::Clocks;
 use super::signatures::Signatures;
 use super::store::{Snapshot, Store, StoreError, new_node_id};
 use crate::chain::Chain;
@@ -125,12 +126,14 @@ pub(super) struct Node {
     dev: bool,
     signatures: Signatures,
     instance: String,
+    clocks: Clocks,
     started: Instant,
 }
 
 impl Node {
     pub(super) fn new(chain: Chain, node_id: String, dev: bool, signatures: Signatures) -> Self {
-        Self { chain, node_id, dev, signatures, instance: new_node_id(), started: Instant::now() }
+        let (instance, clocks) = (new_node_id(), Clocks::default());
+        Self { chain, node_id, dev, signatures, instance, clocks, started: Instant::now() }
     }
 }
 
@@ -179,6 +182,11 @@ impl Handle {
     /// What ties payments to this chain, if they are signed.
     pub fn domain(&self) -> Option<&Domain> {
         self.node.signatures.domain()
+    }
+
+    /// How this machine's clock stands to those of its peers.
+    pub fn clocks(&self) -> &Clocks {
+        &self.node.clocks
     }
 
     /// How long the node has been running.

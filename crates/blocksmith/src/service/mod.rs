@@ -1,10 +1,13 @@
 //! The running node: one thread owns the machine and writes, everybody else holds a [`Handle`].
 
 mod actor;
+mod clocks;
 mod handle;
 mod signatures;
 mod store;
 
+pub use clocks::Clocks;
+pub(crate) use clocks::time;
 pub use handle::{Handle, NoWork, NotPaid, Order, Standing, Stopped, Work};
 pub(crate) use store::new_node_id;
 pub use store::{Snapshot, StoreError};

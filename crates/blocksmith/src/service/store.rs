@@ -11,7 +11,7 @@
 //! | `queue` | number, u64        | a transaction's canonical text              |
 //! | `mempool` | payment's id, 32 bytes | microseconds since 1970, 8 bytes, big-endian ‖ canonical text |
 //! | `peers` | host and port      | nothing                                     |
-//! | `meta`  | name               | format, chain id, rules, shape, node id     |
+//! | `meta`  | name               | format, chain id, rules in words and as JSON, shape, node id |
 //!
 //! `blocks` holds all blocks in the order in which they came. `chain` and `index` say which of them
 //! are the best chain, `side` which are side branches: a reorg changes that, and no block is ever
@@ -22,6 +22,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use blocksmith_consensus::address::Address as PublicKey;
+use blocksmith_consensus::json::{Value, canonical};
 use blocksmith_consensus::ledger::{Account, Accounts, BadBody, Change, Changes};
 use blocksmith_consensus::tree::{BestChain, SideBlock};
 use blocksmith_consensus::{
@@ -34,7 +35,7 @@ use redb::{
     ReadableTable, TableDefinition, WriteTransaction,
 };
 
-use crate::chain::describe;
+use crate::chain::{Differences, describe};
 
 const BLOCKS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("blocks");
 const CHAIN: TableDefinition<'_, u64, u64> = TableDefinition::new("chain");
@@ -94,8 +95,10 @@ pub enum StoreError {
     /// It holds the blocks of another chain.
     #[error(
         "the data directory {} holds the chain \"{found}\", and this node was asked to run \
-         \"{expected}\"; start it with the chain's own options, or choose another directory with \
-         --data-dir", .dir.display()
+         \"{expected}\"{}; start it with the chain's own options, or choose another directory with \
+         --data-dir",
+        .dir.display(),
+        .differences.iter().map(|differences| format!(" ({differences})")).collect::<String>()
     )]
     OtherChain {
         /// The directory.
@@ -104,6 +107,9 @@ pub enum StoreError {
         found: String,
         /// What it should hold.
         expected: String,
+        /// In what the two differ, "here" being what it should hold and "there" what it holds; none
+        /// if the store is too old to say.
+        differences: Option<Differences>,
     },
     /// It was written by a version that this one does not know.
     #[error(
@@ -272,17 +278,24 @@ impl Store {
             }
             if let Some(found_id) = found_id.filter(|found| *found != chain_id) {
                 let found = found_rules.unwrap_or(found_id);
+                let differences = read("rules_json")?.and_then(|found| {
+                    let found = canonical(found.as_bytes()).ok()?;
+                    let differences = Differences::between(rules, Value::of_canonical(&found));
+                    Some(differences).filter(|differences| !differences.is_empty())
+                });
                 let expected = if found == rules_text {
                     format!("{rules_text}, but another genesis or puzzle ({chain_id})")
                 } else {
                     rules_text
                 };
-                return Err(StoreError::OtherChain { dir: dir.into(), found, expected });
+                let dir = dir.into();
+                return Err(StoreError::OtherChain { dir, found, expected, differences });
             }
             let node_id = node_id.or(kept_id).unwrap_or_else(new_node_id);
             meta.insert("format", FORMAT)?;
             meta.insert("chain_id", &*chain_id)?;
             meta.insert("rules", &*rules_text)?;
+            meta.insert("rules_json", &*rules.json())?;
             meta.insert("node_id", &*node_id)?;
             meta.insert("shape", shape_name(self.shape))?;
             node_id
@@ -443,6 +456,11 @@ impl Snapshot {
             _transaction: Arc::new(transaction),
             _database: database.clone(),
         })
+    }
+
+    /// Which fields the chain's blocks have.
+    pub fn shape(&self) -> Shape {
+        self.shape
     }
 
     /// The end of the best chain.

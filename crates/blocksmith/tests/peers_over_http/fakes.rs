@@ -310,7 +310,8 @@ pub(crate) fn own_reply(call: &Call, rules: &Rules, id: &str, blocks: &Blocks) -
                 let work = rules.target_after(&rules.first_pace(last.view())).work()
                     * U256::from(last.index() - 1);
                 format!(
-                    r#"{{"name": "x", "chain_id": "{}", "instance": "{id}", "index": {}, "tip": "{}", "work": "{work:x}"}}"#,
+                    r#"{{"name": "x", "rules": {}, "chain_id": "{}", "instance": "{id}", "index": {}, "tip": "{}", "work": "{work:x}"}}"#,
+                    rules.json(),
                     rules.chain_id(),
                     last.index(),
                     last.hash(),
