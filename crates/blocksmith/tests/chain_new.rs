@@ -185,9 +185,8 @@ struct Node {
 }
 
 impl Node {
-    fn start(dir: &Path, chain: &str, arguments: &[&str]) -> Self {
-        let data = format!("data-{chain}");
-        let all = ["node", "--port", "0", "--chain", chain, "--data-dir", &data];
+    fn start(dir: &Path, data: &str, chain: &str, arguments: &[&str]) -> Self {
+        let all = ["node", "--port", "0", "--data-dir", data, "--chain", chain];
         let mut command = blocksmith(dir, &[&all, arguments].concat());
         let mut child = command
             .stdout(Stdio::piped())
@@ -237,15 +236,22 @@ fn two_nodes_whose_rules_differ_in_one_number_say_which() {
     assert_ne!(other, text);
     std::fs::write(dir.path().join("20.toml"), other).expect("a file");
 
-    let fifteen = Node::start(dir.path(), "15.toml", &[]);
-    let twenty = Node::start(dir.path(), "20.toml", &["--peer", &fifteen.url]);
+    let fifteen = Node::start(dir.path(), "data-15", "15.toml", &[]);
+    let twenty = Node::start(dir.path(), "data-20", "20.toml", &["--peer", &fifteen.url]);
     let difference = "difficulty.asert.spacing_s is 20 here and 15 there";
     let line = twenty.says(&["it runs another chain", difference]);
     assert!(line.contains("WARN") && line.ends_with(difference), "nothing else differs: {line}");
     drop((fifteen, twenty));
 
+    // And where the numbers are zeros.
+    let four = Node::start(dir.path(), "data-4", "lecture", &[]);
+    let five = ["--zeros", "5", "--peer", &four.url];
+    let five = Node::start(dir.path(), "data-5", "lecture", &five);
+    let difference = "they do not mix: difficulty.fixed is 5 zeros here and 4 zeros there";
+    assert!(five.says(&["WARN", "127.0.0.1", difference]).ends_with(difference));
+
     // The same is said of a data directory.
-    let arguments = ["node", "--port", "0", "--chain", "15.toml", "--data-dir", "data-20.toml"];
+    let arguments = ["node", "--port", "0", "--chain", "15.toml", "--data-dir", "data-20"];
     let told = run(dir.path(), &arguments);
     assert_eq!(told.0, 1, "{}", told.2);
     let difference = "(difficulty.asert.spacing_s is 15 here and 20 there)";
@@ -258,12 +264,12 @@ fn the_chain_commands_take_a_forge_chain() {
     let told = run(dir.path(), &["chain", "new", "ours.toml", "--name", "ours"]);
     assert_eq!(told.0, 0, "{}", told.2);
     for chain in ["ours.toml", "forge", "bitcoin-like"] {
-        let node = Node::start(dir.path(), chain, &[]);
+        let data = format!("data-{chain}");
+        let node = Node::start(dir.path(), &data, chain, &[]);
         // A node tells what its chain is.
         let (_, by_url, _) = run(dir.path(), &["chain", "show", &node.url, "--json"]);
         let (_, export_by_url, _) = run(dir.path(), &["chain", "export", &node.url]);
         drop(node);
-        let data = format!("data-{chain}");
         let genesis = Chain::load(&dir.path().join(chain).display().to_string(), None)
             .or_else(|_| Chain::load(chain, None))
             .expect("a chain")

@@ -356,6 +356,18 @@ fn difficulty() -> impl Strategy<Value = Difficulty> {
     ]
 }
 
+/// The pace with another height, at which an epoch ends, and another time on the clock.
+fn at_end_of_epoch(rules: &Rules, pace: &Pace, elapsed_s: u64) -> Pace {
+    let height = match rules.difficulty {
+        Difficulty::Epoch { blocks, .. } => blocks + 1,
+        _ => pace.height(),
+    };
+    let mut bytes = pace.to_bytes();
+    bytes[..8].copy_from_slice(&height.to_be_bytes());
+    bytes[16..24].copy_from_slice(&elapsed_s.to_be_bytes());
+    Pace::from_bytes(&bytes)
+}
+
 proptest! {
     // Most random numbers make no rules.
     #![proptest_config(ProptestConfig { max_global_rejects: 200_000, ..ProptestConfig::default() })]
@@ -379,6 +391,9 @@ proptest! {
             time = time.saturating_add(gap).min(MAX_INTEGER);
             pace = rules.difficulty.pace_after(first, &pace, time);
             prop_assert_eq!(pace.target(), target);
+            // Epochs are longer than anybody's patience: the end of one, after that time.
+            let end = rules.target_after(&at_end_of_epoch(&rules, &pace, gap.min(MAX_INTEGER)));
+            prop_assert!(end.0 >= 1 && end <= rules.difficulty.easiest());
         }
     }
 }
