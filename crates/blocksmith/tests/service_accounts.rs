@@ -64,6 +64,7 @@ fn open(rules: &Rules, dir: &Path) -> Handle {
         node_id: None,
         keep_peers: true,
         own_addresses: Vec::new(),
+        dev: false,
     };
     let began = Instant::now();
     loop {

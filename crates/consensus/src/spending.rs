@@ -10,7 +10,7 @@ use crate::block::Block;
 use crate::hash::Hash;
 use crate::json::Value;
 use crate::ledger::{self, Accounts, BadBody, Body, Changes, Contents, NotApplied};
-use crate::payment::{COIN_SENDER, Coin, Domain, Emission, Verified};
+use crate::payment::{COIN_SENDER, Coin, Domain, Emission, Verified, VerifiedEntry};
 use crate::rules::Rules;
 use crate::transaction::{Transaction, party};
 
@@ -73,13 +73,24 @@ impl Spending {
         }
     }
 
-    /// What a chain's id covers, as a member of canonical JSON with the comma behind it: nothing
-    /// where no rule is about it.
-    pub(crate) fn id_member(&self) -> String {
+    /// The transactions of a block above genesis as `read` finds them, if rules know what they are.
+    pub(crate) fn read<E>(
+        &self,
+        block: &Block,
+        read: impl FnOnce(Vec<Value<'_>>) -> Result<Vec<VerifiedEntry>, E>,
+    ) -> Result<Option<Vec<VerifiedEntry>>, E> {
         match self {
-            Self::Unsigned(_) => String::new(),
+            Self::Unsigned(_) => Ok(None),
+            Self::Signed { .. } => read(block.view().transactions().collect()).map(Some),
+        }
+    }
+
+    /// Canonical JSON, as a chain's id covers it.
+    pub(crate) fn json(&self) -> String {
+        match self {
+            Self::Unsigned(_) => r#""unsigned""#.to_owned(),
             Self::Signed { hrp, emission: Emission { first, halving } } => format!(
-                r#", "spending": {{"signed": {{"addresses": "{hrp}", "first_subsidy": {first}, "halving_blocks": {halving}}}}}"#
+                r#"{{"signed": {{"addresses": "{hrp}", "first_subsidy": {first}, "halving_blocks": {halving}}}}}"#
             ),
         }
     }

@@ -19,6 +19,7 @@ use blocksmith_consensus::{
     Block, Checked, Hash, Invalid, Issuance, Linked, Proof, Rules, Spending, Timestamp,
     Transaction, check_alone,
 };
+use blocksmith_node::mempool::Mempool;
 use blocksmith_node::{
     Address, Answer, Effect, Input, MAX_QUEUED, MAX_QUEUED_BYTES, MAX_RETURNED, MAX_RETURNED_BYTES,
     MAX_WEIGHED, Machine, Refusal, Start, Verdict,
@@ -48,6 +49,7 @@ impl Node {
             tip,
             side: Vec::new(),
             queue: Vec::new(),
+            mempool: Mempool::default(),
             peers: Vec::new(),
             own_addresses: Vec::new(),
             limits: Limits::default(),
@@ -78,6 +80,7 @@ impl Node {
                 Effect::Announce { block, .. } => self.announced.push(block),
                 Effect::Commit(_) | Effect::Ask(_) | Effect::AddPeer(_) | Effect::RemovePeer(_) => {
                 }
+                Effect::Mempool(_) | Effect::Relay { .. } => panic!("nobody signs here"),
             }
         }
         assert_eq!(self.machine.queued(), self.queue.len());

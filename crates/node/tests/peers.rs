@@ -10,6 +10,7 @@ use blocksmith_consensus::tree::Limits;
 use blocksmith_consensus::{
     Ancestry, Block, Checked, Hash, Linked, Listed, Proof, Rules, Timestamp, Transaction,
 };
+use blocksmith_node::mempool::Mempool;
 use blocksmith_node::{Address, Answer, Effect, Input, MAX_PEERS, Machine, Output, Start, Verdict};
 
 const SECOND: u64 = 1_000_000;
@@ -89,6 +90,7 @@ impl Node {
             tip: tip.clone(),
             side: vec![],
             queue: vec![],
+            mempool: Mempool::default(),
             peers: peers.iter().map(|peer| address(peer)).collect(),
             own_addresses: vec![address("me:5000")],
             limits: Limits::default(),

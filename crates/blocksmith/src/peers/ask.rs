@@ -308,6 +308,7 @@ impl<'a> Intake<'a> {
             Verdict::NewTip | Verdict::SideBranch | Verdict::Known => Ok(()),
             Verdict::Invalid(invalid) => Err(invalid.into()),
             Verdict::Orphan => Err(Failure::Orphan { index }),
+            Verdict::Early => Err(Failure::Early { index }),
             Verdict::NoRoom => Err(self.too_deep()),
         }
     }

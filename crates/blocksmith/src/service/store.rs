@@ -9,8 +9,9 @@
 //! | `accounts` | key, 32 bytes   | balance ‖ nonce, 8 bytes each, big-endian   |
 //! | `undo`  | index, u64         | key ‖ account before, of all that the block changed |
 //! | `queue` | number, u64        | a transaction's canonical text              |
+//! | `mempool` | payment's id, 32 bytes | microseconds since 1970, 8 bytes, big-endian ‖ canonical text |
 //! | `peers` | host and port      | nothing                                     |
-//! | `meta`  | name               | format, chain id, rules, shape, node id     |
+//! | `meta`  | name               | format, chain id, rules in words and as JSON, shape, node id |
 //!
 //! The tables of transactions are in [`listing`].
 //!
@@ -23,11 +24,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use blocksmith_consensus::address::Address as PublicKey;
+use blocksmith_consensus::json::{Value, canonical};
 use blocksmith_consensus::ledger::{Account, Accounts, BadBody, Change, Changes};
 use blocksmith_consensus::tree::{BestChain, SideBlock};
 use blocksmith_consensus::{
     Ancestry, Block, Hash, Linked, Listed, Pace, Rules, Shape, Timestamp, Transaction, U256,
 };
+use blocksmith_node::mempool::{MempoolChange, Waiting};
 use blocksmith_node::{Address, QueueChange};
 use redb::{
     Database, DatabaseError, Durability, ReadOnlyTable, ReadTransaction, ReadableDatabase,
@@ -35,7 +38,7 @@ use redb::{
 };
 
 use super::listing::{self, Lists, Spot};
-use crate::chain::describe;
+use crate::chain::{Differences, describe};
 
 const BLOCKS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("blocks");
 const CHAIN: TableDefinition<'_, u64, u64> = TableDefinition::new("chain");
@@ -45,6 +48,7 @@ const ACCOUNTS: TableDefinition<'_, [u8; 32], [u8; ACCOUNT_BYTES]> =
     TableDefinition::new("accounts");
 const UNDO: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("undo");
 const QUEUE: TableDefinition<'_, u64, &str> = TableDefinition::new("queue");
+const MEMPOOL: TableDefinition<'_, [u8; 32], &[u8]> = TableDefinition::new("mempool");
 const PEERS: TableDefinition<'_, &str, ()> = TableDefinition::new("peers");
 const META: TableDefinition<'_, &str, &str> = TableDefinition::new("meta");
 
@@ -94,8 +98,10 @@ pub enum StoreError {
     /// It holds the blocks of another chain.
     #[error(
         "the data directory {} holds the chain \"{found}\", and this node was asked to run \
-         \"{expected}\"; start it with the chain's own options, or choose another directory with \
-         --data-dir", .dir.display()
+         \"{expected}\"{}; start it with the chain's own options, or choose another directory with \
+         --data-dir",
+        .dir.display(),
+        .differences.iter().map(|differences| format!(" ({differences})")).collect::<String>()
     )]
     OtherChain {
         /// The directory.
@@ -104,6 +110,9 @@ pub enum StoreError {
         found: String,
         /// What it should hold.
         expected: String,
+        /// In what the two differ, "here" being what it should hold and "there" what it holds; none
+        /// if the store is too old to say.
+        differences: Option<Differences>,
     },
     /// It was written by a version that this one does not know.
     #[error(
@@ -178,6 +187,8 @@ pub(crate) struct Kept {
     /// In the order in which they came.
     pub(crate) side: Vec<SideBlock>,
     pub(crate) queue: Vec<(u64, Transaction)>,
+    /// When a payment came, its id and its text.
+    pub(crate) mempool: Vec<(Timestamp, Hash, String)>,
     pub(crate) peers: Vec<Address>,
     pub(crate) node_id: String,
 }
@@ -270,17 +281,24 @@ impl Store {
             }
             if let Some(found_id) = found_id.filter(|found| *found != chain_id) {
                 let found = found_rules.unwrap_or(found_id);
+                let differences = read("rules_json")?.and_then(|found| {
+                    let found = canonical(found.as_bytes()).ok()?;
+                    let differences = Differences::between(rules, Value::of_canonical(&found));
+                    Some(differences).filter(|differences| !differences.is_empty())
+                });
                 let expected = if found == rules_text {
                     format!("{rules_text}, but another genesis or puzzle ({chain_id})")
                 } else {
                     rules_text
                 };
-                return Err(StoreError::OtherChain { dir: dir.into(), found, expected });
+                let dir = dir.into();
+                return Err(StoreError::OtherChain { dir, found, expected, differences });
             }
             let node_id = node_id.or(kept_id).unwrap_or_else(new_node_id);
             meta.insert("format", FORMAT)?;
             meta.insert("chain_id", &*chain_id)?;
             meta.insert("rules", &*rules_text)?;
+            meta.insert("rules_json", &*rules.json())?;
             meta.insert("node_id", &*node_id)?;
             meta.insert("shape", shape_name(self.shape))?;
             node_id
@@ -309,6 +327,18 @@ impl Store {
             });
             entries.collect::<Result<Vec<_>, StoreError>>()?
         };
+        let mempool = {
+            let table = writer.transaction.open_table(MEMPOOL)?;
+            let entries = table.iter()?.map(|entry| {
+                let (id, value) = entry?;
+                let damaged = || StoreError::Damaged("a payment that waits".into());
+                let (micros, text) = value.value().split_first_chunk().ok_or_else(damaged)?;
+                let text = std::str::from_utf8(text).map_err(|_| damaged())?.to_string();
+                let arrived = Timestamp { micros: u64::from_be_bytes(*micros) };
+                Ok((arrived, Hash(id.value()), text))
+            });
+            entries.collect::<Result<Vec<_>, StoreError>>()?
+        };
         let peers = {
             let table = writer.transaction.open_table(PEERS)?;
             let entries = table.iter()?.map(|entry| {
@@ -319,7 +349,7 @@ impl Store {
             entries.collect::<Result<Vec<_>, StoreError>>()?
         };
         writer.commit()?;
-        Ok(Kept { tip, side, queue, peers, node_id })
+        Ok(Kept { tip, side, queue, mempool, peers, node_id })
     }
 
     /// Forgets peers; nobody is left.
@@ -432,6 +462,11 @@ impl Snapshot {
             _transaction: Arc::new(transaction),
             _database: database.clone(),
         })
+    }
+
+    /// Which fields the chain's blocks have.
+    pub fn shape(&self) -> Shape {
+        self.shape
     }
 
     /// The end of the best chain.
@@ -556,6 +591,19 @@ impl Writer {
         }
         for (number, transaction) in &change.added {
             queue.insert(number, transaction.text())?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn mempool(&mut self, change: &MempoolChange) -> Result<(), StoreError> {
+        let mut mempool = self.transaction.open_table(MEMPOOL)?;
+        for id in &change.removed {
+            mempool.remove(id.0)?;
+        }
+        for Waiting { arrived, payment } in &change.added {
+            let mut value = arrived.micros.to_be_bytes().to_vec();
+            value.extend(payment.text().bytes());
+            mempool.insert(payment.id().0, &*value)?;
         }
         Ok(())
     }
