@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 use blocksmith_consensus::address::Address as PublicKey;
 use blocksmith_consensus::json::push_string;
 use blocksmith_consensus::payment::{BadEntry, Domain, Verified};
-use blocksmith_consensus::{Block, Checked, Hash, Invalid, Job, Linked, Proof, Transaction};
+use blocksmith_consensus::{
+    Block, Checked, Hash, Invalid, Job, Linked, Proof, Timestamp, Transaction,
+};
 use blocksmith_node::mempool::Refused;
 use blocksmith_node::{Address, Answer, Entered, Input, Machine, Refusal, Task, Verdict};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -125,6 +127,7 @@ pub(super) struct Node {
     node_id: String,
     dev: bool,
     signatures: Signatures,
+    allotted: u64,
     instance: String,
     clocks: Clocks,
     started: Instant,
@@ -132,8 +135,19 @@ pub(super) struct Node {
 
 impl Node {
     pub(super) fn new(chain: Chain, node_id: String, dev: bool, signatures: Signatures) -> Self {
-        let (instance, clocks) = (new_node_id(), Clocks::default());
-        Self { chain, node_id, dev, signatures, instance, clocks, started: Instant::now() }
+        let genesis = chain.rules.genesis.block(Timestamp::default());
+        // A store that began with this block has looked at what it allots.
+        let allotted = chain.rules.allot(&genesis).unwrap_or_default();
+        Self {
+            allotted: allotted.accounts.iter().map(|change| change.after.balance).sum(),
+            chain,
+            node_id,
+            dev,
+            signatures,
+            instance: new_node_id(),
+            clocks: Clocks::default(),
+            started: Instant::now(),
+        }
     }
 }
 
@@ -177,6 +191,11 @@ impl Handle {
     /// Whether this is a chain to try things on.
     pub fn is_dev(&self) -> bool {
         self.node.dev
+    }
+
+    /// Units that the genesis block allots.
+    pub fn allotted(&self) -> u64 {
+        self.node.allotted
     }
 
     /// What ties payments to this chain, if they are signed.
