@@ -294,11 +294,6 @@ impl Machine {
         }
     }
 
-    /// Grows with each change that makes new work worth asking for, the tip's aside.
-    pub fn revision(&self) -> u64 {
-        self.pool.revision()
-    }
-
     /// The payments that wait; none where anybody's transactions are taken.
     pub fn mempool(&self) -> Option<&Mempool> {
         match &self.pool {

@@ -20,8 +20,8 @@ use super::store::{Snapshot, Store, StoreError, new_node_id};
 use crate::chain::Chain;
 use crate::config::MAX_ID_BYTES;
 
-/// How long new work is waited for when only the mempool changed: a node makes it at most once a
-/// second.
+/// How often it is asked whether there is other work on the same tip: a node makes it at most once
+/// a second.
 const REFRESH: Duration = Duration::from_secs(1);
 
 /// How much of a wrong proof an error quotes, in characters.
@@ -70,8 +70,6 @@ pub struct Standing {
     pub queued: usize,
     /// The registered peers.
     pub peers: Vec<Address>,
-    /// Grows with each change that makes new work worth asking for, the tip's aside.
-    pub revision: u64,
 }
 
 /// What to search on top of a block.
@@ -298,24 +296,14 @@ impl Handle {
         tokio::pin!(over);
         loop {
             let mut standing = self.watch();
-            let revision = standing.borrow_and_update().revision;
             let work = match self.work(recipient).await? {
                 Ok(work) if work.id == than && !over.is_elapsed() => work,
                 outcome => return Ok(outcome),
             };
-            let on = work.on;
-            let moved = |standing: &Arc<Standing>| standing.tip.block.hash() != on;
             tokio::select! {
-                changed = standing.wait_for(|now| moved(now) || now.revision != revision) => {
-                    if moved(&*changed.map_err(|_| Stopped)?) {
-                        continue;
-                    }
+                moved = standing.wait_for(|now| now.tip.block.hash() != work.on) => {
+                    drop(moved.map_err(|_| Stopped)?);
                 }
-                () = &mut over => continue,
-            }
-            // Another mempool alone makes no other work at once.
-            tokio::select! {
-                moved = standing.wait_for(moved) => drop(moved.map_err(|_| Stopped)?),
                 () = tokio::time::sleep(REFRESH) => {}
                 () = &mut over => {}
             }
