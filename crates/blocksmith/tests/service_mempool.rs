@@ -97,7 +97,7 @@ async fn what_waits_outlasts_a_restart() {
     let (handle, _orders) = open(dir.path(), false);
     assert_eq!(waits(&handle).await, payments);
     let block = mine(&handle, bob.address).await;
-    let mined: Vec<_> = block.view().transactions().map(|value| value.text().into()).collect();
+    let mined: Vec<_> = block.view().transactions().map(|value| value.text()).collect();
     assert_eq!(mined[..3], payments[..]);
     drop((handle, _orders));
     let (handle, _orders) = open(dir.path(), false);
