@@ -27,7 +27,7 @@ const MAX_PAGE: usize = 1_000;
 const PAGE: usize = 50;
 
 /// Bytes of a payment whose fee is asked for without saying how long it is: one without a memo.
-const USUAL_BYTES: usize = 430;
+const USUAL_BYTES: usize = 350;
 
 /// What a block's own fields and its coin take, about.
 const BLOCK_OVERHEAD_BYTES: usize = 700;
