@@ -211,6 +211,7 @@ impl Rules {
             "lecture" => Ok(Self::lecture()),
             "course" => Ok(Self::course()),
             "dvf" => Ok(Self::dvf()),
+            "forge" => Ok(Self::forge()),
             _ => Err(UnknownPreset(name.to_string())),
         }
     }
