@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use blocksmith_consensus::Hash;
 use serde::Serialize;
 
-use super::{Common, Which, note, path_of, print_line};
+use super::{Common, Which, note, path_of, print_line, print_secret_json};
 
 /// Show what others may know of the wallet, as JSON; or its words
 #[derive(Debug, clap::Args)]
@@ -49,8 +49,7 @@ pub(super) fn run(common: &Common, args: &ExportArgs) -> anyhow::Result<ExitCode
             note("The passphrase in the second line is needed besides them.");
         }
         if common.json {
-            let text = serde_json::to_string(&Secrets { words: &words, passphrase })?;
-            print_line(&zeroize::Zeroizing::new(text))?;
+            print_secret_json(&Secrets { words: &words, passphrase })?;
             return Ok(ExitCode::SUCCESS);
         }
         print_line(&words)?;

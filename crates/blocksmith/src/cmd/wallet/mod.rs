@@ -43,6 +43,9 @@ const DEFAULT_CHAIN: &str = "forge";
 /// Where every key of the wallet is, but for its index.
 const PATH: &str = "m/86'/1'/0'/0";
 
+/// Longer than words, a passphrase, an address and a path are together as JSON, in bytes.
+const MAX_SECRET_BYTES: usize = 32_768;
+
 /// Keep coins: make addresses, pay, see what was paid
 #[derive(Debug, clap::Args)]
 pub struct WalletArgs {
@@ -168,13 +171,12 @@ impl Common {
 }
 
 fn no_file(error: FileError) -> anyhow::Error {
-    let missing = matches!(error, FileError::Missing { .. });
-    let error = anyhow::Error::from(error);
-    if missing {
-        return error
-            .context("make one with `blocksmith wallet new`, or name another with --wallet");
+    match error {
+        FileError::Missing { .. } => anyhow::anyhow!(
+            "{error}: make one with `blocksmith wallet new`, or name another with --wallet"
+        ),
+        error => error.into(),
     }
-    error
 }
 
 impl Opened {
@@ -307,6 +309,17 @@ fn print_line(text: &str) -> anyhow::Result<()> {
 /// A line of results for programs.
 fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
     print_line(&serde_json::to_string(value)?)
+}
+
+/// A line of results for programs that nobody else should see.
+fn print_secret_json(value: &impl Serialize) -> anyhow::Result<()> {
+    // As long as it gets from the start: growing would leave a copy behind.
+    let mut text = Zeroizing::new(Vec::with_capacity(MAX_SECRET_BYTES));
+    serde_json::to_writer(&mut *text, value)?;
+    text.push(b'\n');
+    let mut out = io::stdout().lock();
+    out.write_all(&text)?;
+    Ok(out.flush()?)
 }
 
 /// A line for whoever watches.

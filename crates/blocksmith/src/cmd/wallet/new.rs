@@ -1,7 +1,6 @@
 //! `blocksmith wallet new` and `blocksmith wallet restore`.
 
-use std::io::{self, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -15,13 +14,10 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use super::node::Node;
-use super::{Common, Which, note, secrets};
+use super::{Common, Misused, Which, meet, note, print_line, print_secret_json, secrets};
 
 /// How many unused addresses in a row end the look for used ones (BIP-44).
 const GAP: usize = 20;
-
-/// Longer than words, an address and a path as JSON, in bytes.
-const ROOM: usize = 16_384;
 
 /// Make a new wallet
 ///
@@ -79,7 +75,7 @@ pub(super) fn run(common: &Common, args: &NewArgs) -> anyhow::Result<ExitCode> {
     let hrp = args.which.load()?.domain.hrp;
     let phrase = Phrase::generate(args.words.0).context("the system gives no randomness")?;
     let wallet = Wallet::new(phrase, "")?;
-    let file = create(common, &wallet)?;
+    let file = New::prepare(common)?.write(&wallet)?;
     let words = wallet.phrase().text();
     let addresses = addresses(&wallet, hrp);
     note(
@@ -88,12 +84,9 @@ pub(super) fn run(common: &Common, args: &NewArgs) -> anyhow::Result<ExitCode> {
     );
     let shown = if common.json {
         let made = Made { wallet: file.path(), words: Some(&words), addresses };
-        // As long as it gets from the start: growing would leave a copy behind.
-        let mut text = Zeroizing::new(Vec::with_capacity(ROOM));
-        serde_json::to_writer(&mut *text, &made)?;
-        print(&[&text])
+        print_secret_json(&made)
     } else {
-        print(&[words.as_bytes(), b"\n\n", addresses[0].as_bytes()])
+        print_line(&words).and_then(|()| print_line(&format!("\n{}", addresses[0])))
     };
     if let Err(error) = shown {
         // Not an error of the output alone: the owner does not have the words.
@@ -110,19 +103,10 @@ pub(super) fn run(common: &Common, args: &NewArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn print(parts: &[&[u8]]) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    for part in parts {
-        out.write_all(part)?;
-    }
-    out.write_all(b"\n")?;
-    out.flush()
-}
-
 /// Restores a wallet.
 pub(super) async fn restore(common: &Common, args: &RestoreArgs) -> anyhow::Result<ExitCode> {
     if !args.typed.is_empty() {
-        return Err(super::Misused(
+        return Err(Misused(
             "words behind a command can be read by every program of this machine, and most shells \
              keep them: give them when they are asked for. If these were the words of a wallet with \
              coins, better move the coins to a new one"
@@ -132,13 +116,13 @@ pub(super) async fn restore(common: &Common, args: &RestoreArgs) -> anyhow::Resu
     }
     let (node, hrp) = match &args.node {
         Some(url) => {
-            let (node, remote) = super::meet(url, args.which.chain.as_deref()).await?;
+            let (node, remote) = meet(url, args.which.chain.as_deref()).await?;
             (Some(node), remote.domain.hrp)
         }
         None => (None, args.which.load()?.domain.hrp),
     };
     // Where all of it comes from the standard input, the password is the first line.
-    let mut new = New::prepare(common)?;
+    let new = New::prepare(common)?;
     let phrase = secrets::words()?;
     let passphrase =
         if args.passphrase { secrets::passphrase()? } else { Zeroizing::new(String::new()) };
@@ -173,7 +157,7 @@ pub(super) async fn restore(common: &Common, args: &RestoreArgs) -> anyhow::Resu
 
 /// A file that does not exist yet, and its password.
 struct New {
-    path: std::path::PathBuf,
+    path: PathBuf,
     password: Zeroizing<String>,
 }
 
@@ -187,7 +171,7 @@ impl New {
         Ok(Self { path, password: common.password.choose()? })
     }
 
-    fn write(&mut self, wallet: &Wallet) -> anyhow::Result<WalletFile> {
+    fn write(&self, wallet: &Wallet) -> anyhow::Result<WalletFile> {
         if let Some(folder) = self.path.parent() {
             std::fs::create_dir_all(folder)
                 .with_context(|| format!("the folder {} can't be made", folder.display()))?;
@@ -196,14 +180,11 @@ impl New {
     }
 }
 
-fn create(common: &Common, wallet: &Wallet) -> anyhow::Result<WalletFile> {
-    New::prepare(common)?.write(wallet)
-}
-
 fn exists(error: FileError) -> anyhow::Error {
-    let exists = matches!(error, FileError::Exists { .. });
-    let error = anyhow::Error::from(error);
-    if exists { error.context("name a new file with --wallet") } else { error }
+    match error {
+        FileError::Exists { .. } => anyhow::anyhow!("{error}: name a new one with --wallet"),
+        error => error.into(),
+    }
 }
 
 fn addresses(wallet: &Wallet, hrp: Hrp) -> Vec<String> {

@@ -237,33 +237,31 @@ async fn agreed() -> anyhow::Result<bool> {
 
 /// Hands the payment in, again if there is no answer: the same text is the same payment.
 async fn hand_in(node: &Node, payment: &Verified) -> anyhow::Result<Submitted> {
-    let mut waits = AGAIN_AFTER.into_iter();
-    let mut unanswered = false;
-    loop {
-        let error = match node.submit(payment.text()).await {
-            Ok(submitted) => return Ok(submitted),
-            Err(error) => error,
-        };
-        if let NodeError::Refused { .. } = error {
-            // It may have come the time before, and be in the chain by now.
-            if unanswered && node.whereabouts(&payment.id()).await? != Whereabouts::Nowhere {
-                return Ok(Submitted::Queued { block: None });
-            }
-            return Err(error.into());
-        }
-        unanswered = true;
-        let Some(wait) = waits.next() else {
-            return Err(anyhow::Error::from(error).context(format!(
-                "whether payment {} arrived is not known. Do not pay once more before it is: \
-                 `blocksmith wallet history` tells, and handing in the very same text again is \
-                 harmless. It is\n{}\n",
-                payment.id(),
-                payment.text()
-            )));
-        };
+    let mut error = match node.submit(payment.text()).await {
+        Err(NodeError::Refused { detail }) => return Err(NodeError::Refused { detail }.into()),
+        Err(error) => error,
+        Ok(submitted) => return Ok(submitted),
+    };
+    for wait in AGAIN_AFTER {
         note(&format!("{error}; trying again"));
         sleep(wait).await;
+        error = match node.submit(payment.text()).await {
+            Ok(submitted) => return Ok(submitted),
+            // It may have come the time before, and be in the chain by now.
+            Err(NodeError::Refused { detail }) => match node.whereabouts(&payment.id()).await {
+                Ok(Whereabouts::Nowhere) => return Err(NodeError::Refused { detail }.into()),
+                Ok(_) => return Ok(Submitted::Queued { block: None }),
+                Err(error) => error,
+            },
+            Err(error) => error,
+        };
     }
+    Err(anyhow::Error::from(error).context(format!(
+        "whether payment {} arrived is not known. Do not pay once more before it is: `blocksmith \
+         wallet history` tells, and handing in the very same text again is harmless. It is\n{}\n",
+        payment.id(),
+        payment.text()
+    )))
 }
 
 fn tell(common: &Common, said: &Said, submitted: &Submitted) -> anyhow::Result<()> {
