@@ -148,6 +148,10 @@ fn it_is_sent_when_alice_says_yes() {
 
 #[test]
 fn ctrl_c_at_a_question_ends_it() {
+    let mut terminal = Terminal::run(&Owner::new(), &["verify"]);
+    terminal.asked("", "\u{3}");
+    assert_eq!(terminal.end().0, Some(130));
+
     let alice = Owner::new();
     let mut terminal = Terminal::run(&alice, &["new"]);
     terminal.asked("New password for the wallet file: ", "half\u{3}");

@@ -97,7 +97,7 @@ pub async fn run(args: WalletArgs) -> anyhow::Result<ExitCode> {
             WalletCommand::History(args) => history::run(&common, &args).await,
             WalletCommand::Send(args) => send::run(&common, &args).await,
             WalletCommand::Sign(args) => sign::run(&common, &args),
-            WalletCommand::Verify(args) => verify::run(&common, &args),
+            WalletCommand::Verify(args) => verify::run(&common, args).await,
             WalletCommand::Export(args) => export::run(&common, &args),
         }
     };

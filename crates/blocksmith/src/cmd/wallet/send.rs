@@ -66,7 +66,7 @@ pub(super) struct SendArgs {
     wait: Option<u64>,
     /// How many seconds to wait at most
     #[arg(long, value_name = "SECONDS", default_value_t = 1_800, requires = "wait")]
-    timeout: u64,
+    timeout: u32,
     #[command(flatten)]
     node: NodeArgs,
 }
@@ -128,7 +128,7 @@ pub(super) async fn run(common: &Common, args: &SendArgs) -> anyhow::Result<Exit
     let submitted = hand_in(&node, &payment).await?;
     tell(common, &said, &submitted)?;
     if let Some(wanted) = args.wait {
-        let deadline = Instant::now() + Duration::from_secs(args.timeout);
+        let deadline = Instant::now() + Duration::from_secs(args.timeout.into());
         let Confirmed { block, confirmations } =
             wait(&node, &payment.id(), wanted, deadline).await?;
         if common.json {

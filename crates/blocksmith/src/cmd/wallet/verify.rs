@@ -77,10 +77,12 @@ struct Verdict {
 }
 
 /// Checks it.
-pub(super) fn run(common: &Common, args: &VerifyArgs) -> anyhow::Result<ExitCode> {
-    let Known { name, domain } = args.which.load()?;
-    let text = read(&args.file)
-        .with_context(|| format!("the payment can't be read from {}", args.file.display()))?;
+pub(super) async fn run(common: &Common, args: VerifyArgs) -> anyhow::Result<ExitCode> {
+    let Known { name: chain, domain } = args.which.load()?;
+    let name = args.file.display().to_string();
+    // Elsewhere, so that a signal is heard while somebody types.
+    let text = tokio::task::spawn_blocking(move || read(&args.file)).await?;
+    let text = text.with_context(|| format!("the payment can't be read from {name}"))?;
     let verified = match Payment::parse(&text, &domain) {
         Ok(payment) => payment.verify().map_err(|why| why.to_string()),
         Err(why) => Err(why.to_string()),
@@ -96,7 +98,7 @@ pub(super) fn run(common: &Common, args: &VerifyArgs) -> anyhow::Result<ExitCode
             print_json(&Verdict { valid: false, said: None, error: Some(error) })?;
             Ok(ExitCode::from(exit::FAILURE))
         }
-        Err(error) => anyhow::bail!("this is no signed payment on the chain {name}: {error}"),
+        Err(error) => anyhow::bail!("this is no signed payment on the chain {chain}: {error}"),
     }
 }
 
