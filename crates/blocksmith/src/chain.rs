@@ -1,16 +1,17 @@
 //! Which chain a node runs: a preset, or a chain file.
 
+mod difference;
+mod file;
+
 use std::io::Read;
 use std::path::Path;
 
-use blocksmith_consensus::block::MAX_BLOCK_BYTES;
 use blocksmith_consensus::job::MAX_ZEROS;
-use blocksmith_consensus::json::{self, Value};
 use blocksmith_consensus::rules::UnknownPreset;
-use blocksmith_consensus::{
-    Block, Difficulty, Genesis, Issuance, Puzzle, Rules, Spending, Target, Transaction,
-};
+use blocksmith_consensus::{Difficulty, Puzzle, Rules};
 use serde::Deserialize;
+
+pub use difference::Differences;
 
 /// The most bytes of a chain file.
 const MAX_FILE_BYTES: u64 = 32 << 20;
@@ -47,6 +48,15 @@ pub enum ChainError {
         /// What was asked for.
         found: u8,
     },
+    /// Zeros for a chain whose difficulty is not a number of them.
+    #[error(
+        "the difficulty of {name} follows its miners, so it takes no zeros; leave --zeros out, or \
+         choose a chain file with another [difficulty]"
+    )]
+    NoZeros {
+        /// The chain, as people call it.
+        name: String,
+    },
     /// The file can't be read.
     #[error("the chain file {path} can't be read: {error}")]
     Unreadable {
@@ -65,54 +75,15 @@ pub enum ChainError {
     },
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    name: String,
-    puzzle: PuzzleName,
-    zeros: Option<u8>,
-    target: Option<String>,
-    #[serde(default)]
-    dialect: Dialect,
-    genesis: GenesisShape,
-    coin: Coin,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[expect(clippy::enum_variant_names, reason = "the names that the puzzles have")]
-enum PuzzleName {
-    LastProof,
-    LastBlock,
-    LastProofAndHash,
-}
-
-/// Either a block, or the other three. The texts are JSON, since TOML has no null.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct GenesisShape {
-    block: Option<String>,
-    index: Option<u64>,
-    proof: Option<String>,
-    previous_hash: Option<String>,
-}
-
-/// The texts are JSON.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Coin {
-    sender: String,
-    amount: String,
-}
-
 impl Chain {
     /// The chain that `name` stands for, a preset or the path of a chain file; `zeros`, if given,
     /// replaces its number of zero digits.
     ///
     /// # Errors
-    /// That there is no such chain, what is wrong with its file, or too many zeros.
+    /// That there is no such chain, what is wrong with its file, too many zeros, or that the chain
+    /// takes none.
     pub fn load(name: &str, zeros: Option<u8>) -> Result<Self, ChainError> {
-        let mut chain = if name.contains(['.', '/', '\\']) {
+        let mut chain = if is_file(name) {
             Self::read(Path::new(name))?
         } else {
             let rules = Rules::preset(name)?;
@@ -123,6 +94,9 @@ impl Chain {
         if let Some(zeros) = zeros {
             if zeros > MAX_ZEROS {
                 return Err(ChainError::Zeros { found: zeros });
+            }
+            if !matches!(chain.rules.difficulty, Difficulty::Fixed(_)) {
+                return Err(ChainError::NoZeros { name: chain.rules.name });
             }
             chain.rules = chain.rules.with_zeros(zeros);
         }
@@ -142,57 +116,18 @@ impl Chain {
         Self::parse(&text).map_err(wrong)
     }
 
-    /// Reads the text of a chain file; the error says what is wrong with it.
-    fn parse(text: &str) -> Result<Self, String> {
-        let file: File = toml::from_str(text).map_err(|error| error.to_string())?;
-        let target = match (file.zeros, file.target) {
-            (Some(zeros), None) if zeros <= MAX_ZEROS => Target::from_zeros(zeros),
-            (None, Some(hex)) => {
-                hex.parse().map_err(|_| "target is not 64 lower-case hex digits")?
-            }
-            _ => return Err("it takes either zeros, from 0 to 64, or target".into()),
-        };
-        let json = |field: &str, text: &str| match json::canonical(text.as_bytes()) {
-            Ok(text) => Ok(text.into_owned()),
-            Err(error) => Err(format!("{field} is not JSON: {error}")),
-        };
-        let GenesisShape { block, index, proof, previous_hash } = file.genesis;
-        let genesis = match (block, index, proof, previous_hash) {
-            (Some(block), None, None, None) => Block::parse(block.as_bytes()).map(Genesis::Fixed),
-            (None, Some(index), Some(proof), Some(previous_hash)) => {
-                json("genesis.proof", &proof)?;
-                json("genesis.previous_hash", &previous_hash)?;
-                Genesis::any(index, &proof, &previous_hash)
-            }
-            _ => return Err("genesis takes either block, or index, proof and previous_hash".into()),
-        };
-        let genesis = genesis.map_err(|error| format!("genesis: {error}"))?;
-        let puzzle = match file.puzzle {
-            PuzzleName::LastProof => Puzzle::LastProof,
-            PuzzleName::LastBlock => Puzzle::LastBlock,
-            PuzzleName::LastProofAndHash => Puzzle::LastProofAndHash,
-        };
-        let issuance = Issuance {
-            sender: json("coin.sender", &file.coin.sender)?,
-            amount: json("coin.amount", &file.coin.amount)?,
-        };
-        let (sender, amount) = (&issuance.sender, &issuance.amount);
-        let nobody = Value::of_canonical(r#""""#);
-        Transaction::new(Value::of_canonical(sender), nobody, Value::of_canonical(amount))
-            .check_queueable()
-            .map_err(|error| format!("coin: {error}"))?;
-        Ok(Self {
-            rules: Rules {
-                name: file.name,
-                genesis,
-                puzzle,
-                difficulty: Difficulty::Fixed(target),
-                spending: Spending::Unsigned(issuance),
-                max_block_bytes: MAX_BLOCK_BYTES,
-            },
-            dialect: file.dialect,
-        })
+    /// Reads the text of a chain file.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        file::parse(text)
     }
+}
+
+/// Whether `--chain` takes this for the path of a file.
+pub fn is_file(name: &str) -> bool {
+    name.contains(['.', '/', '\\'])
 }
 
 /// Rules in a few words, as errors and logs name them: `lecture with 4 zeros`.

@@ -1,48 +1,75 @@
 //! Mining inside the node's own process.
 
 use std::num::NonZeroUsize;
+use std::time::Duration;
 
 use blocksmith_consensus::{Block, Proof};
 use blocksmith_miner::search::Outcome;
 
 use crate::searching::Workers;
-use crate::service::{Handle, Stopped};
+use crate::service::{Handle, NoWork, Stopped, Work};
+
+/// How long a search goes on before it is asked whether the work is still the best to be had.
+const NEWS_TIME: Duration = Duration::from_secs(10);
+
+/// Why there is no further block.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotMined {
+    /// The node has stopped.
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
+    /// There is nothing to search.
+    #[error(transparent)]
+    NoWork(#[from] NoWork),
+}
 
 /// Searches until one more block stands on the tip, and returns it. The coin goes to `recipient`,
-/// a canonical JSON text, or to the node. Starts anew whenever the tip moves; dropping the future
-/// ends the search. A node's requests come first: the search takes the time that they leave.
+/// or to the node. Starts anew whenever there is other work; dropping the future ends the search. A
+/// node's requests come first: the search takes the time that they leave.
 ///
 /// # Errors
-/// That the node has stopped.
+/// That the node has stopped, or has no work for this recipient.
 pub async fn next_block(
     handle: &Handle,
-    recipient: Option<String>,
+    recipient: Option<&str>,
     threads: NonZeroUsize,
-) -> Result<Block, Stopped> {
+) -> Result<Block, NotMined> {
     let workers = Workers::new(threads).last_of_all();
+    let mut work = handle.work(recipient).await??;
     loop {
-        let mut standing = handle.watch();
-        let work = handle.work();
-        let on = work.on;
-        let mut search = workers.search(work.job, 0);
+        let mut search = workers.search(work.job.clone(), 0);
+        let other = other_work(handle, recipient, work.id.clone());
+        tokio::pin!(other);
         let outcome = tokio::select! {
             outcome = search.outcome() => outcome,
-            moved = standing.wait_for(|standing| standing.tip.block.hash() != on) => {
-                moved.map_err(|_| Stopped)?;
+            moved = &mut other => {
+                work = moved?;
                 continue;
             }
         };
         let Outcome::Found { proof, .. } = outcome else {
-            // No proof of 19 digits fits: only another tip can help.
-            standing
-                .wait_for(|standing| standing.tip.block.hash() != on)
-                .await
-                .map_err(|_| Stopped)?;
+            // No proof of 19 digits fits: only other work can help.
+            work = other.await?;
             continue;
         };
-        match handle.submit_proof(Proof::from(proof), recipient.clone(), Some(on)).await? {
+        match handle.submit_work(&work.id, Proof::from(proof)).await? {
             Ok(block) => return Ok(block),
             Err(refusal) => tracing::debug!("a proof came late: {refusal}"),
+        }
+        work = handle.work(recipient).await??;
+    }
+}
+
+/// Waits for other work.
+async fn other_work(
+    handle: &Handle,
+    recipient: Option<&str>,
+    than: String,
+) -> Result<Work, NotMined> {
+    loop {
+        let work = handle.other_work(recipient, &than, NEWS_TIME).await??;
+        if work.id != than {
+            return Ok(work);
         }
     }
 }

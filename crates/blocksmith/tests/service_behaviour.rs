@@ -21,6 +21,7 @@ fn start(rules: Rules, dir: Option<&Path>) -> Started {
         node_id: None,
         keep_peers: true,
         own_addresses: Vec::new(),
+        dev: false,
     })
 }
 
@@ -116,17 +117,25 @@ async fn a_directory_holds_one_chain() {
         }
     };
     drop(reopen(Rules::lecture()).await.expect("it starts"));
-    for (rules, found) in [
-        (Rules::lecture().with_zeros(5), "lecture with 5 zeros"),
-        (Rules::lecture().with_zeros(1), "lecture with 1 zero"),
-        (Rules::course(), "course with 6 zeros"),
-        (Rules::dvf(), "dvf with 4 zeros"),
+    for (rules, found, difference) in [
+        (
+            Rules::lecture().with_zeros(5),
+            "lecture with 5 zeros",
+            "(difficulty.fixed is 5 zeros here and 4 zeros there)",
+        ),
+        (
+            Rules::lecture().with_zeros(1),
+            "lecture with 1 zero",
+            "is 1 zero here and 4 zeros there)",
+        ),
+        (Rules::course(), "course with 6 zeros", "puzzle is \"last_block\" here and"),
+        (Rules::dvf(), "dvf with 4 zeros", "(genesis is {\"any\": {\"index\": 1, "),
     ] {
         let error = refused(reopen(rules).await);
         assert!(matches!(error, StoreError::OtherChain { .. }), "{error}");
         let text = error.to_string();
-        for part in ["lecture with 4 zeros", found, "--data-dir", &dir.path().display().to_string()]
-        {
+        let dir = dir.path().display().to_string();
+        for part in ["lecture with 4 zeros", found, difference, "--data-dir", &dir] {
             assert!(text.contains(part), "{text}");
         }
     }
@@ -135,6 +144,7 @@ async fn a_directory_holds_one_chain() {
     let id = other.chain_id().to_string();
     let text = refused(reopen(other).await).to_string();
     assert!(text.contains("another genesis") && text.contains(&id), "{text}");
+    assert!(text.contains("(genesis is \"") && !text.contains("difficulty"), "{text}");
 
     let (handle, _orders) = reopen(Rules::lecture()).await.expect("the right one still starts");
     assert_eq!(handle.standing().tip.block.index(), 1);
@@ -177,6 +187,7 @@ async fn an_id_given_once_is_kept() {
         node_id: node_id.map(str::to_string),
         keep_peers: true,
         own_addresses: Vec::new(),
+        dev: false,
     };
     for (given, expected) in
         [(Some("alice \u{1f381}"), "alice \u{1f381}"), (None, "alice \u{1f381}")]
@@ -298,8 +309,8 @@ async fn what_is_acknowledged_is_there_for_everybody() {
         assert_eq!(standing.tip.block, block);
         assert_eq!(snapshot.tip().expect("a tip"), standing.tip);
         assert_eq!(snapshot.index_of(&block.hash()).expect("read"), Some(block.index()));
-        assert_eq!(handle.work().on, block.hash());
-        assert_eq!(handle.work().index, block.index() + 1);
+        let work = handle.work(None).await.expect("it runs").expect("work");
+        assert_eq!((work.on, work.index), (block.hash(), block.index() + 1));
     }
 }
 
@@ -328,7 +339,7 @@ async fn a_reorg_of_ten_thousand_blocks_is_one_step() {
     let announced: Vec<_> = std::iter::from_fn(|| orders.try_recv().ok())
         .filter_map(|order| match order {
             Order::Announce { block, .. } => Some(block),
-            Order::Ask { .. } => None,
+            Order::Relay { .. } | Order::Ask { .. } => None,
         })
         .collect();
     assert_eq!(announced, [theirs[10_000].clone()]);

@@ -166,7 +166,12 @@ fn each_mistake_is_told_in_its_own_words() {
 #[test]
 fn what_is_neither_a_preset_nor_a_file_is_told() {
     let error = Chain::load("lectur", None).expect_err("no preset").to_string();
-    assert!(error.contains("\"lectur\"") && error.contains("lecture, course and dvf"), "{error}");
+    assert!(error.contains("\"lectur\""), "{error}");
+    let all = "lecture, course, dvf, forge and bitcoin-like";
+    assert!(
+        error.contains(all) && all.matches(", ").count() + 2 == Rules::PRESETS.len(),
+        "{error}"
+    );
     let error = Chain::load("./nowhere.toml", None).expect_err("no file").to_string();
     assert!(error.contains("./nowhere.toml can't be read"), "{error}");
     let error = Chain::load(&repository("chains"), None).expect_err("a folder").to_string();

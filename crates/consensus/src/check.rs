@@ -9,9 +9,9 @@ use crate::difficulty::Pace;
 use crate::hash::Hash;
 use crate::job::Target;
 use crate::json::Value;
-use crate::ledger::{Accounts, BadBody, Body, Changes, Contents, NotApplied};
+use crate::ledger::{Accounts, BadBody, Changes, Contents, NotApplied};
 use crate::merkle;
-use crate::payment::{BadSignature, Payment, Verified};
+use crate::payment::{BadEntry, BadSignature, VerifiedEntry};
 use crate::rules::{Genesis, Rules};
 use crate::tree::Linked;
 
@@ -219,23 +219,26 @@ pub enum Unspent<E> {
 /// # Errors
 /// The rule that it breaks.
 pub fn check_alone(rules: &Rules, block: Block) -> Result<Checked, Invalid> {
-    check_alone_with(rules, block, |payments| {
-        let verify =
-            |(position, payment): (usize, Payment)| payment.verify().map_err(|why| (position, why));
-        payments.into_iter().enumerate().map(verify).collect()
+    let domain = rules.domain();
+    check_alone_with(rules, block, |values| {
+        let domain = domain.as_ref().expect("only signed transactions are read");
+        let read = |(position, value)| {
+            VerifiedEntry::of_canonical(value, domain).map_err(|why| (position, why))
+        };
+        values.into_iter().enumerate().map(read).collect()
     })
 }
 
-/// As [`check_alone`], with signatures checked by `verify`: on all cores, or not again where that
-/// was done before. It returns the payments in the same order, or the first that is not signed by
-/// its sender.
+/// As [`check_alone`], with transactions read by `read` where they are signed: on all cores, or
+/// not again where that was done before. It gives what the values are, in the same order, or the
+/// place of the first that does not belong there.
 ///
 /// # Errors
 /// The rule that it breaks.
 pub fn check_alone_with(
     rules: &Rules,
     block: Block,
-    verify: impl FnOnce(Vec<Payment>) -> Result<Vec<Verified>, (usize, BadSignature)>,
+    read: impl FnOnce(Vec<Value<'_>>) -> Result<Vec<VerifiedEntry>, (usize, BadEntry)>,
 ) -> Result<Checked, Invalid> {
     let index = block.index();
     if index == rules.genesis.index() {
@@ -263,18 +266,12 @@ pub fn check_alone_with(
         }
     }
     // Its transactions are what the rules take for some, and signed.
-    let body = rules.body(&block).map_err(|why| Invalid::Body { index, why: why.into() })?;
-    let contents = match body {
-        Some(Body { payments, coin }) => {
-            let payments = verify(payments).map_err(|(position, why)| Invalid::Signature {
-                index,
-                position,
-                why,
-            })?;
-            Some(Contents { payments, coin })
-        }
-        None => None,
-    };
+    let broken = |why: BadBody| Invalid::Body { index, why: why.into() };
+    let entries = rules.spending.read(&block, read).map_err(|(position, why)| match why {
+        BadEntry::Transaction(why) => broken(BadBody::Transaction { position, why }),
+        BadEntry::Signature(why) => Invalid::Signature { index, position, why },
+    })?;
+    let contents = entries.map(Contents::of_entries).transpose().map_err(broken)?;
     Ok(Checked { block, contents })
 }
 
@@ -308,7 +305,8 @@ pub fn check_on(
 /// [`Invalid::Genesis`].
 pub fn genesis(rules: &Rules, block: BlockView<'_>, hash: &Hash) -> Result<(), Invalid> {
     let fits = match &rules.genesis {
-        Genesis::Fixed(fixed) => fixed.hash() == *hash,
+        // The id of a sealed block tells nothing of its transactions.
+        Genesis::Fixed(fixed) => fixed.hash() == *hash && fixed.text() == block.text,
         Genesis::Any { index, proof, previous_hash } => {
             block.index == *index
                 && block.proof_json() == proof

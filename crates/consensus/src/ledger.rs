@@ -14,7 +14,7 @@ use crate::address::Address;
 use crate::hash::Hash;
 use crate::json::Value;
 use crate::payment::{
-    BadTransaction, Coin, Domain, Emission, Entry, MAX_INTEGER, Payment, Verified,
+    BadTransaction, Coin, Domain, Emission, Entry, MAX_INTEGER, Payment, Verified, VerifiedEntry,
 };
 
 /// What a party has. Who was never paid has nothing.
@@ -77,6 +77,18 @@ pub struct Contents {
 }
 
 impl Contents {
+    /// Takes the elements of a block's list.
+    ///
+    /// # Errors
+    /// That the last is no coin, or that another is.
+    pub fn of_entries(entries: Vec<VerifiedEntry>) -> Result<Self, BadBody> {
+        let (payments, coin) = in_place(entries, |entry| match entry {
+            VerifiedEntry::Payment(payment) => Ok(payment),
+            VerifiedEntry::Coin(coin) => Err(coin),
+        })?;
+        Ok(Self { payments, coin })
+    }
+
     /// The contents of a block whose signatures were checked before.
     pub(crate) fn signed_before(body: Body) -> Self {
         let payments = body.payments.into_iter().map(Verified::before).collect();
@@ -228,27 +240,35 @@ impl Body {
         Self::of_entries(list.into_iter().enumerate().map(read).collect::<Result<_, _>>()?)
     }
 
-    /// Takes the elements of a block's list, for those who read them on many cores.
+    /// Takes the elements of a block's list.
     ///
     /// # Errors
     /// That the last is no coin, or that another is.
-    pub fn of_entries(mut entries: Vec<Entry>) -> Result<Self, BadBody> {
-        let transactions = entries.len();
-        let is_coin = |entry: &Entry| matches!(entry, Entry::Coin(_));
-        if let Some(position) = entries.iter().position(is_coin)
-            && position + 1 < transactions
-        {
-            return Err(BadBody::CoinPlace { position, last: transactions - 1 });
-        }
-        let Some(Entry::Coin(coin)) = entries.pop() else {
-            return Err(BadBody::NoCoin { transactions });
-        };
-        let payment = |entry| match entry {
-            Entry::Payment(payment) => Some(payment),
-            Entry::Coin(_) => None,
-        };
-        Ok(Self { payments: entries.into_iter().filter_map(payment).collect(), coin })
+    pub fn of_entries(entries: Vec<Entry>) -> Result<Self, BadBody> {
+        let (payments, coin) = in_place(entries, |entry| match entry {
+            Entry::Payment(payment) => Ok(payment),
+            Entry::Coin(coin) => Err(coin),
+        })?;
+        Ok(Self { payments, coin })
     }
+}
+
+/// The payments and the coin of a list, if the coin is where it belongs. `is_payment` gives the
+/// coin back.
+fn in_place<E, P>(
+    entries: Vec<E>,
+    is_payment: impl Fn(E) -> Result<P, Coin>,
+) -> Result<(Vec<P>, Coin), BadBody> {
+    let transactions = entries.len();
+    let mut payments = Vec::with_capacity(transactions);
+    for (position, entry) in entries.into_iter().enumerate() {
+        match is_payment(entry) {
+            Ok(payment) => payments.push(payment),
+            Err(coin) if position + 1 == transactions => return Ok((payments, coin)),
+            Err(_) => return Err(BadBody::CoinPlace { position, last: transactions - 1 }),
+        }
+    }
+    Err(BadBody::NoCoin { transactions })
 }
 
 /// The accounts that a block has looked at, by address.

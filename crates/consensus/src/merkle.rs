@@ -33,23 +33,40 @@ fn node_hash(left: &Hash, right: &Hash) -> Hash {
     )
 }
 
-/// The root over these leaves. It holds one hash for each level while the leaves go by.
-pub fn root<L: AsRef<[u8]>>(leaves: impl IntoIterator<Item = L>) -> Hash {
-    // The roots of full subtrees, the largest first: one for each bit of the number of leaves.
-    let mut subtrees = Vec::new();
-    for (count, leaf) in leaves.into_iter().enumerate() {
-        let mut hash = leaf_hash(leaf.as_ref());
-        for _ in 0..count.trailing_ones() {
-            let left = subtrees.pop().expect("a subtree for each bit");
+/// A list that grows at its end, as the roots that its next root takes: one hash for each level.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Tree {
+    /// The roots of full subtrees, the largest first: one for each bit of the number of leaves.
+    subtrees: Vec<Hash>,
+    leaves: usize,
+}
+
+impl Tree {
+    /// Adds a leaf behind all others.
+    pub fn push(&mut self, leaf: &[u8]) {
+        let mut hash = leaf_hash(leaf);
+        for _ in 0..self.leaves.trailing_ones() {
+            let left = self.subtrees.pop().expect("a subtree for each bit");
             hash = node_hash(&left, &hash);
         }
-        subtrees.push(hash);
+        self.subtrees.push(hash);
+        self.leaves += 1;
     }
-    subtrees
-        .into_iter()
-        .rev()
-        .reduce(|right, left| node_hash(&left, &right))
-        .unwrap_or_else(|| Hash::of([]))
+
+    /// The root over the leaves so far.
+    pub fn root(&self) -> Hash {
+        let larger = self.subtrees.iter().rev().copied();
+        larger.reduce(|right, left| node_hash(&left, &right)).unwrap_or_else(|| Hash::of([]))
+    }
+}
+
+/// The root over these leaves. It holds one hash for each level while the leaves go by.
+pub fn root<L: AsRef<[u8]>>(leaves: impl IntoIterator<Item = L>) -> Hash {
+    let mut tree = Tree::default();
+    for leaf in leaves {
+        tree.push(leaf.as_ref());
+    }
+    tree.root()
 }
 
 /// What proves the leaf at `position` (from 0): the roots of the subtrees beside its way to the

@@ -234,6 +234,27 @@ pub enum Entry {
     Coin(Coin),
 }
 
+/// An element of a block's list that needs no further check by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant, reason = "nearly all are payments")]
+pub enum VerifiedEntry {
+    /// A payment that its sender signed.
+    Payment(Verified),
+    /// A coin.
+    Coin(Coin),
+}
+
+/// Why an element of a block's list does not belong there.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadEntry {
+    /// It is no transaction.
+    #[error(transparent)]
+    Transaction(#[from] BadTransaction),
+    /// It is a payment that its sender did not sign.
+    #[error(transparent)]
+    Signature(#[from] BadSignature),
+}
+
 /// How many coins there will be, and when: the subsidy that blocks pay to their miners on top of
 /// their fees. It is halved from time to time, as Bitcoin's is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -525,6 +546,19 @@ impl Entry {
         } else {
             Payment::of_canonical(value, domain).map(Self::Payment)
         }
+    }
+}
+
+impl VerifiedEntry {
+    /// Reads an element of a block's list and checks its signature, if it should have one.
+    ///
+    /// # Errors
+    /// What the value lacks to be what it looks like.
+    pub fn of_canonical(value: Value<'_>, domain: &Domain) -> Result<Self, BadEntry> {
+        Ok(match Entry::of_canonical(value, domain)? {
+            Entry::Payment(payment) => Self::Payment(payment.verify()?),
+            Entry::Coin(coin) => Self::Coin(coin),
+        })
     }
 }
 

@@ -1,17 +1,23 @@
 //! A chain's rules as data. The presets are values; a chain file is another.
 
+mod bounds;
+
 use alloc::borrow::Cow;
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 
-use crate::address::Hrp;
+pub use bounds::{BadRules, MIN_SEALED_BLOCK_BYTES};
+
+use crate::address::{Address, Hrp};
 use crate::block::{Block, BlockView, MAX_BLOCK_BYTES, Malformed, Shape, Timestamp};
 use crate::difficulty::{Difficulty, Pace};
 use crate::hash::Hash;
 use crate::job::{Job, Target};
 use crate::json::{JsonError, canonical, push_string};
-use crate::payment::Emission;
-use crate::sealed::Header;
+use crate::merkle;
+use crate::payment::{Coin, Emission};
+use crate::sealed::{Draft, Header};
 use crate::spending::{Issuance, Spending};
 
 /// Everything that decides what is valid, and what the coin of a new block says.
@@ -97,6 +103,34 @@ impl Genesis {
         Ok(Self::Any { index, proof, previous_hash })
     }
 
+    /// The same sealed block on every node, without parent and proof, which allots `balances` in
+    /// units.
+    ///
+    /// # Errors
+    /// That a number is too large, or the block too long.
+    pub fn sealed(
+        timestamp_s: u64,
+        target: Target,
+        hrp: Hrp,
+        balances: &[(Address, u64)],
+    ) -> Result<Self, Malformed> {
+        let coin = |(nonce, &(recipient, amount))| Coin { recipient, amount, nonce }.text(hrp);
+        let coins: Vec<String> = (0..).zip(balances).map(coin).collect();
+        let (root, texts) = (merkle::root(&coins), coins.iter().map(String::as_str));
+        let draft = Draft::new(1, &Hash([0; 32]), timestamp_s, target, &root, texts)?;
+        Ok(Self::Fixed(draft.unproven().clone()))
+    }
+
+    /// Canonical JSON: the hash of the first block, or what blocks of the shape have in common.
+    pub fn json(&self) -> String {
+        match self {
+            Self::Fixed(block) => format!(r#""{}""#, block.hash()),
+            Self::Any { index, proof, previous_hash } => format!(
+                r#"{{"any": {{"index": {index}, "previous_hash": {previous_hash}, "proof": {proof}}}}}"#
+            ),
+        }
+    }
+
     /// The target of the first block, if it states one; else the easiest.
     pub fn target(&self) -> Target {
         match self {
@@ -138,14 +172,20 @@ const FORGE_GENESIS: &str = concat!(
     r#""timestamp": 1767225600, "transactions": []}"#
 );
 
+/// When the genesis block of `bitcoin-like` was made: as Bitcoin's, 2009-01-03 18:15:05 UTC.
+const BITCOIN_GENESIS_S: u64 = 1_231_006_505;
+
 /// What can be asked of a preset that does not exist.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("there is no chain \"{0}\"; there are lecture, course and dvf, or name a chain file")]
+#[error(
+    "there is no chain \"{0}\"; there are lecture, course, dvf, forge and bitcoin-like, or name a \
+     chain file"
+)]
 pub struct UnknownPreset(pub String);
 
 impl Rules {
     /// The names of the presets.
-    pub const PRESETS: [&'static str; 3] = ["lecture", "course", "dvf"];
+    pub const PRESETS: [&'static str; 5] = ["lecture", "course", "dvf", "forge", "bitcoin-like"];
 
     /// The rules of the course's notes, Lecture II: 4 zeros.
     pub fn lecture() -> Self {
@@ -180,7 +220,7 @@ impl Rules {
     }
 
     /// The rules of a chain that can be trusted: work that commits to content, a block every 15
-    /// seconds, signed payments, 84 million coins. No node runs them yet, so they are no preset.
+    /// seconds, signed payments, 84 million coins.
     pub fn forge() -> Self {
         Self {
             name: "forge".into(),
@@ -194,11 +234,28 @@ impl Rules {
                 easiest: Target::from_zeros(4),
                 longest_gap_s: 900,
             },
-            spending: Spending::Signed {
-                hrp: Hrp::new("forge").expect("lower-case letters"),
-                emission: Emission::FORGE,
-            },
+            spending: Spending::Signed { hrp: forge_hrp(), emission: Emission::FORGE },
             max_block_bytes: 1_000_000,
+        }
+    }
+
+    /// The rules of `forge` with Bitcoin's difficulty: a block every 10 minutes, and a target that
+    /// is set anew every 2,016 blocks by at most a factor of 4. It has a genesis block of its own,
+    /// whose target, as Bitcoin's, is the easiest.
+    pub fn bitcoin_like() -> Self {
+        let forge = Self::forge();
+        let target = forge.genesis.target();
+        Self {
+            name: "bitcoin-like".into(),
+            genesis: Genesis::sealed(BITCOIN_GENESIS_S, target, forge_hrp(), &[])
+                .expect("an empty block with a date"),
+            difficulty: Difficulty::Epoch {
+                blocks: 2_016,
+                spacing_s: 600,
+                clamp: 4,
+                easiest: target,
+            },
+            ..forge
         }
     }
 
@@ -212,11 +269,13 @@ impl Rules {
             "course" => Ok(Self::course()),
             "dvf" => Ok(Self::dvf()),
             "forge" => Ok(Self::forge()),
+            "bitcoin-like" => Ok(Self::bitcoin_like()),
             _ => Err(UnknownPreset(name.to_string())),
         }
     }
 
-    /// The same rules with a fixed target of `zeros` zero digits.
+    /// The same rules with a fixed target of `zeros` zero digits. It is meant for chains whose target
+    /// is fixed: the difficulty that another has is gone, and its genesis block keeps its target.
     pub fn with_zeros(mut self, zeros: u8) -> Self {
         self.difficulty = Difficulty::Fixed(Target::from_zeros(zeros));
         self
@@ -229,21 +288,41 @@ impl Rules {
         let genesis = match &self.genesis {
             Genesis::Fixed(block) => block.text().to_string(),
             // Not the text of any block, so that no fixed genesis gives the same id.
-            Genesis::Any { index, proof, previous_hash } => format!(
-                r#"{{"any": {{"index": {index}, "previous_hash": {previous_hash}, "proof": {proof}}}}}"#
-            ),
+            Genesis::Any { .. } => self.genesis.json(),
         };
-        let difficulty = self.difficulty.json();
-        let mut text = format!(r#"{{"difficulty": {difficulty}, "genesis": {genesis}, "#);
-        // The members that came later are not there where they say what was always so.
-        if self.max_block_bytes != MAX_BLOCK_BYTES {
-            text.push_str(&format!(r#""max_block_bytes": {}, "#, self.max_block_bytes));
-        }
-        text.push_str(r#""puzzle": "#);
-        push_string(&mut text, self.puzzle.name());
-        text.push_str(&self.spending.id_member());
-        text.push('}');
-        tagged_hash("blocksmith/chain", text.as_bytes())
+        let covered = self.decisive(genesis).into_iter().filter(|member| !member.is_implied);
+        tagged_hash("blocksmith/chain", object(covered).as_bytes())
+    }
+
+    /// What the chain's id covers, member by member, as canonical JSON with the genesis block by its
+    /// hash: two chains with different ids differ here, and it can be said in what.
+    pub fn json(&self) -> String {
+        object(self.decisive(self.genesis.json()))
+    }
+
+    /// What decides what is valid, in the order of the keys.
+    fn decisive(&self, genesis: String) -> [Member; 5] {
+        let member = |key, json| Member { key, json, is_implied: false };
+        let mut puzzle = String::new();
+        push_string(&mut puzzle, self.puzzle.name());
+        // These two came later, and ids don't cover them where they say what was always so.
+        let max_block_bytes = Member {
+            key: "max_block_bytes",
+            json: self.max_block_bytes.to_string(),
+            is_implied: self.max_block_bytes == MAX_BLOCK_BYTES,
+        };
+        let spending = Member {
+            key: "spending",
+            json: self.spending.json(),
+            is_implied: matches!(self.spending, Spending::Unsigned(_)),
+        };
+        [
+            member("difficulty", self.difficulty.json()),
+            member("genesis", genesis),
+            max_block_bytes,
+            member("puzzle", puzzle),
+            spending,
+        ]
     }
 
     /// The target of the block after one with this pace.
@@ -308,6 +387,30 @@ impl Rules {
         };
         Job { prefix, suffix, target }
     }
+}
+
+/// A member of the rules as JSON.
+struct Member {
+    key: &'static str,
+    /// Canonical.
+    json: String,
+    /// Whether it is so where nothing is said.
+    is_implied: bool,
+}
+
+/// Members as canonical JSON, if their keys are in order.
+fn object(members: impl IntoIterator<Item = Member>) -> String {
+    let mut text = String::from("{");
+    for Member { key, json, .. } in members {
+        let comma = if text.len() > 1 { ", " } else { "" };
+        text.push_str(&format!(r#"{comma}"{key}": {json}"#));
+    }
+    text.push('}');
+    text
+}
+
+fn forge_hrp() -> Hrp {
+    Hrp::new("forge").expect("lower-case letters")
 }
 
 fn lecture_genesis() -> Block {

@@ -9,7 +9,7 @@ use crate::address::Hrp;
 use crate::block::Block;
 use crate::json::Value;
 use crate::ledger::{self, Accounts, BadBody, Body, Changes, Contents, NotApplied};
-use crate::payment::{COIN_SENDER, Coin, Domain, Emission};
+use crate::payment::{COIN_SENDER, Coin, Domain, Emission, Verified, VerifiedEntry};
 use crate::rules::Rules;
 use crate::transaction::{Transaction, party};
 
@@ -60,13 +60,24 @@ impl Spending {
         }
     }
 
-    /// What a chain's id covers, as a member of canonical JSON with the comma behind it: nothing
-    /// where no rule is about it.
-    pub(crate) fn id_member(&self) -> String {
+    /// The transactions of a block above genesis as `read` finds them, if rules know what they are.
+    pub(crate) fn read<E>(
+        &self,
+        block: &Block,
+        read: impl FnOnce(Vec<Value<'_>>) -> Result<Vec<VerifiedEntry>, E>,
+    ) -> Result<Option<Vec<VerifiedEntry>>, E> {
         match self {
-            Self::Unsigned(_) => String::new(),
+            Self::Unsigned(_) => Ok(None),
+            Self::Signed { .. } => read(block.view().transactions().collect()).map(Some),
+        }
+    }
+
+    /// Canonical JSON, as a chain's id covers it.
+    pub(crate) fn json(&self) -> String {
+        match self {
+            Self::Unsigned(_) => r#""unsigned""#.to_owned(),
             Self::Signed { hrp, emission: Emission { first, halving } } => format!(
-                r#", "spending": {{"signed": {{"addresses": "{hrp}", "first_subsidy": {first}, "halving_blocks": {halving}}}}}"#
+                r#"{{"signed": {{"addresses": "{hrp}", "first_subsidy": {first}, "halving_blocks": {halving}}}}}"#
             ),
         }
     }
@@ -87,6 +98,17 @@ impl Rules {
     /// What they are not.
     pub(crate) fn body(&self, block: &Block) -> Result<Option<Body>, BadBody> {
         self.domain().map(|domain| Body::parse(block.view().transactions(), &domain)).transpose()
+    }
+
+    /// The payments of a block that was checked before and comes from where valid blocks are kept;
+    /// none where nobody signs, and of any other block whose transactions are none.
+    pub fn payments_of(&self, block: &Block) -> Vec<Verified> {
+        match self.body(block) {
+            Ok(Some(body)) if block.index() != self.genesis.index() => {
+                Contents::signed_before(body).payments
+            }
+            _ => Vec::new(),
+        }
     }
 
     /// What a block above genesis does to the accounts that its parent left.

@@ -1,9 +1,9 @@
-//! All known blocks: the best chain, which the store holds, and the side branches, which stay in
-//! memory and can win later.
+//! All known blocks: the best chain, and the side branches, which can win later.
 //!
 //! The chain with the most work is the best; of two with the same work, the one that was seen
-//! first. Memory holds the tip and the side branches, within [`Limits`]; everything below the tip
-//! is asked of an [`Ancestry`].
+//! first. Memory holds the tip, and of each block on a side branch what that choice needs
+//! ([`SideBlock`]), within [`Limits`]. Whoever holds the chain, a [`BestChain`], keeps the blocks
+//! themselves, so that a reorg of any depth has a few of them in memory at a time.
 
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -12,6 +12,7 @@ use alloc::vec::Vec;
 
 use ethnum::U256;
 
+use crate::address::Address;
 use crate::block::Block;
 use crate::check::{Checked, Invalid, Unspent, Valid, check_on};
 use crate::difficulty::Pace;
@@ -62,10 +63,11 @@ pub trait Ancestry {
 }
 
 /// The best chain as its holder lets it be read and changed, within one transaction of a store:
-/// the blocks, and what their transactions have done to accounts.
+/// the blocks, what their transactions have done to accounts, and the blocks of side branches.
 pub trait BestChain: Ancestry + Accounts<Error = <Self as Ancestry>::Error> {
     /// Puts a block on the tip, with what it does to the accounts, which were looked at just before.
-    /// What [`BestChain::disconnect`] needs is kept beside it.
+    /// What [`BestChain::disconnect`] needs is kept beside it. If it was a block of a side branch,
+    /// it is none any more.
     ///
     /// # Errors
     /// Those of whoever holds the chain.
@@ -75,20 +77,82 @@ pub trait BestChain: Ancestry + Accounts<Error = <Self as Ancestry>::Error> {
         changes: &Changes,
     ) -> Result<(), <Self as Ancestry>::Error>;
 
-    /// Takes the tip off, and undoes what it did. The genesis block can be one.
+    /// Takes the tip off, and undoes what it did. The genesis block can be one. It is a block of a
+    /// side branch from now on.
     ///
     /// # Errors
     /// Those of whoever holds the chain.
     fn disconnect(&mut self, tip: &Linked) -> Result<(), <Self as Ancestry>::Error>;
+
+    /// Keeps a new block, of a side branch.
+    ///
+    /// # Errors
+    /// Those of whoever holds the chain.
+    fn keep_side(&mut self, linked: &Linked) -> Result<(), <Self as Ancestry>::Error>;
+
+    /// A block of a side branch; `None` if it is on none.
+    ///
+    /// # Errors
+    /// Those of whoever holds the chain.
+    fn side(&self, hash: &Hash) -> Result<Option<Linked>, <Self as Ancestry>::Error>;
+
+    /// Lets go of a block of a side branch.
+    ///
+    /// # Errors
+    /// Those of whoever holds the chain.
+    fn forget_side(&mut self, hash: &Hash) -> Result<(), <Self as Ancestry>::Error>;
+}
+
+/// Which block, and where on a chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// The index of the block.
+    pub index: u64,
+    /// The id of the block.
+    pub hash: Hash,
+}
+
+impl Place {
+    fn of(block: &Block) -> Self {
+        Self { index: block.index(), hash: block.hash() }
+    }
 }
 
 /// A change of the best chain: what leaves it, the tip first, then what joins it, the lowest first.
+/// The blocks are where they belong now: [`ChangeSet::left`] and [`ChangeSet::joined`] read them one
+/// by one.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ChangeSet {
     /// The blocks that are no longer on the best chain, the former tip first.
-    pub disconnected: Vec<Linked>,
+    pub disconnected: Vec<Place>,
     /// The blocks that are on it now, the lowest first.
-    pub connected: Vec<Linked>,
+    pub connected: Vec<Place>,
+    /// Whose accounts changed, ordered, if one block joined and none left; `None` if anybody's may
+    /// have.
+    pub touched: Option<Vec<Address>>,
+}
+
+impl ChangeSet {
+    /// The blocks that left, the former tip first, read from side branches. Those that there is no
+    /// room for beside the new chain are left out: of a reorg beyond all [`Limits`], the highest.
+    pub fn left<'a, C: BestChain>(
+        &'a self,
+        chain: &'a C,
+    ) -> impl DoubleEndedIterator<Item = Result<Linked, ErrorOf<C>>> + 'a {
+        self.disconnected.iter().filter_map(|place| chain.side(&place.hash).transpose())
+    }
+
+    /// The blocks that joined, the lowest first, the last of which is `tip`.
+    pub fn joined<'a, C: BestChain>(
+        &'a self,
+        tip: &'a Linked,
+        chain: &'a C,
+    ) -> impl DoubleEndedIterator<Item = Result<Linked, ErrorOf<C>>> + 'a {
+        self.connected.iter().filter_map(|place| match place.hash == tip.block.hash() {
+            true => Some(Ok(tip.clone())),
+            false => chain.at(place.index).transpose(),
+        })
+    }
 }
 
 /// What can go wrong when a best chain is read or changed.
@@ -118,29 +182,57 @@ pub enum NotInserted<E> {
     Ancestry(E),
 }
 
-/// What a block in memory takes beside its text, in bytes: its places in the maps, as measured.
+/// What a block takes on the disk beside its text, in bytes: where it stands in tables, more or
+/// less. In memory it takes about as much and no text.
 const BLOCK_OVERHEAD_BYTES: usize = 500;
 
-/// Bounds of the side branches in memory.
+/// Bounds of the side branches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// The most blocks.
+    /// The most blocks, each of which takes some hundred bytes of memory.
     pub blocks: usize,
-    /// The most bytes that they take together.
-    pub bytes: usize,
+    /// The most bytes that they take together where the chain is held: of a disk.
+    pub bytes: u64,
 }
 
 impl Default for Limits {
-    /// A million blocks, 512 MiB.
+    /// A million blocks, 12 GiB: a branch of 10,000 blocks of 1 MB, and some more.
     fn default() -> Self {
-        Self { blocks: 1_000_000, bytes: 512 << 20 }
+        Self { blocks: 1_000_000, bytes: 12 << 30 }
+    }
+}
+
+/// What is in memory of a block on a side branch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SideBlock {
+    /// The id of the block.
+    pub hash: Hash,
+    /// The block that it stands on; `None` for a genesis block.
+    pub parent: Option<Hash>,
+    /// The index of the block.
+    pub index: u64,
+    /// The work of the whole chain that ends in it.
+    pub work: U256,
+    /// The length of its text.
+    pub bytes: usize,
+}
+
+impl SideBlock {
+    /// What is kept in memory of a block of a chain whose first index is `genesis`.
+    pub fn of(Linked { block, work, .. }: &Linked, genesis: u64) -> Self {
+        Self {
+            hash: block.hash(),
+            parent: block.parent().filter(|_| block.index() != genesis),
+            index: block.index(),
+            work: *work,
+            bytes: block.text().len(),
+        }
     }
 }
 
 #[derive(Debug)]
 struct Side {
-    linked: Linked,
-    parent: Option<Hash>,
+    block: SideBlock,
     arrival: u64,
 }
 
@@ -159,14 +251,21 @@ pub struct Tree {
     children: BTreeMap<Hash, usize>,
     /// The blocks of `side` that nothing stands on.
     leaves: BTreeSet<LeafKey>,
-    side_bytes: usize,
+    side_bytes: u64,
     arrivals: u64,
 }
 
 impl Tree {
-    /// A tree whose best chain ends in `tip`, without side branches.
-    pub fn new(rules: Arc<Rules>, tip: Linked, limits: Limits) -> Self {
-        Self {
+    /// A tree whose best chain ends in `tip`, with side branches that whoever holds the chain has
+    /// kept, in the order in which they came. Each stands on a block of the best chain or on another
+    /// of them.
+    pub fn new(
+        rules: Arc<Rules>,
+        tip: Linked,
+        side: impl IntoIterator<Item = SideBlock>,
+        limits: Limits,
+    ) -> Self {
+        let mut tree = Self {
             rules,
             limits,
             tip,
@@ -175,7 +274,11 @@ impl Tree {
             leaves: BTreeSet::new(),
             side_bytes: 0,
             arrivals: 0,
+        };
+        for block in side {
+            tree.keep(block);
         }
+        tree
     }
 
     /// The rules of the chain.
@@ -193,8 +296,8 @@ impl Tree {
         self.side.len()
     }
 
-    /// How many bytes of memory side branches take, more or less.
-    pub fn side_bytes(&self) -> usize {
+    /// How many bytes side branches take where the chain is held, more or less.
+    pub fn side_bytes(&self) -> u64 {
         self.side_bytes
     }
 
@@ -252,12 +355,12 @@ impl Tree {
         self.place(linked, &valid, None, chain)
     }
 
-    fn linked<A: Ancestry>(&self, hash: &Hash, chain: &A) -> Result<Option<Linked>, A::Error> {
+    fn linked<C: BestChain>(&self, hash: &Hash, chain: &C) -> Result<Option<Linked>, ErrorOf<C>> {
         if *hash == self.tip.block.hash() {
             return Ok(Some(self.tip.clone()));
         }
-        if let Some(side) = self.side.get(hash) {
-            return Ok(Some(side.linked.clone()));
+        if self.side.contains_key(hash) {
+            return read_side(hash, chain).map(Some);
         }
         match chain.index_of(hash)? {
             Some(index) => chain.at(index),
@@ -273,51 +376,58 @@ impl Tree {
         chain: &mut C,
     ) -> Result<Inserted, NotInserted<ErrorOf<C>>> {
         if parent == Some(self.tip.block.hash()) {
-            self.connect(&new, valid, chain)?;
-            self.tip = new.clone();
+            let changes = self.connect(&new, valid, chain)?;
+            let connected = [Place::of(&new.block)].into();
+            let touched = changes.accounts.iter().map(|change| change.address).collect();
+            self.tip = new;
             return Ok(Inserted::NewTip(ChangeSet {
                 disconnected: Vec::new(),
-                connected: [new].into(),
+                connected,
+                touched: Some(touched),
             }));
         }
         if new.work > self.tip.work {
             return self.reorganize(new, valid, parent, chain);
         }
-        if self.limits.blocks == 0 || memory(&new.block) > self.limits.bytes {
+        let block = SideBlock::of(&new, self.rules.genesis.index());
+        if self.limits.blocks == 0 || disk_bytes(&block) > self.limits.bytes {
             return Ok(Inserted::NoRoom);
         }
-        let hash = new.block.hash();
-        self.keep(new, parent);
-        self.evict(hash);
+        let hash = block.hash;
+        chain.keep_side(&new).map_err(NotInserted::Ancestry)?;
+        self.keep(block);
+        self.evict(hash, chain).map_err(NotInserted::Ancestry)?;
         Ok(if self.side.contains_key(&hash) { Inserted::SideBranch } else { Inserted::NoRoom })
     }
 
-    /// Lets a block do to the accounts what it does, and puts it on the chain.
+    /// Lets a block do to the accounts what it does, and puts it on the chain; what it did.
     fn connect<C: BestChain>(
         &self,
         linked: &Linked,
         valid: &Valid,
         chain: &mut C,
-    ) -> Result<(), NotInserted<ErrorOf<C>>> {
+    ) -> Result<Changes, NotInserted<ErrorOf<C>>> {
         let changes = valid.spend(&self.rules, chain).map_err(|unspent| match unspent {
             Unspent::Invalid(invalid) => NotInserted::Invalid(invalid),
             Unspent::Accounts(error) => NotInserted::Ancestry(error),
         })?;
-        chain.connect(linked, &changes).map_err(NotInserted::Ancestry)
+        chain.connect(linked, &changes).map_err(NotInserted::Ancestry)?;
+        Ok(changes)
     }
 
-    /// Connects a block that was checked when it came.
-    fn connect_again<C: BestChain>(
+    /// Connects a block of a side branch, which was checked when it came.
+    fn connect_side<C: BestChain>(
         &self,
-        linked: &Linked,
+        hash: &Hash,
         chain: &mut C,
     ) -> Result<(), NotInserted<ErrorOf<C>>> {
+        let linked = read_side(hash, chain).map_err(NotInserted::Ancestry)?;
         let valid =
             Valid::again(&self.rules, linked.block.clone()).map_err(NotInserted::Invalid)?;
-        self.connect(linked, &valid, chain)
+        self.connect(&linked, &valid, chain).map(drop)
     }
 
-    /// Makes `new` the tip.
+    /// Makes `new` the tip. One block at a time is in memory beside it.
     fn reorganize<C: BestChain>(
         &mut self,
         new: Linked,
@@ -328,77 +438,83 @@ impl Tree {
         let mut branch = Vec::new();
         let mut lowest = new.block.index();
         let mut below = parent;
-        while let Some(side) = below.and_then(|hash| self.side.get(&hash)) {
-            branch.push(side.linked.block.hash());
-            lowest = side.linked.block.index();
-            below = side.parent;
+        while let Some(Side { block, .. }) = below.and_then(|hash| self.side.get(&hash)) {
+            branch.push(Place { index: block.index, hash: block.hash });
+            lowest = block.index;
+            below = block.parent;
         }
         branch.reverse();
         let mut disconnected = Vec::new();
         for index in (lowest..=self.tip.block.index()).rev() {
             let Some(linked) = chain.at(index).map_err(NotInserted::Ancestry)? else { continue };
             chain.disconnect(&linked).map_err(NotInserted::Ancestry)?;
-            disconnected.push(linked);
+            disconnected.push(SideBlock::of(&linked, self.rules.genesis.index()));
         }
-        for (place, hash) in branch.iter().enumerate() {
-            let linked = &self.side[hash].linked;
-            match self.connect_again(linked, chain) {
+        for (place, Place { hash, .. }) in branch.iter().enumerate() {
+            match self.connect_side(hash, chain) {
                 Ok(()) => {}
                 Err(NotInserted::Invalid(invalid)) => {
-                    self.go_back(&branch[..place], &disconnected, chain)?;
-                    self.forget(*hash);
+                    self.go_back(place, &disconnected, chain)?;
+                    self.forget(*hash, chain).map_err(NotInserted::Ancestry)?;
                     return Err(NotInserted::Invalid(invalid));
                 }
                 Err(error) => return Err(error),
             }
         }
         match self.connect(&new, valid, chain) {
-            Ok(()) => {}
+            Ok(_) => {}
             Err(NotInserted::Invalid(invalid)) => {
-                self.go_back(&branch, &disconnected, chain)?;
+                self.go_back(branch.len(), &disconnected, chain)?;
                 return Err(NotInserted::Invalid(invalid));
             }
             Err(error) => return Err(error),
         }
 
-        let former = self.tip.block.hash();
-        self.tip = new.clone();
-        let mut connected = Vec::with_capacity(branch.len() + 1);
-        for hash in &branch {
-            connected.extend(self.remove(hash));
+        for place in &branch {
+            self.remove(&place.hash);
         }
-        connected.push(new);
-        for linked in disconnected.iter().rev() {
-            self.keep(linked.clone(), linked.block.parent());
+        let mut connected = branch;
+        connected.push(Place::of(&new.block));
+        let place = |block: &SideBlock| Place { index: block.index, hash: block.hash };
+        let change = ChangeSet {
+            disconnected: disconnected.iter().map(place).collect(),
+            connected,
+            touched: None,
+        };
+        for block in disconnected.into_iter().rev() {
+            self.keep(block);
         }
-        self.evict(former);
-        Ok(Inserted::NewTip(ChangeSet { disconnected, connected }))
+        let former = core::mem::replace(&mut self.tip, new);
+        self.evict(former.block.hash(), chain).map_err(NotInserted::Ancestry)?;
+        Ok(Inserted::NewTip(change))
     }
 
-    /// Takes what was connected of a branch off again, the lowest of which comes first, and puts
-    /// back what was there, the former tip first.
+    /// Takes so many blocks of a branch off again, and puts back what was there, the former tip
+    /// first.
     fn go_back<C: BestChain>(
         &self,
-        connected: &[Hash],
-        disconnected: &[Linked],
+        connected: usize,
+        disconnected: &[SideBlock],
         chain: &mut C,
     ) -> Result<(), NotInserted<ErrorOf<C>>> {
-        for hash in connected.iter().rev() {
-            chain.disconnect(&self.side[hash].linked).map_err(NotInserted::Ancestry)?;
+        let lowest = disconnected.last().map_or(0, |block| block.index);
+        for index in (lowest..lowest + connected as u64).rev() {
+            let Some(linked) = chain.at(index).map_err(NotInserted::Ancestry)? else { continue };
+            chain.disconnect(&linked).map_err(NotInserted::Ancestry)?;
         }
-        for linked in disconnected.iter().rev() {
-            self.connect_again(linked, chain)?;
+        for block in disconnected.iter().rev() {
+            self.connect_side(&block.hash, chain)?;
         }
         Ok(())
     }
 
     /// Forgets a side branch from a block on, with everything that stands on it.
-    fn forget(&mut self, from: Hash) {
+    fn forget<C: BestChain>(&mut self, from: Hash, chain: &mut C) -> Result<(), ErrorOf<C>> {
         let mut lost = BTreeSet::from([from]);
         let mut above: Vec<_> = self
             .side
             .values()
-            .map(|side| (side.linked.block.index(), side.parent, side.linked.block.hash()))
+            .map(|Side { block, .. }| (block.index, block.parent, block.hash))
             .collect();
         above.sort_unstable();
         for (_, parent, hash) in above {
@@ -408,59 +524,66 @@ impl Tree {
         }
         for hash in lost {
             self.remove(&hash);
+            chain.forget_side(&hash)?;
         }
+        Ok(())
     }
 
-    fn leaf_key(hash: Hash, side: &Side) -> LeafKey {
-        (side.linked.work, side.arrival, hash)
+    fn leaf_key(side: &Side) -> LeafKey {
+        (side.block.work, side.arrival, side.block.hash)
     }
 
-    fn keep(&mut self, linked: Linked, parent: Option<Hash>) {
-        let hash = linked.block.hash();
-        if let Some(parent) = parent {
+    fn keep(&mut self, block: SideBlock) {
+        let hash = block.hash;
+        if let Some(parent) = block.parent {
             *self.children.entry(parent).or_default() += 1;
             if let Some(side) = self.side.get(&parent) {
-                self.leaves.remove(&Self::leaf_key(parent, side));
+                self.leaves.remove(&Self::leaf_key(side));
             }
         }
-        self.side_bytes += memory(&linked.block);
+        self.side_bytes += disk_bytes(&block);
         self.arrivals += 1;
-        let side = Side { linked, parent, arrival: self.arrivals };
+        let side = Side { block, arrival: self.arrivals };
         if !self.children.contains_key(&hash) {
-            self.leaves.insert(Self::leaf_key(hash, &side));
+            self.leaves.insert(Self::leaf_key(&side));
         }
         self.side.insert(hash, side);
     }
 
-    fn remove(&mut self, hash: &Hash) -> Option<Linked> {
-        let side = self.side.remove(hash)?;
-        self.side_bytes -= memory(&side.linked.block);
-        self.leaves.remove(&Self::leaf_key(*hash, &side));
-        if let Some(parent) = side.parent
+    fn remove(&mut self, hash: &Hash) {
+        let Some(side) = self.side.remove(hash) else { return };
+        self.side_bytes -= disk_bytes(&side.block);
+        self.leaves.remove(&Self::leaf_key(&side));
+        if let Some(parent) = side.block.parent
             && let Some(count) = self.children.get_mut(&parent)
         {
             *count -= 1;
             if *count == 0 {
                 self.children.remove(&parent);
                 if let Some(side) = self.side.get(&parent) {
-                    self.leaves.insert(Self::leaf_key(parent, side));
+                    self.leaves.insert(Self::leaf_key(side));
                 }
             }
         }
-        Some(side.linked)
     }
 
     /// Makes room. `newest` goes last: a branch that comes block by block must get in whatever fills
     /// the room, or a flood of worthless branches would keep a better chain out.
-    fn evict(&mut self, newest: Hash) {
+    fn evict<C: BestChain>(&mut self, newest: Hash, chain: &mut C) -> Result<(), ErrorOf<C>> {
         while self.side.len() > self.limits.blocks || self.side_bytes > self.limits.bytes {
             let others = self.leaves.iter().find(|(_, _, hash)| *hash != newest);
             let Some((_, _, hash)) = others.or(self.leaves.first()).copied() else { break };
             self.remove(&hash);
+            chain.forget_side(&hash)?;
         }
+        Ok(())
     }
 }
 
-fn memory(block: &Block) -> usize {
-    block.text().len() + BLOCK_OVERHEAD_BYTES
+fn read_side<C: BestChain>(hash: &Hash, chain: &C) -> Result<Linked, ErrorOf<C>> {
+    Ok(chain.side(hash)?.expect("whoever holds the chain keeps the blocks of side branches"))
+}
+
+fn disk_bytes(block: &SideBlock) -> u64 {
+    (block.bytes + BLOCK_OVERHEAD_BYTES) as u64
 }

@@ -59,7 +59,7 @@ impl Node {
         let tip = Linked::genesis(&rules, genesis);
         Self {
             domain: rules.domain().expect("signed"),
-            tree: Tree::new(rules.clone(), tip.clone(), Limits::default()),
+            tree: Tree::new(rules.clone(), tip.clone(), [], Limits::default()),
             chain: Chain::with_accounts(tip, changes),
             rules,
         }
@@ -126,7 +126,8 @@ fn python_makes_the_same_genesis_block_chain_id_seal_and_block_id() {
     assert_eq!(block.hash().to_string(), text("id"));
     assert_eq!(merkle_root(block.view()).to_string(), text("merkle_root"));
     let mut chain = Chain::new(Linked::genesis(&rules, genesis.clone()));
-    let mut tree = Tree::new(Arc::new(rules.clone()), chain.blocks[0].clone(), Limits::default());
+    let mut tree =
+        Tree::new(Arc::new(rules.clone()), chain.blocks[0].clone(), [], Limits::default());
     let checked = check_alone(&rules, block.clone()).expect("a good block");
     let inserted = tree.insert(checked, &mut chain);
     assert!(matches!(inserted, Ok(Inserted::NewTip(_))), "{inserted:?}");

@@ -62,7 +62,7 @@ fn measure(people: u64, each: u64) {
         }
         let senders: Vec<_> = block.iter().map(|payment| payment.sender()).collect();
         lap(&mut Vec::new(), 1);
-        let Ok(change) = mempool.follow(now(300_000), senders, [], &bank);
+        let Ok(change) = mempool.follow(now(300_000), Some(senders), [], &bank);
         lap(&mut times[4], 1);
         assert_eq!(change.removed.len(), block.len());
         let kept: Vec<_> = mempool.iter().cloned().collect();

@@ -7,15 +7,20 @@
 
 extern crate alloc;
 
+mod early;
 mod machine;
 pub mod mempool;
 mod orphans;
 mod peers;
+mod pool;
 mod queue;
+mod work;
 
-pub use machine::{Answer, Effect, Input, Machine, Output, Refusal, Start, Verdict};
+pub use early::MAX_AHEAD_S;
+pub use machine::{Answer, Effect, Entered, Input, Machine, Output, Refusal, Start, Verdict};
 pub use peers::{Address, BadAddress, MAX_PEERS};
 pub use queue::{
     MAX_QUEUED, MAX_QUEUED_BYTES, MAX_RETURNED, MAX_RETURNED_BYTES, MAX_RETURNED_TRANSACTION_BYTES,
-    QueueChange,
+    MAX_WEIGHED, QueueChange,
 };
+pub use work::Task;

@@ -6,17 +6,23 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use blocksmith_consensus::address::Address as PublicKey;
 use blocksmith_consensus::block::MAX_BLOCK_BYTES;
 use blocksmith_consensus::json::Value;
-use blocksmith_consensus::tree::{BestChain, Inserted, Limits, NotInserted};
+use blocksmith_consensus::payment::Verified;
+use blocksmith_consensus::tree::{BestChain, Inserted, Limits, NotInserted, SideBlock};
 use blocksmith_consensus::{
     Ancestry, Block, ChangeSet, Checked, Hash, Invalid, Linked, Malformed, Proof, Rules, Shape,
     Timestamp, Transaction, Tree, check_alone,
 };
 
+use crate::early::{Early, is_early};
+use crate::mempool::{Mempool, MempoolChange, Refused};
 use crate::orphans::Orphans;
 use crate::peers::{Address, Peers};
-use crate::queue::{Queue, QueueChange};
+use crate::pool::Pool;
+use crate::queue::{MAX_RETURNED, QueueChange};
+use crate::work::Task;
 
 /// What stands between two transactions of a block.
 const SEPARATOR_BYTES: usize = ", ".len();
@@ -28,8 +34,12 @@ pub struct Start {
     pub rules: Arc<Rules>,
     /// The end of the best chain.
     pub tip: Linked,
-    /// The queue.
+    /// The side branches, in the order in which they came.
+    pub side: Vec<SideBlock>,
+    /// The queue, where anybody's transactions are taken.
     pub queue: Vec<(u64, Transaction)>,
+    /// The payments that wait, where they are signed.
+    pub mempool: Mempool,
     /// The registered peers.
     pub peers: Vec<Address>,
     /// The addresses under which this node itself is reached.
@@ -68,6 +78,25 @@ pub enum Input {
     },
     /// A transaction for the queue.
     Transaction(Transaction),
+    /// Signed payments, from a peer if it says which.
+    Payments {
+        /// The payments.
+        payments: Vec<Verified>,
+        /// Who sent them.
+        from: Option<Address>,
+    },
+    /// A miner wants to know what to search, where work commits to what a block says.
+    Work {
+        /// Who gets the coin.
+        recipient: PublicKey,
+    },
+    /// A proof for what [`Answer::Work`] said.
+    Solution {
+        /// The seal that was to be searched.
+        id: Hash,
+        /// The proof.
+        proof: u64,
+    },
     /// Peers to keep.
     Register(Vec<Address>),
     /// A peer that was asked answered.
@@ -104,14 +133,29 @@ pub enum Verdict {
     NoRoom,
     /// Its parent is not known; it waits.
     Orphan,
+    /// Its time has not come, by this node's clock; it waits.
+    Early,
     /// It breaks a rule.
     Invalid(Invalid),
+}
+
+/// What became of a payment that is not refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Entered {
+    /// It waits for a block.
+    Waits,
+    /// A payment before it is missing; it is held for some minutes.
+    Held {
+        /// The first nonce that is missing.
+        missing: u64,
+    },
 }
 
 /// Why a proof makes no block.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// The proof is for a block that is not the tip any more.
+    /// The proof is for a block that is not the tip any more, or for work that was not handed out
+    /// lately.
     #[error("the work is stale: block {tip_index} is the tip now; ask for new work")]
     Stale {
         /// The index of the tip.
@@ -147,6 +191,10 @@ pub enum Answer {
     Mined(Result<Block, Refusal>),
     /// The index of the block that the transaction waits for, or `None` when the queue is full.
     Queued(Option<u64>),
+    /// What became of each payment, in order.
+    Payments(Vec<Result<Entered, Refused>>),
+    /// What to search.
+    Work(Result<Task, Refusal>),
     /// All registered peers.
     Peers(Vec<Address>),
 }
@@ -158,6 +206,8 @@ pub enum Effect {
     Commit(ChangeSet),
     /// The queue changed: make it durable.
     Queue(QueueChange),
+    /// The mempool changed: make it durable.
+    Mempool(MempoolChange),
     /// A peer was registered: make it durable.
     AddPeer(Address),
     /// A peer is none: forget it.
@@ -166,6 +216,13 @@ pub enum Effect {
     Announce {
         /// The tip.
         block: Block,
+        /// Whom to tell.
+        to: Vec<Address>,
+    },
+    /// Tell these peers of payments, once they are durable.
+    Relay {
+        /// The payments; a sender's in the order of their nonces.
+        payments: Vec<Verified>,
         /// Whom to tell.
         to: Vec<Address>,
     },
@@ -182,12 +239,13 @@ pub struct Output {
     pub effects: Vec<Effect>,
 }
 
-/// A node's mind: the tree, the queue, the orphans, the peers.
+/// A node's mind: the tree, what waits for a block, blocks that wait, the peers.
 #[derive(Debug)]
 pub struct Machine {
     tree: Tree,
-    queue: Queue,
+    pool: Pool,
     orphans: Orphans,
+    early: Early,
     peers: Peers,
     /// The tip that peers were told of last.
     announced: Hash,
@@ -200,9 +258,10 @@ impl Machine {
     pub fn new(start: Start) -> Self {
         Self {
             announced: start.tip.block.hash(),
-            tree: Tree::new(start.rules, start.tip, start.limits),
-            queue: Queue::new(start.queue),
+            pool: Pool::new(&start.rules, start.queue, start.mempool),
+            tree: Tree::new(start.rules, start.tip, start.side, start.limits),
             orphans: Orphans::default(),
+            early: Early::default(),
             peers: Peers::new(start.peers, start.own_addresses),
             sending: BTreeSet::new(),
         }
@@ -220,7 +279,20 @@ impl Machine {
 
     /// How many transactions wait.
     pub fn queued(&self) -> usize {
-        self.queue.len()
+        self.pool.len()
+    }
+
+    /// Grows with each change that makes new work worth asking for, the tip's aside.
+    pub fn revision(&self) -> u64 {
+        self.pool.revision()
+    }
+
+    /// The payments that wait; none where anybody's transactions are taken.
+    pub fn mempool(&self) -> Option<&Mempool> {
+        match &self.pool {
+            Pool::Queue(_) => None,
+            Pool::Mempool(payments) => Some(&payments.mempool),
+        }
     }
 
     /// The registered peers.
@@ -245,7 +317,7 @@ impl Machine {
         let answer = match input {
             Input::Block { block, from } => {
                 let hash = block.block().hash();
-                let verdict = self.block(*block, chain, &mut effects)?;
+                let verdict = self.block(now, *block, chain, &mut effects)?;
                 // A name on a block that is none proves nothing of that peer.
                 if let (Some(peer), Verdict::NewTip | Verdict::SideBranch | Verdict::Known) =
                     (&from, &verdict)
@@ -261,16 +333,32 @@ impl Machine {
                 } else {
                     self.sending.remove(&from);
                 }
-                Answer::Block(self.branch(blocks, &from, chain, &mut effects)?)
+                Answer::Block(self.branch(now, blocks, &from, chain, &mut effects)?)
             }
             Input::Proof { proof, recipient, on } => {
                 Answer::Mined(self.proof(now, &proof, &recipient, on, chain, &mut effects)?)
             }
             Input::Transaction(transaction) => {
-                let change = self.queue.push(transaction);
+                let change = self.pool.push(transaction);
                 let index = change.is_some().then(|| self.tip().block.index() + 1);
                 effects.extend(change.map(Effect::Queue));
                 Answer::Queued(index)
+            }
+            Input::Payments { payments, from } => {
+                self.payments(now, payments, from.as_ref(), chain, &mut effects)?
+            }
+            Input::Work { recipient } => {
+                let Self { tree, pool, .. } = self;
+                match pool.payments() {
+                    Some(payments) => {
+                        let task = payments.task(now, recipient, tree.rules(), tree.tip());
+                        Answer::Work(task.map_err(Refusal::from))
+                    }
+                    None => Answer::Done,
+                }
+            }
+            Input::Solution { id, proof } => {
+                Answer::Mined(self.solution(now, &id, proof, chain, &mut effects)?)
             }
             Input::Register(addresses) => {
                 let new = addresses.into_iter().filter(|address| self.peers.add(address.clone()));
@@ -299,7 +387,17 @@ impl Machine {
                 }
                 Answer::Done
             }
-            Input::Tick => Answer::Done,
+            Input::Tick => {
+                for block in self.early.take_due(now) {
+                    self.block(now, block, chain, &mut effects)?;
+                }
+                let mut changes = Vec::new();
+                if let Some(payments) = self.pool.payments() {
+                    payments.expire(now, &mut changes);
+                }
+                effects.extend(changes.into_iter().map(Effect::Mempool));
+                Answer::Done
+            }
         };
         let tip = self.tip().block.hash();
         // What is new by itself is told at once, however long a branch takes.
@@ -317,14 +415,19 @@ impl Machine {
     /// One block, and the orphans that waited for it.
     fn block<C: BestChain>(
         &mut self,
+        now: Timestamp,
         checked: Checked,
         chain: &mut C,
         effects: &mut Vec<Effect>,
     ) -> Result<Verdict, <C as Ancestry>::Error> {
         let (hash, index) = (checked.block().hash(), checked.block().index());
-        let verdict = self.insert(checked, chain, effects)?;
+        if is_early(&checked, now) {
+            self.early.insert(checked);
+            return Ok(Verdict::Early);
+        }
+        let verdict = self.insert(now, checked, chain, effects)?;
         match verdict {
-            Verdict::NewTip | Verdict::SideBranch => self.adopt(hash, chain, effects)?,
+            Verdict::NewTip | Verdict::SideBranch => self.adopt(now, hash, chain, effects)?,
             // Somebody may be ahead of us: ask, once whoever sent it has its answer.
             Verdict::Orphan if index > self.tip().block.index() => self.peers.want_all(),
             _ => {}
@@ -334,17 +437,14 @@ impl Machine {
 
     fn insert<C: BestChain>(
         &mut self,
+        now: Timestamp,
         checked: Checked,
         chain: &mut C,
         effects: &mut Vec<Effect>,
     ) -> Result<Verdict, <C as Ancestry>::Error> {
         Ok(match self.tree.insert(checked, chain) {
             Ok(Inserted::NewTip(change)) => {
-                let queue = self.queue.follow(&change, &self.tree.rules().spending.mint());
-                effects.push(Effect::Commit(change));
-                if !queue.is_empty() {
-                    effects.push(Effect::Queue(queue));
-                }
+                self.follow(now, change, chain, effects)?;
                 Verdict::NewTip
             }
             Ok(Inserted::SideBranch) => Verdict::SideBranch,
@@ -359,8 +459,108 @@ impl Machine {
         })
     }
 
+    /// Lets what waits for a block follow a change of the best chain.
+    fn follow<C: BestChain>(
+        &mut self,
+        now: Timestamp,
+        change: ChangeSet,
+        chain: &mut C,
+        effects: &mut Vec<Effect>,
+    ) -> Result<(), <C as Ancestry>::Error> {
+        let rules = self.tree.rules();
+        match &mut self.pool {
+            Pool::Queue(queue) => {
+                let queue =
+                    queue.follow(&change, self.tree.tip(), &rules.spending.mint(), chain)?;
+                effects.push(Effect::Commit(change));
+                if !queue.is_empty() {
+                    effects.push(Effect::Queue(queue));
+                }
+            }
+            Pool::Mempool(payments) => {
+                let mut changes = Vec::new();
+                let returned = returned(rules, &change, chain)?;
+                let touched = change.touched.clone();
+                payments.follow(now, touched, returned, chain, &mut changes)?;
+                effects.push(Effect::Commit(change));
+                self.spread(changes, None, effects);
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes changes of the mempool durable, and tells peers what joined it, but for the one that
+    /// it came from.
+    fn spread(
+        &self,
+        changes: Vec<MempoolChange>,
+        from: Option<&Address>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let added = changes.iter().flat_map(|change| &change.added);
+        let payments: Vec<_> = added.map(|new| new.payment.clone()).collect();
+        effects.extend(changes.into_iter().map(Effect::Mempool));
+        let to: Vec<_> =
+            self.peers.reachable().filter(|peer| Some(*peer) != from).cloned().collect();
+        if !payments.is_empty() && !to.is_empty() {
+            effects.push(Effect::Relay { payments, to });
+        }
+    }
+
+    fn payments<C: BestChain>(
+        &mut self,
+        now: Timestamp,
+        payments: Vec<Verified>,
+        from: Option<&Address>,
+        chain: &mut C,
+        effects: &mut Vec<Effect>,
+    ) -> Result<Answer, <C as Ancestry>::Error> {
+        let Some(pool) = self.pool.payments() else { return Ok(Answer::Done) };
+        let mut changes = Vec::new();
+        let outcomes = payments
+            .into_iter()
+            .map(|payment| pool.admit(now, payment, chain, &mut changes))
+            .collect::<Result<_, _>>()?;
+        self.spread(changes, from, effects);
+        Ok(Answer::Payments(outcomes))
+    }
+
+    fn solution<C: BestChain>(
+        &mut self,
+        now: Timestamp,
+        id: &Hash,
+        proof: u64,
+        chain: &mut C,
+        effects: &mut Vec<Effect>,
+    ) -> Result<Result<Block, Refusal>, <C as Ancestry>::Error> {
+        let tip = self.tip().clone();
+        let rules = self.tree.rules().clone();
+        let stale = Refusal::Stale { tip_index: tip.block.index() };
+        let Some(payments) = self.pool.payments() else { return Ok(Err(stale)) };
+        match payments.solve(id, proof, &rules, &tip) {
+            Ok(checked) => self.made(now, checked, chain, effects),
+            Err(refusal) => Ok(Err(refusal)),
+        }
+    }
+
+    /// A block that this node made.
+    fn made<C: BestChain>(
+        &mut self,
+        now: Timestamp,
+        checked: Checked,
+        chain: &mut C,
+        effects: &mut Vec<Effect>,
+    ) -> Result<Result<Block, Refusal>, <C as Ancestry>::Error> {
+        let block = checked.block().clone();
+        Ok(match self.block(now, checked, chain, effects)? {
+            Verdict::Invalid(invalid) => Err(Refusal::Invalid(invalid)),
+            _ => Ok(block),
+        })
+    }
+
     fn adopt<C: BestChain>(
         &mut self,
+        now: Timestamp,
         parent: Hash,
         chain: &mut C,
         effects: &mut Vec<Effect>,
@@ -369,7 +569,7 @@ impl Machine {
         while let Some(parent) = parents.pop() {
             for child in self.orphans.take_children(&parent) {
                 let hash = child.block().hash();
-                let verdict = self.insert(child, chain, effects)?;
+                let verdict = self.insert(now, child, chain, effects)?;
                 if matches!(verdict, Verdict::NewTip | Verdict::SideBranch) {
                     parents.push(hash);
                 }
@@ -381,6 +581,7 @@ impl Machine {
     /// Blocks of one peer; what comes after one that found no place is not looked at.
     fn branch<C: BestChain>(
         &mut self,
+        now: Timestamp,
         blocks: Vec<Checked>,
         from: &Address,
         chain: &mut C,
@@ -389,12 +590,12 @@ impl Machine {
         let mut verdict = Verdict::Known;
         for block in blocks {
             let hash = block.block().hash();
-            verdict = self.block(block, chain, effects)?;
+            verdict = self.block(now, block, chain, effects)?;
             match verdict {
                 Verdict::NewTip | Verdict::SideBranch | Verdict::Known => {
                     self.peers.has(from, hash);
                 }
-                Verdict::Invalid(_) | Verdict::Orphan | Verdict::NoRoom => break,
+                Verdict::Invalid(_) | Verdict::Orphan | Verdict::Early | Verdict::NoRoom => break,
             }
         }
         Ok(verdict)
@@ -413,14 +614,10 @@ impl Machine {
             Ok(block) => block,
             Err(refusal) => return Ok(Err(refusal)),
         };
-        let checked = match check_alone(self.tree.rules(), block.clone()) {
-            Ok(checked) => checked,
-            Err(invalid) => return Ok(Err(Refusal::Invalid(invalid))),
-        };
-        Ok(match self.block(checked, chain, effects)? {
-            Verdict::Invalid(invalid) => Err(Refusal::Invalid(invalid)),
-            _ => Ok(block),
-        })
+        match check_alone(self.tree.rules(), block) {
+            Ok(checked) => self.made(now, checked, chain, effects),
+            Err(invalid) => Ok(Err(Refusal::Invalid(invalid))),
+        }
     }
 
     /// Writes the next block: what waits in the queue, then the coin.
@@ -436,9 +633,9 @@ impl Machine {
         if on.is_some_and(|on| on != tip.hash()) {
             return Err(Refusal::Stale { tip_index });
         }
-        if rules.puzzle.shape() == Shape::Sealed {
+        let (Pool::Queue(queue), Shape::Open) = (&self.pool, rules.puzzle.shape()) else {
             return Err(Refusal::NoDraft);
-        }
+        };
         let job = rules.job(tip.view(), &tip.hash(), None);
         let digest = job.digest(&*proof.text());
         if !job.target.is_met_by(&digest) {
@@ -449,7 +646,7 @@ impl Machine {
         let empty = Block::compose(tip, proof, now, [&coin])?;
         let mut room = MAX_BLOCK_BYTES - empty.text().len();
         // One that does not fit waits for another block, and keeps nobody else waiting.
-        let waiting = self.queue.iter().filter(|transaction| {
+        let waiting = queue.iter().filter(|transaction| {
             let left = room.checked_sub(transaction.text().len() + SEPARATOR_BYTES);
             room = left.unwrap_or(room);
             left.is_some()
@@ -457,4 +654,21 @@ impl Machine {
         let transactions: Vec<_> = waiting.chain([&coin]).collect();
         Ok(Block::compose(tip, proof, now, transactions)?)
     }
+}
+
+/// The payments of dropped blocks, the lowest first: as many as a mempool has room for. What is
+/// beyond is lost here, as if it had never come.
+fn returned<C: BestChain>(
+    rules: &Rules,
+    change: &ChangeSet,
+    chain: &C,
+) -> Result<Vec<Verified>, <C as Ancestry>::Error> {
+    let mut returned = Vec::new();
+    for linked in change.left(chain).rev() {
+        returned.extend(rules.payments_of(&linked?.block));
+        if returned.len() >= MAX_RETURNED {
+            break;
+        }
+    }
+    Ok(returned)
 }

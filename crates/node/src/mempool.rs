@@ -236,6 +236,20 @@ pub enum Refused {
     },
 }
 
+impl Refused {
+    /// What is wrong, in one word.
+    pub fn rule(&self) -> &'static str {
+        match self {
+            Self::Known { .. } => "known",
+            Self::Sender { .. } => "sender",
+            Self::NonceUsed { .. } | Self::TooFar { .. } => "nonce",
+            Self::Balance { .. } => "balance",
+            Self::Replacement { .. } => "fee",
+            Self::Full { .. } => "full",
+        }
+    }
+}
+
 /// What it takes to be in the next blocks, if nothing else came: a snapshot, not a forecast. A
 /// payment has to have a better rate than this; `None` if any payment gets in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -511,8 +525,8 @@ impl Mempool {
 
     /// Follows a change of the best chain. `touched` are all whose accounts it changed, who pay, who
     /// are paid and who mine, in blocks that joined and in blocks that were dropped: the addresses
-    /// of their [`Changes`](blocksmith_consensus::ledger::Changes). `returned` are the payments of
-    /// dropped blocks, and `accounts` what is after the change.
+    /// of their [`Changes`](blocksmith_consensus::ledger::Changes); `None` if it may be anybody.
+    /// `returned` are the payments of dropped blocks, and `accounts` what is after the change.
     ///
     /// Payments whose nonce is used leave, be it that they were made or others in their place; so do
     /// those that cannot be paid any more, with all after them. What was dropped comes back, in front
@@ -523,13 +537,16 @@ impl Mempool {
     pub fn follow<A: Accounts>(
         &mut self,
         now: Timestamp,
-        touched: impl IntoIterator<Item = Address>,
+        touched: Option<Vec<Address>>,
         returned: impl IntoIterator<Item = Verified>,
         accounts: &A,
     ) -> Result<MempoolChange, A::Error> {
         let is_ours =
             |address: &Address| self.queues.contains_key(address) || self.held.has(*address);
-        let touched = touched.into_iter().filter(is_ours).collect();
+        let touched = match touched {
+            Some(touched) => touched.into_iter().filter(is_ours).collect(),
+            None => self.queues.keys().copied().chain(self.held.senders()).collect(),
+        };
         let returned = returned.into_iter().map(|payment| Waiting { arrived: now, payment });
         self.settle(touched, returned.collect(), accounts)
     }

@@ -138,6 +138,11 @@ impl Peers {
         self.known.keys().cloned().collect()
     }
 
+    /// Those that answered last time.
+    pub(crate) fn reachable(&self) -> impl Iterator<Item = &Address> {
+        self.known.iter().filter(|(_, peer)| peer.failures == 0).map(|(address, _)| address)
+    }
+
     /// Adds a peer; `false` when it is known, this node itself, or one too many.
     pub(crate) fn add(&mut self, address: Address) -> bool {
         if self.own.contains(&address)

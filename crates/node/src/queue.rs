@@ -6,7 +6,8 @@ use alloc::vec::Vec;
 use blocksmith_consensus::block::MAX_BLOCK_BYTES;
 use blocksmith_consensus::json::Value;
 use blocksmith_consensus::transaction::party;
-use blocksmith_consensus::{Block, ChangeSet, Transaction};
+use blocksmith_consensus::tree::BestChain;
+use blocksmith_consensus::{Ancestry, Block, ChangeSet, Hash, Linked, Transaction};
 
 /// The most transactions that are taken in; what a reorg brings back may exceed it, up to
 /// [`MAX_RETURNED`].
@@ -24,6 +25,10 @@ pub const MAX_RETURNED_BYTES: usize = 64_000_000;
 
 /// The longest transaction that a reorg brings back, in bytes: one that fits into a block of ours.
 pub const MAX_RETURNED_TRANSACTION_BYTES: usize = MAX_BLOCK_BYTES - 100_000;
+
+/// As many payments of the blocks that a reorg drops are looked at, from the fork on: those beyond
+/// do not come back. Each takes 40 bytes while the new branch is read.
+pub const MAX_WEIGHED: usize = 1_000_000;
 
 /// The first number is in the middle, so that what a reorg brings back fits in front.
 const FIRST_NUMBER: u64 = 1 << 62;
@@ -90,62 +95,152 @@ impl Queue {
         Some(QueueChange { removed: Vec::new(), added: [(number, transaction)].into() })
     }
 
-    /// Follows a change of the best chain: what its new blocks hold leaves the queue, and what only
-    /// its dropped blocks held comes back, in front. Repeated transactions can have the same text,
-    /// so both are differences of multisets. `mint` is the party that coins come from.
-    pub(crate) fn follow(&mut self, change: &ChangeSet, mint: &str) -> QueueChange {
+    /// Follows a change of the best chain, which ends in `tip` now: what its new blocks hold leaves
+    /// the queue, and what only its dropped blocks held comes back, in front. Repeated transactions
+    /// can have the same text, so both are differences of multisets. `mint` is the party that coins
+    /// come from.
+    ///
+    /// Blocks are read one by one. What is in memory meanwhile is what comes back, and an id and a
+    /// count for each of [`MAX_WEIGHED`] payments at most.
+    ///
+    /// # Errors
+    /// Those of the chain.
+    pub(crate) fn follow<C: BestChain>(
+        &mut self,
+        change: &ChangeSet,
+        tip: &Linked,
+        mint: &str,
+        chain: &C,
+    ) -> Result<QueueChange, <C as Ancestry>::Error> {
         let mut outcome = QueueChange::default();
         if self.in_order.is_empty() && change.disconnected.is_empty() {
-            return outcome;
+            return Ok(outcome);
         }
-        let mut dropped: Vec<_> =
-            change.disconnected.iter().rev().flat_map(|l| payments(&l.block, mint)).collect();
-        let mut connected: BTreeMap<Transaction, usize> = BTreeMap::new();
-        for payment in change.connected.iter().flat_map(|l| payments(&l.block, mint)) {
-            *connected.entry(payment).or_default() += 1;
-        }
-        dropped.retain(|payment| match connected.get_mut(payment) {
-            Some(count) if *count > 0 => {
-                *count -= 1;
-                false
-            }
-            _ => true,
-        });
-        for (payment, count) in connected {
-            let range = (payment.clone(), 0)..=(payment, u64::MAX);
-            let numbers: Vec<_> =
-                self.by_text.range(range).take(count).map(|(_, number)| *number).collect();
-            for number in numbers {
-                self.remove(number);
-                outcome.removed.push(number);
+        let mut dropped = Dropped::weigh(change, mint, chain)?;
+        for linked in change.joined(tip, chain) {
+            for payment in payments(&linked?.block, mint) {
+                if dropped.is_made_again(payment.text()) {
+                    continue;
+                }
+                let payment = Transaction::of_block(payment);
+                let range = (payment.clone(), 0)..=(payment, u64::MAX);
+                if let Some(number) = self.by_text.range(range).next().map(|(_, number)| *number) {
+                    self.remove(number);
+                    outcome.removed.push(number);
+                }
             }
         }
         let (mut count, mut bytes) = (self.len(), self.bytes);
-        dropped.retain(|payment| {
-            let length = payment.text().len();
+        let returned = dropped.returned(change, mint, chain, |length| {
             let fits = length <= MAX_RETURNED_TRANSACTION_BYTES
                 && count < MAX_RETURNED
                 && bytes + length <= MAX_RETURNED_BYTES;
             count += usize::from(fits);
             bytes += if fits { length } else { 0 };
             fits
-        });
+        })?;
         let first = self.in_order.first_key_value().map_or(FIRST_NUMBER, |(first, _)| *first);
-        for (offset, transaction) in dropped.into_iter().rev().enumerate() {
+        for (offset, transaction) in returned.into_iter().rev().enumerate() {
             let number = first - 1 - offset as u64;
             self.insert(number, transaction.clone());
             outcome.added.push((number, transaction));
         }
-        outcome
+        Ok(outcome)
+    }
+}
+
+/// How often the payments of dropped blocks stand in them, without those that were made again.
+struct Dropped {
+    /// By the hash of the text, ordered; each once.
+    left: Vec<(Hash, Count)>,
+    weighed: usize,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Count {
+    dropped: u32,
+    again: u32,
+}
+
+impl Dropped {
+    fn weigh<C: BestChain>(
+        change: &ChangeSet,
+        mint: &str,
+        chain: &C,
+    ) -> Result<Self, <C as Ancestry>::Error> {
+        let mut ids = Vec::new();
+        for linked in change.left(chain).rev() {
+            let block = linked?.block;
+            let room = MAX_WEIGHED - ids.len();
+            ids.extend(payments(&block, mint).take(room).map(|payment| Hash::of(payment.text())));
+            if ids.len() == MAX_WEIGHED {
+                break;
+            }
+        }
+        ids.sort_unstable();
+        let weighed = ids.len();
+        let left = ids.chunk_by(|one, other| one == other).map(|same| {
+            // A million at most.
+            (same[0], Count { dropped: same.len() as u32, again: 0 })
+        });
+        Ok(Self { left: left.collect(), weighed })
+    }
+
+    fn get(&mut self, text: &str) -> Option<&mut Count> {
+        if self.left.is_empty() {
+            return None;
+        }
+        let place = self.left.binary_search_by_key(&Hash::of(text), |(hash, _)| *hash).ok()?;
+        Some(&mut self.left[place].1)
+    }
+
+    /// Takes note of a payment of a new block; whether it was one that was dropped.
+    fn is_made_again(&mut self, text: &str) -> bool {
+        match self.get(text) {
+            Some(count) if count.again < count.dropped => {
+                count.again += 1;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// The payments that were not made again, in order, of those whose length `fits`. Of payments
+    /// with the same text the first ones count as made again.
+    fn returned<C: BestChain>(
+        mut self,
+        change: &ChangeSet,
+        mint: &str,
+        chain: &C,
+        mut fits: impl FnMut(usize) -> bool,
+    ) -> Result<Vec<Transaction>, <C as Ancestry>::Error> {
+        let mut returned = Vec::new();
+        for linked in change.left(chain).rev() {
+            for payment in payments(&linked?.block, mint) {
+                if self.weighed == 0 {
+                    return Ok(returned);
+                }
+                self.weighed -= 1;
+                let count = self.get(payment.text()).map(|count| &mut count.again);
+                match count {
+                    Some(again) if *again > 0 => *again -= 1,
+                    _ if fits(payment.text().len()) => {
+                        returned.push(Transaction::of_block(payment));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        Ok(returned)
     }
 }
 
 /// A block's transactions without its coin, which is the last one when it comes from `mint`.
-fn payments(block: &Block, mint: &str) -> Vec<Transaction> {
+fn payments<'a>(block: &'a Block, mint: &str) -> impl Iterator<Item = Value<'a>> + use<'a> {
     let mut all: Vec<_> = block.view().transactions().collect();
     let is_coin = |value: &Value<'_>| value.get("sender").is_some_and(|from| party(from) == mint);
     if all.last().is_some_and(is_coin) {
         all.pop();
     }
-    all.into_iter().map(Transaction::of_block).collect()
+    all.into_iter()
 }

@@ -19,9 +19,10 @@ use blocksmith_consensus::{
     Block, Checked, Hash, Invalid, Issuance, Linked, Proof, Rules, Spending, Timestamp,
     Transaction, check_alone,
 };
+use blocksmith_node::mempool::Mempool;
 use blocksmith_node::{
     Address, Answer, Effect, Input, MAX_QUEUED, MAX_QUEUED_BYTES, MAX_RETURNED, MAX_RETURNED_BYTES,
-    Machine, Refusal, Start, Verdict,
+    MAX_WEIGHED, Machine, Refusal, Start, Verdict,
 };
 use memory::Chain;
 use random::{Random, setting};
@@ -46,7 +47,9 @@ impl Node {
         let start = Start {
             rules: Arc::new(rules),
             tip,
+            side: Vec::new(),
             queue: Vec::new(),
+            mempool: Mempool::default(),
             peers: Vec::new(),
             own_addresses: Vec::new(),
             limits: Limits::default(),
@@ -77,6 +80,7 @@ impl Node {
                 Effect::Announce { block, .. } => self.announced.push(block),
                 Effect::Commit(_) | Effect::Ask(_) | Effect::AddPeer(_) | Effect::RemovePeer(_) => {
                 }
+                Effect::Mempool(_) | Effect::Relay { .. } => panic!("nobody signs here"),
             }
         }
         assert_eq!(self.machine.queued(), self.queue.len());
@@ -526,6 +530,27 @@ fn what_follows_an_invalid_block_of_a_branch_is_not_looked_at() {
     let expected = Invalid::Index { expected: 11, found: 12 };
     assert_eq!(answer, Answer::Block(Verdict::Invalid(expected)));
     assert_eq!(node.tip(), blocks[8]);
+}
+
+/// What is beyond the bound is not looked at: the blocks from the fork on hold one payment after
+/// another many times, and the last one once.
+#[test]
+fn of_a_reorg_so_many_payments_are_looked_at() {
+    for (many, comes_back) in [(MAX_WEIGHED - 1, true), (MAX_WEIGHED, false)] {
+        let mut node = Node::lecture();
+        let genesis = node.tip();
+        let many = vec![from_json("7"); many];
+        let ours = block(&genesis, 1, &many);
+        node.take(&ours);
+        node.take(&block(&ours, 1, &[payment(1)]));
+        let theirs = block(&genesis, 2, &many);
+        node.take(&theirs);
+        let next = block(&theirs, 2, &[]);
+        node.take(&next);
+        assert_eq!(node.take(&block(&next, 2, &[])), Verdict::NewTip);
+        let expected: &[Transaction] = if comes_back { &[payment(1)] } else { &[] };
+        assert!(node.queue.values().eq(expected), "{} wait", node.queue.len());
+    }
 }
 
 #[test]

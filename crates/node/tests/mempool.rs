@@ -66,7 +66,7 @@ impl Node {
     }
 
     fn follow(&mut self, touched: &[&Signer], returned: &[Verified]) -> MempoolChange {
-        let touched = touched.iter().map(|person| person.address);
+        let touched = Some(touched.iter().map(|person| person.address).collect());
         let now = at(self.clock_s);
         let Ok(change) = self.mempool.follow(now, touched, returned.iter().cloned(), &self.bank);
         change
@@ -519,7 +519,7 @@ fn nothing_changes_when_an_account_cannot_be_read() {
     let (a, b) = (pay(&node.alice, 0, 10), pay(&node.bob, 0, 10));
     node.admit(&a).expect("fine");
     assert_eq!(node.mempool.admit(at(9), b.clone(), &Broken), Err("the disk is gone"));
-    let outcome = node.mempool.follow(at(9), [node.alice.address], [b], &Broken);
+    let outcome = node.mempool.follow(at(9), Some(vec![node.alice.address]), [b], &Broken);
     assert_eq!(outcome, Err("the disk is gone"));
     assert_eq!(node.ids(), ids([&&a]));
 }
@@ -592,7 +592,7 @@ fn a_hundred_thousand_payments_come_and_go_in_bounded_time() {
         *account = account.pay(payment).expect("in the order of the nonces");
     }
     let start = Instant::now();
-    let senders = block.iter().map(|payment| payment.sender());
+    let senders = Some(block.iter().map(|payment| payment.sender()).collect());
     let Ok(change) = mempool.follow(at(201), senders, [], &bank);
     timed("following that block", start, PATIENCE);
     assert_eq!(change.removed.len(), block.len());

@@ -376,6 +376,8 @@ impl World {
 
     fn follow(&mut self, touched: Vec<Address>, returned: Vec<Verified>) {
         self.naive.follow(self.now, &returned, &self.bank);
+        // To look at everybody must come to the same.
+        let touched = (!touched.len().is_multiple_of(3)).then_some(touched);
         let Ok(change) = self.real.follow(self.now, touched, returned, &self.bank);
         self.keep(change);
     }

@@ -10,12 +10,13 @@ use blocksmith_consensus::tree::Limits;
 use blocksmith_consensus::{
     Ancestry, Block, Checked, Hash, Linked, Proof, Rules, Timestamp, Transaction,
 };
+use blocksmith_node::mempool::Mempool;
 use blocksmith_node::{Address, Answer, Effect, Input, MAX_PEERS, Machine, Output, Start, Verdict};
 
 const SECOND: u64 = 1_000_000;
 
-/// A best chain in a vector.
-struct Blocks(Vec<Linked>);
+/// A best chain in a vector, and blocks of side branches in another.
+struct Blocks(Vec<Linked>, Vec<Linked>);
 
 impl Ancestry for Blocks {
     type Error = Infallible;
@@ -40,12 +41,27 @@ impl Accounts for Blocks {
 
 impl BestChain for Blocks {
     fn connect(&mut self, linked: &Linked, _: &Changes) -> Result<(), Infallible> {
+        self.1.retain(|side| side.block != linked.block);
         self.0.push(linked.clone());
         Ok(())
     }
 
     fn disconnect(&mut self, _: &Linked) -> Result<(), Infallible> {
-        self.0.pop();
+        self.1.extend(self.0.pop());
+        Ok(())
+    }
+
+    fn keep_side(&mut self, linked: &Linked) -> Result<(), Infallible> {
+        self.1.push(linked.clone());
+        Ok(())
+    }
+
+    fn side(&self, hash: &Hash) -> Result<Option<Linked>, Infallible> {
+        Ok(self.1.iter().find(|linked| linked.block.hash() == *hash).cloned())
+    }
+
+    fn forget_side(&mut self, hash: &Hash) -> Result<(), Infallible> {
+        self.1.retain(|linked| linked.block.hash() != *hash);
         Ok(())
     }
 }
@@ -72,12 +88,18 @@ impl Node {
         let machine = Machine::new(Start {
             rules,
             tip: tip.clone(),
+            side: vec![],
             queue: vec![],
+            mempool: Mempool::default(),
             peers: peers.iter().map(|peer| address(peer)).collect(),
             own_addresses: vec![address("me:5000")],
             limits: Limits::default(),
         });
-        Self { machine, chain: Blocks(vec![tip]), now: Timestamp { micros: 1_000 * SECOND } }
+        Self {
+            machine,
+            chain: Blocks(vec![tip], vec![]),
+            now: Timestamp { micros: 1_000 * SECOND },
+        }
     }
 
     /// A node whose peers were all asked, and answered that they have what it has.

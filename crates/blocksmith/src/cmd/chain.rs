@@ -2,6 +2,7 @@
 
 mod export;
 mod import;
+mod new;
 mod show;
 mod source;
 mod verify;
@@ -11,14 +12,16 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use blocksmith_consensus::document::Document;
+use blocksmith_consensus::{BlockView, Shape};
 
+pub use new::NoChain;
 pub use source::Unreachable;
 
 use crate::chain::Chain;
 use crate::service::{self, Snapshot};
 use crate::{config, verify as reading};
 
-/// Look at a chain, check it, carry it elsewhere
+/// Look at a chain, check it, carry it elsewhere, start one
 #[derive(Debug, clap::Args)]
 pub struct ChainArgs {
     #[command(subcommand)]
@@ -31,6 +34,7 @@ enum ChainCommand {
     Verify(verify::VerifyArgs),
     Export(export::ExportArgs),
     Import(import::ImportArgs),
+    New(new::NewArgs),
 }
 
 /// Runs the command.
@@ -43,6 +47,7 @@ pub async fn run(args: ChainArgs) -> anyhow::Result<ExitCode> {
         ChainCommand::Verify(args) => verify::run(args).await,
         ChainCommand::Export(args) => export::run(args).await,
         ChainCommand::Import(args) => import::run(args).await,
+        ChainCommand::New(args) => new::run(args),
     };
     match outcome {
         // Whoever read the output has seen enough.
@@ -59,7 +64,7 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 /// Which chain is meant.
 #[derive(Debug, clap::Args)]
 struct Which {
-    /// The chain: lecture, course, dvf, or a chain file [default: lecture]
+    /// The chain: lecture, course, dvf, forge, bitcoin-like, or a chain file [default: lecture]
     #[arg(long, value_name = "NAME", env = "BLOCKSMITH_CHAIN")]
     chain: Option<String>,
     /// How many zero digits a proof must show [default: the chain's]
@@ -117,7 +122,7 @@ struct Kept {
 
 enum Opened {
     /// A node's answer.
-    Answer(Vec<u8>),
+    Answer { text: Vec<u8>, shape: Shape },
     /// A store.
     Store(Snapshot),
 }
@@ -125,13 +130,36 @@ enum Opened {
 impl Kept {
     async fn open(&self) -> anyhow::Result<Opened> {
         match &self.url {
-            Some(url) => Ok(Opened::Answer(source::fetch(url).await?)),
+            Some(url) => {
+                let text = source::fetch(url).await?;
+                let shape = shape(&text);
+                Ok(Opened::Answer { text, shape })
+            }
             None => Ok(Opened::Store(service::look(&self.data.find()?.0)?)),
         }
     }
 }
 
+/// Which fields the blocks of a node's answer have, by the first of them: no genesis block of the
+/// course's kind has those of a sealed one.
+fn shape(text: &[u8]) -> Shape {
+    let first = Document::new(text).next_block();
+    let is_sealed = |text: &str| BlockView::read(Shape::Sealed, text).is_ok();
+    match first {
+        Ok(Some(first)) if is_sealed(&first.text) => Shape::Sealed,
+        _ => Shape::Open,
+    }
+}
+
 impl Opened {
+    /// Which fields the blocks have, on which their hashes depend.
+    fn shape(&self) -> Shape {
+        match self {
+            Self::Store(snapshot) => snapshot.shape(),
+            Self::Answer { shape, .. } => *shape,
+        }
+    }
+
     /// The canonical texts of the blocks, the lowest first, from the index `from` on; a store is
     /// not read below it.
     fn texts(
@@ -140,7 +168,7 @@ impl Opened {
     ) -> anyhow::Result<Box<dyn Iterator<Item = anyhow::Result<String>> + '_>> {
         match self {
             Self::Store(snapshot) => Ok(Box::new(snapshot.texts(from)?.map(|text| Ok(text?)))),
-            Self::Answer(text) => {
+            Self::Answer { text, .. } => {
                 let mut document = Document::new(text);
                 Ok(Box::new(std::iter::from_fn(move || match document.next_block() {
                     Ok(next) => next.map(|block| Ok(block.text.into_owned())),

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use blocksmith_consensus::json::{Value, push_string};
+use blocksmith_consensus::json::Value;
 use blocksmith_consensus::transaction::party;
 use blocksmith_consensus::{Ancestry as _, Block, Hash, Linked, Puzzle, Rules};
 use blocksmith_node::Address;
@@ -57,7 +57,7 @@ pub struct DevArgs {
     /// The first node's port; the others count up. 0 takes free ones
     #[arg(long, value_name = "P", default_value_t = DEFAULT_PORT)]
     port: u16,
-    /// The chain: lecture, course, dvf, or a chain file
+    /// The chain: lecture, course, dvf, forge, bitcoin-like, or a chain file
     #[arg(long, value_name = "NAME", env = "BLOCKSMITH_CHAIN", default_value = DEFAULT_CHAIN)]
     chain: String,
     /// How many zero digits a proof must show [default: the chain's]
@@ -95,6 +95,7 @@ pub async fn run(args: DevArgs) -> anyhow::Result<ExitCode> {
             // Where the nodes of an earlier run were, nobody may be now.
             keep_peers: false,
             own_addresses: Vec::new(),
+            dev: false,
         };
         nodes.push(start(options, listener, others, ended.clone()).await?);
     }
@@ -215,16 +216,13 @@ impl Network {
     /// Mines, and shows the chain of the first node as it grows, until it has grown by so many
     /// blocks.
     async fn mine(&mut self, wanted: Option<u64>) -> anyhow::Result<()> {
-        let mut recipient = String::new();
-        push_string(&mut recipient, MINER);
         let mut standing = self.nodes[0].handle.watch();
         let mut earliest = Instant::now();
         loop {
             let handle = self.nodes[self.turn].handle.clone();
-            let recipient = recipient.clone();
             let mining = async move {
                 sleep_until(earliest).await;
-                next_block(&handle, Some(recipient), NonZeroUsize::MIN).await
+                next_block(&handle, Some(MINER), NonZeroUsize::MIN).await
             };
             tokio::pin!(mining);
             let block = loop {

@@ -27,7 +27,7 @@ pub mod exit {
     pub const USAGE: u8 = 2;
     /// Nobody answers at that address.
     pub const UNREACHABLE: u8 = 3;
-    /// The node understood, and refuses.
+    /// The node said no.
     pub const REJECTED: u8 = 4;
     /// Another node uses the data directory.
     pub const IN_USE: u8 = 5;
@@ -79,7 +79,11 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
 /// The exit code that an error stands for.
 pub fn exit_code(error: &anyhow::Error) -> ExitCode {
     let is_usage = error.is::<BadAddress>()
-        || matches!(error.downcast_ref(), Some(ChainError::Unknown(_) | ChainError::Zeros { .. }));
+        || error.is::<chain::NoChain>()
+        || matches!(
+            error.downcast_ref(),
+            Some(ChainError::Unknown(_) | ChainError::Zeros { .. } | ChainError::NoZeros { .. })
+        );
     ExitCode::from(match error.downcast_ref::<StoreError>() {
         Some(StoreError::InUse { .. }) => exit::IN_USE,
         _ if error.is::<chain::Unreachable>() => exit::UNREACHABLE,

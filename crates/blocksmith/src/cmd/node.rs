@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use blocksmith_consensus::address::Address as PublicKey;
 use blocksmith_node::Address;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -12,8 +13,9 @@ use tokio::task::JoinHandle;
 
 use super::exit;
 use crate::chain::describe;
+use crate::mining::NotMined;
 use crate::searching::all_cores;
-use crate::service::{Handle, Options};
+use crate::service::{Handle, NoWork, Options};
 use crate::{config, http, mining, peers, service};
 
 /// Run a node.
@@ -25,7 +27,7 @@ pub struct NodeArgs {
     /// The same, by name
     #[arg(long = "port", value_name = "PORT", env = "BLOCKSMITH_PORT", id = "port_flag")]
     port_flag: Option<u16>,
-    /// The chain: lecture, course, dvf, or a chain file [default: lecture]
+    /// The chain: lecture, course, dvf, forge, bitcoin-like, or a chain file [default: lecture]
     #[arg(long, value_name = "NAME", env = "BLOCKSMITH_CHAIN")]
     chain: Option<String>,
     /// How many zero digits a proof must show [default: the chain's]
@@ -40,8 +42,8 @@ pub struct NodeArgs {
     /// A node to keep in touch with; more with commas or by giving it again
     #[arg(long = "peer", value_name = "URL", env = "BLOCKSMITH_PEERS", value_delimiter = ',')]
     peers: Vec<String>,
-    /// Who gets the coins mined here [default: an id made at the first start]
-    #[arg(long, value_name = "NAME", env = "BLOCKSMITH_ID", value_parser = config::id)]
+    /// Who gets the coins mined here: any name, or an address where coins go to addresses [default: an id made at the first start]
+    #[arg(long, visible_alias = "to", value_name = "NAME", env = "BLOCKSMITH_ID", value_parser = config::id)]
     id: Option<String>,
     /// Mine, too, on all cores, in the time that everything else leaves
     #[arg(long)]
@@ -182,6 +184,11 @@ pub async fn run(args: NodeArgs) -> anyhow::Result<ExitCode> {
         (None, Some(id)) => Some(config::id(&id).map_err(anyhow::Error::msg)?),
         (id, _) => id,
     };
+    if let (Some(domain), Some(id)) = (chain.rules.domain(), &id) {
+        PublicKey::parse(id, domain.hrp).map_err(|why| {
+            anyhow::anyhow!("coins of this chain go to addresses, and \"{id}\" is none: {why}")
+        })?;
+    }
 
     let stop = stop_on_signal()?;
     let listener = TcpListener::bind((bind.as_str(), port)).await.map_err(|error| {
@@ -198,8 +205,14 @@ pub async fn run(args: NodeArgs) -> anyhow::Result<ExitCode> {
         node_id: id,
         keep_peers: true,
         own_addresses: Vec::new(),
+        dev: false,
     };
     let node = start(options, listener, peers, stop.clone()).await?;
+    if args.mine
+        && let Err(no_work @ NoWork::Recipient(_)) = node.handle.work(None).await?
+    {
+        anyhow::bail!(no_work);
+    }
     println!("Running on http://{} (press Ctrl-C to stop)", node.address);
     let standing = node.handle.standing();
     eprintln!(
@@ -212,8 +225,15 @@ pub async fn run(args: NodeArgs) -> anyhow::Result<ExitCode> {
     let miner = args.mine.then(|| {
         let handle = node.handle.clone();
         tokio::spawn(async move {
-            while let Ok(block) = mining::next_block(&handle, None, all_cores()).await {
-                tracing::info!("mined block {} {}", block.index(), block.hash());
+            loop {
+                match mining::next_block(&handle, None, all_cores()).await {
+                    Ok(block) => tracing::info!("mined block {} {}", block.index(), block.hash()),
+                    Err(NotMined::Stopped(_)) => break,
+                    Err(NotMined::NoWork(no_work)) => {
+                        tracing::error!("mining ends: {no_work}");
+                        break;
+                    }
+                }
             }
         })
     });

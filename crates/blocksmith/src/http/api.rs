@@ -1,12 +1,14 @@
 //! `/api/v1`: for whoever knows that this node isn't Python.
 
+use std::time::Duration;
+
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use blocksmith_consensus::json::Value;
 use blocksmith_consensus::{
-    Ancestry as _, Block, BlockView, Genesis, Hash, Issuance, Proof, Rules, Spending, Target,
+    Ancestry as _, Block, BlockView, Hash, Issuance, Proof, Rules, Spending, Target,
 };
 use blocksmith_node::{Address, Refusal, Verdict};
 use serde::Deserialize;
@@ -15,8 +17,7 @@ use super::answer::{self, Object, array, quoted};
 use super::body::{Json, apart};
 use super::fault::Fault;
 use super::{App, Caller, aside, log_malformed, log_verdict};
-use crate::config::MAX_ID_BYTES;
-use crate::service::{Stopped, StoreError};
+use crate::service::{NoWork, Stopped, StoreError, now};
 
 /// The most blocks or headers of a page.
 const MAX_PAGE_BLOCKS: u64 = 10_000;
@@ -26,6 +27,9 @@ const PAGE_BYTES: usize = 4 << 20;
 
 /// A page of headers ends when this many bytes of blocks were read for it.
 const MAX_HEADER_SCAN_BYTES: usize = 64 << 20;
+
+/// How long a miner that asks for other work than it has waits for it at most.
+const NEWS_TIME: Duration = Duration::from_secs(10);
 
 /// The header in which a peer that sends a block says where it listens itself. No more than a
 /// hint, that whoever sends a block need not be told of it.
@@ -43,6 +47,7 @@ pub(super) async fn status(State(app): State<App>) -> Response {
     let (rules, standing) = (&handle.chain().rules, handle.standing());
     let tip = &standing.tip;
     let target = rules.target_after(&tip.pace);
+    let offset_s = handle.clocks().offset_s();
     Object::new()
         .text("name", &rules.name)
         .json("rules", rules_object(rules))
@@ -56,35 +61,25 @@ pub(super) async fn status(State(app): State<App>) -> Response {
         .json("peers", standing.peers.len())
         .text("version", env!("CARGO_PKG_VERSION"))
         .json("uptime_s", handle.uptime().as_secs())
-        // No rule of these chains reads a clock, so nobody's is compared.
-        .json("clock_offset_s", "null")
+        .json("time", now())
+        .json("clock_offset_s", offset_s.map_or("null".into(), |offset_s| offset_s.to_string()))
+        .json("dev", handle.is_dev())
         .text("node", handle.node_id())
         .text("instance", handle.instance())
         .answer(StatusCode::OK)
 }
 
+/// What the chain's id covers, so that whoever has another one can say what differs; and the coin,
+/// where a node pays one that no rule is about.
 fn rules_object(rules: &Rules) -> String {
-    let genesis = match &rules.genesis {
-        Genesis::Fixed(block) => quoted(&block.hash().to_string()),
-        Genesis::Any { index, proof, previous_hash } => Object::new()
-            .json("index", index)
-            .json("proof", proof)
-            .json("previous_hash", previous_hash)
-            .end(),
-    };
-    let object = Object::new().text("puzzle", rules.puzzle.name()).json("genesis", genesis);
+    let decisive = rules.json();
     match &rules.spending {
         Spending::Unsigned(Issuance { sender, amount }) => {
             let coin = Object::new().json("sender", sender).json("amount", amount).end();
-            object.json("coin", coin).end()
+            let members = decisive.strip_suffix('}').unwrap_or_default();
+            format!(r#"{members}, "coin": {coin}}}"#)
         }
-        Spending::Signed { hrp, emission } => {
-            let coin = Object::new()
-                .json("first_subsidy", emission.first)
-                .json("halving_blocks", emission.halving)
-                .end();
-            object.text("addresses", hrp.as_str()).json("coin", coin).end()
-        }
+        Spending::Signed { .. } => decisive,
     }
 }
 
@@ -104,26 +99,24 @@ fn zeros(target: Target) -> String {
 #[derive(Deserialize)]
 pub(super) struct ForWhom {
     recipient: Option<String>,
+    /// Work that is known: the answer waits until there is other.
+    than: Option<String>,
 }
 
-/// What to search. Its id says all that the node has to know when the proof comes back: the tip,
-/// and after a slash whose coin it is.
+/// What to search. Its id says all that the node has to know when the proof comes back.
 pub(super) async fn work(
     State(app): State<App>,
     query: Result<Query<ForWhom>, QueryRejection>,
 ) -> Result<Response, Fault> {
-    let Query(ForWhom { recipient }) = query.map_err(|error| Fault::bad(error.body_text()))?;
-    let recipient = recipient.filter(|recipient| !recipient.is_empty());
-    let work = app.handle.work();
-    let id = match recipient {
-        Some(recipient) => {
-            recipient_json(&recipient).map_err(Fault::Bad)?;
-            format!("{}/{recipient}", work.on)
-        }
-        None => work.on.to_string(),
-    };
+    let Query(ForWhom { recipient, than }) =
+        query.map_err(|error| Fault::bad(error.body_text()))?;
+    let recipient = recipient.as_deref().filter(|recipient| !recipient.is_empty());
+    let work = match than {
+        Some(than) => app.handle.other_work(recipient, &than, NEWS_TIME).await?,
+        None => app.handle.work(recipient).await?,
+    }?;
     Ok(Object::new()
-        .text("id", &id)
+        .text("id", &work.id)
         .json("index", work.index)
         .text("prefix", &String::from_utf8_lossy(&work.job.prefix))
         .text("suffix", &String::from_utf8_lossy(&work.job.suffix))
@@ -132,37 +125,19 @@ pub(super) async fn work(
         .answer(StatusCode::OK))
 }
 
-fn recipient_json(recipient: &str) -> Result<String, String> {
-    let json = quoted(recipient);
-    match json.len() {
-        found if found > MAX_ID_BYTES => Err(format!(
-            "the recipient has {found} bytes as JSON; at most {MAX_ID_BYTES} are taken"
-        )),
-        _ => Ok(json),
-    }
-}
-
 pub(super) async fn submit_work(State(app): State<App>, body: Json) -> Result<Response, Fault> {
     let request = body.object()?;
-    let bad_id = || Fault::unprocessable("the id is not one that GET /api/v1/work gave");
-    let id = request.get("id").and_then(Value::as_str).ok_or_else(bad_id)?;
-    let (on, recipient) = match id.split_once('/') {
-        Some((on, recipient)) => {
-            (on, Some(recipient_json(recipient).map_err(Fault::Unprocessable)?))
-        }
-        None => (&*id, None),
-    };
-    let on: Hash = on.parse().map_err(|_| bad_id())?;
+    let id = request.get("id").and_then(Value::as_str).ok_or(NoWork::Id)?;
     let proof =
         request.get("proof").ok_or_else(|| Fault::unprocessable("there is no \"proof\""))?;
     let proof = Proof::from_value(proof).map_err(Fault::unprocessable)?;
-    match app.handle.submit_proof(proof, recipient, Some(on)).await? {
+    match app.handle.submit_work(&id, proof).await? {
         Ok(block) => Ok(entry(block.index(), &block.hash(), block.text()).answer(StatusCode::OK)),
-        Err(refusal) => {
-            if let Refusal::Malformed(_) | Refusal::Invalid(_) = &refusal {
-                tracing::warn!("a valid proof makes no block: {refusal}");
+        Err(no_work) => {
+            if let NoWork::Refused(Refusal::Malformed(_) | Refusal::Invalid(_)) = &no_work {
+                tracing::warn!("a valid proof makes no block: {no_work}");
             }
-            Err(refusal.into())
+            Err(no_work.into())
         }
     }
 }
@@ -267,6 +242,12 @@ pub(super) async fn block(
     Ok(entry(block.index(), &block.hash(), block.text()).answer(StatusCode::OK))
 }
 
+/// Where the peer that sends this listens, if it says so.
+pub(super) fn listens(headers: &HeaderMap) -> Option<Address> {
+    let from = headers.get(LISTEN_HEADER).and_then(|address| address.to_str().ok());
+    from.and_then(|address| address.parse().ok())
+}
+
 pub(super) async fn submit_block(
     State(app): State<App>,
     caller: Caller,
@@ -279,8 +260,7 @@ pub(super) async fn submit_block(
         log_malformed(&caller, &error);
         Fault::unprocessable(error)
     })?;
-    let from = headers.get(LISTEN_HEADER).and_then(|address| address.to_str().ok());
-    let from: Option<Address> = from.and_then(|address| address.parse().ok());
+    let from = listens(&headers);
     let hash = block.hash();
     let verdict = app.handle.submit_block(block.clone(), from).await?;
     log_verdict(&caller, &block, &verdict);
@@ -290,6 +270,7 @@ pub(super) async fn submit_block(
         Verdict::Known => "known",
         Verdict::NoRoom => "no_room",
         Verdict::Orphan => "orphan",
+        Verdict::Early => "early",
         Verdict::Invalid(invalid) => return Err(invalid.into()),
     };
     Ok(Object::new()

@@ -57,7 +57,19 @@ impl Json {
     }
 }
 
-impl FromRequest<App> for Json {
+/// A request's body as it came, for those who mind its spelling.
+pub(super) struct Wire {
+    bytes: Vec<u8>,
+    room: Option<OwnedSemaphorePermit>,
+}
+
+impl Wire {
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl FromRequest<App> for Wire {
     type Rejection = Fault;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Fault> {
@@ -67,6 +79,15 @@ impl FromRequest<App> for Json {
         let read = read(request.into_body(), &app.body_room);
         let (bytes, room) =
             tokio::time::timeout(BODY_TIME, read).await.map_err(|_| Fault::TooSlow)??;
+        Ok(Self { bytes, room })
+    }
+}
+
+impl FromRequest<App> for Json {
+    type Rejection = Fault;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, Fault> {
+        let Wire { bytes, room } = Wire::from_request(request, app).await?;
         let text =
             apart(bytes.len(), move || json::canonical(&bytes).map(|text| text.into_owned()))
                 .await?;

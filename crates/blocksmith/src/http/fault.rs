@@ -9,12 +9,15 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use blocksmith_consensus::Invalid;
 use blocksmith_consensus::json::JsonError;
+use blocksmith_consensus::payment::BadEntry;
 use blocksmith_node::Refusal;
+use blocksmith_node::mempool::Refused;
 
 use super::answer::{JSON, Object, PROBLEM, TEXT};
 use super::body::{BODY_TIME, MAX_BODY_BYTES};
 use crate::chain::Dialect;
-use crate::service::{Stopped, StoreError};
+use crate::mining::NotMined;
+use crate::service::{NoWork, NotPaid, Stopped, StoreError};
 
 /// Why a call has no other answer.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +42,8 @@ pub(super) enum Fault {
     Invalid(#[from] Invalid),
     #[error(transparent)]
     Refused(#[from] Refusal),
+    #[error(transparent)]
+    NotPaid(#[from] NotPaid),
     #[error("the body is too long; at most {MAX_BODY_BYTES} bytes are taken")]
     TooLong,
     #[error("the body did not arrive within {} s", BODY_TIME.as_secs())]
@@ -52,6 +57,26 @@ pub(super) enum Fault {
     Store(#[from] StoreError),
     #[error("the node made a mistake with this request; its log says which")]
     Panic,
+}
+
+impl From<NoWork> for Fault {
+    fn from(no_work: NoWork) -> Self {
+        match no_work {
+            NoWork::Refused(refusal) => refusal.into(),
+            NoWork::Id | NoWork::Proof { .. } | NoWork::Recipient(_) => {
+                Self::unprocessable(no_work)
+            }
+        }
+    }
+}
+
+impl From<NotMined> for Fault {
+    fn from(not_mined: NotMined) -> Self {
+        match not_mined {
+            NotMined::Stopped(stopped) => stopped.into(),
+            NotMined::NoWork(no_work) => no_work.into(),
+        }
+    }
 }
 
 impl Fault {
@@ -76,12 +101,15 @@ impl Fault {
             Self::NoSuchCall | Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
-            Self::Conflict(_) | Self::Refused(Refusal::Stale { .. } | Refusal::Proof { .. }) => {
-                StatusCode::CONFLICT
-            }
+            Self::Conflict(_)
+            | Self::Refused(Refusal::Stale { .. } | Refusal::Proof { .. } | Refusal::NoDraft)
+            | Self::NotPaid(NotPaid::Unsigned) => StatusCode::CONFLICT,
             Self::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
             Self::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::Unprocessable(_) | Self::Invalid(_) | Self::Refused(_) => {
+            Self::NotPaid(NotPaid::Refused(Refused::Full { .. })) => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+            Self::Unprocessable(_) | Self::Invalid(_) | Self::Refused(_) | Self::NotPaid(_) => {
                 StatusCode::UNPROCESSABLE_ENTITY
             }
             Self::Store(_) | Self::Panic => StatusCode::INTERNAL_SERVER_ERROR,
@@ -95,6 +123,9 @@ impl Fault {
             Self::Invalid(rule) | Self::Refused(Refusal::Invalid(rule)) => Some(rule.rule()),
             Self::Refused(Refusal::Stale { .. }) => Some("stale"),
             Self::Refused(Refusal::Proof { .. }) => Some("proof"),
+            Self::NotPaid(NotPaid::Bad(BadEntry::Transaction(_))) => Some("transaction"),
+            Self::NotPaid(NotPaid::Bad(BadEntry::Signature(_))) => Some("signature"),
+            Self::NotPaid(NotPaid::Refused(refused)) => Some(refused.rule()),
             _ => None,
         }
     }

@@ -10,6 +10,7 @@ mod chain;
 mod connection;
 mod fault;
 mod lecture;
+mod payments;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -28,6 +29,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 pub use api::LISTEN_HEADER;
 pub use connection::serve;
+pub(crate) use payments::MAX_PAYMENTS;
 
 use crate::service::Handle;
 use fault::{Fault, Voice};
@@ -74,6 +76,7 @@ pub fn router(handle: Handle) -> Router {
         .route("/api/v1/headers", get(api::headers))
         .route("/api/v1/blocks", get(api::blocks).post(api::submit_block))
         .route("/api/v1/blocks/{id}", get(api::block))
+        .route("/api/v1/transactions", post(payments::submit))
         .route("/api/v1/peers", get(api::peers).post(lecture::register))
         .layer(middleware::from_fn(in_time))
         // Looking must not mine.
@@ -124,6 +127,9 @@ fn log_verdict(caller: &Caller, block: &Block, verdict: &Verdict) {
         }
         Verdict::Orphan => {
             tracing::info!("{block:?} from {caller} waits: the block before it is not known");
+        }
+        Verdict::Early => {
+            tracing::info!("{block:?} from {caller} waits: its time is ahead of this clock");
         }
         Verdict::NoRoom => {
             tracing::info!("{block:?} from {caller} is dropped: too many side branches are longer");

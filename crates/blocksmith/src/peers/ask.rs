@@ -30,6 +30,10 @@ const BATCH_BLOCKS: usize = 500;
 /// The bytes of their texts from which fewer are handed in together.
 const BATCH_BYTES: usize = 8 << 20;
 
+/// The most bytes of texts that wait in memory, of all peers together, until a chain is known to be
+/// longer than ours.
+const MAX_WAITING_BYTES: usize = 512 << 20;
+
 /// The blocks of one page of our own kind.
 const PAGE_BLOCKS: usize = 500;
 
@@ -304,6 +308,7 @@ impl<'a> Intake<'a> {
             Verdict::NewTip | Verdict::SideBranch | Verdict::Known => Ok(()),
             Verdict::Invalid(invalid) => Err(invalid.into()),
             Verdict::Orphan => Err(Failure::Orphan { index }),
+            Verdict::Early => Err(Failure::Early { index }),
             Verdict::NoRoom => Err(self.too_deep()),
         }
     }
@@ -321,7 +326,7 @@ impl Room<'_> {
         let before = self.shared.fetch_sub(self.taken, Ordering::Relaxed) - self.taken;
         self.shared.fetch_add(bytes, Ordering::Relaxed);
         self.taken = bytes;
-        before + bytes <= Limits::default().bytes
+        before + bytes <= MAX_WAITING_BYTES
     }
 }
 
@@ -337,7 +342,7 @@ mod tests {
 
     #[test]
     fn all_peers_share_the_room_and_give_it_back() {
-        let most = Limits::default().bytes;
+        let most = MAX_WAITING_BYTES;
         let shared = AtomicUsize::new(0);
         let room = || Room { shared: &shared, taken: 0 };
         let (mut one, mut other) = (room(), room());

@@ -5,6 +5,7 @@ use std::time::Duration;
 use blocksmith_consensus::{Hash, Invalid, Malformed};
 
 use super::elements::Unlike;
+use crate::chain::Differences;
 use crate::service::{Stopped, StoreError};
 
 /// Why a peer was not told, or did not help us.
@@ -28,12 +29,19 @@ pub(super) enum Failure {
     TooLong { path: &'static str, most: u64 },
     #[error("it runs the chain {theirs}, and this node runs {ours}; they do not mix")]
     OtherChain { ours: Hash, theirs: String },
+    #[error("it runs another chain, and they do not mix: {0}")]
+    OtherRules(Differences),
     #[error("it sent block {index}, which can't be read: {reason}")]
     Malformed { index: u64, reason: Malformed },
     #[error("it sent a block that breaks a rule: {0}")]
     Invalid(#[from] Invalid),
     #[error("it sent block {index}, whose parent it did not send; it may be changing its chain")]
     Orphan { index: u64 },
+    #[error(
+        "it sent block {index}, whose time is ahead of this machine's clock; it is taken when its \
+         time has come, unless a clock is wrong"
+    )]
+    Early { index: u64 },
     #[error(
         "its chain leaves ours {depth} blocks below our tip, and a branch of that size does not \
          fit in memory; chain import takes it from an export"

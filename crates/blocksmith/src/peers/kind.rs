@@ -5,13 +5,16 @@ use std::time::Instant;
 
 use blocksmith_consensus::block::MAX_BLOCK_BYTES;
 use blocksmith_consensus::json::{self, Kind as Json, Value};
-use blocksmith_consensus::{Block, Hash, U256};
+use blocksmith_consensus::payment::Verified;
+use blocksmith_consensus::{Block, Hash, Timestamp, U256};
 use blocksmith_node::Address;
 
 use super::Network;
 use super::call::{Connection, MAX_SHORT_BYTES};
 use super::failure::Failure;
 use super::tell::Tip;
+use crate::chain::Differences;
+use crate::service;
 
 /// Tells our own kind from the Python kinds, which don't have it.
 const STATUS: &str = "/api/v1/status";
@@ -30,8 +33,14 @@ pub(super) struct Peer {
     pub(super) address: Address,
     /// The tip that it is to be told of next. A newer one takes its place.
     pub(super) waiting: Mutex<Option<Arc<Tip>>>,
+    /// The payments that it is to be told of next.
+    payments: Mutex<Vec<Verified>>,
     known: Mutex<Known>,
 }
+
+/// The most payments that wait for a peer: more than it takes would only make it later. What is
+/// left out comes in blocks, or from another peer.
+const MAX_PAYMENTS: usize = 10_000;
 
 /// What is known of a peer until it fails.
 #[derive(Debug, Default)]
@@ -110,11 +119,36 @@ pub(super) struct Status {
     pub(super) index: u64,
     pub(super) tip: Hash,
     pub(super) work: U256,
+    /// What its clock showed, if it says so.
+    time: Option<Timestamp>,
 }
 
 impl Peer {
     pub(super) fn new(address: Address) -> Self {
-        Self { address, waiting: Mutex::default(), known: Mutex::default() }
+        Self {
+            address,
+            waiting: Mutex::default(),
+            payments: Mutex::default(),
+            known: Mutex::default(),
+        }
+    }
+
+    /// Whether there is something to tell it.
+    pub(super) fn has_news(&self) -> bool {
+        let tip = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        tip.is_some() || !self.payments().is_empty()
+    }
+
+    /// Payments to tell it of.
+    pub(super) fn payments(&self) -> MutexGuard<'_, Vec<Verified>> {
+        self.payments.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells it of these as well, if there is room.
+    pub(super) fn take_along(&self, new: &[Verified]) {
+        let mut payments = self.payments();
+        let room = MAX_PAYMENTS.saturating_sub(payments.len());
+        payments.extend(new.iter().take(room).cloned());
     }
 
     pub(super) fn known(&self) -> MutexGuard<'_, Known> {
@@ -144,13 +178,20 @@ pub(super) async fn status(network: &Network, peer: &Peer) -> Result<Option<Stat
         Some(Kind::Own) => Connection::Keep,
         _ => Connection::Close,
     };
+    let (asked, began) = (service::now(), Instant::now());
     let answer = network.http.get(&peer.address, STATUS, "", MAX_SHORT_BYTES, connection).await?;
+    // On average, it looked at its clock half-way.
+    let half = u64::try_from(began.elapsed().as_micros() / 2).unwrap_or(u64::MAX);
+    let ours = Timestamp { micros: asked.micros.saturating_add(half) };
     let status = match (answer.status, answer.body) {
         (200, Some(body)) => read_status(network, &body)?,
         // It may be our kind and have a bad moment.
         (status @ (429 | 500..), _) => return Err(Failure::Status { path: STATUS, status }),
         _ => None,
     };
+    if let Some(theirs) = status.as_ref().and_then(|status| status.time) {
+        network.handle.clocks().compare(&peer.address, ours, theirs);
+    }
     peer.known().kind = Some(if status.is_some() { Kind::Own } else { Kind::Python });
     Ok(status)
 }
@@ -168,15 +209,20 @@ fn read_status(network: &Network, body: &[u8]) -> Result<Option<Status>, Failure
     }
     let ours = network.handle.chain().rules.chain_id();
     if theirs.parse() != Ok(ours) {
-        let theirs = theirs.chars().take(64).collect();
-        return Err(Failure::OtherChain { ours, theirs });
+        let rules = &network.handle.chain().rules;
+        let differences = value.get("rules").map(|theirs| Differences::between(rules, theirs));
+        return Err(match differences.filter(|differences| !differences.is_empty()) {
+            Some(differences) => Failure::OtherRules(differences),
+            None => Failure::OtherChain { ours, theirs: theirs.chars().take(64).collect() },
+        });
     }
     let read = || {
         let index = value.get("index")?.as_u64()?;
         let tip = value.get("tip")?.as_str()?.parse().ok()?;
         let work = value.get("work")?.as_str()?;
         let work = U256::from_str_radix(work.strip_prefix("0x").unwrap_or(&work), 16).ok()?;
-        Some(Status { index, tip, work })
+        let time = value.get("time").and_then(|time| service::time(time.text()));
+        Some(Status { index, tip, work, time })
     };
     let reason = || "index, tip or work is missing or unreadable".into();
     read().map(Some).ok_or_else(|| Failure::Shape { path: STATUS, reason: reason() })

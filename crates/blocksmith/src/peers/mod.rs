@@ -76,6 +76,13 @@ pub async fn run(
                         dealings.tell(&network, &mut tasks);
                     }
                 }
+                Some(Order::Relay { payments, to }) => {
+                    for address in to {
+                        let dealings = dealings(&mut all, &network, address);
+                        dealings.peer.take_along(&payments);
+                        dealings.tell(&network, &mut tasks);
+                    }
+                }
                 Some(Order::Ask { peer, done }) => {
                     dealings(&mut all, &network, peer).ask(done, &network, &mut tasks);
                 }
@@ -135,8 +142,7 @@ impl Dealings {
     }
 
     fn tell(&mut self, network: &Arc<Network>, tasks: &mut Tasks) {
-        let waiting = self.peer.waiting.lock().unwrap_or_else(PoisonError::into_inner).is_some();
-        if self.telling || !waiting {
+        if self.telling || !self.peer.has_news() {
             return;
         }
         self.telling = true;
@@ -187,6 +193,7 @@ impl Network {
             _ => {}
         }
         peer.forget();
+        self.handle.clocks().forget(&address);
         let text = failure.to_string();
         if !peer.complain(&text) {
             tracing::debug!("peer {address}: {text}");

@@ -4,6 +4,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use blocksmith_consensus::json::{self, Value};
+use blocksmith_consensus::payment::Verified;
 use blocksmith_consensus::{Ancestry, Block};
 use bytes::Bytes;
 
@@ -11,6 +12,7 @@ use super::Network;
 use super::call::{Answer, Connection};
 use super::failure::Failure;
 use super::kind::{Glimpse, Kind, Peer, Push, Seen, glimpse, kind};
+use crate::http::MAX_PAYMENTS;
 use crate::service::Stopped;
 
 /// How long a peer that did not answer is left alone before the one other try: a Python node that
@@ -26,6 +28,12 @@ const MAX_GAP: u64 = 16;
 
 /// Where our own kind takes blocks.
 const BLOCKS: &str = "/api/v1/blocks";
+
+/// Where our own kind takes payments.
+const TRANSACTIONS: &str = "/api/v1/transactions";
+
+/// The most bytes of the payments in one call.
+const PAYMENTS_BYTES: usize = 1 << 20;
 
 /// Where Python nodes take blocks, in the order in which they are tried.
 const PUSH_TO: [&str; 3] = ["/nodes/new", "/block/new", "/new"];
@@ -56,22 +64,63 @@ impl Tip {
     }
 }
 
-/// Tells a peer of what waits for it, until nothing does.
+/// Tells a peer of what waits for it, until nothing does: a tip comes before payments.
 pub(super) async fn tell(network: &Network, peer: &Peer) -> Result<(), Stopped> {
     let next = || peer.waiting.lock().unwrap_or_else(|broken| broken.into_inner()).take();
-    while let Some(tip) = next() {
-        let mut told = tell_of(network, peer, &tip).await;
-        if told.as_ref().is_err_and(Failure::may_pass) {
-            tokio::time::sleep(RETRY_AFTER).await;
-            told = tell_of(network, peer, &next().unwrap_or(tip)).await;
-        }
+    loop {
+        let told = if let Some(tip) = next() {
+            let mut told = tell_of(network, peer, &tip).await;
+            if told.as_ref().is_err_and(Failure::may_pass) {
+                tokio::time::sleep(RETRY_AFTER).await;
+                told = tell_of(network, peer, &next().unwrap_or(tip)).await;
+            }
+            told
+        } else {
+            let payments = some_of(&mut peer.payments());
+            if payments.is_empty() {
+                return Ok(());
+            }
+            tell_of_payments(network, peer, &payments).await
+        };
         if let Err(failure) = told {
             // It is asked once it answers again, and told if it is behind.
             drop(next());
+            peer.payments().clear();
             return network.give_up(peer, failure).await;
         }
     }
-    Ok(())
+}
+
+/// The first of them that fit into one call.
+fn some_of(payments: &mut Vec<Verified>) -> Vec<Verified> {
+    let mut room = PAYMENTS_BYTES;
+    let fits = |payment: &&Verified| {
+        let left = room.checked_sub(payment.text().len());
+        room = left.unwrap_or(0);
+        left.is_some()
+    };
+    let fit = payments.iter().take(MAX_PAYMENTS).take_while(fits).count();
+    payments.drain(..fit).collect()
+}
+
+/// What our own kind makes of each payment is its own affair: it may know another chain.
+async fn tell_of_payments(
+    network: &Network,
+    peer: &Peer,
+    payments: &[Verified],
+) -> Result<(), Failure> {
+    match kind(network, peer).await? {
+        Kind::Own => {}
+        // Nobody signs payments there.
+        Kind::Python => return Ok(()),
+    }
+    let texts: Vec<_> = payments.iter().map(|payment| payment.text()).collect();
+    let body = Bytes::from(format!("[{}]", texts.join(", ")));
+    let answer = network.http.post(&peer.address, TRANSACTIONS, body, Connection::Keep).await?;
+    match answer.status {
+        200..300 => Ok(()),
+        status => Err(Failure::Status { path: TRANSACTIONS, status }),
+    }
 }
 
 async fn tell_of(network: &Network, peer: &Peer, tip: &Arc<Tip>) -> Result<(), Failure> {

@@ -7,10 +7,9 @@ use std::time::{Duration, Instant};
 use blocksmith_node::{Answer, Effect, Input, Machine};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::handle::{Handle, Order, Standing};
+use super::handle::{Handle, Node, Order, Standing};
 use super::now;
 use super::store::{Store, StoreError, Writer};
-use crate::chain::Chain;
 
 /// The most inputs that share a commit.
 const MAX_BATCH: usize = 1_000;
@@ -24,22 +23,25 @@ pub(super) const MAX_WAITING: usize = 1_024;
 /// How often the machine is told the time.
 const TICK: Duration = Duration::from_millis(200);
 
-pub(super) struct Request {
-    pub(super) input: Input,
-    pub(super) reply: Option<oneshot::Sender<Answer>>,
+pub(super) enum Request {
+    /// Something for the machine.
+    Step { input: Input, reply: Option<oneshot::Sender<Answer>> },
+    /// A look at the machine, when all that it knows is durable.
+    Look(Look),
 }
+
+pub(super) type Look = Box<dyn FnOnce(&Machine) + Send>;
 
 pub(super) fn spawn(
     store: Store,
     machine: Machine,
-    chain: Arc<Chain>,
-    node_id: String,
+    node: Node,
 ) -> (Handle, mpsc::UnboundedReceiver<Order>) {
     let (requests, inbox) = mpsc::channel(MAX_WAITING);
     let (orders, orders_out) = mpsc::unbounded_channel();
     let (standing, standing_out) = watch::channel(Arc::new(standing(&machine)));
     let ticks = requests.downgrade();
-    let handle = Handle::new(requests, orders.clone(), store.clone(), standing_out, chain, node_id);
+    let handle = Handle::new(requests, orders.clone(), store.clone(), standing_out, node);
     std::thread::Builder::new()
         .name("blocksmith-chain".into())
         .spawn(move || {
@@ -56,7 +58,8 @@ pub(super) fn spawn(
         loop {
             interval.tick().await;
             let Some(requests) = ticks.upgrade() else { break };
-            if requests.send(Request { input: Input::Tick, reply: None }).await.is_err() {
+            let tick = Request::Step { input: Input::Tick, reply: None };
+            if requests.send(tick).await.is_err() {
                 break;
             }
         }
@@ -65,7 +68,12 @@ pub(super) fn spawn(
 }
 
 fn standing(machine: &Machine) -> Standing {
-    Standing { tip: machine.tip().clone(), queued: machine.queued(), peers: machine.peers() }
+    Standing {
+        tip: machine.tip().clone(),
+        queued: machine.queued(),
+        peers: machine.peers(),
+        revision: machine.revision(),
+    }
 }
 
 struct Actor {
@@ -83,18 +91,25 @@ impl Actor {
             let mut dirty = false;
             let mut replies = Vec::new();
             let mut orders = Vec::new();
+            let mut looks = Vec::new();
             let mut next = Some(first);
-            while let Some(Request { input, reply }) = next.take() {
-                let output = self.machine.step(now(), input, &mut writer)?;
-                for effect in output.effects {
-                    dirty |= carry_out(effect, &mut writer, &mut orders)?;
+            while let Some(request) = next.take() {
+                match request {
+                    Request::Step { input, reply } => {
+                        let output = self.machine.step(now(), input, &mut writer)?;
+                        for effect in output.effects {
+                            dirty |= carry_out(effect, &mut writer, &mut orders)?;
+                        }
+                        replies.extend(reply.map(|reply| (reply, output.answer)));
+                    }
+                    Request::Look(look) => looks.push(look),
                 }
-                replies.extend(reply.map(|reply| (reply, output.answer)));
-                if replies.len() < MAX_BATCH && Instant::now() < deadline {
+                if replies.len() + looks.len() < MAX_BATCH && Instant::now() < deadline {
                     next = inbox.try_recv().ok();
                 }
             }
-            if dirty {
+            // A block of a side branch is kept without an effect that says so.
+            if dirty || writer.blocks_changed() {
                 writer.commit()?;
                 self.standing.send_replace(Arc::new(standing(&self.machine)));
             }
@@ -104,6 +119,9 @@ impl Actor {
             }
             for order in orders {
                 let _ = self.orders.send(order);
+            }
+            for look in looks {
+                look(&self.machine);
             }
         }
         Ok(())
@@ -120,10 +138,15 @@ fn carry_out(
         // The machine applied it through the writer.
         Effect::Commit(_) => {}
         Effect::Queue(change) => writer.queue(&change)?,
+        Effect::Mempool(change) => writer.mempool(&change)?,
         Effect::AddPeer(peer) => writer.add_peer(&peer)?,
         Effect::RemovePeer(peer) => writer.remove_peer(&peer)?,
         Effect::Announce { block, to } => {
             orders.push(Order::Announce { block, to });
+            return Ok(false);
+        }
+        Effect::Relay { payments, to } => {
+            orders.push(Order::Relay { payments, to });
             return Ok(false);
         }
         Effect::Ask(peer) => {

@@ -3,17 +3,27 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use blocksmith_consensus::address::Address as PublicKey;
 use blocksmith_consensus::json::push_string;
-use blocksmith_consensus::{
-    Block, Checked, Hash, Invalid, Job, Linked, Proof, Spending, Transaction,
-};
-use blocksmith_node::{Address, Answer, Input, Refusal, Verdict};
+use blocksmith_consensus::payment::{BadEntry, Domain, Verified};
+use blocksmith_consensus::{Block, Checked, Hash, Invalid, Job, Linked, Proof, Transaction};
+use blocksmith_node::mempool::Refused;
+use blocksmith_node::{Address, Answer, Entered, Input, Machine, Refusal, Task, Verdict};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::actor::Request;
-use super::signatures;
+use super::clocks::Clocks;
+use super::signatures::Signatures;
 use super::store::{Snapshot, Store, StoreError, new_node_id};
 use crate::chain::Chain;
+use crate::config::MAX_ID_BYTES;
+
+/// How long new work is waited for when only the mempool changed: a node makes it at most once a
+/// second.
+const REFRESH: Duration = Duration::from_secs(1);
+
+/// How much of a wrong proof an error quotes, in characters.
+const MAX_QUOTE: usize = 60;
 
 /// How long `resolve` waits for all peers together.
 const RESOLVE_TIME: Duration = Duration::from_secs(30);
@@ -30,6 +40,13 @@ pub enum Order {
     Announce {
         /// The tip.
         block: Block,
+        /// Whom to tell.
+        to: Vec<Address>,
+    },
+    /// Tell these peers of payments.
+    Relay {
+        /// The payments; a sender's in the order of their nonces.
+        payments: Vec<Verified>,
         /// Whom to tell.
         to: Vec<Address>,
     },
@@ -51,17 +68,73 @@ pub struct Standing {
     pub queued: usize,
     /// The registered peers.
     pub peers: Vec<Address>,
+    /// Grows with each change that makes new work worth asking for, the tip's aside.
+    pub revision: u64,
 }
 
 /// What to search on top of a block.
 #[derive(Debug, Clone)]
 pub struct Work {
+    /// What [`Handle::submit_work`] takes back with the proof: all that the node has to know then.
+    pub id: String,
     /// The block that the proof goes on top of.
     pub on: Hash,
     /// The index of the block that the proof makes.
     pub index: u64,
     /// What the proof must satisfy.
     pub job: Job<'static>,
+}
+
+/// Why there is no work, or no block from it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NoWork {
+    /// The id is none that this chain's nodes give.
+    #[error("the id is not one that GET /api/v1/work gave")]
+    Id,
+    /// A proof of another kind than the chain's.
+    #[error("a proof is a whole number below 2^53 here, not {found}")]
+    Proof {
+        /// What was handed in.
+        found: String,
+    },
+    /// Nobody can get the coin under that name.
+    #[error("{0}")]
+    Recipient(String),
+    /// The proof makes no block.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+}
+
+/// Why a payment is not taken in.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotPaid {
+    /// Payments are not signed on this chain.
+    #[error("nobody signs payments on this chain: hand them in at /transactions/new")]
+    Unsigned,
+    /// It is no payment of this chain, or not its sender's.
+    #[error(transparent)]
+    Bad(#[from] BadEntry),
+    /// It does not fit to what the sender has, or there is no room.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+}
+
+/// What a node is, as long as it runs.
+pub(super) struct Node {
+    chain: Chain,
+    node_id: String,
+    dev: bool,
+    signatures: Signatures,
+    instance: String,
+    clocks: Clocks,
+    started: Instant,
+}
+
+impl Node {
+    pub(super) fn new(chain: Chain, node_id: String, dev: bool, signatures: Signatures) -> Self {
+        let (instance, clocks) = (new_node_id(), Clocks::default());
+        Self { chain, node_id, dev, signatures, instance, clocks, started: Instant::now() }
+    }
 }
 
 /// A running node. Cheap to clone; the node stops when the last one is dropped.
@@ -71,10 +144,7 @@ pub struct Handle {
     orders: mpsc::UnboundedSender<Order>,
     store: Store,
     standing: watch::Receiver<Arc<Standing>>,
-    chain: Arc<Chain>,
-    node_id: Arc<str>,
-    instance: Arc<str>,
-    started: Instant,
+    node: Arc<Node>,
 }
 
 impl Handle {
@@ -83,40 +153,45 @@ impl Handle {
         orders: mpsc::UnboundedSender<Order>,
         store: Store,
         standing: watch::Receiver<Arc<Standing>>,
-        chain: Arc<Chain>,
-        node_id: String,
+        node: Node,
     ) -> Self {
-        Self {
-            requests,
-            orders,
-            store,
-            standing,
-            chain,
-            node_id: node_id.into(),
-            instance: new_node_id().into(),
-            started: Instant::now(),
-        }
+        Self { requests, orders, store, standing, node: node.into() }
     }
 
     /// The chain that this node runs.
     pub fn chain(&self) -> &Chain {
-        &self.chain
+        &self.node.chain
     }
 
     /// Who gets the coins that are mined without naming anybody.
     pub fn node_id(&self) -> &str {
-        &self.node_id
+        &self.node.node_id
     }
 
     /// What tells this run of the node from all others, even from one with the same id: a node that
     /// calls itself by another address notices.
     pub fn instance(&self) -> &str {
-        &self.instance
+        &self.node.instance
+    }
+
+    /// Whether this is a chain to try things on.
+    pub fn is_dev(&self) -> bool {
+        self.node.dev
+    }
+
+    /// What ties payments to this chain, if they are signed.
+    pub fn domain(&self) -> Option<&Domain> {
+        self.node.signatures.domain()
+    }
+
+    /// How this machine's clock stands to those of its peers.
+    pub fn clocks(&self) -> &Clocks {
+        &self.node.clocks
     }
 
     /// How long the node has been running.
     pub fn uptime(&self) -> Duration {
-        self.started.elapsed()
+        self.node.started.elapsed()
     }
 
     /// Where the node stands now.
@@ -137,12 +212,135 @@ impl Handle {
         self.store.read()
     }
 
-    /// What to search on top of the tip.
-    pub fn work(&self) -> Work {
+    /// What to search on top of the tip for a coin to `recipient`, or to the node.
+    ///
+    /// # Errors
+    /// That the node has stopped; that nobody can get a coin under that name.
+    pub async fn work(&self, recipient: Option<&str>) -> Result<Result<Work, NoWork>, Stopped> {
+        let Some(domain) = self.domain() else { return Ok(self.open_work(recipient)) };
+        let recipient = match self.address(domain, recipient) {
+            Ok(recipient) => recipient,
+            Err(no_work) => return Ok(Err(no_work)),
+        };
+        let task = match self.call(Input::Work { recipient }).await? {
+            Answer::Work(task) => task,
+            answer => unreachable!("work is answered with a task, not {answer:?}"),
+        };
+        Ok(task.map_err(NoWork::from).map(|Task { seal, index, previous_hash, target }| Work {
+            id: seal.to_string(),
+            on: previous_hash,
+            index,
+            job: Job { prefix: seal.hex().to_vec().into(), suffix: (&[][..]).into(), target },
+        }))
+    }
+
+    /// Where work does not commit to what the block says: the id names the tip, and after a slash
+    /// whose coin it is.
+    fn open_work(&self, recipient: Option<&str>) -> Result<Work, NoWork> {
         let standing = self.standing();
         let tip = &standing.tip.block;
-        let job = self.chain.rules.job(tip.view(), &tip.hash(), None).into_owned();
-        Work { on: tip.hash(), index: tip.index() + 1, job }
+        let on = tip.hash();
+        let id = match recipient {
+            Some(recipient) => {
+                recipient_json(recipient)?;
+                format!("{on}/{recipient}")
+            }
+            None => on.to_string(),
+        };
+        let job = self.chain().rules.job(tip.view(), &on, None).into_owned();
+        Ok(Work { id, on, index: tip.index() + 1, job })
+    }
+
+    /// Who gets a coin where coins go to addresses.
+    fn address(&self, domain: &Domain, recipient: Option<&str>) -> Result<PublicKey, NoWork> {
+        let text = recipient.unwrap_or(self.node_id());
+        PublicKey::parse(text, domain.hrp).map_err(|why| {
+            NoWork::Recipient(match recipient {
+                Some(_) => format!("the recipient of a coin is an address of this chain: {why}"),
+                None => "nobody is named who gets the coin: ask with ?recipient=ADDRESS, or start \
+                         the node with --to ADDRESS"
+                    .into(),
+            })
+        })
+    }
+
+    /// As [`Handle::work`], once it is something else than the work `than`, but at the latest after
+    /// `patience`.
+    ///
+    /// # Errors
+    /// Those of [`Handle::work`].
+    pub async fn other_work(
+        &self,
+        recipient: Option<&str>,
+        than: &str,
+        patience: Duration,
+    ) -> Result<Result<Work, NoWork>, Stopped> {
+        let over = tokio::time::sleep(patience);
+        tokio::pin!(over);
+        loop {
+            let mut standing = self.watch();
+            let revision = standing.borrow_and_update().revision;
+            let work = match self.work(recipient).await? {
+                Ok(work) if work.id == than && !over.is_elapsed() => work,
+                outcome => return Ok(outcome),
+            };
+            let on = work.on;
+            let moved = |standing: &Arc<Standing>| standing.tip.block.hash() != on;
+            tokio::select! {
+                changed = standing.wait_for(|now| moved(now) || now.revision != revision) => {
+                    if moved(&*changed.map_err(|_| Stopped)?) {
+                        continue;
+                    }
+                }
+                () = &mut over => continue,
+            }
+            // Another mempool alone makes no other work at once.
+            tokio::select! {
+                moved = standing.wait_for(moved) => drop(moved.map_err(|_| Stopped)?),
+                () = tokio::time::sleep(REFRESH) => {}
+                () = &mut over => {}
+            }
+        }
+    }
+
+    /// Hands in a proof for work.
+    ///
+    /// # Errors
+    /// That the node has stopped; why the proof makes no block.
+    pub async fn submit_work(
+        &self,
+        id: &str,
+        proof: Proof,
+    ) -> Result<Result<Block, NoWork>, Stopped> {
+        if self.domain().is_none() {
+            return self.submit_open_work(id, proof).await;
+        }
+        let (Ok(id), Ok(proof)) = (id.parse(), proof.json().parse()) else {
+            let found = proof.json().chars().take(MAX_QUOTE).collect();
+            return Ok(Err(if id.parse::<Hash>().is_ok() {
+                NoWork::Proof { found }
+            } else {
+                NoWork::Id
+            }));
+        };
+        self.mined(Input::Solution { id, proof }).await.map(|mined| mined.map_err(NoWork::from))
+    }
+
+    async fn submit_open_work(
+        &self,
+        id: &str,
+        proof: Proof,
+    ) -> Result<Result<Block, NoWork>, Stopped> {
+        let (on, recipient) = match id.split_once('/') {
+            Some((on, recipient)) => match recipient_json(recipient) {
+                Ok(recipient) => (on, Some(recipient)),
+                Err(no_work) => return Ok(Err(no_work)),
+            },
+            None => (id, None),
+        };
+        let Ok(on) = on.parse() else { return Ok(Err(NoWork::Id)) };
+        let mined = self.submit_proof(proof, recipient, Some(on)).await?;
+        Ok(mined.map_err(NoWork::from))
     }
 
     /// Hands in a block from outside.
@@ -191,14 +389,63 @@ impl Handle {
 
     /// Blocks that are sound by themselves, up to the first that breaks a rule.
     async fn check(&self, blocks: Vec<Block>) -> Result<(Vec<Checked>, Option<Invalid>), Stopped> {
-        let chain = self.chain.clone();
-        match chain.rules.spending {
-            Spending::Unsigned(_) => Ok(signatures::check(&chain.rules, blocks)),
-            Spending::Signed { .. } => {
-                let check = move || signatures::check(&chain.rules, blocks);
-                tokio::task::spawn_blocking(check).await.map_err(|_| Stopped)
-            }
+        let node = self.node.clone();
+        let check = move || node.signatures.check(&node.chain.rules, blocks);
+        match self.domain() {
+            None => Ok(check()),
+            Some(_) => tokio::task::spawn_blocking(check).await.map_err(|_| Stopped),
         }
+    }
+
+    /// Hands in payments in any spelling of JSON, from a peer if it says which: the ids of those
+    /// that are taken in, and what became of them.
+    ///
+    /// # Errors
+    /// That the node has stopped; for each, why it is not taken in.
+    pub async fn pay(
+        &self,
+        texts: Vec<Vec<u8>>,
+        from: Option<Address>,
+    ) -> Result<Vec<Result<(Hash, Entered), NotPaid>>, Stopped> {
+        if self.domain().is_none() {
+            return Ok(texts.iter().map(|_| Err(NotPaid::Unsigned)).collect());
+        }
+        let node = self.node.clone();
+        let read = move || {
+            let texts: Vec<_> = texts.iter().map(Vec::as_slice).collect();
+            node.signatures.payments(&texts)
+        };
+        let read = tokio::task::spawn_blocking(read).await.map_err(|_| Stopped)?;
+        let ids: Vec<_> = read.iter().flatten().map(|payment| payment.id()).collect();
+        let payments: Vec<_> = read.iter().flatten().cloned().collect();
+        let entered = match self.call(Input::Payments { payments, from }).await? {
+            Answer::Payments(entered) => entered,
+            answer => unreachable!("payments are answered one by one, not with {answer:?}"),
+        };
+        let mut entered = ids.into_iter().zip(entered);
+        let outcome = |read: Result<_, BadEntry>| {
+            read?;
+            let (id, entered) = entered.next().expect("one answer for each that was read");
+            Ok((id, entered?))
+        };
+        Ok(read.into_iter().map(outcome).collect())
+    }
+
+    /// Looks at the machine, when all that it knows is durable.
+    ///
+    /// # Errors
+    /// That the node has stopped.
+    pub async fn look<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&Machine) -> T + Send + 'static,
+    ) -> Result<T, Stopped> {
+        let (reply, answer) = oneshot::channel();
+        let look = Box::new(move |machine: &Machine| {
+            // Whoever asked may be gone.
+            let _ = reply.send(look(machine));
+        });
+        self.requests.send(Request::Look(look)).await.map_err(|_| Stopped)?;
+        answer.await.map_err(|_| Stopped)
     }
 
     /// Hands in a proof for the next block. The coin goes to `recipient`, a canonical JSON text,
@@ -214,10 +461,14 @@ impl Handle {
     ) -> Result<Result<Block, Refusal>, Stopped> {
         let recipient = recipient.unwrap_or_else(|| {
             let mut text = String::new();
-            push_string(&mut text, &self.node_id);
+            push_string(&mut text, self.node_id());
             text
         });
-        match self.call(Input::Proof { proof, recipient, on }).await? {
+        self.mined(Input::Proof { proof, recipient, on }).await
+    }
+
+    async fn mined(&self, input: Input) -> Result<Result<Block, Refusal>, Stopped> {
+        match self.call(input).await? {
             Answer::Mined(mined) => Ok(mined),
             answer => unreachable!("a proof is answered with a block or a refusal, not {answer:?}"),
         }
@@ -295,8 +546,20 @@ impl Handle {
 
     async fn call(&self, input: Input) -> Result<Answer, Stopped> {
         let (reply, answer) = oneshot::channel();
-        let request = Request { input, reply: Some(reply) };
+        let request = Request::Step { input, reply: Some(reply) };
         self.requests.send(request).await.map_err(|_| Stopped)?;
         answer.await.map_err(|_| Stopped)
+    }
+}
+
+/// Who gets a coin where it goes to any name, as JSON.
+fn recipient_json(recipient: &str) -> Result<String, NoWork> {
+    let mut json = String::new();
+    push_string(&mut json, recipient);
+    match json.len() {
+        found if found > MAX_ID_BYTES => Err(NoWork::Recipient(format!(
+            "the recipient has {found} bytes as JSON; at most {MAX_ID_BYTES} are taken"
+        ))),
+        _ => Ok(json),
     }
 }

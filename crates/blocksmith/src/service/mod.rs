@@ -1,23 +1,29 @@
 //! The running node: one thread owns the machine and writes, everybody else holds a [`Handle`].
 
 mod actor;
+mod clocks;
 mod handle;
 mod signatures;
 mod store;
 
-pub use handle::{Handle, Order, Standing, Stopped, Work};
+pub use clocks::Clocks;
+pub(crate) use clocks::time;
+pub use handle::{Handle, NoWork, NotPaid, Order, Standing, Stopped, Work};
 pub(crate) use store::new_node_id;
 pub use store::{Snapshot, StoreError};
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use blocksmith_consensus::Timestamp;
 use blocksmith_consensus::tree::Limits;
+use blocksmith_consensus::{Hash, Timestamp};
+use blocksmith_node::mempool::{self, Mempool, Waiting};
 use blocksmith_node::{Address, Machine, Start};
 use tokio::sync::mpsc;
 
 use crate::chain::Chain;
+use signatures::Signatures;
 
 /// What a service needs to start.
 #[derive(Debug, Clone)]
@@ -32,6 +38,9 @@ pub struct Options {
     pub keep_peers: bool,
     /// The addresses under which this node is reached, so that it does not register itself.
     pub own_addresses: Vec<Address>,
+    /// Whether the chain is one to try things on, which begins anew each time: only there the keys
+    /// that everybody has pay, and a faucet runs.
+    pub dev: bool,
 }
 
 /// Opens the store and starts the node. The receiver says what to do over the network.
@@ -39,20 +48,54 @@ pub struct Options {
 /// # Errors
 /// That the data directory is in use, holds another chain, or can't be read or written.
 pub fn start(options: Options) -> Result<(Handle, mpsc::UnboundedReceiver<Order>), StoreError> {
-    let chain = Arc::new(options.chain);
+    let chain = options.chain;
     let rules = Arc::new(chain.rules.clone());
     let (store, kept) =
         store::Store::open(options.data_dir.as_deref(), &rules, options.node_id, now())?;
     let peers = if options.keep_peers { kept.peers } else { store.forget(&kept.peers)? };
+    let signatures = Signatures::new(&rules);
+    let refused_senders =
+        if options.dev { BTreeSet::new() } else { blocksmith_wallet::dev::addresses().collect() };
+    let limits = mempool::Limits { refused_senders, ..mempool::Limits::default() };
+    let mempool = restore(&store, limits, &signatures, &kept.mempool)?;
     let machine = Machine::new(Start {
         rules,
         tip: kept.tip,
+        side: kept.side,
         queue: kept.queue,
+        mempool,
         peers,
         own_addresses: options.own_addresses,
         limits: Limits::default(),
     });
-    Ok(actor::spawn(store, machine, chain, kept.node_id))
+    let node = handle::Node::new(chain, kept.node_id, options.dev, signatures);
+    Ok(actor::spawn(store, machine, node))
+}
+
+/// The mempool as it was kept, without what cannot be paid any more or came long ago.
+fn restore(
+    store: &store::Store,
+    limits: mempool::Limits,
+    signatures: &Signatures,
+    kept: &[(Timestamp, Hash, String)],
+) -> Result<Mempool, StoreError> {
+    let texts: Vec<_> = kept.iter().map(|(_, _, text)| text.as_bytes()).collect();
+    let (mut entries, mut gone) = (Vec::new(), Vec::new());
+    for ((arrived, id, _), payment) in kept.iter().zip(signatures.payments(&texts)) {
+        match payment {
+            Ok(payment) => entries.push(Waiting { arrived: *arrived, payment }),
+            Err(_) => gone.push(*id),
+        }
+    }
+    let (mut mempool, mut change) = Mempool::restore(limits, entries, &store.read()?)?;
+    change.removed.extend(gone);
+    change.removed.extend(mempool.expire(now()).removed);
+    if !change.is_empty() {
+        let mut writer = store.write()?;
+        writer.mempool(&change)?;
+        writer.commit()?;
+    }
+    Ok(mempool)
 }
 
 /// The best chain that is kept in `dir`, whatever its rules, without starting a node. The directory

@@ -1,101 +1,213 @@
-//! Checks blocks by themselves before they come to the one thread that changes anything: nearly all
-//! of that is signatures, which all cores share.
+//! Reads signed payments and checks their signatures, before anything comes to the one thread that
+//! changes anything: on all cores, and each once.
+//!
+//! What was checked is remembered for a while by its text, be it that it came alone or in a block:
+//! a block whose payments waited here costs no signature.
 
+use std::borrow::Borrow;
+use std::collections::HashSet;
+use std::hash::{Hash, Hasher};
 use std::num::NonZeroUsize;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use blocksmith_consensus::check::check_alone_with;
-use blocksmith_consensus::payment::{BadSignature, Payment, Verified};
+use blocksmith_consensus::json::Value;
+use blocksmith_consensus::payment::{BadEntry, Domain, Payment, Verified, VerifiedEntry};
 use blocksmith_consensus::{Block, Checked, Invalid, Rules};
 
-/// As many signatures are worth a thread: about a millisecond's work.
+/// As many payments are worth a thread: about a millisecond's work.
 const MIN_A_THREAD: usize = 32;
 
-/// Checks blocks in order, up to the first that breaks a rule.
-pub(super) fn check(rules: &Rules, blocks: Vec<Block>) -> (Vec<Checked>, Option<Invalid>) {
-    let threads = thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    let mut checked = Vec::with_capacity(blocks.len());
-    for block in blocks {
-        match check_alone_with(rules, block, |payments| verify(payments, threads)) {
-            Ok(good) => checked.push(good),
-            Err(invalid) => return (checked, Some(invalid)),
-        }
-    }
-    (checked, None)
+/// How many payments are remembered at least, and half of how many at most: as many as a mempool
+/// holds. One takes some 300 bytes and its text.
+const REMEMBERED: usize = 100_000;
+
+/// What checks the signatures of a chain.
+pub(super) struct Signatures {
+    /// `None` where nothing is signed.
+    domain: Option<Domain>,
+    threads: usize,
+    known: Mutex<Known>,
 }
 
-/// Checks the signatures of a block's payments on at most so many threads.
-///
-/// # Errors
-/// The first that is not its sender's, with its place.
-fn verify(payments: Vec<Payment>, threads: usize) -> Result<Vec<Verified>, (usize, BadSignature)> {
-    let size = payments.len().div_ceil(threads.max(1)).max(MIN_A_THREAD);
-    let run = |start: usize, part: Vec<Payment>| -> Result<Vec<Verified>, (usize, BadSignature)> {
-        let verify = |(place, payment): (usize, Payment)| {
-            payment.verify().map_err(|why| (start + place, why))
-        };
-        part.into_iter().enumerate().map(verify).collect()
-    };
-    let mut parts = Vec::new();
-    let mut payments = payments.into_iter();
-    loop {
-        let part: Vec<_> = payments.by_ref().take(size).collect();
-        if part.is_empty() {
-            break;
-        }
-        parts.push((parts.len() * size, part));
+/// Payments by their texts: those that were seen lately, and those before them.
+#[derive(Default)]
+struct Known {
+    young: HashSet<ByText>,
+    old: HashSet<ByText>,
+}
+
+struct ByText(Verified);
+
+impl Borrow<str> for ByText {
+    fn borrow(&self) -> &str {
+        self.0.text()
     }
-    thread::scope(|scope| {
-        let first = parts.drain(..parts.len().min(1)).next();
-        let others: Vec<_> =
-            parts.into_iter().map(|(start, part)| scope.spawn(move || run(start, part))).collect();
-        let mut verified = match first {
-            Some((start, part)) => run(start, part)?,
-            None => Vec::new(),
-        };
-        for other in others {
-            verified.extend(other.join().expect("checking a signature does not panic")?);
+}
+
+impl Hash for ByText {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.text().hash(state);
+    }
+}
+
+impl PartialEq for ByText {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.text() == other.0.text()
+    }
+}
+
+impl Eq for ByText {}
+
+impl Known {
+    fn get(&self, text: &str) -> Option<&Verified> {
+        self.young.get(text).or_else(|| self.old.get(text)).map(|known| &known.0)
+    }
+
+    fn insert(&mut self, payment: Verified) {
+        if self.young.len() >= REMEMBERED {
+            self.old = std::mem::take(&mut self.young);
         }
-        Ok(verified)
-    })
+        self.young.insert(ByText(payment));
+    }
+}
+
+impl Signatures {
+    pub(super) fn new(rules: &Rules) -> Self {
+        let threads = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        Self { domain: rules.domain(), threads, known: Mutex::default() }
+    }
+
+    /// What ties payments to the chain, if they are signed.
+    pub(super) fn domain(&self) -> Option<&Domain> {
+        self.domain.as_ref()
+    }
+
+    /// Checks blocks by themselves, in order, up to the first that breaks a rule.
+    pub(super) fn check(
+        &self,
+        rules: &Rules,
+        blocks: Vec<Block>,
+    ) -> (Vec<Checked>, Option<Invalid>) {
+        let mut checked = Vec::with_capacity(blocks.len());
+        for block in blocks {
+            match check_alone_with(rules, block, |values| self.read(&values)) {
+                Ok(good) => checked.push(good),
+                Err(invalid) => return (checked, Some(invalid)),
+            }
+        }
+        (checked, None)
+    }
+
+    /// The transactions that these canonical values are.
+    ///
+    /// # Errors
+    /// The first that is none, or is not signed by its sender, with its place.
+    fn read(&self, values: &[Value<'_>]) -> Result<Vec<VerifiedEntry>, (usize, BadEntry)> {
+        let Some(domain) = &self.domain else { return Ok(Vec::new()) };
+        let mut entries: Vec<_> = {
+            let known = self.known();
+            let known = |value: &Value<'_>| known.get(value.text()).cloned();
+            values.iter().map(|value| known(value).map(VerifiedEntry::Payment)).collect()
+        };
+        let is_new = |(_, entry): &(usize, &Option<VerifiedEntry>)| entry.is_none();
+        let new: Vec<_> =
+            entries.iter().enumerate().filter(is_new).map(|(place, _)| place).collect();
+        let read = |place: &usize| VerifiedEntry::of_canonical(values[*place], domain);
+        let found = self.on_all_cores(&new, read);
+        let mut known = self.known();
+        for (place, found) in new.into_iter().zip(found) {
+            let entry = found.map_err(|why| (place, why))?;
+            if let VerifiedEntry::Payment(payment) = &entry {
+                known.insert(payment.clone());
+            }
+            entries[place] = Some(entry);
+        }
+        Ok(entries.into_iter().map(|entry| entry.expect("each is known or was read")).collect())
+    }
+
+    /// The payments that these texts are, in any spelling, in the same order; none where nothing
+    /// is signed.
+    pub(super) fn payments(&self, texts: &[&[u8]]) -> Vec<Result<Verified, BadEntry>> {
+        let Some(domain) = &self.domain else { return Vec::new() };
+        let read = |wire: &&[u8]| {
+            let payment = Payment::parse(wire, domain)?;
+            if let Some(known) = self.known().get(payment.text()) {
+                return Ok(known.clone());
+            }
+            Ok(payment.verify()?)
+        };
+        let payments = self.on_all_cores(texts, read);
+        let mut known = self.known();
+        for payment in payments.iter().flatten() {
+            known.insert(payment.clone());
+        }
+        payments
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        // Each change is a single insertion: whatever broke, the sets are whole.
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn on_all_cores<T: Sync, R: Send>(&self, items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+        let size = items.len().div_ceil(self.threads.max(1)).max(MIN_A_THREAD);
+        let run = |part: &[T]| part.iter().map(&work).collect::<Vec<_>>();
+        let (first, others) = items.split_at(items.len().min(size));
+        thread::scope(|scope| {
+            let run = &run;
+            let others: Vec<_> =
+                others.chunks(size).map(|part| scope.spawn(move || run(part))).collect();
+            let mut results = run(first);
+            for other in others {
+                results.extend(other.join().expect("checking a signature does not panic"));
+            }
+            results
+        })
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use blocksmith_consensus::Hash;
-    use blocksmith_consensus::address::{Address, Hrp};
-    use blocksmith_consensus::payment::{Domain, Draft};
+    use blocksmith_consensus::address::Address;
+    use blocksmith_consensus::payment::Draft;
     use secp256k1::{Keypair, schnorr};
 
     use super::*;
 
-    fn payments(count: u64) -> Vec<Payment> {
+    fn signatures(threads: usize) -> Signatures {
+        Signatures { threads, ..Signatures::new(&Rules::forge()) }
+    }
+
+    fn payments(count: u64) -> Vec<String> {
         let keys = Keypair::from_secret_bytes([7; 32]).expect("a secret key");
         let key = keys.x_only_public_key().0.to_byte_array();
         let alice = Address::from_key(key).expect("a point");
-        let hrp = Hrp::new("forge").expect("lower-case letters");
-        let domain = Domain { chain_id: Hash([1; 32]), hrp };
+        let domain = Rules::forge().domain().expect("signed");
         let payment = |nonce| {
             let draft =
                 Draft { sender: alice, recipient: alice, amount: 1, fee: 0, nonce, memo: None };
             let unsigned = draft.write(&domain).expect("a payment");
             let signature = schnorr::sign_no_aux_rand(&unsigned.id().0, &keys).to_byte_array();
-            let text = unsigned.signed(&signature);
-            Payment::parse(text.as_bytes(), &domain).expect("a payment")
+            unsigned.signed(&signature)
         };
         (0..count).map(payment).collect()
     }
 
     /// The same with another's signature.
-    fn forged(payments: &[Payment], place: usize) -> Payment {
+    fn forged(payments: &[String], place: usize) -> String {
+        let signature = |text: &str| text[text.len() - 130..text.len() - 2].to_string();
         let (good, other) = (&payments[place], &payments[place ^ 1]);
-        let hex = |payment: &Payment| -> String {
-            payment.signature().iter().map(|byte| format!("{byte:02x}")).collect()
-        };
-        let text = good.text().replace(&hex(good), &hex(other));
-        let hrp = Hrp::new("forge").expect("lower-case letters");
-        let domain = Domain { chain_id: Hash([1; 32]), hrp };
-        Payment::parse(text.as_bytes(), &domain).expect("a payment")
+        good.replace(&signature(good), &signature(other))
+    }
+
+    fn read(
+        signatures: &Signatures,
+        texts: &[String],
+    ) -> Result<Vec<VerifiedEntry>, (usize, BadEntry)> {
+        let values: Vec<_> = texts.iter().map(|text| Value::of_canonical(text)).collect();
+        signatures.read(&values)
     }
 
     #[test]
@@ -103,10 +215,19 @@ mod tests {
         for count in [0, 1, 31, 32, 33, 64, 100] {
             let all = payments(count);
             for threads in [0, 1, 2, 3, 8] {
-                let verified = verify(all.clone(), threads).expect("all are signed");
-                let ids = |payment: &Verified| payment.id();
-                let expected: Vec<_> = all.iter().map(Payment::id).collect();
-                assert_eq!(verified.iter().map(ids).collect::<Vec<_>>(), expected);
+                let signatures = signatures(threads);
+                for _ in 0..2 {
+                    let entries = read(&signatures, &all).expect("all are signed");
+                    let text = |entry: VerifiedEntry| match entry {
+                        VerifiedEntry::Payment(payment) => payment.text().to_string(),
+                        VerifiedEntry::Coin(_) => panic!("there is no coin"),
+                    };
+                    assert_eq!(entries.into_iter().map(text).collect::<Vec<_>>(), all);
+                }
+                let wires: Vec<_> = all.iter().map(String::as_bytes).collect();
+                let again = signatures.payments(&wires);
+                let texts = again.iter().flatten().map(|payment| payment.text());
+                assert!(texts.eq(all.iter().map(String::as_str)));
             }
         }
     }
@@ -119,9 +240,48 @@ mod tests {
                 let mut some = all.clone();
                 some[place] = forged(&all, place);
                 some[second] = forged(&all, second);
-                let (found, _) = verify(some, threads).expect_err("one is forged");
-                assert_eq!(found, place, "{threads} threads");
+                let signatures = signatures(threads);
+                // What is good in it is remembered, what is not must not be.
+                for _ in 0..2 {
+                    let (found, why) = read(&signatures, &some).expect_err("one is forged");
+                    assert_eq!(found, place, "{threads} threads");
+                    assert!(matches!(why, BadEntry::Signature(_)), "{why}");
+                }
             }
+        }
+    }
+
+    #[test]
+    fn what_is_remembered_is_known_by_its_whole_text() {
+        let all = payments(2);
+        let signatures = signatures(1);
+        read(&signatures, &all).expect("all are signed");
+        // The same payment, and so the same id, with a signature of something else.
+        let forged = forged(&all, 0);
+        assert!(matches!(
+            read(&signatures, std::slice::from_ref(&forged)),
+            Err((0, BadEntry::Signature(_)))
+        ));
+        let answer = signatures.payments(&[forged.as_bytes(), all[0].as_bytes(), b"{}"]);
+        assert!(matches!(
+            &answer[..],
+            [Err(BadEntry::Signature(_)), Ok(_), Err(BadEntry::Transaction(_))]
+        ));
+    }
+
+    #[test]
+    fn the_oldest_are_forgotten() {
+        let mut known = Known::default();
+        let all = payments(3);
+        let signatures = signatures(1);
+        let wires: Vec<_> = all.iter().map(String::as_bytes).collect();
+        let all = signatures.payments(&wires).into_iter().map(|payment| payment.expect("signed"));
+        let all: Vec<_> = all.collect();
+        known.insert(all[0].clone());
+        for generation in 1..=2 {
+            known.old = std::mem::take(&mut known.young);
+            known.insert(all[generation].clone());
+            assert_eq!(known.get(all[0].text()).is_some(), generation == 1);
         }
     }
 }

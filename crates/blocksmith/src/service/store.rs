@@ -2,45 +2,55 @@
 //!
 //! | table   | key                | value                                       |
 //! |---------|--------------------|---------------------------------------------|
-//! | `chain` | index, u64         | work, 32 bytes, big-endian ‖ pace, 56 bytes ‖ canonical text |
+//! | `blocks` | number, u64       | work, 32 bytes, big-endian ‖ pace, 56 bytes ‖ canonical text |
+//! | `chain` | index, u64         | number, u64                                 |
 //! | `index` | block id, 32 bytes | index, u64                                  |
+//! | `side`  | block id, 32 bytes | number ‖ index ‖ length of the text, 8 bytes each ‖ work, 32 bytes ‖ parent, 32 bytes, if it has one; all big-endian |
 //! | `accounts` | key, 32 bytes   | balance ‖ nonce, 8 bytes each, big-endian   |
 //! | `undo`  | index, u64         | key ‖ account before, of all that the block changed |
 //! | `queue` | number, u64        | a transaction's canonical text              |
+//! | `mempool` | payment's id, 32 bytes | microseconds since 1970, 8 bytes, big-endian ‖ canonical text |
 //! | `peers` | host and port      | nothing                                     |
-//! | `meta`  | name               | format, chain id, rules, shape, node id     |
+//! | `meta`  | name               | format, chain id, rules in words and as JSON, shape, node id |
 //!
-//! `chain` and `index` hold the best chain alone; a reorg rewrites them above the fork. Side
-//! branches live in memory and are asked for again after a restart.
+//! `blocks` holds all blocks in the order in which they came. `chain` and `index` say which of them
+//! are the best chain, `side` which are side branches: a reorg changes that, and no block is ever
+//! moved or copied.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use blocksmith_consensus::address::Address as PublicKey;
+use blocksmith_consensus::json::{Value, canonical};
 use blocksmith_consensus::ledger::{Account, Accounts, BadBody, Change, Changes};
-use blocksmith_consensus::tree::BestChain;
+use blocksmith_consensus::tree::{BestChain, SideBlock};
 use blocksmith_consensus::{
     Ancestry, Block, Hash, Linked, Pace, Rules, Shape, Timestamp, Transaction, U256,
 };
+use blocksmith_node::mempool::{MempoolChange, Waiting};
 use blocksmith_node::{Address, QueueChange};
 use redb::{
     Database, DatabaseError, Durability, ReadOnlyTable, ReadTransaction, ReadableDatabase,
     ReadableTable, TableDefinition, WriteTransaction,
 };
 
-use crate::chain::describe;
+use crate::chain::{Differences, describe};
 
-const CHAIN: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("chain");
+const BLOCKS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("blocks");
+const CHAIN: TableDefinition<'_, u64, u64> = TableDefinition::new("chain");
 const INDEX: TableDefinition<'_, [u8; 32], u64> = TableDefinition::new("index");
+const SIDE: TableDefinition<'_, [u8; 32], &[u8]> = TableDefinition::new("side");
 const ACCOUNTS: TableDefinition<'_, [u8; 32], [u8; ACCOUNT_BYTES]> =
     TableDefinition::new("accounts");
 const UNDO: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("undo");
 const QUEUE: TableDefinition<'_, u64, &str> = TableDefinition::new("queue");
+const MEMPOOL: TableDefinition<'_, [u8; 32], &[u8]> = TableDefinition::new("mempool");
 const PEERS: TableDefinition<'_, &str, ()> = TableDefinition::new("peers");
 const META: TableDefinition<'_, &str, &str> = TableDefinition::new("meta");
 
 /// The layout above.
-const FORMAT: &str = "2";
+const FORMAT: &str = "3";
 
 /// How the store names the shape of its blocks.
 const SEALED: &str = "sealed";
@@ -60,6 +70,9 @@ const UNDO_BYTES: usize = 32 + ACCOUNT_BYTES;
 
 /// What stands before a block's text.
 const RECORD_HEAD_BYTES: usize = 32 + Pace::BYTES;
+
+/// What is said of a block of a side branch, but for its parent.
+const SIDE_HEAD_BYTES: usize = 3 * 8 + 32;
 
 /// Pages kept in memory, in bytes.
 const CACHE_BYTES: usize = 64 << 20;
@@ -82,8 +95,10 @@ pub enum StoreError {
     /// It holds the blocks of another chain.
     #[error(
         "the data directory {} holds the chain \"{found}\", and this node was asked to run \
-         \"{expected}\"; start it with the chain's own options, or choose another directory with \
-         --data-dir", .dir.display()
+         \"{expected}\"{}; start it with the chain's own options, or choose another directory with \
+         --data-dir",
+        .dir.display(),
+        .differences.iter().map(|differences| format!(" ({differences})")).collect::<String>()
     )]
     OtherChain {
         /// The directory.
@@ -92,6 +107,9 @@ pub enum StoreError {
         found: String,
         /// What it should hold.
         expected: String,
+        /// In what the two differ, "here" being what it should hold and "there" what it holds; none
+        /// if the store is too old to say.
+        differences: Option<Differences>,
     },
     /// It was written by a version that this one does not know.
     #[error(
@@ -163,7 +181,11 @@ database_errors!(
 /// What a node goes on with.
 pub(crate) struct Kept {
     pub(crate) tip: Linked,
+    /// In the order in which they came.
+    pub(crate) side: Vec<SideBlock>,
     pub(crate) queue: Vec<(u64, Transaction)>,
+    /// When a payment came, its id and its text.
+    pub(crate) mempool: Vec<(Timestamp, Hash, String)>,
     pub(crate) peers: Vec<Address>,
     pub(crate) node_id: String,
 }
@@ -174,6 +196,8 @@ pub(crate) struct Store {
     database: Arc<Database>,
     /// Of the chain's blocks.
     shape: Shape,
+    /// The index of the chain's first block.
+    genesis: u64,
 }
 
 impl Store {
@@ -197,7 +221,11 @@ impl Store {
             }
             None => builder.create_with_backend(redb::backends::InMemoryBackend::new())?,
         };
-        let store = Self { database: Arc::new(database), shape: rules.puzzle.shape() };
+        let store = Self {
+            database: Arc::new(database),
+            shape: rules.puzzle.shape(),
+            genesis: rules.genesis.index(),
+        };
         let kept = store.prepare(dir.unwrap_or(Path::new("")), rules, node_id, now)?;
         Ok((store, kept))
     }
@@ -224,7 +252,7 @@ impl Store {
             Some(SEALED) => Shape::Sealed,
             _ => Shape::Open,
         };
-        Self { database: Arc::new(database), shape }.read()
+        Snapshot::of(&Arc::new(database), shape)
     }
 
     /// Writes the first contents, or checks that what is there belongs to these rules.
@@ -250,17 +278,24 @@ impl Store {
             }
             if let Some(found_id) = found_id.filter(|found| *found != chain_id) {
                 let found = found_rules.unwrap_or(found_id);
+                let differences = read("rules_json")?.and_then(|found| {
+                    let found = canonical(found.as_bytes()).ok()?;
+                    let differences = Differences::between(rules, Value::of_canonical(&found));
+                    Some(differences).filter(|differences| !differences.is_empty())
+                });
                 let expected = if found == rules_text {
                     format!("{rules_text}, but another genesis or puzzle ({chain_id})")
                 } else {
                     rules_text
                 };
-                return Err(StoreError::OtherChain { dir: dir.into(), found, expected });
+                let dir = dir.into();
+                return Err(StoreError::OtherChain { dir, found, expected, differences });
             }
             let node_id = node_id.or(kept_id).unwrap_or_else(new_node_id);
             meta.insert("format", FORMAT)?;
             meta.insert("chain_id", &*chain_id)?;
             meta.insert("rules", &*rules_text)?;
+            meta.insert("rules_json", &*rules.json())?;
             meta.insert("node_id", &*node_id)?;
             meta.insert("shape", shape_name(self.shape))?;
             node_id
@@ -268,13 +303,9 @@ impl Store {
         // Whoever only reads makes no tables.
         writer.transaction.open_table(ACCOUNTS)?;
         writer.transaction.open_table(UNDO)?;
-        let tip = writer
-            .transaction
-            .open_table(CHAIN)?
-            .last()?
-            .map(|(_, value)| linked(self.shape, value.value()));
-        let tip = match tip {
-            Some(tip) => tip?,
+        let last = writer.transaction.open_table(CHAIN)?.last()?.map(|(index, _)| index.value());
+        let tip = match last {
+            Some(last) => writer.at(last)?.expect("the last is there"),
             None => {
                 let tip = Linked::genesis(rules, rules.genesis.block(now));
                 let changes = rules.allot(&tip.block).map_err(StoreError::Allotted)?;
@@ -282,12 +313,25 @@ impl Store {
                 tip
             }
         };
+        let side = writer.side_blocks()?;
         let queue = {
             let table = writer.transaction.open_table(QUEUE)?;
             let entries = table.iter()?.map(|entry| {
                 let (number, text) = entry?;
                 let value = blocksmith_consensus::json::Value::of_canonical(text.value());
                 Ok((number.value(), Transaction::of_block(value)))
+            });
+            entries.collect::<Result<Vec<_>, StoreError>>()?
+        };
+        let mempool = {
+            let table = writer.transaction.open_table(MEMPOOL)?;
+            let entries = table.iter()?.map(|entry| {
+                let (id, value) = entry?;
+                let damaged = || StoreError::Damaged("a payment that waits".into());
+                let (micros, text) = value.value().split_first_chunk().ok_or_else(damaged)?;
+                let text = std::str::from_utf8(text).map_err(|_| damaged())?.to_string();
+                let arrived = Timestamp { micros: u64::from_be_bytes(*micros) };
+                Ok((arrived, Hash(id.value()), text))
             });
             entries.collect::<Result<Vec<_>, StoreError>>()?
         };
@@ -301,7 +345,7 @@ impl Store {
             entries.collect::<Result<Vec<_>, StoreError>>()?
         };
         writer.commit()?;
-        Ok(Kept { tip, queue, peers, node_id })
+        Ok(Kept { tip, side, queue, mempool, peers, node_id })
     }
 
     /// Forgets peers; nobody is left.
@@ -316,16 +360,7 @@ impl Store {
 
     /// A view of what is durable now, undisturbed by later writes.
     pub(crate) fn read(&self) -> Result<Snapshot, StoreError> {
-        let transaction = self.database.begin_read()?;
-        let (chain, index) = (transaction.open_table(CHAIN)?, transaction.open_table(INDEX)?);
-        Ok(Snapshot {
-            chain: Arc::new(chain),
-            index: Arc::new(index),
-            accounts: Arc::new(transaction.open_table(ACCOUNTS)?),
-            shape: self.shape,
-            _transaction: Arc::new(transaction),
-            _database: self.database.clone(),
-        })
+        Snapshot::of(&self.database, self.shape)
     }
 
     /// Starts to change the store; dropped without [`Writer::commit`], nothing happened.
@@ -334,7 +369,7 @@ impl Store {
         transaction.set_durability(Durability::Immediate)?;
         transaction.set_two_phase_commit(true);
         transaction.set_quick_repair(true);
-        Ok(Writer { transaction, shape: self.shape })
+        Ok(Writer { transaction, shape: self.shape, genesis: self.genesis, blocks_changed: false })
     }
 }
 
@@ -357,11 +392,52 @@ fn linked(shape: Shape, value: &[u8]) -> Result<Linked, StoreError> {
     Ok(Linked { block, work: U256::from_be_bytes(*work), pace: Pace::from_bytes(pace) })
 }
 
+/// The block of this number, which is there.
+fn numbered(
+    blocks: &impl ReadableTable<u64, &'static [u8]>,
+    shape: Shape,
+    number: u64,
+) -> Result<Linked, StoreError> {
+    let missing = || StoreError::Damaged(format!("there is no block of the number {number}"));
+    linked(shape, blocks.get(number)?.ok_or_else(missing)?.value())
+}
+
+/// What is said of a block of a side branch: its number, and what a tree knows of it.
+fn side_bytes(number: u64, side: &SideBlock) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(SIDE_HEAD_BYTES + 32);
+    for part in [number, side.index, side.bytes as u64] {
+        bytes.extend_from_slice(&part.to_be_bytes());
+    }
+    bytes.extend_from_slice(&side.work.to_be_bytes());
+    bytes.extend_from_slice(side.parent.as_ref().map_or(&[], |parent| &parent.0));
+    bytes
+}
+
+fn side_block(hash: [u8; 32], value: &[u8]) -> Result<(u64, SideBlock), StoreError> {
+    let hash = Hash(hash);
+    let damaged = || StoreError::Damaged(format!("what is said of the side block {hash}"));
+    let (head, parent) = value.split_first_chunk::<SIDE_HEAD_BYTES>().ok_or_else(damaged)?;
+    let part = |at: usize| u64::from_be_bytes(*head[at..].first_chunk().expect("8 bytes"));
+    let parent = match parent {
+        [] => None,
+        parent => Some(Hash(parent.try_into().map_err(|_| damaged())?)),
+    };
+    let block = SideBlock {
+        hash,
+        parent,
+        index: part(8),
+        work: U256::from_be_bytes(*head[24..].first_chunk().expect("32 bytes")),
+        bytes: usize::try_from(part(16)).map_err(|_| damaged())?,
+    };
+    Ok((part(0), block))
+}
+
 /// The best chain at one moment. Reading never waits for writing, and writing never for reading.
 #[derive(Clone)]
 pub struct Snapshot {
     _transaction: Arc<ReadTransaction>,
-    chain: Arc<ReadOnlyTable<u64, &'static [u8]>>,
+    blocks: Arc<ReadOnlyTable<u64, &'static [u8]>>,
+    chain: Arc<ReadOnlyTable<u64, u64>>,
     index: Arc<ReadOnlyTable<[u8; 32], u64>>,
     accounts: Arc<ReadOnlyTable<[u8; 32], [u8; ACCOUNT_BYTES]>>,
     shape: Shape,
@@ -369,14 +445,32 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    fn of(database: &Arc<Database>, shape: Shape) -> Result<Self, StoreError> {
+        let transaction = database.begin_read()?;
+        Ok(Self {
+            blocks: Arc::new(transaction.open_table(BLOCKS)?),
+            chain: Arc::new(transaction.open_table(CHAIN)?),
+            index: Arc::new(transaction.open_table(INDEX)?),
+            accounts: Arc::new(transaction.open_table(ACCOUNTS)?),
+            shape,
+            _transaction: Arc::new(transaction),
+            _database: database.clone(),
+        })
+    }
+
+    /// Which fields the chain's blocks have.
+    pub fn shape(&self) -> Shape {
+        self.shape
+    }
+
     /// The end of the best chain.
     ///
     /// # Errors
     /// That the store can't be read.
     pub fn tip(&self) -> Result<Linked, StoreError> {
         let last = self.chain.last()?;
-        let (_, value) = last.ok_or_else(|| StoreError::Damaged("it has no genesis".into()))?;
-        linked(self.shape, value.value())
+        let (_, number) = last.ok_or_else(|| StoreError::Damaged("it has no genesis".into()))?;
+        numbered(&*self.blocks, self.shape, number.value())
     }
 
     /// The canonical texts of the blocks from index `from` on, the lowest first.
@@ -387,8 +481,12 @@ impl Snapshot {
         &self,
         from: u64,
     ) -> Result<impl Iterator<Item = Result<String, StoreError>> + use<>, StoreError> {
-        Ok(self.chain.range(from..)?.map(|entry| {
-            let (_, value) = entry?;
+        let blocks = self.blocks.clone();
+        Ok(self.chain.range(from..)?.map(move |entry| {
+            let number = entry?.1.value();
+            let missing =
+                || StoreError::Damaged(format!("there is no block of the number {number}"));
+            let value = blocks.get(number)?.ok_or_else(missing)?;
             let text = value.value().get(RECORD_HEAD_BYTES..).unwrap_or_default();
             String::from_utf8(text.to_vec())
                 .map_err(|_| StoreError::Damaged("a block is not text".into()))
@@ -428,7 +526,8 @@ impl Ancestry for Snapshot {
     }
 
     fn at(&self, index: u64) -> Result<Option<Linked>, StoreError> {
-        self.chain.get(index)?.map(|value| linked(self.shape, value.value())).transpose()
+        let number = self.chain.get(index)?.map(|number| number.value());
+        number.map(|number| numbered(&*self.blocks, self.shape, number)).transpose()
     }
 }
 
@@ -436,9 +535,16 @@ impl Ancestry for Snapshot {
 pub(crate) struct Writer {
     transaction: WriteTransaction,
     shape: Shape,
+    genesis: u64,
+    blocks_changed: bool,
 }
 
 impl Writer {
+    /// Whether the best chain or a side branch is not what it was.
+    pub(crate) fn blocks_changed(&self) -> bool {
+        self.blocks_changed
+    }
+
     pub(crate) fn queue(&mut self, change: &QueueChange) -> Result<(), StoreError> {
         let mut queue = self.transaction.open_table(QUEUE)?;
         for number in &change.removed {
@@ -450,6 +556,19 @@ impl Writer {
         Ok(())
     }
 
+    pub(crate) fn mempool(&mut self, change: &MempoolChange) -> Result<(), StoreError> {
+        let mut mempool = self.transaction.open_table(MEMPOOL)?;
+        for id in &change.removed {
+            mempool.remove(id.0)?;
+        }
+        for Waiting { arrived, payment } in &change.added {
+            let mut value = arrived.micros.to_be_bytes().to_vec();
+            value.extend(payment.text().bytes());
+            mempool.insert(payment.id().0, &*value)?;
+        }
+        Ok(())
+    }
+
     pub(crate) fn add_peer(&mut self, peer: &Address) -> Result<(), StoreError> {
         self.transaction.open_table(PEERS)?.insert(peer.as_str(), ())?;
         Ok(())
@@ -457,6 +576,59 @@ impl Writer {
 
     pub(crate) fn remove_peer(&mut self, peer: &Address) -> Result<(), StoreError> {
         self.transaction.open_table(PEERS)?.remove(peer.as_str())?;
+        Ok(())
+    }
+
+    /// What is known of the blocks of side branches, in the order in which they came. Those that
+    /// hang in the air are let go of.
+    fn side_blocks(&mut self) -> Result<Vec<SideBlock>, StoreError> {
+        let mut all = Vec::new();
+        for entry in self.transaction.open_table(SIDE)?.iter()? {
+            let (hash, value) = entry?;
+            all.push(side_block(hash.value(), value.value())?);
+        }
+        all.sort_unstable_by_key(|(number, block)| (block.index, *number));
+        let mut known = HashSet::new();
+        let mut kept = Vec::with_capacity(all.len());
+        for (number, block) in all {
+            let stands = match &block.parent {
+                None => block.index == self.genesis,
+                Some(parent) => known.contains(parent) || self.index_of(parent)?.is_some(),
+            };
+            if stands {
+                known.insert(block.hash);
+                kept.push((number, block));
+            } else {
+                self.forget_side(&block.hash)?;
+            }
+        }
+        kept.sort_unstable_by_key(|(number, _)| *number);
+        Ok(kept.into_iter().map(|(_, block)| block).collect())
+    }
+
+    /// Keeps a block under a number of its own.
+    fn add_block(&mut self, Linked { block, work, pace }: &Linked) -> Result<u64, StoreError> {
+        let mut record = Vec::with_capacity(RECORD_HEAD_BYTES + block.text().len());
+        record.extend_from_slice(&work.to_be_bytes());
+        record.extend_from_slice(&pace.to_bytes());
+        record.extend_from_slice(block.text().as_bytes());
+        let mut blocks = self.transaction.open_table(BLOCKS)?;
+        let number = blocks.last()?.map_or(0, |(last, _)| last.value() + 1);
+        blocks.insert(number, &*record)?;
+        Ok(number)
+    }
+
+    /// The number of a block of a side branch.
+    fn side_number(&self, hash: &Hash) -> Result<Option<u64>, StoreError> {
+        let side = self.transaction.open_table(SIDE)?;
+        let value = side.get(hash.0)?;
+        Ok(value.map(|value| side_block(hash.0, value.value())).transpose()?.map(|(n, _)| n))
+    }
+
+    fn insert_side(&mut self, number: u64, linked: &Linked) -> Result<(), StoreError> {
+        let side = SideBlock::of(linked, self.genesis);
+        let bytes = side_bytes(number, &side);
+        self.transaction.open_table(SIDE)?.insert(side.hash.0, &*bytes)?;
         Ok(())
     }
 
@@ -474,8 +646,9 @@ impl Ancestry for Writer {
     }
 
     fn at(&self, index: u64) -> Result<Option<Linked>, StoreError> {
-        let value = self.transaction.open_table(CHAIN)?;
-        value.get(index)?.map(|value| linked(self.shape, value.value())).transpose()
+        let number = self.transaction.open_table(CHAIN)?.get(index)?.map(|number| number.value());
+        let blocks = self.transaction.open_table(BLOCKS)?;
+        number.map(|number| numbered(&blocks, self.shape, number)).transpose()
     }
 }
 
@@ -492,12 +665,16 @@ impl Accounts for Writer {
 
 impl BestChain for Writer {
     fn connect(&mut self, linked: &Linked, changes: &Changes) -> Result<(), StoreError> {
-        let Linked { block, work, pace } = linked;
-        let mut record = Vec::with_capacity(RECORD_HEAD_BYTES + block.text().len());
-        record.extend_from_slice(&work.to_be_bytes());
-        record.extend_from_slice(&pace.to_bytes());
-        record.extend_from_slice(block.text().as_bytes());
-        self.transaction.open_table(CHAIN)?.insert(block.index(), &*record)?;
+        self.blocks_changed = true;
+        let block = &linked.block;
+        let number = match self.side_number(&block.hash())? {
+            Some(number) => {
+                self.transaction.open_table(SIDE)?.remove(block.hash().0)?;
+                number
+            }
+            None => self.add_block(linked)?,
+        };
+        self.transaction.open_table(CHAIN)?.insert(block.index(), number)?;
         self.transaction.open_table(INDEX)?.insert(block.hash().0, block.index())?;
         if changes.accounts.is_empty() {
             return Ok(());
@@ -514,8 +691,11 @@ impl BestChain for Writer {
     }
 
     fn disconnect(&mut self, tip: &Linked) -> Result<(), StoreError> {
+        self.blocks_changed = true;
         let index = tip.block.index();
-        self.transaction.open_table(CHAIN)?.remove(index)?;
+        let number = self.transaction.open_table(CHAIN)?.remove(index)?.map(|n| n.value());
+        let missing = || StoreError::Damaged(format!("block {index} is not there"));
+        self.insert_side(number.ok_or_else(missing)?, tip)?;
         self.transaction.open_table(INDEX)?.remove(tip.block.hash().0)?;
         let mut undo = self.transaction.open_table(UNDO)?;
         let Some(undone) = undo.remove(index)? else { return Ok(()) };
@@ -531,6 +711,26 @@ impl BestChain for Writer {
                 true => accounts.remove(*key)?,
                 false => accounts.insert(*key, before)?,
             };
+        }
+        Ok(())
+    }
+
+    fn keep_side(&mut self, linked: &Linked) -> Result<(), StoreError> {
+        self.blocks_changed = true;
+        let number = self.add_block(linked)?;
+        self.insert_side(number, linked)
+    }
+
+    fn side(&self, hash: &Hash) -> Result<Option<Linked>, StoreError> {
+        let Some(number) = self.side_number(hash)? else { return Ok(None) };
+        numbered(&self.transaction.open_table(BLOCKS)?, self.shape, number).map(Some)
+    }
+
+    fn forget_side(&mut self, hash: &Hash) -> Result<(), StoreError> {
+        self.blocks_changed = true;
+        if let Some(number) = self.side_number(hash)? {
+            self.transaction.open_table(SIDE)?.remove(hash.0)?;
+            self.transaction.open_table(BLOCKS)?.remove(number)?;
         }
         Ok(())
     }

@@ -1,7 +1,9 @@
 //! `/api/v1`.
 
 use blocksmith::chain::{Chain, Dialect};
-use blocksmith_consensus::{Block, Difficulty, Hash, Rules, Target};
+use blocksmith_consensus::json::canonical;
+use blocksmith_consensus::rules::tagged_hash;
+use blocksmith_consensus::{Block, Difficulty, Genesis, Hash, Rules, Target};
 use serde_json::json;
 
 use crate::node::{GENESIS, GENESIS_HASH, Node, next};
@@ -14,10 +16,14 @@ async fn status_says_where_the_node_stands() {
     node.post("/nodes/register", r#"{"nodes": ["h:1"]}"#).await;
     let (code, mut status) = node.get("/api/v1/status").await.good();
     assert!(status["uptime_s"].take().as_u64().is_some_and(|uptime_s| uptime_s < 100));
+    let now = std::time::UNIX_EPOCH.elapsed().expect("a clock").as_secs_f64();
+    assert!(status["time"].take().as_f64().is_some_and(|time| (now - 100.0..=now).contains(&time)));
     let expected = json!({
         "name": "lecture",
         "rules": {
             "puzzle": "last_proof", "genesis": GENESIS_HASH,
+            "difficulty": {"fixed": format!("0000{}", "f".repeat(60))},
+            "max_block_bytes": 16_000_000, "spending": "unsigned",
             "coin": {"sender": "0", "amount": 1},
         },
         "chain_id": Rules::lecture().chain_id().to_string(),
@@ -30,8 +36,10 @@ async fn status_says_where_the_node_stands() {
         "peers": 1,
         "version": env!("CARGO_PKG_VERSION"),
         "uptime_s": null,
+        "time": null,
         "clock_offset_s": null,
         "node": "00341426854640f596f4ba49a64f7c5a",
+        "dev": false,
         "instance": node.handle.instance(),
     });
     assert_eq!((code, status), (200, expected));
@@ -56,7 +64,33 @@ async fn a_target_between_two_numbers_of_zeros_is_a_fraction() {
         let (_, status) = node.get("/api/v1/status").await.good();
         assert_eq!((status["zeros"].to_string(), &status["target"]), (zeros.into(), &json!(hex)));
         let shape = json!({"index": 1, "proof": 100, "previous_hash": "1"});
-        assert_eq!(status["rules"]["genesis"], shape);
+        assert_eq!(status["rules"]["genesis"], json!({"any": shape}));
+    }
+}
+
+/// All that the chain's id covers is there: from it and the genesis block, anybody computes the id.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_id_follows_from_the_rules_that_the_status_states() {
+    for name in ["forge", "bitcoin-like", "dvf"] {
+        let chain = Chain::load(name, None).unwrap();
+        let genesis = match &chain.rules.genesis {
+            Genesis::Fixed(block) => serde_json::from_str(block.text()).unwrap(),
+            Genesis::Any { .. } => json!({"any": {"index": 1, "previous_hash": "1", "proof": 100}}),
+        };
+        let node = Node::start(chain).await;
+        let (_, mut status) = node.get("/api/v1/status").await.good();
+        let rules = status["rules"].as_object_mut().unwrap();
+        rules["genesis"] = genesis;
+        rules.remove("coin");
+        // Not covered where they say what was always so.
+        if rules["spending"] == "unsigned" {
+            rules.remove("spending");
+            rules.remove("max_block_bytes");
+        }
+        let text = serde_json::to_string(&rules).unwrap();
+        let text = canonical(text.as_bytes()).unwrap();
+        let id = tagged_hash("blocksmith/chain", text.as_bytes()).to_string();
+        assert_eq!(status["chain_id"], id, "{name}");
     }
 }
 
@@ -101,7 +135,7 @@ async fn work_is_handed_out_and_taken_back_once() {
     }
     assert_eq!(node.post("/api/v1/work", r#"{"id": "x"}"#).await.problem().0, 422);
     let long = node.get(&format!("/api/v1/work?recipient={}", "x".repeat(255))).await;
-    assert_eq!(long.problem().0, 400);
+    assert_eq!(long.problem().0, 422);
     assert_eq!(submit(&bare["id"], "28441").await.json()["index"], 3);
     let coin = &node.get("/last_block").await.json()["last_block"]["transactions"][0];
     assert_eq!(coin["recipient"], node.handle.node_id());

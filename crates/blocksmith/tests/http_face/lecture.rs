@@ -254,7 +254,7 @@ async fn the_course_answers_in_json_and_pays_the_id() {
     ] {
         assert_eq!(node.post(path, "{}").await.good(), (400, json!({"message": message})));
     }
-    let job = node.handle.work().job;
+    let job = node.handle.work(None).await.unwrap().unwrap().job;
     let valid = (0_u64..).find(|proof| job.accepts(proof.to_string())).unwrap();
     let wrong = (0_u64..).find(|proof| !job.accepts(proof.to_string())).unwrap();
     let body = |proof| format!(r#"{{"proof": {proof}, "id": "ann"}}"#);

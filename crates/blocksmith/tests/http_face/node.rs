@@ -92,6 +92,7 @@ impl Node {
             node_id: Some("00341426854640f596f4ba49a64f7c5a".into()),
             keep_peers: true,
             own_addresses: Vec::new(),
+            dev: false,
         })
         .unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

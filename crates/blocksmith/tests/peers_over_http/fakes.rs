@@ -30,6 +30,7 @@ impl Node {
             node_id: None,
             keep_peers: true,
             own_addresses: vec![],
+            dev: false,
         };
         let (handle, orders) = service::start(options).expect("a store in memory");
         let listen = "127.0.0.1:7".parse().ok();
@@ -43,7 +44,7 @@ impl Node {
     }
 
     pub(crate) async fn mine(&self) -> Block {
-        let work = self.handle.work();
+        let work = self.handle.work(None).await.expect("it runs").expect("work");
         let proof = (0_u64..).find(|proof| work.job.accepts(proof.to_string())).expect("a proof");
         let mined = self.handle.submit_proof(proof.into(), None, Some(work.on)).await;
         mined.expect("a running node").expect("a valid proof")
@@ -309,7 +310,8 @@ pub(crate) fn own_reply(call: &Call, rules: &Rules, id: &str, blocks: &Blocks) -
                 let work = rules.target_after(&rules.first_pace(last.view())).work()
                     * U256::from(last.index() - 1);
                 format!(
-                    r#"{{"name": "x", "chain_id": "{}", "instance": "{id}", "index": {}, "tip": "{}", "work": "{work:x}"}}"#,
+                    r#"{{"name": "x", "rules": {}, "chain_id": "{}", "instance": "{id}", "index": {}, "tip": "{}", "work": "{work:x}"}}"#,
+                    rules.json(),
                     rules.chain_id(),
                     last.index(),
                     last.hash(),

@@ -1,5 +1,6 @@
 //! The adapter for peers, against peers that the tests play on loopback.
 
+mod clocks;
 mod fakes;
 
 use std::sync::Arc;

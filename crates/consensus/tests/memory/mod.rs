@@ -7,10 +7,41 @@ use std::convert::Infallible;
 
 use blocksmith_consensus::address::Address;
 use blocksmith_consensus::ledger::{Account, Accounts, Change, Changes};
-use blocksmith_consensus::tree::BestChain;
+use blocksmith_consensus::tree::{BestChain, Place};
 use blocksmith_consensus::{Ancestry, ChangeSet, Hash, Linked};
 
-/// The best chain in a vector, as a store would hold it.
+/// What was taken off and put on, in this order.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Log {
+    pub(crate) disconnected: Vec<Linked>,
+    pub(crate) connected: Vec<Linked>,
+    /// The accounts that the last block changed.
+    touched: Vec<Address>,
+}
+
+impl Log {
+    /// Whether a change says just this, and reads the blocks from where they are now. What there was
+    /// no room for can't be read.
+    pub(crate) fn is_told_by(&self, change: &ChangeSet, chain: &Chain) -> bool {
+        let places = |blocks: &[Linked]| -> Vec<Place> {
+            let place =
+                |linked: &Linked| Place { index: linked.block.index(), hash: linked.block.hash() };
+            blocks.iter().map(place).collect()
+        };
+        let tip = chain.blocks.last().expect("there is a tip");
+        let left: Vec<_> = change.left(chain).map(Result::unwrap).collect();
+        let joined: Vec<_> = change.joined(tip, chain).map(Result::unwrap).collect();
+        let kept = |linked: &&Linked| chain.side.contains_key(&linked.block.hash());
+        let one = self.disconnected.is_empty() && self.connected.len() == 1;
+        change.disconnected == places(&self.disconnected)
+            && change.connected == places(&self.connected)
+            && change.touched == one.then(|| self.touched.clone())
+            && left.iter().eq(self.disconnected.iter().filter(kept))
+            && joined == self.connected
+    }
+}
+
+/// The best chain in a vector, as a store would hold it, and the side branches.
 #[derive(Debug, Clone)]
 pub(crate) struct Chain {
     pub(crate) blocks: Vec<Linked>,
@@ -18,7 +49,8 @@ pub(crate) struct Chain {
     first: u64,
     pub(crate) accounts: BTreeMap<Address, Account>,
     undo: Vec<Changes>,
-    log: ChangeSet,
+    pub(crate) side: BTreeMap<Hash, Linked>,
+    log: Log,
 }
 
 impl Chain {
@@ -37,12 +69,13 @@ impl Chain {
             first,
             accounts: accounts.collect(),
             undo: vec![changes],
-            log: ChangeSet::default(),
+            side: BTreeMap::new(),
+            log: Log::default(),
         }
     }
 
     /// What was taken off and put on since this was asked last.
-    pub(crate) fn take_log(&mut self) -> ChangeSet {
+    pub(crate) fn take_log(&mut self) -> Log {
         std::mem::take(&mut self.log)
     }
 }
@@ -65,10 +98,12 @@ impl BestChain for Chain {
             assert_eq!(self.account(address), Ok(*before), "a change starts from what there is");
             self.accounts.insert(*address, *after);
         }
+        self.side.remove(&new.block.hash());
         self.undo.push(changes.clone());
         self.places.insert(new.block.hash(), new.block.index());
         self.blocks.push(new.clone());
         self.log.connected.push(new.clone());
+        self.log.touched = changes.accounts.iter().map(|change| change.address).collect();
         Ok(())
     }
 
@@ -82,10 +117,26 @@ impl BestChain for Chain {
                 false => self.accounts.insert(address, before),
             };
         }
+        self.side.insert(last.block.hash(), last.clone());
         // What is put on and taken off again was never there.
         if self.log.connected.pop().is_none() {
             self.log.disconnected.push(last);
         }
+        Ok(())
+    }
+
+    fn keep_side(&mut self, linked: &Linked) -> Result<(), Infallible> {
+        let before = self.side.insert(linked.block.hash(), linked.clone());
+        assert_eq!(before, None, "only what is new is kept");
+        Ok(())
+    }
+
+    fn side(&self, hash: &Hash) -> Result<Option<Linked>, Infallible> {
+        Ok(self.side.get(hash).cloned())
+    }
+
+    fn forget_side(&mut self, hash: &Hash) -> Result<(), Infallible> {
+        assert!(self.side.remove(hash).is_some(), "only what is kept is let go of");
         Ok(())
     }
 }

@@ -51,6 +51,11 @@ impl Held {
         self.by_nonce.range((sender, 0)..=(sender, u64::MAX)).next().is_some()
     }
 
+    /// Whose payments are held.
+    pub(super) fn senders(&self) -> impl Iterator<Item = Address> {
+        self.by_nonce.keys().map(|(sender, _)| *sender)
+    }
+
     /// Lets go of a sender's payments with nonces below `nonce`.
     pub(super) fn forget_below(&mut self, sender: Address, nonce: u64) {
         let range = (sender, 0)..(sender, nonce);

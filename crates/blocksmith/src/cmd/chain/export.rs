@@ -6,15 +6,16 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use blocksmith_consensus::Hash;
+use blocksmith_consensus::BlockView;
 use blocksmith_consensus::document::Seal;
 
 use super::Kept;
 
 /// Write a chain as JSON lines, which `chain verify` and `chain import` read
 ///
-/// Each line is the canonical text of a block: its SHA-256 is the block's hash. The last line is
-/// {"length": N, "tip": "HASH"}: an export that was cut or changed no longer fits it.
+/// Each line is the canonical text of a block, whose SHA-256 is the block's hash unless the chain is
+/// a sealed one. The last line is {"length": N, "tip": "HASH"}: an export that was cut or changed no
+/// longer fits it.
 #[derive(Debug, clap::Args)]
 pub(super) struct ExportArgs {
     #[command(flatten)]
@@ -33,14 +34,15 @@ pub(super) async fn run(args: ExportArgs) -> anyhow::Result<ExitCode> {
         None => Box::new(std::io::stdout().lock()),
     };
     let mut out = BufWriter::new(&mut out);
-    let mut seal = None;
+    let (mut length, mut last) = (0, String::new());
     for text in opened.texts(0)? {
-        let text = text?;
-        writeln!(out, "{text}")?;
-        let length = seal.map_or(1, |seal: Seal| seal.length + 1);
-        seal = Some(Seal { length, tip: Hash::of(&text) });
+        last = text?;
+        writeln!(out, "{last}")?;
+        length += 1;
     }
-    let seal = seal.context("there is no block")?;
+    anyhow::ensure!(length > 0, "there is no block");
+    let tip = BlockView::read(opened.shape(), &last).context("the last line is no block")?.hash();
+    let seal = Seal { length, tip };
     writeln!(out, "{seal}")?;
     out.flush()?;
     if let Some(path) = &args.output {

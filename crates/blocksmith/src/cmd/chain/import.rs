@@ -66,6 +66,7 @@ pub(super) async fn run(args: ImportArgs) -> anyhow::Result<ExitCode> {
         node_id: None,
         keep_peers: true,
         own_addresses: vec![],
+        dev: false,
     };
     let (handle, mut orders) = service::start(options)?;
     // Nobody is told or asked anything.
@@ -149,6 +150,10 @@ impl Batches {
                  {index}; import the file into another --data-dir"
             ),
             Verdict::Orphan => anyhow::bail!("the file changed while it was read"),
+            Verdict::Early => anyhow::bail!(
+                "the time of a block up to {index} is ahead of this machine's clock; set the clock, \
+                 or import the file later"
+            ),
         }
         self.progress.add(count);
         Ok(())

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use blocksmith_consensus::json::Value;
-use blocksmith_consensus::{BlockView, Hash};
+use blocksmith_consensus::{BlockView, Shape};
 
 use super::{Kept, Opened};
 
@@ -43,12 +43,13 @@ pub(super) async fn run(args: ShowArgs) -> anyhow::Result<ExitCode> {
         (Opened::Store(snapshot), None) => {
             (snapshot.tip()?.block.index() + 1).saturating_sub(limit as u64)
         }
-        (Opened::Answer(_), None) => 0,
+        (Opened::Answer { .. }, None) => 0,
     };
+    let shape = opened.shape();
     let mut texts = VecDeque::new();
     for text in opened.texts(lowest)? {
         let text = text?;
-        if view(&text)?.index < lowest {
+        if view(shape, &text)?.index < lowest {
             continue;
         }
         texts.push_back(text);
@@ -61,34 +62,34 @@ pub(super) async fn run(args: ShowArgs) -> anyhow::Result<ExitCode> {
     }
     let mut out = std::io::stdout().lock();
     if args.json {
-        print_json(&texts, &mut out)?
+        print_json(shape, &texts, &mut out)?
     } else {
-        print_table(&texts, &mut out)?
+        print_table(shape, &texts, &mut out)?
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn view(text: &str) -> anyhow::Result<BlockView<'_>> {
-    BlockView::of_canonical(text).context("this is no chain")
+fn view(shape: Shape, text: &str) -> anyhow::Result<BlockView<'_>> {
+    BlockView::read(shape, text).context("this is no chain")
 }
 
-fn print_json(texts: &VecDeque<String>, out: &mut impl Write) -> anyhow::Result<()> {
+fn print_json(shape: Shape, texts: &VecDeque<String>, out: &mut impl Write) -> anyhow::Result<()> {
     for (position, text) in texts.iter().enumerate() {
         let start = if position == 0 { "[" } else { ",\n " };
-        write!(out, r#"{start}{{"hash": "{}", "block": {text}}}"#, Hash::of(text))?;
+        write!(out, r#"{start}{{"hash": "{}", "block": {text}}}"#, view(shape, text)?.hash())?;
     }
     writeln!(out, "{}", if texts.is_empty() { "[]" } else { "]" })?;
     Ok(())
 }
 
-fn print_table(texts: &VecDeque<String>, out: &mut impl Write) -> anyhow::Result<()> {
+fn print_table(shape: Shape, texts: &VecDeque<String>, out: &mut impl Write) -> anyhow::Result<()> {
     writeln!(
         out,
         "{:>8}  {:<HASH_DIGITS$}  {:<MAX_CELL$}  {:>12}  proof",
         "block", "hash", "time (UTC)", "transactions"
     )?;
     for text in texts {
-        let block = view(text)?;
+        let block = view(shape, text)?;
         let hash = block.hash().to_string();
         writeln!(
             out,

@@ -15,6 +15,7 @@ use blocksmith_miner::search::Outcome;
 use reqwest::Url;
 
 use self::server::{Kind, Said, Server, Trouble, Work};
+use super::exit;
 use super::node::{stop_on_signal, until};
 use super::screen::{Progress, REFRESH, Screen};
 use super::search_args::SearchArgs;
@@ -44,8 +45,8 @@ pub struct MineArgs {
     /// The server to mine on: a Blocksmith node, or a Python server of the course
     #[arg(value_name = "URL", default_value = "http://127.0.0.1:5000", value_parser = crate::client::parse_url)]
     url: Url,
-    /// Who gets the coins [default: an id made once and kept]
-    #[arg(long, value_name = "NAME", env = "BLOCKSMITH_ID", value_parser = config::id)]
+    /// Who gets the coins: any name, or an address where coins go to addresses [default: an id made once and kept]
+    #[arg(long, visible_alias = "to", value_name = "NAME", env = "BLOCKSMITH_ID", value_parser = config::id)]
     id: Option<String>,
     /// Stop after so many coins
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
@@ -95,9 +96,31 @@ pub async fn run(args: MineArgs) -> anyhow::Result<ExitCode> {
     };
     miner.screen.close();
     match outcome {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        Err(Ended::Refused(why)) => {
+            miner.screen.note(&format!(
+                "{} has no work for this miner: {why}; --to names who gets the coins",
+                miner.server.name()
+            ));
+            Ok(ExitCode::from(exit::REJECTED))
+        }
         // Whoever reads the lines has what they wanted, as `head` does.
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(ExitCode::SUCCESS),
+        Err(Ended::Unread(error)) if error.kind() == ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
+        Err(Ended::Unread(error)) => Err(error.into()),
+    }
+}
+
+/// Why there is nothing more to mine.
+enum Ended {
+    /// Nobody reads the lines.
+    Unread(io::Error),
+    /// The server has no work for this miner, and says why.
+    Refused(String),
+}
+
+impl From<io::Error> for Ended {
+    fn from(error: io::Error) -> Self {
+        Self::Unread(error)
     }
 }
 
@@ -168,34 +191,49 @@ impl Miner {
     /// Mines until there are as many coins as wanted.
     ///
     /// # Errors
-    /// That nobody reads the lines any more.
-    async fn mine(&mut self, wanted: Option<u64>) -> io::Result<()> {
+    /// That nobody reads the lines any more, or the server has no work for this miner.
+    async fn mine(&mut self, wanted: Option<u64>) -> Result<(), Ended> {
         let mut next = None;
+        // What was searched for the block that is searched for now.
+        let mut effort: Option<Effort> = None;
         // Where the search goes on if the tip is still the one that it was for.
         let mut resume: Option<(Work, u64)> = None;
         let mut refusals = 0;
         loop {
             let (kind, work) = match next.take() {
                 Some(next) => next,
-                None => self.work().await,
+                None => self.work().await?,
             };
             let start = match &resume {
-                Some((tip, start)) if tip.same_tip(&work) => *start,
+                Some((tip, start)) if tip.same_search(&work) => *start,
                 _ => {
                     refusals = 0;
                     self.start.number()
                 }
             };
             resume = None;
-            let proof = match self.search(kind, &work, start).await? {
-                Searched::Found(proof) => proof,
-                Searched::Moved(moved) => {
+            let so_far = match effort.take() {
+                Some(effort) => effort,
+                None => {
+                    self.screen.line("Starting search for new proof")?;
+                    Effort { began: Instant::now(), tries: 0 }
+                }
+            };
+            let proof = match self.search(kind, &work, start, &so_far).await {
+                (Searched::Found(proof), _) => proof,
+                // The same block with other payments, or another time.
+                (Searched::Moved(moved), tries) if moved.same_parent(&work) => {
+                    effort = Some(Effort { tries, ..so_far });
+                    next = Some((kind, moved));
+                    continue;
+                }
+                (Searched::Moved(moved), _) => {
                     self.screen.note("somebody else's block came: starting over on top of it");
                     self.look_again(kind).await;
                     next = Some((kind, moved));
                     continue;
                 }
-                Searched::Exhausted => {
+                (Searched::Exhausted, _) => {
                     self.screen.note("no number is left to try: starting from 0");
                     resume = Some((work, 0));
                     continue;
@@ -212,8 +250,8 @@ impl Miner {
                 }
                 Ok(Said::Refused(message)) => {
                     self.screen.line(&message)?;
-                    let (kind_now, now) = self.work().await;
-                    if now.same_tip(&work) {
+                    let (kind_now, now) = self.work().await?;
+                    if now.same_search(&work) {
                         let patience = wait_after(refusals);
                         refusals += 1;
                         next = Some(self.after_refusal(kind_now, now, patience).await);
@@ -235,7 +273,7 @@ impl Miner {
     }
 
     /// What there is to search, as soon as the server says.
-    async fn work(&mut self) -> (Kind, Work) {
+    async fn work(&mut self) -> Result<(Kind, Work), Ended> {
         for turn in 0.. {
             let answer = match self.kind {
                 Some(kind) => self.server.work(kind).await.map(|work| (kind, work)),
@@ -248,8 +286,9 @@ impl Miner {
                         self.kind = Some(kind);
                         self.introduce(kind, &work, again).await;
                     }
-                    return (kind, work);
+                    return Ok((kind, work));
                 }
+                Err(Trouble::Refused(why)) => return Err(Ended::Refused(why)),
                 Err(trouble) => {
                     self.note_trouble(trouble);
                     tokio::time::sleep(wait_after(turn)).await;
@@ -271,7 +310,7 @@ impl Miner {
             Trouble::Away(cause) => {
                 format!("no answer from {name} ({cause}); asking again until there is one")
             }
-            Trouble::Unfit(what) | Trouble::Strange(what) => {
+            Trouble::Unfit(what) | Trouble::Strange(what) | Trouble::Refused(what) => {
                 format!("{name} does not answer as a server for miners does ({what}); asking again")
             }
         });
@@ -348,15 +387,23 @@ impl Miner {
         }
     }
 
-    async fn search(&mut self, kind: Kind, work: &Work, start: u64) -> io::Result<Searched> {
-        self.screen.line("Starting search for new proof")?;
+    /// Searches from `start` on, after what was searched `so_far`; also how many tries that makes.
+    async fn search(
+        &mut self,
+        kind: Kind,
+        work: &Work,
+        start: u64,
+        so_far: &Effort,
+    ) -> (Searched, u64) {
         let job = work.job(Target::from_zeros(self.zeros.now));
         let (index, target, coins) = (work.index, job.target, Some(self.coins));
-        let began = Instant::now();
         let mut searching = self.workers.search(job, start);
         let moved = moved(&self.server, kind, work);
         tokio::pin!(moved);
-        let progress = |tries| Progress { index, target, tries, elapsed: began.elapsed(), coins };
+        let progress = |tries| {
+            let (tries, elapsed) = (so_far.tries + tries, so_far.began.elapsed());
+            Progress { index, target, tries, elapsed, coins }
+        };
         let searched = loop {
             tokio::select! {
                 biased;
@@ -368,20 +415,31 @@ impl Miner {
                 () = tokio::time::sleep(REFRESH) => self.screen.show(progress(searching.tries())),
             }
         };
-        self.screen.show(progress(searching.tries()));
-        Ok(searched)
+        let tries = searching.tries();
+        self.screen.show(progress(tries));
+        (searched, so_far.tries + tries)
     }
+}
+
+/// What was done for one block.
+struct Effort {
+    began: Instant,
+    tries: u64,
 }
 
 /// Waits until the server has something else to search. That it is busy or away meanwhile is no
 /// reason to stop searching.
 async fn moved(server: &Server, kind: Kind, work: &Work) -> Work {
-    loop {
+    if kind != Kind::Ours {
         tokio::time::sleep(kind.poll_every()).await;
-        if let Ok(now) = server.work(kind).await
-            && !now.same_tip(work)
-        {
-            return now;
+    }
+    loop {
+        let asked = Instant::now();
+        match server.other_work(kind, work).await {
+            Ok(now) if !now.same_search(work) => return now,
+            // Our own node waited with its answer: whatever comes next is heard at once.
+            Ok(_) if asked.elapsed() > kind.poll_every() && kind == Kind::Ours => {}
+            _ => tokio::time::sleep(kind.poll_every()).await,
         }
     }
 }

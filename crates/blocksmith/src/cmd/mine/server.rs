@@ -97,8 +97,13 @@ pub(super) struct Work {
 }
 
 impl Work {
-    /// Whether both are for the same tip, so that what was searched for one counts for the other.
-    pub(super) fn same_tip(&self, other: &Self) -> bool {
+    /// Whether both go on top of the same block, as far as that is told.
+    pub(super) fn same_parent(&self, other: &Self) -> bool {
+        self.previous_hash.is_some() && self.previous_hash == other.previous_hash
+    }
+
+    /// Whether both are the same search, so that what was searched for one counts for the other.
+    pub(super) fn same_search(&self, other: &Self) -> bool {
         let all = |work: &Self| {
             let Self { prefix, suffix, target, index, previous_hash, id: _ } = work.clone();
             (prefix, suffix, target, index, previous_hash)
@@ -134,6 +139,8 @@ pub(super) enum Trouble {
     Unfit(String),
     /// The answer is not one that a miner understands.
     Strange(String),
+    /// There is no work for this miner, in the server's own words, and there will be none.
+    Refused(String),
 }
 
 /// A server at an address.
@@ -227,7 +234,7 @@ impl Server {
     /// That nobody answers, or not as this kind of server does.
     pub(super) async fn work(&self, kind: Kind) -> Result<Work, Trouble> {
         match kind {
-            Kind::Ours => self.our_work().await,
+            Kind::Ours => self.our_work(None).await,
             Kind::LastProof => {
                 let answer = self.get("last_proof", MAX_ANSWER_BYTES).await?;
                 let text = answer.object().ok_or_else(|| answer.no_work())?;
@@ -266,11 +273,32 @@ impl Server {
         }
     }
 
-    async fn our_work(&self) -> Result<Work, Trouble> {
+    /// What the server wants searched once it is something else than `work`, or what it still wants
+    /// after a while. A server that can't wait answers at once.
+    ///
+    /// # Errors
+    /// That nobody answers, or not as this kind of server does.
+    pub(super) async fn other_work(&self, kind: Kind, work: &Work) -> Result<Work, Trouble> {
+        match kind {
+            Kind::Ours => self.our_work(work.id.as_deref()).await,
+            Kind::LastProof | Kind::LastBlock => self.work(kind).await,
+        }
+    }
+
+    async fn our_work(&self, than: Option<&str>) -> Result<Work, Trouble> {
         let mut url = self.url("api/v1/work");
         url.query_pairs_mut().append_pair("recipient", &self.recipient);
+        if let Some(than) = than {
+            url.query_pairs_mut().append_pair("than", than);
+        }
         let request = self.client.get(url);
         let answer = self.ask("GET /api/v1/work", request, MAX_ANSWER_BYTES).await?;
+        if answer.status == StatusCode::UNPROCESSABLE_ENTITY {
+            let text = answer.object();
+            let detail = text.as_deref().and_then(|text| Value::of_canonical(text).get("detail"));
+            let detail = detail.and_then(Value::as_str).unwrap_or_default();
+            return Err(Trouble::Refused(shown(&detail, MAX_SHOWN)));
+        }
         let text = answer.object().ok_or_else(|| answer.no_work())?;
         let object = Value::of_canonical(&text);
         let string = |name| object.get(name).and_then(Value::as_str);

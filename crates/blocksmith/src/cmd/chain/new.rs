@@ -1,0 +1,296 @@
+//! `blocksmith chain new`.
+
+use std::fmt::Write as _;
+use std::fs::OpenOptions;
+use std::io::{ErrorKind, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use blocksmith_consensus::address::{Address, BadAddress, Hrp};
+use blocksmith_consensus::payment::{Emission, MAX_INTEGER, UNITS_PER_COIN};
+use blocksmith_consensus::{Difficulty, Rules, Spending};
+use serde_json::json;
+
+use crate::chain::{Chain, is_file};
+use crate::config::MAX_ID_BYTES;
+use crate::service::now;
+
+/// Digits behind the point of a number of coins.
+const COIN_DIGITS: usize = UNITS_PER_COIN.ilog10() as usize;
+
+/// Write the file of a chain of your own
+///
+/// Everybody who runs the same file runs the same chain. Its genesis block has the time at which the
+/// file was written, so that no two files give the same chain. Nothing is overwritten.
+#[derive(Debug, clap::Args)]
+pub(super) struct NewArgs {
+    /// The file to write, as in ours.toml
+    file: PathBuf,
+    /// What people call the chain
+    #[arg(long, value_name = "NAME", value_parser = name)]
+    name: String,
+    /// Whose rules it has: forge moves the difficulty with every block, bitcoin-like every 2,016
+    #[arg(long, value_name = "RULES", value_parser = ["forge", "bitcoin-like"], default_value = "forge")]
+    rules: String,
+    /// The time that a block should take, in seconds [default: 15 with forge, 600 with bitcoin-like]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=MAX_SPACING_S))]
+    spacing: Option<u64>,
+    /// Coins that somebody has from the start, as in forge1…=12.5; give it again for more
+    #[arg(long = "balance", value_name = "ADDRESS=COINS", value_parser = balance)]
+    balances: Vec<Balance>,
+    /// What the chain's addresses start with, before the 1 [default: forge]
+    #[arg(long, value_name = "LETTERS", value_parser = Hrp::new)]
+    addresses: Option<Hrp>,
+    /// Print what was written as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// The longest spacing: so many times as long are half-life and longest gap, at most.
+const MAX_SPACING_S: u64 = MAX_INTEGER / 60;
+
+/// What was asked for makes no chain.
+#[derive(Debug, thiserror::Error)]
+#[error("there can't be such a chain: {0}")]
+pub struct NoChain(String);
+
+/// What somebody has from the start. Which addresses the chain has is only known later.
+#[derive(Debug, Clone)]
+struct Balance {
+    address: String,
+    units: u64,
+}
+
+pub(super) fn run(args: NewArgs) -> anyhow::Result<ExitCode> {
+    let text = write(&args, now().micros / 1_000_000)?;
+    let chain = Chain::parse(&text).map_err(NoChain)?;
+    save(&args.file, &text)?;
+    let (id, file) = (chain.rules.chain_id().to_string(), path(&args.file));
+    let mut out = std::io::stdout();
+    if args.json {
+        writeln!(out, "{}", json!({"chain_id": id, "file": file, "name": args.name}))?;
+    } else {
+        writeln!(out, "chain id {id}")?;
+    }
+    eprintln!(
+        "{file} is written. Give it to everybody who should be on this chain, and run it with\n  \
+         blocksmith node --chain {}",
+        quoted(&file)
+    );
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The text of the file. What can't be is found out when it is read.
+fn write(args: &NewArgs, timestamp_s: u64) -> anyhow::Result<String> {
+    let rules = Rules::preset(&args.rules)?;
+    let Spending::Signed { hrp, emission } = rules.spending else {
+        unreachable!("both presets have signed payments")
+    };
+    let hrp = args.addresses.unwrap_or(hrp);
+    let Emission { first, halving } = emission;
+    let difficulty = difficulty(&rules.difficulty, args.spacing);
+    let mut text = format!(
+        "\
+# A chain with the rules of {preset} and a genesis block of its own.
+#
+# Everybody who runs a file with these values runs this chain. Another value, the name aside, makes
+# another chain with an id of its own, and the two do not mix. Times are in seconds.
+name = {name}
+puzzle = \"seal\"
+
+# The longest block, in bytes.
+max_block_bytes = {max_block_bytes}
+
+{difficulty}
+
+# What addresses start with, what the first block pays its miner, in units of which a coin has
+# {UNITS_PER_COIN}, and after how many blocks that is halved.
+[spending]
+addresses = \"{hrp}\"
+first_subsidy = {first}
+halving_blocks = {halving}
+
+# Where the chain starts: when this was written, in seconds since 1970, and with which target.
+[genesis]
+timestamp = {timestamp_s}
+target = \"{target}\"
+",
+        preset = rules.name,
+        name = toml::Value::from(args.name.as_str()),
+        max_block_bytes = rules.max_block_bytes,
+        target = rules.genesis.target(),
+    );
+    if !args.balances.is_empty() {
+        text.push_str("\n# Who has how many units from the start.\n");
+    }
+    for Balance { address, units } in &args.balances {
+        let why = |why: BadAddress| NoChain(format!("--balance {address}: {why}"));
+        let address = Address::parse(address, hrp).map_err(why)?.to_text(hrp);
+        // Writing to a string can't fail.
+        let _ = writeln!(text, "[[genesis.balances]]\naddress = \"{address}\"\namount = {units}\n");
+    }
+    Ok(text.trim_end().to_string() + "\n")
+}
+
+/// A preset's difficulty for another spacing, as a chain file has it.
+fn difficulty(preset: &Difficulty, spacing: Option<u64>) -> String {
+    match *preset {
+        Difficulty::Asert { spacing_s, half_life_s, longest_gap_s, easiest } => {
+            let spacing = spacing.unwrap_or(spacing_s);
+            let (half_life, longest_gap) =
+                (half_life_s / spacing_s * spacing, longest_gap_s / spacing_s * spacing);
+            format!(
+                "\
+# A block should take spacing_s. Ahead of that schedule by half_life_s, the target is halved, and
+# behind it, doubled. A gap between two blocks counts as longest_gap_s at most, so that a night
+# without miners does not give its blocks away. No target is above easiest.
+[difficulty.asert]
+spacing_s = {spacing}
+half_life_s = {half_life}
+longest_gap_s = {longest_gap}
+easiest = \"{easiest}\""
+            )
+        }
+        Difficulty::Epoch { blocks, spacing_s, clamp, easiest } => {
+            let spacing = spacing.unwrap_or(spacing_s);
+            format!(
+                "\
+# A block should take spacing_s. After each epoch of so many blocks the target follows the time that
+# they took, by a factor of clamp at most. No target is above easiest.
+[difficulty.epoch]
+blocks = {blocks}
+spacing_s = {spacing}
+clamp = {clamp}
+easiest = \"{easiest}\""
+            )
+        }
+        Difficulty::Fixed(_) => unreachable!("both presets have a difficulty that moves"),
+    }
+}
+
+/// Writes a file that was not there.
+fn save(path: &Path, text: &str) -> anyhow::Result<()> {
+    let mut file =
+        OpenOptions::new().write(true).create_new(true).open(path).map_err(|error| match error
+            .kind()
+        {
+            ErrorKind::AlreadyExists => anyhow::anyhow!(
+                "{} is there already and stays as it is; choose another name",
+                path.display()
+            ),
+            _ => anyhow::Error::new(error).context(format!("can't write {}", path.display())),
+        })?;
+    let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
+    if written.is_err() {
+        // Half a chain file is none.
+        let _ = std::fs::remove_file(path);
+    }
+    written.with_context(|| format!("can't write {}", path.display()))
+}
+
+/// The path so that `--chain` takes it for one.
+fn path(file: &Path) -> String {
+    let text = file.display().to_string();
+    if is_file(&text) { text } else { format!("./{text}") }
+}
+
+/// A text as a shell takes it for one word.
+fn quoted(text: &str) -> String {
+    let plain = |char: char| char.is_ascii_alphanumeric() || "._/-".contains(char);
+    if text.chars().all(plain) {
+        return text.into();
+    }
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+fn name(text: &str) -> Result<String, String> {
+    if text.is_empty() || text.len() > MAX_ID_BYTES || text.contains(char::is_control) {
+        return Err(format!("a name is one line of text, at most {MAX_ID_BYTES} bytes long"));
+    }
+    Ok(text.into())
+}
+
+fn balance(text: &str) -> Result<Balance, String> {
+    let (address, coins) =
+        text.split_once('=').ok_or("a balance is an address, = and a number of coins")?;
+    Ok(Balance { address: address.into(), units: units(coins)? })
+}
+
+/// A number of coins in units, exactly.
+fn units(coins: &str) -> Result<u64, String> {
+    let wrong = || {
+        format!(
+            "\"{coins}\" is no number of coins: write it in digits, like 12 or 12.5, with at most \
+             {COIN_DIGITS} of them behind the point"
+        )
+    };
+    let (whole, fraction) = match coins.split_once('.') {
+        Some((whole, fraction)) if !fraction.is_empty() => (whole, fraction),
+        Some(_) => return Err(wrong()),
+        None => (coins, ""),
+    };
+    let is_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if whole.is_empty() || !is_digits(whole) || !is_digits(fraction) || fraction.len() > COIN_DIGITS
+    {
+        return Err(wrong());
+    }
+    // The digits without the point are the number of units.
+    let digits = format!("{whole}{fraction:0<COIN_DIGITS$}");
+    let units = digits.parse().ok().filter(|units| (1..=MAX_INTEGER).contains(units));
+    units.ok_or_else(|| {
+        let (most, rest) = (MAX_INTEGER / UNITS_PER_COIN, MAX_INTEGER % UNITS_PER_COIN);
+        format!("a balance is more than 0 and at most {most}.{rest:08} coins, not {coins}")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn coins_are_exact_to_the_last_unit() {
+        for (coins, expected) in [
+            ("1", 100_000_000),
+            ("12.5", 1_250_000_000),
+            ("0.00000001", 1),
+            ("00012.50000000", 1_250_000_000),
+            // No float tells these two apart.
+            ("90071992.54740991", MAX_INTEGER),
+            ("90071992.54740990", MAX_INTEGER - 1),
+        ] {
+            assert_eq!(units(coins), Ok(expected), "{coins}");
+        }
+        for (coins, expected) in [
+            ("", "no number of coins"),
+            (".5", "no number of coins"),
+            ("5.", "no number of coins"),
+            ("1.123456789", "no number of coins"),
+            ("+1", "no number of coins"),
+            ("-1", "no number of coins"),
+            ("1e3", "no number of coins"),
+            ("1_000", "no number of coins"),
+            ("1.2.3", "no number of coins"),
+            ("١", "no number of coins"),
+            ("0", "more than 0"),
+            ("0.0", "more than 0"),
+            ("90071992.54740992", "at most 90071992.54740991 coins"),
+            ("99999999999999999999999999", "at most 90071992.54740991 coins"),
+        ] {
+            let error = units(coins).expect_err(coins);
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_path_is_one_to_the_option_and_to_the_shell() {
+        for (file, expected) in [
+            ("ours.toml", "ours.toml"),
+            ("ours", "./ours"),
+            ("a b.toml", "'a b.toml'"),
+            ("it's.toml", r"'it'\''s.toml'"),
+        ] {
+            assert_eq!(quoted(&path(Path::new(file))), expected);
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! How this machine's clock stands to those of its peers. Where timestamps are part of the rules, a
+//! clock that is off makes blocks that nobody takes, and waits with those of others.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use blocksmith_consensus::Timestamp;
+use blocksmith_node::{Address, MAX_PEERS};
+
+/// From here on a disagreement is worth a warning, in microseconds.
+const MAX_OFFSET_US: i64 = 10_000_000;
+
+/// The start of the year 10000: nobody's clock shows that, and differences stay small.
+const MAX_TIME_S: f64 = 253_402_300_800.0;
+
+/// What the peers' clocks show more than ours.
+#[derive(Debug, Default)]
+pub struct Clocks(Mutex<Known>);
+
+#[derive(Debug, Default)]
+struct Known {
+    /// By peer, in microseconds.
+    offsets: HashMap<Address, i64>,
+    /// What was warned of last, unless all was well since.
+    warned: Option<i64>,
+}
+
+impl Clocks {
+    /// Takes note that a peer's clock showed `theirs` when ours showed `ours`.
+    pub(crate) fn compare(&self, peer: &Address, ours: Timestamp, theirs: Timestamp) {
+        let signed = |time: Timestamp| i64::try_from(time.micros).unwrap_or(i64::MAX);
+        let offset = signed(theirs).saturating_sub(signed(ours));
+        let mut known = self.known();
+        if known.offsets.len() < MAX_PEERS || known.offsets.contains_key(peer) {
+            known.offsets.insert(peer.clone(), offset);
+        }
+        known.look();
+    }
+
+    /// Forgets a peer, which may be another one when it answers next.
+    pub(crate) fn forget(&self, peer: &Address) {
+        let mut known = self.known();
+        if known.offsets.remove(peer).is_some() {
+            known.look();
+        }
+    }
+
+    /// The median of what the peers' clocks show more than ours, in seconds, to the tenth; `None`
+    /// if no peer has told the time.
+    pub fn offset_s(&self) -> Option<f64> {
+        self.known().median().map(seconds)
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Known {
+    fn median(&self) -> Option<i64> {
+        median(self.offsets.values().copied().collect())
+    }
+
+    /// Warns if the clocks disagree, and that was not said yet.
+    fn look(&mut self) {
+        let Some(offset) = self.median() else { return };
+        let off = offset.abs() > MAX_OFFSET_US;
+        if off && is_news(self.warned, offset) {
+            tracing::warn!("{}", warning(offset));
+            self.warned = Some(offset);
+        } else if !off && self.warned.take().is_some() {
+            tracing::info!("this machine's clock agrees with its peers' again");
+        }
+    }
+}
+
+/// Whether an offset is another one than was warned of.
+fn is_news(warned: Option<i64>, offset: i64) -> bool {
+    warned.is_none_or(|warned| warned.abs_diff(offset) > MAX_OFFSET_US.unsigned_abs())
+}
+
+fn warning(offset: i64) -> String {
+    let side = if offset > 0 { "behind" } else { "ahead of" };
+    format!(
+        "this machine's clock is {} s {side} its peers': the times in blocks from here are off, and \
+         where rules are about times, others may not take them; if theirs are right, set this one",
+        seconds(offset).abs()
+    )
+}
+
+/// Microseconds in seconds, to the tenth.
+fn seconds(micros: i64) -> f64 {
+    // Adding 0 makes -0 0.
+    (micros as f64 / 100_000.0).round() / 10.0 + 0.0
+}
+
+/// The middle one of all, or the mean of the middle two: half of the peers have to agree to move
+/// it anywhere.
+fn median(mut all: Vec<i64>) -> Option<i64> {
+    all.sort_unstable();
+    let upper = *all.get(all.len() / 2)?;
+    let lower = all[(all.len() - 1) / 2];
+    Some(lower.midpoint(upper))
+}
+
+/// A time in seconds since 1970, as a peer writes it; `None` if no clock shows that.
+pub(crate) fn time(seconds: &str) -> Option<Timestamp> {
+    let seconds: f64 = seconds.parse().ok()?;
+    let micros = (0.0..MAX_TIME_S).contains(&seconds).then_some(seconds * 1e6)?;
+    Some(Timestamp { micros: micros as u64 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_median_is_the_middle_and_needs_somebody() {
+        for (all, expected) in [
+            (vec![], None),
+            (vec![7], Some(7)),
+            (vec![9, 1], Some(5)),
+            (vec![-3, -4], Some(-3)),
+            (vec![5, -100, 3], Some(3)),
+            (vec![i64::MAX, 4, i64::MIN, 6], Some(5)),
+            (vec![i64::MAX, i64::MAX], Some(i64::MAX)),
+            (vec![0, 0, i64::MAX, i64::MAX, 2], Some(2)),
+        ] {
+            assert_eq!(median(all.clone()), expected, "{all:?}");
+        }
+    }
+
+    #[test]
+    fn offsets_are_told_to_the_tenth() {
+        for (micros, expected) in [
+            (0, "0"),
+            (-40_000, "0"),
+            (-50_001, "-0.1"),
+            (12_000_000, "12"),
+            (12_349_999, "12.3"),
+            (-3_600_000_000, "-3600"),
+        ] {
+            assert_eq!(seconds(micros).to_string(), expected);
+        }
+        assert!(warning(12_000_000).contains("is 12 s behind its peers'"));
+        assert!(warning(-10_500_000).contains("is 10.5 s ahead of its peers'"));
+    }
+
+    #[test]
+    fn a_change_is_news_and_a_flutter_is_not() {
+        let second = 1_000_000;
+        assert!(is_news(None, 11 * second));
+        for (offset, expected) in [(12, false), (11, false), (22, false), (23, true), (-11, true)] {
+            assert_eq!(is_news(Some(12 * second), offset * second), expected, "{offset}");
+        }
+    }
+
+    #[test]
+    fn what_no_clock_shows_is_no_time() {
+        assert_eq!(time("1750000000.25"), Some(Timestamp { micros: 1_750_000_000_250_000 }));
+        assert_eq!(time("0"), Some(Timestamp { micros: 0 }));
+        for wrong in ["-1", "1e300", "NaN", "inf", "\"7\"", "", "null", "253402300800"] {
+            assert_eq!(time(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn one_peer_of_three_moves_nothing() {
+        let clocks = Clocks::default();
+        let peer = |name: &str| name.parse::<Address>().expect("an address");
+        let at = |seconds: u64| Timestamp { micros: seconds * 1_000_000 };
+        assert_eq!(clocks.offset_s(), None);
+        for (name, theirs) in [("a:1", 1_000), ("b:1", 1_002), ("c:1", 250_000_000_000)] {
+            clocks.compare(&peer(name), at(1_000), at(theirs));
+        }
+        assert_eq!(clocks.offset_s(), Some(2.0));
+        clocks.compare(&peer("c:1"), at(1_000), at(0));
+        assert_eq!(clocks.offset_s(), Some(0.0));
+        clocks.forget(&peer("a:1"));
+        assert_eq!(clocks.offset_s(), Some(-499.0));
+        clocks.forget(&peer("b:1"));
+        clocks.forget(&peer("c:1"));
+        assert_eq!(clocks.offset_s(), None);
+    }
+}

@@ -1,0 +1,308 @@
+//! `blocksmith chain new`, and chains that differ in one number, as processes.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant, UNIX_EPOCH};
+
+use blocksmith::chain::Chain;
+use blocksmith_consensus::ledger::Account;
+use blocksmith_consensus::{Difficulty, Genesis, Rules, Spending};
+use tempfile::TempDir;
+
+/// Points of the curve, as addresses of two chains.
+const SOMEBODY: &str = "forge12zffkaxp5py4fdutfdsrt6t6tcrc5ks09rkfd428hlhf4n5q8tqqelyfyl";
+const CLASSMATE: &str = "class12zffkaxp5py4fdutfdsrt6t6tcrc5ks09rkfd428hlhf4n5q8tqqnxk0ht";
+
+fn blocksmith(dir: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_blocksmith"));
+    command.args(arguments).current_dir(dir).stdin(Stdio::null());
+    command.env("XDG_CONFIG_HOME", dir).env("NO_COLOR", "1");
+    for name in ["CHAIN", "ZEROS", "CONFIG", "DATA_DIR", "PORT", "PEERS", "BIND", "ID"] {
+        command.env_remove(format!("BLOCKSMITH_{name}"));
+    }
+    command
+}
+
+/// Exit code, standard output, standard error.
+fn run(dir: &Path, arguments: &[&str]) -> (i32, String, String) {
+    let Output { status, stdout, stderr } =
+        blocksmith(dir, arguments).output().expect("the program runs");
+    let text = |bytes| String::from_utf8(bytes).expect("text");
+    (status.code().unwrap_or(-1), text(stdout), text(stderr))
+}
+
+fn load(dir: &Path, file: &str) -> Chain {
+    Chain::load(&dir.join(file).display().to_string(), None).expect("a chain file")
+}
+
+fn now_s() -> u64 {
+    UNIX_EPOCH.elapsed().expect("a clock").as_secs()
+}
+
+#[test]
+fn what_is_written_is_the_preset_with_a_genesis_of_its_own() {
+    let dir = TempDir::new().expect("a directory");
+    let before = now_s();
+    for (preset, rules) in [("forge", Rules::forge()), ("bitcoin-like", Rules::bitcoin_like())] {
+        let file = format!("{preset}.toml");
+        let told = run(dir.path(), &["chain", "new", &file, "--name", "ours", "--rules", preset]);
+        let found = load(dir.path(), &file).rules;
+        let out = format!("chain id {}\n", found.chain_id());
+        assert_eq!((told.0, &told.1), (0, &out), "{}", told.2);
+        let next = format!("blocksmith node --chain {file}\n");
+        assert!(told.2.ends_with(&next), "{}", told.2);
+
+        let Genesis::Fixed(block) = &found.genesis else { panic!("a fixed genesis") };
+        let written = block.header().expect("a header").timestamp_s;
+        assert!((before..=now_s()).contains(&written), "{written}");
+        let Spending::Signed { hrp, .. } = rules.spending else { panic!("payments are signed") };
+        let target = rules.genesis.target();
+        let genesis = Genesis::sealed(written, target, hrp, &[]).expect("a genesis");
+        assert_eq!(found, Rules { name: "ours".into(), genesis, ..rules });
+    }
+}
+
+#[test]
+fn spacing_balances_and_addresses_are_as_asked() {
+    let dir = TempDir::new().expect("a directory");
+    let name = "say \"hello\" \\ 'Zoë' # = [x]";
+    let balance = |coins: &str| format!("{CLASSMATE}={coins}");
+    let (first, second) = (balance("12.5"), balance("90071992.54740991"));
+    let told = run(
+        dir.path(),
+        &[
+            "chain",
+            "new",
+            "our class",
+            "--name",
+            name,
+            "--spacing",
+            "7",
+            "--addresses",
+            "class",
+            "--balance",
+            &first,
+            "--balance",
+            &balance("0.00000001"),
+            "--json",
+        ],
+    );
+    let said: serde_json::Value = serde_json::from_str(&told.1).expect("JSON");
+    assert_eq!((told.0, &said["file"], &said["name"]), (0, &"./our class".into(), &name.into()));
+    assert!(told.2.ends_with("blocksmith node --chain './our class'\n"), "{}", told.2);
+    let rules = load(dir.path(), "./our class").rules;
+    assert_eq!(said["chain_id"], rules.chain_id().to_string());
+    assert_eq!(rules.name, name);
+    let Difficulty::Asert { easiest, .. } = Rules::forge().difficulty else { panic!("ASERT") };
+    let asert = Difficulty::Asert { spacing_s: 7, half_life_s: 210, longest_gap_s: 420, easiest };
+    assert_eq!(rules.difficulty, asert);
+    let block = rules.genesis.block(Default::default());
+    let changes = rules.allot(&block).expect("an allotment");
+    let after: Vec<_> = changes.accounts.iter().map(|change| change.after).collect();
+    assert_eq!(after, [Account { balance: 1_250_000_001, nonce: 0 }]);
+
+    let all =
+        ["chain", "new", "b.toml", "--name", "b", "--rules", "bitcoin-like", "--spacing", "60"];
+    assert_eq!(run(dir.path(), &all).0, 0);
+    let Difficulty::Epoch { easiest, .. } = Rules::bitcoin_like().difficulty else {
+        panic!("epochs")
+    };
+    assert_eq!(
+        load(dir.path(), "b.toml").rules.difficulty,
+        Difficulty::Epoch { blocks: 2_016, spacing_s: 60, clamp: 4, easiest }
+    );
+
+    // More coins than can be counted.
+    let told = run(
+        dir.path(),
+        &["chain", "new", "c.toml", "--name", "c", "--addresses", "class", "--balance", &second],
+    );
+    assert_eq!((told.0, told.1.as_str()), (2, ""));
+    assert!(told.2.contains("the genesis block allots 9007199254740991 units"), "{}", told.2);
+    assert!(!dir.path().join("c.toml").exists());
+}
+
+#[test]
+fn nothing_is_overwritten_and_no_mistake_leaves_a_file() {
+    let dir = TempDir::new().expect("a directory");
+    std::fs::write(dir.path().join("kept.toml"), "kept").expect("a file");
+    let told = run(dir.path(), &["chain", "new", "kept.toml", "--name", "x"]);
+    assert_eq!(told.0, 1);
+    assert!(told.2.contains("kept.toml is there already and stays as it is"), "{}", told.2);
+    assert_eq!(std::fs::read_to_string(dir.path().join("kept.toml")).expect("it"), "kept");
+    let told = run(dir.path(), &["chain", "new", "no/where.toml", "--name", "x"]);
+    assert_eq!(told.0, 1);
+    assert!(told.2.contains("can't write no/where.toml"), "{}", told.2);
+
+    let too_fine = format!("{SOMEBODY}=1.123456789");
+    let elsewhere = format!("{CLASSMATE}=1");
+    for (arguments, expected) in [
+        (&[][..], "--name"),
+        (&["--name", ""], "a name is one line of text"),
+        (&["--name", "a\nb = 1"], "a name is one line of text"),
+        (&["--name", "x", "--rules", "lecture"], "forge"),
+        (&["--name", "x", "--spacing", "0"], "0 is not in"),
+        (&["--name", "x", "--spacing", "150119987579017"], "is not in"),
+        (&["--name", "x", "--spacing", "1.5"], "invalid digit"),
+        (&["--name", "x", "--addresses", "No"], "addresses start with 1 to 31"),
+        (&["--name", "x", "--balance", SOMEBODY], "a balance is an address, = and"),
+        (&["--name", "x", "--balance", &too_fine], "at most 8 of them behind the point"),
+        (&["--name", "x", "--balance", &elsewhere], "start with \"forge1\""),
+        (&["--name", "x", "--balance", "forge1=1"], "--balance forge1: addresses of this chain"),
+        (
+            &["--name", "x", "--rules", "bitcoin-like", "--spacing", "4500000000000"],
+            "an epoch of 2016 blocks",
+        ),
+    ] {
+        let all = [&["chain", "new", "x.toml"], arguments].concat();
+        let told = run(dir.path(), &all);
+        assert_eq!((told.0, told.1.as_str()), (2, ""), "{arguments:?}: {}", told.2);
+        assert!(told.2.contains(expected), "{arguments:?}: {}", told.2);
+        assert!(!dir.path().join("x.toml").exists(), "{arguments:?}");
+    }
+}
+
+#[test]
+fn forge_takes_no_zeros() {
+    let dir = TempDir::new().expect("a directory");
+    for arguments in [
+        &["node", "--port", "0", "--chain", "forge", "--zeros", "4"][..],
+        &["chain", "verify", "-", "--chain", "bitcoin-like", "--zeros", "4"],
+    ] {
+        let told = run(dir.path(), arguments);
+        assert_eq!((told.0, told.1.as_str()), (2, ""), "{}", told.2);
+        assert!(told.2.contains("takes no zeros; leave --zeros out"), "{}", told.2);
+    }
+}
+
+/// A node as a process, ended when it goes out of scope.
+struct Node {
+    child: Child,
+    url: String,
+    log: mpsc::Receiver<String>,
+}
+
+impl Node {
+    fn start(dir: &Path, data: &str, chain: &str, arguments: &[&str]) -> Self {
+        let all = ["node", "--port", "0", "--data-dir", data, "--chain", chain];
+        let mut command = blocksmith(dir, &[&all, arguments].concat());
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program runs");
+        let (lines, log) = mpsc::channel();
+        let (out, err) = (child.stdout.take().expect("piped"), child.stderr.take().expect("piped"));
+        std::thread::spawn(move || {
+            BufReader::new(err).lines().map_while(Result::ok).try_for_each(|line| lines.send(line))
+        });
+        let mut first = String::new();
+        BufReader::new(out).read_line(&mut first).expect("a line");
+        let url = first.split_whitespace().find(|word| word.starts_with("http://"));
+        let url = url.unwrap_or_else(|| panic!("no address: {first}")).to_string();
+        Self { child, url, log }
+    }
+
+    /// Waits for a line of the log that has all of these parts.
+    fn says(&self, parts: &[&str]) -> String {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        let mut all = Vec::new();
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.log.recv_timeout(left) {
+                Ok(line) if parts.iter().all(|part| line.contains(part)) => return line,
+                Ok(line) => all.push(line),
+                Err(_) => panic!("no line with {parts:?}: {all:#?}"),
+            }
+        }
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn two_nodes_whose_rules_differ_in_one_number_say_which() {
+    let dir = TempDir::new().expect("a directory");
+    assert_eq!(run(dir.path(), &["chain", "new", "15.toml", "--name", "ours"]).0, 0);
+    let text = std::fs::read_to_string(dir.path().join("15.toml")).expect("a file");
+    let other = text.replace("spacing_s = 15", "spacing_s = 20");
+    assert_ne!(other, text);
+    std::fs::write(dir.path().join("20.toml"), other).expect("a file");
+
+    let fifteen = Node::start(dir.path(), "data-15", "15.toml", &[]);
+    let twenty = Node::start(dir.path(), "data-20", "20.toml", &["--peer", &fifteen.url]);
+    let difference = "difficulty.asert.spacing_s is 20 here and 15 there";
+    let line = twenty.says(&["it runs another chain", difference]);
+    assert!(line.contains("WARN") && line.ends_with(difference), "nothing else differs: {line}");
+    drop((fifteen, twenty));
+
+    // And where the numbers are zeros.
+    let four = Node::start(dir.path(), "data-4", "lecture", &[]);
+    let five = ["--zeros", "5", "--peer", &four.url];
+    let five = Node::start(dir.path(), "data-5", "lecture", &five);
+    let difference = "they do not mix: difficulty.fixed is 5 zeros here and 4 zeros there";
+    assert!(five.says(&["WARN", "127.0.0.1", difference]).ends_with(difference));
+
+    // The same is said of a data directory.
+    let arguments = ["node", "--port", "0", "--chain", "15.toml", "--data-dir", "data-20"];
+    let told = run(dir.path(), &arguments);
+    assert_eq!(told.0, 1, "{}", told.2);
+    let difference = "(difficulty.asert.spacing_s is 15 here and 20 there)";
+    assert!(told.2.contains(difference), "{}", told.2);
+}
+
+#[test]
+fn the_chain_commands_take_a_forge_chain() {
+    let dir = TempDir::new().expect("a directory");
+    let told = run(dir.path(), &["chain", "new", "ours.toml", "--name", "ours"]);
+    assert_eq!(told.0, 0, "{}", told.2);
+    for chain in ["ours.toml", "forge", "bitcoin-like"] {
+        let data = format!("data-{chain}");
+        let node = Node::start(dir.path(), &data, chain, &[]);
+        // A node tells what its chain is.
+        let (_, by_url, _) = run(dir.path(), &["chain", "show", &node.url, "--json"]);
+        let (_, export_by_url, _) = run(dir.path(), &["chain", "export", &node.url]);
+        drop(node);
+        let genesis = Chain::load(&dir.path().join(chain).display().to_string(), None)
+            .or_else(|_| Chain::load(chain, None))
+            .expect("a chain")
+            .rules
+            .genesis
+            .block(Default::default());
+        let hash = genesis.hash().to_string();
+        let here = |command: &[&str]| {
+            let all = [command, &["--chain", chain, "--data-dir", &data]].concat();
+            let told = run(dir.path(), &all);
+            assert_eq!((told.0, told.2.as_str()), (0, ""), "{command:?}");
+            told.1
+        };
+        let shown: serde_json::Value =
+            serde_json::from_str(&here(&["chain", "show", "--json"])).expect("JSON");
+        assert_eq!(
+            (&shown[0]["hash"], &shown[0]["block"]["index"]),
+            (&hash.clone().into(), &1.into())
+        );
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&by_url).expect("JSON"), shown);
+        assert!(here(&["chain", "show"]).contains(&hash[..16]));
+        let export = here(&["chain", "export"]);
+        assert_eq!(export_by_url, export);
+        assert!(export.starts_with(genesis.text()) && export.contains(&hash), "{export}");
+        let file = format!("{chain}.export");
+        std::fs::write(dir.path().join(&file), export).expect("a file");
+        let told = run(dir.path(), &["chain", "verify", &file, "--chain", chain, "--tip", &hash]);
+        assert_eq!((told.0, told.2.as_str()), (0, ""));
+        assert!(told.1.starts_with(&format!("valid: 1 block, tip {hash} (")), "{}", told.1);
+        let arguments = ["chain", "import", &file, "--chain", chain, "--data-dir", "imported"];
+        let told = run(dir.path(), &arguments);
+        assert_eq!(told.0, 0, "{}", told.2);
+        assert!(told.1.contains(&hash), "{}", told.1);
+        std::fs::remove_dir_all(dir.path().join("imported")).expect("a directory");
+    }
+}

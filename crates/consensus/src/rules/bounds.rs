@@ -1,0 +1,246 @@
+//! Which rules a chain can live by. A chain file can say anything; what passes here can be neither
+//! overflown nor divided by zero, and leads to no target that is out of reach for good.
+
+use super::{Genesis, Rules};
+use crate::block::{Block, MAX_BLOCK_BYTES, Shape};
+use crate::check::merkle_root;
+use crate::difficulty::Difficulty;
+use crate::hash::Hash;
+use crate::job::Target;
+use crate::ledger::BadBody;
+use crate::payment::{Emission, MAX_INTEGER};
+use crate::spending::Spending;
+
+/// The least that a sealed chain may allow a block, in bytes: 16 of the longest payments with a
+/// coin and a header fit, so that a queue of payments always moves.
+pub const MIN_SEALED_BLOCK_BYTES: usize = 12_000;
+
+/// The index of a sealed chain's first block: the subsidy counts from 2, and coins carry it.
+const SEALED_GENESIS_INDEX: u64 = 1;
+
+/// Why no chain can live by certain rules.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadRules {
+    /// A number is too small or too large.
+    #[error("{field} is a whole number from {least} to {most}, not {found}")]
+    Number {
+        /// As chain files name it.
+        field: &'static str,
+        /// The smallest that counts.
+        least: u64,
+        /// The largest that counts.
+        most: u64,
+        /// What the rules say.
+        found: u64,
+    },
+    /// No gap would make the target rise: when miners leave, the chain would stand still.
+    #[error(
+        "longest_gap_s is {found} and has to be more than spacing_s, {spacing_s}, or nothing ever \
+         makes a block easier"
+    )]
+    LongestGap {
+        /// The time that a block should take, in seconds.
+        spacing_s: u64,
+        /// The longest gap, in seconds.
+        found: u64,
+    },
+    /// A single quick block would more than halve the target, and after a few no hash would do.
+    #[error(
+        "half_life_s is {found} and has to be at least spacing_s, {spacing_s}, or a few quick \
+         blocks put the target out of reach"
+    )]
+    HalfLife {
+        /// The time that a block should take, in seconds.
+        spacing_s: u64,
+        /// The half-life, in seconds.
+        found: u64,
+    },
+    /// An epoch takes a time that can't be counted.
+    #[error(
+        "an epoch of {blocks} blocks with a spacing_s of {spacing_s} takes more than {MAX_INTEGER} \
+         seconds; take fewer blocks or a shorter spacing"
+    )]
+    Epoch {
+        /// Intervals in an epoch.
+        blocks: u64,
+        /// The time that a block should take, in seconds.
+        spacing_s: u64,
+    },
+    /// The shortest time that an epoch counts as is no time at all, and would make the target zero.
+    #[error(
+        "clamp is {found} and has to be at most the {expected_s} seconds that an epoch takes, or an \
+         epoch can count as none"
+    )]
+    Clamp {
+        /// The time that an epoch should take, in seconds.
+        expected_s: u64,
+        /// The clamp.
+        found: u32,
+    },
+    /// Blocks could not start where the chain does.
+    #[error("the target of the genesis block is {found}; it is at least 1 and at most {most}")]
+    GenesisTarget {
+        /// The easiest target that the chain allows.
+        most: Target,
+        /// What the genesis block states.
+        found: Target,
+    },
+    /// The first block of a sealed chain has an index of its own choice.
+    #[error("the genesis block has the index {found}; a sealed chain starts with 1")]
+    GenesisIndex {
+        /// What the genesis block says.
+        found: u64,
+    },
+    /// The genesis block's header is of other transactions.
+    #[error("the genesis block states the merkle_root {stated}, its transactions give {found}")]
+    MerkleRoot {
+        /// What the header says.
+        stated: Hash,
+        /// What follows from the transactions.
+        found: Hash,
+    },
+    /// The genesis block is longer than its own chain allows.
+    #[error("the genesis block has {found} bytes; max_block_bytes allows {limit}")]
+    GenesisSize {
+        /// What the rules allow.
+        limit: usize,
+        /// Bytes of the canonical text.
+        found: usize,
+    },
+    /// The genesis block allots what can't be.
+    #[error("genesis: {0}")]
+    Allotted(BadBody),
+    /// Parts that don't make a chain together.
+    #[error("the puzzle {puzzle} does not go with {part}")]
+    Parts {
+        /// The puzzle's name.
+        puzzle: &'static str,
+        /// What does not fit it.
+        part: &'static str,
+    },
+}
+
+fn check_number(field: &'static str, found: u64, least: u64, most: u64) -> Result<(), BadRules> {
+    match (least..=most).contains(&found) {
+        true => Ok(()),
+        false => Err(BadRules::Number { field, least, most, found }),
+    }
+}
+
+impl Rules {
+    /// Whether a chain can live by these rules. The presets' can, and whoever reads rules from
+    /// outside asks before using them.
+    ///
+    /// # Errors
+    /// The first of the bounds that they miss.
+    pub fn check(&self) -> Result<(), BadRules> {
+        self.check_parts()?;
+        self.difficulty.check()?;
+        match &self.spending {
+            Spending::Unsigned(_) => check_block_bytes(1, self.max_block_bytes),
+            Spending::Signed { emission, .. } => {
+                emission.check()?;
+                check_block_bytes(MIN_SEALED_BLOCK_BYTES, self.max_block_bytes)?;
+                match &self.genesis {
+                    Genesis::Fixed(block) => self.check_sealed_genesis(block),
+                    Genesis::Any { .. } => Ok(()),
+                }
+            }
+        }
+    }
+
+    /// Signatures need work that commits to them; a difficulty that moves needs blocks that state
+    /// it; and both need one genesis for all.
+    fn check_parts(&self) -> Result<(), BadRules> {
+        let sealed = self.puzzle.shape() == Shape::Sealed;
+        let signed = matches!(self.spending, Spending::Signed { .. });
+        let fixed = matches!(self.difficulty, Difficulty::Fixed(_));
+        let genesis = match &self.genesis {
+            Genesis::Fixed(block) => block.header().is_some() == sealed,
+            Genesis::Any { .. } => !sealed,
+        };
+        let part = match (sealed, signed) {
+            (true, false) => "payments that nobody signs",
+            (false, true) => "signed payments",
+            _ if !sealed && !fixed => "a difficulty that moves",
+            _ if !genesis => "a genesis block of that form",
+            _ => return Ok(()),
+        };
+        Err(BadRules::Parts { puzzle: self.puzzle.name(), part })
+    }
+
+    fn check_sealed_genesis(&self, block: &Block) -> Result<(), BadRules> {
+        if block.index() != SEALED_GENESIS_INDEX {
+            return Err(BadRules::GenesisIndex { found: block.index() });
+        }
+        let (limit, found) = (self.max_block_bytes, block.text().len());
+        if found > limit {
+            return Err(BadRules::GenesisSize { limit, found });
+        }
+        let (most, found) = (self.difficulty.easiest(), self.genesis.target());
+        if found.0 == 0 || found > most {
+            return Err(BadRules::GenesisTarget { most, found });
+        }
+        let stated = block.header().map(|header| header.merkle_root);
+        let found = merkle_root(block.view());
+        if let Some(stated) = stated.filter(|stated| *stated != found) {
+            return Err(BadRules::MerkleRoot { stated, found });
+        }
+        self.allot(block).map(drop).map_err(BadRules::Allotted)
+    }
+}
+
+impl Difficulty {
+    /// The target above which no block's is, the genesis block's aside.
+    pub fn easiest(&self) -> Target {
+        match *self {
+            Self::Fixed(target) => target,
+            Self::Epoch { easiest, .. } | Self::Asert { easiest, .. } => easiest,
+        }
+    }
+
+    /// Whether targets can follow this rule for ever, whatever the gaps between blocks.
+    fn check(&self) -> Result<(), BadRules> {
+        let number = |field, found| check_number(field, found, 1, MAX_INTEGER);
+        match *self {
+            Self::Fixed(_) => Ok(()),
+            Self::Epoch { blocks, spacing_s, clamp, .. } => {
+                number("blocks", blocks)?;
+                number("spacing_s", spacing_s)?;
+                check_number("clamp", clamp.into(), 1, u32::MAX.into())?;
+                let expected_s = blocks.checked_mul(spacing_s).filter(|time| *time <= MAX_INTEGER);
+                let expected_s = expected_s.ok_or(BadRules::Epoch { blocks, spacing_s })?;
+                match expected_s < clamp.into() {
+                    true => Err(BadRules::Clamp { expected_s, found: clamp }),
+                    false => Ok(()),
+                }
+            }
+            Self::Asert { spacing_s, half_life_s, longest_gap_s, .. } => {
+                number("spacing_s", spacing_s)?;
+                number("half_life_s", half_life_s)?;
+                number("longest_gap_s", longest_gap_s)?;
+                if half_life_s < spacing_s {
+                    return Err(BadRules::HalfLife { spacing_s, found: half_life_s });
+                }
+                match longest_gap_s <= spacing_s {
+                    true => Err(BadRules::LongestGap { spacing_s, found: longest_gap_s }),
+                    false => Ok(()),
+                }
+            }
+        }
+    }
+}
+
+impl Emission {
+    /// Whether its numbers can be written everywhere. Whether all coins can be counted together is
+    /// up to [`Rules::allot`].
+    fn check(&self) -> Result<(), BadRules> {
+        check_number("first_subsidy", self.first, 0, MAX_INTEGER)?;
+        check_number("halving_blocks", self.halving.get(), 1, MAX_INTEGER)
+    }
+}
+
+fn check_block_bytes(least: usize, found: usize) -> Result<(), BadRules> {
+    let (least, most, found) = (least as u64, MAX_BLOCK_BYTES as u64, found as u64);
+    check_number("max_block_bytes", found, least, most)
+}

@@ -1,0 +1,236 @@
+//! Blocks that only lack a proof: what miners of a `forge` chain search.
+//!
+//! A template is what the mempool gives for the next block, the same for everybody; a draft is a
+//! template with somebody's coin behind it. Its id is the seal, to which the work commits, so that
+//! a proof comes back with all that it is for. Drafts that differ in their coin share their
+//! payments and all of the Merkle tree but its right edge: one costs some microseconds.
+
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::string::ToString;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use blocksmith_consensus::address::Address;
+use blocksmith_consensus::check::check_alone_with;
+use blocksmith_consensus::job::Target;
+use blocksmith_consensus::payment::{Coin, Domain, Emission, MAX_INTEGER, Verified, VerifiedEntry};
+use blocksmith_consensus::sealed::{Draft, Header};
+use blocksmith_consensus::{Checked, Hash, Linked, Malformed, Rules, Timestamp, merkle};
+
+use crate::machine::Refusal;
+use crate::mempool::Mempool;
+
+/// How old a template becomes before another mempool makes another one, in microseconds. Each costs
+/// the node some milliseconds, however many miners ask.
+const MIN_TEMPLATE_AGE: u64 = 1_000_000;
+
+/// How old the time in a draft may be when it is handed out again, in seconds.
+const MAX_DRAFT_AGE_S: u64 = 10;
+
+/// How many templates of one tip are remembered: a miner that searches an older one, some ten
+/// seconds behind the mempool, has not asked for a while.
+const MAX_TEMPLATES: usize = 16;
+
+/// How many drafts of one tip are remembered, in some 30 MB.
+const MAX_DRAFTS: usize = 100_000;
+
+/// What to search, and for which block.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Task {
+    /// The seal of the block: what is hashed before the proof, in hex.
+    pub seal: Hash,
+    /// The index of the block.
+    pub index: u64,
+    /// The block that it goes on top of.
+    pub previous_hash: Hash,
+    /// The largest digest that counts.
+    pub target: Target,
+}
+
+/// The payments of the next block.
+#[derive(Debug)]
+struct Template {
+    payments: Vec<Verified>,
+    fees: u64,
+    tree: merkle::Tree,
+    made: Timestamp,
+    /// The mempool that it was made from.
+    revision: u64,
+}
+
+/// A block without its proof.
+#[derive(Debug)]
+struct Drafted {
+    header: Header,
+    coin: Coin,
+    template: Arc<Template>,
+}
+
+/// What was handed out on top of one tip.
+#[derive(Debug, Default)]
+pub(crate) struct Works {
+    templates: VecDeque<Arc<Template>>,
+    drafts: BTreeMap<Hash, Drafted>,
+    /// The seals, the oldest first.
+    arrivals: VecDeque<Hash>,
+    latest: BTreeMap<Address, Hash>,
+}
+
+/// What a draft is made from.
+pub(crate) struct Ground<'a> {
+    pub(crate) rules: &'a Rules,
+    pub(crate) domain: &'a Domain,
+    pub(crate) emission: &'a Emission,
+    pub(crate) tip: &'a Linked,
+    pub(crate) mempool: &'a Mempool,
+    /// Another number for another mempool.
+    pub(crate) revision: u64,
+}
+
+impl Ground<'_> {
+    fn draft<'t>(
+        &self,
+        timestamp_s: u64,
+        root: &Hash,
+        texts: impl IntoIterator<Item = &'t str>,
+    ) -> Result<Draft, Malformed> {
+        let (tip, target) = (&self.tip.block, self.rules.target_after(&self.tip.pace));
+        Draft::new(tip.index() + 1, &tip.hash(), timestamp_s, target, root, texts)
+    }
+
+    fn task(&self, header: &Header) -> Task {
+        let Header { seal, target, .. } = *header;
+        let (index, previous_hash) = (self.tip.block.index() + 1, self.tip.block.hash());
+        Task { seal, index, previous_hash, target }
+    }
+
+    fn coin(&self, recipient: Address, fees: u64) -> Coin {
+        let index = self.tip.block.index() + 1;
+        Coin { recipient, amount: self.emission.subsidy(index) + fees, nonce: index }
+    }
+
+    /// Bytes that a block has for payments, whatever its numbers.
+    fn room(&self, recipient: Address) -> Result<usize, Malformed> {
+        let widest = Coin { recipient, amount: MAX_INTEGER, nonce: MAX_INTEGER };
+        let coin = widest.text(self.domain.hrp);
+        let empty = self.draft(MAX_INTEGER, &Hash([0; 32]), [&*coin])?;
+        let longest_proof = 16;
+        let taken = empty.unproven().text().len() + longest_proof;
+        Ok(self.rules.max_block_bytes.saturating_sub(taken))
+    }
+}
+
+impl Works {
+    /// Forgets all: there is another tip.
+    pub(crate) fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// What to search now for a coin to `recipient`.
+    ///
+    /// # Errors
+    /// That there can be no such block: the chain's numbers are used up.
+    pub(crate) fn task(
+        &mut self,
+        now: Timestamp,
+        recipient: Address,
+        ground: &Ground<'_>,
+    ) -> Result<Task, Malformed> {
+        let template = self.template(now, recipient, ground)?;
+        // Not before the parent's time, which may be a little ahead of ours.
+        let parent_s = ground.tip.block.view().timestamp_s();
+        let timestamp_s = (now.micros / 1_000_000).max(parent_s);
+        if let Some(latest) = self.latest.get(&recipient)
+            && let Some(latest) = self.drafts.get(latest)
+            && Arc::ptr_eq(&latest.template, &template)
+            && timestamp_s.abs_diff(latest.header.timestamp_s) <= MAX_DRAFT_AGE_S
+        {
+            return Ok(ground.task(&latest.header));
+        }
+        let coin = ground.coin(recipient, template.fees);
+        let mut tree = template.tree.clone();
+        tree.push(coin.text(ground.domain.hrp).as_bytes());
+        // The root stands for the transactions: nobody needs them to know the seal.
+        let header = *ground.draft(timestamp_s, &tree.root(), [])?.header();
+        self.remember(Drafted { header, coin, template });
+        Ok(ground.task(&header))
+    }
+
+    fn template(
+        &mut self,
+        now: Timestamp,
+        recipient: Address,
+        ground: &Ground<'_>,
+    ) -> Result<Arc<Template>, Malformed> {
+        if let Some(last) = self.templates.back() {
+            let age = now.micros.saturating_sub(last.made.micros);
+            // A clock that was set back must not keep a template for ever.
+            let is_new = age < MIN_TEMPLATE_AGE && now >= last.made;
+            if last.revision == ground.revision || is_new {
+                return Ok(last.clone());
+            }
+        }
+        let payments: Vec<_> =
+            ground.mempool.template(ground.room(recipient)?).into_iter().cloned().collect();
+        let mut tree = merkle::Tree::default();
+        for payment in &payments {
+            tree.push(payment.text().as_bytes());
+        }
+        let fees = payments.iter().map(|payment| payment.fee()).sum();
+        let revision = ground.revision;
+        let template = Arc::new(Template { payments, fees, tree, made: now, revision });
+        self.templates.push_back(template.clone());
+        if self.templates.len() > MAX_TEMPLATES
+            && let Some(oldest) = self.templates.pop_front()
+        {
+            self.drafts.retain(|_, draft| !Arc::ptr_eq(&draft.template, &oldest));
+            self.arrivals.retain(|seal| self.drafts.contains_key(seal));
+            self.latest.retain(|_, seal| self.drafts.contains_key(seal));
+        }
+        Ok(template)
+    }
+
+    fn remember(&mut self, draft: Drafted) {
+        let (seal, recipient) = (draft.header.seal, draft.coin.recipient);
+        if self.drafts.insert(seal, draft).is_none() {
+            self.arrivals.push_back(seal);
+        }
+        self.latest.insert(recipient, seal);
+        if self.arrivals.len() > MAX_DRAFTS
+            && let Some(oldest) = self.arrivals.pop_front()
+            && let Some(draft) = self.drafts.remove(&oldest)
+            && self.latest.get(&draft.coin.recipient) == Some(&oldest)
+        {
+            self.latest.remove(&draft.coin.recipient);
+        }
+    }
+
+    /// The block that a proof makes of what was handed out under this seal; `None` for what is not
+    /// remembered.
+    pub(crate) fn solve(
+        &self,
+        seal: &Hash,
+        proof: u64,
+        ground: &Ground<'_>,
+    ) -> Option<Result<Checked, Refusal>> {
+        self.drafts.get(seal).map(|draft| draft.solve(proof, ground))
+    }
+}
+
+impl Drafted {
+    fn solve(&self, proof: u64, ground: &Ground<'_>) -> Result<Checked, Refusal> {
+        let Self { header, coin, template } = self;
+        let digest = header.digest(&proof.to_string());
+        if !header.target.is_met_by(&digest) {
+            return Err(Refusal::Proof { tip_index: ground.tip.block.index(), digest });
+        }
+        let coin_text = coin.text(ground.domain.hrp);
+        let texts = template.payments.iter().map(|payment| payment.text()).chain([&*coin_text]);
+        let draft = ground.draft(header.timestamp_s, &header.merkle_root, texts)?;
+        // Those of the mempool, whose signatures were checked when they came. That they are the
+        // block's is what its Merkle root says.
+        let known = template.payments.iter().cloned().map(VerifiedEntry::Payment);
+        let known = known.chain([VerifiedEntry::Coin(*coin)]).collect();
+        Ok(check_alone_with(ground.rules, draft.with_proof(proof)?, |_| Ok(known))?)
+    }
+}
