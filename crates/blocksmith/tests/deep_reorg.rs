@@ -17,7 +17,7 @@ use blocksmith_consensus::{Ancestry, Block, Hash, Proof, Rules, Timestamp, Trans
 use blocksmith_node::{Address, Verdict};
 use random::setting;
 
-const BLOCKS: u64 = 400;
+const BLOCKS: u64 = 500;
 const BYTES: u64 = 1_000_000;
 
 /// The length of a payment, more or less.
@@ -28,7 +28,7 @@ const BATCH: usize = 8;
 
 /// What the node may take at its peak: the store's cache, the queue with what comes back, and a
 /// few batches.
-const MOST_BYTES: u64 = 320 << 20;
+const MOST_BYTES: u64 = 384 << 20;
 
 /// How long a node that was let go may keep its directory.
 const LETTING_GO: Duration = Duration::from_secs(60);
@@ -130,7 +130,7 @@ impl Branch {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_deep_reorg_of_big_blocks_takes_the_memory_of_a_few() {
     let blocks = setting("BLOCKSMITH_DEEP_BLOCKS", BLOCKS);
     let bytes = setting("BLOCKSMITH_DEEP_BYTES", BYTES);

@@ -13,6 +13,7 @@ use crate::ledger::{Accounts, BadBody, Changes, Contents, NotApplied};
 use crate::merkle;
 use crate::payment::{BadEntry, BadSignature, VerifiedEntry};
 use crate::rules::{Genesis, Rules};
+use crate::spending::Listed;
 use crate::tree::Linked;
 
 /// The rule that a block breaks. It is its maker's fault, never ours.
@@ -187,6 +188,11 @@ impl Valid {
             }
             NotApplied::Accounts(error) => Unspent::Accounts(error),
         })
+    }
+
+    /// What an index lists of it.
+    pub(crate) fn listed(&self, rules: &Rules) -> Vec<Listed> {
+        rules.listed_of(&self.0.block, self.0.contents.as_ref())
     }
 
     /// A block that was checked once, in this run or another, and comes from where valid blocks are

@@ -30,7 +30,7 @@ pub use difficulty::{Difficulty, Pace};
 pub use hash::Hash;
 pub use job::{Job, Target};
 pub use rules::{Genesis, Puzzle, Rules};
-pub use spending::{Issuance, Spending};
+pub use spending::{Issuance, Listed, Spending};
 pub use transaction::Transaction;
 pub use tree::{Ancestry, ChangeSet, Linked, Tree};
 

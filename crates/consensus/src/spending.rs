@@ -5,8 +5,9 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::address::Hrp;
+use crate::address::{Address, Hrp};
 use crate::block::Block;
+use crate::hash::Hash;
 use crate::json::Value;
 use crate::ledger::{self, Accounts, BadBody, Body, Changes, Contents, NotApplied};
 use crate::payment::{COIN_SENDER, Coin, Domain, Emission, Verified, VerifiedEntry};
@@ -36,6 +37,18 @@ pub struct Issuance {
     pub sender: String,
     /// The amount of the coin.
     pub amount: String,
+}
+
+/// A transaction as an index of the chain lists it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Listed {
+    /// Its place in the block's list, counted from 0.
+    pub position: u32,
+    /// Its id. Coins of a genesis block may share theirs with a later coin.
+    pub id: Hash,
+    /// The keys of who pays and who is paid, as [`Rules::party_key`] gives them: once if they are
+    /// the same, and without the mint's.
+    pub parties: [Option<[u8; 32]>; 2],
 }
 
 impl Spending {
@@ -98,6 +111,54 @@ impl Rules {
     /// What they are not.
     pub(crate) fn body(&self, block: &Block) -> Result<Option<Body>, BadBody> {
         self.domain().map(|domain| Body::parse(block.view().transactions(), &domain)).transpose()
+    }
+
+    /// The key under which an index lists a party: the public key of an address. None if it is none,
+    /// or where nobody signs.
+    pub fn party_key(&self, party: &str) -> Option<[u8; 32]> {
+        match &self.spending {
+            Spending::Unsigned(_) => None,
+            Spending::Signed { hrp, .. } => {
+                Address::parse(party, *hrp).ok().map(|address| *address.key())
+            }
+        }
+    }
+
+    /// What an index lists of a block that was checked before, in order.
+    ///
+    /// Nothing where nobody signs: ids and parties by the hash of their texts made the import of a
+    /// chain of coins half as long again, of one with three payments a block five times as long.
+    pub fn listed(&self, block: &Block) -> Vec<Listed> {
+        let is_genesis = block.index() == self.genesis.index();
+        match self.body(block) {
+            Ok(Some(body)) if !is_genesis => {
+                self.listed_of(block, Some(&Contents::signed_before(body)))
+            }
+            _ => self.listed_of(block, None),
+        }
+    }
+
+    /// The same of a block whose transactions were read before, but for a genesis block's.
+    pub(crate) fn listed_of(&self, block: &Block, contents: Option<&Contents>) -> Vec<Listed> {
+        let Some(domain) = self.domain() else { return Vec::new() };
+        let coin = |(position, coin): (u32, Coin)| Listed {
+            position,
+            id: coin.id(&domain),
+            parties: [Some(*coin.recipient.key()), None],
+        };
+        let Some(Contents { payments, coin: last }) = contents else {
+            let coins = block.view().transactions();
+            let coins = coins.flat_map(|value| Coin::of_canonical(value, domain.hrp));
+            return (0..).zip(coins).map(coin).collect();
+        };
+        let payment = |(position, payment): (u32, &Verified)| {
+            let (sender, recipient) = (payment.sender(), payment.recipient());
+            let recipient = Some(*recipient.key()).filter(|_| recipient != sender);
+            Listed { position, id: payment.id(), parties: [Some(*sender.key()), recipient] }
+        };
+        let listed = (0..).zip(payments).map(payment);
+        // A block has fewer transactions than bytes.
+        listed.chain([coin((payments.len() as u32, *last))]).collect()
     }
 
     /// The payments of a block that was checked before and comes from where valid blocks are kept;

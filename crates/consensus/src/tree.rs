@@ -19,6 +19,7 @@ use crate::difficulty::Pace;
 use crate::hash::Hash;
 use crate::ledger::{Accounts, Changes};
 use crate::rules::Rules;
+use crate::spending::Listed;
 
 /// A block in its place: with the work of the whole chain that ends in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,9 +66,9 @@ pub trait Ancestry {
 /// The best chain as its holder lets it be read and changed, within one transaction of a store:
 /// the blocks, what their transactions have done to accounts, and the blocks of side branches.
 pub trait BestChain: Ancestry + Accounts<Error = <Self as Ancestry>::Error> {
-    /// Puts a block on the tip, with what it does to the accounts, which were looked at just before.
-    /// What [`BestChain::disconnect`] needs is kept beside it. If it was a block of a side branch,
-    /// it is none any more.
+    /// Puts a block on the tip, with what it does to the accounts, which were looked at just before,
+    /// and what an index lists of it. What [`BestChain::disconnect`] needs is kept beside it. If it
+    /// was a block of a side branch, it is none any more.
     ///
     /// # Errors
     /// Those of whoever holds the chain.
@@ -75,14 +76,19 @@ pub trait BestChain: Ancestry + Accounts<Error = <Self as Ancestry>::Error> {
         &mut self,
         linked: &Linked,
         changes: &Changes,
+        listed: &[Listed],
     ) -> Result<(), <Self as Ancestry>::Error>;
 
-    /// Takes the tip off, and undoes what it did. The genesis block can be one. It is a block of a
-    /// side branch from now on.
+    /// Takes the tip off, and undoes what it did; `listed` is what an index lists of it. The genesis
+    /// block can be one. It is a block of a side branch from now on.
     ///
     /// # Errors
     /// Those of whoever holds the chain.
-    fn disconnect(&mut self, tip: &Linked) -> Result<(), <Self as Ancestry>::Error>;
+    fn disconnect(
+        &mut self,
+        tip: &Linked,
+        listed: &[Listed],
+    ) -> Result<(), <Self as Ancestry>::Error>;
 
     /// Keeps a new block, of a side branch.
     ///
@@ -411,7 +417,9 @@ impl Tree {
             Unspent::Invalid(invalid) => NotInserted::Invalid(invalid),
             Unspent::Accounts(error) => NotInserted::Ancestry(error),
         })?;
-        chain.connect(linked, &changes).map_err(NotInserted::Ancestry)?;
+        chain
+            .connect(linked, &changes, &valid.listed(&self.rules))
+            .map_err(NotInserted::Ancestry)?;
         Ok(changes)
     }
 
@@ -425,6 +433,15 @@ impl Tree {
         let valid =
             Valid::again(&self.rules, linked.block.clone()).map_err(NotInserted::Invalid)?;
         self.connect(&linked, &valid, chain).map(drop)
+    }
+
+    fn disconnect<C: BestChain>(
+        &self,
+        tip: &Linked,
+        chain: &mut C,
+    ) -> Result<(), NotInserted<ErrorOf<C>>> {
+        let listed = self.rules.listed(&tip.block);
+        chain.disconnect(tip, &listed).map_err(NotInserted::Ancestry)
     }
 
     /// Makes `new` the tip. One block at a time is in memory beside it.
@@ -447,7 +464,7 @@ impl Tree {
         let mut disconnected = Vec::new();
         for index in (lowest..=self.tip.block.index()).rev() {
             let Some(linked) = chain.at(index).map_err(NotInserted::Ancestry)? else { continue };
-            chain.disconnect(&linked).map_err(NotInserted::Ancestry)?;
+            self.disconnect(&linked, chain)?;
             disconnected.push(SideBlock::of(&linked, self.rules.genesis.index()));
         }
         for (place, Place { hash, .. }) in branch.iter().enumerate() {
@@ -500,7 +517,7 @@ impl Tree {
         let lowest = disconnected.last().map_or(0, |block| block.index);
         for index in (lowest..lowest + connected as u64).rev() {
             let Some(linked) = chain.at(index).map_err(NotInserted::Ancestry)? else { continue };
-            chain.disconnect(&linked).map_err(NotInserted::Ancestry)?;
+            self.disconnect(&linked, chain)?;
         }
         for block in disconnected.iter().rev() {
             self.connect_side(&block.hash, chain)?;

@@ -572,7 +572,7 @@ impl World {
                 assert_eq!(self.accounts(&copy), accounts, "{at}: undone to height {height}");
             }
             let linked = copy.blocks[height].clone();
-            copy.disconnect(&linked).expect("infallible");
+            copy.disconnect(&linked, &self.rules.listed(&linked.block)).expect("infallible");
         }
         assert!(copy.accounts.is_empty(), "{at}: {:?}", copy.accounts);
     }
@@ -744,7 +744,7 @@ fn a_reorg_across_halvings_pays_each_miner_what_the_height_is_worth() {
     for id in more.iter().rev() {
         let linked = world.chain.blocks.last().expect("a tip").clone();
         assert_eq!(linked.block.hash(), *id);
-        world.chain.disconnect(&linked).expect("infallible");
+        world.chain.disconnect(&linked, &world.rules.listed(&linked.block)).expect("infallible");
     }
     assert_eq!(world.chain.accounts, before);
 }
@@ -834,7 +834,7 @@ fn two_hundred_blocks_leave_and_come_back() {
     assert_eq!((left[0], joined[201]), (theirs[200], more[1]));
     for _ in &more {
         let linked = world.chain.blocks.last().expect("a tip").clone();
-        world.chain.disconnect(&linked).expect("infallible");
+        world.chain.disconnect(&linked, &world.rules.listed(&linked.block)).expect("infallible");
     }
     assert_eq!(world.chain.accounts, before);
 }

@@ -8,7 +8,7 @@ use blocksmith_consensus::ledger::{Account, Accounts, Changes};
 use blocksmith_consensus::tree::BestChain;
 use blocksmith_consensus::tree::Limits;
 use blocksmith_consensus::{
-    Ancestry, Block, Checked, Hash, Linked, Proof, Rules, Timestamp, Transaction,
+    Ancestry, Block, Checked, Hash, Linked, Listed, Proof, Rules, Timestamp, Transaction,
 };
 use blocksmith_node::mempool::Mempool;
 use blocksmith_node::{Address, Answer, Effect, Input, MAX_PEERS, Machine, Output, Start, Verdict};
@@ -40,13 +40,13 @@ impl Accounts for Blocks {
 }
 
 impl BestChain for Blocks {
-    fn connect(&mut self, linked: &Linked, _: &Changes) -> Result<(), Infallible> {
+    fn connect(&mut self, linked: &Linked, _: &Changes, _: &[Listed]) -> Result<(), Infallible> {
         self.1.retain(|side| side.block != linked.block);
         self.0.push(linked.clone());
         Ok(())
     }
 
-    fn disconnect(&mut self, _: &Linked) -> Result<(), Infallible> {
+    fn disconnect(&mut self, _: &Linked, _: &[Listed]) -> Result<(), Infallible> {
         self.1.extend(self.0.pop());
         Ok(())
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use blocksmith_node::{Answer, Effect, Input, Machine};
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::handle::{Handle, Node, Order, Standing};
@@ -58,8 +59,9 @@ pub(super) fn spawn(
         loop {
             interval.tick().await;
             let Some(requests) = ticks.upgrade() else { break };
+            // Where others fill the queue, time is told later: ticks would pile up behind a long step.
             let tick = Request::Step { input: Input::Tick, reply: None };
-            if requests.send(tick).await.is_err() {
+            if let Err(TrySendError::Closed(_)) = requests.try_send(tick) {
                 break;
             }
         }

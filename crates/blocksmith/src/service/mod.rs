@@ -3,12 +3,14 @@
 mod actor;
 mod clocks;
 mod handle;
+mod listing;
 mod signatures;
 mod store;
 
 pub use clocks::Clocks;
 pub(crate) use clocks::time;
 pub use handle::{Handle, NoWork, NotPaid, Order, Standing, Stopped, Work};
+pub use listing::{MAX_HISTORY, MAX_PLACES, Spot};
 pub(crate) use store::new_node_id;
 pub use store::{Snapshot, StoreError};
 

@@ -13,6 +13,8 @@
 //! | `peers` | host and port      | nothing                                     |
 //! | `meta`  | name               | format, chain id, rules in words and as JSON, shape, node id |
 //!
+//! The tables of transactions are in [`listing`].
+//!
 //! `blocks` holds all blocks in the order in which they came. `chain` and `index` say which of them
 //! are the best chain, `side` which are side branches: a reorg changes that, and no block is ever
 //! moved or copied.
@@ -26,7 +28,7 @@ use blocksmith_consensus::json::{Value, canonical};
 use blocksmith_consensus::ledger::{Account, Accounts, BadBody, Change, Changes};
 use blocksmith_consensus::tree::{BestChain, SideBlock};
 use blocksmith_consensus::{
-    Ancestry, Block, Hash, Linked, Pace, Rules, Shape, Timestamp, Transaction, U256,
+    Ancestry, Block, Hash, Linked, Listed, Pace, Rules, Shape, Timestamp, Transaction, U256,
 };
 use blocksmith_node::mempool::{MempoolChange, Waiting};
 use blocksmith_node::{Address, QueueChange};
@@ -35,6 +37,7 @@ use redb::{
     ReadableTable, TableDefinition, WriteTransaction,
 };
 
+use super::listing::{self, Lists, Spot};
 use crate::chain::{Differences, describe};
 
 const BLOCKS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("blocks");
@@ -303,13 +306,14 @@ impl Store {
         // Whoever only reads makes no tables.
         writer.transaction.open_table(ACCOUNTS)?;
         writer.transaction.open_table(UNDO)?;
+        listing::make(&writer.transaction)?;
         let last = writer.transaction.open_table(CHAIN)?.last()?.map(|(index, _)| index.value());
         let tip = match last {
             Some(last) => writer.at(last)?.expect("the last is there"),
             None => {
                 let tip = Linked::genesis(rules, rules.genesis.block(now));
                 let changes = rules.allot(&tip.block).map_err(StoreError::Allotted)?;
-                writer.connect(&tip, &changes)?;
+                writer.connect(&tip, &changes, &rules.listed(&tip.block))?;
                 tip
             }
         };
@@ -440,6 +444,7 @@ pub struct Snapshot {
     chain: Arc<ReadOnlyTable<u64, u64>>,
     index: Arc<ReadOnlyTable<[u8; 32], u64>>,
     accounts: Arc<ReadOnlyTable<[u8; 32], [u8; ACCOUNT_BYTES]>>,
+    lists: Arc<Lists>,
     shape: Shape,
     _database: Arc<Database>,
 }
@@ -452,6 +457,7 @@ impl Snapshot {
             chain: Arc::new(transaction.open_table(CHAIN)?),
             index: Arc::new(transaction.open_table(INDEX)?),
             accounts: Arc::new(transaction.open_table(ACCOUNTS)?),
+            lists: Arc::new(Lists::of(&transaction)?),
             shape,
             _transaction: Arc::new(transaction),
             _database: database.clone(),
@@ -491,6 +497,39 @@ impl Snapshot {
             String::from_utf8(text.to_vec())
                 .map_err(|_| StoreError::Damaged("a block is not text".into()))
         }))
+    }
+
+    /// Where the transactions with this id are, the lowest first, at most
+    /// [`MAX_PLACES`](listing::MAX_PLACES): a coin of a genesis block may share its id with a later
+    /// one, and where nobody signs, equal transactions do.
+    ///
+    /// # Errors
+    /// That the store can't be read.
+    pub fn places(&self, id: &Hash) -> Result<Vec<Spot>, StoreError> {
+        self.lists.places(id)
+    }
+
+    /// Where the transactions of a party are, of which
+    /// [`party_key`](blocksmith_consensus::Rules::party_key) gives the key: the newest first, those
+    /// before `before` if it is given, at most `limit` and [`MAX_HISTORY`](listing::MAX_HISTORY).
+    ///
+    /// # Errors
+    /// That the store can't be read.
+    pub fn history(
+        &self,
+        party: &[u8; 32],
+        before: Option<Spot>,
+        limit: usize,
+    ) -> Result<Vec<Spot>, StoreError> {
+        self.lists.history(party, before, limit)
+    }
+
+    /// How many transactions a party has on the best chain, made and received.
+    ///
+    /// # Errors
+    /// That the store can't be read.
+    pub fn activity(&self, party: &[u8; 32]) -> Result<u64, StoreError> {
+        self.lists.activity(party)
     }
 
     /// All accounts that somebody was ever paid into or that made a payment, by key.
@@ -664,7 +703,12 @@ impl Accounts for Writer {
 }
 
 impl BestChain for Writer {
-    fn connect(&mut self, linked: &Linked, changes: &Changes) -> Result<(), StoreError> {
+    fn connect(
+        &mut self,
+        linked: &Linked,
+        changes: &Changes,
+        listed: &[Listed],
+    ) -> Result<(), StoreError> {
         self.blocks_changed = true;
         let block = &linked.block;
         let number = match self.side_number(&block.hash())? {
@@ -676,6 +720,7 @@ impl BestChain for Writer {
         };
         self.transaction.open_table(CHAIN)?.insert(block.index(), number)?;
         self.transaction.open_table(INDEX)?.insert(block.hash().0, block.index())?;
+        listing::add(&self.transaction, block.index(), listed)?;
         if changes.accounts.is_empty() {
             return Ok(());
         }
@@ -690,13 +735,14 @@ impl BestChain for Writer {
         Ok(())
     }
 
-    fn disconnect(&mut self, tip: &Linked) -> Result<(), StoreError> {
+    fn disconnect(&mut self, tip: &Linked, listed: &[Listed]) -> Result<(), StoreError> {
         self.blocks_changed = true;
         let index = tip.block.index();
         let number = self.transaction.open_table(CHAIN)?.remove(index)?.map(|n| n.value());
         let missing = || StoreError::Damaged(format!("block {index} is not there"));
         self.insert_side(number.ok_or_else(missing)?, tip)?;
         self.transaction.open_table(INDEX)?.remove(tip.block.hash().0)?;
+        listing::remove(&self.transaction, index, listed)?;
         let mut undo = self.transaction.open_table(UNDO)?;
         let Some(undone) = undo.remove(index)? else { return Ok(()) };
         let mut accounts = self.transaction.open_table(ACCOUNTS)?;

@@ -8,7 +8,7 @@ use std::convert::Infallible;
 use blocksmith_consensus::address::Address;
 use blocksmith_consensus::ledger::{Account, Accounts, Change, Changes};
 use blocksmith_consensus::tree::{BestChain, Place};
-use blocksmith_consensus::{Ancestry, ChangeSet, Hash, Linked};
+use blocksmith_consensus::{Ancestry, ChangeSet, Hash, Linked, Listed};
 
 /// What was taken off and put on, in this order.
 #[derive(Debug, Clone, Default)]
@@ -49,6 +49,8 @@ pub(crate) struct Chain {
     first: u64,
     pub(crate) accounts: BTreeMap<Address, Account>,
     undo: Vec<Changes>,
+    /// What an index lists of each block; nobody said that of the first.
+    listed: Vec<Option<Vec<Listed>>>,
     pub(crate) side: BTreeMap<Hash, Linked>,
     log: Log,
 }
@@ -69,6 +71,7 @@ impl Chain {
             first,
             accounts: accounts.collect(),
             undo: vec![changes],
+            listed: vec![None],
             side: BTreeMap::new(),
             log: Log::default(),
         }
@@ -89,7 +92,12 @@ impl Accounts for Chain {
 }
 
 impl BestChain for Chain {
-    fn connect(&mut self, new: &Linked, changes: &Changes) -> Result<(), Infallible> {
+    fn connect(
+        &mut self,
+        new: &Linked,
+        changes: &Changes,
+        listed: &[Listed],
+    ) -> Result<(), Infallible> {
         assert_eq!(new.block.index(), self.first + self.blocks.len() as u64);
         if let Some(last) = self.blocks.last() {
             assert_eq!(new.block.parent(), Some(last.block.hash()));
@@ -100,6 +108,7 @@ impl BestChain for Chain {
         }
         self.side.remove(&new.block.hash());
         self.undo.push(changes.clone());
+        self.listed.push(Some(listed.to_vec()));
         self.places.insert(new.block.hash(), new.block.index());
         self.blocks.push(new.clone());
         self.log.connected.push(new.clone());
@@ -107,10 +116,13 @@ impl BestChain for Chain {
         Ok(())
     }
 
-    fn disconnect(&mut self, tip: &Linked) -> Result<(), Infallible> {
+    fn disconnect(&mut self, tip: &Linked, listed: &[Listed]) -> Result<(), Infallible> {
         let last = self.blocks.pop().expect("only what is there leaves");
         assert_eq!(&last, tip, "blocks leave from the tip down");
         self.places.remove(&last.block.hash());
+        if let Some(before) = self.listed.pop().expect("as many") {
+            assert_eq!(before, listed, "the same is listed of a block however it was read");
+        }
         for Change { address, before, .. } in self.undo.pop().expect("as many").accounts {
             match before == Account::default() {
                 true => self.accounts.remove(&address),

@@ -1,0 +1,183 @@
+//! Where transactions are: by id, and by who paid and was paid. Part of the store, written in the
+//! transaction of the block that holds them.
+//!
+//! | table      | key                              | value                              |
+//! |------------|----------------------------------|------------------------------------|
+//! | `places`   | id, 32 bytes ‖ place, 12 bytes   | nothing                            |
+//! | `history`  | party, 32 bytes ‖ place, 12 bytes | nothing                           |
+//! | `activity` | party, 32 bytes                  | how many transactions, u64         |
+//!
+//! A place is the index of the block, 8 bytes, and the position in its list, 4 bytes, big-endian.
+
+use std::collections::BTreeMap;
+
+use blocksmith_consensus::{Hash, Listed};
+use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, TableDefinition, WriteTransaction};
+
+use super::store::StoreError;
+
+pub(super) const PLACES: TableDefinition<'_, [u8; KEY_BYTES], ()> = TableDefinition::new("places");
+pub(super) const HISTORY: TableDefinition<'_, [u8; KEY_BYTES], ()> =
+    TableDefinition::new("history");
+pub(super) const ACTIVITY: TableDefinition<'_, [u8; 32], u64> = TableDefinition::new("activity");
+
+/// What is listed, and where.
+pub(super) const KEY_BYTES: usize = 32 + 8 + 4;
+
+/// The most places that are told of one id.
+pub const MAX_PLACES: usize = 1_000;
+
+/// The most places that are told of one party at a time.
+pub const MAX_HISTORY: usize = 1_000;
+
+/// Where a transaction is: the index of its block, and its position in the block's list, counted
+/// from 0. Ordered as the chain is.
+pub type Spot = (u64, u32);
+
+fn key(what: &[u8; 32], (index, position): Spot) -> [u8; KEY_BYTES] {
+    let mut key = [0; KEY_BYTES];
+    key[..32].copy_from_slice(what);
+    key[32..40].copy_from_slice(&index.to_be_bytes());
+    key[40..].copy_from_slice(&position.to_be_bytes());
+    key
+}
+
+fn spot(key: &[u8; KEY_BYTES]) -> Spot {
+    let (index, position) = (key[32..].first_chunk(), key[40..].first_chunk());
+    let index = u64::from_be_bytes(*index.expect("8 bytes"));
+    (index, u32::from_be_bytes(*position.expect("4 bytes")))
+}
+
+/// What block `index` adds to each table, ordered by key: pages are filled one after another.
+pub(super) struct Entries {
+    pub(super) places: Vec<[u8; KEY_BYTES]>,
+    pub(super) history: Vec<[u8; KEY_BYTES]>,
+    pub(super) activity: BTreeMap<[u8; 32], u64>,
+}
+
+impl Entries {
+    pub(super) fn of(index: u64, listed: &[Listed]) -> Self {
+        let place = |listed: &Listed| key(&listed.id.0, (index, listed.position));
+        let mut places: Vec<_> = listed.iter().map(place).collect();
+        let mut history = Vec::with_capacity(2 * listed.len());
+        let mut activity = BTreeMap::new();
+        for Listed { position, parties, .. } in listed {
+            for party in parties.iter().flatten() {
+                history.push(key(party, (index, *position)));
+                *activity.entry(*party).or_default() += 1;
+            }
+        }
+        places.sort_unstable();
+        history.sort_unstable();
+        Self { places, history, activity }
+    }
+}
+
+/// Makes the tables: whoever only reads makes none.
+pub(super) fn make(transaction: &WriteTransaction) -> Result<(), StoreError> {
+    transaction.open_table(PLACES)?;
+    transaction.open_table(HISTORY)?;
+    transaction.open_table(ACTIVITY)?;
+    Ok(())
+}
+
+/// Lists the transactions of a block that joins the best chain.
+pub(super) fn add(
+    transaction: &WriteTransaction,
+    index: u64,
+    listed: &[Listed],
+) -> Result<(), StoreError> {
+    if listed.is_empty() {
+        return Ok(());
+    }
+    let Entries { places, history, activity } = Entries::of(index, listed);
+    let mut table = transaction.open_table(PLACES)?;
+    for key in &places {
+        table.insert(key, ())?;
+    }
+    let mut table = transaction.open_table(HISTORY)?;
+    for key in &history {
+        table.insert(key, ())?;
+    }
+    let mut table = transaction.open_table(ACTIVITY)?;
+    for (party, more) in &activity {
+        let before = table.get(party)?.map_or(0, |count| count.value());
+        table.insert(party, before + more)?;
+    }
+    Ok(())
+}
+
+/// Takes the transactions of a block that leaves the best chain out again.
+pub(super) fn remove(
+    transaction: &WriteTransaction,
+    index: u64,
+    listed: &[Listed],
+) -> Result<(), StoreError> {
+    if listed.is_empty() {
+        return Ok(());
+    }
+    let missing =
+        |what| StoreError::Damaged(format!("the {what} of block {index} is not all there"));
+    let Entries { places, history, activity } = Entries::of(index, listed);
+    let mut table = transaction.open_table(PLACES)?;
+    for key in &places {
+        table.remove(key)?.ok_or_else(|| missing("list"))?;
+    }
+    let mut table = transaction.open_table(HISTORY)?;
+    for key in &history {
+        table.remove(key)?.ok_or_else(|| missing("history"))?;
+    }
+    let mut table = transaction.open_table(ACTIVITY)?;
+    for (party, fewer) in &activity {
+        let before = table.get(party)?.map_or(0, |count| count.value());
+        match before.checked_sub(*fewer).ok_or_else(|| missing("activity"))? {
+            0 => table.remove(party)?,
+            left => table.insert(party, left)?,
+        };
+    }
+    Ok(())
+}
+
+/// The tables as they are at one moment.
+pub(super) struct Lists {
+    pub(super) places: ReadOnlyTable<[u8; KEY_BYTES], ()>,
+    pub(super) history: ReadOnlyTable<[u8; KEY_BYTES], ()>,
+    pub(super) activity: ReadOnlyTable<[u8; 32], u64>,
+}
+
+impl Lists {
+    pub(super) fn of(transaction: &ReadTransaction) -> Result<Self, StoreError> {
+        Ok(Self {
+            places: transaction.open_table(PLACES)?,
+            history: transaction.open_table(HISTORY)?,
+            activity: transaction.open_table(ACTIVITY)?,
+        })
+    }
+
+    /// The first places of an id, at most [`MAX_PLACES`].
+    pub(super) fn places(&self, id: &Hash) -> Result<Vec<Spot>, StoreError> {
+        let range = key(&id.0, (0, 0))..=key(&id.0, (u64::MAX, u32::MAX));
+        let all = self.places.range(range)?.take(MAX_PLACES);
+        all.map(|entry| Ok(spot(&entry?.0.value()))).collect()
+    }
+
+    /// The last places of a party before some place, at most `limit`, and [`MAX_HISTORY`].
+    pub(super) fn history(
+        &self,
+        party: &[u8; 32],
+        before: Option<Spot>,
+        limit: usize,
+    ) -> Result<Vec<Spot>, StoreError> {
+        let range = match before {
+            Some(before) => self.history.range(key(party, (0, 0))..key(party, before))?,
+            None => self.history.range(key(party, (0, 0))..=key(party, (u64::MAX, u32::MAX)))?,
+        };
+        let all = range.rev().take(limit.min(MAX_HISTORY));
+        all.map(|entry| Ok(spot(&entry?.0.value()))).collect()
+    }
+
+    /// How many places a party has.
+    pub(super) fn activity(&self, party: &[u8; 32]) -> Result<u64, StoreError> {
+        Ok(self.activity.get(party)?.map_or(0, |count| count.value()))
+    }
+}
