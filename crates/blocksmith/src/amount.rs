@@ -14,7 +14,7 @@ const DECIMALS: usize = 8;
 /// The longest text that is read, in bytes: more than any amount has, leading zeros aside.
 const MAX_TEXT_BYTES: usize = 40;
 
-/// An amount of coins, from 0 to [`MAX_INTEGER`] units.
+/// An amount of coins. What is read has from 0 to [`MAX_INTEGER`] units.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Coins(u64);
 

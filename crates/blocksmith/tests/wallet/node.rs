@@ -6,6 +6,7 @@ use blocksmith_consensus::payment::Domain;
 use crate::fake::{Fake, Reply};
 use crate::ledger::{self, Ledger, SUBSIDY, stranger};
 use crate::owner::{Owner, forge};
+use crate::program::Program;
 
 #[test]
 fn balances_are_those_of_the_node_in_coins() {
@@ -186,4 +187,47 @@ fn the_prefix_of_addresses_is_where_older_nodes_say_it_too() {
     let balance = alice.run(&["balance", "--json", "--node", &node.url()]).json();
     assert_eq!(balance["addresses"][0]["address"], alice.texts()[0]);
     assert_eq!(balance["balance"], 5);
+}
+
+#[test]
+fn a_node_of_ours_runs_the_chain_that_it_says_and_takes_what_was_signed_offline() {
+    let alice = Owner::with_wallet(1, 1);
+    let address = alice.texts().remove(0);
+    let home = alice.home.path();
+    let blocksmith = |args: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_blocksmith"));
+        command.args(args).current_dir(home).env("HOME", home).env("XDG_DATA_HOME", home);
+        Program::spawn(command.env("XDG_CONFIG_HOME", home).env_remove("BLOCKSMITH_CHAIN"))
+    };
+    let balance = format!("{address}=12.5");
+    let mut made =
+        blocksmith(&["chain", "new", "./class.toml", "--name", "class", "--balance", &balance]);
+    assert!(made.wait().success(), "{}", made.stderr());
+    let mut node = blocksmith(&["node", "--port", "0", "--chain", "./class.toml"]);
+    let line = node.until_so("its address", |line| line.starts_with("Running on "));
+    let url = line.split(' ').nth(2).unwrap().to_owned();
+
+    let error = alice.run(&["balance", "--node", &url, "--chain", "forge"]).bad(1);
+    assert!(error.contains("runs class with the chain id"), "{error}");
+    assert!(error.contains(&forge().chain_id.to_string()), "{error}");
+
+    // What a wallet signs for that chain is taken, and what it signs for forge is not.
+    let hand_in = |text: String| {
+        let client = blocksmith::client::builder().no_proxy().build().unwrap();
+        let request = client
+            .post(format!("{url}/api/v1/transactions"))
+            .header("content-type", "application/json")
+            .body(text);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async { request.send().await.unwrap().status().as_u16() })
+    };
+    let sign = |amount: &str, chain: &str| {
+        let to = stranger().to_text(forge().hrp);
+        alice.run(&["sign", &to, amount, "--nonce", "0", "--fee", "0", "--chain", chain]).good()
+    };
+    assert_eq!(hand_in(sign("12.5", "forge")), 422);
+    assert_eq!(hand_in(sign("12.50000001", "./class.toml")), 422);
+    assert_eq!(hand_in(sign("12.5", "./class.toml")), 201);
+    node.terminate();
+    assert!(node.wait().success());
 }

@@ -208,7 +208,7 @@ impl Opened {
 /// Which chain is meant where no node is asked.
 #[derive(Debug, clap::Args)]
 struct Which {
-    /// The chain: forge, or a chain file [default: forge]
+    /// The chain: forge, bitcoin-like, or a chain file [default: forge]
     #[arg(long, value_name = "NAME", env = "BLOCKSMITH_CHAIN")]
     chain: Option<String>,
 }
@@ -244,7 +244,7 @@ struct NodeArgs {
     /// The node that is asked
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:5000", value_parser = crate::client::parse_url)]
     node: Url,
-    /// The chain that the node has to run: forge, or a chain file [default: any]
+    /// The chain that the node has to run: forge, bitcoin-like, or a chain file [default: any]
     #[arg(long, value_name = "NAME", env = "BLOCKSMITH_CHAIN")]
     chain: Option<String>,
 }
