@@ -6,6 +6,7 @@ pub mod chain;
 pub mod client;
 pub mod cmd;
 pub mod config;
+pub mod faucet;
 pub mod http;
 pub mod mining;
 pub mod peers;

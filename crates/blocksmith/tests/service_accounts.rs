@@ -270,6 +270,10 @@ async fn accounts_are_what_the_best_chain_did_after_any_reorg_and_restart() {
         if step % 50 == 49 {
             drop(handle);
             handle = open(&world.rules, dir.path());
+            let snapshot = handle.snapshot().expect("a snapshot");
+            let replayed =
+                service::replay(&snapshot, &world.rules, |_| {}).expect("it all follows");
+            assert_eq!(replayed.state, snapshot.state_hash().expect("read"), "step {step}");
         }
         if step % 5 == 0 || step % 50 == 49 {
             let at = format!("step {step}");

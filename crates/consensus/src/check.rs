@@ -191,7 +191,7 @@ impl Valid {
     }
 
     /// What an index lists of it.
-    pub(crate) fn listed(&self, rules: &Rules) -> Vec<Listed> {
+    pub fn listed(&self, rules: &Rules) -> Vec<Listed> {
         rules.listed_of(&self.0.block, self.0.contents.as_ref())
     }
 

@@ -10,6 +10,8 @@
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
+use sha2::{Digest as _, Sha256};
+
 use crate::address::Address;
 use crate::hash::Hash;
 use crate::json::Value;
@@ -56,6 +58,25 @@ pub struct Changes {
     pub accounts: Vec<Change>,
     /// Units that the payments leave to the miner together.
     pub fees: u64,
+}
+
+/// The hash of all accounts: SHA-256 over key ‖ balance ‖ nonce of each, 32, 8 and 8 bytes,
+/// big-endian, in the order of the keys. Two chains that agree in it agree in every account.
+#[derive(Default)]
+pub struct StateHash(Sha256);
+
+impl StateHash {
+    /// Takes the next account in.
+    pub fn add(&mut self, address: &Address, Account { balance, nonce }: Account) {
+        self.0.update(address.key());
+        self.0.update(balance.to_be_bytes());
+        self.0.update(nonce.to_be_bytes());
+    }
+
+    /// The hash of what was taken in.
+    pub fn finish(self) -> Hash {
+        Hash(self.0.finalize().into())
+    }
 }
 
 /// The transactions of a block, in order, with the coin where it belongs.

@@ -575,6 +575,19 @@ impl Emission {
         self.first.checked_shr(halvings).unwrap_or(0)
     }
 
+    /// The subsidies of all blocks up to the one with this index, in units.
+    pub fn mined(&self, index: u64) -> u128 {
+        let (mut left, mut subsidy, mut sum) = (index.saturating_sub(1), self.first, 0_u128);
+        // Halved at most 63 times before nothing is left of it.
+        while left > 0 && subsidy > 0 {
+            let blocks = left.min(self.halving.get());
+            sum += u128::from(blocks) * u128::from(subsidy);
+            left -= blocks;
+            subsidy /= 2;
+        }
+        sum
+    }
+
     /// The subsidies of all blocks together, in units: the halves of `first`, each rounded down, add
     /// up to twice of it less one for each bit that is set (Legendre), and each is paid `halving`
     /// times.

@@ -82,6 +82,15 @@ pub(crate) fn read(text: &str) -> Result<BlockView<'_>, Malformed> {
     Ok(BlockView { text, index, proof, previous_hash, header })
 }
 
+/// The canonical text of a sealed block without its transactions, for which the Merkle root stands:
+/// all that it takes to check its work and its place. `None` for an open block.
+pub fn header_text(block: BlockView<'_>) -> Option<String> {
+    block.header?;
+    let (_, transactions) = Value::of_canonical(block.text).members().last()?;
+    let length = transactions.text().len() + r#", "transactions": }"#.len();
+    Some(format!("{}}}", block.text.get(..block.text.len() - length)?))
+}
+
 /// The members of a block, which come in the order of their keys.
 struct Fields<'a> {
     members: Members<'a>,

@@ -282,9 +282,16 @@ impl Machine {
         self.pool.len()
     }
 
-    /// Grows with each change that makes new work worth asking for, the tip's aside.
-    pub fn revision(&self) -> u64 {
-        self.pool.revision()
+    /// The texts of the transactions that wait, in the order in which they came, from the one at
+    /// place `skip` on.
+    pub fn queued_texts(&self, skip: usize) -> Box<dyn Iterator<Item = &str> + '_> {
+        match &self.pool {
+            Pool::Queue(queue) => Box::new(queue.iter().skip(skip).map(Transaction::text)),
+            Pool::Mempool(payments) => {
+                let waiting = payments.mempool.iter().skip(skip);
+                Box::new(waiting.map(|waiting| waiting.payment.text()))
+            }
+        }
     }
 
     /// The payments that wait; none where anybody's transactions are taken.

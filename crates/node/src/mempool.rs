@@ -363,6 +363,11 @@ impl Mempool {
         queue.get((nonce - queue.first()?.payment.nonce()) as usize)
     }
 
+    /// The payment with this id that is held until one before it comes.
+    pub fn held(&self, id: &Hash) -> Option<&Waiting> {
+        self.held.get(id)
+    }
+
     /// What waits of one sender, in the order of the nonces.
     pub fn of_sender(&self, sender: &Address) -> &[Waiting] {
         self.queues.get(sender).map_or(&[], |queue| queue)

@@ -57,15 +57,6 @@ impl Pool {
         }
     }
 
-    /// Grows with each change that makes new work worth asking for.
-    pub(crate) fn revision(&self) -> u64 {
-        match self {
-            // A proof is for the last block alone, whatever waits.
-            Self::Queue(_) => 0,
-            Self::Mempool(payments) => payments.revision,
-        }
-    }
-
     /// Takes a transaction in; `None` if there is no room, or only signed ones are taken.
     pub(crate) fn push(&mut self, transaction: Transaction) -> Option<QueueChange> {
         match self {

@@ -7,6 +7,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use blocksmith_consensus::json::Value;
+use blocksmith_consensus::sealed;
 use blocksmith_consensus::{
     Ancestry as _, Block, BlockView, Hash, Issuance, Proof, Rules, Spending, Target,
 };
@@ -166,11 +167,14 @@ pub(super) async fn headers(
     query: Result<Query<Page>, QueryRejection>,
 ) -> Result<Response, Fault> {
     page(app, query, "headers", MAX_HEADER_SCAN_BYTES, |view| {
-        Object::new()
+        let object = Object::new()
             .json("index", view.index)
             .json("hash", quoted(&view.hash().to_string()))
-            .json("previous_hash", view.previous_hash.text())
-            .end()
+            .json("previous_hash", view.previous_hash.text());
+        match sealed::header_text(view) {
+            Some(header) => object.json("header", header).end(),
+            None => object.end(),
+        }
     })
     .await
 }

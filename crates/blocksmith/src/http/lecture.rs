@@ -7,16 +7,18 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use blocksmith_consensus::json::{Kind, Value};
 use blocksmith_consensus::{Block, Proof, Transaction};
-use blocksmith_node::{Address, MAX_PEERS, Refusal, Verdict};
+use blocksmith_node::mempool::Refused;
+use blocksmith_node::{Address, Entered, MAX_PEERS, Refusal, Verdict};
 
 use super::answer::{self, Object, array, quoted};
 use super::body::{Json, apart, start_of};
 use super::fault::Fault;
-use super::{App, Caller, chain as whole, log_malformed, log_verdict};
+use super::{App, Caller, chain as whole, log_malformed, log_verdict, payments};
 use crate::chain::Dialect;
 use crate::config::MAX_ID_BYTES;
 use crate::mining;
 use crate::searching::all_cores;
+use crate::service::NotPaid;
 
 /// How long `GET /mine` searches, waiting for its turn included.
 const SEARCH_TIME: Duration = Duration::from_secs(120);
@@ -25,10 +27,14 @@ pub(super) async fn chain(State(app): State<App>) -> Result<Response, Fault> {
     whole::document(&app, r#"{"chain": ["#, |length| format!(r#"], "length": {length}}}"#)).await
 }
 
-pub(super) async fn last_proof(State(app): State<App>) -> Response {
+pub(super) async fn last_proof(State(app): State<App>) -> Result<Response, Fault> {
+    // It tells nothing that could be searched where work commits to what the block says.
+    if app.handle.domain().is_some() {
+        return Err(Refusal::NoDraft.into());
+    }
     let standing = app.handle.standing();
     let proof = standing.tip.block.view().proof_json();
-    Object::new().json("last_proof", proof).answer(StatusCode::OK)
+    Ok(Object::new().json("last_proof", proof).answer(StatusCode::OK))
 }
 
 pub(super) async fn last_block(State(app): State<App>) -> Response {
@@ -63,6 +69,7 @@ pub(super) async fn submit_proof(State(app): State<App>, body: Json) -> Result<R
     match app.handle.submit_proof(proof, recipient, None).await? {
         Ok(block) => Ok(forged(&block)),
         Err(Refusal::Malformed(malformed)) => Err(Fault::bad(malformed)),
+        Err(refusal @ Refusal::NoDraft) => Err(refusal.into()),
         Err(refusal) => {
             tracing::debug!("a proof is refused: {refusal}");
             let message = "Proof is invalid or already submitted.";
@@ -97,6 +104,9 @@ fn forged(block: &Block) -> Response {
 
 pub(super) async fn new_transaction(State(app): State<App>, body: Json) -> Result<Response, Fault> {
     use blocksmith_consensus::transaction::Unqueueable;
+    if app.handle.domain().is_some() {
+        return new_payment(&app, body.text()).await;
+    }
     let transaction = Transaction::from_request(body.object()?).map_err(|error| match error {
         Unqueueable::Missing { .. } => Fault::bad("Missing values"),
         error => Fault::bad(error),
@@ -104,6 +114,21 @@ pub(super) async fn new_transaction(State(app): State<App>, body: Json) -> Resul
     let index = app.handle.queue(transaction).await?;
     let index = index.ok_or(Fault::busy("the queue is full; try again after the next block"))?;
     let message = format!("Transaction will be added to Block {index}");
+    Ok(Object::new().text("message", &message).answer(StatusCode::CREATED))
+}
+
+/// Where payments are signed: the answer names the next block, as it does for others.
+async fn new_payment(app: &App, text: &str) -> Result<Response, Fault> {
+    let message = match payments::pay(&app.handle, text.into()).await? {
+        Ok((_, Entered::Held { missing })) => {
+            format!("Transaction waits for the one with nonce {missing}")
+        }
+        Ok((_, Entered::Waits)) | Err(NotPaid::Refused(Refused::Known { .. })) => {
+            let index = app.handle.standing().tip.block.index() + 1;
+            format!("Transaction will be added to Block {index}")
+        }
+        Err(not_paid) => return Err(not_paid.into()),
+    };
     Ok(Object::new().text("message", &message).answer(StatusCode::CREATED))
 }
 

@@ -3,12 +3,14 @@
 //! An adapter: a call becomes a method of the [`Handle`], and what that says becomes a status in
 //! one place, `fault`.
 
+mod accounts;
 mod answer;
 mod api;
 mod body;
 mod chain;
 mod connection;
 mod fault;
+mod history;
 mod lecture;
 mod payments;
 
@@ -24,7 +26,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use blocksmith_consensus::Block;
 use blocksmith_node::Verdict;
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex, Semaphore};
 use tower_http::catch_panic::CatchPanicLayer;
 
 pub use api::LISTEN_HEADER;
@@ -44,6 +46,8 @@ struct App {
     handle: Handle,
     /// `GET /mine` searches one at a time.
     searching: Arc<Semaphore>,
+    /// The faucet gives to one at a time.
+    giving: Arc<Mutex<()>>,
     /// How many chains are sent at a time.
     sending: Arc<Semaphore>,
     /// Room for long bodies, in units of [`body::ROOM_UNIT_BYTES`].
@@ -56,6 +60,7 @@ pub fn router(handle: Handle) -> Router {
     let app = App {
         handle,
         searching: Arc::new(Semaphore::new(1)),
+        giving: Arc::default(),
         sending: Arc::new(Semaphore::new(chain::MAX_SENDING)),
         body_room: Arc::new(Semaphore::new(body::ROOM_UNITS)),
     };
@@ -76,7 +81,15 @@ pub fn router(handle: Handle) -> Router {
         .route("/api/v1/headers", get(api::headers))
         .route("/api/v1/blocks", get(api::blocks).post(api::submit_block))
         .route("/api/v1/blocks/{id}", get(api::block))
-        .route("/api/v1/transactions", post(payments::submit))
+        .route("/api/v1/transactions", get(payments::queued).post(payments::submit))
+        .route("/api/v1/transactions/{id}", get(payments::transaction))
+        .route("/api/v1/transactions/{id}/proof", get(payments::proof))
+        .route("/api/v1/accounts/{party}", get(accounts::account))
+        .route("/api/v1/accounts/{party}/transactions", get(accounts::transactions))
+        .route("/api/v1/supply", get(accounts::supply))
+        .route("/api/v1/fees", get(accounts::fees))
+        .route("/api/v1/faucet", post(accounts::faucet))
+        .route("/api/v1/history", get(history::history))
         .route("/api/v1/peers", get(api::peers).post(lecture::register))
         .layer(middleware::from_fn(in_time))
         // Looking must not mine.

@@ -2,20 +2,23 @@
 
 use std::borrow::Cow;
 
-use axum::extract::State;
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use blocksmith_consensus::Hash;
-use blocksmith_consensus::json::Reader;
-use blocksmith_node::Entered;
-use blocksmith_node::mempool::Refused;
+use blocksmith_consensus::json::{Reader, Value};
+use blocksmith_consensus::payment::{Domain, Entry};
+use blocksmith_consensus::{Ancestry as _, Block, Hash, merkle};
+use blocksmith_node::mempool::{Refused, Waiting};
+use blocksmith_node::{Entered, Machine};
+use serde::Deserialize;
 
-use super::App;
 use super::answer::{Object, array, quoted};
 use super::api::listens;
 use super::body::Wire;
 use super::fault::Fault;
-use crate::service::{Handle, NotPaid};
+use super::{App, aside};
+use crate::service::{Handle, NotPaid, Snapshot, Spot, StoreError};
 
 /// The most payments that are taken at a time.
 pub(crate) const MAX_PAYMENTS: usize = 1_000;
@@ -82,4 +85,182 @@ fn outcome(paid: Result<(Hash, Entered), NotPaid>) -> Result<(StatusCode, Object
         Err(NotPaid::Refused(Refused::Known { id })) => Ok((StatusCode::OK, answer(id, "queued"))),
         Err(not_paid) => Err(not_paid.into()),
     }
+}
+
+/// Transactions of the best chain, each block read once if they come in the order of their blocks.
+pub(super) struct Confirmed {
+    snapshot: Snapshot,
+    domain: Domain,
+    tip: u64,
+    block: Option<Block>,
+}
+
+impl Confirmed {
+    /// `None` where nobody signs.
+    pub(super) fn new(handle: &Handle) -> Result<Option<Self>, StoreError> {
+        let Some(domain) = handle.domain().copied() else { return Ok(None) };
+        let snapshot = handle.snapshot()?;
+        let tip = snapshot.tip()?.block.index();
+        Ok(Some(Self { snapshot, domain, tip, block: None }))
+    }
+
+    pub(super) fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
+    }
+
+    fn block(&mut self, index: u64) -> Result<&Block, StoreError> {
+        let block = match self.block.take_if(|block| block.index() == index) {
+            Some(block) => block,
+            None => self.snapshot.at(index)?.ok_or_else(|| missing(index))?.block,
+        };
+        Ok(self.block.insert(block))
+    }
+
+    /// Where a transaction is: members of an object.
+    pub(super) fn place(&mut self, (index, position): Spot) -> Result<Object, StoreError> {
+        let confirmations = (self.tip + 1).saturating_sub(index);
+        let hash = self.block(index)?.hash();
+        Ok(Object::new()
+            .json("block", index)
+            .json("hash", quoted(&hash.to_string()))
+            .json("position", position)
+            .json("confirmations", confirmations))
+    }
+
+    /// The canonical text of a transaction, and its id.
+    pub(super) fn transaction(
+        &mut self,
+        (index, position): Spot,
+    ) -> Result<(Hash, String), StoreError> {
+        let domain = self.domain;
+        let value = self.block(index)?.view().transactions().nth(position as usize);
+        let value = value.ok_or_else(|| missing(index))?;
+        let damaged = |why| StoreError::Damaged(format!("block {}: {why}", index));
+        let id = match Entry::of_canonical(value, &domain).map_err(damaged)? {
+            Entry::Payment(payment) => payment.id(),
+            Entry::Coin(coin) => coin.id(&domain),
+        };
+        Ok((id, value.text().to_string()))
+    }
+}
+
+fn missing(index: u64) -> StoreError {
+    StoreError::Damaged(format!("the index lists what block {index} does not have"))
+}
+
+fn transaction_id(id: Result<Path<String>, PathRejection>) -> Result<Hash, Fault> {
+    let Path(id) = id.map_err(|error| Fault::bad(error.body_text()))?;
+    id.parse().map_err(|_| Fault::unprocessable("a transaction's id is 64 lower-case hex digits"))
+}
+
+fn unknown(id: &Hash) -> Fault {
+    Fault::NotFound(format!(
+        "there is no transaction {id} on this node's best chain, and none waits"
+    ))
+}
+
+/// Where a transaction is: on the best chain, or among those that wait.
+pub(super) async fn transaction(
+    State(app): State<App>,
+    id: Result<Path<String>, PathRejection>,
+) -> Result<Response, Fault> {
+    let id = transaction_id(id)?;
+    // What waits is asked for first: it may be mined meanwhile, but is never in neither place.
+    let waits = move |machine: &Machine| {
+        let mempool = machine.mempool()?;
+        let text = |waiting: &Waiting| waiting.payment.text().to_string();
+        let queued = mempool.get(&id).map(|waiting| ("queued", text(waiting)));
+        queued.or_else(|| mempool.held(&id).map(|waiting| ("held", text(waiting))))
+    };
+    let waits = app.handle.look(waits).await?;
+    let handle = app.handle.clone();
+    let found = aside(move || found(&handle, &id)).await?;
+    let (status, places, text) = match (found, waits) {
+        (Some((places, text)), _) => ("confirmed", places, text),
+        (None, Some((status, text))) => (status, Vec::new(), text),
+        (None, None) => return Err(unknown(&id)),
+    };
+    Ok(Object::new()
+        .json("id", quoted(&id.to_string()))
+        .text("status", status)
+        .json("places", array(places))
+        .json("transaction", text)
+        .answer(StatusCode::OK))
+}
+
+/// The places of a transaction on the best chain, and its text.
+fn found(handle: &Handle, id: &Hash) -> Result<Option<(Vec<String>, String)>, StoreError> {
+    let Some(mut confirmed) = Confirmed::new(handle)? else { return Ok(None) };
+    let spots = confirmed.snapshot().places(id)?;
+    let Some(first) = spots.first().copied() else { return Ok(None) };
+    let mut places = Vec::with_capacity(spots.len());
+    for spot in spots {
+        places.push(confirmed.place(spot)?.end());
+    }
+    Ok(Some((places, confirmed.transaction(first)?.1)))
+}
+
+/// What proves to whoever has the headers that a transaction is in a block.
+pub(super) async fn proof(
+    State(app): State<App>,
+    id: Result<Path<String>, PathRejection>,
+) -> Result<Response, Fault> {
+    let id = transaction_id(id)?;
+    let handle = app.handle.clone();
+    let proof = move || -> Result<Option<Object>, StoreError> {
+        let Some(mut confirmed) = Confirmed::new(&handle)? else { return Ok(None) };
+        let Some(spot) = confirmed.snapshot().places(&id)?.first().copied() else {
+            return Ok(None);
+        };
+        let object = confirmed.place(spot)?;
+        let (_, text) = confirmed.transaction(spot)?;
+        let (index, position) = spot;
+        let block = confirmed.block(index)?;
+        let leaves = || block.view().transactions().map(Value::text);
+        let path = merkle::path(leaves(), position as usize);
+        let path = path.ok_or_else(|| missing(index))?;
+        let path = path.iter().map(|hash| quoted(&hash.to_string()));
+        Ok(Some(
+            object
+                .json("leaves", leaves().count())
+                .json("path", array(path))
+                .json("transaction", text),
+        ))
+    };
+    let proof = aside(proof).await?;
+    Ok(proof.ok_or_else(|| unknown(&id))?.answer(StatusCode::OK))
+}
+
+#[derive(Deserialize)]
+pub(super) struct Queued {
+    queued: Option<String>,
+    from: Option<usize>,
+    limit: Option<usize>,
+}
+
+/// The transactions that wait for a block, in the order in which they came.
+pub(super) async fn queued(
+    State(app): State<App>,
+    query: Result<Query<Queued>, QueryRejection>,
+) -> Result<Response, Fault> {
+    let Query(Queued { queued, from, limit }) =
+        query.map_err(|error| Fault::bad(error.body_text()))?;
+    if queued.is_none() {
+        return Err(Fault::bad(
+            "ask for ?queued to see what waits; the others are in the blocks at /api/v1/blocks",
+        ));
+    }
+    let (from, limit) = (from.unwrap_or(0), limit.unwrap_or(MAX_PAYMENTS).min(MAX_PAYMENTS));
+    let page = move |machine: &Machine| {
+        let texts = machine.queued_texts(from).take(limit).map(String::from);
+        (texts.collect::<Vec<_>>(), machine.queued())
+    };
+    let (texts, all) = app.handle.look(page).await?;
+    let end = from.saturating_add(texts.len());
+    let next = if end < all && !texts.is_empty() { end.to_string() } else { "null".into() };
+    Ok(Object::new()
+        .json("queued", all)
+        .json("transactions", array(texts))
+        .json("next", next)
+        .answer(StatusCode::OK))
 }

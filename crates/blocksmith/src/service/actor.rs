@@ -70,12 +70,7 @@ pub(super) fn spawn(
 }
 
 fn standing(machine: &Machine) -> Standing {
-    Standing {
-        tip: machine.tip().clone(),
-        queued: machine.queued(),
-        peers: machine.peers(),
-        revision: machine.revision(),
-    }
+    Standing { tip: machine.tip().clone(), queued: machine.queued(), peers: machine.peers() }
 }
 
 struct Actor {

@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 use blocksmith_consensus::address::Address as PublicKey;
 use blocksmith_consensus::json::push_string;
 use blocksmith_consensus::payment::{BadEntry, Domain, Verified};
-use blocksmith_consensus::{Block, Checked, Hash, Invalid, Job, Linked, Proof, Transaction};
+use blocksmith_consensus::{
+    Block, Checked, Hash, Invalid, Job, Linked, Proof, Timestamp, Transaction,
+};
 use blocksmith_node::mempool::Refused;
 use blocksmith_node::{Address, Answer, Entered, Input, Machine, Refusal, Task, Verdict};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -18,8 +20,8 @@ use super::store::{Snapshot, Store, StoreError, new_node_id};
 use crate::chain::Chain;
 use crate::config::MAX_ID_BYTES;
 
-/// How long new work is waited for when only the mempool changed: a node makes it at most once a
-/// second.
+/// How often it is asked whether there is other work on the same tip: a node makes it at most once
+/// a second.
 const REFRESH: Duration = Duration::from_secs(1);
 
 /// How much of a wrong proof an error quotes, in characters.
@@ -68,8 +70,6 @@ pub struct Standing {
     pub queued: usize,
     /// The registered peers.
     pub peers: Vec<Address>,
-    /// Grows with each change that makes new work worth asking for, the tip's aside.
-    pub revision: u64,
 }
 
 /// What to search on top of a block.
@@ -125,6 +125,7 @@ pub(super) struct Node {
     node_id: String,
     dev: bool,
     signatures: Signatures,
+    allotted: u64,
     instance: String,
     clocks: Clocks,
     started: Instant,
@@ -132,8 +133,19 @@ pub(super) struct Node {
 
 impl Node {
     pub(super) fn new(chain: Chain, node_id: String, dev: bool, signatures: Signatures) -> Self {
-        let (instance, clocks) = (new_node_id(), Clocks::default());
-        Self { chain, node_id, dev, signatures, instance, clocks, started: Instant::now() }
+        let genesis = chain.rules.genesis.block(Timestamp::default());
+        // A store that began with this block has looked at what it allots.
+        let allotted = chain.rules.allot(&genesis).unwrap_or_default();
+        Self {
+            allotted: allotted.accounts.iter().map(|change| change.after.balance).sum(),
+            chain,
+            node_id,
+            dev,
+            signatures,
+            instance: new_node_id(),
+            clocks: Clocks::default(),
+            started: Instant::now(),
+        }
     }
 }
 
@@ -177,6 +189,11 @@ impl Handle {
     /// Whether this is a chain to try things on.
     pub fn is_dev(&self) -> bool {
         self.node.dev
+    }
+
+    /// Units that the genesis block allots.
+    pub fn allotted(&self) -> u64 {
+        self.node.allotted
     }
 
     /// What ties payments to this chain, if they are signed.
@@ -279,24 +296,14 @@ impl Handle {
         tokio::pin!(over);
         loop {
             let mut standing = self.watch();
-            let revision = standing.borrow_and_update().revision;
             let work = match self.work(recipient).await? {
                 Ok(work) if work.id == than && !over.is_elapsed() => work,
                 outcome => return Ok(outcome),
             };
-            let on = work.on;
-            let moved = |standing: &Arc<Standing>| standing.tip.block.hash() != on;
             tokio::select! {
-                changed = standing.wait_for(|now| moved(now) || now.revision != revision) => {
-                    if moved(&*changed.map_err(|_| Stopped)?) {
-                        continue;
-                    }
+                moved = standing.wait_for(|now| now.tip.block.hash() != work.on) => {
+                    drop(moved.map_err(|_| Stopped)?);
                 }
-                () = &mut over => continue,
-            }
-            // Another mempool alone makes no other work at once.
-            tokio::select! {
-                moved = standing.wait_for(moved) => drop(moved.map_err(|_| Stopped)?),
                 () = tokio::time::sleep(REFRESH) => {}
                 () = &mut over => {}
             }

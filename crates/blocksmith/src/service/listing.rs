@@ -42,7 +42,7 @@ fn key(what: &[u8; 32], (index, position): Spot) -> [u8; KEY_BYTES] {
     key
 }
 
-fn spot(key: &[u8; KEY_BYTES]) -> Spot {
+pub(super) fn spot(key: &[u8; KEY_BYTES]) -> Spot {
     let (index, position) = (key[32..].first_chunk(), key[40..].first_chunk());
     let index = u64::from_be_bytes(*index.expect("8 bytes"));
     (index, u32::from_be_bytes(*position.expect("4 bytes")))

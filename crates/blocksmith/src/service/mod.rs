@@ -4,6 +4,7 @@ mod actor;
 mod clocks;
 mod handle;
 mod listing;
+mod replay;
 mod signatures;
 mod store;
 
@@ -11,6 +12,7 @@ pub use clocks::Clocks;
 pub(crate) use clocks::time;
 pub use handle::{Handle, NoWork, NotPaid, Order, Standing, Stopped, Work};
 pub use listing::{MAX_HISTORY, MAX_PLACES, Spot};
+pub use replay::{Difference, NotReplayed, Replay, Replayed, Step, replay};
 pub(crate) use store::new_node_id;
 pub use store::{Snapshot, StoreError};
 

@@ -25,7 +25,7 @@ use std::sync::Arc;
 
 use blocksmith_consensus::address::Address as PublicKey;
 use blocksmith_consensus::json::{Value, canonical};
-use blocksmith_consensus::ledger::{Account, Accounts, BadBody, Change, Changes};
+use blocksmith_consensus::ledger::{Account, Accounts, BadBody, Change, Changes, StateHash};
 use blocksmith_consensus::tree::{BestChain, SideBlock};
 use blocksmith_consensus::{
     Ancestry, Block, Hash, Linked, Listed, Pace, Rules, Shape, Timestamp, Transaction, U256,
@@ -441,10 +441,11 @@ fn side_block(hash: [u8; 32], value: &[u8]) -> Result<(u64, SideBlock), StoreErr
 pub struct Snapshot {
     _transaction: Arc<ReadTransaction>,
     blocks: Arc<ReadOnlyTable<u64, &'static [u8]>>,
-    chain: Arc<ReadOnlyTable<u64, u64>>,
-    index: Arc<ReadOnlyTable<[u8; 32], u64>>,
+    pub(super) chain: Arc<ReadOnlyTable<u64, u64>>,
+    pub(super) index: Arc<ReadOnlyTable<[u8; 32], u64>>,
     accounts: Arc<ReadOnlyTable<[u8; 32], [u8; ACCOUNT_BYTES]>>,
-    lists: Arc<Lists>,
+    pub(super) undo: Arc<ReadOnlyTable<u64, &'static [u8]>>,
+    pub(super) lists: Arc<Lists>,
     shape: Shape,
     _database: Arc<Database>,
 }
@@ -457,6 +458,7 @@ impl Snapshot {
             chain: Arc::new(transaction.open_table(CHAIN)?),
             index: Arc::new(transaction.open_table(INDEX)?),
             accounts: Arc::new(transaction.open_table(ACCOUNTS)?),
+            undo: Arc::new(transaction.open_table(UNDO)?),
             lists: Arc::new(Lists::of(&transaction)?),
             shape,
             _transaction: Arc::new(transaction),
@@ -530,6 +532,19 @@ impl Snapshot {
     /// That the store can't be read.
     pub fn activity(&self, party: &[u8; 32]) -> Result<u64, StoreError> {
         self.lists.activity(party)
+    }
+
+    /// The hash over all accounts, by which two nodes tell that they agree.
+    ///
+    /// # Errors
+    /// That the store can't be read.
+    pub fn state_hash(&self) -> Result<Hash, StoreError> {
+        let mut state = StateHash::default();
+        for entry in self.accounts()? {
+            let (address, account) = entry?;
+            state.add(&address, account);
+        }
+        Ok(state.finish())
     }
 
     /// All accounts that somebody was ever paid into or that made a payment, by key.
@@ -725,13 +740,10 @@ impl BestChain for Writer {
             return Ok(());
         }
         let mut accounts = self.transaction.open_table(ACCOUNTS)?;
-        let mut undo = Vec::with_capacity(changes.accounts.len() * UNDO_BYTES);
-        for Change { address, before, after } in &changes.accounts {
-            undo.extend_from_slice(address.key());
-            undo.extend_from_slice(&account_bytes(*before));
+        for Change { address, after, .. } in &changes.accounts {
             accounts.insert(*address.key(), account_bytes(*after))?;
         }
-        self.transaction.open_table(UNDO)?.insert(block.index(), &*undo)?;
+        self.transaction.open_table(UNDO)?.insert(block.index(), &*undo_bytes(changes))?;
         Ok(())
     }
 
@@ -780,6 +792,17 @@ impl BestChain for Writer {
         }
         Ok(())
     }
+}
+
+/// What is kept to undo a block.
+pub(super) fn undo_bytes(changes: &Changes) -> Vec<u8> {
+    let entry = |Change { address, before, .. }: &Change| -> [u8; UNDO_BYTES] {
+        let mut bytes = [0; UNDO_BYTES];
+        bytes[..32].copy_from_slice(address.key());
+        bytes[32..].copy_from_slice(&account_bytes(*before));
+        bytes
+    };
+    changes.accounts.iter().flat_map(entry).collect()
 }
 
 /// Balance and nonce, 8 bytes each, big-endian.

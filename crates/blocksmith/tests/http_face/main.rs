@@ -2,6 +2,9 @@
 
 mod api;
 mod bounds;
+mod forge;
 mod lecture;
 mod node;
+#[path = "../../../consensus/tests/signers/mod.rs"]
+mod signers;
 mod streaming;

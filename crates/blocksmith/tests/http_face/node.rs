@@ -86,7 +86,7 @@ impl Node {
     }
 
     pub(crate) async fn start(chain: Chain) -> Self {
-        let (handle, orders) = service::start(Options {
+        Self::start_with(Options {
             chain,
             data_dir: None,
             node_id: Some("00341426854640f596f4ba49a64f7c5a".into()),
@@ -94,7 +94,11 @@ impl Node {
             own_addresses: Vec::new(),
             dev: false,
         })
-        .unwrap();
+        .await
+    }
+
+    pub(crate) async fn start_with(options: Options) -> Self {
+        let (handle, orders) = service::start(options).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let (stop, stopped) = oneshot::channel();

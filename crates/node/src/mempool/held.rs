@@ -3,9 +3,9 @@
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
-use blocksmith_consensus::Timestamp;
 use blocksmith_consensus::address::Address;
 use blocksmith_consensus::payment::Payment;
+use blocksmith_consensus::{Hash, Timestamp};
 
 use super::Waiting;
 
@@ -38,6 +38,11 @@ impl Held {
     pub(super) fn contains(&self, payment: &Payment) -> bool {
         let same_nonce = self.by_nonce.get(&(payment.sender(), payment.nonce()));
         same_nonce.is_some_and(|held| held.payment.id() == payment.id())
+    }
+
+    /// Looks through all of the few.
+    pub(super) fn get(&self, id: &Hash) -> Option<&Waiting> {
+        self.by_nonce.values().find(|held| held.payment.id() == *id)
     }
 
     pub(super) fn take(&mut self, key: (Address, u64)) -> Option<Waiting> {

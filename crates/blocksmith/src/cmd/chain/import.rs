@@ -1,6 +1,6 @@
 //! `blocksmith chain import`.
 
-use std::io::{IsTerminal as _, Read as _, Write as _};
+use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -39,18 +39,7 @@ pub(super) struct ImportArgs {
 
 pub(super) async fn run(args: ImportArgs) -> anyhow::Result<ExitCode> {
     let (dir, chain) = args.data.find()?;
-    let source = match Source::find(&args.source).await? {
-        Source::Stdin => {
-            let mut text = Vec::new();
-            std::io::stdin().lock().take(MAX_HELD_BYTES as u64 + 1).read_to_end(&mut text)?;
-            anyhow::ensure!(
-                text.len() <= MAX_HELD_BYTES,
-                "the standard input has more than {MAX_HELD_BYTES} bytes; import it from a file"
-            );
-            Source::Held(text)
-        }
-        source => source,
-    };
+    let source = Source::find(&args.source).await?.held()?;
     let verified = match verify::check(&source, &chain, None) {
         Ok(verdict) => verdict,
         Err(VerifyError::Fault(fault)) => {
@@ -161,7 +150,7 @@ impl Batches {
 }
 
 /// A line on a terminal that says how far it is.
-struct Progress {
+pub(super) struct Progress {
     done: u64,
     of: u64,
     shown: Option<Instant>,
@@ -169,11 +158,11 @@ struct Progress {
 }
 
 impl Progress {
-    fn new(of: u64) -> Self {
+    pub(super) fn new(of: u64) -> Self {
         Self { done: 0, of, shown: None, terminal: std::io::stderr().is_terminal() }
     }
 
-    fn add(&mut self, blocks: u64) {
+    pub(super) fn add(&mut self, blocks: u64) {
         self.done += blocks;
         if self.terminal && self.shown.is_none_or(|shown| shown.elapsed() >= PROGRESS) {
             self.shown = Some(Instant::now());
@@ -181,7 +170,7 @@ impl Progress {
         }
     }
 
-    fn end(&self) {
+    pub(super) fn end(&self) {
         if self.shown.is_some() {
             eprintln!("\r{} of {} blocks", self.done, self.of);
         }

@@ -19,8 +19,8 @@ use crate::service::now;
 
 /// Write the file of a chain of your own
 ///
-/// Everybody who runs the same file runs the same chain. Its genesis block has the time at which the
-/// file was written, so that no two files give the same chain. Nothing is overwritten.
+/// Everybody who runs the same file runs the same chain. Its genesis block has the second in which the
+/// file was written, so that a file of another time is another chain. Nothing is overwritten.
 #[derive(Debug, clap::Args)]
 pub(super) struct NewArgs {
     /// The file to write, as in ours.toml

@@ -51,6 +51,18 @@ impl Source {
         Ok(Self::File(name.into()))
     }
 
+    /// The same so that it can be read twice: the standard input is held, within bounds.
+    pub(super) fn held(self) -> anyhow::Result<Self> {
+        let Self::Stdin = self else { return Ok(self) };
+        let mut text = Vec::new();
+        std::io::stdin().lock().take(MAX_HELD_BYTES as u64 + 1).read_to_end(&mut text)?;
+        anyhow::ensure!(
+            text.len() <= MAX_HELD_BYTES,
+            "the standard input has more than {MAX_HELD_BYTES} bytes; read it from a file"
+        );
+        Ok(Self::Held(text))
+    }
+
     /// The text from its start.
     pub(super) fn reader(&self) -> std::io::Result<Box<dyn Read + '_>> {
         Ok(match self {

@@ -3,26 +3,36 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use blocksmith_consensus::Hash;
 use blocksmith_consensus::document::{Fault, Verdict, Verifier};
+use blocksmith_consensus::{Hash, Invalid};
 use serde_json::json;
 
+use super::import::Progress;
 use super::reading::{MAX_HELD_BYTES, ReadError, VerifyError, all_threads, verify_read};
 use super::source::Source;
-use super::{Which, reading};
+use super::{Data, reading};
 use crate::chain::{Chain, describe};
 use crate::cmd::exit;
 use crate::config;
+use crate::service::{self, NotReplayed, Replay, Replayed};
 
 /// Check every block of a chain, and name the first bad one
 ///
 /// The chain is what a node answers to GET /chain, a JSON array of blocks, or one block a line as
 /// `chain export` writes it; an export's last line says its length and the hash of its tip, and both
 /// are checked.
+///
+/// With --replay everything is checked that the rules say, signatures and balances too, from the
+/// genesis block on; without SOURCE, a data directory, and that what is kept in it beside the blocks
+/// follows from them.
 #[derive(Debug, clap::Args)]
 pub(super) struct VerifyArgs {
     /// A file, a node's URL as in http://localhost:5000, or - for the standard input
-    source: String,
+    #[arg(required_unless_present = "replay")]
+    source: Option<String>,
+    /// Go through all transactions again; of a data directory, if there is no SOURCE
+    #[arg(long)]
+    replay: bool,
     /// The hash that the last block must have, which pins the end of the chain
     #[arg(long, value_name = "HASH")]
     tip: Option<Hash>,
@@ -30,33 +40,131 @@ pub(super) struct VerifyArgs {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    which: Which,
+    data: Data,
 }
 
 pub(super) async fn run(args: VerifyArgs) -> anyhow::Result<ExitCode> {
-    let chain = args.which.load(&config::read(args.which.config.as_deref())?)?;
-    let source = Source::find(&args.source).await?;
-    match check(&source, &chain, args.tip) {
-        Ok(verdict) => {
-            print_valid(&verdict, &chain, args.json)?;
-            Ok(ExitCode::SUCCESS)
+    let Some(source) = &args.source else { return replay_data(&args) };
+    let chain = args.data.which.load(&config::read(args.data.which.config.as_deref())?)?;
+    let mut source = Source::find(source).await?;
+    if args.replay {
+        source = source.held()?;
+    }
+    let verdict = match check(&source, &chain, args.tip) {
+        Ok(verdict) => verdict,
+        Err(VerifyError::Fault(fault)) => return invalid(&fault, &chain, args.json),
+        Err(VerifyError::Read(error)) => return Err(error.into()),
+    };
+    let mut progress = Progress::new(verdict.blocks);
+    let replayed =
+        args.replay.then(|| replay(&source, &chain, |blocks| progress.add(blocks))).transpose();
+    progress.end();
+    let replayed = match replayed {
+        Ok(replayed) => replayed,
+        Err(Unfinished::Invalid(broken)) => return invalid(&broken.into(), &chain, args.json),
+        Err(Unfinished::Other(error)) => return Err(error),
+    };
+    if replayed.is_some_and(|replayed| replayed.tip != verdict.tip) {
+        anyhow::bail!("the chain changed while it was read");
+    }
+    print_valid(verdict.blocks, verdict.tip, replayed.as_ref(), &chain, args.json)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Why a document was not replayed to its end.
+enum Unfinished {
+    Invalid(Invalid),
+    Other(anyhow::Error),
+}
+
+impl From<Invalid> for Unfinished {
+    fn from(invalid: Invalid) -> Self {
+        Self::Invalid(invalid)
+    }
+}
+
+impl From<ReadError> for Unfinished {
+    fn from(error: ReadError) -> Self {
+        Self::Other(error.into())
+    }
+}
+
+/// Replays a document.
+fn replay(
+    source: &Source,
+    chain: &Chain,
+    mut progress: impl FnMut(u64),
+) -> Result<Replayed, Unfinished> {
+    let mut replay = Replay::new(&chain.rules);
+    let mut each = |_| {
+        progress(1);
+        Ok::<_, Unfinished>(())
+    };
+    let other = |error: anyhow::Error| Unfinished::Other(error);
+    let reader = source.reader().map_err(ReadError::Io)?;
+    reading::read_pieces(reader, MAX_HELD_BYTES, |piece| {
+        let reading::Piece { mut document, stop, .. } = piece;
+        while document.position() < stop
+            && let Some(located) = document.next_block().map_err(|error| other(error.into()))?
+        {
+            let block = chain.rules.block(&located.text).map_err(|error| other(error.into()))?;
+            replay.push(block, &mut each)?;
         }
-        Err(VerifyError::Fault(fault)) => {
+        Ok::<_, Unfinished>(())
+    })?;
+    let replayed = replay.finish(&mut each)?;
+    replayed.ok_or_else(|| other(anyhow::anyhow!("the chain changed while it was read")))
+}
+
+/// Replays what is kept in a data directory, and compares.
+fn replay_data(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
+    let (dir, chain) = args.data.find()?;
+    let snapshot = service::look(&dir)?;
+    let tip = snapshot.tip()?.block;
+    let mut progress = Progress::new(tip.index() + 1 - chain.rules.genesis.index());
+    let replayed = service::replay(&snapshot, &chain.rules, |blocks| progress.add(blocks));
+    progress.end();
+    let replayed = match replayed {
+        Ok(replayed) => replayed,
+        Err(NotReplayed::Invalid(broken)) => return invalid(&broken.into(), &chain, args.json),
+        Err(NotReplayed::Difference(difference)) => {
             if args.json {
                 let verdict = json!({
                     "valid": false,
-                    "block": fault.block(&chain.rules),
-                    "rule": fault.rule(),
-                    "reason": fault.to_string(),
+                    "reason": difference.to_string(),
                     "rules": describe(&chain.rules),
                 });
                 writeln!(std::io::stdout(), "{verdict}")?;
             }
-            print_invalid(&fault, &chain);
-            Ok(ExitCode::from(exit::FAILURE))
+            eprintln!(
+                "damaged: {difference}\nThe blocks are valid; `blocksmith chain export` and \
+                 `chain import` make a data directory of them in which everything follows."
+            );
+            return Ok(ExitCode::from(exit::FAILURE));
         }
-        Err(VerifyError::Read(error)) => Err(error.into()),
+        Err(NotReplayed::Store(error)) => return Err(error.into()),
+    };
+    if let Some(expected) = args.tip.filter(|expected| *expected != replayed.tip) {
+        let fault = Fault::Tip { index: tip.index(), expected, found: replayed.tip };
+        return invalid(&fault, &chain, args.json);
     }
+    print_valid(replayed.blocks, replayed.tip, Some(&replayed), &chain, args.json)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn invalid(fault: &Fault, chain: &Chain, json: bool) -> anyhow::Result<ExitCode> {
+    if json {
+        let verdict = json!({
+            "valid": false,
+            "block": fault.block(&chain.rules),
+            "rule": fault.rule(),
+            "reason": fault.to_string(),
+            "rules": describe(&chain.rules),
+        });
+        writeln!(std::io::stdout(), "{verdict}")?;
+    }
+    print_invalid(fault, chain);
+    Ok(ExitCode::from(exit::FAILURE))
 }
 
 /// Verifies a chain; says on the standard error what is odd about it, but breaks no rule.
@@ -82,20 +190,38 @@ pub(super) fn check(
     Ok(verdict)
 }
 
-fn print_valid(verdict: &Verdict, chain: &Chain, json: bool) -> std::io::Result<()> {
+fn print_valid(
+    blocks: u64,
+    tip: Hash,
+    replayed: Option<&Replayed>,
+    chain: &Chain,
+    json: bool,
+) -> std::io::Result<()> {
     let rules = describe(&chain.rules);
     let mut out = std::io::stdout();
     if json {
-        let verdict = json!({
+        let mut verdict = json!({
             "valid": true,
-            "blocks": verdict.blocks,
-            "tip": verdict.tip.to_string(),
+            "blocks": blocks,
+            "tip": tip.to_string(),
             "rules": rules,
         });
+        if let Some(replayed) = replayed {
+            verdict["transactions"] = replayed.transactions.into();
+            verdict["accounts"] = replayed.accounts.into();
+            verdict["state"] = replayed.state.to_string().into();
+        }
         return writeln!(out, "{verdict}");
     }
-    let plural = if verdict.blocks == 1 { "" } else { "s" };
-    writeln!(out, "valid: {} block{plural}, tip {} ({rules})", verdict.blocks, verdict.tip)
+    let plural = |count| if count == 1 { "" } else { "s" };
+    writeln!(out, "valid: {blocks} block{}, tip {tip} ({rules})", plural(blocks))?;
+    let Some(Replayed { transactions, accounts, state, .. }) = replayed else { return Ok(()) };
+    writeln!(
+        out,
+        "replayed: {transactions} transaction{}, {accounts} account{}, state {state}",
+        plural(*transactions),
+        plural(*accounts)
+    )
 }
 
 /// Says what is wrong, and that these may be the wrong rules.

@@ -1,0 +1,212 @@
+//! What parties have: accounts, all coins together, what a fee buys, and the faucet.
+
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use blocksmith_consensus::Spending;
+use blocksmith_consensus::address::Address;
+use blocksmith_consensus::json::Value;
+use blocksmith_consensus::ledger::Accounts as _;
+use blocksmith_consensus::payment::{Emission, MAX_WIRE_BYTES};
+use blocksmith_node::mempool::FeeRate;
+use serde::Deserialize;
+
+use super::answer::{Object, array, quoted};
+use super::body::Json;
+use super::fault::Fault;
+use super::payments::Confirmed;
+use super::{App, aside};
+use crate::faucet::{self, NotGiven};
+use crate::service::{Handle, Spot, StoreError};
+
+/// The most transactions of a page.
+const MAX_PAGE: usize = 1_000;
+
+/// The transactions of a page unless told otherwise.
+const PAGE: usize = 50;
+
+/// Bytes of a payment whose fee is asked for without saying how long it is: one without a memo.
+const USUAL_BYTES: usize = 350;
+
+/// What a block's own fields and its coin take, about.
+const BLOCK_OVERHEAD_BYTES: usize = 700;
+
+fn no_accounts() -> Fault {
+    Fault::Conflict(
+        "nobody signs payments on this chain, so no account is kept; /chain has all transactions"
+            .into(),
+    )
+}
+
+/// The address that a path names.
+fn address(handle: &Handle, party: Result<Path<String>, PathRejection>) -> Result<Address, Fault> {
+    let Path(party) = party.map_err(|error| Fault::bad(error.body_text()))?;
+    let hrp = handle.domain().ok_or_else(no_accounts)?.hrp;
+    Address::parse(&party, hrp)
+        .map_err(|why| Fault::unprocessable(format!("this is no address of this chain: {why}")))
+}
+
+fn emission(handle: &Handle) -> Result<&Emission, Fault> {
+    match &handle.chain().rules.spending {
+        Spending::Signed { emission, .. } => Ok(emission),
+        Spending::Unsigned(_) => Err(no_accounts()),
+    }
+}
+
+pub(super) async fn account(
+    State(app): State<App>,
+    party: Result<Path<String>, PathRejection>,
+) -> Result<Response, Fault> {
+    let address = address(&app.handle, party)?;
+    let handle = app.handle.clone();
+    let next = handle.look(move |machine| machine.mempool()?.next_nonce(&address)).await?;
+    let (account, transactions) = aside(move || {
+        let snapshot = handle.snapshot()?;
+        Ok::<_, StoreError>((snapshot.account(&address)?, snapshot.activity(address.key())?))
+    })
+    .await?;
+    let text = app.handle.domain().map(|domain| address.to_text(domain.hrp)).unwrap_or_default();
+    Ok(Object::new()
+        .text("party", &text)
+        .json("balance", account.balance)
+        .json("nonce", account.nonce)
+        // What waits may be older than the snapshot.
+        .json("next_nonce", next.map_or(account.nonce, |next| next.max(account.nonce)))
+        .json("transactions", transactions)
+        .json("uncounted", 0)
+        .answer(StatusCode::OK))
+}
+
+#[derive(Deserialize)]
+pub(super) struct Page {
+    limit: Option<usize>,
+    before: Option<String>,
+}
+
+/// As pages name the place of a transaction: `1042-3`.
+fn cursor((index, position): Spot) -> String {
+    format!("{index}-{position}")
+}
+
+fn parse_cursor(text: &str) -> Option<Spot> {
+    let (index, position) = text.split_once('-')?;
+    Some((index.parse().ok()?, position.parse().ok()?))
+}
+
+/// The transactions of a party, the newest first.
+pub(super) async fn transactions(
+    State(app): State<App>,
+    party: Result<Path<String>, PathRejection>,
+    query: Result<Query<Page>, QueryRejection>,
+) -> Result<Response, Fault> {
+    let Query(Page { limit, before }) = query.map_err(|error| Fault::bad(error.body_text()))?;
+    let address = address(&app.handle, party)?;
+    let limit = limit.unwrap_or(PAGE).clamp(1, MAX_PAGE);
+    let before = match before {
+        None => None,
+        Some(before) => Some(parse_cursor(&before).ok_or_else(|| {
+            Fault::bad("before is what an earlier page gave as next, like 1042-3")
+        })?),
+    };
+    let object = if before.is_none() {
+        let texts = move |machine: &blocksmith_node::Machine| {
+            let waits = machine.mempool().map(|mempool| mempool.of_sender(&address));
+            let texts = waits.unwrap_or_default().iter();
+            texts.map(|waiting| waiting.payment.text().to_string()).collect::<Vec<_>>()
+        };
+        Object::new().json("queued", array(app.handle.look(texts).await?))
+    } else {
+        Object::new()
+    };
+    let handle = app.handle.clone();
+    let (entries, next) = aside(move || page(&handle, &address, before, limit)).await?;
+    Ok(object.json("transactions", array(entries)).json("next", next).answer(StatusCode::OK))
+}
+
+fn page(
+    handle: &Handle,
+    address: &Address,
+    before: Option<Spot>,
+    limit: usize,
+) -> Result<(Vec<String>, String), StoreError> {
+    let Some(mut confirmed) = Confirmed::new(handle)? else { return Ok((vec![], "null".into())) };
+    let spots = confirmed.snapshot().history(address.key(), before, limit)?;
+    let next = match spots.last() {
+        Some(last) if spots.len() == limit => quoted(&cursor(*last)),
+        _ => "null".into(),
+    };
+    let mut entries = Vec::with_capacity(spots.len());
+    for spot in spots {
+        let (id, text) = confirmed.transaction(spot)?;
+        let place = confirmed.place(spot)?;
+        entries.push(place.json("id", quoted(&id.to_string())).json("transaction", text).end());
+    }
+    Ok((entries, next))
+}
+
+/// All coins: those of the genesis block, those mined until now, those that there will ever be.
+pub(super) async fn supply(State(app): State<App>) -> Result<Response, Fault> {
+    let emission = emission(&app.handle)?;
+    let index = app.handle.standing().tip.block.index();
+    let (allotted, mined) = (u128::from(app.handle.allotted()), emission.mined(index));
+    let halving = emission.halving.get();
+    // The block with index 2 is the first that is mined.
+    let next_halving = (index.saturating_sub(1) / halving + 1).saturating_mul(halving) + 2;
+    Ok(Object::new()
+        .json("allotted", allotted)
+        .json("mined", mined)
+        .json("circulating", allotted + mined)
+        .json("cap", allotted + emission.total())
+        .json("subsidy", emission.subsidy(index + 1))
+        .json("next_halving", next_halving)
+        .answer(StatusCode::OK))
+}
+
+#[derive(Deserialize)]
+pub(super) struct Length {
+    bytes: Option<usize>,
+}
+
+/// The least fee with which a payment would be in the next block, or the next three, if nothing
+/// else came.
+pub(super) async fn fees(
+    State(app): State<App>,
+    query: Result<Query<Length>, QueryRejection>,
+) -> Result<Response, Fault> {
+    let Query(Length { bytes }) = query.map_err(|error| Fault::bad(error.body_text()))?;
+    emission(&app.handle)?;
+    let bytes = bytes.unwrap_or(USUAL_BYTES).min(MAX_WIRE_BYTES);
+    let room = app.handle.chain().rules.max_block_bytes.saturating_sub(BLOCK_OVERHEAD_BYTES);
+    let estimate =
+        app.handle.look(move |machine| machine.mempool().map(|all| all.estimate(room))).await?;
+    let fee = |rate: Option<FeeRate>| rate.map_or(0, |rate| rate.fee_above(bytes));
+    Ok(Object::new()
+        .json("bytes", bytes)
+        .json("next_block", fee(estimate.and_then(|estimate| estimate.next)))
+        .json("three_blocks", fee(estimate.and_then(|estimate| estimate.next_three)))
+        .answer(StatusCode::OK))
+}
+
+/// Gives some coins to whoever asks, where they are worth nothing.
+pub(super) async fn faucet(State(app): State<App>, body: Json) -> Result<Response, Fault> {
+    let recipient = body.object()?.get("recipient").and_then(Value::as_str);
+    let recipient = recipient.ok_or_else(|| Fault::unprocessable("there is no \"recipient\""))?;
+    let given = {
+        // Two at a time would sign the same nonce.
+        let _turn = app.giving.lock().await;
+        faucet::give(&app.handle, &recipient).await
+    };
+    let (id, amount) = given.map_err(|not_given| match not_given {
+        NotGiven::NoFaucet => Fault::NotFound(not_given.to_string()),
+        NotGiven::Recipient(_) => Fault::unprocessable(not_given),
+        NotGiven::Stopped(stopped) => stopped.into(),
+        NotGiven::Store(error) => error.into(),
+        NotGiven::NotPaid(not_paid) => not_paid.into(),
+        NotGiven::Empty => Fault::busy(not_given.to_string()),
+    })?;
+    Ok(Object::new()
+        .json("id", quoted(&id.to_string()))
+        .json("amount", amount)
+        .answer(StatusCode::CREATED))
+}

@@ -1,0 +1,96 @@
+//! How a chain grew: difficulty, hash rate and the time that blocks took.
+
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use blocksmith_consensus::{Ancestry as _, Linked, Rules, U256};
+use serde::Deserialize;
+
+use super::answer::{Object, array, quoted};
+use super::fault::Fault;
+use super::{App, aside};
+use crate::service::{Handle, StoreError};
+
+/// The most points, and as many unless told otherwise.
+const MAX_POINTS: u64 = 500;
+
+#[derive(Deserialize)]
+pub(super) struct Points {
+    points: Option<u64>,
+}
+
+/// Points of the best chain, at equal distances and with both ends: each with what it took from the
+/// one before on, on average.
+pub(super) async fn history(
+    State(app): State<App>,
+    query: Result<Query<Points>, QueryRejection>,
+) -> Result<Response, Fault> {
+    let Query(Points { points }) = query.map_err(|error| Fault::bad(error.body_text()))?;
+    let points = points.unwrap_or(MAX_POINTS).clamp(2, MAX_POINTS);
+    let points = aside(move || read(&app.handle, points)).await?;
+    Ok(Object::new().json("points", array(points)).answer(StatusCode::OK))
+}
+
+fn read(handle: &Handle, points: u64) -> Result<Vec<String>, StoreError> {
+    let rules = &handle.chain().rules;
+    let snapshot = handle.snapshot()?;
+    let (first, last) = (rules.genesis.index(), snapshot.tip()?.block.index());
+    // The genesis block was written at another time than the chain began.
+    let first = (first + 1).min(last);
+    let steps = (points - 1).min(last - first).max(1);
+    let mut before: Option<Linked> = None;
+    let mut all = Vec::new();
+    for step in 0..=steps {
+        let index =
+            first + (u128::from(last - first) * u128::from(step) / u128::from(steps)) as u64;
+        if before.as_ref().is_some_and(|before| before.block.index() == index) {
+            continue;
+        }
+        let Some(linked) = snapshot.at(index)? else { break };
+        all.push(point(rules, before.as_ref(), &linked));
+        before = Some(linked);
+    }
+    Ok(all)
+}
+
+fn point(rules: &Rules, before: Option<&Linked>, linked: &Linked) -> String {
+    let block = linked.block.view();
+    let time_s = seconds(linked);
+    let target = match &block.header {
+        Some(header) => header.target,
+        None => rules.target_after(&linked.pace),
+    };
+    let number = |value: Option<f64>| value.map_or("null".into(), |value| value.to_string());
+    let passed = before.and_then(|before| Some((time_s? - seconds(before)?, before)));
+    let passed = passed.filter(|(passed, _)| *passed > 0.0);
+    let blocks = |before: &Linked| (block.index - before.block.index()) as f64;
+    Object::new()
+        .json("index", block.index)
+        .json("timestamp", number(time_s))
+        .json("target", quoted(&target.to_string()))
+        .json("work", quoted(&format!("{:064x}", linked.work)))
+        .json("block_time_s", number(passed.map(|(passed, before)| passed / blocks(before))))
+        .json(
+            "hash_rate",
+            number(passed.map(|(passed, before)| float(linked.work - before.work) / passed)),
+        )
+        .end()
+}
+
+/// When a block was made, as it says itself: rules make sure of it in sealed blocks alone.
+fn seconds(linked: &Linked) -> Option<f64> {
+    let block = linked.block.view();
+    match &block.header {
+        Some(header) => Some(header.timestamp_s as f64),
+        None => {
+            let value = blocksmith_consensus::json::Value::of_canonical(block.text);
+            value.get("timestamp")?.text().parse().ok().filter(|time: &f64| time.is_finite())
+        }
+    }
+}
+
+fn float(number: U256) -> f64 {
+    let (high, low) = number.into_words();
+    high as f64 * 2_f64.powi(128) + low as f64
+}

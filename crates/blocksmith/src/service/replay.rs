@@ -1,0 +1,392 @@
+//! Goes through a chain from its genesis block with all rules, accounts in memory, and holds what a
+//! store keeps against it.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::num::NonZeroUsize;
+use std::thread;
+
+use blocksmith_consensus::address::Address;
+use blocksmith_consensus::check::Unspent;
+use blocksmith_consensus::ledger::{Account, Accounts, Changes, StateHash};
+use blocksmith_consensus::{
+    Ancestry, Block, Checked, Hash, Invalid, Linked, Listed, Rules, check_alone, check_on,
+};
+use redb::ReadableTableMetadata;
+
+use super::listing::Entries;
+use super::store::{Snapshot, StoreError, undo_bytes};
+
+/// How many blocks are checked by themselves at once, on all cores.
+const BATCH_BLOCKS: usize = 256;
+
+/// How many bytes their texts have, unless one block has more.
+const BATCH_BYTES: usize = 16 << 20;
+
+/// A chain that was replayed up to some block.
+pub struct Replay<'r> {
+    rules: &'r Rules,
+    last: Option<Linked>,
+    accounts: Memory,
+    transactions: u64,
+    waiting: Vec<Block>,
+    waiting_bytes: usize,
+}
+
+/// A block that joined, and what it did.
+pub struct Step {
+    /// The block in its place.
+    pub linked: Linked,
+    /// What it did to the accounts.
+    pub changes: Changes,
+    /// What an index lists of it.
+    pub listed: Vec<Listed>,
+}
+
+/// What a whole replay found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Replayed {
+    /// How many blocks there are.
+    pub blocks: u64,
+    /// The id of the last one.
+    pub tip: Hash,
+    /// How many transactions they hold.
+    pub transactions: u64,
+    /// How many accounts there are: none where nobody signs.
+    pub accounts: u64,
+    /// The hash over all accounts, as [`StateHash`] takes it.
+    pub state: Hash,
+}
+
+/// The accounts in memory.
+#[derive(Default)]
+struct Memory(BTreeMap<Address, Account>);
+
+impl Accounts for Memory {
+    type Error = Infallible;
+
+    fn account(&self, address: &Address) -> Result<Account, Infallible> {
+        Ok(self.0.get(address).copied().unwrap_or_default())
+    }
+}
+
+impl<'r> Replay<'r> {
+    /// Nothing is replayed yet; the genesis block comes first.
+    pub fn new(rules: &'r Rules) -> Self {
+        Self {
+            rules,
+            last: None,
+            accounts: Memory::default(),
+            transactions: 0,
+            waiting: Vec::new(),
+            waiting_bytes: 0,
+        }
+    }
+
+    /// Takes the next block. Many are checked at once: `each` hears of those that joined.
+    ///
+    /// # Errors
+    /// The rule that a block breaks, or what `each` says.
+    pub fn push<E: From<Invalid>>(
+        &mut self,
+        block: Block,
+        each: impl FnMut(Step) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.waiting_bytes += block.text().len();
+        self.waiting.push(block);
+        if self.waiting.len() < BATCH_BLOCKS && self.waiting_bytes < BATCH_BYTES {
+            return Ok(());
+        }
+        self.settle(each)
+    }
+
+    /// Replays the blocks that were taken and did not join yet.
+    fn settle<E: From<Invalid>>(
+        &mut self,
+        mut each: impl FnMut(Step) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.waiting_bytes = 0;
+        for checked in check_all(self.rules, std::mem::take(&mut self.waiting)) {
+            let step = self.join(checked?)?;
+            self.last = Some(step.linked.clone());
+            self.transactions += step.linked.block.view().transactions().count() as u64;
+            let after = step.changes.accounts.iter().map(|change| (change.address, change.after));
+            self.accounts.0.extend(after);
+            each(step)?;
+        }
+        Ok(())
+    }
+
+    fn join(&self, checked: Checked) -> Result<Step, Invalid> {
+        let rules = self.rules;
+        let valid = check_on(rules, checked, self.last.as_ref())?;
+        let block = valid.block().clone();
+        let (linked, changes) = match &self.last {
+            Some(parent) => {
+                let changes = valid.spend(rules, &self.accounts).map_err(|error| match error {
+                    Unspent::Invalid(invalid) => invalid,
+                    Unspent::Accounts(never) => match never {},
+                })?;
+                (parent.followed_by(rules, block), changes)
+            }
+            None => {
+                let index = block.index();
+                let changes =
+                    rules.allot(&block).map_err(|why| Invalid::Body { index, why: why.into() })?;
+                (Linked::genesis(rules, block), changes)
+            }
+        };
+        Ok(Step { linked, changes, listed: valid.listed(rules) })
+    }
+
+    /// Ends the replay; `None` if there was no block.
+    ///
+    /// # Errors
+    /// As [`Replay::push`].
+    pub fn finish<E: From<Invalid>>(
+        &mut self,
+        each: impl FnMut(Step) -> Result<(), E>,
+    ) -> Result<Option<Replayed>, E> {
+        self.settle(each)?;
+        let mut state = StateHash::default();
+        for (address, account) in &self.accounts.0 {
+            state.add(address, *account);
+        }
+        Ok(self.last.as_ref().map(|last| Replayed {
+            blocks: last.pace.height() + 1,
+            tip: last.block.hash(),
+            transactions: self.transactions,
+            accounts: self.accounts.0.len() as u64,
+            state: state.finish(),
+        }))
+    }
+}
+
+/// Checks blocks by themselves on all cores, in order.
+fn check_all(rules: &Rules, blocks: Vec<Block>) -> Vec<Result<Checked, Invalid>> {
+    let threads = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let size = blocks.len().div_ceil(threads).max(1);
+    let check = |part: &[Block]| -> Vec<_> {
+        part.iter().map(|block| check_alone(rules, block.clone())).collect()
+    };
+    thread::scope(|scope| {
+        let check = &check;
+        let parts: Vec<_> =
+            blocks.chunks(size).map(|part| scope.spawn(move || check(part))).collect();
+        let join = |part: thread::ScopedJoinHandle<'_, Vec<_>>| {
+            part.join().expect("checking a block does not panic")
+        };
+        parts.into_iter().flat_map(join).collect()
+    })
+}
+
+/// Where a store says something else than its blocks do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Difference {
+    /// A block has another work or pace.
+    #[error("chain: block {index} is kept with another work or pace than its chain gives it")]
+    Place {
+        /// Which block.
+        index: u64,
+    },
+    /// A block is not found by its id.
+    #[error("index: block {index} is not found by its id {id}")]
+    Index {
+        /// Which block.
+        index: u64,
+        /// Its id.
+        id: Hash,
+    },
+    /// What is kept to undo a block does not.
+    #[error("undo: what is kept to undo block {index} is not how accounts were before it")]
+    Undo {
+        /// Which block.
+        index: u64,
+    },
+    /// A transaction is not listed.
+    #[error("{table}: transaction {position} of block {index} is not listed")]
+    Unlisted {
+        /// `places` or `history`.
+        table: &'static str,
+        /// The index of its block.
+        index: u64,
+        /// Its place in the block.
+        position: u32,
+    },
+    /// An account is another.
+    #[error(
+        "accounts: {address} is kept with {} units and nonce {}, and has {} units and nonce {}",
+        .kept.balance, .kept.nonce, .replayed.balance, .replayed.nonce
+    )]
+    Account {
+        /// Whose it is.
+        address: String,
+        /// What the store says.
+        kept: Account,
+        /// What the blocks say.
+        replayed: Account,
+    },
+    /// A party's transactions are counted wrong.
+    #[error("activity: {kept} transactions are counted of {address}, which has {replayed}")]
+    Activity {
+        /// Which party.
+        address: String,
+        /// What the store says.
+        kept: u64,
+        /// What the blocks say.
+        replayed: u64,
+    },
+    /// A table holds something that no block is the reason of.
+    #[error("{table}: there are {kept} entries, and the blocks give {replayed}")]
+    Count {
+        /// The table.
+        table: &'static str,
+        /// What the store holds.
+        kept: u64,
+        /// What the blocks say.
+        replayed: u64,
+    },
+}
+
+/// Why a store is not as a replay of its blocks.
+#[derive(Debug, thiserror::Error)]
+pub enum NotReplayed {
+    /// A block breaks a rule.
+    #[error(transparent)]
+    Invalid(#[from] Invalid),
+    /// Something that follows from the blocks is kept otherwise.
+    #[error(transparent)]
+    Difference(#[from] Difference),
+    /// The store can't be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// How many entries the blocks give each table.
+#[derive(Default)]
+struct Counts {
+    blocks: u64,
+    undo: u64,
+    places: u64,
+    history: u64,
+    activity: BTreeMap<[u8; 32], u64>,
+}
+
+/// Replays the best chain of a store, and compares everything that is kept beside its blocks, entry
+/// by entry. `progress` hears how many blocks are done.
+///
+/// # Errors
+/// The first rule that a block breaks, the first difference, or that the store can't be read.
+pub fn replay(
+    snapshot: &Snapshot,
+    rules: &Rules,
+    mut progress: impl FnMut(u64),
+) -> Result<Replayed, NotReplayed> {
+    let mut replay = Replay::new(rules);
+    let mut counts = Counts::default();
+    let mut each = |step: Step| {
+        progress(1);
+        compare(snapshot, &step, &mut counts)
+    };
+    let mut index = rules.genesis.index();
+    while let Some(linked) = snapshot.at(index)? {
+        replay.push(linked.block, &mut each)?;
+        index += 1;
+    }
+    let nothing = || StoreError::Damaged("it has no genesis".into());
+    let replayed = replay.finish(&mut each)?.ok_or_else(nothing)?;
+    compare_accounts(snapshot, rules, &replay.accounts.0)?;
+    compare_counts(snapshot, rules, &counts)?;
+    Ok(replayed)
+}
+
+fn compare(snapshot: &Snapshot, step: &Step, counts: &mut Counts) -> Result<(), NotReplayed> {
+    let Step { linked, changes, listed } = step;
+    let (index, id) = (linked.block.index(), linked.block.hash());
+    if snapshot.at(index)?.as_ref() != Some(linked) {
+        return Err(Difference::Place { index }.into());
+    }
+    if snapshot.index_of(&id)? != Some(index) {
+        return Err(Difference::Index { index, id }.into());
+    }
+    let undo = snapshot.undo.get(index).map_err(StoreError::from)?;
+    let expected = Some(undo_bytes(changes)).filter(|bytes| !bytes.is_empty());
+    if undo.as_ref().map(|undo| undo.value()) != expected.as_deref() {
+        return Err(Difference::Undo { index }.into());
+    }
+    let Entries { places, history, activity } = Entries::of(index, listed);
+    for (name, table, keys) in [
+        ("places", &snapshot.lists.places, &places),
+        ("history", &snapshot.lists.history, &history),
+    ] {
+        for key in keys {
+            if table.get(key).map_err(StoreError::from)?.is_none() {
+                let (index, position) = super::listing::spot(key);
+                return Err(Difference::Unlisted { table: name, index, position }.into());
+            }
+        }
+    }
+    counts.blocks += 1;
+    counts.undo += u64::from(expected.is_some());
+    counts.places += places.len() as u64;
+    counts.history += history.len() as u64;
+    for (party, more) in activity {
+        *counts.activity.entry(party).or_default() += more;
+    }
+    Ok(())
+}
+
+/// The address of a key, or its digits.
+fn name(rules: &Rules, key: &[u8; 32]) -> String {
+    match (rules.domain(), Address::from_key(*key)) {
+        (Some(domain), Ok(address)) => address.to_text(domain.hrp),
+        _ => Hash(*key).to_string(),
+    }
+}
+
+fn compare_accounts(
+    snapshot: &Snapshot,
+    rules: &Rules,
+    replayed: &BTreeMap<Address, Account>,
+) -> Result<(), NotReplayed> {
+    for (address, account) in replayed {
+        let kept = snapshot.account(address)?;
+        if kept != *account {
+            let address = name(rules, address.key());
+            return Err(Difference::Account { address, kept, replayed: *account }.into());
+        }
+    }
+    for kept in snapshot.accounts()? {
+        let (address, kept) = kept?;
+        if !replayed.contains_key(&address) {
+            let (address, replayed) = (name(rules, address.key()), Account::default());
+            return Err(Difference::Account { address, kept, replayed }.into());
+        }
+    }
+    Ok(())
+}
+
+fn compare_counts(snapshot: &Snapshot, rules: &Rules, counts: &Counts) -> Result<(), NotReplayed> {
+    for (party, replayed) in &counts.activity {
+        let kept = snapshot.activity(party)?;
+        if kept != *replayed {
+            let (address, replayed) = (name(rules, party), *replayed);
+            return Err(Difference::Activity { address, kept, replayed }.into());
+        }
+    }
+    let lists = &snapshot.lists;
+    for (table, kept, replayed) in [
+        ("chain", snapshot.chain.len(), counts.blocks),
+        ("index", snapshot.index.len(), counts.blocks),
+        ("undo", snapshot.undo.len(), counts.undo),
+        ("places", lists.places.len(), counts.places),
+        ("history", lists.history.len(), counts.history),
+        ("activity", lists.activity.len(), counts.activity.len() as u64),
+    ] {
+        let kept = kept.map_err(StoreError::from)?;
+        if kept != replayed {
+            return Err(Difference::Count { table, kept, replayed }.into());
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,494 @@
+//! Signed payments, work by id and all that a wallet asks, where rules keep accounts.
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use blocksmith::chain::{Chain, Dialect};
+use blocksmith::service::Options;
+use blocksmith_consensus::address::Address;
+use blocksmith_consensus::payment::{Coin, Domain};
+use blocksmith_consensus::sealed::Draft;
+use blocksmith_consensus::{Block, Difficulty, Genesis, Hash, Rules, Target, merkle};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::node::Node;
+use crate::signers::Signer;
+
+/// What Alice and Bob have at first.
+const ALLOTTED: u64 = 1_000_000;
+
+const SUBSIDY: u64 = 2_000_000_000;
+
+/// Forge, with something for Alice and Bob, and one zero digit to find.
+fn rules() -> Rules {
+    let forge = Rules::forge();
+    let hrp = forge.domain().unwrap().hrp;
+    let coins = [(Signer::alice(), 0), (Signer::bob(), 1)].map(|(signer, nonce)| {
+        Coin { recipient: signer.address, amount: ALLOTTED, nonce }.text(hrp)
+    });
+    let texts = || coins.iter().map(String::as_str);
+    let target = Target::from_zeros(1);
+    let root = merkle::root(texts());
+    let genesis = Draft::new(1, &Hash([0; 32]), 1000, target, &root, texts()).unwrap();
+    Rules {
+        genesis: Genesis::Fixed(genesis.unproven().clone()),
+        difficulty: Difficulty::Fixed(target),
+        ..forge
+    }
+}
+
+struct Forge {
+    node: Node,
+    domain: Domain,
+    alice: Signer,
+    bob: Signer,
+}
+
+impl Forge {
+    async fn start() -> Self {
+        Self::start_with(false, None).await
+    }
+
+    async fn start_with(dev: bool, node_id: Option<String>) -> Self {
+        let rules = rules();
+        let domain = rules.domain().unwrap();
+        let chain = Chain { rules, dialect: Dialect::Notes };
+        let options = Options {
+            chain,
+            data_dir: None,
+            node_id,
+            keep_peers: true,
+            own_addresses: Vec::new(),
+            dev,
+        };
+        let (alice, bob) = (Signer::alice(), Signer::bob());
+        Self { node: Node::start_with(options).await, domain, alice, bob }
+    }
+
+    fn text(&self, address: Address) -> String {
+        address.to_text(self.domain.hrp)
+    }
+
+    /// Alice pays Bob.
+    fn payment(&self, amount: u64, fee: u64, nonce: u64) -> String {
+        let draft = self.alice.draft(self.bob.address, amount, fee, nonce);
+        self.alice.signed(&draft, &self.domain)
+    }
+
+    async fn pay(&self, payment: &str) -> (u16, Value) {
+        self.node.post("/api/v1/transactions", payment.to_string()).await.good()
+    }
+
+    #[track_caller]
+    fn id(answer: &(u16, Value)) -> String {
+        answer.1["id"].as_str().unwrap().to_string()
+    }
+
+    async fn work(&self, recipient: Address) -> Value {
+        let path = format!("/api/v1/work?recipient={}", self.text(recipient));
+        let (status, work) = self.node.get(&path).await.good();
+        assert_eq!(status, 200);
+        work
+    }
+
+    /// The lowest proof for some work, with nobody's code but SHA-256's.
+    fn proof(work: &Value) -> u64 {
+        let text = |name: &str| work[name].as_str().unwrap().to_string();
+        let (prefix, target) = (text("prefix"), text("target"));
+        assert_eq!((work["id"].as_str(), text("suffix")), (Some(&*prefix), String::new()));
+        let digest = |proof: u64| hex(&Sha256::digest(format!("{prefix}{proof}")));
+        (0..).find(|proof| digest(*proof) <= target).unwrap()
+    }
+
+    /// A block for `recipient`.
+    async fn mine(&self, recipient: Address) -> Value {
+        let work = self.work(recipient).await;
+        let body = json!({"id": work["id"], "proof": Self::proof(&work)}).to_string();
+        let (status, block) = self.node.post("/api/v1/work", body).await.good();
+        assert_eq!(status, 200);
+        block
+    }
+
+    async fn account(&self, address: Address) -> Value {
+        let path = format!("/api/v1/accounts/{}", self.text(address));
+        let (status, mut account) = self.node.get(&path).await.good();
+        assert_eq!((status, account["party"].take()), (200, json!(self.text(address))));
+        account
+    }
+
+    async fn transaction(&self, id: &str) -> Value {
+        self.node.get(&format!("/api/v1/transactions/{id}")).await.good().1
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn unhex(text: &Value) -> Vec<u8> {
+    let text = text.as_str().unwrap();
+    (0..text.len())
+        .step_by(2)
+        .map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap())
+        .collect()
+}
+
+fn account(balance: u64, nonce: u64, next: u64, transactions: u64) -> Value {
+    json!({
+        "party": null, "balance": balance, "nonce": nonce, "next_nonce": next,
+        "transactions": transactions, "uncounted": 0,
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payment_waits_is_mined_and_can_be_proved() {
+    let forge = Forge::start().await;
+    let carol = Signer::new(0xca501).address;
+    let payment = forge.payment(300, 7, 0);
+    let paid = forge.pay(&payment).await;
+    let id = Forge::id(&paid);
+    assert_eq!(paid, (201, json!({"id": id, "status": "queued"})));
+    // Its sender may not have had the answer.
+    assert_eq!(forge.pay(&payment).await, (200, json!({"id": id, "status": "queued"})));
+    let parsed: Value = serde_json::from_str(&payment).unwrap();
+    let queued = json!({"id": id, "status": "queued", "places": [], "transaction": parsed});
+    assert_eq!(forge.transaction(&id).await, queued);
+    let waits = forge.node.get("/api/v1/transactions?queued").await.good().1;
+    assert_eq!(waits, json!({"queued": 1, "transactions": [parsed], "next": null}));
+    assert_eq!(forge.account(forge.alice.address).await, account(ALLOTTED, 0, 1, 1));
+
+    let block = forge.mine(carol).await;
+    let coin = json!({
+        "sender": "0", "recipient": forge.text(carol), "amount": SUBSIDY + 7, "nonce": 2,
+    });
+    assert_eq!(block["block"]["transactions"], json!([parsed, coin]));
+    let place = json!({"block": 2, "hash": block["hash"], "position": 0, "confirmations": 1});
+    let confirmed = json!({
+        "id": id, "status": "confirmed", "places": [place], "transaction": parsed,
+    });
+    assert_eq!(forge.transaction(&id).await, confirmed);
+    assert_eq!(forge.account(forge.alice.address).await, account(ALLOTTED - 307, 1, 1, 2));
+    assert_eq!(forge.account(forge.bob.address).await, account(ALLOTTED + 300, 0, 0, 2));
+    assert_eq!(forge.account(carol).await, account(SUBSIDY + 7, 0, 0, 1));
+    let supply = forge.node.get("/api/v1/supply").await.good().1;
+    assert_eq!(supply["circulating"], 2 * ALLOTTED + SUBSIDY);
+    assert_eq!((&supply["allotted"], &supply["mined"]), (&json!(2 * ALLOTTED), &json!(SUBSIDY)));
+    assert_eq!((&supply["subsidy"], &supply["next_halving"]), (&json!(SUBSIDY), &json!(2_100_002)));
+
+    // The proof leads from the text to what the header says, hashed here step by step.
+    forge.mine(carol).await;
+    assert_eq!(forge.transaction(&id).await["places"][0]["confirmations"], 2);
+    let proof = forge.node.get(&format!("/api/v1/transactions/{id}/proof")).await.good().1;
+    assert_eq!(
+        (&proof["block"], &proof["position"], &proof["leaves"]),
+        (&json!(2), &json!(0), &json!(2))
+    );
+    assert_eq!(proof["transaction"], parsed);
+    let leaf = Sha256::digest([&[0][..], payment.as_bytes()].concat());
+    let [sibling] = &proof["path"].as_array().unwrap()[..] else { panic!("{proof}") };
+    let root = Sha256::digest([&[1][..], &leaf, &unhex(sibling)].concat());
+    let headers = forge.node.get("/api/v1/headers?from=2&limit=1").await.good().1;
+    let header = &headers["headers"][0]["header"];
+    assert_eq!(header["merkle_root"], hex(&root));
+    // And the header to the block's id.
+    let mut sealed = header.clone();
+    let number = sealed.as_object_mut().unwrap().remove("proof").unwrap();
+    let canonical = serde_json::to_string(&sealed).unwrap().replace(':', ": ").replace(',', ", ");
+    let seal = hex(&Sha256::digest(canonical));
+    let block_id = hex(&Sha256::digest(format!("{seal}{number}")));
+    assert_eq!(
+        (&json!(block_id), &json!(block_id)),
+        (&headers["headers"][0]["hash"], &proof["hash"])
+    );
+
+    let missing = format!("/api/v1/transactions/{}", "0".repeat(64));
+    assert_eq!(forge.node.get(&missing).await.problem().0, 404);
+    assert_eq!(forge.node.get(&format!("{missing}/proof")).await.problem().0, 404);
+    assert_eq!(forge.node.get("/api/v1/transactions/x").await.problem().0, 422);
+    assert_eq!(forge.node.get("/api/v1/transactions").await.problem().0, 400);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_owner_sees_all_payments_the_newest_first() {
+    let forge = Forge::start().await;
+    let mut ids = Vec::new();
+    for nonce in 0..5 {
+        ids.push(Forge::id(&forge.pay(&forge.payment(10, 1, nonce)).await));
+        if nonce % 2 == 1 {
+            forge.mine(forge.alice.address).await;
+        }
+    }
+    let path = format!("/api/v1/accounts/{}/transactions", forge.text(forge.alice.address));
+    let first = forge.node.get(&format!("{path}?limit=3")).await.good().1;
+    assert_eq!(first["queued"].as_array().unwrap().len(), 1);
+    assert_eq!(first["queued"][0]["nonce"], 4);
+    // Of block 3 the coin, then the payments.
+    let of = |page: &Value| -> Vec<(u64, u64)> {
+        let entries = page["transactions"].as_array().unwrap().iter();
+        entries
+            .map(|entry| (entry["block"].as_u64().unwrap(), entry["position"].as_u64().unwrap()))
+            .collect()
+    };
+    assert_eq!(of(&first), [(3, 2), (3, 1), (3, 0)]);
+    assert_eq!(first["transactions"][1]["id"], ids[3]);
+    assert_eq!(first["transactions"][1]["confirmations"], 1);
+    let next = first["next"].as_str().unwrap();
+    let second = forge.node.get(&format!("{path}?limit=100&before={next}")).await.good().1;
+    assert_eq!(of(&second), [(2, 2), (2, 1), (2, 0), (1, 0)]);
+    assert_eq!((&second["next"], &second["queued"]), (&Value::Null, &Value::Null));
+    assert_eq!(forge.node.get(&format!("{path}?before=x")).await.problem().0, 400);
+    assert_eq!(forge.node.get("/api/v1/accounts/forge1xyz").await.problem().0, 422);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_written_in_two_ways_or_says_too_much_is_no_payment() {
+    let forge = Forge::start().await;
+    let good = forge.payment(300, 7, 0);
+    let (alice, upper) =
+        (forge.text(forge.alice.address), forge.text(forge.alice.address).to_uppercase());
+    let signature = good.split('"').rev().nth(1).unwrap().to_string();
+    for (bad, rule) in [
+        (good.replace(": 300", ": 0300"), None),
+        (good.replace(": 300", ": 300.0"), Some("transaction")),
+        (good.replace(": 300", ": 3e2"), Some("transaction")),
+        (good.replace(": 300", ": \"300\""), Some("transaction")),
+        (good.replace(": 300", ": -300"), Some("transaction")),
+        (good.replace(": 300", ": 9007199254740992"), Some("transaction")),
+        (good.replace(&alice, &upper), Some("transaction")),
+        (good.replace(&signature, &signature.to_uppercase()), Some("transaction")),
+        (good.replacen('{', "{\"extra\": 1, ", 1), Some("transaction")),
+        (good.replacen('{', "{\"amount\": 300, ", 1), Some("transaction")),
+        (good.replace(": 300", ": 301"), Some("signature")),
+        (good.replacen("\"fee\": 7, ", "", 1), Some("transaction")),
+    ] {
+        assert_ne!(bad, good);
+        let answer = forge.node.post("/api/v1/transactions", bad.clone()).await.problem();
+        match rule {
+            Some(rule) => assert_eq!((answer.0, &answer.1["rule"]), (422, &json!(rule)), "{bad}"),
+            None => assert!([400, 422].contains(&answer.0), "{bad}: {answer:?}"),
+        }
+    }
+    // Spaces and the order of fields are the same payment, and the same id.
+    let spaced = good.replace(": ", " :\n ");
+    let (status, answer) = forge.pay(&spaced).await;
+    assert_eq!((status, &answer["status"]), (201, &json!("queued")));
+    assert_eq!(forge.pay(&good).await.0, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payment_that_does_not_fit_says_what_would() {
+    let forge = Forge::start().await;
+    let refused = async |payment: String| {
+        let (status, problem) = forge.node.post("/api/v1/transactions", payment).await.problem();
+        (status, problem["rule"].as_str().unwrap().to_string(), problem["detail"].to_string())
+    };
+    let (status, rule, detail) = refused(forge.payment(ALLOTTED, 1, 0)).await;
+    assert_eq!((status, &*rule), (422, "balance"), "{detail}");
+    let (_, rule, detail) = refused(forge.payment(1, 0, 16)).await;
+    assert!(rule == "nonce" && detail.contains("up to 15"), "{detail}");
+    let held = forge.pay(&forge.payment(1, 0, 1)).await;
+    assert_eq!((held.0, &held.1["status"], &held.1["missing"]), (201, &json!("held"), &json!(0)));
+    assert_eq!(forge.transaction(&Forge::id(&held)).await["status"], "held");
+    forge.pay(&forge.payment(1, 10, 0)).await;
+    assert_eq!(forge.transaction(&Forge::id(&held)).await["status"], "queued");
+    let (_, rule, detail) = refused(forge.payment(2, 10, 0)).await;
+    assert!(rule == "fee" && detail.contains("11"), "{detail}");
+    // Replay on another chain: signed by the same keys for forge itself.
+    let draft = forge.alice.draft(forge.bob.address, 1, 0, 2);
+    let foreign = forge.alice.signed(&draft, &Rules::forge().domain().unwrap());
+    assert_eq!(refused(foreign).await.1, "signature");
+    forge.mine(forge.bob.address).await;
+    assert_eq!(refused(forge.payment(5, 5, 0)).await.1, "nonce");
+    // Who is known to everybody pays nothing here.
+    let dev = blocksmith_wallet::dev::addresses().next().unwrap();
+    assert_eq!(forge.account(dev).await, account(0, 0, 0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn work_is_known_by_its_id_and_refreshed() {
+    let forge = Forge::start().await;
+    let (alice, bob) = (forge.alice.address, forge.bob.address);
+    let work = forge.work(alice).await;
+    assert_eq!(
+        (&work["index"], &work["previous_hash"]),
+        (&json!(2), &json!(forge.node.tip().hash().to_string()))
+    );
+    assert_eq!(forge.work(alice).await, work);
+    assert_ne!(forge.work(bob).await["id"], work["id"]);
+    let submit = async |id: &Value, proof: &str| {
+        forge.node.post("/api/v1/work", format!(r#"{{"id": {id}, "proof": {proof}}}"#)).await
+    };
+    let proof = Forge::proof(&work);
+    let wrong = (0..).find(|wrong| {
+        let digest = Sha256::digest(format!("{}{wrong}", work["prefix"].as_str().unwrap()));
+        digest[0] >= 0x10
+    });
+    for (proof, status) in [
+        ("\"5\"".to_string(), 422),
+        ("-1".into(), 422),
+        ("9007199254740992".into(), 409),
+        ("null".into(), 422),
+        (wrong.unwrap().to_string(), 409),
+    ] {
+        assert_eq!(submit(&work["id"], &proof).await.problem().0, status, "{proof}");
+    }
+    assert_eq!(submit(&json!("x"), "1").await.problem().0, 422);
+    let unknown = submit(&json!("0".repeat(64)), "1").await.problem();
+    assert_eq!((unknown.0, &unknown.1["rule"]), (409, &json!("stale")));
+
+    // Who waits for other work hears of a payment within some seconds, and of a block at once.
+    let path = |than: &Value| {
+        format!("/api/v1/work?recipient={}&than={}", forge.text(alice), than.as_str().unwrap())
+    };
+    let began = Instant::now();
+    let id = Forge::id(&forge.pay(&forge.payment(1, 1, 0)).await);
+    let other = forge.node.get(&path(&work["id"])).await.good().1;
+    assert_ne!(other["id"], work["id"]);
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    let waiting = path(&other["id"]);
+    let (news, mined_at) = tokio::join!(
+        async {
+            let news = forge.node.get(&waiting).await.good().1;
+            (news, Instant::now())
+        },
+        async {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            // What was handed out before the payment came is as good: it is on the same tip.
+            let block = submit(&work["id"], &proof.to_string()).await.good().1;
+            assert_eq!(block["block"]["transactions"].as_array().unwrap().len(), 1);
+            Instant::now()
+        }
+    );
+    assert_eq!(news.0["index"], 3);
+    let lag = news.1.saturating_duration_since(mined_at);
+    assert!(lag < Duration::from_millis(100), "{lag:?}");
+    let stale = submit(&other["id"], "1").await.problem();
+    assert_eq!((stale.0, &stale.1["rule"]), (409, &json!("stale")));
+    assert_eq!(forge.transaction(&id).await["status"], "queued");
+    forge.mine(bob).await;
+    assert_eq!(forge.transaction(&id).await["status"], "confirmed");
+
+    // A coin needs somebody who gets it.
+    let nobody = forge.node.get("/api/v1/work").await.problem();
+    assert!(nobody.1["detail"].as_str().unwrap().contains("--to"), "{nobody:?}");
+    let wrong = forge.node.get("/api/v1/work?recipient=ann").await.problem();
+    assert_eq!((nobody.0, wrong.0), (422, 422));
+    assert_eq!(forge.node.get("/mine").await.plain().0, 422);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_courses_calls_answer_as_far_as_they_mean_something() {
+    let to = Signer::bob().address.to_text(rules().domain().unwrap().hrp);
+    let forge = Forge::start_with(false, Some(to.clone())).await;
+    let node = &forge.node;
+    for answer in [
+        node.get("/last_proof").await,
+        node.post("/mine", r#"{"proof": 1}"#).await,
+        node.post("/mine", format!(r#"{{"proof": 1, "id": "{to}"}}"#)).await,
+    ] {
+        let (status, text) = answer.plain();
+        assert!(status == 409 && text.contains("/api/v1/work"), "{status}: {text}");
+    }
+    let message = node.post("/transactions/new", forge.payment(300, 7, 0)).await.good();
+    assert_eq!(message, (201, json!({"message": "Transaction will be added to Block 2"})));
+    let forged = node.get("/mine").await.json();
+    assert_eq!((&forged["message"], &forged["index"]), (&json!("New Block Forged"), &json!(2)));
+    assert_eq!(forged["transactions"][1]["recipient"], to);
+    assert_eq!(forged["transactions"][0]["amount"], 300);
+    let chain = node.get("/chain").await.json();
+    assert_eq!((&chain["length"], &chain["chain"][1]["index"]), (&json!(2), &json!(2)));
+    assert_eq!(node.get("/last_block").await.json()["last_block"], chain["chain"][1]);
+    let unsigned = r#"{"sender": "a", "recipient": "b", "amount": 1}"#;
+    assert_eq!(node.post("/transactions/new", unsigned).await.plain().0, 422);
+}
+
+fn now_s() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
+}
+
+/// A block with a coin for Bob, made at this time.
+fn block_at(forge: &Forge, timestamp_s: u64) -> Block {
+    let parent = forge.node.tip();
+    let index = parent.index() + 1;
+    let coin = Coin { recipient: forge.bob.address, amount: SUBSIDY, nonce: index };
+    let text = coin.text(forge.domain.hrp);
+    let target = Target::from_zeros(1);
+    let root = merkle::root([&text]);
+    let draft = Draft::new(index, &parent.hash(), timestamp_s, target, &root, [&*text]).unwrap();
+    let proof =
+        (0..).find(|proof: &u64| target.is_met_by(&draft.header().digest(&proof.to_string())));
+    draft.with_proof(proof.unwrap()).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_block_ahead_of_the_clock_waits_until_its_time() {
+    let forge = Forge::start().await;
+    let submit = async |block: &Block| {
+        forge.node.post("/api/v1/blocks", block.text().to_string()).await.good().1["verdict"]
+            .clone()
+    };
+    let far = block_at(&forge, now_s() + 600);
+    assert_eq!(submit(&far).await, "early");
+    assert_eq!(forge.node.tip().index(), 1);
+    let near = block_at(&forge, now_s() + 45 + 2);
+    assert_eq!(submit(&near).await, "early");
+    // It is not condemned: it becomes the tip when its time has come.
+    let began = Instant::now();
+    while forge.node.tip() != near {
+        assert!(began.elapsed() < Duration::from_secs(20), "it still waits");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(began.elapsed() > Duration::from_millis(500), "{:?}", began.elapsed());
+    let good = block_at(&forge, near.view().timestamp_s());
+    assert_eq!(submit(&good).await, "accepted");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_faucet_gives_on_a_chain_to_try_things_on_and_nowhere_else() {
+    let body = json!({"recipient": Signer::bob().address.to_text(rules().domain().unwrap().hrp)});
+    let forge = Forge::start().await;
+    let (status, problem) = forge.node.post("/api/v1/faucet", body.to_string()).await.problem();
+    assert_eq!(status, 404, "{problem}");
+    // This chain gave the faucet's account nothing.
+    let dev = Forge::start_with(true, None).await;
+    assert_eq!(dev.node.post("/api/v1/faucet", body.to_string()).await.problem().0, 503);
+    assert_eq!(dev.node.post("/api/v1/faucet", "{}").await.problem().0, 422);
+    assert_eq!(dev.node.get("/api/v1/status").await.json()["dev"], true);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_nobody_signs_there_are_no_accounts() {
+    let node = Node::easy().await;
+    for path in ["accounts/ann", "accounts/ann/transactions", "supply", "fees"] {
+        let (status, problem) = node.get(&format!("/api/v1/{path}")).await.problem();
+        assert_eq!(status, 409, "{path}: {problem}");
+    }
+    let (status, _) = node.post("/api/v1/transactions", "{}").await.problem();
+    assert_eq!(status, 409);
+    let new = r#"{"sender": "a", "recipient": "b", "amount": 1}"#;
+    node.post("/transactions/new", new).await.good();
+    let queued = node.get("/api/v1/transactions?queued").await.good().1;
+    let expected = json!({"queued": 1, "transactions": [{"amount": 1, "recipient": "b", "sender": "a"}], "next": null});
+    assert_eq!(queued, expected);
+    let history = node.get("/api/v1/history").await.good().1;
+    assert_eq!(history["points"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn history_says_how_the_chain_grew() {
+    let forge = Forge::start().await;
+    let start = now_s() - 1000;
+    for step in 0..20 {
+        let block = block_at(&forge, start + 10 * step);
+        assert_eq!(forge.node.post("/api/v1/blocks", block.text().to_string()).await.good().0, 200);
+    }
+    let history = forge.node.get("/api/v1/history?points=3").await.good().1;
+    let points = history["points"].as_array().unwrap();
+    let indexes: Vec<_> = points.iter().map(|point| point["index"].as_u64().unwrap()).collect();
+    assert_eq!(indexes, [2, 11, 21]);
+    assert_eq!(points[0]["hash_rate"], Value::Null);
+    for point in &points[1..] {
+        // A block every 10 s, each worth 16 tries.
+        assert_eq!((&point["block_time_s"], &point["hash_rate"]), (&json!(10), &json!(1.6)));
+    }
+}
