@@ -1,10 +1,75 @@
-//! The HTTP client that every call to somebody else's server starts from.
+//! The HTTP client that every call to somebody else's server starts from, and the manners that such
+//! calls share.
 
-use reqwest::ClientBuilder;
+use reqwest::{ClientBuilder, Url};
+
+/// How much of what went wrong is shown, in characters.
+const MAX_CAUSE: usize = 300;
 
 /// A client with the program's cryptography; who uses it says how long it waits.
 pub fn builder() -> ClientBuilder {
     // The second time it is there already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder()
+}
+
+/// Reads an address as people write it: `localhost:5001`, `http://host/`.
+pub(crate) fn parse_url(text: &str) -> Result<Url, String> {
+    let text = text.trim();
+    let text = if text.contains("://") { text.into() } else { format!("http://{text}") };
+    let mut url = Url::parse(&text).map_err(|error| error.to_string())?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(format!("servers are reached by http or https, not by {}", url.scheme()));
+    }
+    url.set_query(None);
+    url.set_fragment(None);
+    if !url.path().ends_with('/') {
+        url.set_path(&format!("{}/", url.path()));
+    }
+    Ok(url)
+}
+
+/// Whether the address is this machine's own, which no proxy reaches.
+pub(crate) fn is_loopback(url: &Url) -> bool {
+    matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"))
+}
+
+/// Text from outside as it may be printed: in one line, not too long.
+pub(crate) fn shown(text: &str, max: usize) -> String {
+    let text = text.trim();
+    let blank = |char: char| if char.is_control() { ' ' } else { char };
+    let mut shown: String = text.chars().map(blank).take(max).collect();
+    if text.chars().nth(max).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+/// Why there was no answer. The sentence around the cause would name the address once more.
+pub(crate) fn cause(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    shown(&cause.to_string(), MAX_CAUSE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_read_as_people_write_them() {
+        for (text, url) in [
+            ("localhost:5001", "http://localhost:5001/"),
+            ("http://127.0.0.1:5000/", "http://127.0.0.1:5000/"),
+            ("https://class.example/chain?x=1", "https://class.example/chain/"),
+            (" [::1]:5000 ", "http://[::1]:5000/"),
+        ] {
+            assert_eq!(parse_url(text).as_ref().map(Url::as_str), Ok(url), "{text}");
+        }
+        for text in ["", "http://", "ftp://host", "localhost:port", "localhost:123456", "a b"] {
+            assert!(parse_url(text).is_err(), "{text}");
+        }
+    }
 }

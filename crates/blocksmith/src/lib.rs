@@ -1,6 +1,7 @@
 //! The program as a library, so that its parts can be tested as it runs them.
 #![forbid(unsafe_code)]
 
+pub mod amount;
 pub mod chain;
 pub mod client;
 pub mod cmd;

@@ -148,7 +148,7 @@ fn nothing_is_overwritten_and_no_mistake_leaves_a_file() {
         (&["--name", "x", "--spacing", "1.5"], "invalid digit"),
         (&["--name", "x", "--addresses", "No"], "addresses start with 1 to 31"),
         (&["--name", "x", "--balance", SOMEBODY], "a balance is an address, = and"),
-        (&["--name", "x", "--balance", &too_fine], "at most 8 of them behind the point"),
+        (&["--name", "x", "--balance", &too_fine], "at most 8 digits after the point"),
         (&["--name", "x", "--balance", &elsewhere], "start with \"forge1\""),
         (&["--name", "x", "--balance", "forge1=1"], "--balance forge1: addresses of this chain"),
         (

@@ -17,6 +17,7 @@ pub mod node;
 pub mod prove;
 mod screen;
 mod search_args;
+pub mod wallet;
 
 /// Exit codes: what a script can tell apart.
 pub mod exit {
@@ -51,6 +52,7 @@ enum Command {
     Dev(dev::DevArgs),
     Chain(chain::ChainArgs),
     Block(block::BlockArgs),
+    Wallet(wallet::WalletArgs),
 }
 
 /// Runs what the command line says.
@@ -67,6 +69,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Dev(args) => runtime.block_on(dev::run(args)),
         Command::Chain(args) => runtime.block_on(chain::run(args)),
         Command::Block(args) => block::run(args),
+        Command::Wallet(args) => runtime.block_on(wallet::run(args)),
     };
     // What still searches or serves is not worth waiting for: all that was acknowledged is durable.
     runtime.shutdown_background();
@@ -85,7 +88,7 @@ pub fn exit_code(error: &anyhow::Error) -> ExitCode {
         Some(StoreError::InUse { .. }) => exit::IN_USE,
         _ if error.is::<chain::Unreachable>() => exit::UNREACHABLE,
         _ if is_usage => exit::USAGE,
-        _ => exit::FAILURE,
+        _ => wallet::exit_code(error).unwrap_or(exit::FAILURE),
     })
 }
 

@@ -27,7 +27,7 @@ use blocksmith_node::{Address, Machine, Start};
 use tokio::sync::mpsc;
 
 use crate::chain::Chain;
-use signatures::Signatures;
+pub use signatures::Signatures;
 
 /// What a service needs to start.
 #[derive(Debug, Clone)]

@@ -24,7 +24,7 @@ const MIN_A_THREAD: usize = 32;
 const REMEMBERED: usize = 100_000;
 
 /// What checks the signatures of a chain.
-pub(super) struct Signatures {
+pub struct Signatures {
     /// `None` where nothing is signed.
     domain: Option<Domain>,
     threads: usize,
@@ -74,7 +74,8 @@ impl Known {
 }
 
 impl Signatures {
-    pub(super) fn new(rules: &Rules) -> Self {
+    /// Nothing is remembered yet.
+    pub fn new(rules: &Rules) -> Self {
         let threads = thread::available_parallelism().map_or(1, NonZeroUsize::get);
         Self { domain: rules.domain(), threads, known: Mutex::default() }
     }
@@ -129,7 +130,10 @@ impl Signatures {
 
     /// The payments that these texts are, in any spelling, in the same order; none where nothing
     /// is signed.
-    pub(super) fn payments(&self, texts: &[&[u8]]) -> Vec<Result<Verified, BadEntry>> {
+    ///
+    /// # Errors
+    /// Of each, what it lacks to be a payment, or that its sender did not sign it.
+    pub fn payments(&self, texts: &[&[u8]]) -> Vec<Result<Verified, BadEntry>> {
         let Some(domain) = &self.domain else { return Vec::new() };
         let read = |wire: &&[u8]| {
             let payment = Payment::parse(wire, domain)?;

@@ -34,7 +34,7 @@ use blocksmith_node::mempool::{MempoolChange, Waiting};
 use blocksmith_node::{Address, QueueChange};
 use redb::{
     Database, DatabaseError, Durability, ReadOnlyTable, ReadTransaction, ReadableDatabase,
-    ReadableTable, TableDefinition, WriteTransaction,
+    ReadableTable, ReadableTableMetadata, TableDefinition, WriteTransaction,
 };
 
 use super::listing::{self, Lists, Spot};
@@ -373,7 +373,14 @@ impl Store {
         transaction.set_durability(Durability::Immediate)?;
         transaction.set_two_phase_commit(true);
         transaction.set_quick_repair(true);
-        Ok(Writer { transaction, shape: self.shape, genesis: self.genesis, blocks_changed: false })
+        Ok(Writer {
+            transaction,
+            shape: self.shape,
+            genesis: self.genesis,
+            blocks_changed: false,
+            next_number: None,
+            side_count: None,
+        })
     }
 }
 
@@ -591,6 +598,10 @@ pub(crate) struct Writer {
     shape: Shape,
     genesis: u64,
     blocks_changed: bool,
+    /// What the next new block gets, and how many there are on side branches, once that was asked:
+    /// both are needed for each of the many blocks of a transaction.
+    next_number: Option<u64>,
+    side_count: Option<u64>,
 }
 
 impl Writer {
@@ -667,8 +678,12 @@ impl Writer {
         record.extend_from_slice(&pace.to_bytes());
         record.extend_from_slice(block.text().as_bytes());
         let mut blocks = self.transaction.open_table(BLOCKS)?;
-        let number = blocks.last()?.map_or(0, |(last, _)| last.value() + 1);
+        let number = match self.next_number {
+            Some(number) => number,
+            None => blocks.last()?.map_or(0, |(last, _)| last.value() + 1),
+        };
         blocks.insert(number, &*record)?;
+        self.next_number = Some(number + 1);
         Ok(number)
     }
 
@@ -682,8 +697,24 @@ impl Writer {
     fn insert_side(&mut self, number: u64, linked: &Linked) -> Result<(), StoreError> {
         let side = SideBlock::of(linked, self.genesis);
         let bytes = side_bytes(number, &side);
-        self.transaction.open_table(SIDE)?.insert(side.hash.0, &*bytes)?;
+        let mut table = self.transaction.open_table(SIDE)?;
+        table.insert(side.hash.0, &*bytes)?;
+        self.side_count = Some(table.len()?);
         Ok(())
+    }
+
+    /// Takes a block from the side branches, if it is on one; its number.
+    fn take_side(&mut self, hash: &Hash) -> Result<Option<u64>, StoreError> {
+        if self.side_count == Some(0) {
+            return Ok(None);
+        }
+        let mut table = self.transaction.open_table(SIDE)?;
+        let taken = match table.remove(hash.0)? {
+            Some(value) => Some(side_block(hash.0, value.value())?.0),
+            None => None,
+        };
+        self.side_count = Some(table.len()?);
+        Ok(taken)
     }
 
     /// Returns when everything is on the disk.
@@ -726,11 +757,8 @@ impl BestChain for Writer {
     ) -> Result<(), StoreError> {
         self.blocks_changed = true;
         let block = &linked.block;
-        let number = match self.side_number(&block.hash())? {
-            Some(number) => {
-                self.transaction.open_table(SIDE)?.remove(block.hash().0)?;
-                number
-            }
+        let number = match self.take_side(&block.hash())? {
+            Some(number) => number,
             None => self.add_block(linked)?,
         };
         self.transaction.open_table(CHAIN)?.insert(block.index(), number)?;
@@ -786,8 +814,7 @@ impl BestChain for Writer {
 
     fn forget_side(&mut self, hash: &Hash) -> Result<(), StoreError> {
         self.blocks_changed = true;
-        if let Some(number) = self.side_number(hash)? {
-            self.transaction.open_table(SIDE)?.remove(hash.0)?;
+        if let Some(number) = self.take_side(hash)? {
             self.transaction.open_table(BLOCKS)?.remove(number)?;
         }
         Ok(())

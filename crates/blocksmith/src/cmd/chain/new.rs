@@ -12,12 +12,10 @@ use blocksmith_consensus::payment::{Emission, MAX_INTEGER, UNITS_PER_COIN};
 use blocksmith_consensus::{Difficulty, Rules, Spending};
 use serde_json::json;
 
+use crate::amount::Coins;
 use crate::chain::{Chain, is_file};
 use crate::config::MAX_ID_BYTES;
 use crate::service::now;
-
-/// Digits behind the point of a number of coins.
-const COIN_DIGITS: usize = UNITS_PER_COIN.ilog10() as usize;
 
 /// Write the file of a chain of your own
 ///
@@ -214,73 +212,13 @@ fn name(text: &str) -> Result<String, String> {
 fn balance(text: &str) -> Result<Balance, String> {
     let (address, coins) =
         text.split_once('=').ok_or("a balance is an address, = and a number of coins")?;
-    Ok(Balance { address: address.into(), units: units(coins)? })
-}
-
-/// A number of coins in units, exactly.
-fn units(coins: &str) -> Result<u64, String> {
-    let wrong = || {
-        format!(
-            "\"{coins}\" is no number of coins: write it in digits, like 12 or 12.5, with at most \
-             {COIN_DIGITS} of them behind the point"
-        )
-    };
-    let (whole, fraction) = match coins.split_once('.') {
-        Some((whole, fraction)) if !fraction.is_empty() => (whole, fraction),
-        Some(_) => return Err(wrong()),
-        None => (coins, ""),
-    };
-    let is_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    if whole.is_empty() || !is_digits(whole) || !is_digits(fraction) || fraction.len() > COIN_DIGITS
-    {
-        return Err(wrong());
-    }
-    // The digits without the point are the number of units.
-    let digits = format!("{whole}{fraction:0<COIN_DIGITS$}");
-    let units = digits.parse().ok().filter(|units| (1..=MAX_INTEGER).contains(units));
-    units.ok_or_else(|| {
-        let (most, rest) = (MAX_INTEGER / UNITS_PER_COIN, MAX_INTEGER % UNITS_PER_COIN);
-        format!("a balance is more than 0 and at most {most}.{rest:08} coins, not {coins}")
-    })
+    let coins = Coins::parse_positive(coins).map_err(|error| error.to_string())?;
+    Ok(Balance { address: address.into(), units: coins.units() })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn coins_are_exact_to_the_last_unit() {
-        for (coins, expected) in [
-            ("1", 100_000_000),
-            ("12.5", 1_250_000_000),
-            ("0.00000001", 1),
-            ("00012.50000000", 1_250_000_000),
-            // No float tells these two apart.
-            ("90071992.54740991", MAX_INTEGER),
-            ("90071992.54740990", MAX_INTEGER - 1),
-        ] {
-            assert_eq!(units(coins), Ok(expected), "{coins}");
-        }
-        for (coins, expected) in [
-            ("", "no number of coins"),
-            (".5", "no number of coins"),
-            ("5.", "no number of coins"),
-            ("1.123456789", "no number of coins"),
-            ("+1", "no number of coins"),
-            ("-1", "no number of coins"),
-            ("1e3", "no number of coins"),
-            ("1_000", "no number of coins"),
-            ("1.2.3", "no number of coins"),
-            ("١", "no number of coins"),
-            ("0", "more than 0"),
-            ("0.0", "more than 0"),
-            ("90071992.54740992", "at most 90071992.54740991 coins"),
-            ("99999999999999999999999999", "at most 90071992.54740991 coins"),
-        ] {
-            let error = units(coins).expect_err(coins);
-            assert!(error.contains(expected), "{error}");
-        }
-    }
 
     #[test]
     fn a_path_is_one_to_the_option_and_to_the_shell() {

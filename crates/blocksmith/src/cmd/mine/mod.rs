@@ -43,7 +43,7 @@ const ID_FILE: &str = "miner-id";
 #[derive(Debug, clap::Args)]
 pub struct MineArgs {
     /// The server to mine on: a Blocksmith node, or a Python server of the course
-    #[arg(value_name = "URL", default_value = "http://127.0.0.1:5000", value_parser = server::parse_url)]
+    #[arg(value_name = "URL", default_value = "http://127.0.0.1:5000", value_parser = crate::client::parse_url)]
     url: Url,
     /// Who gets the coins: any name, or an address where coins go to addresses [default: an id made once and kept]
     #[arg(long, visible_alias = "to", value_name = "NAME", env = "BLOCKSMITH_ID", value_parser = config::id)]

@@ -7,6 +7,8 @@ use blocksmith_consensus::json::{self, Kind as JsonKind, Value, push_string};
 use blocksmith_consensus::{Block, Difficulty, Job, Proof, Rules, Target};
 use reqwest::{RequestBuilder, StatusCode, Url};
 
+use crate::client::{cause, is_loopback, shown};
+
 /// The most bytes of an answer; a block may be one.
 const MAX_ANSWER_BYTES: usize = 20_000_000;
 
@@ -150,33 +152,6 @@ pub(super) struct Server {
     recipient: String,
 }
 
-/// Reads an address as people write it: `localhost:5001`, `http://host/`.
-pub(super) fn parse_url(text: &str) -> Result<Url, String> {
-    let text = text.trim();
-    let text = if text.contains("://") { text.into() } else { format!("http://{text}") };
-    let mut url = Url::parse(&text).map_err(|error| error.to_string())?;
-    if !matches!(url.scheme(), "http" | "https") {
-        return Err(format!("servers are reached by http or https, not by {}", url.scheme()));
-    }
-    url.set_query(None);
-    url.set_fragment(None);
-    if !url.path().ends_with('/') {
-        url.set_path(&format!("{}/", url.path()));
-    }
-    Ok(url)
-}
-
-/// Text from outside as it may be printed: in one line, not too long.
-fn shown(text: &str, max: usize) -> String {
-    let text = text.trim();
-    let blank = |char: char| if char.is_control() { ' ' } else { char };
-    let mut shown: String = text.chars().map(blank).take(max).collect();
-    if text.chars().nth(max).is_some() {
-        shown.push('…');
-    }
-    shown
-}
-
 fn quoted(text: &str) -> String {
     let mut out = String::new();
     push_string(&mut out, text);
@@ -226,7 +201,7 @@ impl Server {
             // A server with a single thread would wait on a connection that is kept open, and
             // answer nobody else meanwhile.
             .pool_max_idle_per_host(0);
-        if matches!(base.host_str(), Some("localhost" | "127.0.0.1" | "[::1]")) {
+        if is_loopback(&base) {
             client = client.no_proxy();
         }
         Ok(Self { client: client.build()?, base, recipient })
@@ -398,14 +373,7 @@ impl Server {
         request: RequestBuilder,
         max_bytes: usize,
     ) -> Result<Answer, Trouble> {
-        let away = |error: reqwest::Error| {
-            // The sentence around the cause would name the address once more.
-            let mut cause: &dyn std::error::Error = &error;
-            while let Some(deeper) = cause.source() {
-                cause = deeper;
-            }
-            Trouble::Away(shown(&cause.to_string(), MAX_SHOWN))
-        };
+        let away = |error: reqwest::Error| Trouble::Away(cause(&error));
         let mut response = request.send().await.map_err(away)?;
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(away)? {
@@ -422,21 +390,6 @@ impl Server {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn addresses_are_read_as_people_write_them() {
-        for (text, url) in [
-            ("localhost:5001", "http://localhost:5001/"),
-            ("http://127.0.0.1:5000/", "http://127.0.0.1:5000/"),
-            ("https://class.example/chain?x=1", "https://class.example/chain/"),
-            (" [::1]:5000 ", "http://[::1]:5000/"),
-        ] {
-            assert_eq!(parse_url(text).as_ref().map(Url::as_str), Ok(url), "{text}");
-        }
-        for text in ["", "http://", "ftp://host", "localhost:port", "localhost:123456", "a b"] {
-            assert!(parse_url(text).is_err(), "{text}");
-        }
-    }
 
     #[test]
     fn what_a_server_says_stays_in_one_short_line() {

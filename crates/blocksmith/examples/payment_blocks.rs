@@ -1,0 +1,203 @@
+//! How fast a node takes signed payments: alone, in blocks that come unseen, and in blocks of
+//! payments that it knows; and what libsecp256k1 could do on as many cores.
+//!
+//!     cargo run --release -p blocksmith --example payment_blocks [ROUNDS]
+
+use std::time::{Duration, Instant};
+
+use blocksmith::chain::{Chain, Dialect};
+use blocksmith::service::{self, Handle, Options, Signatures};
+use blocksmith_consensus::address::Address;
+use blocksmith_consensus::payment::{Coin, Domain, Draft};
+use blocksmith_consensus::{Block, Difficulty, Genesis, Hash, Rules, Target, merkle, sealed};
+use blocksmith_node::Verdict;
+use secp256k1::{Keypair, XOnlyPublicKey, schnorr};
+
+/// How often everything is measured.
+const ROUNDS: usize = 7;
+
+/// Payments in a block, each of another sender.
+const PAYMENTS: usize = 2_500;
+
+/// Blocks of a round.
+const BLOCKS: usize = 8;
+
+/// Payments that are handed in together, as peers do.
+const BATCH: usize = 1_000;
+
+struct Signed {
+    text: String,
+    key: [u8; 32],
+    hash: [u8; 32],
+    signature: schnorr::Signature,
+}
+
+/// What there is to take.
+struct Load {
+    rules: Rules,
+    /// In the order of their blocks.
+    payments: Vec<Signed>,
+    blocks: Vec<Block>,
+}
+
+fn keys(number: u64) -> Keypair {
+    let mut secret = [1; 32];
+    secret[24..].copy_from_slice(&number.to_be_bytes());
+    Keypair::from_secret_bytes(secret).expect("a secret key")
+}
+
+fn address(keys: &Keypair) -> Address {
+    Address::from_key(keys.x_only_public_key().0.to_byte_array()).expect("a point")
+}
+
+fn load() -> Load {
+    let people: Vec<Keypair> = (0..PAYMENTS as u64).map(keys).collect();
+    let addresses: Vec<Address> = people.iter().map(address).collect();
+    let forge = Rules::forge();
+    let hrp = forge.domain().expect("signed").hrp;
+    let balances: Vec<_> = addresses.iter().map(|address| (*address, 1_000_000_000)).collect();
+    let genesis = Genesis::sealed(0, Target::EASIEST, hrp, &balances).expect("a genesis block");
+    // Proofs cost nothing here.
+    let rules = Rules { genesis, difficulty: Difficulty::Fixed(Target::EASIEST), ..forge };
+    let domain = rules.domain().expect("signed");
+    let (mut payments, mut blocks) = (Vec::new(), Vec::new());
+    let mut parent = rules.genesis.block(Default::default());
+    for nonce in 0..BLOCKS as u64 {
+        let signed = |(place, keys): (usize, &Keypair)| {
+            let recipient = addresses[(place * 7 + 1) % PAYMENTS];
+            sign(keys, addresses[place], recipient, nonce, &domain)
+        };
+        let new: Vec<Signed> = people.iter().enumerate().map(signed).collect();
+        let index = parent.index() + 1;
+        let amount = 2_000_000_000 + new.len() as u64;
+        let coin = Coin { recipient: addresses[0], amount, nonce: index }.text(hrp);
+        let texts = || new.iter().map(|one| &*one.text).chain([&*coin]);
+        let root = merkle::root(texts());
+        let draft =
+            sealed::Draft::new(index, &parent.hash(), 0, Target::EASIEST, &root, texts());
+        parent = draft.expect("a draft").with_proof(0).expect("a block");
+        blocks.push(parent.clone());
+        payments.extend(new);
+    }
+    Load { rules, payments, blocks }
+}
+
+fn sign(
+    keys: &Keypair,
+    sender: Address,
+    recipient: Address,
+    nonce: u64,
+    domain: &Domain,
+) -> Signed {
+    let draft = Draft { sender, recipient, amount: 1_000, fee: 1, nonce, memo: None };
+    let unsigned = draft.write(domain).expect("a payment");
+    let Hash(hash) = unsigned.id();
+    let signature = schnorr::sign_no_aux_rand(&hash, keys);
+    let text = unsigned.signed(&signature.to_byte_array());
+    Signed { text, key: keys.x_only_public_key().0.to_byte_array(), hash, signature }
+}
+
+/// Payments a second.
+fn rate(payments: usize, took: Duration) -> f64 {
+    payments as f64 / took.as_secs_f64()
+}
+
+/// What libsecp256k1 does on one core: the sender's point and the signature.
+fn raw(load: &Load) -> f64 {
+    let some = &load.payments[..PAYMENTS];
+    let start = Instant::now();
+    for one in some {
+        let key = XOnlyPublicKey::from_byte_array(one.key).expect("a point");
+        schnorr::verify(&one.signature, &one.hash, &key).expect("signed");
+    }
+    rate(some.len(), start.elapsed())
+}
+
+/// Reading and checking payments that were never seen, on all cores.
+fn validated(load: &Load) -> f64 {
+    let signatures = Signatures::new(&load.rules);
+    let texts: Vec<_> = load.payments.iter().map(|one| one.text.as_bytes()).collect();
+    let start = Instant::now();
+    let all = signatures.payments(&texts);
+    let took = start.elapsed();
+    assert!(all.iter().all(Result::is_ok));
+    rate(texts.len(), took)
+}
+
+fn node(load: &Load, dir: &std::path::Path) -> Handle {
+    let options = Options {
+        chain: Chain { rules: load.rules.clone(), dialect: Dialect::Notes },
+        data_dir: Some(dir.to_path_buf()),
+        node_id: None,
+        keep_peers: true,
+        own_addresses: Vec::new(),
+        dev: false,
+    };
+    service::start(options).expect("it starts").0
+}
+
+/// Blocks one by one, each durable before the next comes.
+async fn connected(load: &Load, handle: &Handle) -> f64 {
+    let start = Instant::now();
+    for block in &load.blocks {
+        let verdict = handle.submit_block(block.clone(), None).await.expect("it runs");
+        assert_eq!(verdict, Verdict::NewTip);
+    }
+    rate(load.payments.len(), start.elapsed())
+}
+
+async fn unseen(load: &Load) -> f64 {
+    let dir = tempfile::tempdir().expect("a directory");
+    connected(load, &node(load, dir.path())).await
+}
+
+async fn seen(load: &Load) -> f64 {
+    let dir = tempfile::tempdir().expect("a directory");
+    let handle = node(load, dir.path());
+    for batch in load.payments.chunks(BATCH) {
+        let texts = batch.iter().map(|one| one.text.clone().into_bytes()).collect();
+        let paid = handle.pay(texts, None).await.expect("it runs");
+        assert!(paid.iter().all(Result::is_ok));
+    }
+    connected(load, &handle).await
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+#[tokio::main]
+async fn main() {
+    let rounds = std::env::args().nth(1).map_or(ROUNDS, |text| text.parse().expect("a number"));
+    let cores = std::thread::available_parallelism().map_or(1, usize::from) as f64;
+    let load = load();
+    let mut rows: [Vec<f64>; 4] = Default::default();
+    for _ in 0..rounds.max(1) {
+        let rates =
+            [raw(&load) * cores, validated(&load), unseen(&load).await, seen(&load).await];
+        for (row, rate) in rows.iter_mut().zip(rates) {
+            row.push(rate);
+        }
+    }
+    println!("{cores} cores, {rounds} rounds, blocks of {PAYMENTS} payments\n");
+    println!("| payments a second | best | median | to libsecp256k1, best | median | at least |");
+    println!("|---|---|---|---|---|---|");
+    let best = |row: &[f64]| row.iter().copied().fold(0.0, f64::max);
+    let names = [
+        ("libsecp256k1 alone, one core, times the cores", "–"),
+        ("read and checked", "0.85"),
+        ("in durable blocks, unseen", "0.5"),
+        ("in durable blocks, known", "1.0"),
+    ];
+    for ((name, least), row) in names.into_iter().zip(&rows) {
+        let ratios = row.iter().zip(&rows[0]).map(|(rate, raw)| rate / raw).collect();
+        println!(
+            "| {name} | {:.0} | {:.0} | {:.2} | {:.2} | {least} |",
+            best(row),
+            median(row.clone()),
+            best(row) / best(&rows[0]),
+            median(ratios),
+        );
+    }
+}

@@ -1,0 +1,188 @@
+//! `blocksmith wallet history`.
+
+use std::collections::HashSet;
+use std::fmt::Write as _;
+use std::process::ExitCode;
+
+use blocksmith_consensus::Hash;
+use blocksmith_consensus::address::{Address, Hrp};
+use blocksmith_consensus::payment::{COIN_SENDER, Domain, Entry};
+use serde::Serialize;
+
+use super::node::{Node, NodeError, Page, Place, Placed};
+use super::{Common, NodeArgs};
+use crate::amount::Coins;
+
+/// The most transactions that are shown.
+const MAX_LIMIT: u16 = 10_000;
+
+/// Show what the wallet's addresses paid and were paid, the newest first
+#[derive(Debug, clap::Args)]
+pub(super) struct HistoryArgs {
+    /// How many transactions at most; those that wait come on top
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=i64::from(MAX_LIMIT)))]
+    limit: u16,
+    #[command(flatten)]
+    node: NodeArgs,
+}
+
+/// How a transaction looks from the wallet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Direction {
+    Mined,
+    Received,
+    Sent,
+    /// From the wallet to itself.
+    Moved,
+}
+
+/// Amounts in units.
+#[derive(Debug, Serialize)]
+struct Row {
+    id: String,
+    status: &'static str,
+    #[serde(flatten)]
+    place: Option<Place>,
+    direction: Direction,
+    sender: String,
+    recipient: String,
+    amount: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fee: Option<u64>,
+    nonce: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    memo: Option<String>,
+}
+
+/// Shows the history.
+pub(super) async fn run(common: &Common, args: &HistoryArgs) -> anyhow::Result<ExitCode> {
+    let (node, remote) = args.node.meet().await?;
+    let opened = common.open()?;
+    let own: Vec<Address> = opened.wallet.addresses().map(|entry| entry.address).collect();
+    let hrp = remote.domain.hrp;
+    let limit = usize::from(args.limit);
+    let (mut queued, mut placed) = (Vec::new(), Vec::new());
+    for address in &own {
+        let (waiting, mut confirmed) =
+            newest(&node, &address.to_text(hrp), &remote.domain, limit).await?;
+        queued.extend(waiting);
+        placed.append(&mut confirmed);
+    }
+    // Newer ones first, whichever address they are of.
+    placed.sort_by_key(|placed| std::cmp::Reverse((placed.place.block, placed.place.position)));
+    // What the wallet pays to itself is in two histories.
+    let mut seen = HashSet::new();
+    queued.retain(|payment| seen.insert(payment.id()));
+    placed.retain(|placed| seen.insert(placed.id));
+    placed.truncate(limit);
+
+    let waiting = queued.into_iter().map(|payment| {
+        let id = payment.id();
+        Row::of(id, None, &Entry::Payment(payment), &own, hrp)
+    });
+    let confirmed = placed
+        .into_iter()
+        .map(|Placed { place, id, entry }| Row::of(id, Some(place), &entry, &own, hrp));
+    let rows: Vec<Row> = waiting.chain(confirmed).collect();
+    common.print(|| table(&rows), &rows)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What waits for an address, and its newest transactions on the chain, at most `limit` of them.
+async fn newest(
+    node: &Node,
+    address: &str,
+    domain: &Domain,
+    limit: usize,
+) -> Result<(Vec<blocksmith_consensus::payment::Payment>, Vec<Placed>), NodeError> {
+    let (mut waiting, mut all, mut before) = (Vec::new(), Vec::new(), None);
+    while all.len() < limit {
+        let page = node.history(address, domain, limit - all.len(), before.as_deref()).await?;
+        let Page { queued, mut placed, next } = page;
+        waiting.extend(queued);
+        // An empty page that has a next one would go on for ever.
+        let is_last = next.is_none() || placed.is_empty();
+        all.append(&mut placed);
+        before = next;
+        if is_last {
+            break;
+        }
+    }
+    Ok((waiting, all))
+}
+
+impl Row {
+    fn of(id: Hash, place: Option<Place>, entry: &Entry, own: &[Address], hrp: Hrp) -> Self {
+        let status = if place.is_some() { "confirmed" } else { "queued" };
+        let id = id.to_string();
+        match entry {
+            Entry::Coin(coin) => Self {
+                id,
+                status,
+                place,
+                direction: Direction::Mined,
+                sender: COIN_SENDER.into(),
+                recipient: coin.recipient.to_text(hrp),
+                amount: coin.amount,
+                fee: None,
+                nonce: coin.nonce,
+                memo: None,
+            },
+            Entry::Payment(payment) => Self {
+                id,
+                status,
+                place,
+                direction: match (
+                    own.contains(&payment.sender()),
+                    own.contains(&payment.recipient()),
+                ) {
+                    (true, true) => Direction::Moved,
+                    (true, false) => Direction::Sent,
+                    (false, _) => Direction::Received,
+                },
+                sender: payment.sender().to_text(hrp),
+                recipient: payment.recipient().to_text(hrp),
+                amount: payment.amount(),
+                fee: Some(payment.fee()),
+                nonce: payment.nonce(),
+                memo: payment.memo().map(|memo| memo.into_owned()),
+            },
+        }
+    }
+
+    /// What it changes, and with whom.
+    fn change(&self) -> (String, String) {
+        let amount = Coins::from_units(self.amount);
+        let Self { sender, recipient, .. } = self;
+        match self.direction {
+            Direction::Mined => (format!("+{amount}"), format!("mined by {recipient}")),
+            Direction::Received => (format!("+{amount}"), format!("from {sender}")),
+            Direction::Sent => (format!("-{amount}"), format!("to {recipient}")),
+            Direction::Moved => (amount.to_string(), format!("to your own {recipient}")),
+        }
+    }
+}
+
+fn table(rows: &[Row]) -> String {
+    if rows.is_empty() {
+        return "nothing was paid yet, neither to this wallet nor by it".into();
+    }
+    let mut table = format!("{:>8}  {:>13}  {:>20}", "block", "confirmations", "coins");
+    for row in rows {
+        let (block, confirmations) = match &row.place {
+            Some(place) => (place.block.to_string(), place.confirmations.to_string()),
+            None => ("waits".into(), "0".into()),
+        };
+        let (amount, with) = row.change();
+        let _ = write!(table, "\n{block:>8}  {confirmations:>13}  {amount:>20}  {with}");
+        if let (Some(fee @ 1..), Direction::Sent | Direction::Moved) = (row.fee, row.direction) {
+            let _ = write!(table, "  fee {}", Coins::from_units(fee));
+        }
+        if let Some(memo) = &row.memo {
+            // Quoted: what others write may hold what a terminal would obey.
+            let _ = write!(table, "  {memo:?}");
+        }
+    }
+    table
+}

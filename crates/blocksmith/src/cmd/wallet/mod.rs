@@ -1,0 +1,329 @@
+//! `blocksmith wallet`: keys of one's own, payments that they sign, and what a node knows of them.
+//!
+//! A node is asked which chain it runs, and payments are signed for that one: who lies about it gets
+//! a payment that is good on the chain that was named. `--chain` pins the chain for whoever asks a
+//! node that is not their own.
+
+mod address;
+mod balance;
+mod code;
+mod export;
+mod history;
+mod new;
+mod node;
+mod secrets;
+mod send;
+mod sign;
+mod verify;
+
+use std::io::{self, ErrorKind, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use blocksmith_consensus::address::Address;
+use blocksmith_consensus::json::push_string;
+use blocksmith_consensus::payment::{Domain, MAX_MEMO_BYTES};
+use blocksmith_wallet::wallet::Entry;
+use blocksmith_wallet::{Cost, FileError, Wallet, WalletFile};
+use reqwest::Url;
+use serde::Serialize;
+use zeroize::Zeroizing;
+
+use self::node::{Node, NodeError, Remote};
+use self::secrets::PasswordArgs;
+use super::exit;
+use super::node::{stop_on_signal, until};
+use crate::chain::Chain;
+use crate::config;
+
+/// The chain whose addresses are shown unless another one is named.
+const DEFAULT_CHAIN: &str = "forge";
+
+/// Where every key of the wallet is, but for its index.
+const PATH: &str = "m/86'/1'/0'/0";
+
+/// Longer than words, a passphrase, an address and a path are together as JSON, in bytes.
+const MAX_SECRET_BYTES: usize = 32_768;
+
+/// Keep coins: make addresses, pay, see what was paid
+#[derive(Debug, clap::Args)]
+pub struct WalletArgs {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    command: WalletCommand,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum WalletCommand {
+    New(new::NewArgs),
+    Restore(new::RestoreArgs),
+    Address(address::AddressArgs),
+    Balance(balance::BalanceArgs),
+    History(history::HistoryArgs),
+    Send(send::SendArgs),
+    Sign(sign::SignArgs),
+    Verify(verify::VerifyArgs),
+    Export(export::ExportArgs),
+}
+
+/// What every command takes.
+#[derive(Debug, clap::Args)]
+struct Common {
+    /// The wallet file [default: wallets/wallet.json where Blocksmith keeps its data]
+    #[arg(long, global = true, value_name = "FILE", env = "BLOCKSMITH_WALLET")]
+    wallet: Option<PathBuf>,
+    #[command(flatten)]
+    password: PasswordArgs,
+    /// Print JSON; amounts are in units, of which a coin has 100,000,000
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// What went wrong, with what to do about it.
+pub async fn run(args: WalletArgs) -> anyhow::Result<ExitCode> {
+    let WalletArgs { common, command } = args;
+    let stop = stop_on_signal()?;
+    let run = async {
+        match command {
+            WalletCommand::New(args) => new::run(&common, &args),
+            WalletCommand::Restore(args) => new::restore(&common, &args).await,
+            WalletCommand::Address(args) => address::run(&common, &args),
+            WalletCommand::Balance(args) => balance::run(&common, &args).await,
+            WalletCommand::History(args) => history::run(&common, &args).await,
+            WalletCommand::Send(args) => send::run(&common, &args).await,
+            WalletCommand::Sign(args) => sign::run(&common, &args),
+            WalletCommand::Verify(args) => verify::run(&common, args).await,
+            WalletCommand::Export(args) => export::run(&common, &args),
+        }
+    };
+    let outcome = tokio::select! {
+        outcome = run => outcome,
+        () = until(stop) => return Ok(ExitCode::from(exit::INTERRUPTED)),
+    };
+    let kind = outcome.as_ref().err().and_then(|error| error.downcast_ref()).map(io::Error::kind);
+    match kind {
+        // Whoever reads has what they wanted, as `head` does.
+        Some(ErrorKind::BrokenPipe) => Ok(ExitCode::SUCCESS),
+        // Ctrl-C at a question.
+        Some(ErrorKind::Interrupted) => Ok(ExitCode::from(exit::INTERRUPTED)),
+        _ => outcome,
+    }
+}
+
+/// The exit code of a wallet's own errors.
+pub(super) fn exit_code(error: &anyhow::Error) -> Option<u8> {
+    if error.is::<Misused>() || error.is::<secrets::NobodyToAsk>() {
+        return Some(exit::USAGE);
+    }
+    match error.downcast_ref()? {
+        NodeError::Away { .. } => Some(exit::UNREACHABLE),
+        NodeError::Refused { .. } => Some(exit::REJECTED),
+        NodeError::Strange { .. } => None,
+    }
+}
+
+/// The command line asks for what cannot be.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Misused(String);
+
+/// A wallet, and what it takes to write it again.
+struct Opened {
+    file: WalletFile,
+    wallet: Wallet,
+    password: Zeroizing<String>,
+}
+
+impl Common {
+    fn path(&self) -> anyhow::Result<PathBuf> {
+        match &self.wallet {
+            Some(path) => Ok(path.clone()),
+            None => Ok(config::data_home()
+                .context("say where the wallet is with --wallet")?
+                .join("wallets")
+                .join("wallet.json")),
+        }
+    }
+
+    /// Asks for the password and opens the file.
+    fn open(&self) -> anyhow::Result<Opened> {
+        let path = self.path()?;
+        // Before somebody types a password for nothing.
+        if let Err(error) = path.metadata()
+            && error.kind() == ErrorKind::NotFound
+        {
+            return Err(no_file(FileError::Missing { path }));
+        }
+        let password = self.password.get()?;
+        let (file, wallet) = WalletFile::open(path, &password).map_err(no_file)?;
+        Ok(Opened { file, wallet, password })
+    }
+
+    /// Prints `text` for people, or `value` for programs.
+    fn print(&self, text: impl FnOnce() -> String, value: &impl Serialize) -> anyhow::Result<()> {
+        if self.json { print_json(value) } else { print_line(&text()) }
+    }
+}
+
+fn no_file(error: FileError) -> anyhow::Error {
+    match error {
+        FileError::Missing { .. } => anyhow::anyhow!(
+            "{error}: make one with `blocksmith wallet new`, or name another with --wallet"
+        ),
+        error => error.into(),
+    }
+}
+
+impl Opened {
+    /// Writes the wallet into its file.
+    fn save(&mut self) -> anyhow::Result<()> {
+        Ok(self.file.save(&self.wallet, &self.password, Cost::default())?)
+    }
+
+    /// The address that pays: the one that was named, which has to be the wallet's, or the only one.
+    fn payer(&self, named: Option<&str>, domain: &Domain) -> anyhow::Result<Address> {
+        if let Some(text) = named {
+            let address = parse_address(text, domain)?;
+            if !self.wallet.addresses().any(|entry| entry.address == address) {
+                return Err(Misused(format!("this wallet has no address {text}")).into());
+            }
+            return Ok(address);
+        }
+        let mut addresses = self.wallet.addresses();
+        match (addresses.next(), addresses.next()) {
+            (Some(only), None) => Ok(only.address),
+            _ => Err(Misused(
+                "this wallet has several addresses: say which one pays with --from".into(),
+            )
+            .into()),
+        }
+    }
+}
+
+/// Which chain is meant where no node is asked.
+#[derive(Debug, clap::Args)]
+struct Which {
+    /// The chain: forge, bitcoin-like, or a chain file [default: forge]
+    #[arg(long, value_name = "NAME", env = "BLOCKSMITH_CHAIN")]
+    chain: Option<String>,
+}
+
+impl Which {
+    fn load(&self) -> anyhow::Result<Known> {
+        Known::load(self.chain.as_deref().unwrap_or(DEFAULT_CHAIN))
+    }
+}
+
+/// A chain on which payments are signed.
+struct Known {
+    name: String,
+    domain: Domain,
+}
+
+impl Known {
+    fn load(name: &str) -> anyhow::Result<Self> {
+        let rules = Chain::load(name, None)?.rules;
+        match rules.domain() {
+            Some(domain) => Ok(Self { name: rules.name, domain }),
+            None => Err(Misused(format!(
+                "nobody signs payments on the chain {name}, so it has no addresses; --chain names another"
+            ))
+            .into()),
+        }
+    }
+}
+
+/// Which node is asked.
+#[derive(Debug, clap::Args)]
+struct NodeArgs {
+    /// The node that is asked
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:5000", value_parser = crate::client::parse_url)]
+    node: Url,
+    /// The chain that the node has to run: forge, bitcoin-like, or a chain file [default: any]
+    #[arg(long, value_name = "NAME", env = "BLOCKSMITH_CHAIN")]
+    chain: Option<String>,
+}
+
+impl NodeArgs {
+    /// Meets the node, and refuses one of another chain than was named.
+    async fn meet(&self) -> anyhow::Result<(Node, Remote)> {
+        meet(&self.node, self.chain.as_deref()).await
+    }
+}
+
+async fn meet(url: &Url, chain: Option<&str>) -> anyhow::Result<(Node, Remote)> {
+    let known = chain.map(Known::load).transpose()?;
+    let node = Node::new(url.clone())?;
+    let remote = node.meet().await?;
+    if let Some(Known { name, domain }) = known
+        && domain != remote.domain
+    {
+        anyhow::bail!(
+            "{} runs {} with the chain id {}, not {name} with {}",
+            node.name(),
+            remote.name,
+            remote.domain.chain_id,
+            domain.chain_id
+        );
+    }
+    Ok((node, remote))
+}
+
+/// Reads an address as somebody typed it.
+fn parse_address(text: &str, domain: &Domain) -> Result<Address, Misused> {
+    Address::parse(text, domain.hrp).map_err(|why| {
+        Misused(format!("{text:?} can't be paid or asked about: {why}; copy the address once more"))
+    })
+}
+
+/// Reads a memo, as the command line has it.
+fn memo(text: &str) -> Result<String, String> {
+    let mut json = String::new();
+    push_string(&mut json, text);
+    if json.len() > MAX_MEMO_BYTES {
+        return Err(format!(
+            "a memo has at most {MAX_MEMO_BYTES} bytes as JSON, this one has {}",
+            json.len()
+        ));
+    }
+    Ok(text.into())
+}
+
+/// The path of an entry's key (BIP-32).
+fn path_of(entry: &Entry<'_>) -> String {
+    format!("{PATH}/{}", entry.index)
+}
+
+/// A line of results.
+fn print_line(text: &str) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{text}")?;
+    Ok(out.flush()?)
+}
+
+/// A line of results for programs.
+fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
+    print_line(&serde_json::to_string(value)?)
+}
+
+/// A line of results for programs that nobody else should see.
+fn print_secret_json(value: &impl Serialize) -> anyhow::Result<()> {
+    // As long as it gets from the start: growing would leave a copy behind.
+    let mut text = Zeroizing::new(Vec::with_capacity(MAX_SECRET_BYTES));
+    serde_json::to_writer(&mut *text, value)?;
+    text.push(b'\n');
+    let mut out = io::stdout().lock();
+    out.write_all(&text)?;
+    Ok(out.flush()?)
+}
+
+/// A line for whoever watches.
+fn note(text: &str) {
+    // Nobody may be watching.
+    let _ = writeln!(io::stderr(), "{text}");
+}

@@ -1,0 +1,213 @@
+//! `blocksmith wallet new` and `blocksmith wallet restore`.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use blocksmith_consensus::address::Hrp;
+use blocksmith_wallet::keys::Account;
+use blocksmith_wallet::keystore::MAX_ADDRESSES;
+use blocksmith_wallet::words::Length;
+use blocksmith_wallet::{Cost, FileError, Phrase, Wallet, WalletFile, dev};
+use reqwest::Url;
+use serde::Serialize;
+use zeroize::Zeroizing;
+
+use super::node::Node;
+use super::{Common, Misused, Which, meet, note, print_line, print_secret_json, secrets};
+
+/// How many unused addresses in a row end the look for used ones (BIP-44).
+const GAP: usize = 20;
+
+/// Make a new wallet
+///
+/// Prints the words that it can be restored from, and its first address.
+#[derive(Debug, clap::Args)]
+pub(super) struct NewArgs {
+    /// How many words: 12 are as strong as the keys
+    #[arg(long, value_name = "N", default_value = "12", value_parser = length)]
+    words: Words,
+    #[command(flatten)]
+    which: Which,
+}
+
+/// A choice of [`Length`].
+#[derive(Debug, Clone, Copy)]
+struct Words(Length);
+
+fn length(text: &str) -> Result<Words, &'static str> {
+    match text {
+        "12" => Ok(Words(Length::Twelve)),
+        "24" => Ok(Words(Length::TwentyFour)),
+        _ => Err("12 or 24"),
+    }
+}
+
+/// Make a wallet from the words of another one
+///
+/// The words are asked for, or read from the standard input as one line. They are never typed
+/// behind the command, where every program of this machine could read them.
+#[derive(Debug, clap::Args)]
+pub(super) struct RestoreArgs {
+    /// Ask for the passphrase that goes with the words, if there is one
+    #[arg(long)]
+    passphrase: bool,
+    /// A node that knows which of the wallet's addresses were used [default: restore the first]
+    #[arg(long, value_name = "URL", value_parser = crate::client::parse_url)]
+    node: Option<Url>,
+    #[command(flatten)]
+    which: Which,
+    /// So that whoever types words here is warned, and not shown them again.
+    #[arg(hide = true)]
+    typed: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Made<'a> {
+    wallet: &'a Path,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    words: Option<&'a str>,
+    addresses: Vec<String>,
+}
+
+/// Makes a wallet.
+pub(super) fn run(common: &Common, args: &NewArgs) -> anyhow::Result<ExitCode> {
+    let hrp = args.which.load()?.domain.hrp;
+    let phrase = Phrase::generate(args.words.0).context("the system gives no randomness")?;
+    let wallet = Wallet::new(phrase, "")?;
+    let file = New::prepare(common)?.write(&wallet)?;
+    let words = wallet.phrase().text();
+    let addresses = addresses(&wallet, hrp);
+    note(
+        "These words are the wallet: whoever has them has its coins. Write them on paper, in this \
+         order, and show them to nobody. If the file or its password is lost, they are all there is.\n",
+    );
+    let shown = if common.json {
+        let made = Made { wallet: file.path(), words: Some(&words), addresses };
+        print_secret_json(&made)
+    } else {
+        print_line(&words).and_then(|()| print_line(&format!("\n{}", addresses[0])))
+    };
+    if let Err(error) = shown {
+        // Not an error of the output alone: the owner does not have the words.
+        anyhow::bail!(
+            "the words could not be shown ({error}); the wallet is in {} all the same, and \
+             `blocksmith wallet export --words` shows them",
+            file.path().display()
+        );
+    }
+    note(&format!(
+        "\nThat is the first address, to be told to whoever pays. The wallet is in {}.",
+        file.path().display()
+    ));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Restores a wallet.
+pub(super) async fn restore(common: &Common, args: &RestoreArgs) -> anyhow::Result<ExitCode> {
+    if !args.typed.is_empty() {
+        return Err(Misused(
+            "words behind a command can be read by every program of this machine, and most shells \
+             keep them: give them when they are asked for. If these were the words of a wallet with \
+             coins, better move the coins to a new one"
+                .into(),
+        )
+        .into());
+    }
+    let (node, hrp) = match &args.node {
+        Some(url) => {
+            let (node, remote) = meet(url, args.which.chain.as_deref()).await?;
+            (Some(node), remote.domain.hrp)
+        }
+        None => (None, args.which.load()?.domain.hrp),
+    };
+    // Where all of it comes from the standard input, the password is the first line.
+    let new = New::prepare(common)?;
+    let phrase = secrets::words()?;
+    let passphrase =
+        if args.passphrase { secrets::passphrase()? } else { Zeroizing::new(String::new()) };
+    let used = match &node {
+        Some(node) => find_used(node, &phrase, &passphrase, hrp).await?,
+        None => 1,
+    };
+    let mut wallet = Wallet::new(phrase, &passphrase)?;
+    for _ in 1..used {
+        wallet.add_address("")?;
+    }
+    let everybodys = wallet.addresses().any(|entry| dev::is_dev_key(&entry.address));
+    let file = new.write(&wallet)?;
+    note(&format!("The wallet is in {}.", file.path().display()));
+    if everybodys {
+        note(
+            "Everybody knows these words: whatever is paid to the addresses is anybody's. They are \
+             good for dev chains only.",
+        );
+    }
+    if node.is_none() {
+        note(
+            "It has its first address. If it had more, add them with `blocksmith wallet address \
+             --new`, or restore it with --node, which finds those that were used.",
+        );
+    }
+    let addresses = addresses(&wallet, hrp);
+    let made = Made { wallet: file.path(), words: None, addresses };
+    common.print(|| made.addresses.join("\n"), &made)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A file that does not exist yet, and its password.
+struct New {
+    path: PathBuf,
+    password: Zeroizing<String>,
+}
+
+impl New {
+    /// Asks for a password, unless there is a file already.
+    fn prepare(common: &Common) -> anyhow::Result<Self> {
+        let path = common.path()?;
+        if path.symlink_metadata().is_ok() {
+            return Err(exists(FileError::Exists { path }));
+        }
+        Ok(Self { path, password: common.password.choose()? })
+    }
+
+    fn write(&self, wallet: &Wallet) -> anyhow::Result<WalletFile> {
+        if let Some(folder) = self.path.parent() {
+            std::fs::create_dir_all(folder)
+                .with_context(|| format!("the folder {} can't be made", folder.display()))?;
+        }
+        WalletFile::create(&self.path, wallet, &self.password, Cost::default()).map_err(exists)
+    }
+}
+
+fn exists(error: FileError) -> anyhow::Error {
+    match error {
+        FileError::Exists { .. } => anyhow::anyhow!("{error}: name a new one with --wallet"),
+        error => error.into(),
+    }
+}
+
+fn addresses(wallet: &Wallet, hrp: Hrp) -> Vec<String> {
+    wallet.addresses().map(|entry| entry.address.to_text(hrp)).collect()
+}
+
+/// How many addresses a restored wallet has: up to the last one that was used, and at least one.
+async fn find_used(
+    node: &Node,
+    phrase: &Phrase,
+    passphrase: &str,
+    hrp: Hrp,
+) -> anyhow::Result<usize> {
+    let account = Account::new(&phrase.seed(passphrase), 0)?;
+    let mut used = 0;
+    for index in 0..MAX_ADDRESSES {
+        if index == used + GAP {
+            break;
+        }
+        let address = account.key(index as u32)?.address().to_text(hrp);
+        if node.account(&address).await?.is_used() {
+            used = index + 1;
+        }
+    }
+    Ok(used.max(1))
+}

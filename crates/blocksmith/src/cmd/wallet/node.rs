@@ -1,0 +1,388 @@
+//! What a node is asked: the calls of `/api/v1` that a wallet needs. Transactions in its answers are
+//! read by the rules, as a node reads them.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use blocksmith_consensus::Hash;
+use blocksmith_consensus::address::{Address, Hrp};
+use blocksmith_consensus::json::{self, Value};
+use blocksmith_consensus::payment::{self, Domain};
+use blocksmith_wallet::DevKeys;
+use reqwest::{Method, StatusCode, Url};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::client::{cause, is_loopback, shown};
+
+/// The most bytes of an answer: far more than a page of [`MAX_PAGE`] transactions has.
+const MAX_ANSWER_BYTES: usize = 4 << 20;
+
+/// The most transactions that are asked for at once.
+pub(super) const MAX_PAGE: usize = 100;
+
+/// How long a connection may take.
+const CONNECT_TIME: Duration = Duration::from_secs(5);
+
+/// How long an answer may take.
+const ANSWER_TIME: Duration = Duration::from_secs(30);
+
+/// How much of what a node says is shown, in characters.
+const MAX_SHOWN: usize = 300;
+
+/// How much of an answer that is not understood is shown, in characters.
+const MAX_QUOTE: usize = 80;
+
+/// Why there is no answer to work with.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NodeError {
+    /// Nobody answers.
+    #[error("{url} does not answer ({cause}); is a node running there? --node names another")]
+    Away { url: String, cause: String },
+    /// The node understands and refuses, in its own words.
+    #[error("the node refuses: {detail}")]
+    Refused { detail: String },
+    /// Not what a node of ours would say.
+    #[error("{call} is not answered as a Blocksmith node with accounts does: {answer}")]
+    Strange { call: String, answer: String },
+}
+
+/// A node at an address.
+#[derive(Debug)]
+pub(super) struct Node {
+    client: reqwest::Client,
+    base: Url,
+}
+
+/// What a node says of the chain that it runs.
+#[derive(Debug)]
+pub(super) struct Remote {
+    /// What people call the chain.
+    pub(super) name: String,
+    pub(super) domain: Domain,
+    /// Whether it takes the keys that everybody has.
+    pub(super) dev_keys: DevKeys,
+}
+
+/// How an account stands, amounts in units.
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub(super) struct Account {
+    /// On the chain.
+    pub(super) balance: u64,
+    /// The next nonce on the chain.
+    pub(super) nonce: u64,
+    /// The next nonce after what waits.
+    pub(super) next_nonce: u64,
+    /// How many transactions on the chain it is part of.
+    pub(super) transactions: u64,
+}
+
+impl Account {
+    /// Whether anything ever happened to it.
+    pub(super) fn is_used(&self) -> bool {
+        self.transactions > 0 || self.balance > 0 || self.next_nonce > 0
+    }
+
+    /// How many payments of this account wait.
+    pub(super) fn waiting(&self) -> u64 {
+        self.next_nonce.saturating_sub(self.nonce)
+    }
+}
+
+/// A part of an account's history.
+#[derive(Debug)]
+pub(super) struct Page {
+    /// Payments to and from it that wait; only in the first page.
+    pub(super) queued: Vec<payment::Payment>,
+    /// The newest first.
+    pub(super) placed: Vec<Placed>,
+    /// Where the next page starts.
+    pub(super) next: Option<String>,
+}
+
+/// A transaction in the chain.
+#[derive(Debug, Clone)]
+pub(super) struct Placed {
+    pub(super) place: Place,
+    pub(super) id: Hash,
+    pub(super) entry: payment::Entry,
+}
+
+/// Where a transaction is in the chain.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Place {
+    /// The block's index.
+    pub(super) block: u64,
+    /// The block's id.
+    pub(super) hash: String,
+    /// Which of the block's transactions, from 0.
+    pub(super) position: u64,
+    /// How many blocks hold it or build on it.
+    pub(super) confirmations: u64,
+}
+
+/// What became of a payment that was handed in.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "status", rename_all = "snake_case")]
+pub(super) enum Submitted {
+    /// It waits.
+    Queued {
+        /// The block that it may be in.
+        block: Option<u64>,
+    },
+    /// It waits for the payment before it.
+    Held {
+        /// That one's nonce.
+        missing: u64,
+    },
+}
+
+/// Where a payment is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Whereabouts {
+    /// Neither waiting nor in the chain.
+    Nowhere,
+    /// It waits.
+    Queued,
+    /// It waits for the payment before it.
+    Held,
+    /// It is in the chain.
+    Confirmed { block: u64, confirmations: u64 },
+}
+
+struct Answer {
+    /// What was asked, as in `GET /api/v1/status`.
+    call: String,
+    status: StatusCode,
+    body: Vec<u8>,
+}
+
+impl Answer {
+    fn strange(&self) -> NodeError {
+        let body = shown(&String::from_utf8_lossy(&self.body), MAX_QUOTE);
+        NodeError::Strange { call: self.call.clone(), answer: format!("{} {body}", self.status) }
+    }
+
+    /// What the answer is, if it is one.
+    fn read<T: DeserializeOwned>(&self) -> Result<T, NodeError> {
+        #[derive(Deserialize)]
+        struct Problem {
+            detail: String,
+        }
+        if self.status.is_success() {
+            return serde_json::from_slice(&self.body).map_err(|_| self.strange());
+        }
+        // Busy is as good as no, unlike a fault of the node or of what is in between.
+        let is_no = self.status.is_client_error() || self.status == StatusCode::SERVICE_UNAVAILABLE;
+        match serde_json::from_slice(&self.body) {
+            Ok(Problem { detail }) if is_no && self.status != StatusCode::NOT_FOUND => {
+                Err(NodeError::Refused { detail: shown(&detail, MAX_SHOWN) })
+            }
+            _ => Err(self.strange()),
+        }
+    }
+}
+
+impl Node {
+    /// Nothing is asked yet.
+    ///
+    /// # Errors
+    /// That the system lets nobody ask.
+    pub(super) fn new(base: Url) -> reqwest::Result<Self> {
+        let mut client = crate::client::builder()
+            .user_agent(concat!("blocksmith/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(CONNECT_TIME)
+            .timeout(ANSWER_TIME);
+        if is_loopback(&base) {
+            client = client.no_proxy();
+        }
+        Ok(Self { client: client.build()?, base })
+    }
+
+    /// Where it is, as people write it.
+    pub(super) fn name(&self) -> &str {
+        self.base.as_str().trim_end_matches('/')
+    }
+
+    /// Asks which chain it runs.
+    pub(super) async fn meet(&self) -> Result<Remote, NodeError> {
+        #[derive(Deserialize)]
+        struct Status {
+            name: String,
+            chain_id: String,
+            rules: serde_json::Value,
+            #[serde(default)]
+            dev: bool,
+        }
+        let answer = self.get(&["status"], &[]).await?;
+        let status: Status = answer.read()?;
+        let addresses = [&status.rules["spending"]["signed"], &status.rules]
+            .into_iter()
+            .find_map(|rules| rules["addresses"].as_str());
+        let hrp = addresses.and_then(|text| Hrp::new(text).ok());
+        match (status.chain_id.parse(), hrp) {
+            (Ok(chain_id), Some(hrp)) => Ok(Remote {
+                name: shown(&status.name, MAX_QUOTE),
+                domain: Domain { chain_id, hrp },
+                dev_keys: if status.dev { DevKeys::Allowed } else { DevKeys::Refused },
+            }),
+            (Ok(_), None) => Err(NodeError::Strange {
+                call: answer.call,
+                answer: format!(
+                    "it runs {}, where nobody signs payments",
+                    shown(&status.name, MAX_QUOTE)
+                ),
+            }),
+            _ => Err(answer.strange()),
+        }
+    }
+
+    /// How an account stands; one that nobody has heard of has nothing.
+    pub(super) async fn account(&self, address: &str) -> Result<Account, NodeError> {
+        self.get(&["accounts", address], &[]).await?.read()
+    }
+
+    /// A page of an account's history: the newest, or those before a place.
+    pub(super) async fn history(
+        &self,
+        address: &str,
+        domain: &Domain,
+        limit: usize,
+        before: Option<&str>,
+    ) -> Result<Page, NodeError> {
+        #[derive(Deserialize)]
+        struct Said {
+            #[serde(default)]
+            queued: Vec<serde_json::Value>,
+            transactions: Vec<SaidPlaced>,
+            next: Option<String>,
+        }
+        #[derive(Deserialize)]
+        struct SaidPlaced {
+            #[serde(flatten)]
+            place: Place,
+            transaction: serde_json::Value,
+        }
+        let limit = limit.clamp(1, MAX_PAGE).to_string();
+        let mut query = vec![("limit", &*limit)];
+        query.extend(before.map(|before| ("before", before)));
+        let answer = self.get(&["accounts", address, "transactions"], &query).await?;
+        let said: Said = answer.read()?;
+        let read = |transaction: &serde_json::Value| {
+            entry(transaction, domain).ok_or_else(|| answer.strange())
+        };
+        let queued = said.queued.iter().map(|transaction| match read(transaction)? {
+            payment::Entry::Payment(payment) => Ok(payment),
+            payment::Entry::Coin(_) => Err(answer.strange()),
+        });
+        let queued = queued.collect::<Result<_, _>>()?;
+        let placed = said.transactions.into_iter().map(|SaidPlaced { place, transaction }| {
+            let entry = read(&transaction)?;
+            let id = match &entry {
+                payment::Entry::Payment(payment) => payment.id(),
+                payment::Entry::Coin(coin) => coin.id(domain),
+            };
+            Ok(Placed { place, id, entry })
+        });
+        Ok(Page { queued, placed: placed.collect::<Result<_, _>>()?, next: said.next })
+    }
+
+    /// What an account can pay with: its balance, less what its waiting payments cost.
+    pub(super) async fn spendable(
+        &self,
+        account: &Account,
+        address: &Address,
+        domain: &Domain,
+    ) -> Result<u64, NodeError> {
+        if account.waiting() == 0 {
+            return Ok(account.balance);
+        }
+        let page = self.history(&address.to_text(domain.hrp), domain, 1, None).await?;
+        let own = page.queued.iter().filter(|payment| payment.sender() == *address);
+        let queued = own.map(|payment| payment.cost()).fold(0, u64::saturating_add);
+        Ok(account.balance.saturating_sub(queued))
+    }
+
+    /// The least fee, in units, with which a payment of so many bytes may be in the next block.
+    pub(super) async fn fee(&self, bytes: usize) -> Result<u64, NodeError> {
+        #[derive(Deserialize)]
+        struct Fees {
+            next_block: u64,
+        }
+        let answer = self.get(&["fees"], &[("bytes", &bytes.to_string())]).await?;
+        answer.read().map(|fees: Fees| fees.next_block)
+    }
+
+    /// Hands in a signed payment. The same text twice does no harm.
+    pub(super) async fn submit(&self, payment: &str) -> Result<Submitted, NodeError> {
+        let answer = self.ask(Method::POST, &["transactions"], &[], Some(payment)).await?;
+        answer.read()
+    }
+
+    /// Where a payment is.
+    pub(super) async fn whereabouts(&self, id: &Hash) -> Result<Whereabouts, NodeError> {
+        #[derive(Deserialize)]
+        struct Said {
+            status: String,
+            #[serde(default)]
+            places: Vec<Place>,
+        }
+        let answer = self.get(&["transactions", &id.to_string()], &[]).await?;
+        if answer.status == StatusCode::NOT_FOUND {
+            return Ok(Whereabouts::Nowhere);
+        }
+        let said: Said = answer.read()?;
+        match (&*said.status, said.places.first()) {
+            ("queued", _) => Ok(Whereabouts::Queued),
+            ("held", _) => Ok(Whereabouts::Held),
+            ("confirmed", Some(&Place { block, confirmations, .. })) => {
+                Ok(Whereabouts::Confirmed { block, confirmations })
+            }
+            _ => Err(answer.strange()),
+        }
+    }
+
+    async fn get(&self, path: &[&str], query: &[(&str, &str)]) -> Result<Answer, NodeError> {
+        self.ask(Method::GET, path, query, None).await
+    }
+
+    async fn ask(
+        &self,
+        method: Method,
+        path: &[&str],
+        query: &[(&str, &str)],
+        body: Option<&str>,
+    ) -> Result<Answer, NodeError> {
+        let path = format!("api/v1/{}", path.join("/"));
+        let mut url = self.base.clone();
+        url.set_path(&format!("{}{path}", self.base.path()));
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        let away = |error| NodeError::Away { url: self.name().into(), cause: cause(&error) };
+        let call = format!("{method} /{path}");
+        let mut request = self.client.request(method, url);
+        if let Some(body) = body {
+            request = request.header("content-type", "application/json").body(body.to_owned());
+        }
+        let mut response = request.send().await.map_err(away)?;
+        let status = response.status();
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(away)? {
+            if body.len() + chunk.len() > MAX_ANSWER_BYTES {
+                let answer = format!("{status} and more than {MAX_ANSWER_BYTES} bytes");
+                return Err(NodeError::Strange { call, answer });
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Answer { call, status, body })
+    }
+}
+
+/// A transaction of an answer, if it is one of this chain. Its signature is not checked: who doubts
+/// what the node says of the chain asks another one.
+fn entry(said: &serde_json::Value, domain: &Domain) -> Option<payment::Entry> {
+    let text = said.to_string();
+    let text: Cow<'_, str> = json::canonical(text.as_bytes()).ok()?;
+    payment::Entry::of_canonical(Value::of_canonical(&text), domain).ok()
+}

@@ -1,0 +1,332 @@
+//! `blocksmith wallet send`.
+
+use std::io::{self, IsTerminal as _, Write as _};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use blocksmith_consensus::Hash;
+use blocksmith_consensus::address::{Address, Hrp};
+use blocksmith_consensus::payment::{Draft, Verified};
+use serde::Serialize;
+use tokio::time::{Instant, sleep};
+
+use super::node::{Node, NodeError, Remote, Submitted, Whereabouts};
+use super::verify::Said;
+use super::{Common, Misused, NodeArgs, Opened, note, parse_address, print_json, print_line};
+use crate::amount::Coins;
+use crate::client::shown;
+use crate::cmd::exit;
+
+/// The largest fee, in units, that is paid unasked: a tenth of a coin.
+const MAX_UNASKED_FEE: u64 = 10_000_000;
+
+/// How many more digits than `0` such a fee has.
+const FEE_BYTES: usize = 7;
+
+/// The waits before the same payment is handed in again, when there was no answer.
+const AGAIN_AFTER: [Duration; 3] =
+    [Duration::from_millis(500), Duration::from_secs(1), Duration::from_secs(2)];
+
+/// How often it is asked where a payment is.
+const ASK_EVERY: Duration = Duration::from_secs(1);
+
+/// How often in a row it has to be nowhere to be gone: a node may just be moving it.
+const ENOUGH_NOWHERE: u32 = 3;
+
+/// The longest memo of which all is shown before it is sent, in characters.
+const MAX_SHOWN: usize = 300;
+
+/// Pay somebody
+///
+/// Says what will be sent, and asks before it does. Prints the payment's id; with --json an object
+/// as soon as the node has it, and with --wait another one once it is confirmed.
+#[derive(Debug, clap::Args)]
+pub(super) struct SendArgs {
+    /// Who is paid
+    #[arg(value_name = "ADDRESS")]
+    recipient: String,
+    /// How many coins
+    #[arg(value_name = "AMOUNT", value_parser = Coins::parse_positive)]
+    amount: Coins,
+    /// Coins for the miner [default: what the node says the next block takes]
+    #[arg(long, value_name = "COINS")]
+    fee: Option<Coins>,
+    /// A text that goes with the payment; everybody can read it
+    #[arg(long, value_name = "TEXT", value_parser = super::memo)]
+    memo: Option<String>,
+    /// Which of the wallet's addresses pays [default: the first that has enough]
+    #[arg(long, value_name = "ADDRESS")]
+    from: Option<String>,
+    /// Send without asking
+    #[arg(long, short)]
+    yes: bool,
+    /// Wait until so many blocks confirm the payment, its own counting as the first [default: 1]
+    #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "1", value_parser = clap::value_parser!(u64).range(1..))]
+    wait: Option<u64>,
+    /// How many seconds to wait at most
+    #[arg(long, value_name = "SECONDS", default_value_t = 1_800, requires = "wait")]
+    timeout: u32,
+    #[command(flatten)]
+    node: NodeArgs,
+}
+
+/// An address of the wallet, and what it can pay with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Purse {
+    address: Address,
+    label: String,
+    /// Units that no waiting payment takes.
+    spendable: u64,
+    /// The nonce of its next payment.
+    nonce: u64,
+}
+
+/// What was handed in, and where it is. Amounts in units.
+#[derive(Debug, Serialize)]
+struct Sent<'a> {
+    #[serde(flatten)]
+    said: &'a Said,
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    block: Option<u64>,
+    confirmations: u64,
+}
+
+/// Sends a payment.
+pub(super) async fn run(common: &Common, args: &SendArgs) -> anyhow::Result<ExitCode> {
+    if !args.yes && !io::stdin().is_terminal() {
+        let why = "there is no terminal to ask on whether to send it: say --yes to send it unasked";
+        return Err(Misused(why.into()).into());
+    }
+    let (node, remote) = args.node.meet().await?;
+    let recipient = parse_address(&args.recipient, &remote.domain)?;
+    let opened = common.open()?;
+    let purses = purses(&node, &remote, &opened, args.from.as_deref()).await?;
+    let mut draft = Draft {
+        sender: recipient,
+        recipient,
+        amount: args.amount.units(),
+        fee: 0,
+        nonce: purses.iter().map(|purse| purse.nonce).max().unwrap_or(0),
+        memo: args.memo.as_deref(),
+    };
+    draft.fee = match args.fee {
+        Some(fee) => fee.units(),
+        None => usual_fee(&node, &remote, &draft).await?,
+    };
+    let purse = choose(&purses, &draft, remote.domain.hrp)?;
+    (draft.sender, draft.nonce) = (purse.address, purse.nonce);
+    // Signed before it is asked, so that nobody agrees to what turns out not to be possible.
+    let payment = opened.wallet.sign(&draft, &remote.domain, remote.dev_keys)?;
+    note(&summary(&draft, purse, &remote));
+    if !args.yes && !agreed().await? {
+        note("Nothing was sent.");
+        return Ok(ExitCode::from(exit::FAILURE));
+    }
+    let said = Said::of(&payment, remote.domain.hrp);
+    let submitted = hand_in(&node, &payment).await?;
+    tell(common, &said, &submitted)?;
+    if let Some(wanted) = args.wait {
+        let deadline = Instant::now() + Duration::from_secs(args.timeout.into());
+        let Confirmed { block, confirmations } =
+            wait(&node, &payment.id(), wanted, deadline).await?;
+        if common.json {
+            let block = Some(block);
+            print_json(&Sent { said: &said, status: "confirmed", block, confirmations })?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What the wallet's addresses can pay with, or the one that was named.
+async fn purses(
+    node: &Node,
+    remote: &Remote,
+    opened: &Opened,
+    named: Option<&str>,
+) -> anyhow::Result<Vec<Purse>> {
+    let only = named.map(|text| opened.payer(Some(text), &remote.domain)).transpose()?;
+    let mut purses = Vec::new();
+    for entry in opened.wallet.addresses() {
+        let address = entry.address;
+        if only.is_some_and(|only| only != address) {
+            continue;
+        }
+        let account = node.account(&address.to_text(remote.domain.hrp)).await?;
+        purses.push(Purse {
+            address,
+            label: entry.label.into(),
+            spendable: node.spendable(&account, &address, &remote.domain).await?,
+            nonce: account.next_nonce,
+        });
+    }
+    Ok(purses)
+}
+
+/// The fee that the node names for a payment like this one.
+async fn usual_fee(node: &Node, remote: &Remote, draft: &Draft<'_>) -> anyhow::Result<u64> {
+    let bytes = draft.write(&remote.domain)?.signed(&[0; 64]).len() + FEE_BYTES;
+    let fee = node.fee(bytes).await?;
+    if fee > MAX_UNASKED_FEE {
+        return Err(Misused(format!(
+            "the next block takes a fee of {} coins, more than is paid unasked: say how much with --fee",
+            Coins::from_units(fee)
+        ))
+        .into());
+    }
+    Ok(fee)
+}
+
+/// Who pays: the first that has enough, and rather another one than who is paid.
+fn choose<'a>(purses: &'a [Purse], draft: &Draft<'_>, hrp: Hrp) -> anyhow::Result<&'a Purse> {
+    let cost = draft.amount.saturating_add(draft.fee);
+    let enough = |purse: &&Purse| purse.spendable >= cost;
+    let another = |purse: &&Purse| enough(purse) && purse.address != draft.recipient;
+    if let Some(purse) = purses.iter().find(another).or(purses.iter().find(enough)) {
+        return Ok(purse);
+    }
+    let mut why = format!(
+        "it takes {} coins with the fee, and a payment comes from one address; ",
+        Coins::from_units(cost)
+    );
+    let (having, empty): (Vec<_>, Vec<_>) = purses.iter().partition(|purse| purse.spendable > 0);
+    why.push_str(match (having.len(), empty.len()) {
+        (0, _) => "there is nothing to pay with",
+        (_, 0) => "there are:",
+        _ => "there are, besides addresses that have nothing:",
+    });
+    for purse in having {
+        let coins = Coins::from_units(purse.spendable);
+        why.push_str(&format!("\n  {}  {coins}  {}", purse.address.to_text(hrp), purse.label));
+        why.truncate(why.trim_end().len());
+    }
+    anyhow::bail!(why)
+}
+
+/// What is about to be sent.
+fn summary(draft: &Draft<'_>, purse: &Purse, remote: &Remote) -> String {
+    let hrp = remote.domain.hrp;
+    let mut summary = format!(
+        "pay    {} coins\nto     {}\nfrom   {}, which has {}\nfee    {}\n",
+        Coins::from_units(draft.amount),
+        draft.recipient.to_text(hrp),
+        draft.sender.to_text(hrp),
+        Coins::from_units(purse.spendable),
+        Coins::from_units(draft.fee),
+    );
+    if let Some(memo) = draft.memo {
+        summary.push_str(&format!("memo   {:?}\n", shown(memo, MAX_SHOWN)));
+    }
+    summary.push_str(&format!("chain  {}, {}", remote.name, remote.domain.chain_id));
+    summary
+}
+
+/// Asks whether to send it. Anything but yes is no.
+async fn agreed() -> anyhow::Result<bool> {
+    write!(io::stderr(), "Send it? [y/N] ")?;
+    io::stderr().flush()?;
+    // Elsewhere, so that a signal is heard meanwhile.
+    let read = tokio::task::spawn_blocking(|| {
+        let mut answer = String::new();
+        io::stdin().read_line(&mut answer).map(|_| answer)
+    });
+    let answer = read.await?.context("the answer can't be read")?;
+    Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
+}
+
+/// Hands the payment in, again if there is no answer: the same text is the same payment.
+async fn hand_in(node: &Node, payment: &Verified) -> anyhow::Result<Submitted> {
+    let mut error = match node.submit(payment.text()).await {
+        Err(NodeError::Refused { detail }) => return Err(NodeError::Refused { detail }.into()),
+        Err(error) => error,
+        Ok(submitted) => return Ok(submitted),
+    };
+    for wait in AGAIN_AFTER {
+        note(&format!("{error}; trying again"));
+        sleep(wait).await;
+        error = match node.submit(payment.text()).await {
+            Ok(submitted) => return Ok(submitted),
+            // It may have come the time before, and be in the chain by now.
+            Err(NodeError::Refused { detail }) => match node.whereabouts(&payment.id()).await {
+                Ok(Whereabouts::Nowhere) => return Err(NodeError::Refused { detail }.into()),
+                Ok(_) => return Ok(Submitted::Queued { block: None }),
+                Err(error) => error,
+            },
+            Err(error) => error,
+        };
+    }
+    Err(anyhow::Error::from(error).context(format!(
+        "whether payment {} arrived is not known. Do not pay once more before it is: `blocksmith \
+         wallet history` tells, and handing in the very same text again is harmless. It is\n{}\n",
+        payment.id(),
+        payment.text()
+    )))
+}
+
+fn tell(common: &Common, said: &Said, submitted: &Submitted) -> anyhow::Result<()> {
+    let (status, block) = match submitted {
+        Submitted::Queued { block } => ("queued", *block),
+        Submitted::Held { missing } => {
+            note(&format!(
+                "the node holds the payment for some minutes: it waits for the one with the nonce {missing}"
+            ));
+            ("held", None)
+        }
+    };
+    if common.json {
+        return print_json(&Sent { said, status, block, confirmations: 0 });
+    }
+    print_line(&said.id)
+}
+
+/// The block that holds a payment, and how many blocks confirm it.
+struct Confirmed {
+    block: u64,
+    confirmations: u64,
+}
+
+/// Waits until so many blocks confirm the payment.
+async fn wait(node: &Node, id: &Hash, wanted: u64, deadline: Instant) -> anyhow::Result<Confirmed> {
+    let mut told = String::new();
+    let mut tell = |news: String| {
+        if news != told {
+            note(&news);
+            told = news;
+        }
+    };
+    let mut nowhere = 0;
+    loop {
+        let found = node.whereabouts(id).await;
+        nowhere = if matches!(found, Ok(Whereabouts::Nowhere)) { nowhere + 1 } else { 0 };
+        match &found {
+            Ok(Whereabouts::Confirmed { block, confirmations }) => {
+                let plural = if *confirmations == 1 { "" } else { "s" };
+                tell(format!("in block {block}: {confirmations} confirmation{plural}"));
+                if *confirmations >= wanted {
+                    return Ok(Confirmed { block: *block, confirmations: *confirmations });
+                }
+            }
+            Ok(Whereabouts::Queued) => tell("it waits for a block".into()),
+            Ok(Whereabouts::Held) => tell("it waits for the payment before it".into()),
+            Ok(Whereabouts::Nowhere) if nowhere == ENOUGH_NOWHERE => anyhow::bail!(
+                "payment {id} neither waits any more nor is it in the chain: another one took its \
+                 nonce, or the node dropped it. What the addresses have is told by `blocksmith wallet \
+                 balance`"
+            ),
+            Ok(Whereabouts::Nowhere) => {}
+            // It was there a moment ago.
+            Err(error) => tell(format!("{error}; asking again")),
+        }
+        if Instant::now() >= deadline {
+            return match found {
+                Err(error) => Err(error.into()),
+                Ok(_) => anyhow::bail!(
+                    "payment {id} does not have {wanted} confirmations yet; it was sent all the same, \
+                     and `blocksmith wallet history` tells how it goes on"
+                ),
+            };
+        }
+        sleep(ASK_EVERY.min(deadline.saturating_duration_since(Instant::now()))).await;
+    }
+}

@@ -1,0 +1,73 @@
+//! `blocksmith wallet sign`: a payment without any node, for machines that no network reaches.
+
+use std::fs::File;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use blocksmith_consensus::payment::{Draft, MAX_INTEGER};
+use blocksmith_wallet::DevKeys;
+
+use super::{Common, Which, parse_address, print_line};
+use crate::amount::Coins;
+
+/// Sign a payment without asking any node, and print it
+///
+/// Whoever gets the text can hand it in, once, as the body of POST /api/v1/transactions; the wallet
+/// keeps no copy.
+#[derive(Debug, clap::Args)]
+pub(super) struct SignArgs {
+    /// Who is paid
+    #[arg(value_name = "ADDRESS")]
+    recipient: String,
+    /// How many coins
+    #[arg(value_name = "AMOUNT", value_parser = Coins::parse_positive)]
+    amount: Coins,
+    /// How many payments the paying address made before
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=MAX_INTEGER))]
+    nonce: u64,
+    /// Coins for the miner
+    #[arg(long, value_name = "COINS")]
+    fee: Coins,
+    /// Which of the wallet's addresses pays [default: the only one]
+    #[arg(long, value_name = "ADDRESS")]
+    from: Option<String>,
+    /// A text that goes with the payment; everybody can read it
+    #[arg(long, value_name = "TEXT", value_parser = super::memo)]
+    memo: Option<String>,
+    /// Write the payment into a new file instead
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// The chain begins anew each time: allow the keys that everybody has
+    #[arg(long)]
+    dev: bool,
+    #[command(flatten)]
+    which: Which,
+}
+
+/// Signs a payment.
+pub(super) fn run(common: &Common, args: &SignArgs) -> anyhow::Result<ExitCode> {
+    let domain = args.which.load()?.domain;
+    let recipient = parse_address(&args.recipient, &domain)?;
+    let opened = common.open()?;
+    let draft = Draft {
+        sender: opened.payer(args.from.as_deref(), &domain)?,
+        recipient,
+        amount: args.amount.units(),
+        fee: args.fee.units(),
+        nonce: args.nonce,
+        memo: args.memo.as_deref(),
+    };
+    let dev_keys = if args.dev { DevKeys::Allowed } else { DevKeys::Refused };
+    let payment = opened.wallet.sign(&draft, &domain, dev_keys)?;
+    match &args.out {
+        Some(path) => {
+            let write = || writeln!(File::create_new(path)?, "{}", payment.text());
+            write()
+                .with_context(|| format!("the payment can't be written to {}", path.display()))?;
+        }
+        None => print_line(payment.text())?,
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,261 @@
+//! A node with accounts, as far as a wallet sees it: signatures are checked by the rules, and what
+//! payments do is written once more here.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+
+use blocksmith_consensus::address::Address;
+use blocksmith_consensus::payment::{Coin, Domain, Payment, Verified};
+
+use crate::fake::{Call, Fake, Reply};
+use crate::owner::forge;
+
+/// Transactions of a page, whatever is asked for: a history takes several.
+const PAGE: usize = 2;
+
+/// A block's coin, in units.
+pub(crate) const SUBSIDY: u64 = 2_000_000_000;
+
+pub(crate) struct Ledger {
+    pub(crate) domain: Domain,
+    pub(crate) dev: bool,
+    /// What it takes to be in the next block.
+    pub(crate) fee: u64,
+    /// What waits, in order.
+    pub(crate) queue: Vec<Verified>,
+    /// Blocks from index 2 on: payments, and the coin's recipient.
+    blocks: Vec<(Vec<Verified>, Address)>,
+    balances: HashMap<Address, u64>,
+    /// Every call, as in `GET /api/v1/status`.
+    pub(crate) calls: Vec<String>,
+    /// How many payments are taken without an answer from here on.
+    pub(crate) answers_to_lose: usize,
+    /// Makes a block with each of so many questions where a payment is.
+    pub(crate) mine_when_asked: usize,
+}
+
+pub(crate) fn start() -> Fake<Ledger> {
+    let ledger = Ledger {
+        domain: forge(),
+        dev: false,
+        fee: 0,
+        queue: Vec::new(),
+        blocks: Vec::new(),
+        balances: HashMap::new(),
+        calls: Vec::new(),
+        answers_to_lose: 0,
+        mine_when_asked: 0,
+    };
+    Fake::start(ledger, Ledger::answer)
+}
+
+/// Nobody's wallet has it.
+pub(crate) fn stranger() -> Address {
+    // The x coordinate of the curve's generator.
+    let key = "79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798";
+    Address::from_key(key.parse::<blocksmith_consensus::Hash>().unwrap().0).unwrap()
+}
+
+impl Ledger {
+    /// A block of all that waits, whose coin goes to `miner`.
+    pub(crate) fn mine(&mut self, miner: Address) {
+        let payments = std::mem::take(&mut self.queue);
+        for payment in &payments {
+            let sender = self.balances.get_mut(&payment.sender()).unwrap();
+            *sender = sender.checked_sub(payment.cost()).unwrap();
+            *self.balances.entry(payment.recipient()).or_default() += payment.amount();
+        }
+        let fees: u64 = payments.iter().map(|payment| payment.fee()).sum();
+        *self.balances.entry(miner).or_default() += SUBSIDY + fees;
+        self.blocks.push((payments, miner));
+    }
+
+    pub(crate) fn balance(&self, address: &Address) -> u64 {
+        self.balances.get(address).copied().unwrap_or(0)
+    }
+
+    fn tip(&self) -> u64 {
+        self.blocks.len() as u64 + 1
+    }
+
+    fn nonce(&self, address: &Address) -> u64 {
+        let all = self.blocks.iter().flat_map(|(payments, _)| payments);
+        all.filter(|payment| payment.sender() == *address).count() as u64
+    }
+
+    fn waiting<'a>(&'a self, address: &'a Address) -> impl Iterator<Item = &'a Verified> {
+        self.queue.iter().filter(move |payment| payment.sender() == *address)
+    }
+
+    /// Everything about the address in the chain, as JSON, the newest first.
+    fn history(&self, address: &Address) -> Vec<String> {
+        let mut all = Vec::new();
+        for (at, (payments, miner)) in self.blocks.iter().enumerate() {
+            let block = at as u64 + 2;
+            let confirmations = self.tip() - block + 1;
+            let mut put = |position: usize, id: String, text: &str| {
+                all.push(format!(
+                    r#"{{"id": "{id}", "block": {block}, "hash": "{block:064x}", "position": {position}, "confirmations": {confirmations}, "transaction": {text}}}"#
+                ));
+            };
+            for (position, payment) in payments.iter().enumerate() {
+                if payment.sender() == *address || payment.recipient() == *address {
+                    put(position, payment.id().to_string(), payment.text());
+                }
+            }
+            if miner == address {
+                let fees: u64 = payments.iter().map(|payment| payment.fee()).sum();
+                let coin = Coin { recipient: *miner, amount: SUBSIDY + fees, nonce: block };
+                let id = coin.id(&self.domain).to_string();
+                put(payments.len(), id, &coin.text(self.domain.hrp));
+            }
+        }
+        all.reverse();
+        all
+    }
+
+    fn answer(&mut self, call: &Call) -> Reply {
+        self.calls.push(format!("{} {}", call.method, call.path));
+        let (path, query) = call.path.split_once('?').unwrap_or((&call.path, ""));
+        let query: HashMap<&str, &str> =
+            query.split('&').filter_map(|pair| pair.split_once('=')).collect();
+        let parts: Vec<&str> = path.split('/').skip(1).collect();
+        match (&*call.method, &parts[..]) {
+            ("GET", ["api", "v1", "status"]) => self.status(),
+            ("GET", ["api", "v1", "accounts", text, rest @ ..]) => {
+                let address = match Address::parse(text, self.domain.hrp) {
+                    Ok(address) => address,
+                    Err(why) => return problem(422, "address", &why.to_string()),
+                };
+                match rest {
+                    [] => self.account(text, &address),
+                    ["transactions"] => self.page(&address, &query),
+                    _ => Reply::html(404, ""),
+                }
+            }
+            ("GET", ["api", "v1", "fees"]) => {
+                let bytes: u64 = query["bytes"].parse().unwrap();
+                let fee = self.fee;
+                Reply::json(format!(
+                    r#"{{"bytes": {bytes}, "next_block": {fee}, "three_blocks": 0}}"#
+                ))
+            }
+            ("POST", ["api", "v1", "transactions"]) => {
+                let reply = self.submit(&call.body);
+                if self.answers_to_lose > 0 {
+                    self.answers_to_lose -= 1;
+                    return Reply::html(502, "<h1>Bad Gateway</h1>");
+                }
+                reply
+            }
+            ("GET", ["api", "v1", "transactions", id]) => self.whereabouts(id),
+            _ => Reply::html(404, "<h1>Not Found</h1>"),
+        }
+    }
+
+    fn status(&self) -> Reply {
+        let Domain { chain_id, hrp } = self.domain;
+        let (dev, index) = (self.dev, self.tip());
+        Reply::json(format!(
+            r#"{{"name": "forge", "chain_id": "{chain_id}", "rules": {{"puzzle": "seal", "spending": {{"signed": {{"addresses": "{hrp}", "first_subsidy": 1, "halving_blocks": 1}}}}}}, "dev": {dev}, "index": {index}}}"#
+        ))
+    }
+
+    fn account(&self, text: &str, address: &Address) -> Reply {
+        let (balance, nonce) = (self.balance(address), self.nonce(address));
+        let next = nonce + self.waiting(address).count() as u64;
+        let transactions = self.history(address).len();
+        Reply::json(format!(
+            r#"{{"party": "{text}", "balance": {balance}, "nonce": {nonce}, "next_nonce": {next}, "transactions": {transactions}, "uncounted": 0}}"#
+        ))
+    }
+
+    fn page(&self, address: &Address, query: &HashMap<&str, &str>) -> Reply {
+        let limit = query["limit"].parse::<usize>().unwrap().min(PAGE);
+        let start: usize = query.get("before").map_or(0, |before| before.parse().unwrap());
+        let all = self.history(address);
+        let page = &all[start..all.len().min(start + limit)];
+        let next = match start + limit < all.len() {
+            true => format!(r#""{}""#, start + limit),
+            false => "null".into(),
+        };
+        let mut body = String::from("{");
+        if start == 0 {
+            let about = |payment: &&Verified| {
+                payment.sender() == *address || payment.recipient() == *address
+            };
+            let queued: Vec<_> =
+                self.queue.iter().filter(about).map(|payment| payment.text()).collect();
+            let _ = write!(body, r#""queued": [{}], "#, queued.join(", "));
+        }
+        let _ = write!(body, r#""transactions": [{}], "next": {next}}}"#, page.join(", "));
+        Reply::json(body)
+    }
+
+    fn submit(&mut self, body: &[u8]) -> Reply {
+        let payment = match Payment::parse(body, &self.domain) {
+            Ok(payment) => payment,
+            Err(why) => return problem(422, "shape", &why.to_string()),
+        };
+        let payment = match payment.verify() {
+            Ok(payment) => payment,
+            Err(why) => return problem(422, "signature", &why.to_string()),
+        };
+        let (id, sender) = (payment.id(), payment.sender());
+        if self.queue.iter().any(|waiting| waiting.id() == id) {
+            return Reply::json(format!(r#"{{"id": "{id}", "status": "queued"}}"#));
+        }
+        let (next, used) = (self.waiting(&sender).count() as u64, self.nonce(&sender));
+        if payment.nonce() < used + next {
+            return problem(422, "nonce", "the nonce is used");
+        }
+        if payment.nonce() > used + next {
+            let missing = used + next;
+            let body = format!(r#"{{"id": "{id}", "status": "held", "missing": {missing}}}"#);
+            return Reply { status: 201, ..Reply::json(body) };
+        }
+        let queued: u64 = self.waiting(&sender).map(|payment| payment.cost()).sum();
+        if self.balance(&sender) < queued + payment.cost() {
+            return problem(422, "balance", "the sender has too little\n\u{1b}[31m");
+        }
+        if payment.fee() < self.fee {
+            return problem(422, "fee", "the fee is too low");
+        }
+        self.queue.push(payment);
+        let block = self.tip() + 1;
+        let body = format!(r#"{{"id": "{id}", "status": "queued", "block": {block}}}"#);
+        Reply { status: 201, ..Reply::json(body) }
+    }
+
+    fn whereabouts(&mut self, id: &str) -> Reply {
+        if self.mine_when_asked > 0 {
+            self.mine_when_asked -= 1;
+            self.mine(stranger());
+        }
+        if let Some(payment) = self.queue.iter().find(|payment| payment.id().to_string() == id) {
+            let text = payment.text();
+            return Reply::json(format!(
+                r#"{{"id": "{id}", "status": "queued", "places": [], "transaction": {text}}}"#
+            ));
+        }
+        for (at, (payments, _)) in self.blocks.iter().enumerate() {
+            let found = payments.iter().position(|payment| payment.id().to_string() == id);
+            if let Some(position) = found {
+                let block = at as u64 + 2;
+                let (text, confirmations) = (payments[position].text(), self.tip() - block + 1);
+                return Reply::json(format!(
+                    r#"{{"id": "{id}", "status": "confirmed", "places": [{{"block": {block}, "hash": "{block:064x}", "position": {position}, "confirmations": {confirmations}}}], "transaction": {text}}}"#
+                ));
+            }
+        }
+        problem(404, "unknown", "there is no such transaction")
+    }
+}
+
+fn problem(status: u16, rule: &str, detail: &str) -> Reply {
+    let detail = serde_json::to_string(detail).unwrap();
+    let body = format!(
+        r#"{{"type": "about:blank", "title": "No", "detail": {detail}, "rule": "{rule}"}}"#
+    );
+    Reply { status, kind: "application/problem+json", body }
+}

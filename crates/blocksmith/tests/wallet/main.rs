@@ -1,0 +1,17 @@
+//! `blocksmith wallet` as processes, against a small node that keeps accounts by the rules.
+
+#[expect(dead_code, reason = "a node that stops is looked at elsewhere")]
+#[path = "../mine/fake.rs"]
+mod fake;
+mod files;
+mod ledger;
+mod node;
+mod offline;
+mod owner;
+#[expect(dead_code, reason = "what miners print is looked at elsewhere")]
+#[path = "../mine/program.rs"]
+mod program;
+mod secrets;
+mod sending;
+#[cfg(target_os = "linux")]
+mod terminal;

@@ -1,0 +1,233 @@
+//! What a node tells: balances and histories.
+
+use blocksmith_consensus::Hash;
+use blocksmith_consensus::payment::Domain;
+
+use crate::fake::{Fake, Reply};
+use crate::ledger::{self, Ledger, SUBSIDY, stranger};
+use crate::owner::{Owner, forge};
+use crate::program::Program;
+
+#[test]
+fn balances_are_those_of_the_node_in_coins() {
+    let node = ledger::start();
+    let alice = Owner::with_wallet(1, 2);
+    let own = alice.addresses();
+    for miner in [own[0], own[0], own[1]] {
+        node.state().mine(miner);
+    }
+    let (texts, url) = (alice.texts(), node.url());
+    let to = stranger().to_text(forge().hrp);
+    alice
+        .run(&[
+            "send",
+            &to,
+            "0.00000001",
+            "--fee",
+            "0.5",
+            "--from",
+            &texts[1],
+            "-y",
+            "--node",
+            &url,
+        ])
+        .good();
+    let printed = alice.run(&["balance", "--node", &url]).good();
+    let (first, second) = (&texts[0], &texts[1]);
+    assert_eq!(
+        printed,
+        format!(
+            "{first}  {:>20}\n{second}  {:>20}  number 1  (1 payment waits)\n{:<64}  {:>20}\n",
+            "40", "20", "in all", "60"
+        )
+    );
+    node.state().mine(stranger());
+    let balance = alice.run(&["balance", "--json", "--node", &url]).json();
+    assert_eq!(
+        balance,
+        serde_json::json!({
+            "chain": "forge", "chain_id": forge().chain_id.to_string(),
+            "balance": 3 * SUBSIDY - 50_000_001,
+            "addresses": [
+                { "address": first, "label": "", "balance": 2 * SUBSIDY, "nonce": 0,
+                  "next_nonce": 0, "transactions": 2 },
+                { "address": second, "label": "number 1", "balance": SUBSIDY - 50_000_001,
+                  "nonce": 1, "next_nonce": 1, "transactions": 2 },
+            ],
+        })
+    );
+}
+
+#[test]
+fn a_history_is_what_all_addresses_paid_and_were_paid() {
+    let node = ledger::start();
+    let (alice, bob) = (Owner::with_wallet(1, 2), Owner::with_wallet(2, 1));
+    let (own, texts, url) = (alice.addresses(), alice.texts(), node.url());
+    assert_eq!(
+        alice.run(&["history", "--node", &url]).good(),
+        "nothing was paid yet, neither to this wallet nor by it\n"
+    );
+    let bobs = bob.texts().remove(0);
+    let send = |owner: &Owner, more: &[&str]| {
+        owner.run(&[&["send"], more, &["--yes", "--node", &url]].concat()).good();
+    };
+    // Blocks 2 and 3: coins. Block 4: to and fro, and from alice to alice.
+    node.state().mine(own[0]);
+    node.state().mine(bob.addresses()[0]);
+    send(&alice, &[&bobs, "1.5", "--fee", "0.001", "--memo", "rent\u{1b}[31m"]);
+    send(&alice, &[&texts[1], "2"]);
+    send(&bob, &[&texts[1], "0.25"]);
+    node.state().mine(stranger());
+    // And one that waits.
+    send(&alice, &[&bobs, "3"]);
+
+    let printed = alice.run(&["history", "--node", &url]).good();
+    let lines: Vec<String> =
+        printed.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    let (first, second) = (&texts[0], &texts[1]);
+    assert_eq!(
+        lines,
+        [
+            "block confirmations coins".to_owned(),
+            format!("waits 0 -3 to {bobs}"),
+            format!("4 1 +0.25 from {bobs}"),
+            format!("4 1 2 to your own {second}"),
+            format!("4 1 -1.5 to {bobs} fee 0.001 \"rent\\u{{1b}}[31m\""),
+            format!("2 3 +20 mined by {first}"),
+        ]
+    );
+
+    let rows = alice.run(&["history", "--json", "--node", &url]).json();
+    let rows = rows.as_array().unwrap();
+    let column = |name: &str| rows.iter().map(|row| row[name].clone()).collect::<Vec<_>>();
+    assert_eq!(column("direction"), ["sent", "received", "moved", "sent", "mined"]);
+    assert_eq!(column("status"), ["queued", "confirmed", "confirmed", "confirmed", "confirmed"]);
+    assert_eq!(column("amount"), [300_000_000_u64, 25_000_000, 200_000_000, 150_000_000, SUBSIDY]);
+    assert_eq!(rows[3]["memo"], "rent\u{1b}[31m");
+    assert_eq!(rows[4]["sender"], "0");
+    // Ids are those of the rules.
+    let waiting = node.state().queue[0].id().to_string();
+    assert_eq!(rows[0]["id"], waiting);
+    assert_eq!(rows[0].get("block"), None);
+
+    // What waits comes on top of the limit.
+    let rows = alice.run(&["history", "--json", "--limit", "2", "--node", &url]).json();
+    let ids: Vec<_> = rows.as_array().unwrap().iter().map(|row| &row["direction"]).collect();
+    assert_eq!(ids, ["sent", "received", "moved"]);
+    let error = alice.run(&["history", "--limit", "0", "--node", &url]).bad(2);
+    assert!(error.contains("0 is not in 1..=10000"), "{error}");
+}
+
+#[test]
+fn a_long_history_is_read_page_by_page() {
+    let node = ledger::start();
+    let alice = Owner::with_wallet(1, 1);
+    for _ in 0..7 {
+        node.state().mine(alice.addresses()[0]);
+    }
+    let rows = alice.run(&["history", "--json", "--limit", "5", "--node", &node.url()]).json();
+    let blocks: Vec<_> =
+        rows.as_array().unwrap().iter().map(|row| row["block"].as_u64().unwrap()).collect();
+    assert_eq!(blocks, [8, 7, 6, 5, 4]);
+}
+
+#[test]
+fn a_node_of_another_chain_is_refused_by_name() {
+    let node = ledger::start();
+    let other = Domain { chain_id: Hash([7; 32]), ..forge() };
+    node.state().domain = other;
+    let alice = Owner::with_wallet(1, 1);
+    let to = stranger().to_text(forge().hrp);
+    let url = node.url();
+    for args in [&["balance"][..], &["history"], &["send", &to, "1", "--yes"]] {
+        let args = [args, &["--chain", "forge", "--node", &url]].concat();
+        let error = alice.run(&args).bad(1);
+        assert!(error.contains(&other.chain_id.to_string()), "{error}");
+        assert!(error.contains(&forge().chain_id.to_string()), "{error}");
+    }
+    assert_eq!(node.state().calls, vec!["GET /api/v1/status"; 3]);
+    // Unless one is named, the node's is as good as any.
+    alice.run(&["balance", "--node", &url]).good();
+}
+
+#[test]
+fn what_is_no_node_with_accounts_is_told() {
+    let alice = Owner::with_wallet(1, 1);
+    let error = alice.run(&["balance", "--node", &Fake::<Ledger>::free_address()]).bad(3);
+    assert!(error.contains("does not answer"), "{error}");
+    let lecture = r#"{"name": "lecture", "chain_id": "00", "rules": {"puzzle": "last_proof"}}"#;
+    let lecture = lecture.replace("00", &"00".repeat(32));
+    let huge = format!(r#"{{"name": "{}"}}"#, "x".repeat(5 << 20));
+    for (reply, why) in [
+        (Reply::html(404, "<h1>Not Found\u{1b}[31m</h1>"), "404 Not Found <h1>Not Found [31m</h1>"),
+        (Reply::html(200, "<h1>Welcome</h1>"), "200 OK <h1>Welcome</h1>"),
+        (Reply::json(lecture), "it runs lecture, where nobody signs payments"),
+        (Reply::json(huge), "more than 4194304 bytes"),
+        (Reply::json("{}".into()), "200 OK {}"),
+    ] {
+        let Reply { status, kind, body } = reply;
+        let node = Fake::start((), move |(), _| Reply { status, kind, body: body.clone() });
+        let error = alice.run(&["balance", "--node", &node.url()]).bad(1);
+        assert!(error.contains(why), "{error}");
+    }
+}
+
+#[test]
+fn the_prefix_of_addresses_is_where_older_nodes_say_it_too() {
+    let alice = Owner::with_wallet(1, 1);
+    let Domain { chain_id, hrp } = forge();
+    let node = Fake::start((), move |(), call| match call.path.ends_with("/status") {
+        true => Reply::json(format!(
+            r#"{{"name": "forge", "chain_id": "{chain_id}", "rules": {{"addresses": "{hrp}"}}}}"#
+        )),
+        false => {
+            Reply::json(r#"{"balance": 5, "nonce": 0, "next_nonce": 0, "transactions": 1}"#.into())
+        }
+    });
+    let balance = alice.run(&["balance", "--json", "--node", &node.url()]).json();
+    assert_eq!(balance["addresses"][0]["address"], alice.texts()[0]);
+    assert_eq!(balance["balance"], 5);
+}
+
+#[test]
+fn a_node_of_ours_runs_the_chain_that_it_says_and_takes_what_was_signed_offline() {
+    let alice = Owner::with_wallet(1, 1);
+    let address = alice.texts().remove(0);
+    let home = alice.home.path();
+    let blocksmith = |args: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_blocksmith"));
+        command.args(args).current_dir(home).env("HOME", home).env("XDG_DATA_HOME", home);
+        Program::spawn(command.env("XDG_CONFIG_HOME", home).env_remove("BLOCKSMITH_CHAIN"))
+    };
+    let balance = format!("{address}=12.5");
+    let mut made =
+        blocksmith(&["chain", "new", "./class.toml", "--name", "class", "--balance", &balance]);
+    assert!(made.wait().success(), "{}", made.stderr());
+    let mut node = blocksmith(&["node", "--port", "0", "--chain", "./class.toml"]);
+    let line = node.until_so("its address", |line| line.starts_with("Running on "));
+    let url = line.split(' ').nth(2).unwrap().to_owned();
+
+    let error = alice.run(&["balance", "--node", &url, "--chain", "forge"]).bad(1);
+    assert!(error.contains("runs class with the chain id"), "{error}");
+    assert!(error.contains(&forge().chain_id.to_string()), "{error}");
+
+    // What a wallet signs for that chain is taken, and what it signs for forge is not.
+    let hand_in = |text: String| {
+        let client = blocksmith::client::builder().no_proxy().build().unwrap();
+        let request = client
+            .post(format!("{url}/api/v1/transactions"))
+            .header("content-type", "application/json")
+            .body(text);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async { request.send().await.unwrap().status().as_u16() })
+    };
+    let sign = |amount: &str, chain: &str| {
+        let to = stranger().to_text(forge().hrp);
+        alice.run(&["sign", &to, amount, "--nonce", "0", "--fee", "0", "--chain", chain]).good()
+    };
+    assert_eq!(hand_in(sign("12.5", "forge")), 422);
+    assert_eq!(hand_in(sign("12.50000001", "./class.toml")), 422);
+    assert_eq!(hand_in(sign("12.5", "./class.toml")), 201);
+    node.terminate();
+    assert!(node.wait().success());
+}

@@ -1,0 +1,159 @@
+//! Payments without any node: signed on one machine, checked on another.
+
+use blocksmith_consensus::payment::{MAX_WIRE_BYTES, Payment};
+use blocksmith_wallet::{Phrase, dev};
+
+use crate::owner::{Owner, forge};
+
+#[test]
+fn alice_signs_offline_and_bob_checks_what_he_gets() {
+    let (alice, bob) = (Owner::with_wallet(1, 1), Owner::with_wallet(2, 1));
+    let (from, to) = (alice.texts().remove(0), bob.texts().remove(0));
+    let args =
+        ["sign", &to, "12.5", "--nonce", "3", "--fee", "0.00000001", "--memo", "für \u{202e}Zoë"];
+    let signed = alice.run(&args).good();
+    // One line, as a node keeps it.
+    let payment = Payment::parse(signed.as_bytes(), &forge()).unwrap().verify().unwrap();
+    assert_eq!(signed, format!("{}\n", payment.text()));
+    assert_eq!(payment.sender(), alice.addresses()[0]);
+    assert_eq!(payment.recipient(), bob.addresses()[0]);
+    assert_eq!((payment.amount(), payment.fee(), payment.nonce()), (1_250_000_000, 1, 3));
+
+    // No wallet is needed to check it.
+    let anybody = Owner::new();
+    let id = payment.id();
+    let printed = anybody.run_with(&signed, &["verify"]).good();
+    assert_eq!(
+        printed,
+        format!(
+            "id         {id}\nsender     {from}\nrecipient  {to}\namount     12.5\n\
+             fee        0.00000001\nnonce      3\nmemo       \"für \\u{{202e}}Zoë\"\n"
+        )
+    );
+    std::fs::write(anybody.home.path().join("payment.json"), &signed).unwrap();
+    let verdict = anybody.run(&["verify", "payment.json", "--json"]).json();
+    assert_eq!(
+        verdict,
+        serde_json::json!({
+            "valid": true, "id": id.to_string(), "sender": from, "recipient": to,
+            "amount": 1_250_000_000_u64, "fee": 1, "nonce": 3, "memo": "für \u{202e}Zoë",
+        })
+    );
+}
+
+#[test]
+fn what_was_changed_on_the_way_is_no_payment() {
+    let (alice, anybody) = (Owner::with_wallet(1, 1), Owner::new());
+    let to = Owner::with_wallet(2, 1).texts().remove(0);
+    let signed = alice.run(&["sign", &to, "1", "--nonce", "3", "--fee", "0"]).good();
+    for (text, why) in [
+        (signed.replace("\"nonce\": 3", "\"nonce\": 4"), "the signature of transaction"),
+        (signed.replace("100000000", "900000000"), "the signature of transaction"),
+        (signed.replace("\"fee\": 0", "\"fee\": 1e0"), "\"fee\" is a whole number"),
+        (signed.replace("\"fee\": 0, ", ""), "the transaction has no \"fee\""),
+        (signed.replace("\"fee\": 0", "\"fee\": 0, \"fee\": 0"), "says twice"),
+        (signed.replace(&to, &to.replace('1', "l")), "addresses of this chain start with"),
+        (signed.replacen("\"signature\": \"", "\"signature\": \"00", 1), "a signature is"),
+        (String::new(), "this is not JSON"),
+        (" ".repeat(MAX_WIRE_BYTES + 1), "at most 16384 are read"),
+    ] {
+        assert_ne!(text, signed);
+        let ran = anybody.run_with(&text, &["verify"]);
+        assert_eq!(ran.stdout, "");
+        let error = ran.bad(1);
+        assert!(error.contains(why), "{text}: {error}");
+        let ran = anybody.run_with(&text, &["verify", "-", "--json"]);
+        let verdict: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+        assert_eq!((ran.code, &verdict["valid"]), (1, &serde_json::json!(false)));
+        assert!(verdict["error"].as_str().unwrap().contains(why), "{verdict}");
+    }
+    let error = anybody.run(&["verify", "nowhere"]).bad(1);
+    assert!(error.contains("can't be read from nowhere"), "{error}");
+}
+
+#[test]
+fn a_typo_in_an_address_is_found_before_a_password_is_asked_for() {
+    let alice = Owner::with_wallet(1, 1);
+    let to = Owner::with_wallet(2, 1).texts().remove(0);
+    let mistyped = match to.ends_with('q') {
+        true => format!("{}p", &to[..to.len() - 1]),
+        false => format!("{}q", &to[..to.len() - 1]),
+    };
+    for (text, why) in [
+        (&*mistyped, "the address's checksum does not fit it"),
+        (&to.to_uppercase(), "addresses are lower case"),
+        (&to.replace("forge1", "forge1b"), "addresses have no 'b', this one has it as character 7"),
+        (&to[..to.len() - 1], "addresses of this chain are 64 characters long, this one has 63"),
+        ("bob", "addresses of this chain start with \"forge1\""),
+    ] {
+        // No password at all: that would be the next complaint.
+        let error = alice.run_with("", &["sign", text, "1", "--nonce", "0", "--fee", "0"]).bad(2);
+        assert!(error.contains(why), "{error}");
+        assert!(error.contains("copy the address once more"), "{error}");
+    }
+}
+
+#[test]
+fn who_has_several_addresses_says_which_one_pays() {
+    let alice = Owner::with_wallet(1, 2);
+    let all = alice.texts();
+    let sign = |more: &[&str]| {
+        alice.run(&[&["sign", &all[0], "1", "--nonce", "0", "--fee", "0"], more].concat())
+    };
+    let error = sign(&[]).bad(2);
+    assert!(error.contains("--from"), "{error}");
+    let signed = sign(&["--from", &all[1]]).good();
+    let payment = Payment::parse(signed.as_bytes(), &forge()).unwrap();
+    assert_eq!(payment.sender(), alice.addresses()[1]);
+    let strangers = Owner::with_wallet(2, 1).texts().remove(0);
+    let error = sign(&["--from", &strangers]).bad(2);
+    assert!(error.contains(&format!("this wallet has no address {strangers}")), "{error}");
+}
+
+#[test]
+fn amounts_that_are_none_are_refused_with_the_reason() {
+    let alice = Owner::with_wallet(1, 1);
+    let to = alice.texts().remove(0);
+    for (amount, why) in [
+        ("0", "more than 0"),
+        ("0,5", "comma"),
+        ("1e3", "decimal number"),
+        ("0.000000001", "at most 8 digits"),
+        ("90071992.54740992", "at most 90071992.54740991 coins"),
+    ] {
+        let error = alice.run(&["sign", &to, amount, "--nonce", "0", "--fee", "0"]).bad(2);
+        assert!(error.contains(why), "{error}");
+    }
+    let memo = "ü".repeat(43);
+    let error =
+        alice.run(&["sign", &to, "1", "--nonce", "0", "--fee", "0", "--memo", &memo]).bad(2);
+    assert!(error.contains("a memo has at most 256 bytes as JSON, this one has 260"), "{error}");
+}
+
+#[test]
+fn a_file_that_exists_is_not_written_over() {
+    let alice = Owner::with_wallet(1, 1);
+    let to = alice.texts().remove(0);
+    let args = ["sign", &to, "1", "--nonce", "0", "--fee", "0", "--out", "payment.json"];
+    assert_eq!(alice.run(&args).good(), "");
+    let path = alice.home.path().join("payment.json");
+    let signed = std::fs::read(&path).unwrap();
+    assert!(Payment::parse(&signed, &forge()).unwrap().verify().is_ok());
+    let error = alice.run(&args).bad(1);
+    assert!(error.contains("payment.json"), "{error}");
+    assert_eq!(std::fs::read(&path).unwrap(), signed);
+}
+
+#[test]
+fn everybodys_keys_sign_for_dev_chains_only() {
+    let phrase = || Phrase::parse(dev::PHRASE).unwrap();
+    let (carol, alice) = (Owner::with_phrase(phrase(), 1), Owner::with_wallet(1, 1));
+    let (devs, alices) = (carol.texts().remove(0), alice.texts().remove(0));
+    for (owner, to) in [(&carol, &alices), (&alice, &devs)] {
+        let args = ["sign", to, "1", "--nonce", "0", "--fee", "0"];
+        let error = owner.run(&args).bad(1);
+        assert!(error.contains(&format!("everybody has the key of {devs}")), "{error}");
+        let signed = owner.run(&[&args[..], &["--dev"]].concat()).good();
+        assert!(Payment::parse(signed.as_bytes(), &forge()).unwrap().verify().is_ok());
+    }
+}
