@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use blocksmith_consensus::json::Value;
 use blocksmith_consensus::ledger::Accounts as _;
-use blocksmith_consensus::payment::{Domain, UNITS_PER_COIN};
+use blocksmith_consensus::payment::Domain;
 use blocksmith_consensus::transaction::party;
 use blocksmith_consensus::{Ancestry as _, Block, Hash, Linked, Puzzle, Rules};
 use blocksmith_node::Address;
@@ -22,6 +22,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::exit;
 use super::node::{Running, start, stop_on_signal, until};
+use crate::amount::Coins;
 use crate::chain::{Chain, describe};
 use crate::config::{DEFAULT_CHAIN, DEFAULT_PORT};
 use crate::faucet::{GIFT, GIVER};
@@ -256,7 +257,7 @@ impl Network {
         let accounts = handle.snapshot()?;
         say(DEV_KEYS_WARNING)?;
         for (index, address) in (0..).zip(dev::addresses()) {
-            let coins = coins(accounts.account(&address)?.balance);
+            let coins = Coins::from_units(accounts.account(&address)?.balance);
             let role = match index {
                 MINER_INDEX => ", to which the miner's are added",
                 GIVER => ", from which the faucet gives",
@@ -265,11 +266,11 @@ impl Network {
             say(&format!("  {index}  {}  {coins} coins{role}", address.to_text(domain.hrp)))?;
         }
         say(&format!("Phrase \"{}\",\npaths m/86'/1'/0'/0/0 to …/9.\n", dev::PHRASE))?;
-        let gift = coins(GIFT);
+        let gift = Coins::from_units(GIFT);
         say(&format!(
-            "{gift} coins  curl -d '{{\"recipient\": \"ADDRESS\"}}' http://{node}/api/v1/faucet\n\
+            "{gift} coins  curl --json '{{\"recipient\": \"ADDRESS\"}}' http://{node}/api/v1/faucet\n\
              Mine      blocksmith mine http://{node} --to ADDRESS\n\
-             Pay       POST a signed payment to http://{node}/api/v1/transactions\n"
+             Pay       blocksmith wallet send ADDRESS AMOUNT --node http://{node}\n"
         ))?;
         Ok(())
     }
@@ -419,13 +420,6 @@ fn short(hash: &Hash) -> String {
     text.truncate(12);
     text.push('…');
     text
-}
-
-/// Units as coins, in as few digits as there are.
-fn coins(units: u64) -> String {
-    let (whole, rest) = (units / UNITS_PER_COIN, units % UNITS_PER_COIN);
-    let text = format!("{whole}.{rest:08}");
-    text.trim_end_matches('0').trim_end_matches('.').to_string()
 }
 
 fn counted(number: u64, thing: &str) -> String {
