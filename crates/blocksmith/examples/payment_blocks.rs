@@ -73,8 +73,7 @@ fn load() -> Load {
         let coin = Coin { recipient: addresses[0], amount, nonce: index }.text(hrp);
         let texts = || new.iter().map(|one| &*one.text).chain([&*coin]);
         let root = merkle::root(texts());
-        let draft =
-            sealed::Draft::new(index, &parent.hash(), 0, Target::EASIEST, &root, texts());
+        let draft = sealed::Draft::new(index, &parent.hash(), 0, Target::EASIEST, &root, texts());
         parent = draft.expect("a draft").with_proof(0).expect("a block");
         blocks.push(parent.clone());
         payments.extend(new);
@@ -174,8 +173,7 @@ async fn main() {
     let load = load();
     let mut rows: [Vec<f64>; 4] = Default::default();
     for _ in 0..rounds.max(1) {
-        let rates =
-            [raw(&load) * cores, validated(&load), unseen(&load).await, seen(&load).await];
+        let rates = [raw(&load) * cores, validated(&load), unseen(&load).await, seen(&load).await];
         for (row, rate) in rows.iter_mut().zip(rates) {
             row.push(rate);
         }
