@@ -130,7 +130,7 @@ async fn a_reorg_brings_payments_back_but_not_those_that_were_paid_otherwise() {
     while orders.try_recv().is_ok() {}
     assert_eq!(ours.submit_block(branch[0].clone(), None).await, Ok(Verdict::SideBranch));
     assert_eq!(ours.submit_block(branch[1].clone(), None).await, Ok(Verdict::NewTip));
-    assert_eq!(waits(&ours).await, [of_bob.clone()]);
+    assert_eq!(waits(&ours).await, std::slice::from_ref(&of_bob));
     // Peers may have lost it as well.
     let relayed = std::iter::from_fn(|| orders.try_recv().ok()).find_map(|order| match order {
         Order::Relay { payments, .. } => Some(payments),

@@ -137,24 +137,15 @@ impl Address {
 
     /// Reads an address, and keeps the point that it took a square root to find.
     pub(crate) fn parse_key(text: &str, hrp: Hrp) -> Result<(Self, XOnlyPublicKey), BadAddress> {
-        let upper_case = |(_, char): &(usize, char)| char.is_ascii_uppercase();
-        if let Some((before, found)) = text.chars().enumerate().find(upper_case) {
-            return Err(BadAddress::UpperCase { found, at: before + 1 });
-        }
-        let Some(data) = text.strip_prefix(hrp.as_str()).and_then(|rest| rest.strip_prefix('1'))
-        else {
-            let found = quote(text.rsplit_once('1').map_or(text, |(prefix, _)| prefix));
-            return Err(BadAddress::Prefix { expected: hrp.as_str().into(), found });
+        let rest = text.strip_prefix(hrp.as_str()).and_then(|rest| rest.strip_prefix('1'));
+        let is_lower_case = !text.bytes().any(|byte| byte.is_ascii_uppercase());
+        let checked = match rest {
+            Some(data) if data.len() == DATA_CHARS && is_lower_case => {
+                CheckedHrpstring::new::<Bech32m>(text).ok()
+            }
+            _ => None,
         };
-        let prefix = text.len() - data.len();
-        let unknown = |(_, char): &(usize, char)| Fe32::from_char(*char).is_err();
-        if let Some((before, found)) = data.chars().enumerate().find(unknown) {
-            return Err(BadAddress::Character { found, at: prefix + before + 1 });
-        }
-        if data.len() != DATA_CHARS {
-            return Err(BadAddress::Length { expected: prefix + DATA_CHARS, found: text.len() });
-        }
-        let checked = CheckedHrpstring::new::<Bech32m>(text).map_err(|_| BadAddress::Checksum)?;
+        let checked = checked.ok_or_else(|| Self::unreadable(text, hrp))?;
         if checked.fe32_iter().last().is_none_or(|last| last.to_u8() & 0b1111 != 0) {
             return Err(BadAddress::Padding);
         }
@@ -163,6 +154,28 @@ impl Address {
             *byte = read;
         }
         Ok((Self(key), lift(key)?))
+    }
+
+    /// What keeps a text from being read, the most telling first.
+    fn unreadable(text: &str, hrp: Hrp) -> BadAddress {
+        let upper_case = |(_, char): &(usize, char)| char.is_ascii_uppercase();
+        if let Some((before, found)) = text.chars().enumerate().find(upper_case) {
+            return BadAddress::UpperCase { found, at: before + 1 };
+        }
+        let Some(data) = text.strip_prefix(hrp.as_str()).and_then(|rest| rest.strip_prefix('1'))
+        else {
+            let found = quote(text.rsplit_once('1').map_or(text, |(prefix, _)| prefix));
+            return BadAddress::Prefix { expected: hrp.as_str().into(), found };
+        };
+        let prefix = text.len() - data.len();
+        let unknown = |(_, char): &(usize, char)| Fe32::from_char(*char).is_err();
+        if let Some((before, found)) = data.chars().enumerate().find(unknown) {
+            return BadAddress::Character { found, at: prefix + before + 1 };
+        }
+        if data.len() != DATA_CHARS {
+            return BadAddress::Length { expected: prefix + DATA_CHARS, found: text.len() };
+        }
+        BadAddress::Checksum
     }
 
     /// The address as people write it, `forge1…`.

@@ -144,11 +144,12 @@ impl Waiting {
 /// An order of all payments that outlasts a restart: those of one microsecond go by their ids.
 type Arrival = (Timestamp, Hash);
 
-/// What changed in the mempool. A store that keeps `id -> (arrival, text)` keeps it all.
+/// What changed in the mempool. A store that keeps `(arrival, id) -> text` keeps it all, and has
+/// together what comes and goes together.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct MempoolChange {
-    /// The ids of those that left.
-    pub removed: Vec<Hash>,
+    /// When those that left had come, and their ids.
+    pub removed: Vec<(Timestamp, Hash)>,
     /// Those that joined; a sender's in the order of their nonces.
     pub added: Vec<Waiting>,
 }
@@ -330,10 +331,10 @@ impl Mempool {
     ) -> Result<(Self, MempoolChange), A::Error> {
         let mut mempool = Self::new(limits);
         let entries: Vec<_> = entries.into_iter().collect();
-        let mut ids: Vec<_> = entries.iter().map(|entry| entry.payment.id()).collect();
+        let mut removed: Vec<_> = entries.iter().map(Waiting::arrival).collect();
         mempool.settle(BTreeSet::new(), entries, accounts)?;
-        ids.retain(|id| !mempool.by_id.contains_key(id));
-        Ok((mempool, MempoolChange { removed: ids, added: Vec::new() }))
+        removed.retain(|(_, id)| !mempool.by_id.contains_key(id));
+        Ok((mempool, MempoolChange { removed, added: Vec::new() }))
     }
 
     /// How many payments wait.
@@ -627,8 +628,9 @@ impl Mempool {
         accounts: &A,
     ) -> Result<MempoolChange, A::Error> {
         senders.extend(joining.iter().map(|new| new.payment.sender()));
-        let read = |sender: Address| Ok((sender, accounts.account(&sender)?));
-        let senders = senders.into_iter().map(read).collect::<Result<Vec<_>, A::Error>>()?;
+        let senders: Vec<_> = senders.into_iter().collect();
+        let accounts = accounts.accounts(&senders)?;
+        let senders: Vec<_> = senders.into_iter().zip(accounts).collect();
         joining.sort_by_key(|new| new.payment.sender());
         let mut joining = joining.into_iter().peekable();
         let mut change = MempoolChange::default();
@@ -665,7 +667,7 @@ impl Mempool {
         let is_gone = |new: &mut Waiting| !self.by_id.contains_key(&new.payment.id());
         let gone: BTreeSet<_> =
             change.added.extract_if(.., is_gone).map(|new| new.payment.id()).collect();
-        change.removed.retain(|id| !gone.contains(id));
+        change.removed.retain(|(_, id)| !gone.contains(id));
         change
     }
 
@@ -684,7 +686,7 @@ impl Mempool {
             self.by_id.remove(&old.payment.id());
             self.arrivals.remove(&old.arrival());
             self.bytes -= old.bytes();
-            change.removed.push(old.payment.id());
+            change.removed.push(old.arrival());
         }
         for new in next.iter().filter(|new| lacks(&before, new)) {
             self.by_id.insert(new.payment.id(), (sender, new.payment.nonce()));

@@ -99,6 +99,11 @@ fn room_for(payments: usize) -> Limits {
     Limits { payments, ..Limits::default() }
 }
 
+/// The ids of those that left.
+fn removed(change: &MempoolChange) -> Vec<Hash> {
+    change.removed.iter().map(|(_, id)| *id).collect()
+}
+
 #[test]
 fn who_leaves_more_is_mined_first_and_of_equals_who_came_first() {
     let mut node = Node::new(Limits::default());
@@ -269,7 +274,7 @@ fn what_is_held_is_forgotten_when_another_takes_its_place() {
     assert_eq!(node.follow(&[&alice], &others).added.len(), 1);
     assert_eq!(node.ids(), ids([&&others[1]]));
     node.bank.0.insert(alice.address, Account { balance: 9_000, nonce: 2 });
-    assert_eq!(node.follow(&[&alice], &[]).removed, [others[1].id()]);
+    assert_eq!(removed(&node.follow(&[&alice], &[])), [others[1].id()]);
     node.bank.0.insert(alice.address, Account { balance: 9_500, nonce: 1 });
     assert!(node.follow(&[&alice], &[]).is_empty());
 }
@@ -294,7 +299,7 @@ fn a_replacement_costs_a_tenth_more() {
     assert_eq!(refused, Refused::Replacement { replaced: 101, least: 112, found: 111 });
     let new = pay(&node.alice, 0, 112);
     let change = node.admit(&new).expect("a tenth more, rounded up");
-    assert_eq!(change.removed, [old.id()]);
+    assert_eq!(removed(&change), [old.id()]);
     assert_eq!(change.added, [Waiting { arrived: at(node.clock_s), payment: new.clone() }]);
     assert_eq!(node.mempool.get(&old.id()), None);
     assert_eq!(node.ids(), ids([&&new, &&pay(&node.alice, 1, 30)]), "what comes after it stays");
@@ -315,7 +320,7 @@ fn a_replacement_pays_for_later_payments_that_it_makes_unpayable() {
     assert_eq!(refused, Refused::Replacement { replaced: 200, least: 220, found: 219 });
     assert_eq!(node.mempool.len(), 3);
     let change = node.admit(&greedy(220)).expect("a tenth more than both");
-    assert_eq!(change.removed, [first.id(), third.id()]);
+    assert_eq!(removed(&change), [first.id(), third.id()]);
     assert_eq!(node.ids(), ids([&&greedy(220), &&second]));
 }
 
@@ -329,9 +334,9 @@ fn where_there_is_no_room_the_cheapest_tail_leaves() {
     let rate = FeeRate::of(&alice[2]);
     assert_eq!(refused, Refused::Full { worst: Some(rate), found: rate }, "the first one stays");
     let change = node.admit(&pay(&node.carol, 0, 11)).expect("better");
-    assert_eq!(change.removed, [alice[2].id()]);
+    assert_eq!(removed(&change), [alice[2].id()]);
     let change = node.admit(&pay(&node.carol, 1, 40)).expect("both are better, taken together");
-    assert_eq!(change.removed, [alice[1].id()]);
+    assert_eq!(removed(&change), [alice[1].id()]);
     assert_eq!(node.mempool.len(), 4);
 }
 
@@ -347,7 +352,7 @@ fn the_bytes_are_bounded_and_cheap_ones_leave_together_for_a_long_one() {
     let draft = Draft { memo: Some(&memo), ..node.carol.draft(node.bob.address, 300, 99, 1) };
     let long = node.carol.pay(&draft, &forge()).verify().expect("signed");
     let change = node.admit(&long).expect("better than both");
-    assert_eq!(change.removed, [a.id(), b.id()]);
+    assert_eq!(removed(&change), [a.id(), b.id()]);
     assert_eq!(node.mempool.bytes(), short + bytes(&long));
 }
 
@@ -361,7 +366,7 @@ fn a_payment_that_cannot_lift_alices_cheap_one_far_enough_is_refused_and_changes
     assert!(matches!(refused, Refused::Full { worst: Some(worst), .. } if worst == found));
     assert_eq!(node.ids(), ids([&&bob, &&cheap]));
     let change = node.admit(&pay(&node.alice, 1, 60)).expect("35 a payment are more than 30");
-    assert_eq!(change.removed, [bob.id()]);
+    assert_eq!(removed(&change), [bob.id()]);
 }
 
 #[test]
@@ -372,7 +377,7 @@ fn a_replacement_may_cost_its_own_sender_the_tail() {
     node.admit_all([&first, &tail]);
     let longer = pay(&node.alice, 0, 100);
     let change = node.admit(&longer).expect("the tail is worse");
-    assert_eq!(change.removed, [first.id(), tail.id()]);
+    assert_eq!(removed(&change), [first.id(), tail.id()]);
     assert_eq!(node.ids(), ids([&&longer]));
 }
 
@@ -397,7 +402,7 @@ fn keys_that_everybody_knows_are_refused_after_a_restart_and_a_reorg_too() {
     let kept = [&known, &good].map(|payment| Waiting { arrived: at(0), payment: payment.clone() });
     let Ok((mempool, change)) = Mempool::restore(limits, kept, &node.bank);
     assert_eq!(ids(&mempool.template(usize::MAX)), ids([&&good]));
-    assert_eq!(change, MempoolChange { removed: [known.id()].into(), added: [].into() });
+    assert_eq!((removed(&change), change.added.len()), ([known.id()].into(), 0));
 }
 
 #[test]
@@ -410,8 +415,8 @@ fn what_waited_too_long_leaves_with_all_that_cannot_do_without_it() {
     node.admit_all([&younger]);
     assert!(node.mempool.expire(at(101)).is_empty());
     let change = node.mempool.expire(at(102));
-    assert_eq!(change.removed, [alice[1].id(), alice[2].id()], "the second came at 2 s");
-    assert_eq!(node.mempool.expire(at(103)).removed, [bob.id()]);
+    assert_eq!(removed(&change), [alice[1].id(), alice[2].id()], "the second came at 2 s");
+    assert_eq!(removed(&node.mempool.expire(at(103))), [bob.id()]);
     assert_eq!(node.ids(), ids([&&younger]));
     assert!(node.mempool.expire(Timestamp::default()).is_empty(), "a clock that was set back");
 }
@@ -425,14 +430,14 @@ fn payments_that_were_made_leave_and_so_do_those_that_others_took_the_place_of()
     node.bank.0.insert(node.alice.address, Account { balance: 9_000, nonce: 2 });
     let (alice, bob) = (node.alice.clone(), node.bob.clone());
     let change = node.follow(&[&alice, &bob], &[]);
-    assert_eq!(change, MempoolChange { removed: [a[0].id(), a[1].id()].into(), added: [].into() });
+    assert_eq!((removed(&change), change.added.len()), ([a[0].id(), a[1].id()].into(), 0));
     assert_eq!(node.ids().len(), 2);
     // She spent the rest elsewhere.
     node.bank.0.insert(alice.address, Account { balance: 309, nonce: 2 });
-    assert_eq!(node.follow(&[&alice], &[]).removed, [a[2].id()]);
+    assert_eq!(removed(&node.follow(&[&alice], &[])), [a[2].id()]);
     // A block of others has all nonces of bob.
     node.bank.0.insert(bob.address, Account { balance: 9_000, nonce: 40 });
-    assert_eq!(node.follow(&[&bob], &[]).removed, [b.id()]);
+    assert_eq!(removed(&node.follow(&[&bob], &[])), [b.id()]);
     assert!(node.mempool.is_empty());
     assert_eq!(node.mempool.bytes(), 0);
 }
@@ -451,7 +456,7 @@ fn dropped_payments_come_back_in_front_and_what_was_paid_with_dropped_coins_leav
     node.bank.0.insert(node.bob.address, Account { balance: 10_000, nonce: 0 });
     let (alice, bob) = (node.alice.clone(), node.bob.clone());
     let change = node.follow(&[&alice, &bob], &a[..2]);
-    assert_eq!(change.removed, [rich.id()]);
+    assert_eq!(removed(&change), [rich.id()]);
     assert_eq!(change.added, [Waiting { arrived: at(node.clock_s), payment: a[1].clone() }]);
     assert_eq!(node.ids(), ids([&&a[1], &&a[2], &&a[3]]));
 }
@@ -464,14 +469,14 @@ fn a_deep_reorg_brings_back_no_more_than_the_bounds_allow() {
     node.admit_all(&a[20..]);
     node.bank.0.insert(node.alice.address, Account { balance: 10_000, nonce: 0 });
     let change = node.follow(&[], &a[..20]);
-    assert_eq!(change.removed, a[20..].iter().map(|p| p.id()).collect::<Vec<_>>());
+    assert_eq!(removed(&change), a[20..].iter().map(|p| p.id()).collect::<Vec<_>>());
     assert_eq!(node.ids(), ids(&a[..16].iter().collect::<Vec<_>>()));
 
     let mut node = Node::new(room_for(2));
     let (b, c) = ([pay(&node.bob, 0, 20), pay(&node.bob, 1, 10)], pay(&node.carol, 0, 15));
     node.admit(&c).expect("fine");
     let change = node.follow(&[], &b);
-    assert_eq!((change.removed, change.added.len()), ([].into(), 1), "the third was never here");
+    assert_eq!((removed(&change), change.added.len()), ([].into(), 1), "the third was never here");
     assert_eq!(node.ids(), ids([&&b[0], &&c]));
 }
 

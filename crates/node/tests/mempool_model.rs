@@ -342,7 +342,7 @@ impl World {
     }
 
     fn keep(&mut self, change: MempoolChange) {
-        for id in &change.removed {
+        for (_, id) in &change.removed {
             assert!(self.kept.remove(id).is_some(), "only what is there leaves");
         }
         for new in change.added {

@@ -88,7 +88,7 @@ fn restore(
     for ((arrived, id, _), payment) in kept.iter().zip(signatures.payments(&texts)) {
         match payment {
             Ok(payment) => entries.push(Waiting { arrived: *arrived, payment }),
-            Err(_) => gone.push(*id),
+            Err(_) => gone.push((*arrived, *id)),
         }
     }
     let (mut mempool, mut change) = Mempool::restore(limits, entries, &store.read()?)?;

@@ -4,9 +4,8 @@
 //! What was checked is remembered for a while by its text, be it that it came alone or in a block:
 //! a block whose payments waited here costs no signature.
 
-use std::borrow::Borrow;
-use std::collections::HashSet;
-use std::hash::{Hash, Hasher};
+use std::collections::HashMap;
+use std::hash::{BuildHasher as _, RandomState};
 use std::num::NonZeroUsize;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -23,6 +22,9 @@ const MIN_A_THREAD: usize = 32;
 /// holds. One takes some 300 bytes and its text.
 const REMEMBERED: usize = 100_000;
 
+/// How much of a payment's text tells it from others: half of its signature, and what follows.
+const TAIL_BYTES: usize = 66;
+
 /// What checks the signatures of a chain.
 pub struct Signatures {
     /// `None` where nothing is signed.
@@ -34,42 +36,30 @@ pub struct Signatures {
 /// Payments by their texts: those that were seen lately, and those before them.
 #[derive(Default)]
 struct Known {
-    young: HashSet<ByText>,
-    old: HashSet<ByText>,
+    young: HashMap<u64, Verified>,
+    old: HashMap<u64, Verified>,
+    hasher: RandomState,
 }
-
-struct ByText(Verified);
-
-impl Borrow<str> for ByText {
-    fn borrow(&self) -> &str {
-        self.0.text()
-    }
-}
-
-impl Hash for ByText {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.text().hash(state);
-    }
-}
-
-impl PartialEq for ByText {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.text() == other.0.text()
-    }
-}
-
-impl Eq for ByText {}
 
 impl Known {
+    /// A number for a text: of the end of its signature, which is another one for each text. Of two
+    /// with the same number, one is not remembered.
+    fn number(&self, text: &str) -> u64 {
+        let text = text.as_bytes();
+        self.hasher.hash_one(&text[text.len().saturating_sub(TAIL_BYTES)..])
+    }
+
     fn get(&self, text: &str) -> Option<&Verified> {
-        self.young.get(text).or_else(|| self.old.get(text)).map(|known| &known.0)
+        let number = self.number(text);
+        let known = self.young.get(&number).or_else(|| self.old.get(&number))?;
+        (known.text() == text).then_some(known)
     }
 
     fn insert(&mut self, payment: Verified) {
         if self.young.len() >= REMEMBERED {
             self.old = std::mem::take(&mut self.young);
         }
-        self.young.insert(ByText(payment));
+        self.young.insert(self.number(payment.text()), payment);
     }
 }
 

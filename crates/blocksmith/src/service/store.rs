@@ -9,7 +9,7 @@
 //! | `accounts` | key, 32 bytes   | balance ‖ nonce, 8 bytes each, big-endian   |
 //! | `undo`  | index, u64         | key ‖ account before, of all that the block changed |
 //! | `queue` | number, u64        | a transaction's canonical text              |
-//! | `mempool` | payment's id, 32 bytes | microseconds since 1970, 8 bytes, big-endian ‖ canonical text |
+//! | `mempool` | microseconds since 1970, 8 bytes, big-endian ‖ payment's id, 32 bytes | canonical text |
 //! | `peers` | host and port      | nothing                                     |
 //! | `meta`  | name               | format, chain id, rules in words and as JSON, shape, node id |
 //!
@@ -48,7 +48,7 @@ const ACCOUNTS: TableDefinition<'_, [u8; 32], [u8; ACCOUNT_BYTES]> =
     TableDefinition::new("accounts");
 const UNDO: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("undo");
 const QUEUE: TableDefinition<'_, u64, &str> = TableDefinition::new("queue");
-const MEMPOOL: TableDefinition<'_, [u8; 32], &[u8]> = TableDefinition::new("mempool");
+const MEMPOOL: TableDefinition<'_, [u8; ARRIVAL_BYTES], &str> = TableDefinition::new("mempool");
 const PEERS: TableDefinition<'_, &str, ()> = TableDefinition::new("peers");
 const META: TableDefinition<'_, &str, &str> = TableDefinition::new("meta");
 
@@ -70,6 +70,9 @@ const ACCOUNT_BYTES: usize = 16;
 
 /// An account as it was before a block.
 const UNDO_BYTES: usize = 32 + ACCOUNT_BYTES;
+
+/// When a payment came, and its id.
+const ARRIVAL_BYTES: usize = 8 + 32;
 
 /// What stands before a block's text.
 const RECORD_HEAD_BYTES: usize = 32 + Pace::BYTES;
@@ -330,12 +333,12 @@ impl Store {
         let mempool = {
             let table = writer.transaction.open_table(MEMPOOL)?;
             let entries = table.iter()?.map(|entry| {
-                let (id, value) = entry?;
-                let damaged = || StoreError::Damaged("a payment that waits".into());
-                let (micros, text) = value.value().split_first_chunk().ok_or_else(damaged)?;
-                let text = std::str::from_utf8(text).map_err(|_| damaged())?.to_string();
+                let (key, text) = entry?;
+                let key = key.value();
+                let (micros, id) = key.split_first_chunk().expect("a time comes first");
                 let arrived = Timestamp { micros: u64::from_be_bytes(*micros) };
-                Ok((arrived, Hash(id.value()), text))
+                let id = Hash(id.try_into().expect("an id follows"));
+                Ok((arrived, id, text.value().to_string()))
             });
             entries.collect::<Result<Vec<_>, StoreError>>()?
         };
@@ -623,13 +626,11 @@ impl Writer {
 
     pub(crate) fn mempool(&mut self, change: &MempoolChange) -> Result<(), StoreError> {
         let mut mempool = self.transaction.open_table(MEMPOOL)?;
-        for id in &change.removed {
-            mempool.remove(id.0)?;
+        for (arrived, id) in &change.removed {
+            mempool.remove(arrival_bytes(*arrived, id))?;
         }
         for Waiting { arrived, payment } in &change.added {
-            let mut value = arrived.micros.to_be_bytes().to_vec();
-            value.extend(payment.text().bytes());
-            mempool.insert(payment.id().0, &*value)?;
+            mempool.insert(arrival_bytes(*arrived, &payment.id()), payment.text())?;
         }
         Ok(())
     }
@@ -746,6 +747,16 @@ impl Accounts for Writer {
             .get(*address.key())?
             .map_or_else(Account::default, |value| account(value.value())))
     }
+
+    /// The table is opened once.
+    fn accounts(&self, addresses: &[PublicKey]) -> Result<Vec<Account>, StoreError> {
+        let accounts = self.transaction.open_table(ACCOUNTS)?;
+        let read = |address: &PublicKey| {
+            let found = accounts.get(*address.key())?;
+            Ok(found.map_or_else(Account::default, |value| account(value.value())))
+        };
+        addresses.iter().map(read).collect()
+    }
 }
 
 impl BestChain for Writer {
@@ -830,6 +841,14 @@ pub(super) fn undo_bytes(changes: &Changes) -> Vec<u8> {
         bytes
     };
     changes.accounts.iter().flat_map(entry).collect()
+}
+
+/// In the order in which payments came.
+fn arrival_bytes(arrived: Timestamp, id: &Hash) -> [u8; ARRIVAL_BYTES] {
+    let mut bytes = [0; ARRIVAL_BYTES];
+    bytes[..8].copy_from_slice(&arrived.micros.to_be_bytes());
+    bytes[8..].copy_from_slice(&id.0);
+    bytes
 }
 
 /// Balance and nonce, 8 bytes each, big-endian.
