@@ -270,7 +270,8 @@ impl Network {
         say(&format!(
             "{gift} coins  curl --json '{{\"recipient\": \"ADDRESS\"}}' http://{node}/api/v1/faucet\n\
              Mine      blocksmith mine http://{node} --to ADDRESS\n\
-             Pay       blocksmith wallet send ADDRESS AMOUNT --node http://{node}\n"
+             Wallet    blocksmith wallet restore --wallet dev.json --node http://{node}\n\
+             Pay       blocksmith wallet send ADDRESS AMOUNT --wallet dev.json --node http://{node}\n"
         ))?;
         Ok(())
     }

@@ -145,6 +145,7 @@ fn where_payments_are_signed_it_is_said_whose_coins_are_everybodys() {
     says("test test test test test test test test test test test junk");
     says("/api/v1/faucet");
     says("blocksmith mine http://127.0.0.1:");
+    says("blocksmith wallet restore --wallet dev.json");
     says("blocksmith wallet send");
     let accounts = accounts(&lines);
     assert_eq!(accounts.len(), 10);
