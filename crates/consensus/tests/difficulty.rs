@@ -268,7 +268,8 @@ fn a_frozen_clock_on_a_private_fork_makes_blocks_dearer_and_wins_nothing() {
     let frozen = paces(FORGE, GENESIS, 0, [SPACING_S].into_iter().chain([0; 240]));
     // The work doubles with each half-life by which the schedule is ahead: 30 blocks here.
     for doubled in 1..=8_u32 {
-        let (expected, found) = (GENESIS.0 >> doubled, target(&frozen[1 + 30 * doubled as usize]).0);
+        let (expected, found) =
+            (GENESIS.0 >> doubled, target(&frozen[1 + 30 * doubled as usize]).0);
         assert!(found <= expected + (expected >> 12) && found >= expected - (expected >> 12));
     }
     // With the tries that an hour of honest blocks took, the fork comes to a third of their number,
@@ -286,9 +287,8 @@ fn a_frozen_clock_on_a_private_fork_makes_blocks_dearer_and_wins_nothing() {
 /// The pace after some more gaps.
 fn later(before: &[Pace], gaps: [u64; 4]) -> Pace {
     let last = before[before.len() - 1];
-    gaps.into_iter().fold(last, |pace, gap| {
-        FORGE.pace_after(GENESIS, &pace, pace.timestamp_s() + gap)
-    })
+    gaps.into_iter()
+        .fold(last, |pace, gap| FORGE.pace_after(GENESIS, &pace, pace.timestamp_s() + gap))
 }
 
 /// Bitcoin's rule as it is: the first gap of an epoch is not measured, and timestamps may go back.
