@@ -135,8 +135,8 @@ impl Address {
         Self::parse_key(text, hrp).map(|(address, _)| address)
     }
 
-    /// Reads an address, and keeps the point that it took a square root to find.
-    pub(crate) fn parse_key(text: &str, hrp: Hrp) -> Result<(Self, XOnlyPublicKey), BadAddress> {
+    /// Reads an address, and keeps the point.
+    fn parse_key(text: &str, hrp: Hrp) -> Result<(Self, XOnlyPublicKey), BadAddress> {
         let rest = text.strip_prefix(hrp.as_str()).and_then(|rest| rest.strip_prefix('1'));
         let is_lower_case = !text.bytes().any(|byte| byte.is_ascii_uppercase());
         let checked = match rest {
@@ -186,6 +186,24 @@ impl Address {
     /// The public key.
     pub fn key(&self) -> &[u8; 32] {
         &self.0
+    }
+}
+
+/// An address with its point, which takes a square root to find, a tenth of the time that a
+/// signature takes: who meets the same parties again and again may keep them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Party {
+    pub(crate) address: Address,
+    pub(crate) point: XOnlyPublicKey,
+}
+
+impl Party {
+    /// Reads a chain's address, as [`Address::parse`].
+    ///
+    /// # Errors
+    /// What is wrong with the text.
+    pub fn parse(text: &str, hrp: Hrp) -> Result<Self, BadAddress> {
+        Address::parse_key(text, hrp).map(|(address, point)| Self { address, point })
     }
 }
 

@@ -19,11 +19,11 @@ use core::ops::Deref;
 
 use secp256k1::{XOnlyPublicKey, schnorr};
 
-use crate::address::{Address, BadAddress, Hrp};
+use crate::address::{Address, BadAddress, Hrp, Party};
 use crate::block::quote;
 use crate::hash::Hash;
 use crate::json::{self, JsonError, Kind, Reader, Value, push_string};
-use crate::rules::tagged_hash;
+use crate::rules::tagged_hash_of;
 
 /// The largest integer of a sealed block and its transactions, 2^53 - 1: JavaScript tells all
 /// integers up to it apart.
@@ -40,6 +40,9 @@ pub const MAX_MEMO_BYTES: usize = 256;
 /// whitespace and escapes included.
 pub const MAX_WIRE_BYTES: usize = 16_384;
 
+/// Room for the text of most payments.
+const USUAL_BYTES: usize = 400;
+
 /// The sender of a coin.
 pub const COIN_SENDER: &str = "0";
 
@@ -48,6 +51,9 @@ const TAG: &str = "blocksmith/transaction";
 
 const PAYMENT_FIELDS: [&str; 6] = ["amount", "fee", "nonce", "recipient", "sender", "signature"];
 const COIN_FIELDS: [&str; 4] = ["amount", "nonce", "recipient", "sender"];
+
+/// Reads an address of a chain, or knows it.
+pub type ReadParty<'a> = dyn FnMut(&str, Hrp) -> Result<Party, BadAddress> + 'a;
 
 /// What ties a payment to its chain: one signed for a chain says nothing on any other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -294,7 +300,8 @@ impl Draft<'_> {
         if amount + fee > MAX_INTEGER {
             return Err(BadTransaction::Sum { amount, fee });
         }
-        let mut text = format!(r#"{{"amount": {amount}, "fee": {fee}, "#);
+        let mut text = String::with_capacity(USUAL_BYTES);
+        let _ = write!(text, r#"{{"amount": {amount}, "fee": {fee}, "#);
         if let Some(memo) = self.memo {
             text.push_str(r#""memo": "#);
             let start = text.len();
@@ -339,10 +346,7 @@ impl Unsigned {
 impl Domain {
     /// The tagged hash of the chain's id and a transaction's canonical text without its signature.
     fn id(&self, unsigned: &str) -> Hash {
-        let mut message = Vec::with_capacity(32 + unsigned.len());
-        message.extend(self.chain_id.0);
-        message.extend(unsigned.bytes());
-        tagged_hash(TAG, &message)
+        tagged_hash_of(TAG, [&self.chain_id.0, unsigned.as_bytes()])
     }
 }
 
@@ -353,11 +357,24 @@ impl Payment {
     /// What keeps the bytes from being a payment. Beyond what [`Payment::of_canonical`] refuses,
     /// a field that is there twice, and `-0`.
     pub fn parse(wire: &[u8], domain: &Domain) -> Result<Self, BadTransaction> {
+        Self::parse_with(wire, domain, &mut Party::parse)
+    }
+
+    /// As [`Payment::parse`], with addresses read by `party`: as [`Party::parse`] reads them, or has
+    /// read the same text on the same chain before.
+    ///
+    /// # Errors
+    /// Those of [`Payment::parse`].
+    pub fn parse_with(
+        wire: &[u8],
+        domain: &Domain,
+        party: &mut ReadParty<'_>,
+    ) -> Result<Self, BadTransaction> {
         if wire.len() > MAX_WIRE_BYTES {
             return Err(BadTransaction::TooLong { found: wire.len() });
         }
         let text = json::canonical(wire)?;
-        let payment = Self::of_canonical(Value::of_canonical(&text), domain)?;
+        let payment = Self::of_canonical_with(Value::of_canonical(&text), domain, party)?;
         if let Cow::Owned(_) = text {
             check_spelling(wire)?;
         }
@@ -369,12 +386,23 @@ impl Payment {
     /// # Errors
     /// What the value lacks to be a payment.
     pub fn of_canonical(value: Value<'_>, domain: &Domain) -> Result<Self, BadTransaction> {
+        Self::of_canonical_with(value, domain, &mut Party::parse)
+    }
+
+    fn of_canonical_with(
+        value: Value<'_>,
+        domain: &Domain,
+        party: &mut ReadParty<'_>,
+    ) -> Result<Self, BadTransaction> {
         let fields = Fields::read(value, PAYMENT_FIELDS, Some("memo"))?;
         let [amount, fee, nonce, recipient_value, sender_value, signature] = fields.all;
         let (recipient_text, sender_text) =
             (address_text("recipient", recipient_value)?, address_text("sender", sender_value)?);
-        let (recipient, _) = address("recipient", &recipient_text, domain.hrp)?;
-        let (sender, point) = address("sender", &sender_text, domain.hrp)?;
+        let mut read = |field, text: &str| {
+            party(text, domain.hrp).map_err(|why| BadTransaction::Address { field, why })
+        };
+        let Party { address: recipient, .. } = read("recipient", &recipient_text)?;
+        let Party { address: sender, point } = read("sender", &sender_text)?;
         let memo = match fields.optional {
             Some(memo) => Some(
                 memo.as_str().ok_or_else(|| BadTransaction::Memo { found: quote(memo.text()) })?,
@@ -508,7 +536,8 @@ impl Coin {
         }
         let text = address_text("recipient", recipient)?;
         let coin = Self {
-            recipient: address("recipient", &text, hrp)?.0,
+            recipient: Address::parse(&text, hrp)
+                .map_err(|why| BadTransaction::Address { field: "recipient", why })?,
             amount: number("amount", 0, amount)?,
             nonce: number("nonce", 0, nonce)?,
         };
@@ -540,11 +569,19 @@ impl Entry {
     /// # Errors
     /// What the value lacks to be what it looks like.
     pub fn of_canonical(value: Value<'_>, domain: &Domain) -> Result<Self, BadTransaction> {
+        Self::of_canonical_with(value, domain, &mut Party::parse)
+    }
+
+    fn of_canonical_with(
+        value: Value<'_>,
+        domain: &Domain,
+        party: &mut ReadParty<'_>,
+    ) -> Result<Self, BadTransaction> {
         let sender = value.get("sender").and_then(Value::as_str);
         if sender.as_deref() == Some(COIN_SENDER) {
             Coin::of_canonical(value, domain.hrp).map(Self::Coin)
         } else {
-            Payment::of_canonical(value, domain).map(Self::Payment)
+            Payment::of_canonical_with(value, domain, party).map(Self::Payment)
         }
     }
 }
@@ -555,7 +592,20 @@ impl VerifiedEntry {
     /// # Errors
     /// What the value lacks to be what it looks like.
     pub fn of_canonical(value: Value<'_>, domain: &Domain) -> Result<Self, BadEntry> {
-        Ok(match Entry::of_canonical(value, domain)? {
+        Self::of_canonical_with(value, domain, &mut Party::parse)
+    }
+
+    /// As [`VerifiedEntry::of_canonical`], with the addresses of payments read by `party`: as
+    /// [`Party::parse`] reads them, or has read the same text on the same chain before.
+    ///
+    /// # Errors
+    /// Those of [`VerifiedEntry::of_canonical`].
+    pub fn of_canonical_with(
+        value: Value<'_>,
+        domain: &Domain,
+        party: &mut ReadParty<'_>,
+    ) -> Result<Self, BadEntry> {
+        Ok(match Entry::of_canonical_with(value, domain, party)? {
             Entry::Payment(payment) => Self::Payment(payment.verify()?),
             Entry::Coin(coin) => Self::Coin(coin),
         })
@@ -641,14 +691,6 @@ fn number(field: &'static str, least: u64, value: Value<'_>) -> Result<u64, BadT
 
 fn address_text<'a>(field: &'static str, value: Value<'a>) -> Result<Cow<'a, str>, BadTransaction> {
     value.as_str().ok_or_else(|| BadTransaction::NotAnAddress { field, found: quote(value.text()) })
-}
-
-fn address(
-    field: &'static str,
-    text: &str,
-    hrp: Hrp,
-) -> Result<(Address, XOnlyPublicKey), BadTransaction> {
-    Address::parse_key(text, hrp).map_err(|why| BadTransaction::Address { field, why })
 }
 
 fn read_signature(value: Value<'_>) -> Option<[u8; 64]> {

@@ -419,7 +419,13 @@ fn lecture_genesis() -> Block {
 
 /// SHA-256(SHA-256(tag) ‖ SHA-256(tag) ‖ message), as BIP-340 defines it.
 pub fn tagged_hash(tag: &str, message: &[u8]) -> Hash {
+    tagged_hash_of(tag, [message])
+}
+
+/// The same of a message in parts.
+pub(crate) fn tagged_hash_of<const N: usize>(tag: &str, message: [&[u8]; N]) -> Hash {
     use sha2::{Digest, Sha256};
     let tag = Sha256::digest(tag);
-    Hash(Sha256::new().chain_update(tag).chain_update(tag).chain_update(message).finalize().into())
+    let tagged = Sha256::new().chain_update(tag).chain_update(tag);
+    Hash(message.into_iter().fold(tagged, Digest::chain_update).finalize().into())
 }

@@ -259,6 +259,38 @@ fn a_miner_who_walks_a_night_in_small_steps_gets_what_the_night_would_have_given
     assert!(GENESIS.0 > expected.0 && expected.0 > U256::ONE, "not at an end: {expected}");
 }
 
+/// Who mines in private may let the clock stand still until the fork is published: no rule forbids
+/// a block at its parent's time. Each block is dearer then, and nothing is won by it.
+#[test]
+fn a_frozen_clock_on_a_private_fork_makes_blocks_dearer_and_wins_nothing() {
+    let target = |pace: &Pace| FORGE.target_after(GENESIS, pace);
+    let honest = paces(FORGE, GENESIS, 0, [SPACING_S; 241]);
+    let frozen = paces(FORGE, GENESIS, 0, [SPACING_S].into_iter().chain([0; 240]));
+    // The work doubles with each half-life by which the schedule is ahead: 30 blocks here.
+    for doubled in 1..=8_u32 {
+        let (expected, found) =
+            (GENESIS.0 >> doubled, target(&frozen[1 + 30 * doubled as usize]).0);
+        assert!(found <= expected + (expected >> 12) && found >= expected - (expected >> 12));
+    }
+    // With the tries that an hour of honest blocks took, the fork comes to a third of their number,
+    // and so of their coins; its work is what was tried, as everybody's.
+    let work = |paces: &[Pace]| paces.iter().map(|pace| target(pace).work()).sum::<U256>();
+    let tries = work(&honest[1..]);
+    let blocks = (1..frozen.len()).take_while(|end| work(&frozen[1..*end]) <= tries).count();
+    assert!((70..90).contains(&blocks), "{blocks}");
+    // When its clock goes on, it is where an honest chain of that height and time would be.
+    let thawed = later(&frozen, [LONGEST_GAP_S; 4]);
+    let on_time = later(&honest, [0; 4]);
+    assert_eq!(target(&thawed), target(&on_time));
+}
+
+/// The pace after some more gaps.
+fn later(before: &[Pace], gaps: [u64; 4]) -> Pace {
+    let last = before[before.len() - 1];
+    gaps.into_iter()
+        .fold(last, |pace, gap| FORGE.pace_after(GENESIS, &pace, pace.timestamp_s() + gap))
+}
+
 /// Bitcoin's rule as it is: the first gap of an epoch is not measured, and timestamps may go back.
 fn bitcoins_targets(blocks: usize, spacing_s: u64, genesis: Target, times: &[u64]) -> Vec<Target> {
     let expected = blocks as u64 * spacing_s;

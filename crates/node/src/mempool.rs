@@ -271,10 +271,11 @@ struct Place {
     nonce: u64,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Chunk {
-    place: Place,
+    /// The number of payments comes first, being the quickest to compare.
     payments: usize,
+    place: Place,
 }
 
 /// Cuts a sender's payments into chunks: one after the other joins the chunks before it while it is
@@ -694,11 +695,13 @@ impl Mempool {
             self.bytes += new.bytes();
             change.added.push(new.clone());
         }
-        for chunk in chunks(&before) {
-            self.order.remove(&chunk.place);
+        // Most chunks of a queue stay when its first payment is mined.
+        let (old, new) = (chunks(&before), chunks(&next));
+        for Chunk { place, .. } in old.iter().filter(|chunk| !new.contains(chunk)) {
+            self.order.remove(place);
         }
-        for Chunk { place, payments } in chunks(&next) {
-            self.order.insert(place, (sender, payments));
+        for Chunk { place, payments } in new.iter().filter(|chunk| !old.contains(chunk)) {
+            self.order.insert(*place, (sender, *payments));
         }
         if !next.is_empty() {
             self.queues.insert(sender, next.into());

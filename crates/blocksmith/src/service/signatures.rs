@@ -2,17 +2,21 @@
 //! changes anything: on all cores, and each once.
 //!
 //! What was checked is remembered for a while by its text, be it that it came alone or in a block:
-//! a block whose payments waited here costs no signature.
+//! a block whose payments waited here costs no signature. So are the points of parties, each of
+//! which takes a square root to find.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
 use std::num::NonZeroUsize;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use std::thread;
 
+use blocksmith_consensus::address::Party;
 use blocksmith_consensus::check::check_alone_with;
 use blocksmith_consensus::json::Value;
-use blocksmith_consensus::payment::{BadEntry, Domain, Payment, Verified, VerifiedEntry};
+use blocksmith_consensus::payment::{
+    BadEntry, Domain, Payment, ReadParty, Verified, VerifiedEntry,
+};
 use blocksmith_consensus::{Block, Checked, Invalid, Rules};
 
 /// As many payments are worth a thread: about a millisecond's work.
@@ -21,6 +25,9 @@ const MIN_A_THREAD: usize = 32;
 /// How many payments are remembered at least, and half of how many at most: as many as a mempool
 /// holds. One takes some 300 bytes and its text.
 const REMEMBERED: usize = 100_000;
+
+/// How many parties are remembered at least, and half of how many at most; one takes some 250 bytes.
+const PARTIES: usize = 50_000;
 
 /// How much of a payment's text tells it from others: half of its signature, and what follows.
 const TAIL_BYTES: usize = 66;
@@ -31,6 +38,29 @@ pub struct Signatures {
     domain: Option<Domain>,
     threads: usize,
     known: Mutex<Known>,
+    parties: RwLock<Parties>,
+}
+
+/// Parties by their addresses: those that were met lately, and those before them.
+#[derive(Default)]
+struct Parties {
+    young: HashMap<String, Party>,
+    old: HashMap<String, Party>,
+}
+
+impl Parties {
+    fn get(&self, address: &str) -> Option<Party> {
+        self.young.get(address).or_else(|| self.old.get(address)).copied()
+    }
+
+    fn extend(&mut self, new: Vec<(String, Party)>) {
+        for (address, party) in new {
+            if self.young.len() >= PARTIES {
+                self.old = std::mem::take(&mut self.young);
+            }
+            self.young.insert(address, party);
+        }
+    }
 }
 
 /// Payments by their texts: those that were seen lately, and those before them.
@@ -67,7 +97,8 @@ impl Signatures {
     /// Nothing is remembered yet.
     pub fn new(rules: &Rules) -> Self {
         let threads = thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        Self { domain: rules.domain(), threads, known: Mutex::default() }
+        let (known, parties) = (Mutex::default(), RwLock::default());
+        Self { domain: rules.domain(), threads, known, parties }
     }
 
     /// What ties payments to the chain, if they are signed.
@@ -105,7 +136,9 @@ impl Signatures {
         let is_new = |(_, entry): &(usize, &Option<VerifiedEntry>)| entry.is_none();
         let new: Vec<_> =
             entries.iter().enumerate().filter(is_new).map(|(place, _)| place).collect();
-        let read = |place: &usize| VerifiedEntry::of_canonical(values[*place], domain);
+        let read = |place: &usize, party: &mut ReadParty<'_>| {
+            VerifiedEntry::of_canonical_with(values[*place], domain, party)
+        };
         let found = self.on_all_cores(&new, read);
         let mut known = self.known();
         for (place, found) in new.into_iter().zip(found) {
@@ -125,8 +158,8 @@ impl Signatures {
     /// Of each, what it lacks to be a payment, or that its sender did not sign it.
     pub fn payments(&self, texts: &[&[u8]]) -> Vec<Result<Verified, BadEntry>> {
         let Some(domain) = &self.domain else { return Vec::new() };
-        let read = |wire: &&[u8]| {
-            let payment = Payment::parse(wire, domain)?;
+        let read = |wire: &&[u8], party: &mut ReadParty<'_>| {
+            let payment = Payment::parse_with(wire, domain, party)?;
             if let Some(known) = self.known().get(payment.text()) {
                 return Ok(known.clone());
             }
@@ -145,20 +178,49 @@ impl Signatures {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn on_all_cores<T: Sync, R: Send>(&self, items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    /// Does `work` with each item, in order, and lets it know the parties that were met before.
+    fn on_all_cores<T: Sync, R: Send>(
+        &self,
+        items: &[T],
+        work: impl Fn(&T, &mut ReadParty<'_>) -> R + Sync,
+    ) -> Vec<R> {
         let size = items.len().div_ceil(self.threads.max(1)).max(MIN_A_THREAD);
-        let run = |part: &[T]| part.iter().map(&work).collect::<Vec<_>>();
+        let run = |part: &[T]| {
+            let (known, mut new) = (self.parties(), Vec::new());
+            let mut party = |address: &str, hrp| {
+                if let Some(known) = known.get(address) {
+                    return Ok(known);
+                }
+                let party = Party::parse(address, hrp)?;
+                new.push((address.to_string(), party));
+                Ok(party)
+            };
+            let results: Vec<R> = part.iter().map(|item| work(item, &mut party)).collect();
+            (results, new)
+        };
         let (first, others) = items.split_at(items.len().min(size));
-        thread::scope(|scope| {
+        let parts = thread::scope(|scope| {
             let run = &run;
             let others: Vec<_> =
                 others.chunks(size).map(|part| scope.spawn(move || run(part))).collect();
-            let mut results = run(first);
+            let mut parts = vec![run(first)];
             for other in others {
-                results.extend(other.join().expect("checking a signature does not panic"));
+                parts.push(other.join().expect("checking a signature does not panic"));
             }
-            results
-        })
+            parts
+        });
+        let mut results = Vec::with_capacity(items.len());
+        for (part, new) in parts {
+            results.extend(part);
+            if !new.is_empty() {
+                self.parties.write().unwrap_or_else(PoisonError::into_inner).extend(new);
+            }
+        }
+        results
+    }
+
+    fn parties(&self) -> RwLockReadGuard<'_, Parties> {
+        self.parties.read().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -626,8 +626,12 @@ impl Writer {
 
     pub(crate) fn mempool(&mut self, change: &MempoolChange) -> Result<(), StoreError> {
         let mut mempool = self.transaction.open_table(MEMPOOL)?;
-        for (arrived, id) in &change.removed {
-            mempool.remove(arrival_bytes(*arrived, id))?;
+        // In the order in which they lie there.
+        let mut removed: Vec<_> =
+            change.removed.iter().map(|(arrived, id)| arrival_bytes(*arrived, id)).collect();
+        removed.sort_unstable();
+        for key in removed {
+            mempool.remove(key)?;
         }
         for Waiting { arrived, payment } in &change.added {
             mempool.insert(arrival_bytes(*arrived, &payment.id()), payment.text())?;

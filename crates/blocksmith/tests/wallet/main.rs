@@ -15,3 +15,4 @@ mod secrets;
 mod sending;
 #[cfg(target_os = "linux")]
 mod terminal;
+mod walk;

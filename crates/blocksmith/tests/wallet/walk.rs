@@ -1,0 +1,108 @@
+//! An evening with a chain of one's own, by nothing but commands: a chain file, a node, miners, a
+//! payment that is followed until it is confirmed, and a replay of it all.
+
+use std::process::Command;
+
+use crate::owner::Owner;
+use crate::program::Program;
+
+/// `blocksmith` in Alice's folder.
+fn blocksmith(alice: &Owner, args: &[&str]) -> Program {
+    let home = alice.home.path();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_blocksmith"));
+    command.args(args).current_dir(home).env("HOME", home).env("XDG_DATA_HOME", home);
+    Program::spawn(command.env("XDG_CONFIG_HOME", home).env_remove("BLOCKSMITH_CHAIN"))
+}
+
+/// A node of the chain that the file says, and its URL.
+fn node(alice: &Owner) -> (Program, String) {
+    let args = ["node", "--port", "0", "--chain", "./class.toml", "--data-dir", "./node"];
+    let mut node = blocksmith(alice, &args);
+    let line = node.until_so("its address", |line| line.starts_with("Running on "));
+    let url = line.split(' ').nth(2).expect("a URL").to_owned();
+    (node, url)
+}
+
+fn stop(mut program: Program) {
+    program.terminate();
+    assert!(program.wait().success(), "{}", program.stderr());
+}
+
+#[test]
+fn alice_pays_bob_on_a_chain_of_their_own() {
+    let (alice, bob) = (Owner::with_wallet(1, 1), Owner::with_wallet(2, 1));
+    let (from, to) = (alice.texts().remove(0), bob.texts().remove(0));
+    let balance = format!("{from}=12.5");
+    let new = ["chain", "new", "./class.toml", "--name", "class", "--balance", &balance];
+    let mut made = blocksmith(&alice, &new);
+    assert!(made.wait().success(), "{}", made.stderr());
+    // Blocks that come at once, for a test.
+    let file = alice.home.path().join("class.toml");
+    let text = std::fs::read_to_string(&file).expect("a file");
+    let easy = format!("00{}", "f".repeat(62));
+    let easier = |line: &str| match line.trim_start().split_once(" = \"0000") {
+        Some((name @ ("target" | "easiest"), _)) => format!("{name} = \"{easy}\""),
+        _ => line.to_owned(),
+    };
+    let text: Vec<_> = text.lines().map(easier).collect();
+    std::fs::write(&file, text.join("\n")).expect("written");
+
+    let (running, url) = node(&alice);
+    let mut nobody = blocksmith(&alice, &["mine", &url, "--coins", "1"]);
+    assert_eq!(nobody.wait().code(), Some(4), "{}", nobody.stderr());
+    assert!(nobody.stderr().contains("--to names who gets the coins"), "{}", nobody.stderr());
+    let mut first = blocksmith(&alice, &["mine", &url, "--to", &to, "--coins", "2"]);
+    assert!(first.wait().success(), "{}", first.stderr());
+    assert_eq!(first.rest().last().map(String::as_str), Some("Coins mined: 2"));
+    let balance = |owner: &Owner, url: &str| {
+        let answer = owner.run(&["balance", "--json", "--node", url]).json();
+        answer["balance"].as_u64().expect("a number")
+    };
+    assert_eq!(balance(&bob, &url), 40 * 100_000_000);
+
+    // Bob goes on mining while Alice waits for three confirmations.
+    let miner = blocksmith(&alice, &["mine", &url, "--to", &to]);
+    let pay = [
+        "send",
+        &to,
+        "2.5",
+        "--fee",
+        "0.01",
+        "--memo",
+        "for the walk",
+        "--yes",
+        "--wait",
+        "3",
+        "--timeout",
+        "50",
+        "--node",
+        &url,
+        "--chain",
+        "./class.toml",
+        "--json",
+    ];
+    let lines = alice.run(&pay).good();
+    stop(miner);
+    // One line when it is sent, one when it is confirmed.
+    let line = lines.lines().next().expect("a line");
+    let paid: serde_json::Value = serde_json::from_str(line).expect("JSON");
+    let id = paid["id"].as_str().expect("an id").to_owned();
+    assert_eq!(balance(&alice, &url), 999_000_000);
+    let history = bob.run(&["history", "--json", "--node", &url, "--limit", "1000"]).json();
+    let text = history.to_string();
+    assert!(text.contains(&id) && text.contains("for the walk"), "{text}");
+    let coins = text.matches("\"sender\":\"0\"").count();
+    let mined = balance(&bob, &url) - 250_000_000 - 1_000_000;
+    assert!(coins >= 5, "two coins before, and three blocks that confirm: {text}");
+    assert_eq!(mined % (20 * 100_000_000), 0, "coins, the payment and its fee, to the unit");
+
+    // All of it is durable, and what is kept is what a replay gives.
+    let before = balance(&bob, &url);
+    stop(running);
+    let replay = ["chain", "verify", "--replay", "--data-dir", "./node", "--chain", "./class.toml"];
+    let mut replayed = blocksmith(&alice, &replay);
+    assert!(replayed.wait().success(), "{}", replayed.stderr());
+    let (running, url) = node(&alice);
+    assert_eq!(balance(&bob, &url), before);
+    stop(running);
+}
