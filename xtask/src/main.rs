@@ -11,7 +11,7 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 usage: cargo xtask demo [--blocks N] [OPTIONS OF blocksmith dev]
        cargo xtask test [--long]
-       cargo xtask bench [verify | search]
+       cargo xtask bench [verify | search | payments]
 
 demo   three nodes, a miner and one chain, until Ctrl-C or for N blocks
 test   everything that CI runs, with all its own set-up; --long for the long forms
@@ -30,9 +30,10 @@ fn main() -> ExitCode {
             _ => return usage(),
         },
         "bench" => match words.as_slice() {
-            [] => bench::run(&[bench::VERIFY, bench::SEARCH]),
+            [] => bench::run(&[bench::VERIFY, bench::SEARCH, bench::PAYMENTS, bench::MEMPOOL]),
             [part] if part == "verify" => bench::run(&[bench::VERIFY]),
             [part] if part == "search" => bench::run(&[bench::SEARCH]),
+            [part] if part == "payments" => bench::run(&[bench::PAYMENTS, bench::MEMPOOL]),
             _ => return usage(),
         },
         _ => return usage(),
