@@ -1,5 +1,6 @@
 //! Which chain a node runs: a preset, or a chain file.
 
+pub mod dev;
 mod difference;
 mod file;
 

@@ -14,7 +14,7 @@ use crate::service::{Handle, NotPaid, Stopped, StoreError};
 pub const GIFT: u64 = 10 * UNITS_PER_COIN;
 
 /// The index of the account that gives.
-const GIVER: u32 = 9;
+pub const GIVER: u32 = 9;
 
 /// Why nothing is given.
 #[derive(Debug, thiserror::Error)]

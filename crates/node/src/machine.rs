@@ -27,6 +27,10 @@ use crate::work::Task;
 /// What stands between two transactions of a block.
 const SEPARATOR_BYTES: usize = ", ".len();
 
+/// How much of the mempool a peer is told that was away or apart, in bytes of texts: the best, as
+/// much as some blocks take. What else it lacks comes in blocks of others.
+const TOLD_AGAIN_BYTES: usize = 3 << 20;
+
 /// What a machine starts with, as a store kept it.
 #[derive(Debug)]
 pub struct Start {
@@ -374,7 +378,10 @@ impl Machine {
             }
             Input::Answered { peer, tip } => {
                 self.sending.remove(&peer);
-                self.peers.answered(&peer, tip.map(|(_, hash)| hash), now);
+                let (theirs, ours) = (tip.map(|(_, hash)| hash), self.tip().block.hash());
+                if self.peers.answered(&peer, theirs, ours, now) {
+                    self.tell_again(&peer, &mut effects);
+                }
                 if tip.is_some_and(|(index, _)| index < self.tip().block.index()) {
                     let block = self.tip().block.clone();
                     self.peers.has(&peer, block.hash());
@@ -496,22 +503,36 @@ impl Machine {
         Ok(())
     }
 
-    /// Makes changes of the mempool durable, and tells peers what joined it, but for the one that
-    /// it came from.
+    /// Makes changes of the mempool durable, and tells peers what joined it: `from` of what others
+    /// sent alone.
     fn spread(
         &self,
         changes: Vec<MempoolChange>,
-        from: Option<&Address>,
+        from: Option<(&Address, &BTreeSet<Hash>)>,
         effects: &mut Vec<Effect>,
     ) {
         let added = changes.iter().flat_map(|change| &change.added);
         let payments: Vec<_> = added.map(|new| new.payment.clone()).collect();
         effects.extend(changes.into_iter().map(Effect::Mempool));
-        let to: Vec<_> =
-            self.peers.reachable().filter(|peer| Some(*peer) != from).cloned().collect();
-        if !payments.is_empty() && !to.is_empty() {
-            effects.push(Effect::Relay { payments, to });
+        // What was held until this peer sent what was missing, it may not have.
+        let more = from.map(|(peer, sent)| {
+            let lacks = payments.iter().filter(|payment| !sent.contains(&payment.id()));
+            (lacks.cloned().collect(), peer)
+        });
+        let is_other = |peer: &&Address| from.is_none_or(|(sender, _)| *peer != sender);
+        let others = self.peers.reachable().filter(is_other).cloned().collect();
+        relay(payments, others, effects);
+        if let Some((payments, peer)) = more {
+            let to = self.peers.reachable().filter(|other| *other == peer).cloned().collect();
+            relay(payments, to, effects);
         }
+    }
+
+    /// Tells a peer what it may have missed or refused: nobody else may know.
+    fn tell_again(&self, peer: &Address, effects: &mut Vec<Effect>) {
+        let Some(mempool) = self.mempool() else { return };
+        let payments = mempool.template(TOLD_AGAIN_BYTES).into_iter().cloned().collect();
+        relay(payments, [peer.clone()].into(), effects);
     }
 
     fn payments<C: BestChain>(
@@ -523,12 +544,13 @@ impl Machine {
         effects: &mut Vec<Effect>,
     ) -> Result<Answer, <C as Ancestry>::Error> {
         let Some(pool) = self.pool.payments() else { return Ok(Answer::Done) };
+        let sent = payments.iter().map(|payment| payment.id()).collect();
         let mut changes = Vec::new();
         let outcomes = payments
             .into_iter()
             .map(|payment| pool.admit(now, payment, chain, &mut changes))
             .collect::<Result<_, _>>()?;
-        self.spread(changes, from, effects);
+        self.spread(changes, from.map(|from| (from, &sent)), effects);
         Ok(Answer::Payments(outcomes))
     }
 
@@ -660,6 +682,12 @@ impl Machine {
         });
         let transactions: Vec<_> = waiting.chain([&coin]).collect();
         Ok(Block::compose(tip, proof, now, transactions)?)
+    }
+}
+
+fn relay(payments: Vec<Verified>, to: Vec<Address>, effects: &mut Vec<Effect>) {
+    if !payments.is_empty() && !to.is_empty() {
+        effects.push(Effect::Relay { payments, to });
     }
 }
 

@@ -106,11 +106,24 @@ impl FromStr for Address {
     }
 }
 
+/// What a peer's last answer showed.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// There was none since it is a peer, or failed.
+    #[default]
+    Unheard,
+    /// It was on another tip than we are.
+    Apart,
+    /// It was where we are.
+    InStep,
+}
+
 #[derive(Debug, Default, Clone)]
 struct Peer {
     /// The last tip that it is known to have.
     tip: Option<Hash>,
     asking: bool,
+    standing: Standing,
     /// It should be asked as soon as it may be.
     wanted: bool,
     failures: u32,
@@ -170,13 +183,26 @@ impl Peers {
         }
     }
 
-    /// Notes that a peer answered.
-    pub(crate) fn answered(&mut self, address: &Address, tip: Option<Hash>, now: Timestamp) {
-        if let Some(peer) = self.known.get_mut(address) {
-            peer.asking = false;
-            peer.failures = 0;
-            peer.next_poll = after(now, POLL_MICROS);
-            peer.tip = tip.or(peer.tip);
+    /// Notes that a peer answered, with its tip, while `ours` is ours; whether it may lack payments
+    /// that its peers were told: it was away, or none, or on another chain, where it may have had to
+    /// refuse them.
+    pub(crate) fn answered(
+        &mut self,
+        address: &Address,
+        tip: Option<Hash>,
+        ours: Hash,
+        now: Timestamp,
+    ) -> bool {
+        let Some(peer) = self.known.get_mut(address) else { return false };
+        peer.asking = false;
+        peer.failures = 0;
+        peer.next_poll = after(now, POLL_MICROS);
+        let Some(tip) = tip else { return false };
+        peer.tip = Some(tip);
+        let standing = if tip == ours { Standing::InStep } else { Standing::Apart };
+        match (core::mem::replace(&mut peer.standing, standing), standing) {
+            (Standing::Unheard, _) | (Standing::Apart, Standing::InStep) => true,
+            (Standing::Apart | Standing::InStep, _) => false,
         }
     }
 
@@ -184,6 +210,7 @@ impl Peers {
     pub(crate) fn failed(&mut self, address: &Address, now: Timestamp) {
         if let Some(peer) = self.known.get_mut(address) {
             peer.asking = false;
+            peer.standing = Standing::Unheard;
             let wait = BACK_OFF_MICROS << peer.failures.min(10);
             peer.failures = peer.failures.saturating_add(1);
             peer.next_poll = after(now, wait.min(MAX_BACK_OFF_MICROS));

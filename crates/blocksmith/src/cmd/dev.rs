@@ -10,17 +10,22 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use blocksmith_consensus::json::Value;
+use blocksmith_consensus::ledger::Accounts as _;
+use blocksmith_consensus::payment::Domain;
 use blocksmith_consensus::transaction::party;
 use blocksmith_consensus::{Ancestry as _, Block, Hash, Linked, Puzzle, Rules};
 use blocksmith_node::Address;
+use blocksmith_wallet::dev;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::exit;
 use super::node::{Running, start, stop_on_signal, until};
+use crate::amount::Coins;
 use crate::chain::{Chain, describe};
 use crate::config::{DEFAULT_CHAIN, DEFAULT_PORT};
+use crate::faucet::{GIFT, GIVER};
 use crate::mining::next_block;
 use crate::service::{Options, Stopped};
 
@@ -45,10 +50,22 @@ const END_TIME: Duration = Duration::from_secs(2);
 /// The most blocks that are shown one by one when many come at once.
 const MAX_SHOWN: u64 = 20;
 
-/// Who gets the coins.
+/// Who gets the coins where they go to any name.
 const MINER: &str = "dev-miner";
 
+/// The index of the account that gets them where they go to addresses.
+const MINER_INDEX: u32 = 0;
+
+/// What is said of the accounts that everybody has.
+const DEV_KEYS_WARNING: &str = "\
+These accounts have coins, and EVERYBODY KNOWS THEIR SECRET KEYS: what reaches them on a chain that
+matters is taken at once. Never use them elsewhere.";
+
 /// Run a small network with a miner, all in this process
+///
+/// Where payments are signed, as on forge, the network runs a chain of its own, called forge-dev: ten
+/// accounts have coins from the start, everybody knows their keys, and each node has a faucet. What
+/// is said of them is printed at the start.
 #[derive(Debug, clap::Args)]
 pub struct DevArgs {
     /// How many nodes
@@ -57,7 +74,7 @@ pub struct DevArgs {
     /// The first node's port; the others count up. 0 takes free ones
     #[arg(long, value_name = "P", default_value_t = DEFAULT_PORT)]
     port: u16,
-    /// The chain: lecture, course, dvf, forge, bitcoin-like, or a chain file
+    /// Whose rules: lecture, course, dvf, forge, bitcoin-like, or a chain file
     #[arg(long, value_name = "NAME", env = "BLOCKSMITH_CHAIN", default_value = DEFAULT_CHAIN)]
     chain: String,
     /// How many zero digits a proof must show [default: the chain's]
@@ -77,7 +94,8 @@ pub struct DevArgs {
 /// What keeps the network from running, with the way out.
 pub async fn run(args: DevArgs) -> anyhow::Result<ExitCode> {
     let stop = stop_on_signal()?;
-    let chain = Chain::load(&args.chain, args.zeros)?;
+    let chain = Chain::load(&args.chain, args.zeros)?.for_dev()?;
+    let domain = chain.rules.domain();
     let listeners = listen(args.port, args.nodes).await?;
     let mut addresses = Vec::new();
     for listener in &listeners {
@@ -95,14 +113,17 @@ pub async fn run(args: DevArgs) -> anyhow::Result<ExitCode> {
             // Where the nodes of an earlier run were, nobody may be now.
             keep_peers: false,
             own_addresses: Vec::new(),
-            dev: false,
+            dev: domain.is_some(),
         };
         nodes.push(start(options, listener, others, ended.clone()).await?);
     }
     let rules = chain.rules;
-    let mut network = Network::new(nodes);
+    let mut network = Network::new(nodes, miner(domain.as_ref()));
     let watched = async {
         network.introduce(&rules)?;
+        if let Some(domain) = &domain {
+            network.introduce_accounts(domain)?;
+        }
         tokio::select! {
             mined = network.mine(args.blocks) => mined?,
             () = until(stop) => {}
@@ -147,6 +168,20 @@ async fn listen(first: u16, nodes: u16) -> anyhow::Result<Vec<TcpListener>> {
     Ok(listeners)
 }
 
+/// Who gets the coins.
+fn miner(domain: Option<&Domain>) -> String {
+    match domain {
+        None => MINER.into(),
+        Some(domain) => dev_address(MINER_INDEX, domain),
+    }
+}
+
+/// The address of one of the accounts that everybody has.
+fn dev_address(index: u32, domain: &Domain) -> String {
+    let address = dev::addresses().nth(index as usize).expect("there are ten");
+    address.to_text(domain.hrp)
+}
+
 /// What the rules do not protect.
 fn warning(puzzle: Puzzle) -> &'static str {
     match puzzle {
@@ -169,6 +204,8 @@ fn warning(puzzle: Puzzle) -> &'static str {
 
 struct Network {
     nodes: Vec<Running>,
+    /// Who gets the coins.
+    miner: String,
     /// On which node a block was mined.
     mined_on: HashMap<Hash, usize>,
     /// The node that is mined on now.
@@ -188,11 +225,12 @@ fn next_standings(index: u64) -> u64 {
 }
 
 impl Network {
-    fn new(nodes: Vec<Running>) -> Self {
+    fn new(nodes: Vec<Running>, miner: String) -> Self {
         let first = nodes.iter().map(|node| node.handle.standing().tip.block.index()).max();
         let first = first.unwrap_or_default();
         Self {
             nodes,
+            miner,
             mined_on: HashMap::new(),
             turn: 0,
             first,
@@ -213,16 +251,41 @@ impl Network {
         say(&format!("{}\n", warning(rules.puzzle)))
     }
 
+    /// Says whose the coins are, and what to do with them.
+    fn introduce_accounts(&self, domain: &Domain) -> anyhow::Result<()> {
+        let Running { handle, address: node, .. } = &self.nodes[0];
+        let accounts = handle.snapshot()?;
+        say(DEV_KEYS_WARNING)?;
+        for (index, address) in (0..).zip(dev::addresses()) {
+            let coins = Coins::from_units(accounts.account(&address)?.balance);
+            let role = match index {
+                MINER_INDEX => ", to which the miner's are added",
+                GIVER => ", from which the faucet gives",
+                _ => "",
+            };
+            say(&format!("  {index}  {}  {coins} coins{role}", address.to_text(domain.hrp)))?;
+        }
+        say(&format!("Phrase \"{}\",\npaths m/86'/1'/0'/0/0 to …/9.\n", dev::PHRASE))?;
+        let gift = Coins::from_units(GIFT);
+        say(&format!(
+            "{gift} coins  curl --json '{{\"recipient\": \"ADDRESS\"}}' http://{node}/api/v1/faucet\n\
+             Mine      blocksmith mine http://{node} --to ADDRESS\n\
+             Wallet    blocksmith wallet restore --wallet dev.json --node http://{node}\n\
+             Pay       blocksmith wallet send ADDRESS AMOUNT --wallet dev.json --node http://{node}\n"
+        ))?;
+        Ok(())
+    }
+
     /// Mines, and shows the chain of the first node as it grows, until it has grown by so many
     /// blocks.
     async fn mine(&mut self, wanted: Option<u64>) -> anyhow::Result<()> {
         let mut standing = self.nodes[0].handle.watch();
         let mut earliest = Instant::now();
         loop {
-            let handle = self.nodes[self.turn].handle.clone();
+            let (handle, miner) = (self.nodes[self.turn].handle.clone(), self.miner.clone());
             let mining = async move {
                 sleep_until(earliest).await;
-                next_block(&handle, Some(MINER), NonZeroUsize::MIN).await
+                next_block(&handle, Some(&miner), NonZeroUsize::MIN).await
             };
             tokio::pin!(mining);
             let block = loop {
@@ -277,7 +340,7 @@ impl Network {
         }
         while let Some(Linked { block, .. }) = snapshot.at(self.shown + 1)? {
             self.shown += 1;
-            let what = if is_ours(&block) {
+            let what = if is_ours(&block, &self.miner) {
                 self.coins += 1;
                 let on = self.mined_on.get(&block.hash()).copied().unwrap_or(self.turn) + 1;
                 format!("mined on node {on}   coins {}", self.coins)
@@ -346,11 +409,11 @@ impl Network {
     }
 }
 
-/// Whether its coin went to the miner of this process.
-fn is_ours(block: &Block) -> bool {
+/// Whether its coin went to `miner`, the one of this process.
+fn is_ours(block: &Block, miner: &str) -> bool {
     let coin = block.view().transactions().last();
     let recipient = coin.and_then(|coin: Value<'_>| coin.get("recipient"));
-    recipient.is_some_and(|recipient| party(recipient) == MINER)
+    recipient.is_some_and(|recipient| party(recipient) == miner)
 }
 
 fn short(hash: &Hash) -> String {

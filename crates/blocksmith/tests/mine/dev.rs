@@ -4,14 +4,28 @@ use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
+use blocksmith_consensus::address::{Address, Hrp};
+use blocksmith_wallet::dev;
+
 use crate::program::{Program, wait_until};
 
 /// The texts of a node's blocks.
 fn chain(url: &str) -> Vec<serde_json::Value> {
+    call(url, "GET", "/chain", "")["chain"].as_array().unwrap().clone()
+}
+
+/// What a node answers.
+fn call(url: &str, method: &str, path: &str, body: &str) -> serde_json::Value {
     let address = url.strip_prefix("http://").unwrap();
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-    write!(stream, "GET /chain HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").unwrap();
+    let length = body.len();
+    let head = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close");
+    write!(
+        stream,
+        "{head}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+    )
+    .unwrap();
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).unwrap();
     let answer = String::from_utf8(answer).unwrap();
@@ -29,8 +43,7 @@ fn chain(url: &str) -> Vec<serde_json::Value> {
     } else {
         whole.push_str(body);
     }
-    let document: serde_json::Value = serde_json::from_str(&whole).unwrap();
-    document["chain"].as_array().unwrap().clone()
+    serde_json::from_str(&whole).unwrap()
 }
 
 /// Reads the lines that say where the nodes are.
@@ -106,6 +119,95 @@ fn with_a_data_directory_the_chain_goes_on_and_is_locked() {
     let mut other = Program::start(&args);
     assert_eq!(other.wait().code(), Some(5));
     assert!(other.stderr().contains("node-1"), "{}", other.stderr());
+}
+
+/// What `dev` says of the accounts that everybody has: address and coins of each.
+fn accounts(lines: &[String]) -> Vec<(String, String)> {
+    let account = |line: &String| {
+        let mut words = line.strip_prefix("  ")?.split_whitespace();
+        words.next()?.parse::<u32>().ok()?;
+        Some((words.next()?.to_string(), words.next()?.to_string()))
+    };
+    lines.iter().filter_map(account).collect()
+}
+
+#[test]
+fn where_payments_are_signed_it_is_said_whose_coins_are_everybodys() {
+    let args = ["dev", "--chain", "forge", "--nodes", "2", "--blocks", "5", "--port", "0"];
+    let mut dev = Program::start(&args);
+    assert_eq!(dev.wait().code(), Some(0), "{}", dev.stderr());
+    let lines = dev.rest();
+    let says = |what: &str| {
+        assert!(lines.iter().any(|line| line.contains(what)), "{what} is not in {lines:?}");
+    };
+    says("The rules are forge-dev with a block every 15 s.");
+    says("EVERYBODY KNOWS THEIR SECRET KEYS");
+    says("test test test test test test test test test test test junk");
+    says("/api/v1/faucet");
+    says("blocksmith mine http://127.0.0.1:");
+    says("blocksmith wallet restore --wallet dev.json");
+    says("blocksmith wallet send");
+    let accounts = accounts(&lines);
+    assert_eq!(accounts.len(), 10);
+    let hrp = Hrp::new("forge").unwrap();
+    let known = dev::addresses().map(|address| (address.to_text(hrp), "10000".to_string()));
+    assert!(known.eq(accounts));
+    let blocks: Vec<_> = lines.iter().filter(|line| line.starts_with("block ")).collect();
+    assert_eq!(blocks.len(), 5);
+    for (coins, block) in (1..).zip(blocks) {
+        let node = 2 - coins % 2;
+        assert!(block.ends_with(&format!("mined on node {node}   coins {coins}")), "{block}");
+    }
+    says("5 blocks more, 5 coins mined here");
+    assert!(lines.last().unwrap().starts_with("--- all 2 nodes stand on block 6,"));
+}
+
+#[test]
+fn the_faucet_pays_and_accounts_go_on_where_a_directory_keeps_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path().to_str().unwrap();
+    let args = ["dev", "--chain", "forge", "--port", "0", "--nodes", "2", "--data-dir", dir];
+    let mut dev = Program::start(&[&args[..], &["--blocks", "2"]].concat());
+    assert_eq!(dev.wait().code(), Some(0), "{}", dev.stderr());
+
+    let mut dev = Program::start(&args);
+    let urls = urls(&mut dev, 2);
+    // Two blocks of 20 coins.
+    let miner = dev.until_so("the miner's account", |line| line.starts_with("  0  "));
+    assert!(miner.contains("  10040 coins"), "{miner}");
+    let shop = Address::from_key([1; 32]).unwrap().to_text(Hrp::new("forge").unwrap());
+    assert_eq!(call(&urls[1], "GET", "/api/v1/status", "")["dev"], true);
+    let given = call(&urls[1], "POST", "/api/v1/faucet", &format!(r#"{{"recipient": "{shop}"}}"#));
+    assert_eq!(given["amount"], 1_000_000_000, "{given}");
+    // Whoever mines it: node 1 hears of it from node 2.
+    for url in &urls {
+        wait_until("a gift everywhere", || {
+            call(url, "GET", &format!("/api/v1/accounts/{shop}"), "")["balance"] == 1_000_000_000
+        });
+    }
+    dev.terminate();
+    assert_eq!(dev.wait().code(), Some(0));
+    assert!(dev.rest().last().unwrap().starts_with("--- all 2 nodes stand on"));
+
+    // The same directory does not serve the chain that it is made from.
+    let node = ["node", "--chain", "forge", "--port", "0", "--data-dir", &format!("{dir}/node-1")];
+    let mut node = Program::start(&node);
+    assert_eq!(node.wait().code(), Some(1));
+    let said = node.stderr();
+    assert!(said.contains("holds the chain \"forge-dev with"), "{said}");
+}
+
+#[test]
+fn a_chain_file_without_room_for_dev_coins_is_told_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("full.toml");
+    let example = include_str!("../../../../chains/forge-example.toml");
+    let full = example.replace("amount = 10_000_000_000", "amount = 600_000_000_000_000");
+    std::fs::write(&file, full).unwrap();
+    let mut dev = Program::start(&["dev", "--port", "0", "--chain", file.to_str().unwrap()]);
+    assert_eq!(dev.wait().code(), Some(1));
+    let said = dev.stderr();
+    assert!(said.contains("10,000 coins") && said.contains("forge-example"), "{said}");
 }
 
 #[test]

@@ -1,0 +1,172 @@
+//! The chain that `blocksmith dev` runs: one to try things on.
+//!
+//! Where payments are signed, somebody must have coins before anything can be tried, and whoever
+//! tries must have their keys. So the accounts that everybody has get some, on a chain of its own:
+//! its id differs, and nothing that is signed there means anything on the chain that it is made
+//! from.
+
+use blocksmith_consensus::Spending;
+use blocksmith_consensus::address::{Address, Hrp};
+use blocksmith_consensus::payment::{Coin, UNITS_PER_COIN};
+use blocksmith_consensus::{Block, Genesis, Rules, Timestamp};
+use blocksmith_wallet::dev;
+
+use super::Chain;
+
+/// What each of the accounts that everybody has starts with, in units.
+pub const ALLOTTED: u64 = 10_000 * UNITS_PER_COIN;
+
+/// The rules leave no room for what the accounts get.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "dev gives 10,000 coins to each of ten accounts, and {name} has no room for them: {reason}; try \
+     a chain file that allots or mines less"
+)]
+pub struct NoRoom {
+    /// The chain, as people call it.
+    pub name: String,
+    /// The bound that they miss.
+    pub reason: String,
+}
+
+impl Chain {
+    /// The chain to try these rules on. Where nobody signs, it is the chain itself. Where payments
+    /// are signed, it has an id of its own: its name ends in `-dev`, its genesis block allots
+    /// [`ALLOTTED`] to each of the accounts of [`dev`] besides what it allots anyway, and its first
+    /// blocks are as easy to find as any. It is the same from run to run.
+    ///
+    /// # Errors
+    /// That the rules leave no room for these coins.
+    pub fn for_dev(self) -> Result<Self, NoRoom> {
+        let Self { rules, dialect } = self;
+        let rules = match rules.spending {
+            Spending::Unsigned(_) => rules,
+            Spending::Signed { hrp, .. } => funded(rules, hrp)?,
+        };
+        Ok(Self { rules, dialect })
+    }
+}
+
+fn funded(rules: Rules, hrp: Hrp) -> Result<Rules, NoRoom> {
+    let no_room = |reason: String| NoRoom { name: rules.name.clone(), reason };
+    let block = rules.genesis.block(Timestamp::default());
+    let mut balances = allotted(&block, hrp);
+    balances.extend(dev::addresses().map(|address| (address, ALLOTTED)));
+    let (timestamp_s, target) = (block.view().timestamp_s(), rules.difficulty.easiest());
+    let genesis = Genesis::sealed(timestamp_s, target, hrp, &balances)
+        .map_err(|error| no_room(error.to_string()))?;
+    let funded = Rules { name: format!("{}-dev", rules.name), genesis, ..rules.clone() };
+    funded.check().map_err(|error| no_room(error.to_string()))?;
+    Ok(funded)
+}
+
+/// What a genesis block allots, in order.
+fn allotted(genesis: &Block, hrp: Hrp) -> Vec<(Address, u64)> {
+    let coins = genesis.view().transactions();
+    let coins = coins.flat_map(|value| Coin::of_canonical(value, hrp));
+    coins.map(|coin| (coin.recipient, coin.amount)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chain::Dialect;
+
+    fn balances(rules: &Rules) -> Vec<(Address, u64)> {
+        let changes = rules.allot(&rules.genesis.block(Timestamp::default())).unwrap();
+        changes.accounts.iter().map(|change| (change.address, change.after.balance)).collect()
+    }
+
+    /// The example, with these lines in the place of others.
+    fn example(changes: &[(&str, &str)]) -> Chain {
+        let mut text = include_str!("../../../../chains/forge-example.toml").to_string();
+        for (before, after) in changes {
+            assert!(text.contains(before), "{before}");
+            text = text.replace(before, after);
+        }
+        Chain::parse(&text).unwrap()
+    }
+
+    #[test]
+    fn forge_for_dev_is_a_chain_of_its_own_with_coins_for_everybody() {
+        let forge = Chain::load("forge", None).unwrap();
+        let dev = forge.clone().for_dev().unwrap();
+        assert_eq!(forge, Chain::load("forge", None).unwrap());
+        assert_ne!(dev.rules.chain_id(), forge.rules.chain_id());
+        // From run to run and from machine to machine.
+        assert_eq!(
+            dev.rules.chain_id().to_string(),
+            "e89a7c7651433cfe01bb0eea2aec6f31b59ef4d411bbaed2d43a530a44c29255"
+        );
+        assert_eq!(dev.rules.name, "forge-dev");
+        dev.rules.check().unwrap();
+        let mut expected: Vec<_> =
+            dev::addresses().map(|address| (address, 10_000 * 100_000_000)).collect();
+        expected.sort();
+        assert_eq!(balances(&dev.rules), expected);
+        // Nothing else differs but how easy it begins.
+        assert_eq!(dev.rules.genesis.target(), forge.rules.difficulty.easiest());
+        let Rules { name, genesis, .. } = forge.rules;
+        let genesis_s =
+            |genesis: &Genesis| genesis.block(Timestamp::default()).view().timestamp_s();
+        assert_eq!(genesis_s(&dev.rules.genesis), genesis_s(&genesis));
+        assert_eq!(Rules { name, genesis, ..dev.rules }, Rules::forge());
+    }
+
+    #[test]
+    fn where_nobody_signs_the_chain_is_the_chain() {
+        for name in ["lecture", "course", "dvf"] {
+            let chain = Chain::load(name, None).unwrap();
+            assert_eq!(chain.clone().for_dev(), Ok(chain));
+        }
+    }
+
+    #[test]
+    fn what_a_chain_allots_itself_stays() {
+        let chain = example(&[]);
+        let own = balances(&chain.rules);
+        assert_eq!(own.len(), 1);
+        let dev = chain.for_dev().unwrap();
+        let mut expected = own;
+        expected.extend(dev::addresses().map(|address| (address, ALLOTTED)));
+        expected.sort();
+        assert_eq!(balances(&dev.rules), expected);
+        assert_eq!(dev.rules.name, "forge-example-dev");
+        // A chain of another preset, and one that has been for dev before.
+        for chain in [Chain::load("bitcoin-like", None).unwrap(), dev] {
+            let dev = chain.clone().for_dev().unwrap();
+            assert_ne!(dev.rules.chain_id(), chain.rules.chain_id());
+        }
+    }
+
+    #[test]
+    fn a_chain_without_room_for_more_coins_is_told_so() {
+        // All that is ever mined, what is allotted, and not a unit less than dev gives are left.
+        let mined = 2_000_000_000_u128 * 2 - 2_000_000_000_u64.count_ones() as u128;
+        let room = (1 << 53) - 1 - mined * 2_100_000 - 10 * u128::from(ALLOTTED);
+        let chain =
+            |units: u128| example(&[("amount = 10_000_000_000", &format!("amount = {units}"))]);
+        assert!(chain(room).for_dev().is_ok());
+        let error = chain(room + 1).for_dev().unwrap_err().to_string();
+        assert!(error.contains("forge-example has no room for them"), "{error}");
+        assert!(error.contains("at most 9007199254740991 can be counted"), "{error}");
+        // The ten coins have some 1,300 bytes.
+        let long = |coins: usize| {
+            let address = "class12zffkaxp5py4fdutfdsrt6t6tcrc5ks09rkfd428hlhf4n5q8tqqnxk0ht";
+            let more = format!("\n[[genesis.balances]]\naddress = \"{address}\"\namount = 1\n");
+            let mut text = include_str!("../../../../chains/forge-example.toml").to_string();
+            text = text.replace("max_block_bytes = 1_000_000", "max_block_bytes = 12_000");
+            text.push_str(&more.repeat(coins));
+            Chain::parse(&text).unwrap().for_dev()
+        };
+        assert!(long(10).is_ok());
+        let error = long(85).unwrap_err().to_string();
+        assert!(error.contains("max_block_bytes allows 12000"), "{error}");
+    }
+
+    #[test]
+    fn manners_stay() {
+        let chain = Chain { rules: Rules::course(), dialect: Dialect::Course };
+        assert_eq!(chain.for_dev().unwrap().dialect, Dialect::Course);
+    }
+}
