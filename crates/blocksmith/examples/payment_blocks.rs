@@ -1,5 +1,6 @@
 //! How fast a node takes signed payments: alone, in blocks that come unseen, and in blocks of
-//! payments that it knows; and what libsecp256k1 could do on as many cores.
+//! payments that it knows; what libsecp256k1 could do on as many cores; and how long a miner waits
+//! for work while a hundred thousand payments do.
 //!
 //!     cargo run --release -p blocksmith --example payment_blocks [ROUNDS]
 
@@ -21,6 +22,12 @@ const PAYMENTS: usize = 2_500;
 
 /// Blocks of a round.
 const BLOCKS: usize = 8;
+
+/// Those who pay, each [`AHEAD`] times, while work is measured.
+const CROWD: usize = 6_250;
+
+/// As many payments of one sender wait at most.
+const AHEAD: u64 = 16;
 
 /// Payments that are handed in together, as peers do.
 const BATCH: usize = 1_000;
@@ -50,16 +57,21 @@ fn address(keys: &Keypair) -> Address {
     Address::from_key(keys.x_only_public_key().0.to_byte_array()).expect("a point")
 }
 
+/// Forge with something for each of them, where proofs cost nothing.
+fn rules(people: &[Keypair]) -> Rules {
+    let forge = Rules::forge();
+    let hrp = forge.domain().expect("signed").hrp;
+    let balances: Vec<_> = people.iter().map(|keys| (address(keys), 1_000_000_000)).collect();
+    let genesis = Genesis::sealed(0, Target::EASIEST, hrp, &balances).expect("a genesis block");
+    Rules { genesis, difficulty: Difficulty::Fixed(Target::EASIEST), ..forge }
+}
+
 fn load() -> Load {
     let people: Vec<Keypair> = (0..PAYMENTS as u64).map(keys).collect();
     let addresses: Vec<Address> = people.iter().map(address).collect();
-    let forge = Rules::forge();
-    let hrp = forge.domain().expect("signed").hrp;
-    let balances: Vec<_> = addresses.iter().map(|address| (*address, 1_000_000_000)).collect();
-    let genesis = Genesis::sealed(0, Target::EASIEST, hrp, &balances).expect("a genesis block");
-    // Proofs cost nothing here.
-    let rules = Rules { genesis, difficulty: Difficulty::Fixed(Target::EASIEST), ..forge };
+    let rules = rules(&people);
     let domain = rules.domain().expect("signed");
+    let hrp = domain.hrp;
     let (mut payments, mut blocks) = (Vec::new(), Vec::new());
     let mut parent = rules.genesis.block(Default::default());
     for nonce in 0..BLOCKS as u64 {
@@ -127,9 +139,9 @@ fn validated(load: &Load) -> [f64; 2] {
     [0, 1].map(|block| check(&load.payments[block * PAYMENTS..][..PAYMENTS]))
 }
 
-fn node(load: &Load, dir: &std::path::Path) -> Handle {
+fn node(rules: &Rules, dir: &std::path::Path) -> Handle {
     let options = Options {
-        chain: Chain { rules: load.rules.clone(), dialect: Dialect::Notes },
+        chain: Chain { rules: rules.clone(), dialect: Dialect::Notes },
         data_dir: Some(dir.to_path_buf()),
         node_id: None,
         keep_peers: true,
@@ -151,18 +163,46 @@ async fn connected(load: &Load, handle: &Handle) -> f64 {
 
 async fn unseen(load: &Load) -> f64 {
     let dir = tempfile::tempdir().expect("a directory");
-    connected(load, &node(load, dir.path())).await
+    connected(load, &node(&load.rules, dir.path())).await
 }
 
 async fn seen(load: &Load) -> f64 {
     let dir = tempfile::tempdir().expect("a directory");
-    let handle = node(load, dir.path());
+    let handle = node(&load.rules, dir.path());
     for batch in load.payments.chunks(BATCH) {
         let texts = batch.iter().map(|one| one.text.clone().into_bytes()).collect();
         let paid = handle.pay(texts, None).await.expect("it runs");
         assert!(paid.iter().all(Result::is_ok));
     }
     connected(load, &handle).await
+}
+
+/// How long a miner waits for work just after a block, in milliseconds, while about 100,000 payments
+/// wait: once for each block.
+async fn work() -> Vec<f64> {
+    let people: Vec<Keypair> = (0..CROWD as u64).map(keys).collect();
+    let rules = rules(&people);
+    let domain = rules.domain().expect("signed");
+    let dir = tempfile::tempdir().expect("a directory");
+    let handle = node(&rules, dir.path());
+    let miner = address(&people[0]);
+    for nonce in 0..AHEAD {
+        for batch in people.chunks(BATCH) {
+            let signed = |keys| sign(keys, address(keys), miner, nonce, &domain).text.into_bytes();
+            let paid = handle.pay(batch.iter().map(signed).collect(), None).await;
+            assert!(paid.expect("it runs").iter().all(Result::is_ok));
+        }
+    }
+    let miner = miner.to_text(domain.hrp);
+    let mut times = Vec::new();
+    for _ in 0..BLOCKS {
+        let start = Instant::now();
+        let work = handle.work(Some(&miner)).await.expect("it runs").expect("work");
+        times.push(1000.0 * start.elapsed().as_secs_f64());
+        let block = handle.submit_work(&work.id, 0.into()).await.expect("it runs");
+        block.expect("every proof is good");
+    }
+    times
 }
 
 fn median(mut values: Vec<f64>) -> f64 {
@@ -205,4 +245,10 @@ async fn main() {
             median(ratios),
         );
     }
+    let times = work().await;
+    let best = times.iter().copied().fold(f64::INFINITY, f64::min);
+    println!(
+        "\nwork while 100,000 payments wait: best {best:.1} ms, median {:.1} ms",
+        median(times)
+    );
 }
