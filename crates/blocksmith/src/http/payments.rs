@@ -33,9 +33,6 @@ pub(super) async fn submit(
         let (status, answer) = outcome(pay(&app.handle, body.bytes().to_vec()).await?)?;
         return Ok(answer.answer(status));
     };
-    if payments.len() > MAX_PAYMENTS {
-        return Err(Fault::bad(format!("at most {MAX_PAYMENTS} payments are taken at a time")));
-    }
     let paid = app.handle.pay(payments, listens(&headers)).await?;
     let answers = paid.into_iter().map(|paid| match outcome(paid) {
         Ok((_, answer)) => answer.end(),
@@ -45,7 +42,8 @@ pub(super) async fn submit(
 }
 
 /// The elements of a list, which only nodes send, in canonical form; `None` if the body is something
-/// else.
+/// else. A list that is too long is read no further: kept one by one, short elements take thirty
+/// times the room of their text.
 fn elements(body: &[u8]) -> Result<Option<Vec<Vec<u8>>>, Fault> {
     if body.trim_ascii_start().first() != Some(&b'[') {
         return Ok(None);
@@ -57,6 +55,9 @@ fn elements(body: &[u8]) -> Result<Option<Vec<Vec<u8>>>, Fault> {
         let Cow::Borrowed(text) = reader.value()? else {
             return Err(Fault::bad("payments in a list are canonical JSON"));
         };
+        if payments.len() == MAX_PAYMENTS {
+            return Err(Fault::bad(format!("at most {MAX_PAYMENTS} payments are taken at a time")));
+        }
         payments.push(text.as_bytes().to_vec());
         more = reader.next_element()?;
     }
@@ -73,18 +74,20 @@ pub(super) async fn pay(
     Ok(paid.pop().expect("one answer for one payment"))
 }
 
-/// How it is put. What waits already is as good as taken: its sender may not have had the answer.
+/// How it is put. What is known already is as good as taken: its sender may not have had the answer.
 fn outcome(paid: Result<(Hash, Entered), NotPaid>) -> Result<(StatusCode, Object), Fault> {
-    let answer =
-        |id: Hash, status| Object::new().json("id", quoted(&id.to_string())).text("status", status);
-    match paid {
-        Ok((id, Entered::Waits)) => Ok((StatusCode::CREATED, answer(id, "queued"))),
-        Ok((id, Entered::Held { missing })) => {
-            Ok((StatusCode::CREATED, answer(id, "held").json("missing", missing)))
-        }
-        Err(NotPaid::Refused(Refused::Known { id })) => Ok((StatusCode::OK, answer(id, "queued"))),
-        Err(not_paid) => Err(not_paid.into()),
-    }
+    let (status, id, missing) = match paid {
+        Ok((id, Entered::Waits)) => (StatusCode::CREATED, id, None),
+        Ok((id, Entered::Held { missing })) => (StatusCode::CREATED, id, Some(missing)),
+        Err(NotPaid::Refused(Refused::Known { id, missing })) => (StatusCode::OK, id, missing),
+        Err(not_paid) => return Err(not_paid.into()),
+    };
+    let answer = Object::new().json("id", quoted(&id.to_string()));
+    let answer = match missing {
+        None => answer.text("status", "queued"),
+        Some(missing) => answer.text("status", "held").json("missing", missing),
+    };
+    Ok((status, answer))
 }
 
 /// Transactions of the best chain, each block read once if they come in the order of their blocks.

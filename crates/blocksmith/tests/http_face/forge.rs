@@ -289,6 +289,11 @@ async fn a_payment_that_does_not_fit_says_what_would() {
     let held = forge.pay(&forge.payment(1, 0, 1)).await;
     assert_eq!((held.0, &held.1["status"], &held.1["missing"]), (201, &json!("held"), &json!(0)));
     assert_eq!(forge.transaction(&Forge::id(&held)).await["status"], "held");
+    // Handed in again, it still does not wait for a block.
+    let again = forge.pay(&forge.payment(1, 0, 1)).await;
+    assert_eq!(again, (200, held.1.clone()));
+    let text = forge.node.post("/transactions/new", forge.payment(1, 0, 1)).await.good().1;
+    assert_eq!(text, json!({"message": "Transaction waits for the one with nonce 0"}));
     forge.pay(&forge.payment(1, 10, 0)).await;
     assert_eq!(forge.transaction(&Forge::id(&held)).await["status"], "queued");
     let (_, rule, detail) = refused(forge.payment(2, 10, 0)).await;
@@ -302,6 +307,20 @@ async fn a_payment_that_does_not_fit_says_what_would() {
     // Who is known to everybody pays nothing here.
     let dev = blocksmith_wallet::dev::addresses().next().unwrap();
     assert_eq!(forge.account(dev).await, account(0, 0, 0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_is_read_no_further_than_its_bound() {
+    let forge = Forge::start().await;
+    let list = |count: usize, end: &str| format!("[{}{end}", vec!["1"; count].join(", "));
+    let (status, answer) = forge.pay(&list(1_000, "]")).await;
+    assert_eq!((status, answer["payments"].as_array().unwrap().len()), (200, 1_000));
+    // What comes after is not even looked at: each element would take more room than its text.
+    for end in ["]", ", no JSON"] {
+        let answer = forge.node.post("/api/v1/transactions", list(1_001, end)).await.problem();
+        let detail = answer.1["detail"].as_str().unwrap();
+        assert!(answer.0 == 400 && detail.contains("at most 1000 payments"), "{answer:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -326,7 +345,7 @@ async fn work_is_known_by_its_id_and_refreshed() {
     for (proof, status) in [
         ("\"5\"".to_string(), 422),
         ("-1".into(), 422),
-        ("9007199254740992".into(), 409),
+        ("9007199254740992".into(), 422),
         ("null".into(), 422),
         (wrong.unwrap().to_string(), 409),
     ] {
