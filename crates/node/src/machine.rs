@@ -299,7 +299,7 @@ impl Machine {
         match &self.pool {
             Pool::Queue(queue) => Box::new(queue.iter().skip(skip).map(Transaction::text)),
             Pool::Mempool(payments) => {
-                let waiting = payments.mempool.iter().skip(skip);
+                let waiting = payments.mempool.iter_from(skip);
                 Box::new(waiting.map(|waiting| waiting.payment.text()))
             }
         }

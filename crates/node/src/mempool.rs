@@ -357,7 +357,13 @@ impl Mempool {
 
     /// All payments, in the order in which they came.
     pub fn iter(&self) -> impl Iterator<Item = &Waiting> {
-        self.arrivals.iter().filter_map(|(_, id)| self.get(id))
+        self.iter_from(0)
+    }
+
+    /// As [`Mempool::iter`], from the one at this place on. Those before it are counted, not looked
+    /// up: whoever asks for the last page of many keeps nobody waiting.
+    pub fn iter_from(&self, place: usize) -> impl Iterator<Item = &Waiting> {
+        self.arrivals.iter().skip(place).filter_map(|(_, id)| self.get(id))
     }
 
     /// The payment with this id.

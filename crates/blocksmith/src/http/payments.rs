@@ -96,6 +96,7 @@ pub(super) struct Confirmed {
     domain: Domain,
     tip: u64,
     block: Option<Block>,
+    read_bytes: usize,
 }
 
 impl Confirmed {
@@ -104,17 +105,26 @@ impl Confirmed {
         let Some(domain) = handle.domain().copied() else { return Ok(None) };
         let snapshot = handle.snapshot()?;
         let tip = snapshot.tip()?.block.index();
-        Ok(Some(Self { snapshot, domain, tip, block: None }))
+        Ok(Some(Self { snapshot, domain, tip, block: None, read_bytes: 0 }))
     }
 
     pub(super) fn snapshot(&self) -> &Snapshot {
         &self.snapshot
     }
 
+    /// Bytes of all blocks that were read.
+    pub(super) fn read_bytes(&self) -> usize {
+        self.read_bytes
+    }
+
     fn block(&mut self, index: u64) -> Result<&Block, StoreError> {
         let block = match self.block.take_if(|block| block.index() == index) {
             Some(block) => block,
-            None => self.snapshot.at(index)?.ok_or_else(|| missing(index))?.block,
+            None => {
+                let block = self.snapshot.at(index)?.ok_or_else(|| missing(index))?.block;
+                self.read_bytes += block.text().len();
+                block
+            }
         };
         Ok(self.block.insert(block))
     }
