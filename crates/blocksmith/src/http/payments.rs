@@ -103,9 +103,12 @@ impl Confirmed {
     /// `None` where nobody signs.
     pub(super) fn new(handle: &Handle) -> Result<Option<Self>, StoreError> {
         let Some(domain) = handle.domain().copied() else { return Ok(None) };
-        let snapshot = handle.snapshot()?;
+        Self::of(handle.snapshot()?, domain).map(Some)
+    }
+
+    fn of(snapshot: Snapshot, domain: Domain) -> Result<Self, StoreError> {
         let tip = snapshot.tip()?.block.index();
-        Ok(Some(Self { snapshot, domain, tip, block: None, read_bytes: 0 }))
+        Ok(Self { snapshot, domain, tip, block: None, read_bytes: 0 })
     }
 
     pub(super) fn snapshot(&self) -> &Snapshot {
@@ -178,16 +181,16 @@ pub(super) async fn transaction(
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Response, Fault> {
     let id = transaction_id(id)?;
-    // What waits is asked for first: it may be mined meanwhile, but is never in neither place.
-    let waits = move |machine: &Machine| {
-        let mempool = machine.mempool()?;
-        let text = |waiting: &Waiting| waiting.payment.text().to_string();
-        let queued = mempool.get(&id).map(|waiting| ("queued", text(waiting)));
-        queued.or_else(|| mempool.held(&id).map(|waiting| ("held", text(waiting))))
-    };
-    let waits = app.handle.look(waits).await?;
+    // Both at one moment: between two, it may be mined, or come back from a block that is dropped.
     let handle = app.handle.clone();
-    let found = aside(move || found(&handle, &id)).await?;
+    let look = move |machine: &Machine| (waiting(machine, &id), handle.snapshot());
+    let (waits, snapshot) = app.handle.look(look).await?;
+    let (domain, snapshot) = (app.handle.domain().copied(), snapshot?);
+    let found = aside(move || match domain {
+        Some(domain) => found(snapshot, domain, &id),
+        None => Ok(None),
+    })
+    .await?;
     let (status, places, text) = match (found, waits) {
         (Some((places, text)), _) => ("confirmed", places, text),
         (None, Some((status, text))) => (status, Vec::new(), text),
@@ -201,9 +204,21 @@ pub(super) async fn transaction(
         .answer(StatusCode::OK))
 }
 
+/// Whether a payment waits or is held, and its text.
+fn waiting(machine: &Machine, id: &Hash) -> Option<(&'static str, String)> {
+    let mempool = machine.mempool()?;
+    let text = |waiting: &Waiting| waiting.payment.text().to_string();
+    let queued = mempool.get(id).map(|waiting| ("queued", text(waiting)));
+    queued.or_else(|| mempool.held(id).map(|waiting| ("held", text(waiting))))
+}
+
 /// The places of a transaction on the best chain, and its text.
-fn found(handle: &Handle, id: &Hash) -> Result<Option<(Vec<String>, String)>, StoreError> {
-    let Some(mut confirmed) = Confirmed::new(handle)? else { return Ok(None) };
+fn found(
+    snapshot: Snapshot,
+    domain: Domain,
+    id: &Hash,
+) -> Result<Option<(Vec<String>, String)>, StoreError> {
+    let mut confirmed = Confirmed::of(snapshot, domain)?;
     let spots = confirmed.snapshot().places(id)?;
     let Some(first) = spots.first().copied() else { return Ok(None) };
     let mut places = Vec::with_capacity(spots.len());

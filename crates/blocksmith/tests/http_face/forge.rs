@@ -209,6 +209,46 @@ async fn a_payment_waits_is_mined_and_can_be_proved() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_payment_that_moves_between_block_and_mempool_is_always_somewhere() {
+    let forge = Forge::start().await;
+    let payment = forge.payment(300, 0, 0);
+    let id = Forge::id(&forge.pay(&payment).await);
+    // Two branches, of which one has the payment, and each in turn is the longer one.
+    let genesis = forge.node.tip();
+    let mut ends = [Some(&*payment), None].map(|payment| block_on(&forge, &genesis, 2000, payment));
+    let mut blocks = Vec::from(ends.clone());
+    for turn in 1..60 {
+        for _ in 0..turn.min(2) {
+            let next = block_on(&forge, &ends[turn % 2], 2000, None);
+            ends[turn % 2] = next.clone();
+            blocks.push(next);
+        }
+    }
+    let (over, is_over) = tokio::sync::watch::channel(false);
+    let path = format!("/api/v1/transactions/{id}");
+    let watch = async || {
+        let mut seen = [0_u64, 0];
+        while !*is_over.borrow() {
+            let answer = forge.node.get(&path).await.json();
+            assert_ne!(answer["status"], 404, "{answer}");
+            seen[usize::from(answer["status"] == "confirmed")] += 1;
+        }
+        seen
+    };
+    let submit = async {
+        for block in &blocks {
+            forge.node.post("/api/v1/blocks", block.text().to_string()).await.good();
+        }
+        over.send_replace(true);
+    };
+    let watchers = futures_util::future::join_all((0..64).map(|_| watch()));
+    let (seen, ()) = tokio::join!(watchers, submit);
+    for state in 0..2 {
+        assert!(seen.iter().map(|seen| seen[state]).sum::<u64>() > 20, "{seen:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_owner_sees_all_payments_the_newest_first() {
     let forge = Forge::start().await;
     let mut ids = Vec::new();
@@ -427,13 +467,18 @@ fn now_s() -> u64 {
 
 /// A block with a coin for Bob, made at this time.
 fn block_at(forge: &Forge, timestamp_s: u64) -> Block {
-    let parent = forge.node.tip();
+    block_on(forge, &forge.node.tip(), timestamp_s, None)
+}
+
+/// A block with a coin for Bob, and perhaps a payment without a fee.
+fn block_on(forge: &Forge, parent: &Block, timestamp_s: u64, payment: Option<&str>) -> Block {
     let index = parent.index() + 1;
     let coin = Coin { recipient: forge.bob.address, amount: SUBSIDY, nonce: index };
-    let text = coin.text(forge.domain.hrp);
+    let coin = coin.text(forge.domain.hrp);
+    let texts: Vec<&str> = payment.into_iter().chain([&*coin]).collect();
     let target = Target::from_zeros(1);
-    let root = merkle::root([&text]);
-    let draft = Draft::new(index, &parent.hash(), timestamp_s, target, &root, [&*text]).unwrap();
+    let root = merkle::root(&texts);
+    let draft = Draft::new(index, &parent.hash(), timestamp_s, target, &root, texts).unwrap();
     let proof =
         (0..).find(|proof: &u64| target.is_met_by(&draft.header().digest(&proof.to_string())));
     draft.with_proof(proof.unwrap()).unwrap()
