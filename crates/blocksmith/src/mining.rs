@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use blocksmith_consensus::{Block, Proof};
 use blocksmith_miner::search::Outcome;
+use blocksmith_node::Refusal;
 
 use crate::searching::Workers;
 use crate::service::{Handle, NoWork, Stopped, Work};
@@ -54,6 +55,12 @@ pub async fn next_block(
         };
         match handle.submit_work(&work.id, Proof::from(proof)).await? {
             Ok(block) => return Ok(block),
+            Err(early @ NoWork::Refused(Refusal::Early { .. })) => {
+                // The same work again would make the same block again.
+                tracing::warn!("{early}");
+                work = other.await?;
+                continue;
+            }
             Err(refusal) => tracing::debug!("a proof came late: {refusal}"),
         }
         work = handle.work(recipient).await??;

@@ -173,6 +173,17 @@ pub enum Refusal {
         /// SHA-256(prefix ‖ proof ‖ suffix).
         digest: Hash,
     },
+    /// The block's time has not come, by this node's clock: it waits, and may be lost until it comes.
+    /// A clock was set back, or the tip's miner has a fast one.
+    #[error(
+        "block {index} waits: its time is {ahead_s} s ahead of this node's clock; is that right?"
+    )]
+    Early {
+        /// The block's index.
+        index: u64,
+        /// Seconds by which its time is ahead of the node's clock.
+        ahead_s: u64,
+    },
     /// The work commits to what the block says, so that a number alone is no proof of anything.
     #[error("a proof belongs to a certain block here: get its work from /api/v1/work")]
     NoDraft,
@@ -292,7 +303,7 @@ impl Machine {
         match &self.pool {
             Pool::Queue(queue) => Box::new(queue.iter().skip(skip).map(Transaction::text)),
             Pool::Mempool(payments) => {
-                let waiting = payments.mempool.iter().skip(skip);
+                let waiting = payments.mempool.iter_from(skip);
                 Box::new(waiting.map(|waiting| waiting.payment.text()))
             }
         }
@@ -583,6 +594,10 @@ impl Machine {
         let block = checked.block().clone();
         Ok(match self.block(now, checked, chain, effects)? {
             Verdict::Invalid(invalid) => Err(Refusal::Invalid(invalid)),
+            Verdict::Early => {
+                let ahead_s = block.view().timestamp_s().saturating_sub(now.micros / 1_000_000);
+                Err(Refusal::Early { index: block.index(), ahead_s })
+            }
             _ => Ok(block),
         })
     }

@@ -182,6 +182,8 @@ pub enum Refused {
     Known {
         /// Its id.
         id: Hash,
+        /// If it is held, the first nonce that is missing.
+        missing: Option<u64>,
     },
     /// The sender is one of [`Limits::refused_senders`].
     #[error("payments of this sender are refused here: everybody knows its key")]
@@ -355,7 +357,13 @@ impl Mempool {
 
     /// All payments, in the order in which they came.
     pub fn iter(&self) -> impl Iterator<Item = &Waiting> {
-        self.arrivals.iter().filter_map(|(_, id)| self.get(id))
+        self.iter_from(0)
+    }
+
+    /// As [`Mempool::iter`], from the one at this place on. Those before it are counted, not looked
+    /// up: whoever asks for the last page of many keeps nobody waiting.
+    pub fn iter_from(&self, place: usize) -> impl Iterator<Item = &Waiting> {
+        self.arrivals.iter().skip(place).filter_map(|(_, id)| self.get(id))
     }
 
     /// The payment with this id.
@@ -404,7 +412,7 @@ impl Mempool {
     fn admit_from(&mut self, account: Account, new: Waiting) -> Result<Admitted, Refused> {
         self.check_sender(&new.payment)?;
         let position = self.check_nonce(account, &new.payment)?;
-        self.check_known(&new.payment)?;
+        self.check_known(account, &new.payment)?;
         let sender = new.payment.sender();
         let queue = self.of_sender(&sender);
         let first = queue.first().map_or(account.nonce, |first| first.payment.nonce());
@@ -471,10 +479,16 @@ impl Mempool {
         Ok(())
     }
 
-    fn check_known(&self, payment: &Payment) -> Result<(), Refused> {
+    fn check_known(&self, account: Account, payment: &Payment) -> Result<(), Refused> {
         let id = payment.id();
-        let is_known = self.by_id.contains_key(&id) || self.held.contains(payment);
-        if is_known { Err(Refused::Known { id }) } else { Ok(()) }
+        if self.by_id.contains_key(&id) {
+            return Err(Refused::Known { id, missing: None });
+        }
+        if self.held.contains(payment) {
+            let missing = self.next_nonce(&payment.sender()).unwrap_or(account.nonce);
+            return Err(Refused::Known { id, missing: Some(missing) });
+        }
+        Ok(())
     }
 
     /// The payment's place in its sender's queue: within, where it replaces another, at the end, or

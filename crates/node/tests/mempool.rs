@@ -181,7 +181,7 @@ fn alices_nonces_go_up_one_by_one_and_not_too_far() {
         Refused::TooFar { last: 20, found: u64::MAX >> 11 }
     );
     let id = pay(&alice, 9, 10).id();
-    assert_eq!(refused(&mut node, 9), Refused::Known { id });
+    assert_eq!(refused(&mut node, 9), Refused::Known { id, missing: None });
     assert_eq!(node.mempool.get(&id).expect("waits").payment.nonce(), 9);
     assert_eq!(node.mempool.of_sender(&alice.address).len(), 16);
     assert_eq!((node.mempool.len(), node.mempool.is_empty()), (16, false));
@@ -192,7 +192,7 @@ fn a_payment_that_overtook_another_is_held_until_that_one_comes() {
     let mut node = Node::new(Limits::default());
     let a = [0, 1, 2, 3, 4].map(|nonce| pay(&node.alice, nonce, 10));
     assert_eq!(node.offer(&a[2]), Ok(Admitted::Held { missing: 0 }));
-    assert_eq!(node.offer(&a[2]), Err(Refused::Known { id: a[2].id() }));
+    assert_eq!(node.offer(&a[2]), Err(Refused::Known { id: a[2].id(), missing: Some(0) }));
     node.admit(&a[0]).expect("its turn");
     assert_eq!(node.offer(&a[4]), Ok(Admitted::Held { missing: 1 }));
     assert_eq!((node.mempool.len(), node.mempool.get(&a[2].id())), (1, None));
@@ -216,7 +216,7 @@ fn what_is_held_takes_nobodys_room_and_is_let_go_soon() {
     assert_eq!(node.offer(&early), Ok(Admitted::Held { missing: 0 }));
     assert_eq!(node.ids(), ids([&&bob]));
     assert!(node.mempool.expire(at(node.clock_s + MAX_HELD_S - 1)).is_empty());
-    assert_eq!(node.offer(&early), Err(Refused::Known { id: early.id() }));
+    assert_eq!(node.offer(&early), Err(Refused::Known { id: early.id(), missing: Some(0) }));
     assert!(node.mempool.expire(at(2 + MAX_HELD_S)).is_empty());
     assert_eq!(node.offer(&early), Ok(Admitted::Held { missing: 0 }), "it was forgotten");
     let poor = pay_amount(&node.carol, 1, 1, 10_000);
@@ -232,7 +232,7 @@ fn what_is_held_takes_nobodys_room_and_is_let_go_soon() {
     }
     assert_eq!(node.offer(&early), Ok(Admitted::Held { missing: 0 }), "it was forgotten");
     let last = pay(&Signer::new(1_000 + MAX_HELD as u64 / 15), 15, 0);
-    assert_eq!(node.offer(&last), Err(Refused::Known { id: last.id() }));
+    assert_eq!(node.offer(&last), Err(Refused::Known { id: last.id(), missing: Some(0) }));
 }
 
 #[test]
@@ -603,6 +603,12 @@ fn a_hundred_thousand_payments_come_and_go_in_bounded_time() {
     assert_eq!(change.removed.len(), block.len());
 
     let kept: Vec<_> = mempool.iter().cloned().collect();
+    let start = Instant::now();
+    for place in (0..kept.len()).step_by(1_000) {
+        let page: Vec<_> = mempool.iter_from(place).take(1_000).collect();
+        assert!(page.iter().copied().eq(kept.iter().skip(place).take(1_000)));
+    }
+    timed("all pages", start, PATIENCE);
     let start = Instant::now();
     let Ok((restored, _)) = Mempool::restore(room_for(count), kept, &bank);
     timed("restart", start, 10 * PATIENCE);

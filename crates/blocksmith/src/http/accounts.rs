@@ -26,6 +26,10 @@ const MAX_PAGE: usize = 1_000;
 /// The transactions of a page unless told otherwise.
 const PAGE: usize = 50;
 
+/// A page of transactions ends when this many bytes of blocks were read for it: each may be in a
+/// block of its own.
+const MAX_SCAN_BYTES: usize = 64 << 20;
+
 /// Bytes of a payment whose fee is asked for without saying how long it is: one without a memo.
 const USUAL_BYTES: usize = 350;
 
@@ -120,7 +124,8 @@ pub(super) async fn transactions(
         Object::new()
     };
     let handle = app.handle.clone();
-    let (entries, next) = aside(move || page(&handle, &address, before, limit)).await?;
+    let (entries, next) =
+        aside(move || page(&handle, &address, before, limit, MAX_SCAN_BYTES)).await?;
     Ok(object.json("transactions", array(entries)).json("next", next).answer(StatusCode::OK))
 }
 
@@ -129,20 +134,22 @@ fn page(
     address: &Address,
     before: Option<Spot>,
     limit: usize,
+    most_bytes: usize,
 ) -> Result<(Vec<String>, String), StoreError> {
     let Some(mut confirmed) = Confirmed::new(handle)? else { return Ok((vec![], "null".into())) };
     let spots = confirmed.snapshot().history(address.key(), before, limit)?;
-    let next = match spots.last() {
-        Some(last) if spots.len() == limit => quoted(&cursor(*last)),
-        _ => "null".into(),
-    };
+    let mut next = spots.last().copied().filter(|_| spots.len() == limit);
     let mut entries = Vec::with_capacity(spots.len());
     for spot in spots {
         let (id, text) = confirmed.transaction(spot)?;
         let place = confirmed.place(spot)?;
         entries.push(place.json("id", quoted(&id.to_string())).json("transaction", text).end());
+        if confirmed.read_bytes() >= most_bytes {
+            next = Some(spot);
+            break;
+        }
     }
-    Ok((entries, next))
+    Ok((entries, next.map_or("null".into(), |last| quoted(&cursor(last)))))
 }
 
 /// All coins: those of the genesis block, those mined until now, those that there will ever be.
@@ -209,4 +216,54 @@ pub(super) async fn faucet(State(app): State<App>, body: Json) -> Result<Respons
         .json("id", quoted(&id.to_string()))
         .json("amount", amount)
         .answer(StatusCode::CREATED))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use blocksmith_consensus::{Difficulty, Genesis, Proof, Rules, Target};
+
+    use super::*;
+    use crate::chain::{Chain, Dialect};
+    use crate::service::{Options, start};
+
+    #[tokio::test]
+    async fn a_page_ends_when_enough_was_read_for_it_and_none_is_left_out() {
+        let (forge, target) = (Rules::forge(), Target::from_zeros(0));
+        let hrp = forge.domain().expect("signed").hrp;
+        let miner = blocksmith_wallet::dev::addresses().next().expect("a dev account");
+        let genesis = Genesis::sealed(1_700_000_000, target, hrp, &[(miner, 1)]).expect("a block");
+        let rules = Rules { genesis, difficulty: Difficulty::Fixed(target), ..forge };
+        let options = Options {
+            chain: Chain { rules, dialect: Dialect::Notes },
+            data_dir: None,
+            node_id: Some(miner.to_text(hrp)),
+            keep_peers: false,
+            own_addresses: Vec::new(),
+            dev: false,
+        };
+        let (handle, _orders) = start(options).expect("a store in memory");
+        for _ in 0..9 {
+            let work = handle.work(None).await.expect("it runs").expect("work");
+            let mined = handle.submit_work(&work.id, Proof::from(1)).await.expect("it runs");
+            mined.expect("each number is a proof");
+        }
+        let block_bytes = handle.standing().tip.block.text().len();
+        for (most_bytes, each) in [(0, 1), (block_bytes * 5 / 2, 3), (usize::MAX, 4)] {
+            let (mut seen, mut sizes, mut before) = (BTreeSet::new(), Vec::new(), None);
+            loop {
+                let (entries, next) = page(&handle, &miner, before, 4, most_bytes).expect("read");
+                sizes.push(entries.len());
+                seen.extend(entries);
+                if next == "null" {
+                    break;
+                }
+                before = parse_cursor(next.trim_matches('"'));
+                assert!(before.is_some() && sizes.len() < 20, "{next}");
+            }
+            assert_eq!((seen.len(), sizes[0]), (10, each), "{sizes:?}");
+            assert_eq!(sizes.iter().sum::<usize>(), 10, "{sizes:?}");
+        }
+    }
 }

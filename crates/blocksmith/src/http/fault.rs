@@ -102,7 +102,12 @@ impl Fault {
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::Conflict(_)
-            | Self::Refused(Refusal::Stale { .. } | Refusal::Proof { .. } | Refusal::NoDraft)
+            | Self::Refused(
+                Refusal::Stale { .. }
+                | Refusal::Proof { .. }
+                | Refusal::Early { .. }
+                | Refusal::NoDraft,
+            )
             | Self::NotPaid(NotPaid::Unsigned) => StatusCode::CONFLICT,
             Self::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
             Self::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -123,6 +128,7 @@ impl Fault {
             Self::Invalid(rule) | Self::Refused(Refusal::Invalid(rule)) => Some(rule.rule()),
             Self::Refused(Refusal::Stale { .. }) => Some("stale"),
             Self::Refused(Refusal::Proof { .. }) => Some("proof"),
+            Self::Refused(Refusal::Early { .. }) => Some("early"),
             Self::NotPaid(NotPaid::Bad(BadEntry::Transaction(_))) => Some("transaction"),
             Self::NotPaid(NotPaid::Bad(BadEntry::Signature(_))) => Some("signature"),
             Self::NotPaid(NotPaid::Refused(refused)) => Some(refused.rule()),

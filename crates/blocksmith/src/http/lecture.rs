@@ -119,15 +119,18 @@ pub(super) async fn new_transaction(State(app): State<App>, body: Json) -> Resul
 
 /// Where payments are signed: the answer names the next block, as it does for others.
 async fn new_payment(app: &App, text: &str) -> Result<Response, Fault> {
-    let message = match payments::pay(&app.handle, text.into()).await? {
-        Ok((_, Entered::Held { missing })) => {
-            format!("Transaction waits for the one with nonce {missing}")
-        }
-        Ok((_, Entered::Waits)) | Err(NotPaid::Refused(Refused::Known { .. })) => {
+    let missing = match payments::pay(&app.handle, text.into()).await? {
+        Ok((_, Entered::Held { missing })) => Some(missing),
+        Ok((_, Entered::Waits)) => None,
+        Err(NotPaid::Refused(Refused::Known { missing, .. })) => missing,
+        Err(not_paid) => return Err(not_paid.into()),
+    };
+    let message = match missing {
+        Some(missing) => format!("Transaction waits for the one with nonce {missing}"),
+        None => {
             let index = app.handle.standing().tip.block.index() + 1;
             format!("Transaction will be added to Block {index}")
         }
-        Err(not_paid) => return Err(not_paid.into()),
     };
     Ok(Object::new().text("message", &message).answer(StatusCode::CREATED))
 }

@@ -33,9 +33,6 @@ pub(super) async fn submit(
         let (status, answer) = outcome(pay(&app.handle, body.bytes().to_vec()).await?)?;
         return Ok(answer.answer(status));
     };
-    if payments.len() > MAX_PAYMENTS {
-        return Err(Fault::bad(format!("at most {MAX_PAYMENTS} payments are taken at a time")));
-    }
     let paid = app.handle.pay(payments, listens(&headers)).await?;
     let answers = paid.into_iter().map(|paid| match outcome(paid) {
         Ok((_, answer)) => answer.end(),
@@ -45,7 +42,8 @@ pub(super) async fn submit(
 }
 
 /// The elements of a list, which only nodes send, in canonical form; `None` if the body is something
-/// else.
+/// else. A list that is too long is read no further: kept one by one, short elements take thirty
+/// times the room of their text.
 fn elements(body: &[u8]) -> Result<Option<Vec<Vec<u8>>>, Fault> {
     if body.trim_ascii_start().first() != Some(&b'[') {
         return Ok(None);
@@ -57,6 +55,9 @@ fn elements(body: &[u8]) -> Result<Option<Vec<Vec<u8>>>, Fault> {
         let Cow::Borrowed(text) = reader.value()? else {
             return Err(Fault::bad("payments in a list are canonical JSON"));
         };
+        if payments.len() == MAX_PAYMENTS {
+            return Err(Fault::bad(format!("at most {MAX_PAYMENTS} payments are taken at a time")));
+        }
         payments.push(text.as_bytes().to_vec());
         more = reader.next_element()?;
     }
@@ -73,18 +74,20 @@ pub(super) async fn pay(
     Ok(paid.pop().expect("one answer for one payment"))
 }
 
-/// How it is put. What waits already is as good as taken: its sender may not have had the answer.
+/// How it is put. What is known already is as good as taken: its sender may not have had the answer.
 fn outcome(paid: Result<(Hash, Entered), NotPaid>) -> Result<(StatusCode, Object), Fault> {
-    let answer =
-        |id: Hash, status| Object::new().json("id", quoted(&id.to_string())).text("status", status);
-    match paid {
-        Ok((id, Entered::Waits)) => Ok((StatusCode::CREATED, answer(id, "queued"))),
-        Ok((id, Entered::Held { missing })) => {
-            Ok((StatusCode::CREATED, answer(id, "held").json("missing", missing)))
-        }
-        Err(NotPaid::Refused(Refused::Known { id })) => Ok((StatusCode::OK, answer(id, "queued"))),
-        Err(not_paid) => Err(not_paid.into()),
-    }
+    let (status, id, missing) = match paid {
+        Ok((id, Entered::Waits)) => (StatusCode::CREATED, id, None),
+        Ok((id, Entered::Held { missing })) => (StatusCode::CREATED, id, Some(missing)),
+        Err(NotPaid::Refused(Refused::Known { id, missing })) => (StatusCode::OK, id, missing),
+        Err(not_paid) => return Err(not_paid.into()),
+    };
+    let answer = Object::new().json("id", quoted(&id.to_string()));
+    let answer = match missing {
+        None => answer.text("status", "queued"),
+        Some(missing) => answer.text("status", "held").json("missing", missing),
+    };
+    Ok((status, answer))
 }
 
 /// Transactions of the best chain, each block read once if they come in the order of their blocks.
@@ -93,25 +96,38 @@ pub(super) struct Confirmed {
     domain: Domain,
     tip: u64,
     block: Option<Block>,
+    read_bytes: usize,
 }
 
 impl Confirmed {
     /// `None` where nobody signs.
     pub(super) fn new(handle: &Handle) -> Result<Option<Self>, StoreError> {
         let Some(domain) = handle.domain().copied() else { return Ok(None) };
-        let snapshot = handle.snapshot()?;
+        Self::of(handle.snapshot()?, domain).map(Some)
+    }
+
+    fn of(snapshot: Snapshot, domain: Domain) -> Result<Self, StoreError> {
         let tip = snapshot.tip()?.block.index();
-        Ok(Some(Self { snapshot, domain, tip, block: None }))
+        Ok(Self { snapshot, domain, tip, block: None, read_bytes: 0 })
     }
 
     pub(super) fn snapshot(&self) -> &Snapshot {
         &self.snapshot
     }
 
+    /// Bytes of all blocks that were read.
+    pub(super) fn read_bytes(&self) -> usize {
+        self.read_bytes
+    }
+
     fn block(&mut self, index: u64) -> Result<&Block, StoreError> {
         let block = match self.block.take_if(|block| block.index() == index) {
             Some(block) => block,
-            None => self.snapshot.at(index)?.ok_or_else(|| missing(index))?.block,
+            None => {
+                let block = self.snapshot.at(index)?.ok_or_else(|| missing(index))?.block;
+                self.read_bytes += block.text().len();
+                block
+            }
         };
         Ok(self.block.insert(block))
     }
@@ -165,16 +181,16 @@ pub(super) async fn transaction(
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Response, Fault> {
     let id = transaction_id(id)?;
-    // What waits is asked for first: it may be mined meanwhile, but is never in neither place.
-    let waits = move |machine: &Machine| {
-        let mempool = machine.mempool()?;
-        let text = |waiting: &Waiting| waiting.payment.text().to_string();
-        let queued = mempool.get(&id).map(|waiting| ("queued", text(waiting)));
-        queued.or_else(|| mempool.held(&id).map(|waiting| ("held", text(waiting))))
-    };
-    let waits = app.handle.look(waits).await?;
+    // Both at one moment: between two, it may be mined, or come back from a block that is dropped.
     let handle = app.handle.clone();
-    let found = aside(move || found(&handle, &id)).await?;
+    let look = move |machine: &Machine| (waiting(machine, &id), handle.snapshot());
+    let (waits, snapshot) = app.handle.look(look).await?;
+    let (domain, snapshot) = (app.handle.domain().copied(), snapshot?);
+    let found = aside(move || match domain {
+        Some(domain) => found(snapshot, domain, &id),
+        None => Ok(None),
+    })
+    .await?;
     let (status, places, text) = match (found, waits) {
         (Some((places, text)), _) => ("confirmed", places, text),
         (None, Some((status, text))) => (status, Vec::new(), text),
@@ -188,9 +204,21 @@ pub(super) async fn transaction(
         .answer(StatusCode::OK))
 }
 
+/// Whether a payment waits or is held, and its text.
+fn waiting(machine: &Machine, id: &Hash) -> Option<(&'static str, String)> {
+    let mempool = machine.mempool()?;
+    let text = |waiting: &Waiting| waiting.payment.text().to_string();
+    let queued = mempool.get(id).map(|waiting| ("queued", text(waiting)));
+    queued.or_else(|| mempool.held(id).map(|waiting| ("held", text(waiting))))
+}
+
 /// The places of a transaction on the best chain, and its text.
-fn found(handle: &Handle, id: &Hash) -> Result<Option<(Vec<String>, String)>, StoreError> {
-    let Some(mut confirmed) = Confirmed::new(handle)? else { return Ok(None) };
+fn found(
+    snapshot: Snapshot,
+    domain: Domain,
+    id: &Hash,
+) -> Result<Option<(Vec<String>, String)>, StoreError> {
+    let mut confirmed = Confirmed::of(snapshot, domain)?;
     let spots = confirmed.snapshot().places(id)?;
     let Some(first) = spots.first().copied() else { return Ok(None) };
     let mut places = Vec::with_capacity(spots.len());

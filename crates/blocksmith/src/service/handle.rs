@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use blocksmith_consensus::address::Address as PublicKey;
 use blocksmith_consensus::json::push_string;
-use blocksmith_consensus::payment::{BadEntry, Domain, Verified};
+use blocksmith_consensus::payment::{BadEntry, Domain, MAX_INTEGER, Verified};
 use blocksmith_consensus::{
     Block, Checked, Hash, Invalid, Job, Linked, Proof, Timestamp, Transaction,
 };
@@ -322,13 +322,10 @@ impl Handle {
         if self.domain().is_none() {
             return self.submit_open_work(id, proof).await;
         }
-        let (Ok(id), Ok(proof)) = (id.parse(), proof.json().parse()) else {
+        let Ok(id) = id.parse() else { return Ok(Err(NoWork::Id)) };
+        let Some(proof) = proof.json().parse().ok().filter(|proof| *proof <= MAX_INTEGER) else {
             let found = proof.json().chars().take(MAX_QUOTE).collect();
-            return Ok(Err(if id.parse::<Hash>().is_ok() {
-                NoWork::Proof { found }
-            } else {
-                NoWork::Id
-            }));
+            return Ok(Err(NoWork::Proof { found }));
         };
         self.mined(Input::Solution { id, proof }).await.map(|mined| mined.map_err(NoWork::from))
     }

@@ -209,6 +209,46 @@ async fn a_payment_waits_is_mined_and_can_be_proved() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_payment_that_moves_between_block_and_mempool_is_always_somewhere() {
+    let forge = Forge::start().await;
+    let payment = forge.payment(300, 0, 0);
+    let id = Forge::id(&forge.pay(&payment).await);
+    // Two branches, of which one has the payment, and each in turn is the longer one.
+    let genesis = forge.node.tip();
+    let mut ends = [Some(&*payment), None].map(|payment| block_on(&forge, &genesis, 2000, payment));
+    let mut blocks = Vec::from(ends.clone());
+    for turn in 1..60 {
+        for _ in 0..turn.min(2) {
+            let next = block_on(&forge, &ends[turn % 2], 2000, None);
+            ends[turn % 2] = next.clone();
+            blocks.push(next);
+        }
+    }
+    let (over, is_over) = tokio::sync::watch::channel(false);
+    let path = format!("/api/v1/transactions/{id}");
+    let watch = async || {
+        let mut seen = [0_u64, 0];
+        while !*is_over.borrow() {
+            let answer = forge.node.get(&path).await.json();
+            assert_ne!(answer["status"], 404, "{answer}");
+            seen[usize::from(answer["status"] == "confirmed")] += 1;
+        }
+        seen
+    };
+    let submit = async {
+        for block in &blocks {
+            forge.node.post("/api/v1/blocks", block.text().to_string()).await.good();
+        }
+        over.send_replace(true);
+    };
+    let watchers = futures_util::future::join_all((0..64).map(|_| watch()));
+    let (seen, ()) = tokio::join!(watchers, submit);
+    for state in 0..2 {
+        assert!(seen.iter().map(|seen| seen[state]).sum::<u64>() > 20, "{seen:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_owner_sees_all_payments_the_newest_first() {
     let forge = Forge::start().await;
     let mut ids = Vec::new();
@@ -289,6 +329,11 @@ async fn a_payment_that_does_not_fit_says_what_would() {
     let held = forge.pay(&forge.payment(1, 0, 1)).await;
     assert_eq!((held.0, &held.1["status"], &held.1["missing"]), (201, &json!("held"), &json!(0)));
     assert_eq!(forge.transaction(&Forge::id(&held)).await["status"], "held");
+    // Handed in again, it still does not wait for a block.
+    let again = forge.pay(&forge.payment(1, 0, 1)).await;
+    assert_eq!(again, (200, held.1.clone()));
+    let text = forge.node.post("/transactions/new", forge.payment(1, 0, 1)).await.good().1;
+    assert_eq!(text, json!({"message": "Transaction waits for the one with nonce 0"}));
     forge.pay(&forge.payment(1, 10, 0)).await;
     assert_eq!(forge.transaction(&Forge::id(&held)).await["status"], "queued");
     let (_, rule, detail) = refused(forge.payment(2, 10, 0)).await;
@@ -302,6 +347,20 @@ async fn a_payment_that_does_not_fit_says_what_would() {
     // Who is known to everybody pays nothing here.
     let dev = blocksmith_wallet::dev::addresses().next().unwrap();
     assert_eq!(forge.account(dev).await, account(0, 0, 0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_is_read_no_further_than_its_bound() {
+    let forge = Forge::start().await;
+    let list = |count: usize, end: &str| format!("[{}{end}", vec!["1"; count].join(", "));
+    let (status, answer) = forge.pay(&list(1_000, "]")).await;
+    assert_eq!((status, answer["payments"].as_array().unwrap().len()), (200, 1_000));
+    // What comes after is not even looked at: each element would take more room than its text.
+    for end in ["]", ", no JSON"] {
+        let answer = forge.node.post("/api/v1/transactions", list(1_001, end)).await.problem();
+        let detail = answer.1["detail"].as_str().unwrap();
+        assert!(answer.0 == 400 && detail.contains("at most 1000 payments"), "{answer:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -326,7 +385,7 @@ async fn work_is_known_by_its_id_and_refreshed() {
     for (proof, status) in [
         ("\"5\"".to_string(), 422),
         ("-1".into(), 422),
-        ("9007199254740992".into(), 409),
+        ("9007199254740992".into(), 422),
         ("null".into(), 422),
         (wrong.unwrap().to_string(), 409),
     ] {
@@ -408,13 +467,18 @@ fn now_s() -> u64 {
 
 /// A block with a coin for Bob, made at this time.
 fn block_at(forge: &Forge, timestamp_s: u64) -> Block {
-    let parent = forge.node.tip();
+    block_on(forge, &forge.node.tip(), timestamp_s, None)
+}
+
+/// A block with a coin for Bob, and perhaps a payment without a fee.
+fn block_on(forge: &Forge, parent: &Block, timestamp_s: u64, payment: Option<&str>) -> Block {
     let index = parent.index() + 1;
     let coin = Coin { recipient: forge.bob.address, amount: SUBSIDY, nonce: index };
-    let text = coin.text(forge.domain.hrp);
+    let coin = coin.text(forge.domain.hrp);
+    let texts: Vec<&str> = payment.into_iter().chain([&*coin]).collect();
     let target = Target::from_zeros(1);
-    let root = merkle::root([&text]);
-    let draft = Draft::new(index, &parent.hash(), timestamp_s, target, &root, [&*text]).unwrap();
+    let root = merkle::root(&texts);
+    let draft = Draft::new(index, &parent.hash(), timestamp_s, target, &root, texts).unwrap();
     let proof =
         (0..).find(|proof: &u64| target.is_met_by(&draft.header().digest(&proof.to_string())));
     draft.with_proof(proof.unwrap()).unwrap()

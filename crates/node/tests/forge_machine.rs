@@ -1,0 +1,448 @@
+//! Two machines of a `forge` chain stepped by hand, with clocks that differ and jump: what waits
+//! against a recomputation from nothing, work that has to be good when it is handed out, blocks
+//! that come early, late and in any order.
+//!
+//! `BLOCKSMITH_MODEL_STEPS` and `BLOCKSMITH_MODEL_SEED` as for the tree's model.
+
+#[path = "../../consensus/tests/memory/mod.rs"]
+mod memory;
+#[path = "../../consensus/tests/random/mod.rs"]
+mod random;
+#[path = "../../consensus/tests/signers/mod.rs"]
+mod signers;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use blocksmith_consensus::address::Address;
+use blocksmith_consensus::ledger::Accounts as _;
+use blocksmith_consensus::payment::{Domain, Verified};
+use blocksmith_consensus::tree::Limits;
+use blocksmith_consensus::{
+    Block, Difficulty, Genesis, Hash, Linked, Rules, Target, Timestamp, check_alone,
+};
+use blocksmith_node::mempool::{self, MAX_HELD_S, Mempool, Refused};
+use blocksmith_node::{
+    Answer, Effect, Entered, Input, MAX_AHEAD_S, Machine, Refusal, Start, Task, Verdict,
+};
+use memory::Chain;
+use random::{Random, setting};
+use signers::Signer;
+
+const STEPS: u64 = 6_000;
+const SEED: u64 = 20_261_124;
+
+/// When the chain begins.
+const GENESIS_S: u64 = 1_700_000_000;
+
+/// Far more than anybody pays here.
+const ALLOTTED: u64 = 1_000_000_000;
+
+/// As many as a tip's templates are remembered for at least, in seconds.
+const MAX_WORK_AGE_S: u64 = 10;
+
+/// How many of its last blocks a node sends to the other now and then.
+const SYNC: usize = 40;
+
+/// As many blocks wait for their time at least.
+const MAX_EARLY: usize = 60;
+
+const PEOPLE: u64 = 5;
+
+fn people() -> Vec<Signer> {
+    (0..PEOPLE).map(|person| Signer::new(100 + person)).collect()
+}
+
+/// Forge with something for everybody, where each number is a proof.
+fn rules() -> Rules {
+    let (forge, target) = (Rules::forge(), Target::from_zeros(0));
+    let hrp = forge.domain().expect("signed").hrp;
+    let balances: Vec<_> = people().iter().map(|person| (person.address, ALLOTTED)).collect();
+    let genesis = Genesis::sealed(GENESIS_S, target, hrp, &balances).expect("a block");
+    Rules { genesis, difficulty: Difficulty::Fixed(target), ..forge }
+}
+
+/// A machine with what a store keeps for it, and what it should know.
+struct Node {
+    machine: Machine,
+    chain: Chain,
+    kept: BTreeMap<(Timestamp, Hash), Verified>,
+    micros: u64,
+    /// Payments that waited here once, or came in a block of the best chain.
+    known: BTreeMap<(Address, u64), Verified>,
+    /// Those before which another is missing, and when they came.
+    held: BTreeMap<(Address, u64), (Verified, u64)>,
+    /// Work, and when it was handed out.
+    handed_out: Vec<(Task, u64)>,
+    /// Blocks that wait for their time.
+    early: BTreeMap<Hash, Block>,
+    /// The times of those that this node made itself, in seconds.
+    own_early: Vec<u64>,
+    /// Blocks that joined the best chain since this was looked at.
+    joined: Vec<Block>,
+}
+
+impl Node {
+    fn new(rules: &Rules) -> Self {
+        let genesis = rules.genesis.block(Timestamp::default());
+        let changes = rules.allot(&genesis).expect("as the rules have it");
+        let tip = Linked::genesis(rules, genesis);
+        let chain = Chain::with_accounts(tip.clone(), changes);
+        let limits = mempool::Limits { ahead: 10_000, ..mempool::Limits::default() };
+        let machine = Machine::new(Start {
+            rules: Arc::new(rules.clone()),
+            tip,
+            side: Vec::new(),
+            queue: Vec::new(),
+            mempool: Mempool::new(limits),
+            peers: Vec::new(),
+            own_addresses: Vec::new(),
+            limits: Limits::default(),
+        });
+        Self {
+            machine,
+            chain,
+            kept: BTreeMap::new(),
+            micros: (GENESIS_S + 1_000) * 1_000_000,
+            known: BTreeMap::new(),
+            held: BTreeMap::new(),
+            handed_out: Vec::new(),
+            early: BTreeMap::new(),
+            own_early: Vec::new(),
+            joined: Vec::new(),
+        }
+    }
+
+    fn tip(&self) -> Block {
+        self.machine.tip().block.clone()
+    }
+
+    /// A block that is or was on the best chain.
+    fn block(&self, index: u64, hash: Hash) -> Block {
+        let at = self.chain.blocks.get((index - 1) as usize).map(|linked| &linked.block);
+        let at = at.filter(|block| block.hash() == hash);
+        at.unwrap_or_else(|| &self.chain.side[&hash].block).clone()
+    }
+
+    fn now_s(&self) -> u64 {
+        self.micros / 1_000_000
+    }
+
+    fn step(&mut self, input: Input) -> Answer {
+        self.micros += 1_000;
+        let now = Timestamp { micros: self.micros };
+        let Ok(output) = self.machine.step(now, input, &mut self.chain);
+        let rules = self.machine.rules().clone();
+        for effect in output.effects {
+            match effect {
+                Effect::Commit(change) => {
+                    for place in &change.connected {
+                        let block = self.block(place.index, place.hash);
+                        for payment in rules.payments_of(&block) {
+                            self.known.insert((payment.sender(), payment.nonce()), payment);
+                        }
+                        self.joined.push(block);
+                    }
+                }
+                Effect::Mempool(change) => {
+                    for gone in &change.removed {
+                        assert!(self.kept.remove(gone).is_some(), "only what is there leaves");
+                    }
+                    for new in change.added {
+                        let key = (new.arrived, new.payment.id());
+                        assert_eq!(self.kept.insert(key, new.payment), None);
+                    }
+                }
+                Effect::Announce { .. } | Effect::Relay { .. } | Effect::Ask(_) => {}
+                effect => panic!("{effect:?}"),
+            }
+        }
+        output.answer
+    }
+
+    fn take(&mut self, block: &Block) -> Verdict {
+        let checked = check_alone(self.machine.rules(), block.clone()).expect("sound by itself");
+        match self.step(Input::Block { block: checked.into(), from: None }) {
+            Answer::Block(verdict) => {
+                if verdict == Verdict::Early {
+                    self.early.insert(block.hash(), block.clone());
+                }
+                verdict
+            }
+            answer => panic!("{answer:?}"),
+        }
+    }
+
+    fn offer(&mut self, payment: &Verified) -> Result<Entered, Refused> {
+        let input = Input::Payments { payments: vec![payment.clone()], from: None };
+        let answer = self.step(input);
+        let Answer::Payments(mut outcomes) = answer else { panic!("{answer:?}") };
+        let outcome = outcomes.pop().expect("one answer for one payment");
+        let key = (payment.sender(), payment.nonce());
+        match outcome {
+            Ok(Entered::Waits) => drop(self.known.insert(key, payment.clone())),
+            Ok(Entered::Held { .. }) => {
+                drop(self.held.insert(key, (payment.clone(), self.micros)));
+            }
+            Err(_) => {}
+        }
+        outcome
+    }
+
+    fn work(&mut self, recipient: Address) -> Task {
+        match self.step(Input::Work { recipient }) {
+            Answer::Work(Ok(task)) => {
+                self.handed_out.push((task.clone(), self.now_s()));
+                task
+            }
+            answer => panic!("{answer:?}"),
+        }
+    }
+
+    fn solve(&mut self, id: Hash, proof: u64) -> Result<Block, Refusal> {
+        match self.step(Input::Solution { id, proof }) {
+            Answer::Mined(mined) => mined,
+            answer => panic!("{answer:?}"),
+        }
+    }
+
+    /// What should wait, from nothing but the accounts and what was ever heard.
+    fn expected(&mut self) -> BTreeSet<Hash> {
+        let mut expected = BTreeSet::new();
+        for person in people() {
+            let Ok(account) = self.chain.account(&person.address);
+            for nonce in account.nonce.. {
+                let key = (person.address, nonce);
+                if let Some((held, _)) = self.held.remove(&key) {
+                    self.known.insert(key, held);
+                }
+                let Some(payment) = self.known.get(&key) else { break };
+                expected.insert(payment.id());
+            }
+            self.held.retain(|(who, nonce), _| *who != person.address || *nonce >= account.nonce);
+            // What is behind a gap does not wait: it has to come again.
+            let mut end = account.nonce;
+            while self.known.contains_key(&(person.address, end)) {
+                end += 1;
+            }
+            self.known.retain(|(who, nonce), _| *who != person.address || *nonce < end);
+        }
+        expected
+    }
+
+    fn check(&mut self) {
+        assert_eq!(Some(self.machine.tip()), self.chain.blocks.last());
+        let mempool = self.machine.mempool().expect("payments are signed");
+        let waits: BTreeSet<_> = mempool.iter().map(|waiting| waiting.payment.id()).collect();
+        let kept: Vec<_> = self.kept.iter().map(|((at, id), _)| (*at, *id)).collect();
+        let order: Vec<_> = mempool.iter().map(|w| (w.arrived, w.payment.id())).collect();
+        assert_eq!(kept, order, "a store has what waits, in its order");
+        let texts: Vec<_> = self.machine.queued_texts(0).collect();
+        for skip in [1, texts.len() / 2, texts.len(), texts.len() + 1] {
+            let rest: Vec<_> = self.machine.queued_texts(skip).collect();
+            assert_eq!(rest, texts[skip.min(texts.len())..]);
+        }
+        assert_eq!(waits, self.expected());
+    }
+
+    fn tick(&mut self) {
+        self.step(Input::Tick);
+        let now = self.micros;
+        self.held.retain(|_, (_, at)| now.saturating_sub(*at) < MAX_HELD_S * 1_000_000);
+        let latest = self.now_s() + MAX_AHEAD_S;
+        self.own_early.retain(|time| *time > latest);
+        let is_due = |_: &Hash, block: &mut Block| block.view().timestamp_s() <= latest;
+        let due: Vec<_> = self.early.extract_if(.., is_due).collect();
+        for (_, block) in due {
+            let verdict = self.take(&block);
+            let waits_for_another = {
+                let parent = block.parent().expect("it has one");
+                verdict == Verdict::Orphan && !self.has(&parent)
+            };
+            assert!(verdict == Verdict::Known || waits_for_another, "{block:?}: {verdict:?}");
+        }
+    }
+
+    fn has(&self, hash: &Hash) -> bool {
+        self.chain.side.contains_key(hash)
+            || self.chain.blocks.iter().any(|linked| linked.block.hash() == *hash)
+    }
+}
+
+/// The same payment for a sender and a nonce, whoever asks.
+fn payment(person: &Signer, nonce: u64, domain: &Domain) -> Verified {
+    let to = people()[(nonce % PEOPLE) as usize].address;
+    person.pay(&person.draft(to, 1 + nonce, nonce % 7, nonce), domain).verify().expect("signed")
+}
+
+#[test]
+fn what_waits_and_what_is_searched_follow_the_chain_wherever_it_goes() {
+    let (steps, seed) =
+        (setting("BLOCKSMITH_MODEL_STEPS", STEPS), setting("BLOCKSMITH_MODEL_SEED", SEED));
+    println!("BLOCKSMITH_MODEL_STEPS={steps} BLOCKSMITH_MODEL_SEED={seed}");
+    let (rules, people, mut random) = (rules(), people(), Random::new(seed));
+    let domain = rules.domain().expect("signed");
+    let mut nodes = [Node::new(&rules), Node::new(&rules)];
+    let mut time = nodes[0].micros;
+    let mut blocks: BTreeMap<Hash, Block> = BTreeMap::new();
+    let mut seen: BTreeMap<&str, u64> = BTreeMap::new();
+    for _ in 0..steps {
+        let (which, passed) = (random.below(2), random.next() % 4_000_000);
+        time += passed;
+        for node in &mut nodes {
+            node.micros += passed;
+        }
+        let what = match random.below(100) {
+            0..35 => {
+                let node = &mut nodes[which];
+                let person = random.pick(&people);
+                let Ok(account) = node.chain.account(&person.address);
+                let mempool = node.machine.mempool().expect("payments are signed");
+                let next = mempool.next_nonce(&person.address).unwrap_or(account.nonce);
+                let nonce = next + if random.percent(20) { 1 + random.next() % 2 } else { 0 };
+                match node.offer(&payment(person, nonce, &domain)) {
+                    Ok(Entered::Waits) => "waits",
+                    Ok(Entered::Held { missing }) => {
+                        assert_eq!(missing, next);
+                        "held"
+                    }
+                    Err(Refused::Known { .. }) => "known",
+                    Err(refused) => panic!("{refused}"),
+                }
+            }
+            35..55 => {
+                let recipient = random.pick(&people).address;
+                let tip = nodes[which].tip();
+                let task = nodes[which].work(recipient);
+                assert_eq!((task.index, task.previous_hash), (tip.index() + 1, tip.hash()));
+                "work"
+            }
+            55..75 => mine(&mut nodes[which], &mut random, &people),
+            75..90 if !blocks.is_empty() => {
+                // Rather a late one, so that branches grow.
+                let mut latest: Vec<_> = blocks.values().collect();
+                latest.sort_by_key(|block| (block.index(), block.hash()));
+                let back = random.below(latest.len().min(12));
+                let block = latest[latest.len() - 1 - back].clone();
+                deliver(&mut nodes[which], &block)
+            }
+            90..94 => {
+                let chain = &nodes[1 - which].chain.blocks;
+                let latest: Vec<_> = chain.iter().rev().take(SYNC).rev().cloned().collect();
+                for Linked { block, .. } in latest {
+                    *seen.entry(deliver(&mut nodes[which], &block)).or_default() += 1;
+                }
+                "all of the other's"
+            }
+            94..96 => {
+                // Up to two minutes before or behind the right time.
+                nodes[which].micros = time + random.next() % 240_000_000 - 120_000_000;
+                "jump"
+            }
+            _ => {
+                nodes[which].tick();
+                "tick"
+            }
+        };
+        *seen.entry(what).or_default() += 1;
+        nodes[which].check();
+        let joined = nodes[which].joined.drain(..);
+        blocks.extend(joined.map(|block| (block.hash(), block)));
+    }
+    println!("{seen:?}");
+    for what in [
+        "waits",
+        "held",
+        "work",
+        "mined",
+        "stale",
+        "early work",
+        "extends",
+        "reorg",
+        "side",
+        "orphan",
+        "early",
+    ] {
+        let times = seen.get(what).copied().unwrap_or_default();
+        assert!(times > 15 || steps < STEPS, "{what}: {seen:?}");
+    }
+    // When all have heard all, and their clocks are right, they agree on how much work there is.
+    for node in &mut nodes {
+        node.micros += 100_000_000_000;
+        node.tick();
+        let mut all: Vec<_> = blocks.values().collect();
+        all.sort_by_key(|block| block.index());
+        for block in all {
+            node.take(block);
+        }
+        node.check();
+    }
+    assert_eq!(nodes[0].machine.tip().work, nodes[1].machine.tip().work);
+}
+
+fn deliver(node: &mut Node, block: &Block) -> &'static str {
+    let before = node.tip();
+    match node.take(block) {
+        Verdict::NewTip if block.parent() == Some(before.hash()) => "extends",
+        Verdict::NewTip => "reorg",
+        Verdict::SideBranch => "side",
+        Verdict::Known => "known block",
+        Verdict::Orphan => "orphan",
+        Verdict::Early => "early",
+        verdict => panic!("{verdict:?}"),
+    }
+}
+
+/// Hands in a proof for something that was handed out.
+fn mine(node: &mut Node, random: &mut Random, people: &[Signer]) -> &'static str {
+    let now_s = node.now_s();
+    node.handed_out.retain(|(_, at)| at.abs_diff(now_s) < MAX_WORK_AGE_S);
+    if node.handed_out.is_empty() {
+        node.work(random.pick(people).address);
+    }
+    // What is beyond is let go, which this model does not know.
+    if node.early.len() + node.own_early.len() >= MAX_EARLY {
+        return "enough early";
+    }
+    let task = random.pick(&node.handed_out).0.clone();
+    let tip = node.tip();
+    match node.solve(task.seal, random.next() % 1_000_000) {
+        Ok(block) => {
+            assert_eq!(block, node.tip(), "a block that is acknowledged is the tip");
+            assert_eq!(block.parent(), Some(task.previous_hash));
+            "mined"
+        }
+        Err(Refusal::Stale { tip_index }) => {
+            assert_ne!(task.previous_hash, tip.hash(), "work on the tip is good");
+            assert_eq!(tip_index, tip.index());
+            "stale"
+        }
+        Err(Refusal::Early { index, ahead_s }) => {
+            assert_eq!(index, tip.index() + 1);
+            assert!(ahead_s > MAX_AHEAD_S);
+            node.own_early.push(node.now_s() + ahead_s);
+            "early work"
+        }
+        Err(refusal) => panic!("{refusal}"),
+    }
+}
+
+#[test]
+fn a_block_that_has_to_wait_for_its_time_is_no_block_yet() {
+    let mut node = Node::new(&rules());
+    let miner = people()[0].address;
+    let first = node.work(miner);
+    let block = node.solve(first.seal, 1).expect("its time has come");
+    // The clock is set right: it was more than a minute fast.
+    node.micros -= 100 * 1_000_000;
+    let work = node.work(miner);
+    let ahead_s = block.view().timestamp_s() - node.now_s();
+    let refused = Refusal::Early { index: 3, ahead_s };
+    assert_eq!(node.solve(work.seal, 1), Err(refused));
+    assert_eq!(node.tip(), block);
+    // It counts when its time comes.
+    node.micros += (ahead_s - MAX_AHEAD_S) * 1_000_000;
+    node.tick();
+    assert_eq!((node.tip().index(), node.tip().parent()), (3, Some(block.hash())));
+    node.check();
+}
