@@ -27,9 +27,9 @@ const MIN_TEMPLATE_AGE: u64 = 1_000_000;
 /// How old the time in a draft may be when it is handed out again, in seconds.
 const MAX_DRAFT_AGE_S: u64 = 10;
 
-/// How many templates of one tip are remembered: a miner that searches an older one, some ten
-/// seconds behind the mempool, has not asked for a while.
-const MAX_TEMPLATES: usize = 16;
+/// How many templates of one tip are remembered, in some 40 MB when blocks are full: what a miner
+/// has searched for a minute without asking is still good.
+const MAX_TEMPLATES: usize = 64;
 
 /// How many drafts of one tip are remembered, in some 30 MB.
 const MAX_DRAFTS: usize = 100_000;
