@@ -8,6 +8,7 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
 use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use std::thread;
 
@@ -19,8 +20,8 @@ use blocksmith_consensus::payment::{
 };
 use blocksmith_consensus::{Block, Checked, Invalid, Rules};
 
-/// As many payments are worth a thread: about a millisecond's work.
-const MIN_A_THREAD: usize = 32;
+/// As many payments are handed to a thread at a time: about a millisecond's work.
+const PART: usize = 32;
 
 /// How many payments are remembered at least, and half of how many at most: as many as a mempool
 /// holds. One takes some 300 bytes and its text.
@@ -184,8 +185,9 @@ impl Signatures {
         items: &[T],
         work: impl Fn(&T, &mut ReadParty<'_>) -> R + Sync,
     ) -> Vec<R> {
-        let size = items.len().div_ceil(self.threads.max(1)).max(MIN_A_THREAD);
-        let run = |part: &[T]| {
+        let parts: Vec<&[T]> = items.chunks(PART).collect();
+        let next = AtomicUsize::new(0);
+        let run = || {
             let (known, mut new) = (self.parties(), Vec::new());
             let mut party = |address: &str, hrp| {
                 if let Some(known) = known.get(address) {
@@ -195,28 +197,34 @@ impl Signatures {
                 new.push((address.to_string(), party));
                 Ok(party)
             };
-            let results: Vec<R> = part.iter().map(|item| work(item, &mut party)).collect();
-            (results, new)
-        };
-        let (first, others) = items.split_at(items.len().min(size));
-        let parts = thread::scope(|scope| {
-            let run = &run;
-            let others: Vec<_> =
-                others.chunks(size).map(|part| scope.spawn(move || run(part))).collect();
-            let mut parts = vec![run(first)];
-            for other in others {
-                parts.push(other.join().expect("checking a signature does not panic"));
+            let mut done = Vec::new();
+            // Whoever is faster takes more of them.
+            while let at = next.fetch_add(1, Ordering::Relaxed)
+                && let Some(part) = parts.get(at)
+            {
+                let results: Vec<R> = part.iter().map(|item| work(item, &mut party)).collect();
+                done.push((at, results));
             }
-            parts
+            (done, new)
+        };
+        let others = self.threads.min(parts.len()).saturating_sub(1);
+        let shares = thread::scope(|scope| {
+            let others: Vec<_> = (0..others).map(|_| scope.spawn(run)).collect();
+            let mut shares = vec![run()];
+            for other in others {
+                shares.push(other.join().expect("checking a signature does not panic"));
+            }
+            shares
         });
-        let mut results = Vec::with_capacity(items.len());
-        for (part, new) in parts {
-            results.extend(part);
+        let mut all = Vec::with_capacity(parts.len());
+        for (done, new) in shares {
+            all.extend(done);
             if !new.is_empty() {
                 self.parties.write().unwrap_or_else(PoisonError::into_inner).extend(new);
             }
         }
-        results
+        all.sort_unstable_by_key(|(at, _)| *at);
+        all.into_iter().flat_map(|(_, results)| results).collect()
     }
 
     fn parties(&self) -> RwLockReadGuard<'_, Parties> {
