@@ -198,10 +198,14 @@ pub struct Unsigned {
     id: Hash,
 }
 
-/// A payment that is sound by itself, but for its signature, which [`Payment::verify`] checks.
+/// A payment that is sound by itself, but for its signature, which [`Payment::verify`] checks. All
+/// clones share what there is of it.
 #[derive(Debug, Clone)]
-pub struct Payment {
-    text: Arc<str>,
+pub struct Payment(Arc<Parts>);
+
+#[derive(Debug)]
+struct Parts {
+    text: String,
     id: Hash,
     sender: Address,
     recipient: Address,
@@ -232,7 +236,6 @@ pub struct Coin {
 
 /// An element of a block's list.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(clippy::large_enum_variant, reason = "nearly all are payments")]
 pub enum Entry {
     /// A payment, its signature not checked yet.
     Payment(Payment),
@@ -242,7 +245,6 @@ pub enum Entry {
 
 /// An element of a block's list that needs no further check by itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(clippy::large_enum_variant, reason = "nearly all are payments")]
 pub enum VerifiedEntry {
     /// A payment that its sender signed.
     Payment(Verified),
@@ -279,16 +281,14 @@ impl Draft<'_> {
     pub fn write(&self, domain: &Domain) -> Result<Unsigned, BadTransaction> {
         let (sender, recipient) =
             (self.sender.to_text(domain.hrp), self.recipient.to_text(domain.hrp));
-        self.write_with(domain, &sender, &recipient)
+        let mut text = self.open_text(&sender, &recipient)?;
+        text.push('}');
+        Ok(Unsigned { id: domain.id(&text), text })
     }
 
-    /// Writes it from the texts of the addresses, which whoever reads a payment has already.
-    fn write_with(
-        &self,
-        domain: &Domain,
-        sender: &str,
-        recipient: &str,
-    ) -> Result<Unsigned, BadTransaction> {
+    /// Writes it up to the brace that closes it, from the texts of the addresses, which whoever reads
+    /// a payment has already.
+    fn open_text(&self, sender: &str, recipient: &str) -> Result<String, BadTransaction> {
         let Self { amount, fee, nonce, .. } = *self;
         for (field, least, number) in [("amount", 1, amount), ("fee", 0, fee), ("nonce", 0, nonce)]
         {
@@ -313,8 +313,8 @@ impl Draft<'_> {
             text.push_str(", ");
         }
         let _ =
-            write!(text, r#""nonce": {nonce}, "recipient": "{recipient}", "sender": "{sender}"}}"#);
-        Ok(Unsigned { id: domain.id(&text), text })
+            write!(text, r#""nonce": {nonce}, "recipient": "{recipient}", "sender": "{sender}""#);
+        Ok(text)
     }
 }
 
@@ -331,14 +331,9 @@ impl Unsigned {
 
     /// The canonical text with a signature, which is not checked here.
     pub fn signed(&self, signature: &[u8; 64]) -> String {
-        let fields = self.text.strip_suffix('}').unwrap_or_default();
-        let mut text = String::with_capacity(fields.len() + 146);
-        text.push_str(fields);
-        text.push_str(r#", "signature": ""#);
-        for half in signature.as_chunks::<32>().0 {
-            let _ = write!(text, "{}", Hash(*half));
-        }
-        text.push_str(r#""}"#);
+        let mut text = String::with_capacity(USUAL_BYTES);
+        text.push_str(self.text.strip_suffix('}').unwrap_or_default());
+        push_signature(&mut text, signature);
         text
     }
 }
@@ -419,12 +414,16 @@ impl Payment {
         };
         let signature = read_signature(signature)
             .ok_or_else(|| BadTransaction::Signature { found: quote(signature.text()) })?;
-        let unsigned = draft.write_with(domain, &sender_text, &recipient_text)?;
-        let text = unsigned.signed(&signature);
+        let mut text = draft.open_text(&sender_text, &recipient_text)?;
+        let end = text.len();
+        text.push('}');
+        let id = domain.id(&text);
+        text.truncate(end);
+        push_signature(&mut text, &signature);
         check_same(value, &text)?;
         let Draft { amount, fee, nonce, .. } = draft;
-        let (text, id) = (text.into(), unsigned.id);
-        Ok(Self { text, id, sender, recipient, amount, fee, nonce, signature, point })
+        let parts = Parts { text, id, sender, recipient, amount, fee, nonce, signature, point };
+        Ok(Self(Arc::new(parts)))
     }
 
     /// Checks the signature, as BIP-340 says: tens of microseconds, several times as long as reading.
@@ -436,68 +435,68 @@ impl Payment {
     /// # Errors
     /// [`BadSignature`], the maker's fault.
     pub fn verify(self) -> Result<Verified, BadSignature> {
-        if !has_signed(&self.point, &self.id.0, &self.signature) {
-            return Err(BadSignature { id: self.id });
+        if !has_signed(&self.0.point, &self.0.id.0, &self.0.signature) {
+            return Err(BadSignature { id: self.0.id });
         }
         Ok(Verified(self))
     }
 
     /// The canonical text, signature included.
     pub fn text(&self) -> &str {
-        &self.text
+        &self.0.text
     }
 
     /// The hash that the sender signed. The signature is not in it: another valid signature makes
     /// no other payment.
     pub fn id(&self) -> Hash {
-        self.id
+        self.0.id
     }
 
     /// Who pays.
     pub fn sender(&self) -> Address {
-        self.sender
+        self.0.sender
     }
 
     /// Who is paid.
     pub fn recipient(&self) -> Address {
-        self.recipient
+        self.0.recipient
     }
 
     /// Units for the recipient, at least 1.
     pub fn amount(&self) -> u64 {
-        self.amount
+        self.0.amount
     }
 
     /// Units for the miner.
     pub fn fee(&self) -> u64 {
-        self.fee
+        self.0.fee
     }
 
     /// Units that the sender pays, the fee included: at most [`MAX_INTEGER`].
     pub fn cost(&self) -> u64 {
-        self.amount + self.fee
+        self.0.amount + self.0.fee
     }
 
     /// How many payments the sender made before.
     pub fn nonce(&self) -> u64 {
-        self.nonce
+        self.0.nonce
     }
 
     /// The memo.
     pub fn memo(&self) -> Option<Cow<'_, str>> {
-        Value::of_canonical(&self.text).get("memo")?.as_str()
+        Value::of_canonical(&self.0.text).get("memo")?.as_str()
     }
 
     /// The signature: BIP-340's R and s.
     pub fn signature(&self) -> &[u8; 64] {
-        &self.signature
+        &self.0.signature
     }
 }
 
 /// Of the same text and on the same chain, so that one's signature is valid if the other's is.
 impl PartialEq for Payment {
     fn eq(&self, other: &Self) -> bool {
-        self.id == other.id && self.text == other.text
+        self.0.id == other.0.id && self.0.text == other.0.text
     }
 }
 
@@ -701,6 +700,15 @@ fn read_signature(value: Value<'_>) -> Option<[u8; 64]> {
     signature[..32].copy_from_slice(&first);
     signature[32..].copy_from_slice(&second);
     Some(signature)
+}
+
+/// Closes the text of a payment with its signature.
+fn push_signature(text: &mut String, signature: &[u8; 64]) {
+    text.push_str(r#", "signature": ""#);
+    for half in signature.as_chunks::<32>().0 {
+        let _ = write!(text, "{}", Hash(*half));
+    }
+    text.push_str(r#""}"#);
 }
 
 /// BIP-340's Verify.

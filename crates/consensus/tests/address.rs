@@ -31,7 +31,7 @@ fn alice() -> Address {
 }
 
 #[test]
-fn bip_350s_vectors_are_taken_and_refused_by_the_crate_that_reads_addresses() {
+fn bip_350s_vectors_are_taken_and_refused_by_the_crate_that_writes_addresses() {
     let text = canonical(BIP350.as_bytes()).expect("the vectors are JSON");
     let vectors = Value::of_canonical(&text);
     let list = |key| vectors.get(key).expect("a list").elements();
@@ -132,6 +132,60 @@ fn a_key_that_is_no_point_of_the_curve_is_no_address() {
         let text = bech32::encode::<Bech32m>(hrp, &key.0).expect("32 bytes");
         assert_eq!(Address::parse(&text, forge()), Err(error));
     }
+}
+
+/// What an address should be read as, by the crate.
+fn read_by_the_crate(text: &str, hrp: Hrp) -> Option<Result<Address, BadAddress>> {
+    let read = CheckedHrpstring::new::<Bech32m>(text).ok()?;
+    let is_ours = read.hrp().as_str() == hrp.as_str() && text.len() == hrp.as_str().len() + 59;
+    if !is_ours || text.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        return None;
+    }
+    if read.fe32_iter().last().is_none_or(|last| last.to_u8() & 15 != 0) {
+        return Some(Err(BadAddress::Padding));
+    }
+    let key: Vec<u8> = read.byte_iter().collect();
+    Some(Address::from_key(key.try_into().expect("32 bytes")))
+}
+
+#[test]
+fn any_text_is_read_as_the_crate_reads_it() {
+    use bech32::{Fe32, Fe32IterExt};
+    let seed = setting("BLOCKSMITH_MODEL_SEED", SEED);
+    let mut random = Random::new(seed);
+    let (mut addresses, mut refused) = (0, 0);
+    for _ in 0..SLIPS / 10 {
+        let length = 1 + random.below(31);
+        let letters = |_| char::from(*random.pick(b"abcdefghijklmnopqrstuvwxyz0123456789"));
+        let hrp: String = (0..length).map(letters).collect();
+        let data: Vec<Fe32> = (0..52)
+            .map(|at| Fe32::try_from((random.below(32) & if at == 51 { 0x11 } else { 31 }) as u8))
+            .collect::<Result<_, _>>()
+            .expect("five bits");
+        let prefix = bech32::Hrp::parse(&hrp).expect("letters and digits");
+        let text: String = data.into_iter().with_checksum::<Bech32m>(&prefix).chars().collect();
+        let hrp = Hrp::new(&hrp).expect("letters and digits");
+        let read = Address::parse(&text, hrp);
+        assert_eq!(Some(read.clone()), read_by_the_crate(&text, hrp), "seed {seed}: {text}");
+        addresses += u32::from(read.is_ok());
+        let mut slipped = text.into_bytes();
+        for _ in 0..1 + random.below(8) {
+            let at = random.below(slipped.len());
+            slipped[at] = 32 + random.below(96) as u8;
+        }
+        let slipped = String::from_utf8(slipped).expect("ASCII");
+        let read = Address::parse(&slipped, hrp);
+        match read_by_the_crate(&slipped, hrp) {
+            Some(expected) => assert_eq!(read, expected, "seed {seed}: {slipped}"),
+            None => {
+                refused += 1;
+                let why = read.expect_err("the crate refuses it");
+                let is_key = matches!(why, BadAddress::Padding | BadAddress::NotAPoint { .. });
+                assert!(!is_key, "seed {seed}: {slipped}: {why}");
+            }
+        }
+    }
+    assert!(addresses > 1_000 && refused > 10_000, "{addresses} addresses, {refused} refused");
 }
 
 #[test]

@@ -5,11 +5,10 @@
 //! a block whose payments waited here costs no signature. So are the points of parties, each of
 //! which takes a square root to find.
 
-use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread;
 
 use blocksmith_consensus::address::Party;
@@ -19,9 +18,11 @@ use blocksmith_consensus::payment::{
     BadEntry, Domain, Payment, ReadParty, Verified, VerifiedEntry,
 };
 use blocksmith_consensus::{Block, Checked, Invalid, Rules};
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 
 /// As many payments are handed to a thread at a time: about a millisecond's work.
-const PART: usize = 32;
+const PART: usize = 8;
 
 /// How many payments are remembered at least, and half of how many at most: as many as a mempool
 /// holds. One takes some 300 bytes and its text.
@@ -38,59 +39,41 @@ pub struct Signatures {
     /// `None` where nothing is signed.
     domain: Option<Domain>,
     threads: usize,
-    known: Mutex<Known>,
-    parties: RwLock<Parties>,
-}
-
-/// Parties by their addresses: those that were met lately, and those before them.
-#[derive(Default)]
-struct Parties {
-    young: HashMap<String, Party>,
-    old: HashMap<String, Party>,
-}
-
-impl Parties {
-    fn get(&self, address: &str) -> Option<Party> {
-        self.young.get(address).or_else(|| self.old.get(address)).copied()
-    }
-
-    fn extend(&mut self, new: Vec<(String, Party)>) {
-        for (address, party) in new {
-            if self.young.len() >= PARTIES {
-                self.old = std::mem::take(&mut self.young);
-            }
-            self.young.insert(address, party);
-        }
-    }
-}
-
-/// Payments by their texts: those that were seen lately, and those before them.
-#[derive(Default)]
-struct Known {
-    young: HashMap<u64, Verified>,
-    old: HashMap<u64, Verified>,
     hasher: RandomState,
+    /// By the ends of their texts.
+    known: Mutex<Memory<Verified>>,
+    /// By their addresses.
+    parties: RwLock<Memory<Box<(String, Party)>>>,
 }
 
-impl Known {
-    /// A number for a text: of the end of its signature, which is another one for each text. Of two
-    /// with the same number, one is not remembered.
-    fn number(&self, text: &str) -> u64 {
-        let text = text.as_bytes();
-        self.hasher.hash_one(&text[text.len().saturating_sub(TAIL_BYTES)..])
+/// Things by their numbers: those that were met lately, and those before them.
+struct Memory<T> {
+    young: HashTable<(u64, T)>,
+    old: HashTable<(u64, T)>,
+    /// How many are met before the old ones are forgotten.
+    most: usize,
+}
+
+impl<T> Memory<T> {
+    fn new(most: usize) -> Self {
+        Self { young: HashTable::new(), old: HashTable::new(), most }
     }
 
-    fn get(&self, text: &str) -> Option<&Verified> {
-        let number = self.number(text);
-        let known = self.young.get(&number).or_else(|| self.old.get(&number))?;
-        (known.text() == text).then_some(known)
+    fn get(&self, number: u64, is_same: impl Fn(&T) -> bool) -> Option<&T> {
+        let same = |(found, thing): &(u64, T)| *found == number && is_same(thing);
+        let found = self.young.find(number, same).or_else(|| self.old.find(number, same));
+        found.map(|(_, thing)| thing)
     }
 
-    fn insert(&mut self, payment: Verified) {
-        if self.young.len() >= REMEMBERED {
+    /// Of two with the same number, the first is forgotten.
+    fn insert(&mut self, number: u64, thing: T) {
+        if self.young.len() >= self.most {
             self.old = std::mem::take(&mut self.young);
         }
-        self.young.insert(self.number(payment.text()), payment);
+        match self.young.entry(number, |(found, _)| *found == number, |(found, _)| *found) {
+            Entry::Occupied(mut entry) => entry.get_mut().1 = thing,
+            Entry::Vacant(entry) => _ = entry.insert((number, thing)),
+        }
     }
 }
 
@@ -98,8 +81,14 @@ impl Signatures {
     /// Nothing is remembered yet.
     pub fn new(rules: &Rules) -> Self {
         let threads = thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        let (known, parties) = (Mutex::default(), RwLock::default());
-        Self { domain: rules.domain(), threads, known, parties }
+        let (known, parties) = (Memory::new(REMEMBERED), Memory::new(PARTIES));
+        Self {
+            domain: rules.domain(),
+            threads,
+            hasher: RandomState::new(),
+            known: Mutex::new(known),
+            parties: RwLock::new(parties),
+        }
     }
 
     /// What ties payments to the chain, if they are signed.
@@ -129,25 +118,20 @@ impl Signatures {
     /// The first that is none, or is not signed by its sender, with its place.
     fn read(&self, values: &[Value<'_>]) -> Result<Vec<VerifiedEntry>, (usize, BadEntry)> {
         let Some(domain) = &self.domain else { return Ok(Vec::new()) };
-        let mut entries: Vec<_> = {
-            let known = self.known();
-            let known = |value: &Value<'_>| known.get(value.text()).cloned();
-            values.iter().map(|value| known(value).map(VerifiedEntry::Payment)).collect()
-        };
+        let known = |value: &Value<'_>| self.known(value.text()).map(VerifiedEntry::Payment);
+        let mut entries: Vec<_> = values.iter().map(known).collect();
         let is_new = |(_, entry): &(usize, &Option<VerifiedEntry>)| entry.is_none();
         let new: Vec<_> =
             entries.iter().enumerate().filter(is_new).map(|(place, _)| place).collect();
         let read = |place: &usize, party: &mut ReadParty<'_>| {
             VerifiedEntry::of_canonical_with(values[*place], domain, party)
         };
-        let found = self.on_all_cores(&new, read);
-        let mut known = self.known();
-        for (place, found) in new.into_iter().zip(found) {
-            let entry = found.map_err(|why| (place, why))?;
-            if let VerifiedEntry::Payment(payment) = &entry {
-                known.insert(payment.clone());
-            }
-            entries[place] = Some(entry);
+        let payment = |entry: &VerifiedEntry| match entry {
+            VerifiedEntry::Payment(payment) => Some(payment.clone()),
+            VerifiedEntry::Coin(_) => None,
+        };
+        for (place, found) in new.iter().zip(self.on_all_cores(&new, read, payment)) {
+            entries[*place] = Some(found.map_err(|why| (*place, why))?);
         }
         Ok(entries.into_iter().map(|entry| entry.expect("each is known or was read")).collect())
     }
@@ -161,74 +145,99 @@ impl Signatures {
         let Some(domain) = &self.domain else { return Vec::new() };
         let read = |wire: &&[u8], party: &mut ReadParty<'_>| {
             let payment = Payment::parse_with(wire, domain, party)?;
-            if let Some(known) = self.known().get(payment.text()) {
-                return Ok(known.clone());
+            match self.known(payment.text()) {
+                Some(known) => Ok(known),
+                None => Ok(payment.verify()?),
             }
-            Ok(payment.verify()?)
         };
-        let payments = self.on_all_cores(texts, read);
-        let mut known = self.known();
-        for payment in payments.iter().flatten() {
-            known.insert(payment.clone());
-        }
-        payments
+        self.on_all_cores(texts, read, |payment| Some(payment.clone()))
     }
 
-    fn known(&self) -> MutexGuard<'_, Known> {
-        // Each change is a single insertion: whatever broke, the sets are whole.
+    /// A number for a payment: of the end of its signature, which is another one for each text.
+    fn number(&self, text: &str) -> u64 {
+        let text = text.as_bytes();
+        self.hasher.hash_one(&text[text.len().saturating_sub(TAIL_BYTES)..])
+    }
+
+    /// The payment with this text, if it was checked.
+    fn known(&self, text: &str) -> Option<Verified> {
+        let number = self.number(text);
+        self.all_known().get(number, |known| known.text() == text).cloned()
+    }
+
+    fn all_known(&self) -> MutexGuard<'_, Memory<Verified>> {
+        // Each change is a single insertion: whatever broke, the tables are whole.
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Does `work` with each item, in order, and lets it know the parties that were met before.
+    /// Reads each item, in order, and remembers the payments among them.
     fn on_all_cores<T: Sync, R: Send>(
         &self,
         items: &[T],
-        work: impl Fn(&T, &mut ReadParty<'_>) -> R + Sync,
-    ) -> Vec<R> {
+        read: impl Fn(&T, &mut ReadParty<'_>) -> Result<R, BadEntry> + Sync,
+        payment: impl Fn(&R) -> Option<Verified> + Sync,
+    ) -> Vec<Result<R, BadEntry>> {
         let parts: Vec<&[T]> = items.chunks(PART).collect();
         let next = AtomicUsize::new(0);
         let run = || {
-            let (known, mut new) = (self.parties(), Vec::new());
-            let mut party = |address: &str, hrp| {
-                if let Some(known) = known.get(address) {
-                    return Ok(known);
-                }
-                let party = Party::parse(address, hrp)?;
-                new.push((address.to_string(), party));
-                Ok(party)
-            };
             let mut done = Vec::new();
             // Whoever is faster takes more of them.
             while let at = next.fetch_add(1, Ordering::Relaxed)
                 && let Some(part) = parts.get(at)
             {
-                let results: Vec<R> = part.iter().map(|item| work(item, &mut party)).collect();
-                done.push((at, results));
+                done.push((at, self.read_part(part, &read, &payment)));
             }
-            (done, new)
+            done
         };
         let others = self.threads.min(parts.len()).saturating_sub(1);
-        let shares = thread::scope(|scope| {
+        let mut all = thread::scope(|scope| {
             let others: Vec<_> = (0..others).map(|_| scope.spawn(run)).collect();
-            let mut shares = vec![run()];
+            let mut all = run();
             for other in others {
-                shares.push(other.join().expect("checking a signature does not panic"));
+                all.extend(other.join().expect("checking a signature does not panic"));
             }
-            shares
+            all
         });
-        let mut all = Vec::with_capacity(parts.len());
-        for (done, new) in shares {
-            all.extend(done);
-            if !new.is_empty() {
-                self.parties.write().unwrap_or_else(PoisonError::into_inner).extend(new);
-            }
-        }
         all.sort_unstable_by_key(|(at, _)| *at);
         all.into_iter().flat_map(|(_, results)| results).collect()
     }
 
-    fn parties(&self) -> RwLockReadGuard<'_, Parties> {
-        self.parties.read().unwrap_or_else(PoisonError::into_inner)
+    /// Reads items one after the other. What is remembered is told to others once for all of them,
+    /// here and not at the end, where all cores but one would wait.
+    fn read_part<T, R>(
+        &self,
+        items: &[T],
+        read: impl Fn(&T, &mut ReadParty<'_>) -> Result<R, BadEntry>,
+        payment: impl Fn(&R) -> Option<Verified>,
+    ) -> Vec<Result<R, BadEntry>> {
+        let mut met = Vec::new();
+        let mut party = |address: &str, hrp| {
+            let number = self.hasher.hash_one(address);
+            {
+                let parties = self.parties.read().unwrap_or_else(PoisonError::into_inner);
+                if let Some(known) = parties.get(number, |known| known.0 == address) {
+                    return Ok(known.1);
+                }
+            }
+            let party = Party::parse(address, hrp)?;
+            met.push((number, Box::new((address.to_string(), party))));
+            Ok(party)
+        };
+        let results: Vec<_> = items.iter().map(|item| read(item, &mut party)).collect();
+        let checked: Vec<_> = results
+            .iter()
+            .flatten()
+            .filter_map(payment)
+            .map(|payment| (self.number(payment.text()), payment))
+            .collect();
+        let mut known = self.all_known();
+        checked.into_iter().for_each(|(number, payment)| known.insert(number, payment));
+        drop(known);
+        if !met.is_empty() {
+            let mut parties = self.parties.write().unwrap_or_else(PoisonError::into_inner);
+            met.into_iter().for_each(|(number, party)| parties.insert(number, party));
+        }
+        results
     }
 }
 
@@ -335,17 +344,28 @@ mod tests {
 
     #[test]
     fn the_oldest_are_forgotten() {
-        let mut known = Known::default();
-        let all = payments(3);
-        let signatures = signatures(1);
-        let wires: Vec<_> = all.iter().map(String::as_bytes).collect();
-        let all = signatures.payments(&wires).into_iter().map(|payment| payment.expect("signed"));
-        let all: Vec<_> = all.collect();
-        known.insert(all[0].clone());
-        for generation in 1..=2 {
-            known.old = std::mem::take(&mut known.young);
-            known.insert(all[generation].clone());
-            assert_eq!(known.get(all[0].text()).is_some(), generation == 1);
+        let mut memory = Memory::new(2);
+        // The numbers of two are the same.
+        let numbers = [3, 5, 5, 7, 8, 9, 10];
+        let here = |memory: &Memory<usize>| {
+            let is_here = |at: &usize| memory.get(numbers[*at], |thing| thing == at).is_some();
+            (0..numbers.len()).filter(is_here).collect::<Vec<_>>()
+        };
+        let after = [
+            &[0][..],
+            &[0, 1],
+            // The old and the new generation, the new one of one number.
+            &[0, 1, 2],
+            &[0, 1, 2, 3],
+            &[2, 3, 4],
+            &[2, 3, 4, 5],
+            &[4, 5, 6],
+        ];
+        for (at, here_now) in after.into_iter().enumerate() {
+            memory.insert(numbers[at], at);
+            assert_eq!(here(&memory), here_now, "after {at}");
         }
+        memory.insert(10, 7);
+        assert!(memory.get(10, |thing| *thing == 6).is_none());
     }
 }
