@@ -16,7 +16,7 @@ use super::answer::{Object, array, quoted};
 use super::body::Json;
 use super::fault::Fault;
 use super::payments::Confirmed;
-use super::{App, aside};
+use super::{App, aside, in_turn};
 use crate::faucet::{self, NotGiven};
 use crate::service::{Handle, Spot, StoreError};
 
@@ -124,8 +124,8 @@ pub(super) async fn transactions(
         Object::new()
     };
     let handle = app.handle.clone();
-    let (entries, next) =
-        aside(move || page(&handle, &address, before, limit, MAX_SCAN_BYTES)).await?;
+    let read = move || page(&handle, &address, before, limit, MAX_SCAN_BYTES);
+    let (entries, next) = in_turn(&app.reading, read).await?;
     Ok(object.json("transactions", array(entries)).json("next", next).answer(StatusCode::OK))
 }
 

@@ -17,7 +17,7 @@ use serde::Deserialize;
 use super::answer::{self, Object, array, quoted};
 use super::body::{Json, apart};
 use super::fault::Fault;
-use super::{App, Caller, aside, log_malformed, log_verdict};
+use super::{App, Caller, aside, in_turn, log_malformed, log_verdict};
 use crate::service::{NoWork, Stopped, StoreError, now};
 
 /// The most blocks or headers of a page.
@@ -196,8 +196,9 @@ async fn page(
     if limit == 0 {
         return Err(Fault::bad("limit counts from 1 on"));
     }
-    let page = aside(move || -> Result<Object, StoreError> {
-        let snapshot = app.handle.snapshot()?;
+    let handle = app.handle.clone();
+    let page = in_turn(&app.reading, move || -> Result<Object, StoreError> {
+        let snapshot = handle.snapshot()?;
         let tip = snapshot.tip()?.block.index();
         let (mut next, mut bytes) = (from, 0);
         let mut entries = Vec::new();

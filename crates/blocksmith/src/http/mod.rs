@@ -40,6 +40,10 @@ use fault::{Fault, Voice};
 /// peers take to be asked is bounded by itself, and both fit in here.
 const REQUEST_TIME: Duration = Duration::from_secs(75);
 
+/// How many calls read many blocks at a time; others wait. More would not be done sooner, but keep
+/// those waiting that read one.
+const MAX_READING: usize = 4;
+
 /// What every call sees.
 #[derive(Clone)]
 struct App {
@@ -50,6 +54,8 @@ struct App {
     giving: Arc<Mutex<()>>,
     /// How many chains are sent at a time.
     sending: Arc<Semaphore>,
+    /// How many calls read many blocks at a time.
+    reading: Arc<Semaphore>,
     /// Room for long bodies, in units of [`body::ROOM_UNIT_BYTES`].
     body_room: Arc<Semaphore>,
 }
@@ -62,6 +68,7 @@ pub fn router(handle: Handle) -> Router {
         searching: Arc::new(Semaphore::new(1)),
         giving: Arc::default(),
         sending: Arc::new(Semaphore::new(chain::MAX_SENDING)),
+        reading: Arc::new(Semaphore::new(MAX_READING)),
         body_room: Arc::new(Semaphore::new(body::ROOM_UNITS)),
     };
     Router::new()
@@ -128,6 +135,21 @@ async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> 
     }
 }
 
+/// Does `work`, which reads many blocks, when it has its turn: also when nobody waits for it any
+/// more, once it has begun.
+async fn in_turn<T: Send + 'static>(
+    turns: &Arc<Semaphore>,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> T {
+    let turn = turns.clone().acquire_owned().await.expect("nobody closes it");
+    aside(move || {
+        let done = work();
+        drop(turn);
+        done
+    })
+    .await
+}
+
 /// Who is calling, as far as it is known.
 type Caller = Option<axum::Extension<ConnectInfo<SocketAddr>>>;
 
@@ -161,5 +183,35 @@ fn name(caller: &Caller) -> String {
     match caller {
         Some(axum::Extension(ConnectInfo(address))) => address.to_string(),
         None => "somebody".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use futures_util::future::join_all;
+
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn no_more_read_at_a_time_than_may_also_when_callers_go_away() {
+        let turns = Arc::new(Semaphore::new(MAX_READING));
+        let (reading, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let read = || {
+            let (reading, most) = (reading.clone(), most.clone());
+            in_turn(&turns, move || {
+                most.fetch_max(reading.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                std::thread::sleep(Duration::from_millis(20));
+                reading.fetch_sub(1, Ordering::SeqCst);
+            })
+        };
+        // These leave when they have hardly begun.
+        let impatient = (0..10).map(|_| tokio::time::timeout(Duration::from_millis(5), read()));
+        join_all(impatient).await;
+        join_all((0..20).map(|_| read())).await;
+        assert_eq!(most.load(Ordering::SeqCst), MAX_READING);
+        let all = turns.acquire_many(MAX_READING as u32).await;
+        assert!(all.is_ok() && reading.load(Ordering::SeqCst) == 0);
     }
 }
