@@ -159,12 +159,8 @@ fn validated(load: &Load) -> [f64; 2] {
 
 fn node(rules: &Rules, dir: &std::path::Path) -> Handle {
     let options = Options {
-        chain: Chain { rules: rules.clone(), dialect: Dialect::Notes },
         data_dir: Some(dir.to_path_buf()),
-        node_id: None,
-        keep_peers: true,
-        own_addresses: Vec::new(),
-        dev: false,
+        ..Options::new(Chain { rules: rules.clone(), dialect: Dialect::Notes })
     };
     service::start(options).expect("it starts").0
 }

@@ -277,14 +277,7 @@ async fn a_data_directory_in_use_is_left_alone() {
     let chain = Chain::load("lecture", None).expect("a preset");
     let data_dir = Some(dir.path().join("data"));
     let data = path(&dir, "data");
-    let options = Options {
-        chain,
-        data_dir,
-        node_id: None,
-        keep_peers: true,
-        own_addresses: vec![],
-        dev: false,
-    };
+    let options = Options { data_dir, ..Options::new(chain) };
     let (_handle, _orders) = start(options).expect("a node");
     let file = write(&dir, "notes", NOTES);
     for arguments in [

@@ -35,12 +35,8 @@ const LETTING_GO: Duration = Duration::from_secs(60);
 
 fn open(rules: &Rules, dir: &Path) -> Handle {
     let options = Options {
-        chain: Chain { rules: rules.clone(), dialect: Dialect::Notes },
         data_dir: Some(dir.to_path_buf()),
-        node_id: None,
-        keep_peers: true,
-        own_addresses: Vec::new(),
-        dev: false,
+        ..Options::new(Chain { rules: rules.clone(), dialect: Dialect::Notes })
     };
     let began = Instant::now();
     loop {

@@ -60,15 +60,7 @@ impl Node {
     async fn start(chain: &Path) -> Self {
         let chain = Chain::load(chain.to_str().expect("text"), None).expect("a chain");
         let domain = chain.rules.domain().expect("signed");
-        let (handle, _orders) = service::start(Options {
-            chain,
-            data_dir: None,
-            node_id: None,
-            keep_peers: true,
-            own_addresses: Vec::new(),
-            dev: false,
-        })
-        .expect("it starts");
+        let (handle, _orders) = service::start(Options::new(chain)).expect("it starts");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         tokio::spawn(http::serve(listener, handle.clone(), std::future::pending()));

@@ -16,12 +16,8 @@ type Started = Result<(Handle, UnboundedReceiver<Order>), StoreError>;
 
 fn start(rules: Rules, dir: Option<&Path>) -> Started {
     service::start(Options {
-        chain: Chain { rules, dialect: Dialect::Notes },
         data_dir: dir.map(Path::to_path_buf),
-        node_id: None,
-        keep_peers: true,
-        own_addresses: Vec::new(),
-        dev: false,
+        ..Options::new(Chain { rules, dialect: Dialect::Notes })
     })
 }
 
@@ -182,12 +178,9 @@ async fn a_node_in_memory_works_and_forgets() {
 async fn an_id_given_once_is_kept() {
     let dir = tempfile::tempdir().expect("a directory");
     let options = |node_id: Option<&str>| Options {
-        chain: Chain { rules: easy(), dialect: Dialect::Notes },
         data_dir: Some(dir.path().to_path_buf()),
         node_id: node_id.map(str::to_string),
-        keep_peers: true,
-        own_addresses: Vec::new(),
-        dev: false,
+        ..Options::new(Chain { rules: easy(), dialect: Dialect::Notes })
     };
     for (given, expected) in
         [(Some("alice \u{1f381}"), "alice \u{1f381}"), (None, "alice \u{1f381}")]

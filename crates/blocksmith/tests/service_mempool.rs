@@ -36,12 +36,9 @@ fn rules() -> Rules {
 
 fn open(dir: &Path, dev: bool) -> (Handle, UnboundedReceiver<Order>) {
     let options = Options {
-        chain: Chain { rules: rules(), dialect: Dialect::Notes },
         data_dir: Some(dir.to_path_buf()),
-        node_id: None,
-        keep_peers: true,
-        own_addresses: Vec::new(),
         dev,
+        ..Options::new(Chain { rules: rules(), dialect: Dialect::Notes })
     };
     let began = Instant::now();
     loop {

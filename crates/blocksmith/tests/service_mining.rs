@@ -46,14 +46,7 @@ fn node(ahead: Duration) -> Handle {
     let genesis = Genesis::sealed(starts.as_secs(), Target::EASIEST, hrp, &[]);
     let genesis = genesis.expect("a genesis block");
     let rules = Rules { genesis, difficulty: Difficulty::Fixed(Target::EASIEST), ..forge };
-    let options = Options {
-        chain: Chain { rules, dialect: Dialect::Notes },
-        data_dir: None,
-        node_id: None,
-        keep_peers: true,
-        own_addresses: Vec::new(),
-        dev: false,
-    };
+    let options = Options::new(Chain { rules, dialect: Dialect::Notes });
     service::start(options).expect("it starts").0
 }
 

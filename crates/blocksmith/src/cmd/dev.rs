@@ -107,13 +107,11 @@ pub async fn run(args: DevArgs) -> anyhow::Result<ExitCode> {
         let others = addresses.iter().filter(|&other| *other != addresses[at]).cloned().collect();
         let dir = args.data_dir.as_ref().map(|dir| dir.join(format!("node-{}", at + 1)));
         let options = Options {
-            chain: chain.clone(),
             data_dir: dir,
-            node_id: None,
             // Where the nodes of an earlier run were, nobody may be now.
             keep_peers: false,
-            own_addresses: Vec::new(),
             dev: domain.is_some(),
+            ..Options::new(chain.clone())
         };
         nodes.push(start(options, listener, others, ended.clone()).await?);
     }

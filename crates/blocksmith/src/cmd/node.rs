@@ -199,14 +199,7 @@ pub async fn run(args: NodeArgs) -> anyhow::Result<ExitCode> {
         anyhow::Error::new(error).context(format!("can't listen on {bind}:{port}; {way_out}"))
     })?;
     let rules = describe(&chain.rules);
-    let options = Options {
-        chain,
-        data_dir: Some(data_dir.clone()),
-        node_id: id,
-        keep_peers: true,
-        own_addresses: Vec::new(),
-        dev: false,
-    };
+    let options = Options { data_dir: Some(data_dir.clone()), node_id: id, ..Options::new(chain) };
     let node = start(options, listener, peers, stop.clone()).await?;
     if args.mine
         && let Err(no_work @ NoWork::Recipient(_)) = node.handle.work(None).await?

@@ -236,12 +236,9 @@ mod tests {
         let genesis = Genesis::sealed(1_700_000_000, target, hrp, &[(miner, 1)]).expect("a block");
         let rules = Rules { genesis, difficulty: Difficulty::Fixed(target), ..forge };
         let options = Options {
-            chain: Chain { rules, dialect: Dialect::Notes },
-            data_dir: None,
             node_id: Some(miner.to_text(hrp)),
             keep_peers: false,
-            own_addresses: Vec::new(),
-            dev: false,
+            ..Options::new(Chain { rules, dialect: Dialect::Notes })
         };
         let (handle, _orders) = start(options).expect("a store in memory");
         for _ in 0..9 {

@@ -47,6 +47,21 @@ pub struct Options {
     pub dev: bool,
 }
 
+impl Options {
+    /// A node of `chain` in memory, with nothing said that it can do without; peers are kept where
+    /// there is a data directory.
+    pub fn new(chain: Chain) -> Self {
+        Self {
+            chain,
+            data_dir: None,
+            node_id: None,
+            keep_peers: true,
+            own_addresses: Vec::new(),
+            dev: false,
+        }
+    }
+}
+
 /// Opens the store and starts the node. The receiver says what to do over the network.
 ///
 /// # Errors

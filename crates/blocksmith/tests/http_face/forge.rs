@@ -53,14 +53,7 @@ impl Forge {
         let rules = rules();
         let domain = rules.domain().unwrap();
         let chain = Chain { rules, dialect: Dialect::Notes };
-        let options = Options {
-            chain,
-            data_dir: None,
-            node_id,
-            keep_peers: true,
-            own_addresses: Vec::new(),
-            dev,
-        };
+        let options = Options { node_id, dev, ..Options::new(chain) };
         let (alice, bob) = (Signer::alice(), Signer::bob());
         Self { node: Node::start_with(options).await, domain, alice, bob }
     }

@@ -87,12 +87,8 @@ impl Node {
 
     pub(crate) async fn start(chain: Chain) -> Self {
         Self::start_with(Options {
-            chain,
-            data_dir: None,
             node_id: Some("00341426854640f596f4ba49a64f7c5a".into()),
-            keep_peers: true,
-            own_addresses: Vec::new(),
-            dev: false,
+            ..Options::new(chain)
         })
         .await
     }

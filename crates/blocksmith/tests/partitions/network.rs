@@ -80,14 +80,7 @@ impl Network {
         let (stop, stopped) = watch::channel(false);
         let mut nodes = Vec::new();
         for (listener, peers) in listeners.into_iter().zip(peers) {
-            let options = Options {
-                chain: chain.clone(),
-                data_dir: None,
-                node_id: None,
-                keep_peers: false,
-                own_addresses: Vec::new(),
-                dev: true,
-            };
+            let options = Options { keep_peers: false, dev: true, ..Options::new(chain.clone()) };
             let peers = peers.iter().map(|peer| peer.to_string().parse().unwrap()).collect();
             nodes.push(start(options, listener, peers, stopped.clone()).await.unwrap());
         }

@@ -24,14 +24,7 @@ pub(crate) struct Node {
 impl Node {
     pub(crate) fn start(rules: &Rules) -> Self {
         let chain = Chain { rules: rules.clone(), dialect: Dialect::Notes };
-        let options = Options {
-            chain,
-            data_dir: None,
-            node_id: None,
-            keep_peers: true,
-            own_addresses: vec![],
-            dev: false,
-        };
+        let options = Options::new(chain);
         let (handle, orders) = service::start(options).expect("a store in memory");
         let listen = "127.0.0.1:7".parse().ok();
         let adapter = tokio::spawn(blocksmith::peers::run(handle.clone(), orders, listen));

@@ -49,14 +49,7 @@ pub(super) async fn run(args: ImportArgs) -> anyhow::Result<ExitCode> {
         Err(VerifyError::Read(error)) => return Err(error.into()),
     };
 
-    let options = Options {
-        chain,
-        data_dir: Some(dir.clone()),
-        node_id: None,
-        keep_peers: true,
-        own_addresses: vec![],
-        dev: false,
-    };
+    let options = Options { data_dir: Some(dir.clone()), ..Options::new(chain) };
     let (handle, mut orders) = service::start(options)?;
     // Nobody is told or asked anything.
     let orders = tokio::spawn(async move { while orders.recv().await.is_some() {} });
