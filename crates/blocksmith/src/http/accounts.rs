@@ -8,7 +8,8 @@ use blocksmith_consensus::Spending;
 use blocksmith_consensus::address::Address;
 use blocksmith_consensus::json::Value;
 use blocksmith_consensus::ledger::Accounts as _;
-use blocksmith_consensus::payment::{Emission, MAX_WIRE_BYTES};
+use blocksmith_consensus::payment::{Domain, Emission, MAX_WIRE_BYTES};
+use blocksmith_node::Machine;
 use blocksmith_node::mempool::FeeRate;
 use serde::Deserialize;
 
@@ -16,9 +17,9 @@ use super::answer::{Object, array, quoted};
 use super::body::Json;
 use super::fault::Fault;
 use super::payments::Confirmed;
-use super::{App, aside, in_turn};
+use super::{App, Turn, aside};
 use crate::faucet::{self, NotGiven};
-use crate::service::{Handle, Spot, StoreError};
+use crate::service::{Handle, Snapshot, Spot, StoreError};
 
 /// The most transactions of a page.
 const MAX_PAGE: usize = 1_000;
@@ -64,9 +65,12 @@ pub(super) async fn account(
 ) -> Result<Response, Fault> {
     let address = address(&app.handle, party)?;
     let handle = app.handle.clone();
-    let next = handle.look(move |machine| machine.mempool()?.next_nonce(&address)).await?;
+    let look = move |machine: &Machine| {
+        (machine.mempool().and_then(|mempool| mempool.next_nonce(&address)), handle.snapshot())
+    };
+    let (next, snapshot) = app.handle.look(look).await?;
     let (account, transactions) = aside(move || {
-        let snapshot = handle.snapshot()?;
+        let snapshot = snapshot?;
         Ok::<_, StoreError>((snapshot.account(&address)?, snapshot.activity(address.key())?))
     })
     .await?;
@@ -75,8 +79,7 @@ pub(super) async fn account(
         .text("party", &text)
         .json("balance", account.balance)
         .json("nonce", account.nonce)
-        // What waits may be older than the snapshot.
-        .json("next_nonce", next.map_or(account.nonce, |next| next.max(account.nonce)))
+        .json("next_nonce", next.unwrap_or(account.nonce))
         .json("transactions", transactions)
         .json("uncounted", 0)
         .answer(StatusCode::OK))
@@ -113,30 +116,35 @@ pub(super) async fn transactions(
             Fault::bad("before is what an earlier page gave as next, like 1042-3")
         })?),
     };
-    let object = if before.is_none() {
-        let texts = move |machine: &blocksmith_node::Machine| {
-            let waits = machine.mempool().map(|mempool| mempool.of_sender(&address));
-            let texts = waits.unwrap_or_default().iter();
-            texts.map(|waiting| waiting.payment.text().to_string()).collect::<Vec<_>>()
-        };
-        Object::new().json("queued", array(app.handle.look(texts).await?))
-    } else {
-        Object::new()
-    };
+    let turn = Turn::of(&app.reading).await;
     let handle = app.handle.clone();
-    let read = move || page(&handle, &address, before, limit, MAX_SCAN_BYTES);
-    let (entries, next) = in_turn(&app.reading, read).await?;
+    // At one moment, so that nothing waits and is confirmed at once, or neither.
+    let look = move |machine: &Machine| {
+        let waits = machine.mempool().map(|mempool| mempool.of_sender(&address));
+        let texts = waits.unwrap_or_default().iter();
+        let texts = texts.map(|waiting| waiting.payment.text().to_string());
+        (texts.collect::<Vec<_>>(), handle.snapshot())
+    };
+    let (queued, snapshot) = app.handle.look(look).await?;
+    let (domain, snapshot) = (*app.handle.domain().ok_or_else(no_accounts)?, snapshot?);
+    let object = match before {
+        None => Object::new().json("queued", array(queued)),
+        Some(_) => Object::new(),
+    };
+    let read = move || page(snapshot, domain, &address, before, limit, MAX_SCAN_BYTES);
+    let (entries, next) = turn.aside(read).await?;
     Ok(object.json("transactions", array(entries)).json("next", next).answer(StatusCode::OK))
 }
 
 fn page(
-    handle: &Handle,
+    snapshot: Snapshot,
+    domain: Domain,
     address: &Address,
     before: Option<Spot>,
     limit: usize,
     most_bytes: usize,
 ) -> Result<(Vec<String>, String), StoreError> {
-    let Some(mut confirmed) = Confirmed::new(handle)? else { return Ok((vec![], "null".into())) };
+    let mut confirmed = Confirmed::of(snapshot, domain)?;
     let spots = confirmed.snapshot().history(address.key(), before, limit)?;
     let mut next = spots.last().copied().filter(|_| spots.len() == limit);
     let mut entries = Vec::with_capacity(spots.len());
@@ -250,7 +258,10 @@ mod tests {
         for (most_bytes, each) in [(0, 1), (block_bytes * 5 / 2, 3), (usize::MAX, 4)] {
             let (mut seen, mut sizes, mut before) = (BTreeSet::new(), Vec::new(), None);
             loop {
-                let (entries, next) = page(&handle, &miner, before, 4, most_bytes).expect("read");
+                let snapshot = handle.snapshot().expect("read");
+                let domain = *handle.domain().expect("signed");
+                let (entries, next) =
+                    page(snapshot, domain, &miner, before, 4, most_bytes).expect("read");
                 sizes.push(entries.len());
                 seen.extend(entries);
                 if next == "null" {

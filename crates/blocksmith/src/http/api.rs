@@ -17,7 +17,7 @@ use serde::Deserialize;
 use super::answer::{self, Object, array, quoted};
 use super::body::{Json, apart};
 use super::fault::Fault;
-use super::{App, Caller, aside, in_turn, log_malformed, log_verdict};
+use super::{App, Caller, Turn, aside, log_malformed, log_verdict};
 use crate::service::{NoWork, Stopped, StoreError, now};
 
 /// The most blocks or headers of a page.
@@ -197,28 +197,30 @@ async fn page(
         return Err(Fault::bad("limit counts from 1 on"));
     }
     let handle = app.handle.clone();
-    let page = in_turn(&app.reading, move || -> Result<Object, StoreError> {
-        let snapshot = handle.snapshot()?;
-        let tip = snapshot.tip()?.block.index();
-        let (mut next, mut bytes) = (from, 0);
-        let mut entries = Vec::new();
-        if from <= tip {
-            for text in snapshot.texts(from)?.take(limit as usize) {
-                let text = text?;
-                let view = BlockView::read(shape, &text)
-                    .map_err(|error| StoreError::Damaged(format!("block {next}: {error}")))?;
-                entries.push(put(view));
-                next += 1;
-                bytes += text.len();
-                if bytes >= max_bytes {
-                    break;
+    let turn = Turn::of(&app.reading).await;
+    let page = turn
+        .aside(move || -> Result<Object, StoreError> {
+            let snapshot = handle.snapshot()?;
+            let tip = snapshot.tip()?.block.index();
+            let (mut next, mut bytes) = (from, 0);
+            let mut entries = Vec::new();
+            if from <= tip {
+                for text in snapshot.texts(from)?.take(limit as usize) {
+                    let text = text?;
+                    let view = BlockView::read(shape, &text)
+                        .map_err(|error| StoreError::Damaged(format!("block {next}: {error}")))?;
+                    entries.push(put(view));
+                    next += 1;
+                    bytes += text.len();
+                    if bytes >= max_bytes {
+                        break;
+                    }
                 }
             }
-        }
-        let next = if next <= tip { next.to_string() } else { "null".into() };
-        Ok(Object::new().json(name, array(entries)).json("next", next))
-    })
-    .await?;
+            let next = if next <= tip { next.to_string() } else { "null".into() };
+            Ok(Object::new().json(name, array(entries)).json("next", next))
+        })
+        .await?;
     Ok(page.answer(StatusCode::OK))
 }
 

@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::answer::{Object, array, quoted};
 use super::fault::Fault;
-use super::{App, in_turn};
+use super::{App, Turn};
 use crate::service::{Handle, StoreError};
 
 /// The most points, and as many unless told otherwise.
@@ -28,7 +28,7 @@ pub(super) async fn history(
 ) -> Result<Response, Fault> {
     let Query(Points { points }) = query.map_err(|error| Fault::bad(error.body_text()))?;
     let points = points.unwrap_or(MAX_POINTS).clamp(2, MAX_POINTS);
-    let points = in_turn(&app.reading, move || read(&app.handle, points)).await?;
+    let points = Turn::of(&app.reading).await.aside(move || read(&app.handle, points)).await?;
     Ok(Object::new().json("points", array(points)).answer(StatusCode::OK))
 }
 

@@ -26,7 +26,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use blocksmith_consensus::Block;
 use blocksmith_node::Verdict;
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 use tower_http::catch_panic::CatchPanicLayer;
 
 pub use api::LISTEN_HEADER;
@@ -135,19 +135,25 @@ async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> 
     }
 }
 
-/// Does `work`, which reads many blocks, when it has its turn: also when nobody waits for it any
-/// more, once it has begun.
-async fn in_turn<T: Send + 'static>(
-    turns: &Arc<Semaphore>,
-    work: impl FnOnce() -> T + Send + 'static,
-) -> T {
-    let turn = turns.clone().acquire_owned().await.expect("nobody closes it");
-    aside(move || {
-        let done = work();
-        drop(turn);
-        done
-    })
-    .await
+/// The right to read many blocks.
+struct Turn {
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Turn {
+    async fn of(turns: &Arc<Semaphore>) -> Self {
+        Self { _permit: turns.clone().acquire_owned().await.expect("nobody closes it") }
+    }
+
+    /// Does `work`, and keeps the turn until it is done: also when nobody waits for it any more.
+    async fn aside<T: Send + 'static>(self, work: impl FnOnce() -> T + Send + 'static) -> T {
+        aside(move || {
+            let done = work();
+            drop(self);
+            done
+        })
+        .await
+    }
 }
 
 /// Who is calling, as far as it is known.
@@ -200,11 +206,12 @@ mod tests {
         let (reading, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let read = || {
             let (reading, most) = (reading.clone(), most.clone());
-            in_turn(&turns, move || {
+            let work = move || {
                 most.fetch_max(reading.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
                 std::thread::sleep(Duration::from_millis(20));
                 reading.fetch_sub(1, Ordering::SeqCst);
-            })
+            };
+            async { Turn::of(&turns).await.aside(work).await }
         };
         // These leave when they have hardly begun.
         let impatient = (0..10).map(|_| tokio::time::timeout(Duration::from_millis(5), read()));

@@ -106,7 +106,7 @@ impl Confirmed {
         Self::of(handle.snapshot()?, domain).map(Some)
     }
 
-    fn of(snapshot: Snapshot, domain: Domain) -> Result<Self, StoreError> {
+    pub(super) fn of(snapshot: Snapshot, domain: Domain) -> Result<Self, StoreError> {
         let tip = snapshot.tip()?.block.index();
         Ok(Self { snapshot, domain, tip, block: None, read_bytes: 0 })
     }
