@@ -14,7 +14,7 @@ use ethnum::U256;
 
 use crate::address::Address;
 use crate::block::Block;
-use crate::check::{Checked, Invalid, Unspent, Valid, check_on};
+use crate::check::{self, Checked, Invalid, Unspent, Valid, check_on};
 use crate::difficulty::Pace;
 use crate::hash::Hash;
 use crate::ledger::{Accounts, Changes};
@@ -315,6 +315,25 @@ impl Tree {
         Ok(*hash == self.tip.block.hash()
             || self.side.contains_key(hash)
             || chain.index_of(hash)?.is_some())
+    }
+
+    /// Checks whether a block may stand on its parent, before it is put there; `None` if the parent
+    /// is not known.
+    ///
+    /// # Errors
+    /// A chain that can't be read.
+    pub fn check<C: BestChain>(
+        &self,
+        block: &Block,
+        chain: &C,
+    ) -> Result<Option<Result<(), Invalid>>, ErrorOf<C>> {
+        let parent = match block.parent() {
+            Some(parent) => self.linked(&parent, chain)?,
+            None => None,
+        };
+        Ok(parent.map(|Linked { block: parent, pace, .. }| {
+            check::link(&self.rules, parent.view(), &parent.hash(), &pace, block.view())
+        }))
     }
 
     /// Puts a block into its place. `chain` holds the best chain up to and including

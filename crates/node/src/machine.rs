@@ -446,10 +446,6 @@ impl Machine {
         effects: &mut Vec<Effect>,
     ) -> Result<Verdict, <C as Ancestry>::Error> {
         let (hash, index) = (checked.block().hash(), checked.block().index());
-        if is_early(&checked, now) {
-            self.early.insert(checked);
-            return Ok(Verdict::Early);
-        }
         let verdict = self.insert(now, checked, chain, effects)?;
         match verdict {
             Verdict::NewTip | Verdict::SideBranch => self.adopt(now, hash, chain, effects)?,
@@ -467,6 +463,9 @@ impl Machine {
         chain: &mut C,
         effects: &mut Vec<Effect>,
     ) -> Result<Verdict, <C as Ancestry>::Error> {
+        if is_early(&checked, now) {
+            return self.hold(checked, chain);
+        }
         Ok(match self.tree.insert(checked, chain) {
             Ok(Inserted::NewTip(change)) => {
                 self.follow(now, change, chain, effects)?;
@@ -481,6 +480,30 @@ impl Machine {
                 Verdict::Orphan
             }
             Err(NotInserted::Ancestry(error)) => return Err(error),
+        })
+    }
+
+    /// Keeps a block until its time comes, if that is all that it lacks: there is little room, and
+    /// without its parent it may state a target that costs nothing.
+    fn hold<C: BestChain>(
+        &mut self,
+        checked: Checked,
+        chain: &C,
+    ) -> Result<Verdict, <C as Ancestry>::Error> {
+        // The clock may have been set back.
+        if self.tree.contains(&checked.block().hash(), chain)? {
+            return Ok(Verdict::Known);
+        }
+        Ok(match self.tree.check(checked.block(), chain)? {
+            Some(Ok(())) => {
+                self.early.insert(checked);
+                Verdict::Early
+            }
+            Some(Err(invalid)) => Verdict::Invalid(invalid),
+            None => {
+                self.orphans.insert(checked);
+                Verdict::Orphan
+            }
         })
     }
 

@@ -16,10 +16,11 @@ use std::sync::Arc;
 
 use blocksmith_consensus::address::Address;
 use blocksmith_consensus::ledger::Accounts as _;
-use blocksmith_consensus::payment::{Domain, Verified};
+use blocksmith_consensus::payment::{Coin, Domain, UNITS_PER_COIN, Verified};
 use blocksmith_consensus::tree::Limits;
 use blocksmith_consensus::{
-    Block, Difficulty, Genesis, Hash, Linked, Rules, Target, Timestamp, check_alone,
+    Block, Difficulty, Genesis, Hash, Invalid, Linked, Rules, Target, Timestamp, check_alone,
+    merkle, sealed,
 };
 use blocksmith_node::mempool::{self, MAX_HELD_S, Mempool, Refused};
 use blocksmith_node::{
@@ -445,4 +446,63 @@ fn a_block_that_has_to_wait_for_its_time_is_no_block_yet() {
     node.tick();
     assert_eq!((node.tip().index(), node.tip().parent()), (3, Some(block.hash())));
     node.check();
+}
+
+#[test]
+fn what_costs_nothing_pushes_no_early_block_out() {
+    let target = Target::from_zeros(1);
+    let rules = Rules { difficulty: Difficulty::Fixed(target), ..rules() };
+    let mut node = Node::new(&rules);
+    let genesis = node.tip();
+    let ahead_s = node.now_s() + MAX_AHEAD_S + 60;
+    let made = |parent: &Block, timestamp_s, target: Target, salt: u64| {
+        let coin = Coin { recipient: people()[0].address, amount: 20 * UNITS_PER_COIN, nonce: 2 };
+        let coin = coin.text(rules.domain().expect("signed").hrp);
+        let (index, root) = (parent.index() + 1, merkle::root([&*coin]));
+        let draft = sealed::Draft::new(index, &parent.hash(), timestamp_s, target, &root, [&*coin])
+            .expect("a draft");
+        let met = |proof: &u64| target.is_met_by(&draft.header().digest(&proof.to_string()));
+        let proof = (salt..).find(met).expect("one in sixteen");
+        draft.with_proof(proof).expect("a block")
+    };
+    let honest = made(&genesis, ahead_s, target, 0);
+    assert_eq!(node.take(&honest), Verdict::Early);
+    for salt in 0..1_000 {
+        // Earlier than the honest one, so that it would be kept rather; on a parent that is known,
+        // and on one that nobody has.
+        let on_known = made(&genesis, ahead_s - 1 - salt % 50, Target::EASIEST, salt);
+        let verdict = node.take(&on_known);
+        assert!(matches!(verdict, Verdict::Invalid(Invalid::Target { .. })), "{verdict:?}");
+        assert_eq!(node.take(&made(&on_known, ahead_s - 1, Target::EASIEST, 0)), Verdict::Orphan);
+    }
+    node.early.clear();
+    node.micros += 60 * 1_000_000;
+    node.step(Input::Tick);
+    assert_eq!(node.tip(), honest);
+}
+
+#[test]
+fn the_child_of_an_early_block_waits_for_it_and_for_its_own_time() {
+    let rules = rules();
+    let (mut maker, mut node) = (Node::new(&rules), Node::new(&rules));
+    maker.micros += (MAX_AHEAD_S + 100) * 1_000_000;
+    let first = maker.work(people()[0].address);
+    let first = maker.solve(first.seal, 1).expect("its time has come");
+    maker.micros += 50 * 1_000_000;
+    let second = maker.work(people()[1].address);
+    let second = maker.solve(second.seal, 1).expect("its time has come");
+    assert_eq!((node.take(&first), node.take(&second)), (Verdict::Early, Verdict::Orphan));
+    node.early.clear();
+    let mut tips = Vec::new();
+    for _ in 0..20 {
+        node.micros += 10 * 1_000_000;
+        node.step(Input::Tick);
+        tips.push(node.tip().index());
+    }
+    assert!(tips.is_sorted() && [1, 2, 3].iter().all(|index| tips.contains(index)), "{tips:?}");
+    let times = [0, 1].map(|at| tips.iter().filter(|index| **index == at + 1).count());
+    assert!(times[0].abs_diff(10) <= 1 && times[1].abs_diff(5) <= 1, "{tips:?}");
+    // What is known stays known, though the clock is set back.
+    node.micros -= 200 * 1_000_000;
+    assert_eq!((node.take(&first), node.take(&second)), (Verdict::Known, Verdict::Known));
 }
