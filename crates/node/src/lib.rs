@@ -8,6 +8,7 @@
 extern crate alloc;
 
 mod early;
+mod interface;
 mod machine;
 pub mod mempool;
 mod orphans;
@@ -17,7 +18,8 @@ mod queue;
 mod work;
 
 pub use early::MAX_AHEAD_S;
-pub use machine::{Answer, Effect, Entered, Input, Machine, Output, Refusal, Start, Verdict};
+pub use interface::{Answer, Effect, Entered, Input, Output, Refusal, Start, Verdict};
+pub use machine::Machine;
 pub use peers::{Address, BadAddress, MAX_PEERS};
 pub use queue::{
     MAX_QUEUED, MAX_QUEUED_BYTES, MAX_RETURNED, MAX_RETURNED_BYTES, MAX_RETURNED_TRANSACTION_BYTES,

@@ -2,27 +2,25 @@
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
-use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use blocksmith_consensus::address::Address as PublicKey;
 use blocksmith_consensus::block::MAX_BLOCK_BYTES;
 use blocksmith_consensus::json::Value;
 use blocksmith_consensus::payment::Verified;
-use blocksmith_consensus::tree::{BestChain, Inserted, Limits, NotInserted, SideBlock};
+use blocksmith_consensus::tree::{BestChain, Inserted, NotInserted};
 use blocksmith_consensus::{
-    Ancestry, Block, ChangeSet, Checked, Hash, Invalid, Linked, Malformed, Proof, Rules, Shape,
-    Timestamp, Transaction, Tree, check_alone,
+    Ancestry, Block, ChangeSet, Checked, Hash, Linked, Proof, Rules, Shape, Timestamp, Transaction,
+    Tree, check_alone,
 };
 
 use crate::early::{Early, is_early};
-use crate::mempool::{Mempool, MempoolChange, Refused};
+use crate::interface::{Answer, Effect, Input, Output, Refusal, Start, Verdict};
+use crate::mempool::{Mempool, MempoolChange};
 use crate::orphans::Orphans;
 use crate::peers::{Address, Peers};
 use crate::pool::Pool;
-use crate::queue::{MAX_RETURNED, QueueChange};
-use crate::work::Task;
+use crate::queue::MAX_RETURNED;
 
 /// What stands between two transactions of a block.
 const SEPARATOR_BYTES: usize = ", ".len();
@@ -30,229 +28,6 @@ const SEPARATOR_BYTES: usize = ", ".len();
 /// How much of the mempool a peer is told that was away or apart, in bytes of texts: the best, as
 /// much as some blocks take. What else it lacks comes in blocks of others.
 const TOLD_AGAIN_BYTES: usize = 3 << 20;
-
-/// What a machine starts with, as a store kept it.
-#[derive(Debug)]
-pub struct Start {
-    /// The rules of the chain.
-    pub rules: Arc<Rules>,
-    /// The end of the best chain.
-    pub tip: Linked,
-    /// The side branches, in the order in which they came.
-    pub side: Vec<SideBlock>,
-    /// The queue, where anybody's transactions are taken.
-    pub queue: Vec<(u64, Transaction)>,
-    /// The payments that wait, where they are signed.
-    pub mempool: Mempool,
-    /// The registered peers.
-    pub peers: Vec<Address>,
-    /// The addresses under which this node itself is reached.
-    pub own_addresses: Vec<Address>,
-    /// Bounds of the side branches.
-    pub limits: Limits,
-}
-
-/// Something that a node hears.
-#[derive(Debug, Clone)]
-pub enum Input {
-    /// A block that is sound by itself, from a peer if it says which.
-    Block {
-        /// The block.
-        block: Box<Checked>,
-        /// Who sent it.
-        from: Option<Address>,
-    },
-    /// Blocks that were asked for and are sound by themselves, the lowest first.
-    Branch {
-        /// The blocks.
-        blocks: Vec<Checked>,
-        /// Who was asked.
-        from: Address,
-        /// Whether more follow at once; nobody is told of a tip before the last.
-        more: bool,
-    },
-    /// A proof for the next block.
-    Proof {
-        /// The proof.
-        proof: Proof,
-        /// Who gets the coin, as canonical JSON.
-        recipient: String,
-        /// The block that the proof is for; `None` for whatever is the tip.
-        on: Option<Hash>,
-    },
-    /// A transaction for the queue.
-    Transaction(Transaction),
-    /// Signed payments, from a peer if it says which.
-    Payments {
-        /// The payments.
-        payments: Vec<Verified>,
-        /// Who sent them.
-        from: Option<Address>,
-    },
-    /// A miner wants to know what to search, where work commits to what a block says.
-    Work {
-        /// Who gets the coin.
-        recipient: PublicKey,
-    },
-    /// A proof for what [`Answer::Work`] said.
-    Solution {
-        /// The seal that was to be searched.
-        id: Hash,
-        /// The proof.
-        proof: u64,
-    },
-    /// Peers to keep.
-    Register(Vec<Address>),
-    /// A peer that was asked answered.
-    Answered {
-        /// Who was asked.
-        peer: Address,
-        /// The index and the hash of the end of its best chain.
-        tip: Option<(u64, Hash)>,
-    },
-    /// A peer did not answer, or not with anything of use.
-    Failed {
-        /// Who was asked or told.
-        peer: Address,
-    },
-    /// An address turned out to be this node itself.
-    IsSelf {
-        /// The address.
-        peer: Address,
-    },
-    /// Time went by.
-    Tick,
-}
-
-/// What became of a block.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
-    /// It is the new tip, or a part of the new best chain.
-    NewTip,
-    /// It is valid, on a branch that has no more work than the best chain.
-    SideBranch,
-    /// It was known.
-    Known,
-    /// It is valid, on a side branch that there is no room for, and was dropped.
-    NoRoom,
-    /// Its parent is not known; it waits.
-    Orphan,
-    /// Its time has not come, by this node's clock; it waits.
-    Early,
-    /// It breaks a rule.
-    Invalid(Invalid),
-}
-
-/// What became of a payment that is not refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Entered {
-    /// It waits for a block.
-    Waits,
-    /// A payment before it is missing; it is held for some minutes.
-    Held {
-        /// The first nonce that is missing.
-        missing: u64,
-    },
-}
-
-/// Why a proof makes no block.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    /// The proof is for a block that is not the tip any more, or for work that was not handed out
-    /// lately.
-    #[error("the work is stale: block {tip_index} is the tip now; ask for new work")]
-    Stale {
-        /// The index of the tip.
-        tip_index: u64,
-    },
-    /// The digest is above the target.
-    #[error("the proof is not valid on block {tip_index}: its digest is {digest}")]
-    Proof {
-        /// The index of the tip.
-        tip_index: u64,
-        /// SHA-256(prefix ‖ proof ‖ suffix).
-        digest: Hash,
-    },
-    /// The block's time has not come, by this node's clock: it waits, and may be lost until it comes.
-    /// A clock was set back, or the tip's miner has a fast one.
-    #[error(
-        "block {index} waits: its time is {ahead_s} s ahead of this node's clock; is that right?"
-    )]
-    Early {
-        /// The block's index.
-        index: u64,
-        /// Seconds by which its time is ahead of the node's clock.
-        ahead_s: u64,
-    },
-    /// The work commits to what the block says, so that a number alone is no proof of anything.
-    #[error("a proof belongs to a certain block here: get its work from /api/v1/work")]
-    NoDraft,
-    /// The block that it would make is none.
-    #[error(transparent)]
-    Malformed(#[from] Malformed),
-    /// The block that it would make breaks a rule.
-    #[error(transparent)]
-    Invalid(#[from] Invalid),
-}
-
-/// The direct answer to an input.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Answer {
-    /// Nothing to say.
-    Done,
-    /// What became of the block; of a branch, what became of the last block that was looked at.
-    Block(Verdict),
-    /// The new block.
-    Mined(Result<Block, Refusal>),
-    /// The index of the block that the transaction waits for, or `None` when the queue is full.
-    Queued(Option<u64>),
-    /// What became of each payment, in order.
-    Payments(Vec<Result<Entered, Refused>>),
-    /// What to search.
-    Work(Result<Task, Refusal>),
-    /// All registered peers.
-    Peers(Vec<Address>),
-}
-
-/// Something that should happen outside, in this order.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Effect {
-    /// The best chain changed: make it durable before anything that follows.
-    Commit(ChangeSet),
-    /// The queue changed: make it durable.
-    Queue(QueueChange),
-    /// The mempool changed: make it durable.
-    Mempool(MempoolChange),
-    /// A peer was registered: make it durable.
-    AddPeer(Address),
-    /// A peer is none: forget it.
-    RemovePeer(Address),
-    /// Tell these peers of the tip, once it is durable.
-    Announce {
-        /// The tip.
-        block: Block,
-        /// Whom to tell.
-        to: Vec<Address>,
-    },
-    /// Tell these peers of payments, once they are durable.
-    Relay {
-        /// The payments; a sender's in the order of their nonces.
-        payments: Vec<Verified>,
-        /// Whom to tell.
-        to: Vec<Address>,
-    },
-    /// Ask this peer for its chain; [`Input::Answered`] or [`Input::Failed`] ends it.
-    Ask(Address),
-}
-
-/// The answer to an input and what follows from it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Output {
-    /// The direct answer.
-    pub answer: Answer,
-    /// What should happen outside, in this order.
-    pub effects: Vec<Effect>,
-}
 
 /// A node's mind: the tree, what waits for a block, blocks that wait, the peers.
 #[derive(Debug)]

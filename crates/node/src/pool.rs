@@ -11,7 +11,7 @@ use blocksmith_consensus::{
     Checked, Hash, Linked, Malformed, Rules, Spending, Timestamp, Transaction,
 };
 
-use crate::machine::{Entered, Refusal};
+use crate::interface::{Entered, Refusal};
 use crate::mempool::{Admitted, Mempool, MempoolChange, Refused};
 use crate::queue::{Queue, QueueChange};
 use crate::work::{Ground, Task, Works};

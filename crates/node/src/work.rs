@@ -17,7 +17,7 @@ use blocksmith_consensus::payment::{Coin, Domain, Emission, MAX_INTEGER, Verifie
 use blocksmith_consensus::sealed::{Draft, Header};
 use blocksmith_consensus::{Checked, Hash, Linked, Malformed, Rules, Timestamp, merkle};
 
-use crate::machine::Refusal;
+use crate::interface::Refusal;
 use crate::mempool::Mempool;
 
 /// How old a template becomes before another mempool makes another one, in microseconds. Each costs

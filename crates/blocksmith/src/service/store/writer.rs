@@ -1,0 +1,276 @@
+//! Changing a store in one transaction: the best chain and its side branches, as the machine steps,
+//! and what waits for a block and the peers besides.
+
+use std::collections::HashSet;
+
+use blocksmith_consensus::address::Address as PublicKey;
+use blocksmith_consensus::ledger::{Account, Accounts, Change, Changes};
+use blocksmith_consensus::tree::{BestChain, SideBlock};
+use blocksmith_consensus::{Ancestry, Hash, Linked, Listed, Shape};
+use blocksmith_node::mempool::{MempoolChange, Waiting};
+use blocksmith_node::{Address, QueueChange};
+use redb::{Database, Durability, ReadableTable, ReadableTableMetadata, WriteTransaction};
+
+use super::StoreError;
+use super::tables::{
+    ACCOUNT_BYTES, ACCOUNTS, BLOCKS, CHAIN, INDEX, MEMPOOL, PEERS, QUEUE, RECORD_HEAD_BYTES, SIDE,
+    UNDO, UNDO_BYTES, account, account_bytes, arrival_bytes, numbered, side_block, side_bytes,
+    undo_bytes,
+};
+use crate::service::listing;
+
+/// One transaction of the store.
+pub(crate) struct Writer {
+    pub(super) transaction: WriteTransaction,
+    shape: Shape,
+    genesis: u64,
+    blocks_changed: bool,
+    /// What the next new block gets, and how many there are on side branches, once that was asked:
+    /// both are needed for each of the many blocks of a transaction.
+    next_number: Option<u64>,
+    side_count: Option<u64>,
+}
+
+impl Writer {
+    pub(super) fn of(database: &Database, shape: Shape, genesis: u64) -> Result<Self, StoreError> {
+        let mut transaction = database.begin_write()?;
+        transaction.set_durability(Durability::Immediate)?;
+        transaction.set_two_phase_commit(true);
+        transaction.set_quick_repair(true);
+        Ok(Self {
+            transaction,
+            shape,
+            genesis,
+            blocks_changed: false,
+            next_number: None,
+            side_count: None,
+        })
+    }
+
+    /// Whether the best chain or a side branch is not what it was.
+    pub(crate) fn blocks_changed(&self) -> bool {
+        self.blocks_changed
+    }
+
+    pub(crate) fn queue(&mut self, change: &QueueChange) -> Result<(), StoreError> {
+        let mut queue = self.transaction.open_table(QUEUE)?;
+        for number in &change.removed {
+            queue.remove(number)?;
+        }
+        for (number, transaction) in &change.added {
+            queue.insert(number, transaction.text())?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn mempool(&mut self, change: &MempoolChange) -> Result<(), StoreError> {
+        let mut mempool = self.transaction.open_table(MEMPOOL)?;
+        // In the order in which they lie there.
+        let mut removed: Vec<_> =
+            change.removed.iter().map(|(arrived, id)| arrival_bytes(*arrived, id)).collect();
+        removed.sort_unstable();
+        for key in removed {
+            mempool.remove(key)?;
+        }
+        for Waiting { arrived, payment } in &change.added {
+            mempool.insert(arrival_bytes(*arrived, &payment.id()), payment.text())?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn add_peer(&mut self, peer: &Address) -> Result<(), StoreError> {
+        self.transaction.open_table(PEERS)?.insert(peer.as_str(), ())?;
+        Ok(())
+    }
+
+    pub(crate) fn remove_peer(&mut self, peer: &Address) -> Result<(), StoreError> {
+        self.transaction.open_table(PEERS)?.remove(peer.as_str())?;
+        Ok(())
+    }
+
+    /// What is known of the blocks of side branches, in the order in which they came. Those that
+    /// hang in the air are let go of.
+    pub(super) fn side_blocks(&mut self) -> Result<Vec<SideBlock>, StoreError> {
+        let mut all = Vec::new();
+        for entry in self.transaction.open_table(SIDE)?.iter()? {
+            let (hash, value) = entry?;
+            all.push(side_block(hash.value(), value.value())?);
+        }
+        all.sort_unstable_by_key(|(number, block)| (block.index, *number));
+        let mut known = HashSet::new();
+        let mut kept = Vec::with_capacity(all.len());
+        for (number, block) in all {
+            let stands = match &block.parent {
+                None => block.index == self.genesis,
+                Some(parent) => known.contains(parent) || self.index_of(parent)?.is_some(),
+            };
+            if stands {
+                known.insert(block.hash);
+                kept.push((number, block));
+            } else {
+                self.forget_side(&block.hash)?;
+            }
+        }
+        kept.sort_unstable_by_key(|(number, _)| *number);
+        Ok(kept.into_iter().map(|(_, block)| block).collect())
+    }
+
+    /// Keeps a block under a number of its own.
+    fn add_block(&mut self, Linked { block, work, pace }: &Linked) -> Result<u64, StoreError> {
+        let mut record = Vec::with_capacity(RECORD_HEAD_BYTES + block.text().len());
+        record.extend_from_slice(&work.to_be_bytes());
+        record.extend_from_slice(&pace.to_bytes());
+        record.extend_from_slice(block.text().as_bytes());
+        let mut blocks = self.transaction.open_table(BLOCKS)?;
+        let number = match self.next_number {
+            Some(number) => number,
+            None => blocks.last()?.map_or(0, |(last, _)| last.value() + 1),
+        };
+        blocks.insert(number, &*record)?;
+        self.next_number = Some(number + 1);
+        Ok(number)
+    }
+
+    /// The number of a block of a side branch.
+    fn side_number(&self, hash: &Hash) -> Result<Option<u64>, StoreError> {
+        let side = self.transaction.open_table(SIDE)?;
+        let value = side.get(hash.0)?;
+        Ok(value.map(|value| side_block(hash.0, value.value())).transpose()?.map(|(n, _)| n))
+    }
+
+    fn insert_side(&mut self, number: u64, linked: &Linked) -> Result<(), StoreError> {
+        let side = SideBlock::of(linked, self.genesis);
+        let bytes = side_bytes(number, &side);
+        let mut table = self.transaction.open_table(SIDE)?;
+        table.insert(side.hash.0, &*bytes)?;
+        self.side_count = Some(table.len()?);
+        Ok(())
+    }
+
+    /// Takes a block from the side branches, if it is on one; its number.
+    fn take_side(&mut self, hash: &Hash) -> Result<Option<u64>, StoreError> {
+        if self.side_count == Some(0) {
+            return Ok(None);
+        }
+        let mut table = self.transaction.open_table(SIDE)?;
+        let taken = match table.remove(hash.0)? {
+            Some(value) => Some(side_block(hash.0, value.value())?.0),
+            None => None,
+        };
+        self.side_count = Some(table.len()?);
+        Ok(taken)
+    }
+
+    /// Returns when everything is on the disk.
+    pub(crate) fn commit(self) -> Result<(), StoreError> {
+        Ok(self.transaction.commit()?)
+    }
+}
+
+impl Ancestry for Writer {
+    type Error = StoreError;
+
+    fn index_of(&self, hash: &Hash) -> Result<Option<u64>, StoreError> {
+        Ok(self.transaction.open_table(INDEX)?.get(hash.0)?.map(|index| index.value()))
+    }
+
+    fn at(&self, index: u64) -> Result<Option<Linked>, StoreError> {
+        let number = self.transaction.open_table(CHAIN)?.get(index)?.map(|number| number.value());
+        let blocks = self.transaction.open_table(BLOCKS)?;
+        number.map(|number| numbered(&blocks, self.shape, number)).transpose()
+    }
+}
+
+impl Accounts for Writer {
+    type Error = StoreError;
+
+    fn account(&self, address: &PublicKey) -> Result<Account, StoreError> {
+        let accounts = self.transaction.open_table(ACCOUNTS)?;
+        Ok(accounts
+            .get(*address.key())?
+            .map_or_else(Account::default, |value| account(value.value())))
+    }
+
+    /// The table is opened once.
+    fn accounts(&self, addresses: &[PublicKey]) -> Result<Vec<Account>, StoreError> {
+        let accounts = self.transaction.open_table(ACCOUNTS)?;
+        let read = |address: &PublicKey| {
+            let found = accounts.get(*address.key())?;
+            Ok(found.map_or_else(Account::default, |value| account(value.value())))
+        };
+        addresses.iter().map(read).collect()
+    }
+}
+
+impl BestChain for Writer {
+    fn connect(
+        &mut self,
+        linked: &Linked,
+        changes: &Changes,
+        listed: &[Listed],
+    ) -> Result<(), StoreError> {
+        self.blocks_changed = true;
+        let block = &linked.block;
+        let number = match self.take_side(&block.hash())? {
+            Some(number) => number,
+            None => self.add_block(linked)?,
+        };
+        self.transaction.open_table(CHAIN)?.insert(block.index(), number)?;
+        self.transaction.open_table(INDEX)?.insert(block.hash().0, block.index())?;
+        listing::add(&self.transaction, block.index(), listed)?;
+        if changes.accounts.is_empty() {
+            return Ok(());
+        }
+        let mut accounts = self.transaction.open_table(ACCOUNTS)?;
+        for Change { address, after, .. } in &changes.accounts {
+            accounts.insert(*address.key(), account_bytes(*after))?;
+        }
+        self.transaction.open_table(UNDO)?.insert(block.index(), &*undo_bytes(changes))?;
+        Ok(())
+    }
+
+    fn disconnect(&mut self, tip: &Linked, listed: &[Listed]) -> Result<(), StoreError> {
+        self.blocks_changed = true;
+        let index = tip.block.index();
+        let number = self.transaction.open_table(CHAIN)?.remove(index)?.map(|n| n.value());
+        let missing = || StoreError::Damaged(format!("block {index} is not there"));
+        self.insert_side(number.ok_or_else(missing)?, tip)?;
+        self.transaction.open_table(INDEX)?.remove(tip.block.hash().0)?;
+        listing::remove(&self.transaction, index, listed)?;
+        let mut undo = self.transaction.open_table(UNDO)?;
+        let Some(undone) = undo.remove(index)? else { return Ok(()) };
+        let mut accounts = self.transaction.open_table(ACCOUNTS)?;
+        let (entries, rest) = undone.value().as_chunks::<UNDO_BYTES>();
+        if !rest.is_empty() {
+            return Err(StoreError::Damaged(format!("the undo of block {index} is cut off")));
+        }
+        for entry in entries {
+            let (key, before) = entry.split_first_chunk::<32>().expect("a key comes first");
+            let before: [u8; ACCOUNT_BYTES] = before.try_into().expect("an account follows");
+            match account(before) == Account::default() {
+                true => accounts.remove(*key)?,
+                false => accounts.insert(*key, before)?,
+            };
+        }
+        Ok(())
+    }
+
+    fn keep_side(&mut self, linked: &Linked) -> Result<(), StoreError> {
+        self.blocks_changed = true;
+        let number = self.add_block(linked)?;
+        self.insert_side(number, linked)
+    }
+
+    fn side(&self, hash: &Hash) -> Result<Option<Linked>, StoreError> {
+        let Some(number) = self.side_number(hash)? else { return Ok(None) };
+        numbered(&self.transaction.open_table(BLOCKS)?, self.shape, number).map(Some)
+    }
+
+    fn forget_side(&mut self, hash: &Hash) -> Result<(), StoreError> {
+        self.blocks_changed = true;
+        if let Some(number) = self.take_side(hash)? {
+            self.transaction.open_table(BLOCKS)?.remove(number)?;
+        }
+        Ok(())
+    }
+}
