@@ -160,7 +160,7 @@ pub enum Refusal {
         /// SHA-256(prefix ‖ proof ‖ suffix).
         digest: Hash,
     },
-    /// The block's time has not come, by this node's clock: it waits, and may be lost until it comes.
+    /// The block's time has not come, by this node's clock: it waits, and may be lost until then.
     /// A clock was set back, or the tip's miner has a fast one.
     #[error(
         "block {index} waits: its time is {ahead_s} s ahead of this node's clock; is that right?"
