@@ -1,6 +1,6 @@
 //! A wallet: words, the addresses that were handed out, and what they sign.
 
-use blocksmith_consensus::address::Address;
+use blocksmith_consensus::address::{Address, Hrp};
 use blocksmith_consensus::payment::{BadTransaction, Domain, Draft, Payment, Verified};
 
 use crate::dev::is_dev_key;
@@ -46,6 +46,19 @@ pub enum DevKeys {
     Refused,
     /// They are as good as others: a chain that begins anew each time.
     Allowed,
+}
+
+impl DevKeys {
+    /// Whether the address may pay and be paid.
+    ///
+    /// # Errors
+    /// [`PayError::DevKey`], where everybody has its key and the chain refuses that.
+    pub fn check(self, address: &Address, hrp: Hrp) -> Result<(), PayError> {
+        if self == Self::Refused && is_dev_key(address) {
+            return Err(PayError::DevKey { address: address.to_text(hrp) });
+        }
+        Ok(())
+    }
 }
 
 /// Why a payment is not signed.
@@ -205,9 +218,7 @@ impl Wallet {
         sign: impl FnOnce(&SigningKey, &[u8; 32]) -> Result<[u8; 64], SignError>,
     ) -> Result<Verified, PayError> {
         for address in [draft.sender, draft.recipient] {
-            if dev_keys == DevKeys::Refused && is_dev_key(&address) {
-                return Err(PayError::DevKey { address: address.to_text(domain.hrp) });
-            }
+            dev_keys.check(&address, domain.hrp)?;
         }
         let Some(index) = self.addresses.iter().position(|own| *own == draft.sender) else {
             return Err(PayError::NotOurs { sender: draft.sender.to_text(domain.hrp) });

@@ -13,6 +13,7 @@ mod owner;
 mod program;
 mod secrets;
 mod sending;
+mod signed;
 #[cfg(target_os = "linux")]
 mod terminal;
 mod walk;

@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use blocksmith_consensus::payment::Payment;
+
 use crate::ledger::{self, stranger};
 use crate::owner::{Owner, PASSWORD, forge};
 use crate::program::PATIENCE;
@@ -144,6 +146,42 @@ fn it_is_sent_when_alice_says_yes() {
         assert_eq!(screen.contains("Nothing was sent."), expected == 1, "{screen}");
         assert_eq!(node.state().queue.len(), sent, "{answer:?}");
     }
+}
+
+#[test]
+fn what_was_signed_elsewhere_is_sent_when_somebody_says_yes() {
+    let node = ledger::start();
+    let (alice, friend) = (Owner::with_wallet(1, 1), Owner::new());
+    node.state().mine(alice.addresses()[0]);
+    let (to, url) = (stranger().to_text(forge().hrp), node.url());
+    let signed = |nonce: &str| {
+        let text = alice.run(&["sign", &to, "1", "--nonce", nonce, "--fee", "0"]).good();
+        std::fs::write(friend.home.path().join("payment.json"), &text).unwrap();
+        Payment::parse(text.as_bytes(), &forge()).unwrap().verify().unwrap()
+    };
+    let args = ["send", "--signed", "payment.json", "--node", &url];
+    signed("0");
+    for (answer, expected, sent) in [("\n", 1, 0), ("y\n", 0, 1)] {
+        let mut terminal = Terminal::run(&friend, &args);
+        terminal.asked("nonce  0", "");
+        terminal.asked("Send it? [y/N] ", answer);
+        let (code, screen) = terminal.end();
+        assert_eq!(code, Some(expected), "{answer:?}: {screen}");
+        assert_eq!(screen.contains("Nothing was sent."), expected == 1, "{screen}");
+        assert_eq!(node.state().queue.len(), sent, "{answer:?}");
+    }
+    // While it is asked, another friend hands the same payment in, and it is mined.
+    let payment = signed("1");
+    let id = payment.id().to_string();
+    let mut terminal = Terminal::run(&friend, &args);
+    terminal.asked("Send it? [y/N] ", "");
+    node.state().queue.push(payment);
+    node.state().mine(stranger());
+    terminal.asked("", "y\n");
+    let (code, screen) = terminal.end();
+    assert_eq!(code, Some(0), "{screen}");
+    assert!(screen.contains(&id), "{screen}");
+    assert_eq!(node.state().queue, []);
 }
 
 #[test]

@@ -1,5 +1,6 @@
-//! An evening with a chain of one's own, by nothing but commands: a chain file, a node, miners, a
-//! payment that is followed until it is confirmed, and a replay of it all.
+//! An evening with a chain of one's own, by nothing but commands: a chain file, a node, miners,
+//! payments that are followed until they are confirmed, one of them signed offline, and a replay of
+//! it all.
 
 use std::process::Command;
 
@@ -28,15 +29,12 @@ fn stop(mut program: Program) {
     assert!(program.wait().success(), "{}", program.stderr());
 }
 
-#[test]
-fn alice_pays_bob_on_a_chain_of_their_own() {
-    let (alice, bob) = (Owner::with_wallet(1, 1), Owner::with_wallet(2, 1));
-    let (from, to) = (alice.texts().remove(0), bob.texts().remove(0));
-    let balance = format!("{from}=12.5");
+/// Makes `class.toml`, a chain where the address has 12.5 coins and blocks come at once, for a test.
+fn make_chain(alice: &Owner, address: &str) {
+    let balance = format!("{address}=12.5");
     let new = ["chain", "new", "./class.toml", "--name", "class", "--balance", &balance];
-    let mut made = blocksmith(&alice, &new);
+    let mut made = blocksmith(alice, &new);
     assert!(made.wait().success(), "{}", made.stderr());
-    // Blocks that come at once, for a test.
     let file = alice.home.path().join("class.toml");
     let text = std::fs::read_to_string(&file).expect("a file");
     let easy = format!("00{}", "f".repeat(62));
@@ -46,6 +44,13 @@ fn alice_pays_bob_on_a_chain_of_their_own() {
     };
     let text: Vec<_> = text.lines().map(easier).collect();
     std::fs::write(&file, text.join("\n")).expect("written");
+}
+
+#[test]
+fn alice_pays_bob_on_a_chain_of_their_own() {
+    let (alice, bob) = (Owner::with_wallet(1, 1), Owner::with_wallet(2, 1));
+    let (from, to) = (alice.texts().remove(0), bob.texts().remove(0));
+    make_chain(&alice, &from);
 
     let (running, url) = node(&alice);
     let mut nobody = blocksmith(&alice, &["mine", &url, "--coins", "1"]);
@@ -104,5 +109,72 @@ fn alice_pays_bob_on_a_chain_of_their_own() {
     assert!(replayed.wait().success(), "{}", replayed.stderr());
     let (running, url) = node(&alice);
     assert_eq!(balance(&bob, &url), before);
+    stop(running);
+}
+
+#[test]
+fn alice_signs_offline_and_a_friend_without_a_wallet_hands_it_in() {
+    let (alice, friend) = (Owner::with_wallet(1, 1), Owner::new());
+    let (from, to) = (alice.texts().remove(0), Owner::with_wallet(2, 1).texts().remove(0));
+    make_chain(&alice, &from);
+    let sign = |amount: &str, nonce: &str, chain: &str| {
+        let rest = ["--nonce", nonce, "--fee", "0.01", "--chain", chain];
+        alice.run(&[&["sign", &to, amount], &rest[..]].concat()).good()
+    };
+    let (running, url) = node(&alice);
+    let send = |text: &str, more: &[&str]| {
+        let args = ["send", "--signed", "-", "--yes", "--node", &url];
+        friend.run_with(text, &[&args, more].concat())
+    };
+    let waiting =
+        || alice.run(&["balance", "--json", "--node", &url]).json()["addresses"][0].clone();
+
+    // Neither one of forge nor one that somebody changed gets as far as the node.
+    let signed = sign("2.5", "0", "./class.toml");
+    for text in [sign("2.5", "0", "forge"), signed.replace("250000000", "950000000")] {
+        let error = send(&text, &[]).bad(1);
+        assert!(error.contains("is not signed by its sender for the chain class"), "{error}");
+    }
+    assert_eq!((&waiting()["nonce"], &waiting()["next_nonce"]), (&0.into(), &0.into()));
+
+    let miner = blocksmith(&alice, &["mine", &url, "--to", &to]);
+    let wait = ["--wait", "2", "--timeout", "50", "--json"];
+    let lines = send(&signed, &wait).good();
+    stop(miner);
+    let said: Vec<serde_json::Value> =
+        lines.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let [queued, confirmed] = &said[..] else { panic!("two objects: {lines}") };
+    assert_eq!((&queued["status"], &confirmed["status"]), (&"queued".into(), &"confirmed".into()));
+    assert_eq!((&queued["sender"], &queued["nonce"]), (&from.as_str().into(), &0.into()));
+    assert!(confirmed["confirmations"].as_u64() >= Some(2), "{lines}");
+    assert_eq!(waiting()["balance"], 999_000_000);
+
+    // Once more is no second payment.
+    let ran = send(&signed, &["--wait", "2"]);
+    assert!(ran.stderr.contains("the node has this very payment already"), "{}", ran.stderr);
+    assert_eq!(format!("{}\n", queued["id"].as_str().expect("an id")), ran.good());
+
+    // What can't be paid is told, and what waits for another one is held.
+    let error = send(&sign("1", "0", "./class.toml"), &[]).bad(1);
+    assert!(error.contains("has the nonce 0, so that this one can't be made"), "{error}");
+    assert!(error.contains("sign it with --nonce 1"), "{error}");
+    let error = send(&sign("10", "1", "./class.toml"), &[]).bad(1);
+    assert!(error.contains("it takes 10.01 coins with the fee"), "{error}");
+    let later = sign("1", "2", "./class.toml");
+    let ran = send(&later, &["--json"]);
+    assert!(ran.stderr.contains("it waits for the one with the nonce 1"), "{}", ran.stderr);
+    assert_eq!(ran.json()["status"], "held");
+    let ran = send(&later, &["--json"]);
+    assert!(ran.stderr.contains("it waits for the payment before it"), "{}", ran.stderr);
+    assert_eq!(ran.json()["status"], "held");
+    let error = send(&sign("1", "1000", "./class.toml"), &[]).bad(4);
+    assert!(error.contains("nonce 1000 is too far ahead"), "{error}");
+    // The one before it comes, and another one that pays too little to take its place.
+    assert_eq!(send(&sign("1", "1", "./class.toml"), &["--json"]).json()["status"], "queued");
+    assert_eq!(waiting()["next_nonce"], 3);
+    let ran = send(&sign("2", "1", "./class.toml"), &[]);
+    assert!(ran.stderr.contains("nonce  1, as another payment that waits"), "{}", ran.stderr);
+    let error = ran.bad(4);
+    assert!(error.contains("the node refuses: a fee of 1000000 replaces nothing"), "{error}");
     stop(running);
 }

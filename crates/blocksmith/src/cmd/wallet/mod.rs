@@ -14,6 +14,7 @@ mod node;
 mod secrets;
 mod send;
 mod sign;
+mod signed;
 mod verify;
 
 use std::io::{self, ErrorKind, Write as _};

@@ -1,6 +1,7 @@
 //! `blocksmith wallet send`.
 
 use std::io::{self, IsTerminal as _, Write as _};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use serde::Serialize;
 use tokio::time::{Instant, sleep};
 
 use super::node::{Node, NodeError, Remote, Submitted, Whereabouts};
+use super::signed::{self, is_stdin};
 use super::verify::Said;
 use super::{Common, Misused, NodeArgs, Opened, note, parse_address, print_json, print_line};
 use crate::amount::Coins;
@@ -37,27 +39,20 @@ const ENOUGH_NOWHERE: u32 = 3;
 /// The longest memo of which all is shown before it is sent, in characters.
 const MAX_SHOWN: usize = 300;
 
-/// Pay somebody
+/// Pay somebody, or hand in a payment that was signed elsewhere
 ///
 /// Says what will be sent, and asks before it does. Prints the payment's id; with --json an object
 /// as soon as the node has it, and with --wait another one once it is confirmed.
 #[derive(Debug, clap::Args)]
+#[command(override_usage = "blocksmith wallet send [OPTIONS] <ADDRESS> <AMOUNT>
+       blocksmith wallet send [OPTIONS] --signed <FILE>")]
 pub(super) struct SendArgs {
-    /// Who is paid
-    #[arg(value_name = "ADDRESS")]
-    recipient: String,
-    /// How many coins
-    #[arg(value_name = "AMOUNT", value_parser = Coins::parse_positive)]
-    amount: Coins,
-    /// Coins for the miner [default: what the node says the next block takes]
-    #[arg(long, value_name = "COINS")]
-    fee: Option<Coins>,
-    /// A text that goes with the payment; everybody can read it
-    #[arg(long, value_name = "TEXT", value_parser = super::memo)]
-    memo: Option<String>,
-    /// Which of the wallet's addresses pays [default: the first that has enough]
-    #[arg(long, value_name = "ADDRESS")]
-    from: Option<String>,
+    #[command(flatten)]
+    order: Option<Order>,
+    /// Hand in the payment that `wallet sign` put into this file, without a wallet; - is the standard
+    /// input
+    #[arg(long, value_name = "FILE", conflicts_with = "Order")]
+    signed: Option<PathBuf>,
     /// Send without asking
     #[arg(long, short)]
     yes: bool,
@@ -71,15 +66,47 @@ pub(super) struct SendArgs {
     node: NodeArgs,
 }
 
-/// An address of the wallet, and what it can pay with.
+/// What the wallet is to pay.
+#[derive(Debug, clap::Args)]
+struct Order {
+    /// Who is paid
+    #[arg(value_name = "ADDRESS", required = false, required_unless_present = "signed")]
+    recipient: String,
+    /// How many coins
+    #[arg(value_name = "AMOUNT", required = false, required_unless_present = "signed", value_parser = Coins::parse_positive)]
+    amount: Coins,
+    /// Coins for the miner [default: what the node says the next block takes]
+    #[arg(long, value_name = "COINS")]
+    fee: Option<Coins>,
+    /// A text that goes with the payment; everybody can read it
+    #[arg(long, value_name = "TEXT", value_parser = super::memo)]
+    memo: Option<String>,
+    /// Which of the wallet's addresses pays [default: the first that has enough]
+    #[arg(long, value_name = "ADDRESS")]
+    from: Option<String>,
+}
+
+/// An address, and what it can pay with.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Purse {
-    address: Address,
-    label: String,
+pub(super) struct Purse {
+    pub(super) address: Address,
+    pub(super) label: String,
     /// Units that no waiting payment takes.
-    spendable: u64,
+    pub(super) spendable: u64,
     /// The nonce of its next payment.
-    nonce: u64,
+    pub(super) nonce: u64,
+}
+
+/// A payment that can be handed in.
+#[derive(Debug)]
+pub(super) struct Ready {
+    pub(super) payment: Verified,
+    /// Units that its sender can pay with.
+    pub(super) spendable: u64,
+    /// What is said of the nonce, if somebody chose it.
+    pub(super) nonce: Option<String>,
+    /// Where the node has it already.
+    pub(super) found: Whereabouts,
 }
 
 /// What was handed in, and where it is. Amounts in units.
@@ -95,38 +122,33 @@ struct Sent<'a> {
 
 /// Sends a payment.
 pub(super) async fn run(common: &Common, args: &SendArgs) -> anyhow::Result<ExitCode> {
-    if !args.yes && !io::stdin().is_terminal() {
-        let why = "there is no terminal to ask on whether to send it: say --yes to send it unasked";
-        return Err(Misused(why.into()).into());
+    if !args.yes {
+        check_somebody_answers(args.signed.as_deref())?;
     }
+    // Before a node is asked for nothing.
+    let text = match &args.signed {
+        Some(file) => Some(signed::read(file.clone()).await?),
+        None => None,
+    };
     let (node, remote) = args.node.meet().await?;
-    let recipient = parse_address(&args.recipient, &remote.domain)?;
-    let opened = common.open()?;
-    let purses = purses(&node, &remote, &opened, args.from.as_deref()).await?;
-    let mut draft = Draft {
-        sender: recipient,
-        recipient,
-        amount: args.amount.units(),
-        fee: 0,
-        nonce: purses.iter().map(|purse| purse.nonce).max().unwrap_or(0),
-        memo: args.memo.as_deref(),
+    let ready = match (&text, &args.order) {
+        (Some(text), _) => text.ready(&node, &remote).await?,
+        (None, order) => {
+            let order = order.as_ref().expect("clap asks for it where nothing is signed yet");
+            order.sign(common, &node, &remote).await?
+        }
     };
-    draft.fee = match args.fee {
-        Some(fee) => fee.units(),
-        None => usual_fee(&node, &remote, &draft).await?,
-    };
-    let purse = choose(&purses, &draft, remote.domain.hrp)?;
-    (draft.sender, draft.nonce) = (purse.address, purse.nonce);
-    // Signed before it is asked, so that nobody agrees to what turns out not to be possible.
-    let payment = opened.wallet.sign(&draft, &remote.domain, remote.dev_keys)?;
-    note(&summary(&draft, purse, &remote));
-    if !args.yes && !agreed().await? {
+    let Ready { payment, found, .. } = &ready;
+    note(&summary(&ready, &remote));
+    let said = Said::of(payment, remote.domain.hrp);
+    if *found != Whereabouts::Nowhere {
+        tell_known(common, &said, found)?;
+    } else if args.yes || agreed().await? {
+        tell(common, &said, &hand_in(&node, payment).await?)?;
+    } else {
         note("Nothing was sent.");
         return Ok(ExitCode::from(exit::FAILURE));
     }
-    let said = Said::of(&payment, remote.domain.hrp);
-    let submitted = hand_in(&node, &payment).await?;
-    tell(common, &said, &submitted)?;
     if let Some(wanted) = args.wait {
         let deadline = Instant::now() + Duration::from_secs(args.timeout.into());
         let Confirmed { block, confirmations } =
@@ -137,6 +159,50 @@ pub(super) async fn run(common: &Common, args: &SendArgs) -> anyhow::Result<Exit
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whether the question can be answered, if there is one.
+fn check_somebody_answers(signed: Option<&Path>) -> Result<(), Misused> {
+    let why = if signed.is_some_and(is_stdin) {
+        "the standard input has the payment, so it can't be asked there whether to send it: say --yes \
+         to send it unasked"
+    } else if !io::stdin().is_terminal() {
+        "there is no terminal to ask on whether to send it: say --yes to send it unasked"
+    } else {
+        return Ok(());
+    };
+    Err(Misused(why.into()))
+}
+
+impl Order {
+    /// Signs the payment, with the nonce that is next, before it is asked whether to send it: nobody
+    /// agrees to what turns out not to be possible.
+    async fn sign(&self, common: &Common, node: &Node, remote: &Remote) -> anyhow::Result<Ready> {
+        let recipient = parse_address(&self.recipient, &remote.domain)?;
+        let opened = common.open()?;
+        let purses = purses(node, remote, &opened, self.from.as_deref()).await?;
+        let mut draft = Draft {
+            sender: recipient,
+            recipient,
+            amount: self.amount.units(),
+            fee: 0,
+            nonce: purses.iter().map(|purse| purse.nonce).max().unwrap_or(0),
+            memo: self.memo.as_deref(),
+        };
+        draft.fee = match self.fee {
+            Some(fee) => fee.units(),
+            None => usual_fee(node, remote, &draft).await?,
+        };
+        let cost = draft.amount.saturating_add(draft.fee);
+        let purse = choose(&purses, cost, &recipient, remote.domain.hrp)?;
+        (draft.sender, draft.nonce) = (purse.address, purse.nonce);
+        Ok(Ready {
+            payment: opened.wallet.sign(&draft, &remote.domain, remote.dev_keys)?,
+            spendable: purse.spendable,
+            nonce: None,
+            found: Whereabouts::Nowhere,
+        })
+    }
 }
 
 /// What the wallet's addresses can pay with, or the one that was named.
@@ -179,10 +245,14 @@ async fn usual_fee(node: &Node, remote: &Remote, draft: &Draft<'_>) -> anyhow::R
 }
 
 /// Who pays: the first that has enough, and rather another one than who is paid.
-fn choose<'a>(purses: &'a [Purse], draft: &Draft<'_>, hrp: Hrp) -> anyhow::Result<&'a Purse> {
-    let cost = draft.amount.saturating_add(draft.fee);
+pub(super) fn choose<'a>(
+    purses: &'a [Purse],
+    cost: u64,
+    recipient: &Address,
+    hrp: Hrp,
+) -> anyhow::Result<&'a Purse> {
     let enough = |purse: &&Purse| purse.spendable >= cost;
-    let another = |purse: &&Purse| enough(purse) && purse.address != draft.recipient;
+    let another = |purse: &&Purse| enough(purse) && purse.address != *recipient;
     if let Some(purse) = purses.iter().find(another).or(purses.iter().find(enough)) {
         return Ok(purse);
     }
@@ -205,18 +275,22 @@ fn choose<'a>(purses: &'a [Purse], draft: &Draft<'_>, hrp: Hrp) -> anyhow::Resul
 }
 
 /// What is about to be sent.
-fn summary(draft: &Draft<'_>, purse: &Purse, remote: &Remote) -> String {
+fn summary(ready: &Ready, remote: &Remote) -> String {
+    let Ready { payment, spendable, nonce, .. } = ready;
     let hrp = remote.domain.hrp;
     let mut summary = format!(
         "pay    {} coins\nto     {}\nfrom   {}, which has {}\nfee    {}\n",
-        Coins::from_units(draft.amount),
-        draft.recipient.to_text(hrp),
-        draft.sender.to_text(hrp),
-        Coins::from_units(purse.spendable),
-        Coins::from_units(draft.fee),
+        Coins::from_units(payment.amount()),
+        payment.recipient().to_text(hrp),
+        payment.sender().to_text(hrp),
+        Coins::from_units(*spendable),
+        Coins::from_units(payment.fee()),
     );
-    if let Some(memo) = draft.memo {
-        summary.push_str(&format!("memo   {:?}\n", shown(memo, MAX_SHOWN)));
+    if let Some(nonce) = nonce {
+        summary.push_str(&format!("nonce  {nonce}\n"));
+    }
+    if let Some(memo) = payment.memo() {
+        summary.push_str(&format!("memo   {:?}\n", shown(&memo, MAX_SHOWN)));
     }
     summary.push_str(&format!("chain  {}, {}", remote.name, remote.domain.chain_id));
     summary
@@ -238,7 +312,13 @@ async fn agreed() -> anyhow::Result<bool> {
 /// Hands the payment in, again if there is no answer: the same text is the same payment.
 async fn hand_in(node: &Node, payment: &Verified) -> anyhow::Result<Submitted> {
     let mut error = match node.submit(payment.text()).await {
-        Err(NodeError::Refused { detail }) => return Err(NodeError::Refused { detail }.into()),
+        Err(refused @ NodeError::Refused { .. }) => {
+            // Who else has the text may have handed it in since, and it may be in the chain by now.
+            return match node.whereabouts(&payment.id()).await {
+                Ok(Whereabouts::Nowhere) | Err(_) => Err(refused.into()),
+                Ok(_) => Ok(Submitted::Queued { block: None }),
+            };
+        }
         Err(error) => error,
         Ok(submitted) => return Ok(submitted),
     };
@@ -258,7 +338,8 @@ async fn hand_in(node: &Node, payment: &Verified) -> anyhow::Result<Submitted> {
     }
     Err(anyhow::Error::from(error).context(format!(
         "whether payment {} arrived is not known. Do not pay once more before it is: `blocksmith \
-         wallet history` tells, and handing in the very same text again is harmless. It is\n{}\n",
+         wallet history` tells, and handing in the very same text again is harmless, as `blocksmith \
+         wallet send --signed` does. It is\n{}\n",
         payment.id(),
         payment.text()
     )))
@@ -280,6 +361,36 @@ fn tell(common: &Common, said: &Said, submitted: &Submitted) -> anyhow::Result<(
     print_line(&said.id)
 }
 
+/// Says where a payment is that the node had before.
+fn tell_known(common: &Common, said: &Said, found: &Whereabouts) -> anyhow::Result<()> {
+    let (status, block, confirmations) = match *found {
+        Whereabouts::Confirmed { block, confirmations } => {
+            ("confirmed", Some(block), confirmations)
+        }
+        Whereabouts::Held => ("held", None, 0),
+        Whereabouts::Queued | Whereabouts::Nowhere => ("queued", None, 0),
+    };
+    let news = news(found).unwrap_or_default();
+    note(&format!("the node has this very payment already, so it is not sent once more: {news}"));
+    if common.json {
+        return print_json(&Sent { said, status, block, confirmations });
+    }
+    print_line(&said.id)
+}
+
+/// Where a payment is, if it is anywhere.
+fn news(found: &Whereabouts) -> Option<String> {
+    match found {
+        Whereabouts::Confirmed { block, confirmations } => {
+            let plural = if *confirmations == 1 { "" } else { "s" };
+            Some(format!("in block {block}: {confirmations} confirmation{plural}"))
+        }
+        Whereabouts::Queued => Some("it waits for a block".into()),
+        Whereabouts::Held => Some("it waits for the payment before it".into()),
+        Whereabouts::Nowhere => None,
+    }
+}
+
 /// The block that holds a payment, and how many blocks confirm it.
 struct Confirmed {
     block: u64,
@@ -299,22 +410,19 @@ async fn wait(node: &Node, id: &Hash, wanted: u64, deadline: Instant) -> anyhow:
     loop {
         let found = node.whereabouts(id).await;
         nowhere = if matches!(found, Ok(Whereabouts::Nowhere)) { nowhere + 1 } else { 0 };
+        if let Some(news) = found.as_ref().ok().and_then(news) {
+            tell(news);
+        }
         match &found {
-            Ok(Whereabouts::Confirmed { block, confirmations }) => {
-                let plural = if *confirmations == 1 { "" } else { "s" };
-                tell(format!("in block {block}: {confirmations} confirmation{plural}"));
-                if *confirmations >= wanted {
-                    return Ok(Confirmed { block: *block, confirmations: *confirmations });
-                }
+            Ok(Whereabouts::Confirmed { block, confirmations }) if *confirmations >= wanted => {
+                return Ok(Confirmed { block: *block, confirmations: *confirmations });
             }
-            Ok(Whereabouts::Queued) => tell("it waits for a block".into()),
-            Ok(Whereabouts::Held) => tell("it waits for the payment before it".into()),
             Ok(Whereabouts::Nowhere) if nowhere == ENOUGH_NOWHERE => anyhow::bail!(
                 "payment {id} neither waits any more nor is it in the chain: another one took its \
                  nonce, or the node dropped it. What the addresses have is told by `blocksmith wallet \
                  balance`"
             ),
-            Ok(Whereabouts::Nowhere) => {}
+            Ok(_) => {}
             // It was there a moment ago.
             Err(error) => tell(format!("{error}; asking again")),
         }

@@ -14,7 +14,7 @@ use crate::amount::Coins;
 
 /// Sign a payment without asking any node, and print it
 ///
-/// Whoever gets the text can hand it in, once, as the body of POST /api/v1/transactions; the wallet
+/// Whoever gets the text can hand it in, once, with `blocksmith wallet send --signed`; the wallet
 /// keeps no copy.
 #[derive(Debug, clap::Args)]
 pub(super) struct SignArgs {

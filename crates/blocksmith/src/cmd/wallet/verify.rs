@@ -1,16 +1,13 @@
 //! `blocksmith wallet verify`.
 
-use std::fs::File;
-use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Context as _;
 use blocksmith_consensus::address::Hrp;
-use blocksmith_consensus::payment::{MAX_WIRE_BYTES, Payment};
+use blocksmith_consensus::payment::Payment;
 use serde::Serialize;
 
-use super::{Common, Known, Which, print_json};
+use super::{Common, Known, Which, print_json, signed};
 use crate::amount::Coins;
 use crate::cmd::exit;
 
@@ -79,11 +76,8 @@ struct Verdict {
 /// Checks it.
 pub(super) async fn run(common: &Common, args: VerifyArgs) -> anyhow::Result<ExitCode> {
     let Known { name: chain, domain } = args.which.load()?;
-    let name = args.file.display().to_string();
-    // Elsewhere, so that a signal is heard while somebody types.
-    let text = tokio::task::spawn_blocking(move || read(&args.file)).await?;
-    let text = text.with_context(|| format!("the payment can't be read from {name}"))?;
-    let verified = match Payment::parse(&text, &domain) {
+    let text = signed::read(args.file).await?;
+    let verified = match Payment::parse(&text.bytes, &domain) {
         Ok(payment) => payment.verify().map_err(|why| why.to_string()),
         Err(why) => Err(why.to_string()),
     };
@@ -100,16 +94,4 @@ pub(super) async fn run(common: &Common, args: VerifyArgs) -> anyhow::Result<Exi
         }
         Err(error) => anyhow::bail!("this is no signed payment on the chain {chain}: {error}"),
     }
-}
-
-/// One byte more than a payment may have tells that there is more.
-fn read(file: &Path) -> io::Result<Vec<u8>> {
-    let mut text = Vec::new();
-    let most = MAX_WIRE_BYTES as u64 + 1;
-    if file == Path::new("-") {
-        io::stdin().lock().take(most).read_to_end(&mut text)?;
-    } else {
-        File::open(file)?.take(most).read_to_end(&mut text)?;
-    }
-    Ok(text)
 }

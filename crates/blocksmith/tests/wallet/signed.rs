@@ -1,0 +1,212 @@
+//! Payments that were signed on one machine and are handed in from another, where no wallet is.
+
+use blocksmith_consensus::Hash;
+use blocksmith_consensus::payment::{Domain, MAX_WIRE_BYTES, Payment, Verified};
+use blocksmith_wallet::{Phrase, dev};
+
+use crate::fake::Fake;
+use crate::ledger::{self, Ledger, SUBSIDY, stranger};
+use crate::owner::{Owner, Ran, forge};
+
+struct Scene {
+    node: Fake<Ledger>,
+    /// Who signs, and has a block's coin.
+    alice: Owner,
+    /// Who hands it in: there is no wallet where the settings say that one is.
+    friend: Owner,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let scene =
+            Self { node: ledger::start(), alice: Owner::with_wallet(1, 1), friend: Owner::new() };
+        scene.node.state().mine(scene.alice.addresses()[0]);
+        scene
+    }
+
+    /// So many coins to a stranger, for a fee of 0.01.
+    fn sign(&self, amount: &str, nonce: &str) -> String {
+        let to = stranger().to_text(forge().hrp);
+        self.alice.run(&["sign", &to, amount, "--nonce", nonce, "--fee", "0.01"]).good()
+    }
+
+    /// Hands it in from a file.
+    fn send(&self, text: &str, more: &[&str]) -> Ran {
+        std::fs::write(self.friend.home.path().join("payment.json"), text).unwrap();
+        let args = ["send", "--signed", "payment.json", "--yes", "--node", &self.node.url()];
+        self.friend.run_with("", &[&args, more].concat())
+    }
+
+    fn posted(&self) -> usize {
+        self.node.state().calls.iter().filter(|call| call.starts_with("POST")).count()
+    }
+}
+
+fn read(text: &str) -> Verified {
+    Payment::parse(text.as_bytes(), &forge()).unwrap().verify().unwrap()
+}
+
+#[test]
+fn it_is_shown_handed_in_and_followed_as_a_payment_of_ones_own_is() {
+    let scene = Scene::new();
+    let to = stranger().to_text(forge().hrp);
+    let args = ["sign", &to, "12.5", "--nonce", "0", "--fee", "0.01", "--memo", "rent\u{1b}[31m"];
+    let signed = scene.alice.run(&args).good();
+    scene.node.state().mine_when_asked = 2;
+    scene.node.state().answers_to_lose = 1;
+    let ran = scene.send(&signed, &["--wait", "1"]);
+    let shown = format!(
+        "pay    12.5 coins\nto     {to}\nfrom   {}, which has 20\nfee    0.01\nnonce  0\n\
+         memo   \"rent [31m\"\nchain  forge, {}\n",
+        scene.alice.texts()[0],
+        forge().chain_id
+    );
+    assert!(ran.stderr.contains(&shown), "{}", ran.stderr);
+    assert!(ran.stderr.contains("trying again\n"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("in block 4: 1 confirmation\n"), "{}", ran.stderr);
+    assert_eq!(ran.good(), format!("{}\n", read(&signed).id()));
+    let left = SUBSIDY - 1_251_000_000;
+    assert_eq!(scene.node.state().balance(&scene.alice.addresses()[0]), left);
+}
+
+#[test]
+fn what_the_node_has_already_is_told_kindly_and_not_sent() {
+    let scene = Scene::new();
+    let signed = scene.sign("1", "0");
+    let sent = scene.send(&signed, &["--json"]).json();
+    assert_eq!((&sent["status"], &sent["block"]), (&"queued".into(), &3.into()));
+    let ran = scene.send(&signed, &[]);
+    assert!(ran.stderr.contains("already, so it is not sent once more: it waits for a block\n"));
+    assert_eq!(ran.good(), format!("{}\n", sent["id"].as_str().unwrap()));
+    scene.node.state().mine(stranger());
+    let ran = scene.send(&signed, &["--json", "--wait"]);
+    assert!(ran.stderr.contains("in block 3: 1 confirmation\n"), "{}", ran.stderr);
+    let lines = ran.good();
+    assert_eq!(lines.lines().count(), 2);
+    for line in lines.lines() {
+        let said: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert_eq!((&said["id"], &said["status"]), (&sent["id"], &"confirmed".into()));
+        assert_eq!((&said["block"], &said["confirmations"]), (&3.into(), &1.into()));
+    }
+    assert_eq!(scene.posted(), 1);
+}
+
+#[test]
+fn what_is_no_payment_of_the_nodes_chain_never_gets_there() {
+    let scene = Scene::new();
+    let signed = scene.sign("1", "0");
+    for (text, why) in [
+        (
+            signed.replace("\"nonce\": 0", "\"nonce\": 1"),
+            "changed on the way, or is one of another",
+        ),
+        (signed.replace("100000000", "900000000"), "`blocksmith wallet sign --chain` signs it"),
+        (
+            signed.replace("\"fee\": 1000000, ", ""),
+            "payment.json has no payment of the chain forge",
+        ),
+        (String::new(), "this is not JSON"),
+        (format!("{signed}{}", " ".repeat(MAX_WIRE_BYTES)), "it has more than 16384 bytes"),
+        ("x".repeat(1 << 20), "it has more than 16384 bytes"),
+    ] {
+        assert_ne!(text, signed);
+        let ran = scene.send(&text, &[]);
+        assert_eq!(ran.stdout, "");
+        let error = ran.bad(1);
+        assert!(error.contains(why), "{error}");
+    }
+    // The chain's id is all that tells one of another chain from one that was changed.
+    let other = Domain { chain_id: Hash([7; 32]), ..forge() };
+    scene.node.state().domain = other;
+    let error = scene.send(&signed, &[]).bad(1);
+    assert!(error.contains(&other.chain_id.to_string()), "{error}");
+    assert_eq!(scene.node.state().calls, vec!["GET /api/v1/status"; 7]);
+    // Nobody is asked where there is no file.
+    let args = ["send", "--signed", "nowhere", "--yes", "--node", &scene.node.url()];
+    let error = scene.friend.run_with("", &args).bad(1);
+    assert!(error.contains("can't be read from nowhere: there is no such file"), "{error}");
+    assert_eq!(scene.node.state().calls.len(), 7);
+}
+
+#[test]
+fn as_long_as_a_payment_may_be_and_a_newline_is_read() {
+    let scene = Scene::new();
+    let signed = scene.sign("1", "0");
+    let blanks = " ".repeat(MAX_WIRE_BYTES - signed.trim_end().len());
+    let longest = format!("{}{blanks}\n", signed.trim_end());
+    scene.friend.run_with(&longest, &["verify"]).good();
+    scene.send(&longest, &[]).good();
+    assert_eq!(scene.node.state().queue[0].text(), signed.trim_end());
+    let error = scene.send(&format!(" {longest}"), &[]).bad(1);
+    assert!(error.contains("it has more than 16384 bytes"), "{error}");
+}
+
+#[test]
+fn what_cannot_be_paid_is_told_with_what_to_do() {
+    let scene = Scene::new();
+    let from = &scene.alice.texts()[0];
+    let error = scene.send(&scene.sign("20", "0"), &[]).bad(1);
+    assert!(error.contains("it takes 20.01 coins with the fee"), "{error}");
+    assert!(error.contains(&format!("\n  {from}  20")), "{error}");
+    scene.send(&scene.sign("1", "0"), &[]).good();
+    // Whether another payment with the nonce is replaced is the node's to say.
+    let ran = scene.send(&scene.sign("2", "0"), &[]);
+    assert!(ran.stderr.contains("nonce  0, as another payment that waits"), "{}", ran.stderr);
+    assert!(ran.bad(4).contains("the node refuses: the nonce is used"));
+    scene.node.state().mine(stranger());
+    let error = scene.send(&scene.sign("2", "0"), &[]).bad(1);
+    assert!(error.contains(&format!("another payment of {from} has the nonce 0")), "{error}");
+    assert!(error.contains("sign it with --nonce 1"), "{error}");
+    let ran = scene.send(&scene.sign("1", "2"), &["--json"]);
+    assert!(ran.stderr.contains("nonce  2, but the sender's next one is 1"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("it waits for the one with the nonce 1"), "{}", ran.stderr);
+    assert_eq!(ran.json()["status"], "held");
+    assert_eq!(scene.posted(), 3);
+}
+
+#[test]
+fn everybodys_keys_are_for_dev_chains_here_too() {
+    let scene = Scene::new();
+    let carol = Owner::with_phrase(Phrase::parse(dev::PHRASE).unwrap(), 1);
+    scene.node.state().mine(carol.addresses()[0]);
+    let to = stranger().to_text(forge().hrp);
+    let signed = carol.run(&["sign", &to, "1", "--nonce", "0", "--fee", "0", "--dev"]).good();
+    let error = scene.send(&signed, &[]).bad(1);
+    assert!(error.contains("everybody has the key of"), "{error}");
+    assert_eq!(scene.posted(), 0);
+    scene.node.state().dev = true;
+    scene.send(&signed, &[]).good();
+}
+
+#[test]
+fn a_payment_says_itself_who_is_paid_and_how() {
+    let scene = Scene::new();
+    let to = stranger().to_text(forge().hrp);
+    for more in [&[&*to][..], &[&to, "1"], &["--fee", "0"], &["--memo", "hi"], &["--from", &to]] {
+        let error = scene.send(&scene.sign("1", "0"), more).bad(2);
+        assert!(error.contains("'--signed <FILE>' cannot be used with"), "{error}");
+        assert!(error.contains(more[0]) || error.contains("[ADDRESS]"), "{error}");
+    }
+    for (args, missing) in [(&["send"][..], "<ADDRESS>"), (&["send", &to], "<AMOUNT>")] {
+        let error = scene.friend.run_with("", args).bad(2);
+        assert!(error.contains("required arguments were not provided"), "{error}");
+        assert!(error.contains(missing), "{error}");
+    }
+    assert_eq!(scene.node.state().calls, [""; 0]);
+}
+
+#[test]
+fn the_standard_input_is_a_payment_or_an_answer() {
+    let scene = Scene::new();
+    let signed = scene.sign("1", "0");
+    let args = ["send", "--signed", "-", "--node", &scene.node.url()];
+    let error = scene.friend.run_with(&signed, &args).bad(2);
+    assert!(error.contains("the standard input has the payment"), "{error}");
+    assert!(error.contains("--yes"), "{error}");
+    assert_eq!(scene.node.state().calls, [""; 0]);
+    let printed = scene.friend.run_with(&signed, &[&args[..], &["-y"]].concat()).good();
+    assert_eq!(printed, format!("{}\n", read(&signed).id()));
+    assert_eq!(scene.node.state().queue, [read(&signed)]);
+    let error = scene.friend.run_with("", &[&args[..], &["-y"]].concat()).bad(1);
+    assert!(error.contains("the standard input has no payment of the chain forge"), "{error}");
+}
