@@ -212,6 +212,10 @@ class Starter:
         command = self.node_command(chain, zeros, data_dir or self._new_directory(), urls, more)
         return self._add(Node(f"blocksmith {chain} #{len(self.processes)}", command, known_urls=urls))
 
+    def dev(self, chain):
+        """`blocksmith dev` with one node, on a free port, in memory."""
+        return self._add(Node(f"blocksmith dev {chain}", [self._program(), "dev", "--chain", chain, "--nodes", 1, "--port", 0]))
+
     def rust_that_ends(self, chain, zeros, data_dir):
         """`blocksmith node` that is expected to refuse to start."""
         return self._add(Process(f"blocksmith {chain}", self.node_command(chain, zeros, data_dir)))

@@ -273,11 +273,20 @@ struct Place {
     nonce: u64,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 struct Chunk {
-    /// The number of payments comes first, being the quickest to compare.
     payments: usize,
     place: Place,
+}
+
+/// The same chunk, and not only one that is as good: places are equal when their rates are, though one
+/// has more bytes.
+impl PartialEq for Chunk {
+    fn eq(&self, other: &Self) -> bool {
+        let bytes = |chunk: &Self| chunk.place.rate.0.bytes;
+        // The quickest to compare comes first.
+        (self.payments, bytes(self)) == (other.payments, bytes(other)) && self.place == other.place
+    }
 }
 
 /// Cuts a sender's payments into chunks: one after the other joins the chunks before it while it is

@@ -530,6 +530,36 @@ fn nothing_changes_when_an_account_cannot_be_read() {
 }
 
 #[test]
+fn a_longer_replacement_with_the_same_rate_takes_its_own_room() {
+    let mut node = Node::new(Limits::default());
+    node.bank.0.get_mut(&node.alice.address).expect("she is there").balance = 1_000_000;
+    let alice = node.alice.clone();
+    let with_memo = |nonce, fee, memo: &str| {
+        let draft =
+            Draft { memo: Some(memo), ..alice.draft(Signer::new(7).address, 300, fee, nonce) };
+        alice.pay(&draft, &forge()).verify().expect("signed")
+    };
+    // Ten units a byte, both of them.
+    let short = with_memo(1, 9_999, "");
+    let short = with_memo(1, 10 * bytes(&short) as u64, "");
+    let long = with_memo(1, 9_999, &"x".repeat(200));
+    let long = with_memo(1, 10 * bytes(&long) as u64, &"x".repeat(200));
+    assert_eq!(FeeRate::of(&short), FeeRate::of(&long));
+    // As in one list of a peer: all come at the same time, and the first has the largest id.
+    let first = (0..1_000)
+        .map(|number| with_memo(0, 9_999, &format!("{number}")))
+        .find(|first| first.id() > short.id().max(long.id()))
+        .expect("one of eight");
+    for payment in [&first, &short, &long] {
+        let Ok(admitted) = node.mempool.admit(at(1), payment.clone(), &node.bank);
+        assert!(matches!(admitted, Ok(Admitted::Waits(_))), "{admitted:?}");
+    }
+    let needed = bytes(&first) + bytes(&long) + 4;
+    assert_eq!(ids(&node.mempool.template(needed)), ids([&&first, &&long]));
+    assert_eq!(ids(&node.mempool.template(needed - 1)), ids([&&first]));
+}
+
+#[test]
 fn an_estimate_says_what_would_have_to_be_beaten() {
     let mut node = Node::new(Limits::default());
     let alice = node.alice.clone();
