@@ -77,6 +77,18 @@ pub enum Invalid {
         /// What the block says.
         found: Target,
     },
+    /// The target is above all that the chain's blocks have.
+    #[error(
+        "target: block {index} states the target {found}; no block of this chain has one above {easiest}"
+    )]
+    TooEasy {
+        /// The index of the block.
+        index: u64,
+        /// The easiest target that a block may have.
+        easiest: Target,
+        /// What the block says.
+        found: Target,
+    },
     /// The text is longer than the rules allow.
     #[error("size: block {index} has {found} bytes; at most {limit} are allowed")]
     Size {
@@ -136,7 +148,7 @@ impl Invalid {
             Self::Index { .. } => "index",
             Self::PreviousHash { .. } | Self::NoHash { .. } => "previous_hash",
             Self::Timestamp { .. } => "timestamp",
-            Self::Target { .. } => "target",
+            Self::Target { .. } | Self::TooEasy { .. } => "target",
             Self::Size { .. } => "size",
             Self::MerkleRoot { .. } => "merkle_root",
             Self::Body { .. } => "transactions",
@@ -260,8 +272,13 @@ pub fn check_alone_with(
         return Err(Invalid::Size { index, limit, found });
     }
     if let Some(header) = block.header() {
-        // Its id is at most the target that it states: what follows costs work to ask for.
+        // Its id is at most the target that it states, and that is one that a block may have: what
+        // follows costs work to ask for.
         let (digest, target) = (block.hash(), header.target);
+        let easiest = rules.difficulty.easiest().max(rules.genesis.target());
+        if target > easiest {
+            return Err(Invalid::TooEasy { index, easiest, found: target });
+        }
         if !target.is_met_by(&digest) {
             return Err(Invalid::Proof { index, digest, target });
         }

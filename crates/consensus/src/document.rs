@@ -172,6 +172,7 @@ impl Fault {
                 | Invalid::NoHash { index, .. }
                 | Invalid::Timestamp { index, .. }
                 | Invalid::Target { index, .. }
+                | Invalid::TooEasy { index, .. }
                 | Invalid::Size { index, .. }
                 | Invalid::MerkleRoot { index, .. }
                 | Invalid::Body { index, .. }

@@ -6,7 +6,7 @@
 //! themselves, so that a reorg of any depth has a few of them in memory at a time.
 
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -259,6 +259,38 @@ pub struct Tree {
     leaves: BTreeSet<LeafKey>,
     side_bytes: u64,
     arrivals: u64,
+    failed: Failed,
+}
+
+/// Blocks that broke a rule when they were to join the best chain, the latest [`MAX_FAILED`]: finding
+/// out takes the whole of a reorg and of the way back, and whoever has such a block could ask for it
+/// again and again. Their ids commit to all that they say and to all blocks before them, so that the
+/// verdict stays what it is.
+#[derive(Debug, Default)]
+struct Failed {
+    why: BTreeMap<Hash, Invalid>,
+    /// The oldest first.
+    ids: VecDeque<Hash>,
+}
+
+/// How many failed blocks are remembered. Each took a block's work to make.
+const MAX_FAILED: usize = 1_000;
+
+impl Failed {
+    fn insert(&mut self, hash: Hash, why: Invalid) {
+        if self.why.insert(hash, why).is_none() {
+            self.ids.push_back(hash);
+        }
+        if self.ids.len() > MAX_FAILED
+            && let Some(oldest) = self.ids.pop_front()
+        {
+            self.why.remove(&oldest);
+        }
+    }
+
+    fn get(&self, hash: &Hash) -> Option<&Invalid> {
+        self.why.get(hash)
+    }
 }
 
 impl Tree {
@@ -280,6 +312,7 @@ impl Tree {
             leaves: BTreeSet::new(),
             side_bytes: 0,
             arrivals: 0,
+            failed: Failed::default(),
         };
         for block in side {
             tree.keep(block);
@@ -327,6 +360,9 @@ impl Tree {
         block: &Block,
         chain: &C,
     ) -> Result<Option<Result<(), Invalid>>, ErrorOf<C>> {
+        if let Some(why) = self.failed.get(&block.hash()) {
+            return Ok(Some(Err(why.clone())));
+        }
         let parent = match block.parent() {
             Some(parent) => self.linked(&parent, chain)?,
             None => None,
@@ -341,7 +377,7 @@ impl Tree {
     ///
     /// What transactions do is looked at when their block joins the best chain, since only then the
     /// accounts are those of its parent. If it is not allowed there, everything is as it was before,
-    /// but for that block and those on top of it, which are forgotten.
+    /// but for that block and those on top of it, which are forgotten; that it failed is remembered.
     ///
     /// # Errors
     /// The rule that the block breaks, or one of the branch that it is the end of; an unknown
@@ -352,6 +388,9 @@ impl Tree {
         chain: &mut C,
     ) -> Result<Inserted, NotInserted<ErrorOf<C>>> {
         let hash = checked.block().hash();
+        if let Some(why) = self.failed.get(&hash) {
+            return Err(NotInserted::Invalid(why.clone()));
+        }
         if checked.block().parent() != Some(self.tip.block.hash())
             && self.contains(&hash, chain).map_err(NotInserted::Ancestry)?
         {
@@ -401,7 +440,11 @@ impl Tree {
         chain: &mut C,
     ) -> Result<Inserted, NotInserted<ErrorOf<C>>> {
         if parent == Some(self.tip.block.hash()) {
-            let changes = self.connect(&new, valid, chain)?;
+            let changes = self.connect(&new, valid, chain).inspect_err(|error| {
+                if let NotInserted::Invalid(why) = error {
+                    self.failed.insert(new.block.hash(), why.clone());
+                }
+            })?;
             let connected = [Place::of(&new.block)].into();
             let touched = changes.accounts.iter().map(|change| change.address).collect();
             self.tip = new;
@@ -490,6 +533,7 @@ impl Tree {
             match self.connect_side(hash, chain) {
                 Ok(()) => {}
                 Err(NotInserted::Invalid(invalid)) => {
+                    self.failed.insert(*hash, invalid.clone());
                     self.go_back(place, &disconnected, chain)?;
                     self.forget(*hash, chain).map_err(NotInserted::Ancestry)?;
                     return Err(NotInserted::Invalid(invalid));
@@ -500,6 +544,7 @@ impl Tree {
         match self.connect(&new, valid, chain) {
             Ok(_) => {}
             Err(NotInserted::Invalid(invalid)) => {
+                self.failed.insert(new.block.hash(), invalid.clone());
                 self.go_back(branch.len(), &disconnected, chain)?;
                 return Err(NotInserted::Invalid(invalid));
             }

@@ -810,6 +810,25 @@ fn a_nonce_comes_back_with_the_block_that_took_it() {
 }
 
 #[test]
+fn one_bad_block_makes_the_chain_go_back_once() {
+    let mut world = world(asert(), 100);
+    let genesis = world.naive.genesis;
+    world.grow(genesis, 1, 20);
+    // A branch as long, and a block on it that pays what nobody has.
+    let (theirs, fate) = world.grow(genesis, 1, 15);
+    assert_eq!(fate, Fate::SideBranch);
+    let bad = world.mine(theirs[0], &[alice_pays(101, 0)], 15);
+    for times in 1..=3 {
+        assert_eq!(world.give(&bad), Fate::Broken("transactions"));
+        assert_eq!(world.counts.gone_back, 1, "handed in {times} times");
+    }
+    // On the tip as well: the branch itself is as good as before.
+    let (_, fate) = world.grow(theirs[0], 1, 15);
+    assert!(matches!(fate, Fate::NewTip { .. }), "{fate:?}");
+    assert_eq!(world.give(&bad), Fate::Broken("transactions"));
+}
+
+#[test]
 fn two_hundred_blocks_leave_and_come_back() {
     let mut world = world(epoch(), 20);
     let genesis = world.naive.genesis;

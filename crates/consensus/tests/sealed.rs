@@ -7,10 +7,10 @@ mod signers;
 
 use std::sync::Arc;
 
-use blocksmith_consensus::check::merkle_root;
+use blocksmith_consensus::check::{check_alone_with, merkle_root};
 use blocksmith_consensus::json::{Value, canonical};
 use blocksmith_consensus::ledger::{Account, BadBody, Unpayable};
-use blocksmith_consensus::payment::{Coin, Domain, MAX_INTEGER};
+use blocksmith_consensus::payment::{Coin, Domain, MAX_INTEGER, VerifiedEntry};
 use blocksmith_consensus::sealed::Draft;
 use blocksmith_consensus::tree::{Inserted, Limits, NotInserted};
 use blocksmith_consensus::{
@@ -107,6 +107,32 @@ fn prove(index: u64, parent: &Hash, time: u64, target: Target, transactions: &[&
     let draft = draft.expect("a draft");
     let proof = (0..).find(|proof| target.is_met_by(&draft.header().digest(&format!("{proof}"))));
     draft.with_proof(proof.expect("there are proofs")).expect("a block")
+}
+
+#[test]
+fn a_block_that_cost_less_than_any_may_is_refused_before_its_transactions_are_read() {
+    let node = Node::new();
+    let genesis = node.tip();
+    let easiest = Target::from_zeros(1);
+    for (target, is_one) in
+        [(easiest, true), (Target(easiest.0 + 1), false), (Target::EASIEST, false)]
+    {
+        let coin = Coin { recipient: Signer::bob().address, amount: 2_000_000_000, nonce: 2 };
+        let coin = coin.text(node.domain.hrp);
+        let block = prove(2, &genesis.block.hash(), 2_000, target, &[&*coin]);
+        let mut read = false;
+        let outcome = check_alone_with(&node.rules, block, |values| {
+            read = true;
+            let read =
+                |value| VerifiedEntry::of_canonical(value, &node.domain).map_err(|why| (0, why));
+            values.into_iter().map(read).collect()
+        });
+        assert_eq!((outcome.is_ok(), read), (is_one, is_one), "{target}");
+        if !is_one {
+            let expected = Invalid::TooEasy { index: 2, easiest, found: target };
+            assert_eq!(outcome.expect_err("it is too easy"), expected);
+        }
+    }
 }
 
 #[test]

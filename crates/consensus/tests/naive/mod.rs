@@ -118,6 +118,8 @@ pub(crate) struct Naive {
     pub(crate) known: HashMap<Hash, (U256, u64)>,
     pub(crate) tip: Hash,
     arrivals: u64,
+    /// Blocks that broke a rule when they were to join the best chain: once and for all.
+    failed: HashSet<Hash>,
     /// Payments that their senders have signed for this chain.
     pub(crate) signed: HashSet<String>,
 }
@@ -132,6 +134,7 @@ impl Naive {
             known: HashMap::from([(read.id, (U256::ZERO, 0))]),
             seen: HashMap::from([(read.id, read)]),
             arrivals: 0,
+            failed: HashSet::new(),
             signed,
         }
     }
@@ -240,6 +243,13 @@ impl Naive {
         if read.index == 1 {
             return (read.id != self.genesis).then_some("genesis");
         }
+        let easiest = match self.rules.difficulty {
+            Difficulty::Fixed(target) => target,
+            Difficulty::Asert { easiest, .. } | Difficulty::Epoch { easiest, .. } => easiest,
+        };
+        if read.target.0 > easiest.0.max(self.seen[&self.genesis].target.0) {
+            return Some("target");
+        }
         if U256::from_be_bytes(read.id.0) > read.target.0 {
             return Some("proof");
         }
@@ -279,6 +289,9 @@ impl Naive {
         if self.known.contains_key(&read.id) {
             return Fate::Known;
         }
+        if self.failed.contains(&read.id) {
+            return Fate::Broken("transactions");
+        }
         let Some((work, _)) = self.known.get(&read.parent).copied() else { return Fate::Orphan };
         if let Some(rule) = self.broken_on(read) {
             return Fate::Broken(rule);
@@ -298,6 +311,7 @@ impl Naive {
             let stands_on_it = |id: Hash| self.branch(id).iter().any(|read| read.id == bad);
             let lost: Vec<_> = self.known.keys().copied().filter(|id| stands_on_it(*id)).collect();
             self.known.retain(|id, _| !lost.contains(id));
+            self.failed.insert(bad);
             return Fate::Broken("transactions");
         }
         let ids = |id| self.branch(id).iter().map(|read| read.id).collect::<Vec<_>>();
