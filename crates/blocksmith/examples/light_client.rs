@@ -3,7 +3,7 @@
 //! target and its place, and a payment for its signature and its way up to a header.
 //!
 //! ```text
-//! cargo run --example light_client -- http://127.0.0.1:5000 forge [TRANSACTION_ID]
+//! cargo run --example light_client -- http://127.0.0.1:5000 forge-dev [TRANSACTION_ID]
 //! ```
 //!
 //! What it can't see without the blocks: whether a payment was allowed. That is what the work on
@@ -62,6 +62,20 @@ impl LightClient {
             Some(detail) if !response.status().is_success() => bail!("the node says: {detail}"),
             _ => Ok(value),
         }
+    }
+
+    /// Makes sure that the node runs this chain.
+    async fn meet(&self) -> anyhow::Result<()> {
+        let status = self.get("status").await?;
+        let (theirs, ours) = (&status["chain_id"], self.rules.chain_id().to_string());
+        ensure!(
+            *theirs == ours,
+            "the node runs {} with the chain id {theirs}, not {:?} with {ours:?}: name its chain, as \
+             in forge, forge-dev or a chain file",
+            status["name"],
+            self.rules.name
+        );
+        Ok(())
     }
 
     /// Takes the node's headers if they have more work than those known.
@@ -147,6 +161,7 @@ async fn main() -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::from(2));
     };
     let mut client = LightClient::new(node, Chain::load(chain, None)?.rules)?;
+    client.meet().await?;
     client.follow().await?;
     let tip = client.tip();
     println!("block {} {} with {:#x} tries of work", tip.block.index(), tip.block.hash(), tip.work);

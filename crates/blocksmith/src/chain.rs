@@ -1,4 +1,4 @@
-//! Which chain a node runs: a preset, or a chain file.
+//! Which chain a node runs: a preset, a chain file, or what `blocksmith dev` makes of one of them.
 
 pub mod dev;
 mod difference;
@@ -58,6 +58,17 @@ pub enum ChainError {
         /// The chain, as people call it.
         name: String,
     },
+    /// A dev chain of a chain that needs none.
+    #[error(
+        "nobody signs payments on {name}, so `blocksmith dev` runs {name} itself; leave -dev out"
+    )]
+    NoDev {
+        /// The chain, as people call it.
+        name: String,
+    },
+    /// No room for what a dev chain adds.
+    #[error(transparent)]
+    NoRoom(#[from] dev::NoRoom),
     /// The file can't be read.
     #[error("the chain file {path} can't be read: {error}")]
     Unreadable {
@@ -77,13 +88,26 @@ pub enum ChainError {
 }
 
 impl Chain {
-    /// The chain that `name` stands for, a preset or the path of a chain file; `zeros`, if given,
-    /// replaces its number of zero digits.
+    /// The chain that `name` stands for: a preset, the path of a chain file, or either with
+    /// [`dev::SUFFIX`] for [its dev chain](Self::for_dev), as in `forge-dev` and `ours.toml-dev`.
+    /// `zeros`, if given, replaces its number of zero digits.
     ///
     /// # Errors
-    /// That there is no such chain, what is wrong with its file, too many zeros, or that the chain
-    /// takes none.
+    /// That there is no such chain, what is wrong with its file, too many zeros, that the chain takes
+    /// none, or that there is no dev chain of it.
     pub fn load(name: &str, zeros: Option<u8>) -> Result<Self, ChainError> {
+        let is_own_name = is_file(name) && Path::new(name).exists();
+        match name.strip_suffix(dev::SUFFIX) {
+            Some(base) if !is_own_name => {
+                let dev = Self::load_base(base, zeros)?.for_dev()?;
+                if dev.is_dev() { Ok(dev) } else { Err(ChainError::NoDev { name: base.into() }) }
+            }
+            _ => Self::load_base(name, zeros),
+        }
+    }
+
+    /// A preset, or the chain of a file.
+    fn load_base(name: &str, zeros: Option<u8>) -> Result<Self, ChainError> {
         let mut chain = if is_file(name) {
             Self::read(Path::new(name))?
         } else {

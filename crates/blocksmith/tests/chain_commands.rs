@@ -214,6 +214,36 @@ fn what_is_exported_can_be_verified_and_imported() {
 }
 
 #[test]
+fn the_chain_of_a_dev_network_goes_by_its_name() {
+    let dir = TempDir::new().expect("a directory");
+    let ours = write(&dir, "ours.toml", include_str!("../../../chains/forge-example.toml"));
+    for (place, base) in ["forge", &ours].into_iter().enumerate() {
+        let (derived, kept) = (format!("{base}-dev"), path(&dir, &format!("kept-{place}")));
+        let dev = ["dev", "--chain", base, "--nodes", "1", "--blocks", "2", "--port", "0"];
+        let (code, _, err) = run(&[&dev[..], &["--data-dir", &kept]].concat());
+        assert_eq!(code, 0, "{err}");
+        let (node, file) = (format!("{kept}/node-1"), path(&dir, "export.jsonl"));
+        let (code, _, err) = run(&["chain", "export", "--data-dir", &node, "--output", &file]);
+        assert_eq!(code, 0, "{err}");
+
+        let into = path(&dir, &format!("into-{place}"));
+        let verify = ["chain", "verify", &file, "--replay", "--chain"];
+        let import = ["chain", "import", &file, "--data-dir", &into, "--chain"];
+        for (args, good) in
+            [(&verify[..], "valid: 3 blocks, tip "), (&import, "imported: 3 blocks")]
+        {
+            let (code, out, err) = run(&[args, &[base]].concat());
+            assert_eq!((code, &*out), (1, ""), "{err}");
+            assert!(err.starts_with("invalid: genesis: the chain starts with"), "{err}");
+            assert!(err.ends_with("with -dev after a name those of `blocksmith dev`.\n"), "{err}");
+            let (code, out, err) = run(&[args, &[&derived]].concat());
+            assert_eq!((code, &*err), (0, ""));
+            assert!(out.starts_with(good), "{out}");
+        }
+    }
+}
+
+#[test]
 fn an_import_follows_the_rules_about_the_best_chain() {
     let dir = TempDir::new().expect("a directory");
     let data = path(&dir, "data");

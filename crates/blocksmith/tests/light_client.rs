@@ -174,6 +174,7 @@ async fn it_follows_headers_and_checks_a_payment() {
             format!("\"previous_hash\": \"{}\"", "0".repeat(64)),
             "previous_hash",
         ),
+        (node.domain.chain_id.to_string(), "0".repeat(64), "with the chain id \"000000"),
     ] {
         assert_ne!(truth, lie);
         let liar = lying(node.url.clone(), truth, lie.clone()).await;
@@ -181,6 +182,13 @@ async fn it_follows_headers_and_checks_a_payment() {
         let err = text(&output.stderr);
         assert!(!output.status.success() && err.contains(says), "{lie}: {err}");
     }
+    // Who names another chain is told both.
+    let output = light_client(&[&node.url, "forge-dev", &id]).await;
+    let (err, dev) = (text(&output.stderr), Chain::load("forge-dev", None).expect("a chain"));
+    let (theirs, ours) = (node.domain.chain_id, dev.rules.chain_id());
+    let says =
+        format!("runs \"light\" with the chain id \"{theirs}\", not \"forge-dev\" with \"{ours}\"");
+    assert!(!output.status.success() && err.contains(&says), "{err}");
     let output = light_client(&[&node.url, "lecture", &id]).await;
     assert!(text(&output.stderr).contains("nobody signs"), "{}", text(&output.stderr));
 }

@@ -4,6 +4,10 @@
 //! tries must have their keys. So the accounts that everybody has get some, on a chain of its own:
 //! its id differs, and nothing that is signed there means anything on the chain that it is made
 //! from.
+//!
+//! Its id is the same wherever it is made, so that `NAME-dev` names it to everybody else. And whether
+//! a chain is one is read off its rules, not off its name or off how a node was started: everybody
+//! who has the chain agrees on whether the keys that everybody has are taken there.
 
 use blocksmith_consensus::Spending;
 use blocksmith_consensus::address::{Address, Hrp};
@@ -12,6 +16,14 @@ use blocksmith_consensus::{Block, Genesis, Rules, Timestamp};
 use blocksmith_wallet::dev;
 
 use super::Chain;
+
+/// What follows the name of a chain, or the path of its file, to name its dev chain.
+pub const SUFFIX: &str = "-dev";
+
+/// What whoever runs such a chain is told.
+pub const KEYS_WARNING: &str = "\
+Ten accounts have coins here, and EVERYBODY KNOWS THEIR SECRET KEYS: what reaches them on a chain
+that matters is taken at once. Never use them elsewhere.";
 
 /// What each of the accounts that everybody has starts with, in units.
 pub const ALLOTTED: u64 = 10_000 * UNITS_PER_COIN;
@@ -30,14 +42,17 @@ pub struct NoRoom {
 }
 
 impl Chain {
-    /// The chain to try these rules on. Where nobody signs, it is the chain itself. Where payments
-    /// are signed, it has an id of its own: its name ends in `-dev`, its genesis block allots
-    /// [`ALLOTTED`] to each of the accounts of [`dev`] besides what it allots anyway, and its first
-    /// blocks are as easy to find as any. It is the same from run to run.
+    /// The chain to try these rules on. Where nobody signs, or on such a chain, it is the chain
+    /// itself. Where payments are signed, it has an id of its own: its name ends in [`SUFFIX`], its
+    /// genesis block allots [`ALLOTTED`] to each of the accounts of [`dev`] besides what it allots
+    /// anyway, and its first blocks are as easy to find as any. It is the same from run to run.
     ///
     /// # Errors
     /// That the rules leave no room for these coins.
     pub fn for_dev(self) -> Result<Self, NoRoom> {
+        if self.is_dev() {
+            return Ok(self);
+        }
         let Self { rules, dialect } = self;
         let rules = match rules.spending {
             Spending::Unsigned(_) => rules,
@@ -45,17 +60,35 @@ impl Chain {
         };
         Ok(Self { rules, dialect })
     }
+
+    /// Whether this is what [`Chain::for_dev`] makes of a chain where payments are signed.
+    ///
+    /// All of it is asked for, the sums, their order and the target: a chain that somebody made for
+    /// a purpose, and that gives these accounts a little by mistake, goes on refusing their keys.
+    pub fn is_dev(&self) -> bool {
+        let Rules { genesis, difficulty, spending, .. } = &self.rules;
+        let (Genesis::Fixed(block), Spending::Signed { hrp, .. }) = (genesis, spending) else {
+            return false;
+        };
+        let given: Vec<_> = everybodys().collect();
+        genesis.target() == difficulty.easiest() && allotted(block, *hrp).ends_with(&given)
+    }
+}
+
+/// What the accounts that everybody has get.
+fn everybodys() -> impl Iterator<Item = (Address, u64)> {
+    dev::addresses().map(|address| (address, ALLOTTED))
 }
 
 fn funded(rules: Rules, hrp: Hrp) -> Result<Rules, NoRoom> {
     let no_room = |reason: String| NoRoom { name: rules.name.clone(), reason };
     let block = rules.genesis.block(Timestamp::default());
     let mut balances = allotted(&block, hrp);
-    balances.extend(dev::addresses().map(|address| (address, ALLOTTED)));
+    balances.extend(everybodys());
     let (timestamp_s, target) = (block.view().timestamp_s(), rules.difficulty.easiest());
     let genesis = Genesis::sealed(timestamp_s, target, hrp, &balances)
         .map_err(|error| no_room(error.to_string()))?;
-    let funded = Rules { name: format!("{}-dev", rules.name), genesis, ..rules.clone() };
+    let funded = Rules { name: format!("{}{SUFFIX}", rules.name), genesis, ..rules.clone() };
     funded.check().map_err(|error| no_room(error.to_string()))?;
     Ok(funded)
 }
@@ -132,11 +165,62 @@ mod tests {
         expected.sort();
         assert_eq!(balances(&dev.rules), expected);
         assert_eq!(dev.rules.name, "forge-example-dev");
-        // A chain of another preset, and one that has been for dev before.
-        for chain in [Chain::load("bitcoin-like", None).unwrap(), dev] {
-            let dev = chain.clone().for_dev().unwrap();
-            assert_ne!(dev.rules.chain_id(), chain.rules.chain_id());
+        // One that has been for dev before is as it was.
+        assert_eq!(dev.clone().for_dev(), Ok(dev));
+    }
+
+    #[test]
+    fn a_dev_chain_is_known_by_its_rules_alone() {
+        for base in ["forge", "bitcoin-like"] {
+            let base = Chain::load(base, None).unwrap();
+            assert!(!base.is_dev());
+            let dev = base.clone().for_dev().unwrap();
+            assert_ne!(dev.rules.chain_id(), base.rules.chain_id());
+            assert!(dev.is_dev());
+            let rules = Rules { name: "ours".into(), ..dev.rules };
+            assert!(Chain { rules, ..base }.is_dev());
         }
+        // Whoever gives these accounts coins in another way has no dev chain.
+        let hrp = Rules::forge().domain().unwrap().hrp;
+        let easiest = Rules::forge().difficulty.easiest();
+        let is_dev = |target, balances: &[(Address, u64)]| {
+            let genesis = Genesis::sealed(1_767_225_600, target, hrp, balances).unwrap();
+            let rules = Rules { genesis, ..Rules::forge() };
+            Chain { rules, dialect: Dialect::Notes }.is_dev()
+        };
+        let given: Vec<_> = everybodys().collect();
+        let less: Vec<_> = given.iter().map(|&(address, units)| (address, units - 1)).collect();
+        assert!(is_dev(easiest, &given));
+        assert!(!is_dev(Rules::forge().genesis.target(), &given));
+        assert!(!is_dev(easiest, &given[..9]));
+        assert!(!is_dev(easiest, &given[1..]));
+        assert!(!is_dev(easiest, &less));
+        assert!(!is_dev(easiest, &[]));
+    }
+
+    #[test]
+    fn a_suffix_names_the_dev_chain_of_a_chain_and_of_a_file() {
+        let load = |name: &str| Chain::load(name, None);
+        let dev_of = |name: &str| load(name).unwrap().for_dev().unwrap();
+        for name in ["forge", "bitcoin-like"] {
+            assert_eq!(load(&format!("{name}-dev")).unwrap(), dev_of(name));
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name).to_str().unwrap().to_string();
+        let example = include_str!("../../../../chains/forge-example.toml");
+        std::fs::write(path("ours.toml"), example).unwrap();
+        assert_eq!(load(&path("ours.toml-dev")).unwrap(), dev_of(&path("ours.toml")));
+        // A file of that very name is what is meant.
+        std::fs::write(path("mine-dev"), example).unwrap();
+        assert_eq!(load(&path("mine-dev")).unwrap().rules.name, "forge-example");
+        assert_eq!(load(&path("mine-dev-dev")).unwrap().rules.name, "forge-example-dev");
+
+        let says = |name: &str, zeros| Chain::load(name, zeros).unwrap_err().to_string();
+        assert!(says("lecture-dev", None).contains("dev` runs lecture itself; leave -dev out"));
+        assert!(says("forge-dev", Some(4)).contains("takes no zeros"));
+        assert!(says("forge-dev-dev", None).contains("there is no chain \"forge-dev\""));
+        assert!(says("nowhere-dev", None).contains("there is no chain \"nowhere\""));
+        assert!(says(&path("nowhere.toml-dev"), None).contains("nowhere.toml can't be read"));
     }
 
     #[test]

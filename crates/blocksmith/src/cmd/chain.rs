@@ -15,6 +15,7 @@ use blocksmith_consensus::document::Document;
 use blocksmith_consensus::{BlockView, Shape};
 
 pub use new::NoChain;
+pub(super) use new::quoted;
 pub use source::Unreachable;
 
 use crate::chain::Chain;

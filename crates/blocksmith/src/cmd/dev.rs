@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use blocksmith_consensus::json::Value;
 use blocksmith_consensus::ledger::Accounts as _;
-use blocksmith_consensus::payment::Domain;
+use blocksmith_consensus::payment::{Coin, Domain};
 use blocksmith_consensus::transaction::party;
 use blocksmith_consensus::{Ancestry as _, Block, Hash, Linked, Puzzle, Rules};
 use blocksmith_node::Address;
@@ -20,9 +20,11 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
+use super::chain::quoted;
 use super::exit;
 use super::node::{Running, start, stop_on_signal, until};
 use crate::amount::Coins;
+use crate::chain::dev::{KEYS_WARNING, SUFFIX};
 use crate::chain::{Chain, describe};
 use crate::config::{DEFAULT_CHAIN, DEFAULT_PORT};
 use crate::faucet::{GIFT, GIVER};
@@ -56,16 +58,12 @@ const MINER: &str = "dev-miner";
 /// The index of the account that gets them where they go to addresses.
 const MINER_INDEX: u32 = 0;
 
-/// What is said of the accounts that everybody has.
-const DEV_KEYS_WARNING: &str = "\
-These accounts have coins, and EVERYBODY KNOWS THEIR SECRET KEYS: what reaches them on a chain that
-matters is taken at once. Never use them elsewhere.";
-
 /// Run a small network with a miner, all in this process
 ///
 /// Where payments are signed, as on forge, the network runs a chain of its own, called forge-dev: ten
 /// accounts have coins from the start, everybody knows their keys, and each node has a faucet. What
-/// is said of them is printed at the start.
+/// is said of them is printed at the start. Other commands take its name, as in --chain forge-dev or,
+/// of a chain file, --chain ours.toml-dev.
 #[derive(Debug, clap::Args)]
 pub struct DevArgs {
     /// How many nodes
@@ -94,7 +92,10 @@ pub struct DevArgs {
 /// What keeps the network from running, with the way out.
 pub async fn run(args: DevArgs) -> anyhow::Result<ExitCode> {
     let stop = stop_on_signal()?;
-    let chain = Chain::load(&args.chain, args.zeros)?.for_dev()?;
+    let base = Chain::load(&args.chain, args.zeros)?;
+    let suffix = if base.is_dev() { "" } else { SUFFIX };
+    let name = format!("{}{suffix}", args.chain);
+    let chain = base.for_dev()?;
     let domain = chain.rules.domain();
     let listeners = listen(args.port, args.nodes).await?;
     let mut addresses = Vec::new();
@@ -110,17 +111,16 @@ pub async fn run(args: DevArgs) -> anyhow::Result<ExitCode> {
             data_dir: dir,
             // Where the nodes of an earlier run were, nobody may be now.
             keep_peers: false,
-            dev: domain.is_some(),
             ..Options::new(chain.clone())
         };
         nodes.push(start(options, listener, others, ended.clone()).await?);
     }
     let rules = chain.rules;
-    let mut network = Network::new(nodes, miner(domain.as_ref()));
+    let mut network = Network::new(nodes, domain);
     let watched = async {
         network.introduce(&rules)?;
         if let Some(domain) = &domain {
-            network.introduce_accounts(domain)?;
+            network.introduce_accounts(domain, &quoted(&name))?;
         }
         tokio::select! {
             mined = network.mine(args.blocks) => mined?,
@@ -214,7 +214,10 @@ struct Network {
     shown: u64,
     /// The index from which on it is said next where the nodes stand.
     standings_at: u64,
-    coins: u64,
+    /// Where payments are signed.
+    domain: Option<Domain>,
+    /// What the miner's coins come to: in units where payments are signed, else the number of them.
+    earned: u64,
 }
 
 /// The next round number of blocks.
@@ -223,18 +226,19 @@ fn next_standings(index: u64) -> u64 {
 }
 
 impl Network {
-    fn new(nodes: Vec<Running>, miner: String) -> Self {
+    fn new(nodes: Vec<Running>, domain: Option<Domain>) -> Self {
         let first = nodes.iter().map(|node| node.handle.standing().tip.block.index()).max();
         let first = first.unwrap_or_default();
         Self {
             nodes,
-            miner,
+            miner: miner(domain.as_ref()),
             mined_on: HashMap::new(),
             turn: 0,
             first,
             shown: first,
             standings_at: next_standings(first),
-            coins: 0,
+            domain,
+            earned: 0,
         }
     }
 
@@ -250,10 +254,10 @@ impl Network {
     }
 
     /// Says whose the coins are, and what to do with them.
-    fn introduce_accounts(&self, domain: &Domain) -> anyhow::Result<()> {
+    fn introduce_accounts(&self, domain: &Domain, chain: &str) -> anyhow::Result<()> {
         let Running { handle, address: node, .. } = &self.nodes[0];
         let accounts = handle.snapshot()?;
-        say(DEV_KEYS_WARNING)?;
+        say(KEYS_WARNING)?;
         for (index, address) in (0..).zip(dev::addresses()) {
             let coins = Coins::from_units(accounts.account(&address)?.balance);
             let role = match index {
@@ -269,7 +273,9 @@ impl Network {
             "{gift} coins  curl --json '{{\"recipient\": \"ADDRESS\"}}' http://{node}/api/v1/faucet\n\
              Mine      blocksmith mine http://{node} --to ADDRESS\n\
              Wallet    blocksmith wallet restore --wallet dev.json --node http://{node}\n\
-             Pay       blocksmith wallet send ADDRESS AMOUNT --wallet dev.json --node http://{node}\n"
+             Pay       blocksmith wallet send ADDRESS AMOUNT --wallet dev.json --node http://{node}\n\
+             Check     blocksmith chain verify http://{node} --chain {chain}\n\
+             Join      blocksmith node 0 --chain {chain} --peer http://{node}\n"
         ))?;
         Ok(())
     }
@@ -338,10 +344,10 @@ impl Network {
         }
         while let Some(Linked { block, .. }) = snapshot.at(self.shown + 1)? {
             self.shown += 1;
-            let what = if is_ours(&block, &self.miner) {
-                self.coins += 1;
+            let what = if let Some(earned) = self.earned_by(&block) {
+                self.earned = self.earned.saturating_add(earned);
                 let on = self.mined_on.get(&block.hash()).copied().unwrap_or(self.turn) + 1;
-                format!("mined on node {on}   coins {}", self.coins)
+                format!("mined on node {on}   coins {}", self.coins())
             } else {
                 "from outside".into()
             };
@@ -353,6 +359,25 @@ impl Network {
             ))?;
         }
         Ok(())
+    }
+
+    /// What a block paid to the miner of this process, if it is that one's.
+    fn earned_by(&self, block: &Block) -> Option<u64> {
+        let coin: Value<'_> = block.view().transactions().last()?;
+        if party(coin.get("recipient")?) != self.miner {
+            return None;
+        }
+        match &self.domain {
+            None => Some(1),
+            Some(domain) => Some(Coin::of_canonical(coin, domain.hrp).ok()?.amount),
+        }
+    }
+
+    fn coins(&self) -> String {
+        match self.domain {
+            None => self.earned.to_string(),
+            Some(_) => Coins::from_units(self.earned).to_string(),
+        }
     }
 
     fn tips(&self) -> Vec<(u64, Hash)> {
@@ -396,22 +421,15 @@ impl Network {
     async fn summary(&mut self) -> anyhow::Result<bool> {
         let agreed = self.wait_for_agreement(AGREE_TIME).await;
         self.show_blocks()?;
-        let (blocks, coins) = (self.shown - self.first, self.coins);
+        let blocks = (self.shown - self.first).to_string();
         say(&format!(
             "\n{} more, {} mined here",
-            counted(blocks, "block"),
-            counted(coins, "coin")
+            counted(&blocks, "block"),
+            counted(&self.coins(), "coin")
         ))?;
         self.show_standings()?;
         Ok(agreed)
     }
-}
-
-/// Whether its coin went to `miner`, the one of this process.
-fn is_ours(block: &Block, miner: &str) -> bool {
-    let coin = block.view().transactions().last();
-    let recipient = coin.and_then(|coin: Value<'_>| coin.get("recipient"));
-    recipient.is_some_and(|recipient| party(recipient) == miner)
 }
 
 fn short(hash: &Hash) -> String {
@@ -421,7 +439,7 @@ fn short(hash: &Hash) -> String {
     text
 }
 
-fn counted(number: u64, thing: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
+fn counted(number: &str, thing: &str) -> String {
+    let plural = if number == "1" { "" } else { "s" };
     format!("{number} {thing}{plural}")
 }

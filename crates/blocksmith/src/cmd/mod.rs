@@ -82,7 +82,12 @@ pub fn exit_code(error: &anyhow::Error) -> ExitCode {
         || error.is::<chain::NoChain>()
         || matches!(
             error.downcast_ref(),
-            Some(ChainError::Unknown(_) | ChainError::Zeros { .. } | ChainError::NoZeros { .. })
+            Some(
+                ChainError::Unknown(_)
+                    | ChainError::Zeros { .. }
+                    | ChainError::NoZeros { .. }
+                    | ChainError::NoDev { .. }
+            )
         );
     ExitCode::from(match error.downcast_ref::<StoreError>() {
         Some(StoreError::InUse { .. }) => exit::IN_USE,

@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 
 use super::exit;
 use crate::chain::describe;
+use crate::chain::dev::KEYS_WARNING;
 use crate::mining::NotMined;
 use crate::searching::all_cores;
 use crate::service::{Handle, NoWork, Options};
@@ -214,6 +215,12 @@ pub async fn run(args: NodeArgs) -> anyhow::Result<ExitCode> {
         node.handle.node_id(),
         data_dir.display()
     );
+    // A dev chain may be run like any other, by whoever names it. Its id is its own, so that nothing
+    // that is signed there means anything elsewhere; and refusing the keys that everybody has would
+    // keep back what its blocks have anyway. But it is said whose the coins are.
+    if node.handle.is_dev() {
+        eprintln!("{KEYS_WARNING}");
+    }
 
     let miner = args.mine.then(|| {
         let handle = node.handle.clone();

@@ -42,8 +42,8 @@ pub struct Options {
     pub keep_peers: bool,
     /// The addresses under which this node is reached, so that it does not register itself.
     pub own_addresses: Vec<Address>,
-    /// Whether the chain is one to try things on, which begins anew each time: only there the keys
-    /// that everybody has pay, and a faucet runs.
+    /// Whether the chain is one to try things on: only there the keys that everybody has pay, and a
+    /// faucet runs.
     pub dev: bool,
 }
 
@@ -52,12 +52,12 @@ impl Options {
     /// there is a data directory.
     pub fn new(chain: Chain) -> Self {
         Self {
+            dev: chain.is_dev(),
             chain,
             data_dir: None,
             node_id: None,
             keep_peers: true,
             own_addresses: Vec::new(),
-            dev: false,
         }
     }
 }

@@ -147,6 +147,7 @@ fn where_payments_are_signed_it_is_said_whose_coins_are_everybodys() {
     says("blocksmith mine http://127.0.0.1:");
     says("blocksmith wallet restore --wallet dev.json");
     says("blocksmith wallet send");
+    says(" --chain forge-dev");
     let accounts = accounts(&lines);
     assert_eq!(accounts.len(), 10);
     let hrp = Hrp::new("forge").unwrap();
@@ -154,11 +155,11 @@ fn where_payments_are_signed_it_is_said_whose_coins_are_everybodys() {
     assert!(known.eq(accounts));
     let blocks: Vec<_> = lines.iter().filter(|line| line.starts_with("block ")).collect();
     assert_eq!(blocks.len(), 5);
-    for (coins, block) in (1..).zip(blocks) {
-        let node = 2 - coins % 2;
+    for (count, block) in (1..).zip(blocks) {
+        let (node, coins) = (2 - count % 2, 20 * count);
         assert!(block.ends_with(&format!("mined on node {node}   coins {coins}")), "{block}");
     }
-    says("5 blocks more, 5 coins mined here");
+    says("5 blocks more, 100 coins mined here");
     assert!(lines.last().unwrap().starts_with("--- all 2 nodes stand on block 6,"));
 }
 
@@ -195,6 +196,62 @@ fn the_faucet_pays_and_accounts_go_on_where_a_directory_keeps_them() {
     assert_eq!(node.wait().code(), Some(1));
     let said = node.stderr();
     assert!(said.contains("holds the chain \"forge-dev with"), "{said}");
+}
+
+#[test]
+fn what_it_runs_is_named_to_nodes_and_verified() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("our own.toml").to_str().unwrap().to_string();
+    std::fs::write(&file, include_str!("../../../../chains/forge-example.toml")).unwrap();
+    for (name, called) in [("forge", "forge-dev"), (&file, "forge-example-dev")] {
+        let derived = format!("{name}-dev");
+        let mut dev = Program::start(&["dev", "--chain", name, "--port", "0", "--nodes", "1"]);
+        let url = urls(&mut dev, 1).remove(0);
+        let check = dev.until_so("Check", |line| line.starts_with("Check "));
+        let typed = if name == "forge" { derived.clone() } else { format!("'{derived}'") };
+        assert!(check.ends_with(&format!("chain verify {url} --chain {typed}")), "{check}");
+        dev.until_so("block 3", |line| line.starts_with("block 3 "));
+
+        let mut verify = Program::start(&["chain", "verify", &url, "--chain", &derived]);
+        assert_eq!(verify.wait().code(), Some(0), "{}", verify.stderr());
+        let said = verify.rest().join("\n");
+        assert!(said.contains(&format!("({called} with a block every ")), "{said}");
+        // By the name of the chain that it is made from, nobody has it.
+        let mut verify = Program::start(&["chain", "verify", &url, "--chain", name]);
+        assert_eq!(verify.wait().code(), Some(1));
+        let said = verify.stderr();
+        assert!(said.contains("with -dev after a name those of `blocksmith dev`"), "{said}");
+        assert!(!said.contains("--zeros"), "{said}");
+
+        let mut node = Program::start(&["node", "0", "--chain", &derived, "--peer", &url]);
+        let line = node.until_so("its address", |line| line.starts_with("Running on "));
+        let joined = line.split(' ').nth(2).unwrap().to_owned();
+        let block = |url: &str| chain(url).get(2).cloned();
+        wait_until("the chain of the dev network", || block(&joined) == block(&url));
+        let said = node.stderr();
+        assert!(said.contains("EVERYBODY KNOWS THEIR SECRET KEYS"), "{said}");
+        assert_eq!(call(&joined, "GET", "/api/v1/status", "")["dev"], true);
+        // What the keys that everybody has pay there is passed on to the network.
+        let hrp = if name == "forge" { "forge" } else { "class" };
+        let shop = Address::from_key([1; 32]).unwrap().to_text(Hrp::new(hrp).unwrap());
+        call(&joined, "POST", "/api/v1/faucet", &format!(r#"{{"recipient": "{shop}"}}"#));
+        wait_until("a gift on the network", || {
+            call(&url, "GET", &format!("/api/v1/accounts/{shop}"), "")["balance"] == 1_000_000_000
+        });
+    }
+}
+
+#[test]
+fn the_name_of_the_chain_that_it_runs_is_one_to_it_too() {
+    let args = ["dev", "--chain", "forge-dev", "--port", "0", "--nodes", "1", "--blocks", "1"];
+    let mut dev = Program::start(&args);
+    assert_eq!(dev.wait().code(), Some(0), "{}", dev.stderr());
+    let lines = dev.rest();
+    assert!(lines.iter().any(|line| line.ends_with(" --chain forge-dev")), "{lines:?}");
+    assert!(lines.iter().any(|line| line.contains("rules are forge-dev with")), "{lines:?}");
+    let mut dev = Program::start(&["dev", "--chain", "lecture-dev", "--port", "0"]);
+    assert_eq!(dev.wait().code(), Some(2));
+    assert!(dev.stderr().contains("leave -dev out"), "{}", dev.stderr());
 }
 
 #[test]

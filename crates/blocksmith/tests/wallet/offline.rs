@@ -3,7 +3,8 @@
 use blocksmith_consensus::payment::{MAX_WIRE_BYTES, Payment};
 use blocksmith_wallet::{Phrase, dev};
 
-use crate::owner::{Owner, forge};
+use crate::owner::{Owner, forge, forge_dev};
+use crate::program::Program;
 
 #[test]
 fn alice_signs_offline_and_bob_checks_what_he_gets() {
@@ -153,7 +154,51 @@ fn everybodys_keys_sign_for_dev_chains_only() {
         let args = ["sign", to, "1", "--nonce", "0", "--fee", "0"];
         let error = owner.run(&args).bad(1);
         assert!(error.contains(&format!("everybody has the key of {devs}")), "{error}");
-        let signed = owner.run(&[&args[..], &["--dev"]].concat()).good();
-        assert!(Payment::parse(signed.as_bytes(), &forge()).unwrap().verify().is_ok());
+        // What is signed for the dev chain is nothing on the one that it is made from.
+        for dev in [&["--dev"][..], &["--chain", "forge-dev"], &["--dev", "--chain", "forge-dev"]] {
+            let signed = owner.run(&[&args[..], dev].concat()).good();
+            assert!(Payment::parse(signed.as_bytes(), &forge_dev()).unwrap().verify().is_ok());
+            assert!(Payment::parse(signed.as_bytes(), &forge()).unwrap().verify().is_err());
+            owner.run_with(&signed, &[&["verify"], dev].concat()).good();
+            let error = owner.run_with(&signed, &["verify", "--chain", "forge"]).bad(1);
+            assert!(error.contains("no signed payment on the chain forge: "), "{error}");
+        }
+    }
+    let args = ["sign", &alices, "1", "--nonce", "0", "--fee", "0", "--dev", "--chain", "lecture"];
+    let error = carol.run(&args).bad(2);
+    assert!(error.contains("nobody signs payments on the chain lecture"), "{error}");
+}
+
+#[test]
+fn a_dev_node_takes_what_was_signed_offline() {
+    let carol = Owner::with_phrase(Phrase::parse(dev::PHRASE).unwrap(), 2);
+    let to = Owner::with_wallet(1, 1).texts().remove(0);
+    let home = carol.home.path();
+    let file = home.join("ours.toml");
+    let example = include_str!("../../../../chains/forge-example.toml");
+    std::fs::write(
+        &file,
+        example
+            .replace("addresses = \"class\"", "addresses = \"forge\"")
+            .split("[[genesis.balances]]")
+            .next()
+            .unwrap(),
+    )
+    .unwrap();
+    for chain in ["forge", file.to_str().unwrap()] {
+        let args = ["dev", "--chain", chain, "--nodes", "1", "--port", "0"];
+        let mut network = Program::start_in(home, &args);
+        let line = network.until_so("a node", |line| line.starts_with("node 1  "));
+        let url = line.split_whitespace().last().unwrap().to_owned();
+        // The second account: nothing is mined to it.
+        let from = &carol.texts()[1];
+        let args = ["sign", &to, "1.5", "--nonce", "0", "--fee", "0.01", "--from", from];
+        let signed = carol.run(&[&args[..], &["--dev", "--chain", chain]].concat()).good();
+        std::fs::write(home.join("payment.json"), signed).unwrap();
+        let named = format!("{chain}-dev");
+        let args = ["send", "--signed", "payment.json", "-y", "--wait", "--node", &url];
+        carol.run_with("", &[&args[..], &["--chain", &named]].concat()).good();
+        let error = carol.run_with("", &[&args[..], &["--chain", chain]].concat()).bad(1);
+        assert!(error.contains("-dev with the chain id "), "{error}");
     }
 }

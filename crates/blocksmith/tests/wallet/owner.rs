@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use blocksmith::chain::Chain;
 use blocksmith_consensus::Rules;
 use blocksmith_consensus::address::Address;
 use blocksmith_consensus::payment::Domain;
@@ -22,6 +23,12 @@ const CHEAP: Cost = Cost { memory_kib: 8, passes: 1, lanes: 1 };
 /// The chain of the tests.
 pub(crate) fn forge() -> Domain {
     Rules::forge().domain().expect("payments are signed")
+}
+
+/// What `blocksmith dev` makes of it.
+pub(crate) fn forge_dev() -> Domain {
+    let dev = Chain::load("forge-dev", None).expect("a chain");
+    dev.rules.domain().expect("payments are signed")
 }
 
 /// How a process ended.

@@ -6,7 +6,7 @@ use blocksmith_wallet::{Phrase, dev};
 
 use crate::fake::Fake;
 use crate::ledger::{self, Ledger, SUBSIDY, stranger};
-use crate::owner::{Owner, Ran, forge};
+use crate::owner::{Owner, Ran, forge, forge_dev};
 
 struct Scene {
     node: Fake<Ledger>,
@@ -167,6 +167,7 @@ fn what_cannot_be_paid_is_told_with_what_to_do() {
 #[test]
 fn everybodys_keys_are_for_dev_chains_here_too() {
     let scene = Scene::new();
+    scene.node.state().domain = forge_dev();
     let carol = Owner::with_phrase(Phrase::parse(dev::PHRASE).unwrap(), 1);
     scene.node.state().mine(carol.addresses()[0]);
     let to = stranger().to_text(forge().hrp);

@@ -194,7 +194,7 @@ fn path(file: &Path) -> String {
 }
 
 /// A text as a shell takes it for one word.
-fn quoted(text: &str) -> String {
+pub(in crate::cmd) fn quoted(text: &str) -> String {
     let plain = |char: char| char.is_ascii_alphanumeric() || "._/-".contains(char);
     if text.chars().all(plain) {
         return text.into();

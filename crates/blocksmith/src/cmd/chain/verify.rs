@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use blocksmith_consensus::document::{Fault, Verdict, Verifier};
-use blocksmith_consensus::{Hash, Invalid};
+use blocksmith_consensus::{Difficulty, Hash, Invalid};
 use serde_json::json;
 
 use super::import::Progress;
@@ -228,9 +228,12 @@ fn print_valid(
 pub(super) fn print_invalid(fault: &Fault, chain: &Chain) {
     eprintln!("invalid: {fault}");
     if matches!(fault.rule(), "genesis" | "proof") {
-        eprintln!(
-            "These are the rules of {}; --chain and --zeros choose others.",
-            describe(&chain.rules)
-        );
+        let others = match chain.rules.difficulty {
+            Difficulty::Fixed(_) => "--chain and --zeros choose others",
+            Difficulty::Asert { .. } | Difficulty::Epoch { .. } => {
+                "--chain chooses others, with -dev after a name those of `blocksmith dev`"
+            }
+        };
+        eprintln!("These are the rules of {}; {others}.", describe(&chain.rules));
     }
 }

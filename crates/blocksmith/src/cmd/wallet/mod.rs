@@ -22,11 +22,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
+use blocksmith_consensus::Rules;
 use blocksmith_consensus::address::Address;
 use blocksmith_consensus::json::push_string;
 use blocksmith_consensus::payment::{Domain, MAX_MEMO_BYTES};
 use blocksmith_wallet::wallet::Entry;
-use blocksmith_wallet::{Cost, FileError, Wallet, WalletFile};
+use blocksmith_wallet::{Cost, DevKeys, FileError, Wallet, WalletFile};
 use reqwest::Url;
 use serde::Serialize;
 use zeroize::Zeroizing;
@@ -35,7 +36,7 @@ use self::node::{Node, NodeError, Remote};
 use self::secrets::PasswordArgs;
 use super::exit;
 use super::node::{stop_on_signal, until};
-use crate::chain::Chain;
+use crate::chain::{Chain, ChainError};
 use crate::config;
 
 /// The chain whose addresses are shown unless another one is named.
@@ -215,8 +216,30 @@ struct Which {
 }
 
 impl Which {
+    fn chain(&self) -> Result<Chain, ChainError> {
+        Chain::load(self.chain.as_deref().unwrap_or(DEFAULT_CHAIN), None)
+    }
+
     fn load(&self) -> anyhow::Result<Known> {
-        Known::load(self.chain.as_deref().unwrap_or(DEFAULT_CHAIN))
+        Known::of(self.chain()?)
+    }
+}
+
+/// Which chain a payment is signed for where no node is asked.
+#[derive(Debug, clap::Args)]
+struct Offline {
+    #[command(flatten)]
+    which: Which,
+    /// Mean the chain that `blocksmith dev` makes of it, where everybody has keys with coins: --dev
+    /// --chain forge is --chain forge-dev
+    #[arg(long)]
+    dev: bool,
+}
+
+impl Offline {
+    fn load(&self) -> anyhow::Result<Known> {
+        let chain = self.which.chain()?;
+        Known::of(if self.dev { chain.for_dev()? } else { chain })
     }
 }
 
@@ -224,13 +247,16 @@ impl Which {
 struct Known {
     name: String,
     domain: Domain,
+    /// Whether the keys that everybody has are taken there.
+    dev_keys: DevKeys,
 }
 
 impl Known {
-    fn load(name: &str) -> anyhow::Result<Self> {
-        let rules = Chain::load(name, None)?.rules;
-        match rules.domain() {
-            Some(domain) => Ok(Self { name: rules.name, domain }),
+    fn of(chain: Chain) -> anyhow::Result<Self> {
+        let dev_keys = if chain.is_dev() { DevKeys::Allowed } else { DevKeys::Refused };
+        let Rules { name, .. } = &chain.rules;
+        match chain.rules.domain() {
+            Some(domain) => Ok(Self { name: name.clone(), domain, dev_keys }),
             None => Err(Misused(format!(
                 "nobody signs payments on the chain {name}, so it has no addresses; --chain names another"
             ))
@@ -258,10 +284,10 @@ impl NodeArgs {
 }
 
 async fn meet(url: &Url, chain: Option<&str>) -> anyhow::Result<(Node, Remote)> {
-    let known = chain.map(Known::load).transpose()?;
+    let known = chain.map(|name| Known::of(Chain::load(name, None)?)).transpose()?;
     let node = Node::new(url.clone())?;
     let remote = node.meet().await?;
-    if let Some(Known { name, domain }) = known
+    if let Some(Known { name, domain, .. }) = known
         && domain != remote.domain
     {
         anyhow::bail!(

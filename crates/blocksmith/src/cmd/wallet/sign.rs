@@ -7,9 +7,8 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use blocksmith_consensus::payment::{Draft, MAX_INTEGER};
-use blocksmith_wallet::DevKeys;
 
-use super::{Common, Which, parse_address, print_line};
+use super::{Common, Known, Offline, parse_address, print_line};
 use crate::amount::Coins;
 
 /// Sign a payment without asking any node, and print it
@@ -39,16 +38,13 @@ pub(super) struct SignArgs {
     /// Write the payment into a new file instead
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// The chain begins anew each time: allow the keys that everybody has
-    #[arg(long)]
-    dev: bool,
     #[command(flatten)]
-    which: Which,
+    chain: Offline,
 }
 
 /// Signs a payment.
 pub(super) fn run(common: &Common, args: &SignArgs) -> anyhow::Result<ExitCode> {
-    let domain = args.which.load()?.domain;
+    let Known { domain, dev_keys, .. } = args.chain.load()?;
     let recipient = parse_address(&args.recipient, &domain)?;
     let opened = common.open()?;
     let draft = Draft {
@@ -59,7 +55,6 @@ pub(super) fn run(common: &Common, args: &SignArgs) -> anyhow::Result<ExitCode> 
         nonce: args.nonce,
         memo: args.memo.as_deref(),
     };
-    let dev_keys = if args.dev { DevKeys::Allowed } else { DevKeys::Refused };
     let payment = opened.wallet.sign(&draft, &domain, dev_keys)?;
     match &args.out {
         Some(path) => {

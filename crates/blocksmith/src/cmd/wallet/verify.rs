@@ -7,7 +7,7 @@ use blocksmith_consensus::address::Hrp;
 use blocksmith_consensus::payment::Payment;
 use serde::Serialize;
 
-use super::{Common, Known, Which, print_json, signed};
+use super::{Common, Known, Offline, print_json, signed};
 use crate::amount::Coins;
 use crate::cmd::exit;
 
@@ -20,7 +20,7 @@ pub(super) struct VerifyArgs {
     #[arg(value_name = "FILE", default_value = "-")]
     file: PathBuf,
     #[command(flatten)]
-    which: Which,
+    chain: Offline,
 }
 
 /// What a payment says, amounts in units.
@@ -75,7 +75,7 @@ struct Verdict {
 
 /// Checks it.
 pub(super) async fn run(common: &Common, args: VerifyArgs) -> anyhow::Result<ExitCode> {
-    let Known { name: chain, domain } = args.which.load()?;
+    let Known { name: chain, domain, .. } = args.chain.load()?;
     let text = signed::read(args.file).await?;
     let verified = match Payment::parse(&text.bytes, &domain) {
         Ok(payment) => payment.verify().map_err(|why| why.to_string()),
