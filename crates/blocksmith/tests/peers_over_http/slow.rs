@@ -99,15 +99,17 @@ async fn a_slow_line_is_waited_for(reply: fn(&Call, &Blocks) -> Reply, fetched: 
 }
 
 #[tokio::test]
-async fn a_slow_line_of_our_own_kind_that_brings_blocks_is_waited_for() {
-    let reply = |call: &Call, blocks: &Blocks| own_reply(call, &lecture(), "somebody", blocks);
-    a_slow_line_is_waited_for(reply, "GET /api/v1/blocks").await;
-}
-
-#[tokio::test]
-async fn a_slow_line_of_a_python_node_that_brings_blocks_is_waited_for() {
-    let reply = |call: &Call, blocks: &Blocks| python_reply(call, &LECTURE, blocks);
-    a_slow_line_is_waited_for(reply, "GET /chain").await;
+async fn a_slow_line_that_brings_blocks_is_waited_for() {
+    tokio::join!(
+        a_slow_line_is_waited_for(
+            |call, blocks| own_reply(call, &lecture(), "somebody", blocks),
+            "GET /api/v1/blocks",
+        ),
+        a_slow_line_is_waited_for(
+            |call, blocks| python_reply(call, &LECTURE, blocks),
+            "GET /chain",
+        ),
+    );
 }
 
 /// The question is over after half a minute: another one comes.
@@ -120,22 +122,19 @@ async fn is_given_up(node: &Node, answer: impl Fn(&Call) -> Reply + Send + Sync 
     assert_eq!(node.tip(), before);
 }
 
-#[tokio::test]
-async fn one_block_without_end_is_given_up_however_fast_it_comes() {
+async fn one_block_without_end() {
     let node = Node::start(&lecture());
     let piece = "x".repeat(PIECE_BYTES);
     is_given_up(&node, claims_work(r#"{"blocks": [{"hash": ""#, piece)).await;
 }
 
-#[tokio::test]
-async fn members_without_end_are_given_up() {
+async fn members_without_end() {
     let node = Node::start(&lecture());
     let piece = r#""a": 1, "#.repeat(PIECE_BYTES / 8);
     is_given_up(&node, claims_work("{", piece)).await;
 }
 
-#[tokio::test]
-async fn blocks_that_we_have_are_no_reason_to_wait() {
+async fn blocks_that_we_have() {
     let mut chain = of_size(&lecture(), 400);
     let node = Node::start(&lecture());
     node.has(&chain[1..]).await;
@@ -148,8 +147,7 @@ async fn blocks_that_we_have_are_no_reason_to_wait() {
     .await;
 }
 
-#[tokio::test]
-async fn answers_that_are_slow_one_by_one_add_up() {
+async fn answers_that_are_slow_one_by_one() {
     let node = Node::start(&lecture());
     node.has(&grown(&lecture(), &genesis(&lecture(), 0), 2_000, "alice")[1..]).await;
     let other = "1".repeat(64);
@@ -168,4 +166,14 @@ async fn answers_that_are_slow_one_by_one_add_up() {
         _ => claims(call),
     })
     .await;
+}
+
+#[tokio::test]
+async fn what_brings_nothing_new_is_given_up_after_half_a_minute() {
+    tokio::join!(
+        one_block_without_end(),
+        members_without_end(),
+        blocks_that_we_have(),
+        answers_that_are_slow_one_by_one(),
+    );
 }
