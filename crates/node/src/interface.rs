@@ -88,8 +88,12 @@ pub enum Input {
         /// The proof.
         proof: u64,
     },
-    /// Peers to keep.
+    /// Peers to keep, as anybody may name them. If there are [`MAX_PEERS`](crate::MAX_PEERS), a new
+    /// one takes the place of one that failed and never was of use, or is left out.
     Register(Vec<Address>),
+    /// Peers that whoever runs the node chose: they take the place of others, and nobody takes
+    /// theirs.
+    Choose(Vec<Address>),
     /// A peer that was asked answered.
     Answered {
         /// Who was asked.
@@ -212,7 +216,7 @@ pub enum Effect {
     Mempool(MempoolChange),
     /// A peer was registered: make it durable.
     AddPeer(Address),
-    /// A peer is none: forget it.
+    /// A peer is none, or another one took its place: forget it.
     RemovePeer(Address),
     /// Tell these peers of the tip, once it is durable.
     Announce {

@@ -18,7 +18,7 @@ use crate::early::{Early, is_early};
 use crate::interface::{Answer, Effect, Input, Output, Refusal, Start, Verdict};
 use crate::mempool::{Mempool, MempoolChange};
 use crate::orphans::Orphans;
-use crate::peers::{Address, Peers};
+use crate::peers::{Added, Address, Peers};
 use crate::pool::Pool;
 use crate::queue::MAX_RETURNED;
 
@@ -157,11 +157,8 @@ impl Machine {
             Input::Solution { id, proof } => {
                 Answer::Mined(self.solution(now, &id, proof, chain, &mut effects)?)
             }
-            Input::Register(addresses) => {
-                let new = addresses.into_iter().filter(|address| self.peers.add(address.clone()));
-                effects.extend(new.map(Effect::AddPeer).collect::<Vec<_>>());
-                Answer::Peers(self.peers.addresses())
-            }
+            Input::Register(addresses) => self.register(now, addresses, false, &mut effects),
+            Input::Choose(addresses) => self.register(now, addresses, true, &mut effects),
             Input::Answered { peer, tip } => {
                 self.sending.remove(&peer);
                 let (theirs, ours) = (tip.map(|(_, hash)| hash), self.tip().block.hash());
@@ -210,6 +207,24 @@ impl Machine {
         }
         effects.extend(self.peers.due(now).into_iter().map(Effect::Ask));
         Ok(Output { answer, effects })
+    }
+
+    fn register(
+        &mut self,
+        now: Timestamp,
+        addresses: Vec<Address>,
+        chosen: bool,
+        effects: &mut Vec<Effect>,
+    ) -> Answer {
+        for address in addresses {
+            match self.peers.add(address.clone(), chosen, now) {
+                Added::No => continue,
+                Added::New => {}
+                Added::InsteadOf(other) => effects.push(Effect::RemovePeer(other)),
+            }
+            effects.push(Effect::AddPeer(address));
+        }
+        Answer::Peers(self.peers.addresses())
     }
 
     /// One block, and the orphans that waited for it.
@@ -429,7 +444,7 @@ impl Machine {
         chain: &mut C,
         effects: &mut Vec<Effect>,
     ) -> Result<Verdict, <C as Ancestry>::Error> {
-        let mut verdict = Verdict::Known;
+        let (mut verdict, before) = (Verdict::Known, self.tip().block.hash());
         for block in blocks {
             let hash = block.block().hash();
             verdict = self.block(now, block, chain, effects)?;
@@ -439,6 +454,9 @@ impl Machine {
                 }
                 Verdict::Invalid(_) | Verdict::Orphan | Verdict::Early | Verdict::NoRoom => break,
             }
+        }
+        if self.tip().block.hash() != before {
+            self.peers.brought_us_on(from);
         }
         Ok(verdict)
     }

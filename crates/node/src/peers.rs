@@ -3,6 +3,7 @@
 use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use core::cmp::Reverse;
 use core::fmt;
 use core::str::FromStr;
 
@@ -32,6 +33,10 @@ const MAX_BACK_OFF_MICROS: u64 = 60_000_000;
 /// How many peers are asked at the same time, so that one strange block does not make a whole
 /// class send its chains.
 const MAX_ASKING: usize = 4;
+
+/// How many of these may be peers that failed last or never were of use: neither dead addresses nor
+/// those that stall keep the others waiting.
+const MAX_ASKING_DOUBTFUL: usize = 2;
 
 /// Where a peer listens: host and port alone, as the course's nodes keep it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -126,9 +131,49 @@ struct Peer {
     standing: Standing,
     /// It should be asked as soon as it may be.
     wanted: bool,
+    /// Whoever runs the node chose it.
+    chosen: bool,
+    /// How often it was of use. A failure halves it: once it was, it comes before those that never
+    /// were, and who is of use each time before who is in turns.
+    useful: u32,
+    /// How often it failed since it answered last.
     failures: u32,
+    /// Since when it is a peer.
+    since: Timestamp,
+    /// Since then if it never was.
     last_asked: Timestamp,
     next_poll: Timestamp,
+}
+
+impl Peer {
+    fn is_due(&self, now: Timestamp) -> bool {
+        let wanted =
+            self.wanted && self.failures == 0 && after(self.last_asked, MIN_ASK_MICROS) <= now;
+        // A clock that was set back is no reason to wait until it catches up.
+        let set_back = now < self.last_asked;
+        !self.asking && (wanted || self.next_poll <= now || set_back)
+    }
+
+    fn is_doubtful(&self) -> bool {
+        self.failures > 0 || !self.chosen && self.useful == 0
+    }
+
+    /// Whether a new address may take its place.
+    fn may_go_for(&self, chosen: bool) -> bool {
+        let never_of_use = self.failures > 0 && self.useful == 0;
+        // What still runs would count for nobody.
+        !self.chosen && !self.asking && (never_of_use || chosen)
+    }
+}
+
+/// What became of an address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Added {
+    /// It is known, this node itself, or one too many.
+    No,
+    New,
+    /// It took the place of this one.
+    InsteadOf(Address),
 }
 
 #[derive(Debug, Default)]
@@ -136,13 +181,15 @@ pub(crate) struct Peers {
     known: BTreeMap<Address, Peer>,
     /// The addresses under which this node itself is reached.
     own: Vec<Address>,
+    /// Whether the next to be asked is the longest unasked, not the most useful: they take turns.
+    longest_unasked: bool,
 }
 
 impl Peers {
     pub(crate) fn new(known: impl IntoIterator<Item = Address>, own: Vec<Address>) -> Self {
-        let mut peers = Self { known: BTreeMap::new(), own };
+        let mut peers = Self { own, ..Self::default() };
         for address in known {
-            peers.add(address);
+            peers.add(address, false, Timestamp::default());
         }
         peers
     }
@@ -156,16 +203,29 @@ impl Peers {
         self.known.iter().filter(|(_, peer)| peer.failures == 0).map(|(address, _)| address)
     }
 
-    /// Adds a peer; `false` when it is known, this node itself, or one too many.
-    pub(crate) fn add(&mut self, address: Address) -> bool {
-        if self.own.contains(&address)
-            || self.known.contains_key(&address)
-            || self.known.len() >= MAX_PEERS
-        {
-            return false;
+    /// Adds a peer, which whoever runs the node may have chosen. If there are as many as may be, it
+    /// takes the place of one that failed and never was of use, the oldest first; a chosen one, if
+    /// there is none, that of the least useful.
+    pub(crate) fn add(&mut self, address: Address, chosen: bool, now: Timestamp) -> Added {
+        if self.own.contains(&address) {
+            return Added::No;
         }
-        self.known.insert(address, Peer::default());
-        true
+        if let Some(peer) = self.known.get_mut(&address) {
+            peer.chosen |= chosen;
+            return Added::No;
+        }
+        let mut added = Added::New;
+        if self.known.len() >= MAX_PEERS {
+            let may_go = self.known.iter().filter(|(_, peer)| peer.may_go_for(chosen));
+            let goes = may_go.min_by_key(|(_, peer)| (peer.useful, peer.failures == 0, peer.since));
+            let Some((goes, _)) = goes else { return Added::No };
+            let goes = goes.clone();
+            self.known.remove(&goes);
+            added = Added::InsteadOf(goes);
+        }
+        let peer = Peer { chosen, since: now, last_asked: now, ..Peer::default() };
+        self.known.insert(address, peer);
+        added
     }
 
     /// Remembers that an address is this node itself.
@@ -200,9 +260,19 @@ impl Peers {
         let Some(tip) = tip else { return false };
         peer.tip = Some(tip);
         let standing = if tip == ours { Standing::InStep } else { Standing::Apart };
+        if standing == Standing::InStep {
+            peer.useful = peer.useful.saturating_add(1);
+        }
         match (core::mem::replace(&mut peer.standing, standing), standing) {
             (Standing::Unheard, _) | (Standing::Apart, Standing::InStep) => true,
             (Standing::Apart | Standing::InStep, _) => false,
+        }
+    }
+
+    /// Notes that blocks of a peer, which was asked, became the best chain.
+    pub(crate) fn brought_us_on(&mut self, address: &Address) {
+        if let Some(peer) = self.known.get_mut(address) {
+            peer.useful = peer.useful.saturating_add(1);
         }
     }
 
@@ -211,6 +281,7 @@ impl Peers {
         if let Some(peer) = self.known.get_mut(address) {
             peer.asking = false;
             peer.standing = Standing::Unheard;
+            peer.useful = peer.useful.div_ceil(2);
             let wait = BACK_OFF_MICROS << peer.failures.min(10);
             peer.failures = peer.failures.saturating_add(1);
             peer.next_poll = after(now, wait.min(MAX_BACK_OFF_MICROS));
@@ -224,33 +295,35 @@ impl Peers {
         }
     }
 
-    /// Whom to ask now, the longest unasked first; they count as being asked from here on.
+    /// Whom to ask now, the most useful and the longest unasked in turns: the former wait for
+    /// nobody, and the latter not for ever. They count as being asked from here on.
     pub(crate) fn due(&mut self, now: Timestamp) -> Vec<Address> {
-        let free = MAX_ASKING.saturating_sub(self.known.values().filter(|p| p.asking).count());
-        let mut due: Vec<_> = self
-            .known
-            .iter()
-            .filter(|(_, peer)| {
-                let wanted = peer.wanted
-                    && peer.failures == 0
-                    && after(peer.last_asked, MIN_ASK_MICROS) <= now;
-                // A clock that was set back is no reason to wait until it catches up.
-                let set_back = now < peer.last_asked;
-                !peer.asking && (wanted || peer.next_poll <= now || set_back)
-            })
-            .map(|(address, peer)| (peer.last_asked, address.clone()))
-            .collect();
-        due.sort();
-        due.truncate(free);
-        let due: Vec<_> = due.into_iter().map(|(_, address)| address).collect();
-        for address in &due {
-            if let Some(peer) = self.known.get_mut(address) {
-                peer.asking = true;
-                peer.wanted = false;
-                peer.last_asked = now;
-            }
+        let mut due = Vec::new();
+        while let Some((address, peer)) = self.next_due(now) {
+            peer.asking = true;
+            peer.wanted = false;
+            peer.last_asked = now;
+            due.push(address);
+            self.longest_unasked = !self.longest_unasked;
         }
         due
+    }
+
+    fn next_due(&mut self, now: Timestamp) -> Option<(Address, &mut Peer)> {
+        let asking = self.known.values().filter(|peer| peer.asking);
+        let (doubtful, others): (Vec<_>, Vec<_>) = asking.partition(|peer| peer.is_doubtful());
+        if doubtful.len() + others.len() >= MAX_ASKING {
+            return None;
+        }
+        let room = doubtful.len() < MAX_ASKING_DOUBTFUL;
+        let fits = |peer: &Peer| peer.is_due(now) && (room || !peer.is_doubtful());
+        let first_by_age = self.longest_unasked;
+        let due = self.known.iter_mut().filter(|(_, peer)| fits(peer));
+        let next = due.min_by_key(|(_, peer)| {
+            let use_first = (!first_by_age).then_some(Reverse((peer.chosen, peer.useful)));
+            (use_first, peer.last_asked)
+        });
+        next.map(|(address, peer)| (address.clone(), peer))
     }
 
     /// Whom to tell of a tip: those that answer and are not known to have it. Each is told once.

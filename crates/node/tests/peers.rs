@@ -318,6 +318,214 @@ fn peers_are_bounded() {
     assert_eq!(peers.len(), MAX_PEERS);
 }
 
+fn register(peers: impl IntoIterator<Item = String>) -> Input {
+    Input::Register(peers.into_iter().map(|peer| address(&peer)).collect())
+}
+
+fn registered(output: &Output) -> Vec<String> {
+    let Answer::Peers(peers) = &output.answer else { panic!("peers") };
+    peers.iter().map(Address::to_string).collect()
+}
+
+fn liars(count: usize) -> Vec<String> {
+    (0..count).map(|number| format!("a-liar-{number}:1")).collect()
+}
+
+/// What becomes of a question.
+#[derive(Debug, Clone, Copy)]
+enum Manner {
+    /// It is answered at once, and the peer is where we are.
+    Honest,
+    /// It comes to nothing after so many seconds.
+    Fails(u64),
+    /// It is answered, and the next one comes to nothing.
+    Turns(u64),
+}
+
+/// A node whose questions are answered by the clock.
+struct Days {
+    node: Node,
+    manner: Box<dyn Fn(&str) -> Manner>,
+    /// When questions are over, and how well.
+    under_way: Vec<(Timestamp, String, bool)>,
+    /// When each peer was asked.
+    asked: std::collections::BTreeMap<String, Vec<u64>>,
+}
+
+impl Days {
+    fn new(node: Node, manner: impl Fn(&str) -> Manner + 'static) -> Self {
+        let (under_way, asked) = (Vec::new(), Default::default());
+        Self { node, manner: Box::new(manner), under_way, asked }
+    }
+
+    fn step(&mut self, input: Input) {
+        let now = self.node.now;
+        for peer in asked(&self.node.step(input)) {
+            let times = self.asked.entry(peer.clone()).or_default();
+            times.push(now.micros);
+            let (seconds, fails) = match (self.manner)(&peer) {
+                Manner::Honest => (0, false),
+                Manner::Turns(seconds) if times.len() % 2 == 0 => (seconds, true),
+                Manner::Turns(_) => (0, false),
+                Manner::Fails(seconds) => (seconds, true),
+            };
+            let over = Timestamp { micros: now.micros + seconds * SECOND };
+            self.under_way.push((over, peer, fails));
+        }
+        assert!(self.under_way.len() <= 4);
+    }
+
+    fn live(&mut self, seconds: u64) {
+        let tip = Some(self.node.end());
+        for _ in 0..seconds * 5 {
+            self.node.after(SECOND / 5);
+            self.step(Input::Tick);
+            while let Some(at) = self.under_way.iter().position(|(at, ..)| *at <= self.node.now) {
+                let (_, peer, fails) = self.under_way.remove(at);
+                let peer = address(&peer);
+                self.step(if fails {
+                    Input::Failed { peer }
+                } else {
+                    Input::Answered { peer, tip }
+                });
+            }
+        }
+    }
+
+    /// The longest that a peer was not asked, in seconds, from this moment on.
+    fn longest_wait(&self, peer: &str, from: Timestamp) -> u64 {
+        let asked = self.asked.get(peer).into_iter().flatten().copied();
+        let asked = asked.filter(|at| *at >= from.micros);
+        let mut before = from.micros;
+        let waits = asked.chain([self.node.now.micros]).map(|at| {
+            let wait = at - before;
+            before = at;
+            wait
+        });
+        waits.max().unwrap_or(0).div_ceil(SECOND)
+    }
+}
+
+/// What 252 liars may cost that stall for as long as a question may last, and dead addresses.
+#[test]
+fn nobody_who_fails_keeps_a_peer_waiting_that_was_of_use_once() {
+    for seconds in [30, 2] {
+        let mut days = Days::new(Node::with_peers(&[]), move |peer| match peer {
+            "z:1" => Manner::Honest,
+            _ => Manner::Fails(seconds),
+        });
+        let began = days.node.now;
+        days.step(register(liars(252)));
+        days.step(register(["z:1".into()]));
+        let first = 252 / 2 * (seconds + 1);
+        days.live(first);
+        assert!(days.longest_wait("z:1", began) <= first && days.asked.contains_key("z:1"));
+        let of_use = Timestamp { micros: days.asked["z:1"][0] };
+        days.live(4 * 3_600);
+        let wait = days.longest_wait("z:1", of_use);
+        assert!(wait <= 11, "{wait} s, liars stall for {seconds} s");
+        let least = days.asked.values().map(Vec::len).min().unwrap_or(0);
+        assert!(days.asked.len() == 253 && least >= 3, "the others have their turns, too");
+    }
+}
+
+#[test]
+fn liars_who_are_of_use_in_turns_keep_nobody_waiting_for_long() {
+    let mut days = Days::new(Node::with_peers(&[]), |peer| match peer {
+        "z:1" | "new:1" => Manner::Honest,
+        _ => Manner::Turns(30),
+    });
+    days.step(register(["z:1".into()]));
+    days.step(register(liars(252)));
+    let began = days.node.now;
+    days.live(3_600);
+    let wait = days.longest_wait("z:1", began);
+    assert!(wait <= 45, "{wait} s");
+    // Whoever is new has a turn as well, and then keeps it.
+    let came = days.node.now;
+    days.step(register(["new:1".into()]));
+    days.live(2 * 3_600);
+    let first = days.asked["new:1"][0];
+    assert!(first - came.micros <= 4_000 * SECOND, "{} s", (first - came.micros) / SECOND);
+}
+
+#[test]
+fn a_peer_that_was_of_use_and_fails_comes_before_liars_when_it_is_back() {
+    let up = std::rc::Rc::new(std::cell::Cell::new(true));
+    let is_up = up.clone();
+    let mut days = Days::new(Node::at_rest(&["z:1"]), move |peer| match peer {
+        "z:1" if is_up.get() => Manner::Honest,
+        "z:1" => Manner::Fails(0),
+        _ => Manner::Fails(30),
+    });
+    days.step(register(liars(252)));
+    days.live(600);
+    up.set(false);
+    days.live(3_600);
+    up.set(true);
+    let back = days.node.now;
+    days.live(600);
+    let wait = days.longest_wait("z:1", back);
+    assert!(wait <= 60 + 45, "{wait} s");
+}
+
+#[test]
+fn a_peer_that_whoever_runs_the_node_chose_is_asked_at_once() {
+    let mut days = Days::new(Node::with_peers(&[]), |peer| match peer {
+        "z:1" => Manner::Honest,
+        _ => Manner::Fails(30),
+    });
+    days.step(register(liars(252)));
+    days.step(register(["z:1".into()]));
+    days.step(Input::Choose(vec![address("z:1")]));
+    assert_eq!(days.asked["z:1"].len(), 1);
+}
+
+#[test]
+fn of_a_full_table_those_go_first_that_failed_and_never_were_of_use() {
+    let mut node = Node::at_rest(&["of-use:1", "of-use-and-gone:1"]);
+    node.step(register(["chosen:1"].map(String::from)));
+    node.step(Input::Choose(vec![address("chosen:1")]));
+    node.fail("chosen:1");
+    node.fail("of-use-and-gone:1");
+    node.after(SECOND).step(register(["old:1".into()]));
+    let mut full = registered(&node.after(SECOND).step(register(liars(MAX_PEERS - 4))));
+    assert_eq!(full.len(), MAX_PEERS);
+    let new = ["new:1", "new:2", "new:3"].map(String::from);
+    assert_eq!(registered(&node.step(register(new.clone()))), full, "nobody has failed");
+
+    // The oldest first; nobody goes who did not fail, or is being asked.
+    node.fail("a-liar-7:1");
+    node.fail("old:1");
+    let output = node.step(register(new.clone()));
+    full.retain(|peer| !["a-liar-7:1", "old:1"].contains(&&**peer));
+    full.extend(new[..2].to_vec());
+    full.sort();
+    assert_eq!(registered(&output), full);
+    let (old, liar) = (address("old:1"), address("a-liar-7:1"));
+    let added = |new: &String| Effect::AddPeer(address(new));
+    assert_eq!(
+        output.effects[..4],
+        [Effect::RemovePeer(old), added(&new[0]), Effect::RemovePeer(liar), added(&new[1])]
+    );
+
+    // A chosen one always fits, and it is never a chosen one that goes.
+    let chosen = |number: usize| address(&format!("chosen:{number}"));
+    node.step(Input::Choose((2..MAX_PEERS).map(chosen).collect()));
+    for peer in node.machine.peers() {
+        node.fail(peer.as_str());
+    }
+    node.step(Input::Choose((2..MAX_PEERS + 9).map(chosen).collect()));
+    let peers = node.machine.peers();
+    assert_eq!(peers, {
+        let mut all: Vec<_> = (1..=MAX_PEERS).map(chosen).collect();
+        all.sort();
+        all
+    });
+    node.step(register(["late:1".into()]));
+    assert_eq!(node.machine.peers(), peers);
+}
+
 #[test]
 fn nobody_is_told_of_the_tips_in_the_middle_of_a_branch() {
     let mut node = Node::at_rest(&["a:1", "b:1"]);

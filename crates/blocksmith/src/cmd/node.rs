@@ -88,7 +88,7 @@ pub async fn start(
     let listen = options.own_addresses.first().cloned();
     let (handle, orders) = service::start(options)?;
     if !peers.is_empty() {
-        handle.register(peers).await?;
+        handle.choose(peers).await?;
     }
     let serving = {
         let (handle, stop) = (handle.clone(), stop.clone());

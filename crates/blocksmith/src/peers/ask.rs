@@ -20,6 +20,18 @@ use crate::service::{Snapshot, Stopped};
 /// next time goes on from there.
 const ASK_TIME: Duration = Duration::from_secs(600);
 
+/// How long a peer is waited for, in all, that sends no block that is new here and fits. Our own
+/// work takes none of it. A block of 16 MB has to come at half a megabyte a second.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Each such block gives back as much of it as it takes at this rate. It is half of what a peer has
+/// to send at least: spelling may double a block on its way.
+const SLOWEST_NEW_BYTES_PER_S: u32 = 8 << 10;
+
+/// When blocks of a slow peer are handed in although they are few, in time waited for it: only then
+/// is it known that they fit.
+const HAND_IN_AFTER: Duration = Duration::from_secs(5);
+
 /// How long a proof is taken for our tip's before the whole chain is looked at: under the
 /// lecture's rules proofs come round again.
 const LOOK_CLOSELY_AFTER: Duration = Duration::from_secs(30);
@@ -61,31 +73,70 @@ pub(super) async fn ask(network: &Network, peer: &Peer, closely: bool) -> Result
 /// Brings us up to the peer's chain if it is the better one; the end of the peer's chain.
 async fn follow(network: &Network, peer: &Peer, closely: bool) -> Result<(u64, Hash), Failure> {
     let kind = peer.known().kind;
+    let mut patience = Patience::new();
     if kind != Some(Kind::Python)
-        && let Some(status) = status(network, peer).await?
+        && let Some(status) = patience.wait(status(network, peer)).await?
     {
-        return own_kind(network, peer, &status).await;
+        return own_kind(network, peer, &status, patience).await;
     }
-    python(network, peer, closely).await
+    python(network, peer, closely, patience).await
 }
 
-async fn own_kind(network: &Network, peer: &Peer, status: &Status) -> Result<(u64, Hash), Failure> {
+/// How long a peer is still waited for.
+struct Patience {
+    left: Duration,
+    waited: Duration,
+}
+
+impl Patience {
+    fn new() -> Self {
+        Self { left: PATIENCE, waited: Duration::ZERO }
+    }
+
+    /// Waits for something that a peer is to send.
+    async fn wait<T>(
+        &mut self,
+        sent: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        let nothing_new = Failure::NothingNew(self.waited + self.left);
+        let began = Instant::now();
+        let sent = tokio::time::timeout(self.left, sent).await.map_err(|_| nothing_new)?;
+        let waited = began.elapsed();
+        self.left = self.left.saturating_sub(waited);
+        self.waited += waited;
+        sent
+    }
+
+    /// Blocks of so many bytes were new and fitted.
+    fn renew(&mut self, bytes: usize) {
+        let earned = Duration::from_secs(bytes as u64) / SLOWEST_NEW_BYTES_PER_S;
+        self.left = (self.left + earned).min(PATIENCE);
+    }
+}
+
+async fn own_kind(
+    network: &Network,
+    peer: &Peer,
+    status: &Status,
+    mut patience: Patience,
+) -> Result<(u64, Hash), Failure> {
     let chain = network.handle.snapshot()?;
     let tip = chain.tip()?;
     let end = (status.index, status.tip);
     if status.tip == tip.block.hash() || status.work <= tip.work {
         return Ok(end);
     }
-    let from = first_unknown(network, peer, status, &chain).await?;
+    let from = first_unknown(network, peer, status, &chain, &mut patience).await?;
     let depth = (tip.block.index() + 1).saturating_sub(from);
     if depth > Limits::default().blocks as u64 {
         return Err(Failure::TooDeep { depth });
     }
-    let mut intake = Intake::new(network, peer, chain, from, 0);
+    let mut intake = Intake::new(network, peer, chain, from, 0, patience);
     while intake.next <= status.index {
         let first = intake.next;
         let query = format!("?from={first}&limit={PAGE_BLOCKS}");
-        let page = network.http.stream(&peer.address, BLOCKS, &query, Connection::Keep).await?;
+        let page = network.http.stream(&peer.address, BLOCKS, &query, Connection::Keep);
+        let page = intake.patience.wait(page).await?;
         intake.read(page, BLOCKS_LISTS, of_page).await?;
         if intake.next == first {
             break;
@@ -106,13 +157,14 @@ async fn first_unknown(
     peer: &Peer,
     status: &Status,
     chain: &Snapshot,
+    patience: &mut Patience,
 ) -> Result<u64, Failure> {
     let genesis = network.handle.chain().rules.genesis.index();
     let ours = chain.tip()?.block.index();
     let mut index = ours.min(status.index).max(genesis);
     let mut step = 1_u64;
     loop {
-        let hash = hash_at(network, peer, index).await?;
+        let hash = patience.wait(hash_at(network, peer, index)).await?;
         if chain.index_of(&hash)? == Some(index) {
             return Ok(index + 1);
         }
@@ -140,10 +192,15 @@ async fn hash_at(network: &Network, peer: &Peer, index: u64) -> Result<Hash, Fai
     hash.ok_or_else(|| Failure::Shape { path: HEADERS, reason: reason() })
 }
 
-async fn python(network: &Network, peer: &Peer, closely: bool) -> Result<(u64, Hash), Failure> {
+async fn python(
+    network: &Network,
+    peer: &Peer,
+    closely: bool,
+    mut patience: Patience,
+) -> Result<(u64, Hash), Failure> {
     let chain = network.handle.snapshot()?;
     let tip = chain.tip()?.block;
-    match glimpse(network, peer).await? {
+    match patience.wait(glimpse(network, peer)).await? {
         Glimpse::Block(last) if last.index() <= tip.index() => {
             return Ok((last.index(), last.hash()));
         }
@@ -162,8 +219,9 @@ async fn python(network: &Network, peer: &Peer, closely: bool) -> Result<(u64, H
         _ => {}
     }
     let genesis = network.handle.chain().rules.genesis.index();
-    let document = network.http.stream(&peer.address, CHAIN, "", Connection::Close).await?;
-    let mut intake = Intake::new(network, peer, chain, genesis, tip.index());
+    let document = network.http.stream(&peer.address, CHAIN, "", Connection::Close);
+    let document = patience.wait(document).await?;
+    let mut intake = Intake::new(network, peer, chain, genesis, tip.index(), patience);
     intake.read(document, CHAIN_LISTS, Rules::parse_block).await?;
     intake.finish().await?;
     let reason = || "its list of blocks is empty".into();
@@ -198,6 +256,9 @@ struct Intake<'a> {
     held_bytes: usize,
     room: Room<'a>,
     last: Option<Seen>,
+    patience: Patience,
+    /// How long the peer was waited for when blocks were handed in last.
+    handed_in: Duration,
 }
 
 impl<'a> Intake<'a> {
@@ -207,6 +268,7 @@ impl<'a> Intake<'a> {
         chain: Snapshot,
         next: u64,
         longer_than: u64,
+        patience: Patience,
     ) -> Self {
         Self {
             network,
@@ -219,6 +281,8 @@ impl<'a> Intake<'a> {
             held_bytes: 0,
             room: Room { shared: &network.held, taken: 0 },
             last: None,
+            handed_in: patience.waited,
+            patience,
         }
     }
 
@@ -231,7 +295,7 @@ impl<'a> Intake<'a> {
         let mut elements = Elements::new(lists);
         let network = self.network;
         let rules = &network.handle.chain().rules;
-        while let Some(piece) = document.chunk().await? {
+        while let Some(piece) = self.patience.wait(document.chunk()).await? {
             elements.feed(&piece, |text| {
                 let block = parse(rules, text);
                 let index = self.next;
@@ -241,6 +305,9 @@ impl<'a> Intake<'a> {
                 while self.held.len() > BATCH_BLOCKS
                     || self.held.len() > 1 && self.held_bytes > BATCH_BYTES
                 {
+                    self.hand_in(true).await?;
+                }
+                if self.held.len() > 1 && self.patience.waited - self.handed_in >= HAND_IN_AFTER {
                     self.hand_in(true).await?;
                 }
             }
@@ -301,11 +368,16 @@ impl<'a> Intake<'a> {
             batch.push(block);
         }
         self.held_bytes -= bytes;
+        self.handed_in = self.patience.waited;
         let index = batch.last().map_or(0, Block::index);
         let more = !self.held.is_empty();
         let from = self.peer.address.clone();
         match self.network.handle.submit_branch(batch, from, more).await? {
-            Verdict::NewTip | Verdict::SideBranch | Verdict::Known => Ok(()),
+            Verdict::NewTip | Verdict::SideBranch => {
+                self.patience.renew(bytes);
+                Ok(())
+            }
+            Verdict::Known => Ok(()),
             Verdict::Invalid(invalid) => Err(invalid.into()),
             Verdict::Orphan => Err(Failure::Orphan { index }),
             Verdict::Early => Err(Failure::Early { index }),

@@ -8,6 +8,9 @@ use blocksmith_consensus::json;
 /// spellings may make a block longer than its canonical text.
 const MAX_ELEMENT_BYTES: usize = 2 * MAX_BLOCK_BYTES;
 
+/// The most bytes between two values: indentation, and a mark.
+const MAX_GAP_BYTES: usize = 4 << 10;
+
 /// The longest name of a member.
 const MAX_NAME_BYTES: usize = 1_000;
 
@@ -24,6 +27,8 @@ pub(super) enum Unlike {
     Unexpected { wanted: &'static str, found: u8 },
     #[error("one part of it has more than {most} bytes")]
     TooLong { most: usize },
+    #[error("more than {most} bytes stand between two parts of it")]
+    Gap { most: usize },
     #[error("it ends in the middle")]
     Unfinished,
     #[error("it has no list \"{0}\"")]
@@ -59,6 +64,8 @@ pub(super) struct Elements {
     part: Vec<u8>,
     /// Bytes since the last element.
     since: usize,
+    /// Bytes since the last value or name.
+    gap: usize,
     found: bool,
 }
 
@@ -70,6 +77,7 @@ impl Elements {
             value: Extent::default(),
             part: Vec::new(),
             since: 0,
+            gap: 0,
             found: false,
         }
     }
@@ -106,9 +114,16 @@ impl Elements {
                         self.complete(&mut take)?;
                     }
                 }
-                State::Start if BYTE_ORDER_MARK.contains(&byte) => at += 1,
-                _ if byte.is_ascii_whitespace() => at += 1,
-                _ => at += usize::from(self.mark(byte)?),
+                _ => {
+                    let blank = byte.is_ascii_whitespace()
+                        || self.state == State::Start && BYTE_ORDER_MARK.contains(&byte);
+                    let used = blank || self.mark(byte)?;
+                    at += usize::from(used);
+                    self.gap += usize::from(used);
+                    if self.gap > MAX_GAP_BYTES {
+                        return Err(Unlike::Gap { most: MAX_GAP_BYTES }.into());
+                    }
+                }
             }
             self.since += at - before;
             if self.since > MAX_ELEMENT_BYTES {
@@ -167,6 +182,7 @@ impl Elements {
         take: &mut impl FnMut(&[u8]) -> Result<(), E>,
     ) -> Result<(), E> {
         self.value = Extent::default();
+        self.gap = 0;
         self.state = match self.state {
             State::InName => {
                 let name = json::canonical(&self.part).unwrap_or_default();
@@ -291,7 +307,17 @@ mod tests {
         assert_eq!(read(b"", 9), Err(Unlike::Unfinished));
         let long = format!("{{\"{}\": 1}}", "x".repeat(MAX_NAME_BYTES));
         assert_eq!(read(long.as_bytes(), 64), Err(Unlike::TooLong { most: MAX_NAME_BYTES }));
-        let blank = vec![b' '; MAX_ELEMENT_BYTES + 1];
-        assert_eq!(read(&blank, 1 << 20), Err(Unlike::TooLong { most: MAX_ELEMENT_BYTES }));
+        let members = r#""a": 1, "#.repeat(MAX_ELEMENT_BYTES / 8);
+        let document = format!("{{{members}\"chain\": []}}");
+        let too_long = Err(Unlike::TooLong { most: MAX_ELEMENT_BYTES });
+        assert_eq!(read(document.as_bytes(), 1 << 20), too_long);
+        let blank = " ".repeat(MAX_GAP_BYTES);
+        for start in ["", "{", r#"{"chain""#, r#"{"chain": ["#, r#"{"chain": [1"#, "{}"] {
+            let document = format!("{start}{blank} ");
+            let gap = Err(Unlike::Gap { most: MAX_GAP_BYTES });
+            assert_eq!(read(document.as_bytes(), 1_000), gap, "{start}");
+        }
+        let wide = format!("{{{0}\"chain\":{0}[1,{0}2{0}]}}", &blank[1..]);
+        assert_eq!(read(wide.as_bytes(), 1_000), Ok(vec!["1".into(), "2".into()]));
     }
 }

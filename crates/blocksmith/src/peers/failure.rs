@@ -17,6 +17,8 @@ pub(super) enum Failure {
     Silent(Duration),
     #[error("it sends too slowly: {received} bytes in {} seconds", .waited.as_secs())]
     Slow { received: u64, waited: Duration },
+    #[error("it sent too little that fits and is new here; given up after {} seconds", .0.as_secs())]
+    NothingNew(Duration),
     #[error("the connection broke: {0}")]
     Broken(String),
     #[error("it answers {path} with the status {status}")]

@@ -500,6 +500,15 @@ impl Handle {
         }
     }
 
+    /// Registers peers that whoever runs the node chose: they fit, and stay, whoever else is
+    /// registered.
+    ///
+    /// # Errors
+    /// That the node has stopped.
+    pub async fn choose(&self, peers: Vec<Address>) -> Result<(), Stopped> {
+        self.call(Input::Choose(peers)).await.map(drop)
+    }
+
     /// Says how asking a peer went: the index and hash of the end of its chain, if it told.
     ///
     /// # Errors

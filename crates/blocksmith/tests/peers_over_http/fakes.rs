@@ -107,6 +107,8 @@ pub(crate) enum Reply {
     Never,
     /// After the text, these bytes for ever, one piece each time that the wait is over.
     Endless(String, Bytes, Duration),
+    /// These pieces, each after this time.
+    Slowly(Vec<Bytes>, Duration),
     Redirect(String),
 }
 
@@ -192,6 +194,15 @@ async fn respond(reply: Reply) -> Response {
                     Some((Ok::<_, std::convert::Infallible>(next), None))
                 }
             });
+            answer(200).body(Body::from_stream(pieces))
+        }
+        Reply::Slowly(pieces, wait) => {
+            let pieces =
+                futures_util::stream::unfold(pieces.into_iter(), move |mut pieces| async move {
+                    tokio::time::sleep(wait).await;
+                    let next = pieces.next()?;
+                    Some((Ok::<_, std::convert::Infallible>(next), pieces))
+                });
             answer(200).body(Body::from_stream(pieces))
         }
         Reply::Redirect(to) => answer(302).header("location", to).body(Body::empty()),

@@ -2,6 +2,7 @@
 
 mod clocks;
 mod fakes;
+mod slow;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
