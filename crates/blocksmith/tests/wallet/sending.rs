@@ -223,7 +223,7 @@ fn dev_chains_take_the_keys_that_everybody_has_and_no_others_do() {
 fn waiting_ends_with_so_many_confirmations() {
     let scene = Scene::new(1);
     scene.node.state().mine_when_asked = 3;
-    let ran = scene.send(&["1", "--json", "--wait", "2"]);
+    let ran = scene.send(&["1", "--json", "--wait=2"]);
     let steps = ["in block 3: 1 confirmation\n", "in block 3: 2 confirmations\n"];
     assert!(steps.iter().all(|step| ran.stderr.contains(step)), "{}", ran.stderr);
     let lines = ran.good();
@@ -240,6 +240,13 @@ fn waiting_ends_with_so_many_confirmations() {
     let ran = scene.send(&["1", "--wait"]);
     assert!(ran.stderr.contains("in block 5: 1 confirmation\n"), "{}", ran.stderr);
     assert_eq!(ran.good().lines().count(), 1);
+
+    // What comes after it is not its number.
+    scene.node.state().mine_when_asked = 1;
+    let url = scene.node.url();
+    let ran = scene.alice.run(&["send", "--yes", "--node", &url, "--wait", &scene.bob, "1"]);
+    assert!(ran.stderr.contains("in block 6: 1 confirmation\n"), "{}", ran.stderr);
+    ran.good();
 }
 
 #[test]

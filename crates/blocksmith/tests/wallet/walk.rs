@@ -76,8 +76,7 @@ fn alice_pays_bob_on_a_chain_of_their_own() {
         "--memo",
         "for the walk",
         "--yes",
-        "--wait",
-        "3",
+        "--wait=3",
         "--timeout",
         "50",
         "--node",
@@ -138,7 +137,7 @@ fn alice_signs_offline_and_a_friend_without_a_wallet_hands_it_in() {
     assert_eq!((&waiting()["nonce"], &waiting()["next_nonce"]), (&0.into(), &0.into()));
 
     let miner = blocksmith(&alice, &["mine", &url, "--to", &to]);
-    let wait = ["--wait", "2", "--timeout", "50", "--json"];
+    let wait = ["--wait=2", "--timeout", "50", "--json"];
     let lines = send(&signed, &wait).good();
     stop(miner);
     let said: Vec<serde_json::Value> =
@@ -150,7 +149,7 @@ fn alice_signs_offline_and_a_friend_without_a_wallet_hands_it_in() {
     assert_eq!(waiting()["balance"], 999_000_000);
 
     // Once more is no second payment.
-    let ran = send(&signed, &["--wait", "2"]);
+    let ran = send(&signed, &["--wait=2"]);
     assert!(ran.stderr.contains("the node has this very payment already"), "{}", ran.stderr);
     assert_eq!(format!("{}\n", queued["id"].as_str().expect("an id")), ran.good());
 

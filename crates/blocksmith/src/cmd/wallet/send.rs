@@ -56,8 +56,9 @@ pub(super) struct SendArgs {
     /// Send without asking
     #[arg(long, short)]
     yes: bool,
-    /// Wait until so many blocks confirm the payment, its own counting as the first [default: 1]
-    #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "1", value_parser = clap::value_parser!(u64).range(1..))]
+    /// Wait until so many blocks confirm the payment, its own counting as the first, as in --wait=3
+    /// [default: 1]
+    #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "1", value_parser = clap::value_parser!(u64).range(1..))]
     wait: Option<u64>,
     /// How many seconds to wait at most
     #[arg(long, value_name = "SECONDS", default_value_t = 1_800, requires = "wait")]
