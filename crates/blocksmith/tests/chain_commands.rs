@@ -117,6 +117,10 @@ fn the_chain_of_the_notes_is_valid() {
     succeeds(&run_with_input(&["chain", "verify", "-"], NOTES.as_bytes()), &valid);
     succeeds(&run(&["chain", "verify", &serve_notes()]), &valid);
     succeeds(&run(&["chain", "verify", &format!("{}/chain", serve_notes())]), &valid);
+    for written in ["/", "/chain"] {
+        let bare = serve_notes().replace("http://", "") + written;
+        succeeds(&run(&["chain", "verify", &bare]), &valid);
+    }
     let (code, out, _) = run(&["chain", "verify", &file, "--json"]);
     let verdict: serde_json::Value = serde_json::from_str(&out).expect("JSON");
     assert_eq!((code, &verdict["valid"], &verdict["blocks"]), (0, &true.into(), &2.into()));
@@ -166,9 +170,25 @@ fn exit_codes_tell_what_kind_of_failure_it_is() {
     let (code, _, err) = run(&["chain", "verify", &format!("http://{free}")]);
     assert_eq!(code, 3, "{err}");
     assert!(err.contains("does not answer; is a node running there?"), "{err}");
-    let (code, _, err) = run(&["chain", "verify", &free]);
+    for command in ["verify", "show", "export", "import"] {
+        let (code, _, err) = run(&["chain", command, &free]);
+        assert_eq!(code, 3, "{err}");
+        assert!(err.contains(&format!("http://{free}/chain does not answer")), "{err}");
+    }
+    for (command, url) in [("show", "localhost:port"), ("export", "ftp://h"), ("verify", "ftp://h")]
+    {
+        let (code, _, err) = run(&["chain", command, url]);
+        assert_eq!(code, 2, "{err}");
+        assert!(err.contains("invalid port") || err.contains("by http or https"), "{err}");
+    }
+    let (code, _, err) = run(&["chain", "verify", "nowhere/12:30"]);
     assert_eq!(code, 1);
-    assert!(err.contains("a node's address starts with http://"), "{err}");
+    assert!(err.contains("the file nowhere/12:30 can't be read: No such file"), "{err}");
+    // A file that looks like an address is a file.
+    let mut command = blocksmith(&["chain", "verify", "notes:80"]);
+    write(&dir, "notes:80", NOTES);
+    let (code, out, err) = told(command.current_dir(dir.path()).output().expect("it runs"));
+    assert_eq!((code, out.starts_with("valid: 2 blocks")), (0, true), "{err}");
     let (code, _, err) = run(&["chain", "verify", &format!("{}/nowhere", serve_notes())]);
     assert_eq!(code, 1);
     assert!(err.contains("404 Not Found, not with a chain"), "{err}");
@@ -303,6 +323,7 @@ fn blocks_are_shown_from_a_node_and_from_a_directory() {
 ";
     succeeds(&run(&["chain", "show", "--data-dir", &data]), table);
     succeeds(&run(&["chain", "show", &serve_notes()]), table);
+    succeeds(&run(&["chain", "show", &serve_notes().replace("http://", "")]), table);
     for (options, indexes) in [
         (&["--limit", "1"][..], &[2][..]),
         (&["--from", "1", "--limit", "1"], &[1]),

@@ -35,6 +35,11 @@ pub mod exit {
     pub const INTERRUPTED: u8 = 130;
 }
 
+/// The command line asks for what cannot be.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Misused(String);
+
 /// A proof-of-work chain: node, miner and tools in one program.
 #[derive(Debug, Parser)]
 #[command(name = "blocksmith", version, propagate_version = true)]
@@ -78,7 +83,8 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
 
 /// The exit code that an error stands for.
 pub fn exit_code(error: &anyhow::Error) -> ExitCode {
-    let is_usage = error.is::<BadAddress>()
+    let is_usage = error.is::<Misused>()
+        || error.is::<BadAddress>()
         || error.is::<chain::NoChain>()
         || matches!(
             error.downcast_ref(),

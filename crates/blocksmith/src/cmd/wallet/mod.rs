@@ -33,8 +33,8 @@ use zeroize::Zeroizing;
 
 use self::node::{Node, NodeError, Remote};
 use self::secrets::PasswordArgs;
-use super::exit;
 use super::node::{stop_on_signal, until};
+use super::{Misused, exit};
 use crate::chain::Chain;
 use crate::config;
 
@@ -118,7 +118,7 @@ pub async fn run(args: WalletArgs) -> anyhow::Result<ExitCode> {
 
 /// The exit code of a wallet's own errors.
 pub(super) fn exit_code(error: &anyhow::Error) -> Option<u8> {
-    if error.is::<Misused>() || error.is::<secrets::NobodyToAsk>() {
+    if error.is::<secrets::NobodyToAsk>() {
         return Some(exit::USAGE);
     }
     match error.downcast_ref()? {
@@ -127,11 +127,6 @@ pub(super) fn exit_code(error: &anyhow::Error) -> Option<u8> {
         NodeError::Strange { .. } => None,
     }
 }
-
-/// The command line asks for what cannot be.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-struct Misused(String);
 
 /// A wallet, and what it takes to write it again.
 struct Opened {
