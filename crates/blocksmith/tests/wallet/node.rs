@@ -161,7 +161,10 @@ fn what_is_no_node_with_accounts_is_told() {
     for (reply, why) in [
         (Reply::html(404, "<h1>Not Found\u{1b}[31m</h1>"), "404 Not Found <h1>Not Found [31m</h1>"),
         (Reply::html(200, "<h1>Welcome</h1>"), "200 OK <h1>Welcome</h1>"),
-        (Reply::json(lecture), "it runs lecture, where nobody signs payments"),
+        (
+            Reply::json(lecture),
+            "has no accounts: it runs lecture, where nobody signs payments; start",
+        ),
         (Reply::json(huge), "more than 4194304 bytes"),
         (Reply::json("{}".into()), "200 OK {}"),
     ] {

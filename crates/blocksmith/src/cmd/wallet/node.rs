@@ -42,6 +42,12 @@ pub(super) enum NodeError {
     /// The node understands and refuses, in its own words.
     #[error("the node refuses: {detail}")]
     Refused { detail: String },
+    /// A chain of another kind.
+    #[error(
+        "the node at {url} has no accounts: it runs {chain}, where nobody signs payments; start one \
+         with --chain forge or a chain file, or name another with --node"
+    )]
+    Unsigned { url: String, chain: String },
     /// Not what a node of ours would say.
     #[error("{call} is not answered as a Blocksmith node with accounts does: {answer}")]
     Strange { call: String, answer: String },
@@ -226,12 +232,9 @@ impl Node {
                 domain: Domain { chain_id, hrp },
                 dev_keys: if status.dev { DevKeys::Allowed } else { DevKeys::Refused },
             }),
-            (Ok(_), None) => Err(NodeError::Strange {
-                call: answer.call,
-                answer: format!(
-                    "it runs {}, where nobody signs payments",
-                    shown(&status.name, MAX_QUOTE)
-                ),
+            (Ok(_), None) => Err(NodeError::Unsigned {
+                url: self.name().into(),
+                chain: shown(&status.name, MAX_QUOTE),
             }),
             _ => Err(answer.strange()),
         }
