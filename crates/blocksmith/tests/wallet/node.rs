@@ -213,6 +213,15 @@ fn a_node_of_ours_runs_the_chain_that_it_says_and_takes_what_was_signed_offline(
     let error = alice.run(&["balance", "--node", &url, "--chain", "forge"]).bad(1);
     assert!(error.contains("runs class with the chain id"), "{error}");
     assert!(error.contains(&forge().chain_id.to_string()), "{error}");
+    assert!(error.contains("Name the chain of that node with --chain"), "{error}");
+    // Somebody's copy of the file has another number in it.
+    let text = std::fs::read_to_string(home.join("class.toml")).unwrap();
+    let copy = text.replace("spacing_s = 15", "spacing_s = 20");
+    assert_ne!(copy, text);
+    std::fs::write(home.join("copy.toml"), copy).unwrap();
+    let error = alice.run(&["balance", "--node", &url, "--chain", "./copy.toml"]).bad(1);
+    let difference = ": difficulty.asert.spacing_s is 20 here and 15 there. Name";
+    assert!(error.contains(difference), "nothing else differs: {error}");
 
     // What a wallet signs for that chain is taken, and what it signs for forge is not.
     let hand_in = |text: String| {

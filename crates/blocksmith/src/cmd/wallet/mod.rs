@@ -22,8 +22,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
+use blocksmith_consensus::Rules;
 use blocksmith_consensus::address::Address;
-use blocksmith_consensus::json::push_string;
+use blocksmith_consensus::json::{Value, push_string};
 use blocksmith_consensus::payment::{Domain, MAX_MEMO_BYTES};
 use blocksmith_wallet::wallet::Entry;
 use blocksmith_wallet::{Cost, FileError, Wallet, WalletFile};
@@ -35,7 +36,7 @@ use self::node::{Node, NodeError, Remote};
 use self::secrets::PasswordArgs;
 use super::node::{stop_on_signal, until};
 use super::{Misused, exit};
-use crate::chain::Chain;
+use crate::chain::{Chain, Differences};
 use crate::config;
 
 /// The chain whose addresses are shown unless another one is named.
@@ -223,14 +224,20 @@ struct Known {
 
 impl Known {
     fn load(name: &str) -> anyhow::Result<Self> {
-        let rules = Chain::load(name, None)?.rules;
-        match rules.domain() {
-            Some(domain) => Ok(Self { name: rules.name, domain }),
-            None => Err(Misused(format!(
-                "nobody signs payments on the chain {name}, so it has no addresses; --chain names another"
-            ))
-            .into()),
-        }
+        let (rules, domain) = signed_rules(name)?;
+        Ok(Self { name: rules.name, domain })
+    }
+}
+
+/// The rules of a chain on which payments are signed.
+fn signed_rules(name: &str) -> anyhow::Result<(Rules, Domain)> {
+    let rules = Chain::load(name, None)?.rules;
+    match rules.domain() {
+        Some(domain) => Ok((rules, domain)),
+        None => Err(Misused(format!(
+            "nobody signs payments on the chain {name}, so it has no addresses; --chain names another"
+        ))
+        .into()),
     }
 }
 
@@ -253,21 +260,31 @@ impl NodeArgs {
 }
 
 async fn meet(url: &Url, chain: Option<&str>) -> anyhow::Result<(Node, Remote)> {
-    let known = chain.map(Known::load).transpose()?;
+    let known = chain.map(signed_rules).transpose()?;
     let node = Node::new(url.clone())?;
     let remote = node.meet().await?;
-    if let Some(Known { name, domain }) = known
-        && domain != remote.domain
-    {
-        anyhow::bail!(
-            "{} runs {} with the chain id {}, not {name} with {}",
-            node.name(),
-            remote.name,
-            remote.domain.chain_id,
-            domain.chain_id
-        );
+    match known {
+        Some((rules, domain)) if domain != remote.domain => {
+            Err(another_chain(&node, &remote, &rules, &domain))
+        }
+        _ => Ok((node, remote)),
     }
-    Ok((node, remote))
+}
+
+/// That the node runs another chain than was named, and what is different about it.
+fn another_chain(node: &Node, remote: &Remote, rules: &Rules, domain: &Domain) -> anyhow::Error {
+    let differences = Differences::between(rules, Value::of_canonical(&remote.rules));
+    let differences =
+        if differences.is_empty() { String::new() } else { format!(": {differences}") };
+    anyhow::anyhow!(
+        "{} runs {} with the chain id {}, not {} with {}{differences}. Name the chain of that node \
+         with --chain, or a node of this one with --node",
+        node.name(),
+        remote.name,
+        remote.domain.chain_id,
+        rules.name,
+        domain.chain_id
+    )
 }
 
 /// Reads an address as somebody typed it.

@@ -66,6 +66,8 @@ pub(super) struct Remote {
     /// What people call the chain.
     pub(super) name: String,
     pub(super) domain: Domain,
+    /// What it says its rules are, as canonical JSON.
+    pub(super) rules: String,
     /// Whether it takes the keys that everybody has.
     pub(super) dev_keys: DevKeys,
 }
@@ -230,6 +232,7 @@ impl Node {
             (Ok(chain_id), Some(hrp)) => Ok(Remote {
                 name: shown(&status.name, MAX_QUOTE),
                 domain: Domain { chain_id, hrp },
+                rules: canonical(&status.rules).unwrap_or_else(|| "{}".into()),
                 dev_keys: if status.dev { DevKeys::Allowed } else { DevKeys::Refused },
             }),
             (Ok(_), None) => Err(NodeError::Unsigned {
@@ -385,7 +388,10 @@ impl Node {
 /// A transaction of an answer, if it is one of this chain. Its signature is not checked: who doubts
 /// what the node says of the chain asks another one.
 fn entry(said: &serde_json::Value, domain: &Domain) -> Option<payment::Entry> {
-    let text = said.to_string();
-    let text: Cow<'_, str> = json::canonical(text.as_bytes()).ok()?;
-    payment::Entry::of_canonical(Value::of_canonical(&text), domain).ok()
+    payment::Entry::of_canonical(Value::of_canonical(&canonical(said)?), domain).ok()
+}
+
+/// The canonical text of what was said, if it has one.
+fn canonical(said: &serde_json::Value) -> Option<String> {
+    json::canonical(said.to_string().as_bytes()).ok().map(Cow::into_owned)
 }
