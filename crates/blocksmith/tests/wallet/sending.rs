@@ -168,6 +168,7 @@ fn a_payment_that_was_mined_before_its_answer_came_was_sent_once() {
         &scene.bob,
         "1",
         "--yes",
+        "--json",
         "--node",
         &node,
         "--password-file",
@@ -177,6 +178,10 @@ fn a_payment_that_was_mined_before_its_answer_came_was_sent_once() {
     wait_until("the first try", || scene.node.state().queue.len() == 1);
     scene.node.state().mine(stranger());
     assert_eq!(sending.wait().code(), Some(0), "{}", sending.stderr());
+    let said: serde_json::Value = serde_json::from_str(&sending.rest().concat()).unwrap();
+    assert_eq!((&said["status"], &said["block"]), (&"confirmed".into(), &3.into()));
+    assert_eq!(said["confirmations"], 1);
+    assert!(sending.stderr().contains("the node has the payment: in block 3: 1 confirmation\n"));
     let asked = |calls: &[String]| calls.last().unwrap().starts_with("GET /api/v1/transactions/");
     assert!(asked(&scene.node.state().calls));
     assert_eq!(scene.node.state().queue, []);
