@@ -125,6 +125,7 @@ fn the_chain_of_the_notes_is_valid() {
     let verdict: serde_json::Value = serde_json::from_str(&out).expect("JSON");
     assert_eq!((code, &verdict["valid"], &verdict["blocks"]), (0, &true.into(), &2.into()));
     assert_eq!(verdict["tip"], SECOND_HASH);
+    assert_eq!(verdict["chain_id"], Rules::lecture().chain_id().to_string());
 }
 
 #[test]
@@ -153,6 +154,7 @@ fn what_is_wrong_with_a_chain_is_said_on_the_standard_error() {
         let (code, out, _) = run(&[&arguments[..], &["--json"]].concat());
         let verdict: serde_json::Value = serde_json::from_str(&out).expect("JSON");
         assert_eq!((code, &verdict["valid"]), (1, &false.into()), "{name}: {out}");
+        assert_eq!(verdict["chain_id"].as_str().map(str::len), Some(64), "{name}: {out}");
         let rule = verdict["rule"].as_str().expect("a rule");
         assert!(expected.starts_with(&format!("invalid: {rule}: ")), "{name}: {out}");
     }

@@ -108,7 +108,13 @@ fn a_history_is_what_all_addresses_paid_and_were_paid() {
     // Ids are those of the rules.
     let waiting = node.state().queue[0].id().to_string();
     assert_eq!(rows[0]["id"], waiting);
-    assert_eq!(rows[0].get("block"), None);
+    // Each row has each member.
+    assert_eq!(column("confirmations"), [0, 1, 1, 1, 3]);
+    assert_eq!(column("fee"), [0, 0, 0, 100_000, 0]);
+    for member in ["block", "hash", "position"] {
+        assert_eq!(rows[0].get(member), Some(&serde_json::Value::Null));
+        assert!(rows[1..].iter().all(|row| !row[member].is_null()), "{member}");
+    }
 
     // What waits comes on top of the limit.
     let rows = alice.run(&["history", "--json", "--limit", "2", "--node", &url]).json();
