@@ -227,6 +227,18 @@ fn what_is_exported_can_be_verified_and_imported() {
     let file = path(&dir, "export.jsonl");
     let (code, out, err) = run(&["chain", "export", "--data-dir", &first, "--output", &file]);
     assert_eq!((code, out.as_str()), (0, ""), "{err}");
+    // Nothing is overwritten, and what fails half-way is no file.
+    let kept = std::fs::read(&file).expect("a file");
+    let (code, _, err) = run(&["chain", "export", "--data-dir", &first, "--output", &file]);
+    assert_eq!(code, 1);
+    assert!(err.ends_with("is there already and stays as it is; choose another name\n"), "{err}");
+    assert_eq!(std::fs::read(&file).expect("a file"), kept);
+    let half = path(&dir, "half.jsonl");
+    let cut = format!("HTTP/1.0 200 OK\r\n\r\n{}", &NOTES[..300]);
+    let (code, _, err) = run(&["chain", "export", &serve_once(cut), "-o", &half]);
+    assert_eq!(code, 1);
+    assert!(err.contains("the node's answer is no chain"), "{err}");
+    assert!(!dir.path().join("half.jsonl").exists());
     let valid = format!("valid: 3000 blocks, tip {tip} (lecture with 0 zeros)\n");
     succeeds(&run(&["chain", "verify", &file, "--zeros", "0"]), &valid);
     succeeds(&import(&file, &second), &imported);

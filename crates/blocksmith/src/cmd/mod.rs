@@ -1,5 +1,8 @@
 //! The commands, one module each.
 
+use std::fs::File;
+use std::io::ErrorKind;
+use std::path::Path;
 use std::process::ExitCode;
 
 use blocksmith_node::BadAddress;
@@ -39,6 +42,20 @@ pub mod exit {
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct Misused(String);
+
+/// A file that was not there, to write into.
+///
+/// # Errors
+/// That there is one, which stays as it is, or that it can't be made.
+fn new_file(path: &Path) -> anyhow::Result<File> {
+    File::create_new(path).map_err(|error| match error.kind() {
+        ErrorKind::AlreadyExists => anyhow::anyhow!(
+            "{} is there already and stays as it is; choose another name",
+            path.display()
+        ),
+        _ => anyhow::Error::new(error).context(format!("can't write {}", path.display())),
+    })
+}
 
 /// A proof-of-work chain: node, miner and tools in one program.
 #[derive(Debug, Parser)]

@@ -1,8 +1,7 @@
 //! `blocksmith chain new`.
 
 use std::fmt::Write as _;
-use std::fs::OpenOptions;
-use std::io::{ErrorKind, Write as _};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -14,6 +13,7 @@ use serde_json::json;
 
 use crate::amount::Coins;
 use crate::chain::{Chain, is_file};
+use crate::cmd::new_file;
 use crate::config::MAX_ID_BYTES;
 use crate::service::now;
 
@@ -169,16 +169,7 @@ easiest = \"{easiest}\""
 
 /// Writes a file that was not there.
 fn save(path: &Path, text: &str) -> anyhow::Result<()> {
-    let mut file =
-        OpenOptions::new().write(true).create_new(true).open(path).map_err(|error| match error
-            .kind()
-        {
-            ErrorKind::AlreadyExists => anyhow::anyhow!(
-                "{} is there already and stays as it is; choose another name",
-                path.display()
-            ),
-            _ => anyhow::Error::new(error).context(format!("can't write {}", path.display())),
-        })?;
+    let mut file = new_file(path)?;
     let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
     if written.is_err() {
         // Half a chain file is none.

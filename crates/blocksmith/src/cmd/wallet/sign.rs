@@ -1,6 +1,5 @@
 //! `blocksmith wallet sign`: a payment without any node, for machines that no network reaches.
 
-use std::fs::File;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -11,6 +10,7 @@ use blocksmith_wallet::DevKeys;
 
 use super::{Common, Which, parse_address, print_line};
 use crate::amount::Coins;
+use crate::cmd::new_file;
 
 /// Sign a payment without asking any node, and print it
 ///
@@ -63,8 +63,7 @@ pub(super) fn run(common: &Common, args: &SignArgs) -> anyhow::Result<ExitCode> 
     let payment = opened.wallet.sign(&draft, &domain, dev_keys)?;
     match &args.out {
         Some(path) => {
-            let write = || writeln!(File::create_new(path)?, "{}", payment.text());
-            write()
+            writeln!(new_file(path)?, "{}", payment.text())
                 .with_context(|| format!("the payment can't be written to {}", path.display()))?;
         }
         None => print_line(payment.text())?,
