@@ -47,6 +47,24 @@ fn make_chain(alice: &Owner, address: &str) {
 }
 
 #[test]
+fn the_address_that_a_new_chain_asks_for_is_the_one_that_her_wallet_shows_there() {
+    let alice = Owner::with_wallet(1, 1);
+    let new = |address: &str| {
+        let balance = format!("{address}=1");
+        let rest = ["--name", "class", "--addresses", "class", "--balance", &balance];
+        let mut made = blocksmith(&alice, &[&["chain", "new", "./class.toml"], &rest[..]].concat());
+        (made.wait().code(), made.stderr())
+    };
+    let (code, refused) = new(&alice.texts()[0]);
+    assert_eq!(code, Some(2), "{refused}");
+    let (_, rest) = refused.split_once("whoever has that one has ").expect("a way out");
+    let (address, _) = rest.split_once(' ').expect("an address");
+    assert_eq!(new(address).0, Some(0));
+    let shown = alice.run(&["address", "--chain", "./class.toml"]).good();
+    assert_eq!(shown, format!("{address}\n"));
+}
+
+#[test]
 fn alice_pays_bob_on_a_chain_of_their_own() {
     let (alice, bob) = (Owner::with_wallet(1, 1), Owner::with_wallet(2, 1));
     let (from, to) = (alice.texts().remove(0), bob.texts().remove(0));

@@ -123,12 +123,24 @@ target = \"{target}\"
         text.push_str("\n# Who has how many units from the start.\n");
     }
     for Balance { address, units } in &args.balances {
-        let why = |why: BadAddress| NoChain(format!("--balance {address}: {why}"));
+        let why = |why: BadAddress| {
+            let instead = elsewhere(address).map_or_else(String::new, |key| {
+                format!("; whoever has that one has {} on this chain", key.to_text(hrp))
+            });
+            NoChain(format!("--balance {address}: {why}{instead}"))
+        };
         let address = Address::parse(address, hrp).map_err(why)?.to_text(hrp);
         // Writing to a string can't fail.
         let _ = writeln!(text, "[[genesis.balances]]\naddress = \"{address}\"\namount = {units}\n");
     }
     Ok(text.trim_end().to_string() + "\n")
+}
+
+/// An address of any chain.
+fn elsewhere(text: &str) -> Option<Address> {
+    // The last 1, since what stands before it may have some.
+    let (hrp, _) = text.rsplit_once('1')?;
+    Address::parse(text, Hrp::new(hrp).ok()?).ok()
 }
 
 /// A preset's difficulty for another spacing, as a chain file has it.
