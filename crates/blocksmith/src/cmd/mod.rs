@@ -1,5 +1,6 @@
 //! The commands, one module each.
 
+use std::fmt;
 use std::fs::File;
 use std::io::ErrorKind;
 use std::path::Path;
@@ -42,6 +43,13 @@ pub mod exit {
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct Misused(String);
+
+/// A number and what it counts: `1 coin`, `2.5 coins`.
+fn counted(number: impl fmt::Display, thing: &str) -> String {
+    let number = number.to_string();
+    let plural = if number == "1" { "" } else { "s" };
+    format!("{number} {thing}{plural}")
+}
 
 /// A file that was not there, to write into.
 ///
@@ -120,6 +128,12 @@ mod tests {
     use blocksmith_miner::search::{Backend, Unavailable};
 
     use super::*;
+
+    #[test]
+    fn one_is_counted_as_one() {
+        let counts = [counted(0, "coin"), counted(1, "coin"), counted(2, "coin")];
+        assert_eq!(counts, ["0 coins", "1 coin", "2 coins"]);
+    }
 
     #[test]
     fn what_this_machine_cannot_is_no_matter_of_usage() {

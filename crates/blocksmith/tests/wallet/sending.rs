@@ -258,11 +258,12 @@ fn waiting_ends_with_so_many_confirmations() {
 fn waiting_is_bounded() {
     let scene = Scene::new(1);
     let ran = scene.send(&["1", "--wait", "--timeout", "1"]);
+    assert!(ran.stderr.contains("pay    1 coin\n"), "{}", ran.stderr);
     assert_eq!(ran.stdout.lines().count(), 1);
     let error = ran.bad(1);
     assert!(error.contains("it waits for a block\n"), "{error}");
     assert!(
-        error.contains("does not have 1 confirmations yet; it was sent all the same"),
+        error.contains("does not have 1 confirmation yet; it was sent all the same"),
         "{error}"
     );
     let error = scene.send(&["1", "--timeout", "1"]).bad(2);

@@ -9,7 +9,7 @@ use blocksmith_consensus::BlockView;
 use blocksmith_consensus::document::Seal;
 
 use super::{Kept, Opened};
-use crate::cmd::new_file;
+use crate::cmd::{counted, new_file};
 
 /// Write a chain as JSON lines, which `chain verify` and `chain import` read
 ///
@@ -36,7 +36,7 @@ pub(super) async fn run(args: ExportArgs) -> anyhow::Result<ExitCode> {
         // Half an export is none, and would be in the way of the next one.
         let _ = std::fs::remove_file(path);
     }
-    eprintln!("wrote {} blocks to {}", written?, path.display());
+    eprintln!("wrote {} to {}", counted(written?, "block"), path.display());
     Ok(ExitCode::SUCCESS)
 }
 

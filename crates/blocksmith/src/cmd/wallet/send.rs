@@ -18,7 +18,7 @@ use super::verify::Said;
 use super::{Common, Misused, NodeArgs, Opened, note, parse_address, print_json, print_line};
 use crate::amount::Coins;
 use crate::client::shown;
-use crate::cmd::exit;
+use crate::cmd::{counted, exit};
 
 /// The largest fee, in units, that is paid unasked: a tenth of a coin.
 const MAX_UNASKED_FEE: u64 = 10_000_000;
@@ -264,8 +264,8 @@ async fn usual_fee(node: &Node, remote: &Remote, draft: &Draft<'_>) -> anyhow::R
     let fee = node.fee(bytes).await?;
     if fee > MAX_UNASKED_FEE {
         return Err(Misused(format!(
-            "the next block takes a fee of {} coins, more than is paid unasked: say how much with --fee",
-            Coins::from_units(fee)
+            "the next block takes a fee of {}, more than is paid unasked: say how much with --fee",
+            counted(Coins::from_units(fee), "coin")
         ))
         .into());
     }
@@ -285,8 +285,8 @@ pub(super) fn choose<'a>(
         return Ok(purse);
     }
     let mut why = format!(
-        "it takes {} coins with the fee, and a payment comes from one address; ",
-        Coins::from_units(cost)
+        "it takes {} with the fee, and a payment comes from one address; ",
+        counted(Coins::from_units(cost), "coin")
     );
     let (having, empty): (Vec<_>, Vec<_>) = purses.iter().partition(|purse| purse.spendable > 0);
     why.push_str(match (having.len(), empty.len()) {
@@ -307,8 +307,8 @@ fn summary(ready: &Ready, remote: &Remote) -> String {
     let Ready { payment, spendable, nonce, .. } = ready;
     let hrp = remote.domain.hrp;
     let mut summary = format!(
-        "pay    {} coins\nto     {}\nfrom   {}, which has {}\nfee    {}\n",
-        Coins::from_units(payment.amount()),
+        "pay    {}\nto     {}\nfrom   {}, which has {}\nfee    {}\n",
+        counted(Coins::from_units(payment.amount()), "coin"),
         payment.recipient().to_text(hrp),
         payment.sender().to_text(hrp),
         Coins::from_units(*spendable),
@@ -389,8 +389,7 @@ fn tell(common: &Common, said: &Said, standing: Standing) -> anyhow::Result<()> 
 fn news(found: &Whereabouts) -> String {
     match found {
         Whereabouts::Confirmed { block, confirmations } => {
-            let plural = if *confirmations == 1 { "" } else { "s" };
-            format!("in block {block}: {confirmations} confirmation{plural}")
+            format!("in block {block}: {}", counted(confirmations, "confirmation"))
         }
         Whereabouts::Queued => "it waits for a block".into(),
         Whereabouts::Held => "it waits for the payment before it".into(),
@@ -435,8 +434,9 @@ async fn wait(node: &Node, id: &Hash, wanted: u64, deadline: Instant) -> anyhow:
             return match found {
                 Err(error) => Err(error.into()),
                 Ok(_) => anyhow::bail!(
-                    "payment {id} does not have {wanted} confirmations yet; it was sent all the same, \
-                     and `blocksmith wallet history` tells how it goes on"
+                    "payment {id} does not have {} yet; it was sent all the same, and `blocksmith \
+                     wallet history` tells how it goes on",
+                    counted(wanted, "confirmation")
                 ),
             };
         }
