@@ -24,7 +24,7 @@ pub(super) struct SignArgs {
     /// How many coins
     #[arg(value_name = "AMOUNT", value_parser = Coins::parse_positive)]
     amount: Coins,
-    /// How many payments the paying address made before
+    /// How many payments the paying address made before: `next_nonce` of `wallet balance --json`
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=MAX_INTEGER))]
     nonce: u64,
     /// Coins for the miner
