@@ -76,7 +76,7 @@ fn alice_pays_bob_on_a_chain_of_their_own() {
     assert!(nobody.stderr().contains("--to names who gets the coins"), "{}", nobody.stderr());
     let mut first = blocksmith(&alice, &["mine", &url, "--to", &to, "--coins", "2"]);
     assert!(first.wait().success(), "{}", first.stderr());
-    assert_eq!(first.rest().last().map(String::as_str), Some("Coins mined: 2"));
+    assert_eq!(first.rest().last().map(String::as_str), Some("Blocks mined: 2"));
     let balance = |owner: &Owner, url: &str| {
         let answer = owner.run(&["balance", "--json", "--node", url]).json();
         answer["balance"].as_u64().expect("a number")
