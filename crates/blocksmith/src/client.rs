@@ -13,14 +13,20 @@ pub fn builder() -> ClientBuilder {
     reqwest::Client::builder()
 }
 
-/// Reads an address as people write it: `localhost:5001`, `http://host/`.
-pub(crate) fn parse_url(text: &str) -> Result<Url, String> {
+/// Reads the address of a page as people write it: `localhost:5001/chain`, `http://host/`.
+pub(crate) fn parse_page(text: &str) -> Result<Url, String> {
     let text = text.trim();
     let text = if text.contains("://") { text.into() } else { format!("http://{text}") };
-    let mut url = Url::parse(&text).map_err(|error| error.to_string())?;
+    let url = Url::parse(&text).map_err(|error| error.to_string())?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err(format!("servers are reached by http or https, not by {}", url.scheme()));
     }
+    Ok(url)
+}
+
+/// The same of a server, whose pages are below it.
+pub(crate) fn parse_url(text: &str) -> Result<Url, String> {
+    let mut url = parse_page(text)?;
     url.set_query(None);
     url.set_fragment(None);
     if !url.path().ends_with('/') {
@@ -68,6 +74,8 @@ mod tests {
         ] {
             assert_eq!(parse_url(text).as_ref().map(Url::as_str), Ok(url), "{text}");
         }
+        let page = parse_page("localhost:5000/chain?x=1");
+        assert_eq!(page.as_ref().map(Url::as_str), Ok("http://localhost:5000/chain?x=1"));
         for text in ["", "http://", "ftp://host", "localhost:port", "localhost:123456", "a b"] {
             assert!(parse_url(text).is_err(), "{text}");
         }

@@ -19,7 +19,7 @@ const MAX_THREADS: usize = 64;
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// The system says no.
-    #[error("the chain can't be read: {0}")]
+    #[error("the chain can't be read")]
     Io(#[from] std::io::Error),
     /// It has to be read in pieces, and has no places to cut it.
     #[error(

@@ -117,10 +117,15 @@ fn the_chain_of_the_notes_is_valid() {
     succeeds(&run_with_input(&["chain", "verify", "-"], NOTES.as_bytes()), &valid);
     succeeds(&run(&["chain", "verify", &serve_notes()]), &valid);
     succeeds(&run(&["chain", "verify", &format!("{}/chain", serve_notes())]), &valid);
+    for written in ["/", "/chain"] {
+        let bare = serve_notes().replace("http://", "") + written;
+        succeeds(&run(&["chain", "verify", &bare]), &valid);
+    }
     let (code, out, _) = run(&["chain", "verify", &file, "--json"]);
     let verdict: serde_json::Value = serde_json::from_str(&out).expect("JSON");
     assert_eq!((code, &verdict["valid"], &verdict["blocks"]), (0, &true.into(), &2.into()));
     assert_eq!(verdict["tip"], SECOND_HASH);
+    assert_eq!(verdict["chain_id"], Rules::lecture().chain_id().to_string());
 }
 
 #[test]
@@ -149,6 +154,7 @@ fn what_is_wrong_with_a_chain_is_said_on_the_standard_error() {
         let (code, out, _) = run(&[&arguments[..], &["--json"]].concat());
         let verdict: serde_json::Value = serde_json::from_str(&out).expect("JSON");
         assert_eq!((code, &verdict["valid"]), (1, &false.into()), "{name}: {out}");
+        assert_eq!(verdict["chain_id"].as_str().map(str::len), Some(64), "{name}: {out}");
         let rule = verdict["rule"].as_str().expect("a rule");
         assert!(expected.starts_with(&format!("invalid: {rule}: ")), "{name}: {out}");
     }
@@ -166,9 +172,28 @@ fn exit_codes_tell_what_kind_of_failure_it_is() {
     let (code, _, err) = run(&["chain", "verify", &format!("http://{free}")]);
     assert_eq!(code, 3, "{err}");
     assert!(err.contains("does not answer; is a node running there?"), "{err}");
-    let (code, _, err) = run(&["chain", "verify", &free]);
+    for command in ["verify", "show", "export", "import"] {
+        let (code, _, err) = run(&["chain", command, &free]);
+        assert_eq!(code, 3, "{err}");
+        assert!(err.contains(&format!("http://{free}/chain does not answer")), "{err}");
+    }
+    for (command, url) in [("show", "localhost:port"), ("export", "ftp://h"), ("verify", "ftp://h")]
+    {
+        let (code, _, err) = run(&["chain", command, url]);
+        assert_eq!(code, 2, "{err}");
+        assert!(err.contains("invalid port") || err.contains("by http or https"), "{err}");
+    }
+    let (code, _, err) = run(&["chain", "verify", "nowhere/12:30"]);
     assert_eq!(code, 1);
-    assert!(err.contains("a node's address starts with http://"), "{err}");
+    assert!(err.contains("the file nowhere/12:30 can't be read: No such file"), "{err}");
+    let (code, _, err) = run(&["chain", "verify", dir.path().to_str().expect("a path")]);
+    let expected = "blocksmith: the chain can't be read: Is a directory (os error 21)\n";
+    assert_eq!((code, err.as_str()), (1, expected));
+    // A file that looks like an address is a file.
+    let mut command = blocksmith(&["chain", "verify", "notes:80"]);
+    write(&dir, "notes:80", NOTES);
+    let (code, out, err) = told(command.current_dir(dir.path()).output().expect("it runs"));
+    assert_eq!((code, out.starts_with("valid: 2 blocks")), (0, true), "{err}");
     let (code, _, err) = run(&["chain", "verify", &format!("{}/nowhere", serve_notes())]);
     assert_eq!(code, 1);
     assert!(err.contains("404 Not Found, not with a chain"), "{err}");
@@ -202,6 +227,18 @@ fn what_is_exported_can_be_verified_and_imported() {
     let file = path(&dir, "export.jsonl");
     let (code, out, err) = run(&["chain", "export", "--data-dir", &first, "--output", &file]);
     assert_eq!((code, out.as_str()), (0, ""), "{err}");
+    // Nothing is overwritten, and what fails half-way is no file.
+    let kept = std::fs::read(&file).expect("a file");
+    let (code, _, err) = run(&["chain", "export", "--data-dir", &first, "--output", &file]);
+    assert_eq!(code, 1);
+    assert!(err.ends_with("is there already and stays as it is; choose another name\n"), "{err}");
+    assert_eq!(std::fs::read(&file).expect("a file"), kept);
+    let half = path(&dir, "half.jsonl");
+    let cut = format!("HTTP/1.0 200 OK\r\n\r\n{}", &NOTES[..300]);
+    let (code, _, err) = run(&["chain", "export", &serve_once(cut), "-o", &half]);
+    assert_eq!(code, 1);
+    assert!(err.contains("the node's answer is no chain"), "{err}");
+    assert!(!dir.path().join("half.jsonl").exists());
     let valid = format!("valid: 3000 blocks, tip {tip} (lecture with 0 zeros)\n");
     succeeds(&run(&["chain", "verify", &file, "--zeros", "0"]), &valid);
     succeeds(&import(&file, &second), &imported);
@@ -333,6 +370,7 @@ fn blocks_are_shown_from_a_node_and_from_a_directory() {
 ";
     succeeds(&run(&["chain", "show", "--data-dir", &data]), table);
     succeeds(&run(&["chain", "show", &serve_notes()]), table);
+    succeeds(&run(&["chain", "show", &serve_notes().replace("http://", "")]), table);
     for (options, indexes) in [
         (&["--limit", "1"][..], &[2][..]),
         (&["--from", "1", "--limit", "1"], &[1]),

@@ -138,6 +138,7 @@ fn nothing_is_overwritten_and_no_mistake_leaves_a_file() {
 
     let too_fine = format!("{SOMEBODY}=1.123456789");
     let elsewhere = format!("{CLASSMATE}=1");
+    let instead = format!("; whoever has that one has {SOMEBODY} on this chain\n");
     for (arguments, expected) in [
         (&[][..], "--name"),
         (&["--name", ""], "a name is one line of text"),
@@ -150,6 +151,7 @@ fn nothing_is_overwritten_and_no_mistake_leaves_a_file() {
         (&["--name", "x", "--balance", SOMEBODY], "a balance is an address, = and"),
         (&["--name", "x", "--balance", &too_fine], "at most 8 digits after the point"),
         (&["--name", "x", "--balance", &elsewhere], "start with \"forge1\""),
+        (&["--name", "x", "--balance", &elsewhere], &instead),
         (&["--name", "x", "--balance", "forge1=1"], "--balance forge1: addresses of this chain"),
         (
             &["--name", "x", "--rules", "bitcoin-like", "--spacing", "4500000000000"],

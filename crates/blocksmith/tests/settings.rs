@@ -64,10 +64,14 @@ fn the_zeros_of_a_settings_file_are_those_of_its_chain() {
 #[test]
 fn what_makes_no_sense_is_a_matter_of_usage() {
     let long = "x".repeat(300);
+    let home = tempfile::tempdir().unwrap();
+    let dir = home.path().to_str().unwrap();
     for (args, named) in [
         (&["node", "--chain", "lectur"][..], "lectur"),
         (&["node", "--peer", "http://"], "names no peer"),
         (&["node", "--id", "two\nlines"], "one line"),
+        (&["node", "0", "--chain", "forge", "--data-dir", dir, "--id", "alice"], "go to addresses"),
+        (&["node", "0", "--chain", "forge", "--data-dir", dir, "--mine"], "with --to"),
         (&["mine", "--id", &long], "256 bytes"),
         (&["mine", "--id", ""], "one line"),
     ] {

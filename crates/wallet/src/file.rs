@@ -39,7 +39,7 @@ pub enum FileError {
         path: PathBuf,
     },
     /// The disk or its permissions.
-    #[error("{}: {source}", path.display())]
+    #[error("{} can't be read or written", path.display())]
     Io {
         /// Where.
         path: PathBuf,
@@ -47,7 +47,7 @@ pub enum FileError {
         source: io::Error,
     },
     /// The text does not open.
-    #[error("{}: {source}", path.display())]
+    #[error("{} does not open", path.display())]
     Open {
         /// Where.
         path: PathBuf,
@@ -55,10 +55,10 @@ pub enum FileError {
         source: OpenError,
     },
     /// The wallet cannot be written like that.
-    #[error("{0}")]
+    #[error(transparent)]
     Seal(#[from] SealError),
     /// The system gives no randomness.
-    #[error("the system gives no randomness: {0}")]
+    #[error("the system gives no randomness")]
     Randomness(#[from] getrandom::Error),
 }
 

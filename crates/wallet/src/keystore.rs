@@ -133,7 +133,7 @@ hide!(Contents);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SealError {
     /// The file could not be read again.
-    #[error("{0}")]
+    #[error(transparent)]
     Cost(#[from] BadCost),
     /// No password, or one longer than [`MAX_PASSWORD_BYTES`].
     #[error("a password has 1 to {MAX_PASSWORD_BYTES} bytes, not {0}")]
@@ -162,14 +162,16 @@ pub enum OpenError {
     #[error("the wallet file is damaged: take a copy of it, or restore the wallet from its words")]
     Damaged,
     /// It asks for more than [`MAX_COST`].
-    #[error("the wallet file asks for too much: {0}")]
+    #[error("the wallet file asks for too much")]
     Cost(#[from] BadCost),
     /// The system has less memory than it takes.
     #[error("there is not enough memory: {0} KiB are needed")]
     Memory(u32),
     /// Nothing opens with this password. The file is as it was written, unless somebody changed it
     /// on purpose and its checksum along with it.
-    #[error("the password is wrong")]
+    #[error(
+        "the password is wrong: try again, or restore the wallet from its words into another file"
+    )]
     WrongPassword,
 }
 

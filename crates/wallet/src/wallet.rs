@@ -35,7 +35,7 @@ pub enum WalletError {
     #[error("a wallet has at most {MAX_ADDRESSES} addresses")]
     Full,
     /// One in 2^127.
-    #[error("{0}")]
+    #[error(transparent)]
     Derive(#[from] DeriveError),
 }
 
@@ -77,13 +77,13 @@ pub enum PayError {
         address: String,
     },
     /// No payment has such an amount, fee, nonce or memo.
-    #[error("{0}")]
+    #[error(transparent)]
     Draft(#[from] BadTransaction),
     /// Signing failed.
-    #[error("{0}")]
+    #[error(transparent)]
     Sign(#[from] SignError),
     /// One in 2^127.
-    #[error("{0}")]
+    #[error(transparent)]
     Derive(#[from] DeriveError),
 }
 

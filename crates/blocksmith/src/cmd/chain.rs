@@ -13,6 +13,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use blocksmith_consensus::document::Document;
 use blocksmith_consensus::{BlockView, Shape};
+use reqwest::Url;
 
 pub use new::NoChain;
 pub(super) use new::quoted;
@@ -115,8 +116,8 @@ impl Data {
 #[derive(Debug, clap::Args)]
 struct Kept {
     /// A running node, as in http://localhost:5000
-    #[arg(value_name = "URL")]
-    url: Option<String>,
+    #[arg(value_name = "URL", value_parser = crate::client::parse_page)]
+    url: Option<Url>,
     #[command(flatten)]
     data: Data,
 }

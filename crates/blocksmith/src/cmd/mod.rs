@@ -1,5 +1,9 @@
 //! The commands, one module each.
 
+use std::fmt;
+use std::fs::File;
+use std::io::ErrorKind;
+use std::path::Path;
 use std::process::ExitCode;
 
 use blocksmith_node::BadAddress;
@@ -33,6 +37,32 @@ pub mod exit {
     pub const IN_USE: u8 = 5;
     /// Stopped by a signal before it was done, as shells have it.
     pub const INTERRUPTED: u8 = 130;
+}
+
+/// The command line asks for what cannot be.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Misused(String);
+
+/// A number and what it counts: `1 coin`, `2.5 coins`.
+fn counted(number: impl fmt::Display, thing: &str) -> String {
+    let number = number.to_string();
+    let plural = if number == "1" { "" } else { "s" };
+    format!("{number} {thing}{plural}")
+}
+
+/// A file that was not there, to write into.
+///
+/// # Errors
+/// That there is one, which stays as it is, or that it can't be made.
+fn new_file(path: &Path) -> anyhow::Result<File> {
+    File::create_new(path).map_err(|error| match error.kind() {
+        ErrorKind::AlreadyExists => anyhow::anyhow!(
+            "{} is there already and stays as it is; choose another name",
+            path.display()
+        ),
+        _ => anyhow::Error::new(error).context(format!("can't write {}", path.display())),
+    })
 }
 
 /// A proof-of-work chain: node, miner and tools in one program.
@@ -78,7 +108,8 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
 
 /// The exit code that an error stands for.
 pub fn exit_code(error: &anyhow::Error) -> ExitCode {
-    let is_usage = error.is::<BadAddress>()
+    let is_usage = error.is::<Misused>()
+        || error.is::<BadAddress>()
         || error.is::<chain::NoChain>()
         || matches!(
             error.downcast_ref(),
@@ -102,6 +133,12 @@ mod tests {
     use blocksmith_miner::search::{Backend, Unavailable};
 
     use super::*;
+
+    #[test]
+    fn one_is_counted_as_one() {
+        let counts = [counted(0, "coin"), counted(1, "coin"), counted(2, "coin")];
+        assert_eq!(counts, ["0 coins", "1 coin", "2 coins"]);
+    }
 
     #[test]
     fn what_this_machine_cannot_is_no_matter_of_usage() {

@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::exit;
+use super::{Misused, exit};
 use crate::chain::describe;
 use crate::chain::dev::KEYS_WARNING;
 use crate::mining::NotMined;
@@ -187,7 +187,7 @@ pub async fn run(args: NodeArgs) -> anyhow::Result<ExitCode> {
     };
     if let (Some(domain), Some(id)) = (chain.rules.domain(), &id) {
         PublicKey::parse(id, domain.hrp).map_err(|why| {
-            anyhow::anyhow!("coins of this chain go to addresses, and \"{id}\" is none: {why}")
+            Misused(format!("coins of this chain go to addresses, and \"{id}\" is none: {why}"))
         })?;
     }
 
@@ -203,9 +203,10 @@ pub async fn run(args: NodeArgs) -> anyhow::Result<ExitCode> {
     let options = Options { data_dir: Some(data_dir.clone()), node_id: id, ..Options::new(chain) };
     let node = start(options, listener, peers, stop.clone()).await?;
     if args.mine
-        && let Err(no_work @ NoWork::Recipient(_)) = node.handle.work(None).await?
+        && let Err(NoWork::Recipient(_)) = node.handle.work(None).await?
     {
-        anyhow::bail!(no_work);
+        let why = "coins of this chain go to addresses: name the one that --mine is for with --to";
+        return Err(Misused(why.into()).into());
     }
     println!("Running on http://{} (press Ctrl-C to stop)", node.address);
     let standing = node.handle.standing();

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 use blocksmith_consensus::Target;
 use console::Term;
 
+use super::counted;
+
 /// How often to say how it goes; what is shown of that is decided here.
 pub(super) const REFRESH: Duration = Duration::from_millis(100);
 
@@ -31,8 +33,8 @@ pub(super) struct Progress {
     pub(super) tries: u64,
     /// For how long.
     pub(super) elapsed: Duration,
-    /// The coins of this run, where it is about coins.
-    pub(super) coins: Option<u64>,
+    /// How many coins or blocks this run mined, where it mines, and which of the two.
+    pub(super) mined: Option<(u64, &'static str)>,
 }
 
 /// Standard output and the terminal, if there is one.
@@ -128,9 +130,8 @@ impl fmt::Display for Progress {
         let per_second = self.tries as f64 / self.elapsed.as_secs_f64().max(1e-3);
         write!(f, "odds so far {odds:.digits$}%{BETWEEN}{}/s", amount(per_second))?;
         write!(f, "{BETWEEN}{}", clock(self.elapsed))?;
-        if let Some(coins) = self.coins {
-            let plural = if coins == 1 { "coin" } else { "coins" };
-            write!(f, "{BETWEEN}{coins} {plural}")?;
+        if let Some((number, thing)) = self.mined {
+            write!(f, "{BETWEEN}{}", counted(number, thing))?;
         }
         let (tries, expected) = (self.tries as f64, self.target.work().as_f64());
         write!(f, "{BETWEEN}{} of about {} tries", amount(tries), amount(expected))?;
@@ -201,15 +202,15 @@ mod tests {
             target: Target::from_zeros(6),
             tries: 12_345_678,
             elapsed: Duration::from_secs(61),
-            coins: Some(1),
+            mined: Some((1, "coin")),
         };
         assert_eq!(
             progress.to_string(),
             "odds so far 52% · 202 k/s · 1:01 · 1 coin · 12.3 M of about 16.8 M tries · block 7"
         );
-        (progress.index, progress.coins, progress.tries) = (None, None, 0);
+        (progress.index, progress.mined, progress.tries) = (None, None, 0);
         assert_eq!(progress.to_string(), "odds so far 0.0% · 0/s · 1:01 · 0 of about 16.8 M tries");
-        progress.coins = Some(0);
+        progress.mined = Some((0, "coin"));
         assert!(progress.to_string().contains(" · 0 coins · "), "{progress}");
     }
 
@@ -238,7 +239,7 @@ mod tests {
             target: Target::from_zeros(64),
             tries: u64::MAX,
             elapsed: Duration::from_secs(3_600 * 24 * 365),
-            coins: Some(1_000),
+            mined: Some((1_000, "coin")),
         };
         assert!(hardest.to_string().contains(" of about 1.16e77 tries"), "{hardest}");
         assert!(hardest.to_string().chars().count() < 110, "{hardest}");

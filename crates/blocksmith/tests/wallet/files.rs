@@ -213,7 +213,7 @@ fn the_wrong_password_and_no_wallet_are_told_apart() {
     let alice = Owner::with_wallet(1, 1);
     let args = ["address", "--password-file", "-"];
     let error = alice.run_with("something else\n", &args).bad(1);
-    assert!(error.contains("the password is wrong"), "{error}");
+    assert!(error.contains("or restore the wallet from its words"), "{error}");
     // The end of the line belongs to the file, on every system.
     alice.run_with(&format!("{PASSWORD}\r\n"), &args).good();
     alice.run_with(PASSWORD, &args).good();
@@ -224,6 +224,31 @@ fn the_wrong_password_and_no_wallet_are_told_apart() {
     assert!(error.contains("the password can't be read from nowhere"), "{error}");
     let error = alice.run_with("", &["address"]).bad(2);
     assert!(error.contains("--password-file"), "{error}");
+}
+
+#[test]
+fn what_is_wrong_with_a_file_is_said_once() {
+    let alice = Owner::with_wallet(1, 1);
+    let says = |args: &[&str], input: &str, why: &str| {
+        let error = alice.run_with(input, &[args, &["--password-file", "-"]].concat()).bad(1);
+        assert_eq!(error.matches(why).count(), 1, "{error}");
+        error
+    };
+    let error = says(&["address"], "something else\n", "the password is wrong");
+    assert_eq!(error.matches(alice.wallet().to_str().unwrap()).count(), 1, "{error}");
+    let text = std::fs::read_to_string(alice.wallet()).unwrap();
+    for (text, why) in [
+        (text.replace("argon2id", "argon2d"), "the wallet file is damaged"),
+        ("{}".into(), "this is not a wallet file"),
+    ] {
+        std::fs::write(alice.wallet(), text).unwrap();
+        says(&["address"], PASSWORD, why);
+    }
+    std::fs::remove_file(alice.wallet()).unwrap();
+    says(&["new"], "\n", "a password has 1 to 1000 bytes, not 0");
+    // As where nobody may read it.
+    std::fs::create_dir(alice.wallet()).unwrap();
+    says(&["address"], PASSWORD, "Is a directory");
 }
 
 #[test]

@@ -108,7 +108,13 @@ fn a_history_is_what_all_addresses_paid_and_were_paid() {
     // Ids are those of the rules.
     let waiting = node.state().queue[0].id().to_string();
     assert_eq!(rows[0]["id"], waiting);
-    assert_eq!(rows[0].get("block"), None);
+    // Each row has each member.
+    assert_eq!(column("confirmations"), [0, 1, 1, 1, 3]);
+    assert_eq!(column("fee"), [0, 0, 0, 100_000, 0]);
+    for member in ["block", "hash", "position"] {
+        assert_eq!(rows[0].get(member), Some(&serde_json::Value::Null));
+        assert!(rows[1..].iter().all(|row| !row[member].is_null()), "{member}");
+    }
 
     // What waits comes on top of the limit.
     let rows = alice.run(&["history", "--json", "--limit", "2", "--node", &url]).json();
@@ -161,7 +167,10 @@ fn what_is_no_node_with_accounts_is_told() {
     for (reply, why) in [
         (Reply::html(404, "<h1>Not Found\u{1b}[31m</h1>"), "404 Not Found <h1>Not Found [31m</h1>"),
         (Reply::html(200, "<h1>Welcome</h1>"), "200 OK <h1>Welcome</h1>"),
-        (Reply::json(lecture), "it runs lecture, where nobody signs payments"),
+        (
+            Reply::json(lecture),
+            "has no accounts: it runs lecture, where nobody signs payments; start",
+        ),
         (Reply::json(huge), "more than 4194304 bytes"),
         (Reply::json("{}".into()), "200 OK {}"),
     ] {
@@ -210,6 +219,15 @@ fn a_node_of_ours_runs_the_chain_that_it_says_and_takes_what_was_signed_offline(
     let error = alice.run(&["balance", "--node", &url, "--chain", "forge"]).bad(1);
     assert!(error.contains("runs class with the chain id"), "{error}");
     assert!(error.contains(&forge().chain_id.to_string()), "{error}");
+    assert!(error.contains("Name the chain of that node with --chain"), "{error}");
+    // Somebody's copy of the file has another number in it.
+    let text = std::fs::read_to_string(home.join("class.toml")).unwrap();
+    let copy = text.replace("spacing_s = 15", "spacing_s = 20");
+    assert_ne!(copy, text);
+    std::fs::write(home.join("copy.toml"), copy).unwrap();
+    let error = alice.run(&["balance", "--node", &url, "--chain", "./copy.toml"]).bad(1);
+    let difference = ": difficulty.asert.spacing_s is 20 here and 15 there. Name";
+    assert!(error.contains(difference), "nothing else differs: {error}");
 
     // What a wallet signs for that chain is taken, and what it signs for forge is not.
     let hand_in = |text: String| {

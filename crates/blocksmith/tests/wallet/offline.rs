@@ -141,7 +141,8 @@ fn a_file_that_exists_is_not_written_over() {
     let signed = std::fs::read(&path).unwrap();
     assert!(Payment::parse(&signed, &forge()).unwrap().verify().is_ok());
     let error = alice.run(&args).bad(1);
-    assert!(error.contains("payment.json"), "{error}");
+    let expected = "payment.json is there already and stays as it is; choose another name\n";
+    assert!(error.ends_with(expected), "{error}");
     assert_eq!(std::fs::read(&path).unwrap(), signed);
 }
 

@@ -168,6 +168,7 @@ fn a_payment_that_was_mined_before_its_answer_came_was_sent_once() {
         &scene.bob,
         "1",
         "--yes",
+        "--json",
         "--node",
         &node,
         "--password-file",
@@ -177,6 +178,10 @@ fn a_payment_that_was_mined_before_its_answer_came_was_sent_once() {
     wait_until("the first try", || scene.node.state().queue.len() == 1);
     scene.node.state().mine(stranger());
     assert_eq!(sending.wait().code(), Some(0), "{}", sending.stderr());
+    let said: serde_json::Value = serde_json::from_str(&sending.rest().concat()).unwrap();
+    assert_eq!((&said["status"], &said["block"]), (&"confirmed".into(), &3.into()));
+    assert_eq!(said["confirmations"], 1);
+    assert!(sending.stderr().contains("the node has the payment: in block 3: 1 confirmation\n"));
     let asked = |calls: &[String]| calls.last().unwrap().starts_with("GET /api/v1/transactions/");
     assert!(asked(&scene.node.state().calls));
     assert_eq!(scene.node.state().queue, []);
@@ -223,7 +228,7 @@ fn dev_chains_take_the_keys_that_everybody_has_and_no_others_do() {
 fn waiting_ends_with_so_many_confirmations() {
     let scene = Scene::new(1);
     scene.node.state().mine_when_asked = 3;
-    let ran = scene.send(&["1", "--json", "--wait", "2"]);
+    let ran = scene.send(&["1", "--json", "--wait=2"]);
     let steps = ["in block 3: 1 confirmation\n", "in block 3: 2 confirmations\n"];
     assert!(steps.iter().all(|step| ran.stderr.contains(step)), "{}", ran.stderr);
     let lines = ran.good();
@@ -240,17 +245,25 @@ fn waiting_ends_with_so_many_confirmations() {
     let ran = scene.send(&["1", "--wait"]);
     assert!(ran.stderr.contains("in block 5: 1 confirmation\n"), "{}", ran.stderr);
     assert_eq!(ran.good().lines().count(), 1);
+
+    // What comes after it is not its number.
+    scene.node.state().mine_when_asked = 1;
+    let url = scene.node.url();
+    let ran = scene.alice.run(&["send", "--yes", "--node", &url, "--wait", &scene.bob, "1"]);
+    assert!(ran.stderr.contains("in block 6: 1 confirmation\n"), "{}", ran.stderr);
+    ran.good();
 }
 
 #[test]
 fn waiting_is_bounded() {
     let scene = Scene::new(1);
     let ran = scene.send(&["1", "--wait", "--timeout", "1"]);
+    assert!(ran.stderr.contains("pay    1 coin\n"), "{}", ran.stderr);
     assert_eq!(ran.stdout.lines().count(), 1);
     let error = ran.bad(1);
     assert!(error.contains("it waits for a block\n"), "{error}");
     assert!(
-        error.contains("does not have 1 confirmations yet; it was sent all the same"),
+        error.contains("does not have 1 confirmation yet; it was sent all the same"),
         "{error}"
     );
     let error = scene.send(&["1", "--timeout", "1"]).bad(2);

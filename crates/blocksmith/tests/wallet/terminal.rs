@@ -139,7 +139,7 @@ fn it_is_sent_when_alice_says_yes() {
     for (answer, expected, sent) in answers {
         let args = ["send", &to, "1", "--node", &url, "--password-file", "password"];
         let mut terminal = Terminal::run(&alice, &args);
-        terminal.asked("pay    1 coins", "");
+        terminal.asked("pay    1 coin", "");
         terminal.asked("Send it? [y/N] ", answer);
         let (code, screen) = terminal.end();
         assert_eq!(code, Some(expected), "{answer:?}: {screen}");

@@ -47,6 +47,24 @@ fn make_chain(alice: &Owner, address: &str) {
 }
 
 #[test]
+fn the_address_that_a_new_chain_asks_for_is_the_one_that_her_wallet_shows_there() {
+    let alice = Owner::with_wallet(1, 1);
+    let new = |address: &str| {
+        let balance = format!("{address}=1");
+        let rest = ["--name", "class", "--addresses", "class", "--balance", &balance];
+        let mut made = blocksmith(&alice, &[&["chain", "new", "./class.toml"], &rest[..]].concat());
+        (made.wait().code(), made.stderr())
+    };
+    let (code, refused) = new(&alice.texts()[0]);
+    assert_eq!(code, Some(2), "{refused}");
+    let (_, rest) = refused.split_once("whoever has that one has ").expect("a way out");
+    let (address, _) = rest.split_once(' ').expect("an address");
+    assert_eq!(new(address).0, Some(0));
+    let shown = alice.run(&["address", "--chain", "./class.toml"]).good();
+    assert_eq!(shown, format!("{address}\n"));
+}
+
+#[test]
 fn alice_pays_bob_on_a_chain_of_their_own() {
     let (alice, bob) = (Owner::with_wallet(1, 1), Owner::with_wallet(2, 1));
     let (from, to) = (alice.texts().remove(0), bob.texts().remove(0));
@@ -58,7 +76,7 @@ fn alice_pays_bob_on_a_chain_of_their_own() {
     assert!(nobody.stderr().contains("--to names who gets the coins"), "{}", nobody.stderr());
     let mut first = blocksmith(&alice, &["mine", &url, "--to", &to, "--coins", "2"]);
     assert!(first.wait().success(), "{}", first.stderr());
-    assert_eq!(first.rest().last().map(String::as_str), Some("Coins mined: 2"));
+    assert_eq!(first.rest().last().map(String::as_str), Some("Blocks mined: 2"));
     let balance = |owner: &Owner, url: &str| {
         let answer = owner.run(&["balance", "--json", "--node", url]).json();
         answer["balance"].as_u64().expect("a number")
@@ -76,8 +94,7 @@ fn alice_pays_bob_on_a_chain_of_their_own() {
         "--memo",
         "for the walk",
         "--yes",
-        "--wait",
-        "3",
+        "--wait=3",
         "--timeout",
         "50",
         "--node",
@@ -138,7 +155,7 @@ fn alice_signs_offline_and_a_friend_without_a_wallet_hands_it_in() {
     assert_eq!((&waiting()["nonce"], &waiting()["next_nonce"]), (&0.into(), &0.into()));
 
     let miner = blocksmith(&alice, &["mine", &url, "--to", &to]);
-    let wait = ["--wait", "2", "--timeout", "50", "--json"];
+    let wait = ["--wait=2", "--timeout", "50", "--json"];
     let lines = send(&signed, &wait).good();
     stop(miner);
     let said: Vec<serde_json::Value> =
@@ -150,7 +167,7 @@ fn alice_signs_offline_and_a_friend_without_a_wallet_hands_it_in() {
     assert_eq!(waiting()["balance"], 999_000_000);
 
     // Once more is no second payment.
-    let ran = send(&signed, &["--wait", "2"]);
+    let ran = send(&signed, &["--wait=2"]);
     assert!(ran.stderr.contains("the node has this very payment already"), "{}", ran.stderr);
     assert_eq!(format!("{}\n", queued["id"].as_str().expect("an id")), ran.good());
 

@@ -1,6 +1,5 @@
 //! `blocksmith chain export`.
 
-use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -9,7 +8,8 @@ use anyhow::Context as _;
 use blocksmith_consensus::BlockView;
 use blocksmith_consensus::document::Seal;
 
-use super::Kept;
+use super::{Kept, Opened};
+use crate::cmd::{counted, new_file};
 
 /// Write a chain as JSON lines, which `chain verify` and `chain import` read
 ///
@@ -20,20 +20,29 @@ use super::Kept;
 pub(super) struct ExportArgs {
     #[command(flatten)]
     kept: Kept,
-    /// Where to write [default: the standard output]
+    /// The new file to write [default: the standard output]
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
 }
 
 pub(super) async fn run(args: ExportArgs) -> anyhow::Result<ExitCode> {
     let opened = args.kept.open().await?;
-    let mut out: Box<dyn Write> = match &args.output {
-        Some(path) => Box::new(
-            File::create(path).with_context(|| format!("{} can't be written", path.display()))?,
-        ),
-        None => Box::new(std::io::stdout().lock()),
+    let Some(path) = &args.output else {
+        write(&opened, std::io::stdout().lock())?;
+        return Ok(ExitCode::SUCCESS);
     };
-    let mut out = BufWriter::new(&mut out);
+    let written = write(&opened, new_file(path)?);
+    if written.is_err() {
+        // Half an export is none, and would be in the way of the next one.
+        let _ = std::fs::remove_file(path);
+    }
+    eprintln!("wrote {} to {}", counted(written?, "block"), path.display());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Writes the blocks and the last line; how many blocks there are.
+fn write(opened: &Opened, out: impl Write) -> anyhow::Result<u64> {
+    let mut out = BufWriter::new(out);
     let (mut length, mut last) = (0, String::new());
     for text in opened.texts(0)? {
         last = text?;
@@ -42,11 +51,7 @@ pub(super) async fn run(args: ExportArgs) -> anyhow::Result<ExitCode> {
     }
     anyhow::ensure!(length > 0, "there is no block");
     let tip = BlockView::read(opened.shape(), &last).context("the last line is no block")?.hash();
-    let seal = Seal { length, tip };
-    writeln!(out, "{seal}")?;
+    writeln!(out, "{}", Seal { length, tip })?;
     out.flush()?;
-    if let Some(path) = &args.output {
-        eprintln!("wrote {} blocks to {}", seal.length, path.display());
-    }
-    Ok(ExitCode::SUCCESS)
+    Ok(length)
 }

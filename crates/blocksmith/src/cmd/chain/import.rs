@@ -11,7 +11,7 @@ use tokio::runtime;
 use super::reading::{MAX_HELD_BYTES, Piece, VerifyError, read_pieces};
 use super::source::Source;
 use super::{Data, verify};
-use crate::cmd::exit;
+use crate::cmd::{counted, exit};
 use crate::service::{self, Handle, Options};
 
 /// How many blocks are handed in at once, and share a commit.
@@ -66,7 +66,7 @@ pub(super) async fn run(args: ImportArgs) -> anyhow::Result<ExitCode> {
     let mut out = std::io::stdout();
     let (index, hash) = (tip.index(), tip.hash());
     if hash == verified.tip {
-        writeln!(out, "imported: {} blocks, tip {hash}", verified.blocks)?;
+        writeln!(out, "imported: {}, tip {hash}", counted(verified.blocks, "block"))?;
     } else {
         writeln!(
             out,

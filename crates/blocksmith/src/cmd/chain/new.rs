@@ -1,8 +1,7 @@
 //! `blocksmith chain new`.
 
 use std::fmt::Write as _;
-use std::fs::OpenOptions;
-use std::io::{ErrorKind, Write as _};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -14,6 +13,7 @@ use serde_json::json;
 
 use crate::amount::Coins;
 use crate::chain::{Chain, is_file};
+use crate::cmd::new_file;
 use crate::config::MAX_ID_BYTES;
 use crate::service::now;
 
@@ -123,12 +123,24 @@ target = \"{target}\"
         text.push_str("\n# Who has how many units from the start.\n");
     }
     for Balance { address, units } in &args.balances {
-        let why = |why: BadAddress| NoChain(format!("--balance {address}: {why}"));
+        let why = |why: BadAddress| {
+            let instead = elsewhere(address).map_or_else(String::new, |key| {
+                format!("; whoever has that one has {} on this chain", key.to_text(hrp))
+            });
+            NoChain(format!("--balance {address}: {why}{instead}"))
+        };
         let address = Address::parse(address, hrp).map_err(why)?.to_text(hrp);
         // Writing to a string can't fail.
         let _ = writeln!(text, "[[genesis.balances]]\naddress = \"{address}\"\namount = {units}\n");
     }
     Ok(text.trim_end().to_string() + "\n")
+}
+
+/// An address of any chain.
+fn elsewhere(text: &str) -> Option<Address> {
+    // The last 1, since what stands before it may have some.
+    let (hrp, _) = text.rsplit_once('1')?;
+    Address::parse(text, Hrp::new(hrp).ok()?).ok()
 }
 
 /// A preset's difficulty for another spacing, as a chain file has it.
@@ -169,16 +181,7 @@ easiest = \"{easiest}\""
 
 /// Writes a file that was not there.
 fn save(path: &Path, text: &str) -> anyhow::Result<()> {
-    let mut file =
-        OpenOptions::new().write(true).create_new(true).open(path).map_err(|error| match error
-            .kind()
-        {
-            ErrorKind::AlreadyExists => anyhow::anyhow!(
-                "{} is there already and stays as it is; choose another name",
-                path.display()
-            ),
-            _ => anyhow::Error::new(error).context(format!("can't write {}", path.display())),
-        })?;
+    let mut file = new_file(path)?;
     let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
     if written.is_err() {
         // Half a chain file is none.

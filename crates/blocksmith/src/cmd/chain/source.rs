@@ -2,13 +2,16 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use blocksmith_node::Address;
+use reqwest::Url;
 
 use super::reading::MAX_HELD_BYTES;
+use crate::client::parse_page;
+use crate::cmd::Misused;
 
 /// How long a node may take to accept a connection.
 const CONNECT_TIME: Duration = Duration::from_secs(5);
@@ -37,17 +40,11 @@ impl Source {
         if name == "-" {
             return Ok(Self::Stdin);
         }
-        if name.starts_with("http://") || name.starts_with("https://") {
-            return Ok(Self::Held(fetch(name).await?));
+        if is_address(name) {
+            let url = parse_page(name).map_err(|why| Misused(format!("{name}: {why}")))?;
+            return Ok(Self::Held(fetch(&url).await?));
         }
-        if let Err(error) = std::fs::metadata(name) {
-            let hint = if name.contains(':') && name.parse::<Address>().is_ok() {
-                "; a node's address starts with http://"
-            } else {
-                ""
-            };
-            anyhow::bail!("the file {name} can't be read: {error}{hint}");
-        }
+        std::fs::metadata(name).with_context(|| format!("the file {name} can't be read"))?;
         Ok(Self::File(name.into()))
     }
 
@@ -73,9 +70,17 @@ impl Source {
     }
 }
 
+/// Whether a server is meant and no file: by its scheme, or else by a host and a port that are not
+/// the name of a file.
+fn is_address(name: &str) -> bool {
+    let host = name.split('/').next().unwrap_or_default();
+    let has_port = host.contains(':') && host.parse::<Address>().is_ok();
+    name.contains("://") || has_port && !Path::new(name).exists()
+}
+
 /// The chain of the node at `url`: what it answers to `GET /chain`, or there if the URL has a path.
-pub(super) async fn fetch(url: &str) -> anyhow::Result<Vec<u8>> {
-    let mut full = reqwest::Url::parse(url).with_context(|| format!("{url} is no address"))?;
+pub(super) async fn fetch(url: &Url) -> anyhow::Result<Vec<u8>> {
+    let mut full = url.clone();
     if full.path() == "/" {
         full.set_path("/chain");
     }

@@ -133,6 +133,7 @@ fn replay_data(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
                     "valid": false,
                     "reason": difference.to_string(),
                     "rules": describe(&chain.rules),
+                    "chain_id": chain.rules.chain_id().to_string(),
                 });
                 writeln!(std::io::stdout(), "{verdict}")?;
             }
@@ -160,6 +161,7 @@ fn invalid(fault: &Fault, chain: &Chain, json: bool) -> anyhow::Result<ExitCode>
             "rule": fault.rule(),
             "reason": fault.to_string(),
             "rules": describe(&chain.rules),
+            "chain_id": chain.rules.chain_id().to_string(),
         });
         writeln!(std::io::stdout(), "{verdict}")?;
     }
@@ -205,6 +207,7 @@ fn print_valid(
             "blocks": blocks,
             "tip": tip.to_string(),
             "rules": rules,
+            "chain_id": chain.rules.chain_id().to_string(),
         });
         if let Some(replayed) = replayed {
             verdict["transactions"] = replayed.transactions.into();

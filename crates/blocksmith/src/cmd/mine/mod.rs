@@ -42,13 +42,14 @@ const ID_FILE: &str = "miner-id";
 /// Mine coins on a node.
 #[derive(Debug, clap::Args)]
 pub struct MineArgs {
-    /// The server to mine on: a Blocksmith node, or a Python server of the course
+    /// The server to mine on: a Blocksmith node, or a Python server of the course; one that does not
+    /// answer is waited for
     #[arg(value_name = "URL", default_value = "http://127.0.0.1:5000", value_parser = crate::client::parse_url)]
     url: Url,
     /// Who gets the coins: any name, or an address where coins go to addresses [default: an id made once and kept]
     #[arg(long, visible_alias = "to", value_name = "NAME", env = "BLOCKSMITH_ID", value_parser = config::id)]
     id: Option<String>,
-    /// Stop after so many coins
+    /// Stop after so many blocks, each of which pays a coin, or more where payments are signed
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     coins: Option<u64>,
     #[command(flatten)]
@@ -68,7 +69,7 @@ enum Start {
     Random,
 }
 
-/// Runs the command: mines until it has the coins that were asked for, or is told to stop.
+/// Runs the command: mines the blocks that were asked for, or until it is told to stop.
 ///
 /// # Errors
 /// That the threads can't search as they should, or the system lets nobody listen for signals or ask
@@ -87,7 +88,8 @@ pub async fn run(args: MineArgs) -> anyhow::Result<ExitCode> {
         workers,
         start: args.start,
         zeros: Zeros { fixed: args.zeros, now: 0, looks_left: 0 },
-        coins: 0,
+        mined: 0,
+        signed: false,
         screen,
     };
     let outcome = tokio::select! {
@@ -165,7 +167,10 @@ struct Miner {
     workers: Workers,
     start: Start,
     zeros: Zeros,
-    coins: u64,
+    /// How many blocks.
+    mined: u64,
+    /// Whether payments are signed there: a block is more than a coin then.
+    signed: bool,
     screen: Screen,
 }
 
@@ -188,7 +193,7 @@ enum Searched {
 }
 
 impl Miner {
-    /// Mines until there are as many coins as wanted.
+    /// Mines as many blocks as are wanted.
     ///
     /// # Errors
     /// That nobody reads the lines any more, or the server has no work for this miner.
@@ -242,9 +247,10 @@ impl Miner {
             self.screen.line(&format!("Found new proof: {proof}"))?;
             match self.server.submit(kind, &work, proof).await {
                 Ok(Said::Forged) => {
-                    self.coins += 1;
-                    self.screen.line(&format!("Coins mined: {}", self.coins))?;
-                    if wanted.is_some_and(|wanted| self.coins >= wanted) {
+                    self.mined += 1;
+                    let what = if self.signed { "Blocks" } else { "Coins" };
+                    self.screen.line(&format!("{what} mined: {}", self.mined))?;
+                    if wanted.is_some_and(|wanted| self.mined >= wanted) {
                         return Ok(());
                     }
                 }
@@ -319,6 +325,7 @@ impl Miner {
 
     /// Says what was met, after finding out what it wants.
     async fn introduce(&mut self, kind: Kind, work: &Work, again: bool) {
+        self.signed = kind == Kind::Ours && self.server.signs_payments().await;
         let name = self.server.name();
         let answers = if again { "answers now" } else { "answers" };
         let wants = if work.target.is_some() {
@@ -396,13 +403,14 @@ impl Miner {
         so_far: &Effort,
     ) -> (Searched, u64) {
         let job = work.job(Target::from_zeros(self.zeros.now));
-        let (index, target, coins) = (work.index, job.target, Some(self.coins));
+        let mined = Some((self.mined, if self.signed { "block" } else { "coin" }));
+        let (index, target) = (work.index, job.target);
         let mut searching = self.workers.search(job, start);
         let moved = moved(&self.server, kind, work);
         tokio::pin!(moved);
         let progress = |tries| {
             let (tries, elapsed) = (so_far.tries + tries, so_far.began.elapsed());
-            Progress { index, target, tries, elapsed, coins }
+            Progress { index, target, tries, elapsed, mined }
         };
         let searched = loop {
             tokio::select! {

@@ -357,6 +357,15 @@ impl Server {
         Ok(self.get("chain", MAX_CHAIN_BYTES).await?.body)
     }
 
+    /// Whether payments are signed on the chain of our node, as far as it says.
+    pub(super) async fn signs_payments(&self) -> bool {
+        let answer = self.get("api/v1/status", MAX_ANSWER_BYTES).await;
+        let text = answer.ok().and_then(|answer| answer.object());
+        let rules = text.as_deref().and_then(|text| Value::of_canonical(text).get("rules"));
+        let spending = rules.and_then(|rules| rules.get("spending"));
+        spending.is_some_and(|spending| spending.get("signed").is_some())
+    }
+
     fn url(&self, path: &str) -> Url {
         let mut url = self.base.clone();
         url.set_path(&format!("{}{path}", self.base.path()));

@@ -37,19 +37,38 @@ enum Direction {
     Moved,
 }
 
+/// Where a transaction is; what waits is in no block yet.
+#[derive(Debug, Serialize)]
+struct Spot {
+    status: &'static str,
+    block: Option<u64>,
+    hash: Option<String>,
+    position: Option<u64>,
+    confirmations: u64,
+}
+
+impl Spot {
+    const WAITING: Self =
+        Self { status: "queued", block: None, hash: None, position: None, confirmations: 0 };
+
+    fn of(Place { block, hash, position, confirmations }: Place) -> Self {
+        let (block, hash, position) = (Some(block), Some(hash), Some(position));
+        Self { status: "confirmed", block, hash, position, confirmations }
+    }
+}
+
 /// Amounts in units.
 #[derive(Debug, Serialize)]
 struct Row {
     id: String,
-    status: &'static str,
     #[serde(flatten)]
-    place: Option<Place>,
+    spot: Spot,
     direction: Direction,
     sender: String,
     recipient: String,
     amount: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    fee: Option<u64>,
+    /// Nothing for a coin.
+    fee: u64,
     nonce: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     memo: Option<String>,
@@ -79,11 +98,11 @@ pub(super) async fn run(common: &Common, args: &HistoryArgs) -> anyhow::Result<E
 
     let waiting = queued.into_iter().map(|payment| {
         let id = payment.id();
-        Row::of(id, None, &Entry::Payment(payment), &own, hrp)
+        Row::of(id, Spot::WAITING, &Entry::Payment(payment), &own, hrp)
     });
     let confirmed = placed
         .into_iter()
-        .map(|Placed { place, id, entry }| Row::of(id, Some(place), &entry, &own, hrp));
+        .map(|Placed { place, id, entry }| Row::of(id, Spot::of(place), &entry, &own, hrp));
     let rows: Vec<Row> = waiting.chain(confirmed).collect();
     common.print(|| table(&rows), &rows)?;
     Ok(ExitCode::SUCCESS)
@@ -113,26 +132,23 @@ async fn newest(
 }
 
 impl Row {
-    fn of(id: Hash, place: Option<Place>, entry: &Entry, own: &[Address], hrp: Hrp) -> Self {
-        let status = if place.is_some() { "confirmed" } else { "queued" };
+    fn of(id: Hash, spot: Spot, entry: &Entry, own: &[Address], hrp: Hrp) -> Self {
         let id = id.to_string();
         match entry {
             Entry::Coin(coin) => Self {
                 id,
-                status,
-                place,
+                spot,
                 direction: Direction::Mined,
                 sender: COIN_SENDER.into(),
                 recipient: coin.recipient.to_text(hrp),
                 amount: coin.amount,
-                fee: None,
+                fee: 0,
                 nonce: coin.nonce,
                 memo: None,
             },
             Entry::Payment(payment) => Self {
                 id,
-                status,
-                place,
+                spot,
                 direction: match (
                     own.contains(&payment.sender()),
                     own.contains(&payment.recipient()),
@@ -144,7 +160,7 @@ impl Row {
                 sender: payment.sender().to_text(hrp),
                 recipient: payment.recipient().to_text(hrp),
                 amount: payment.amount(),
-                fee: Some(payment.fee()),
+                fee: payment.fee(),
                 nonce: payment.nonce(),
                 memo: payment.memo().map(|memo| memo.into_owned()),
             },
@@ -170,13 +186,11 @@ fn table(rows: &[Row]) -> String {
     }
     let mut table = format!("{:>8}  {:>13}  {:>20}", "block", "confirmations", "coins");
     for row in rows {
-        let (block, confirmations) = match &row.place {
-            Some(place) => (place.block.to_string(), place.confirmations.to_string()),
-            None => ("waits".into(), "0".into()),
-        };
+        let block = row.spot.block.map_or("waits".into(), |block| block.to_string());
+        let confirmations = row.spot.confirmations;
         let (amount, with) = row.change();
         let _ = write!(table, "\n{block:>8}  {confirmations:>13}  {amount:>20}  {with}");
-        if let (Some(fee @ 1..), Direction::Sent | Direction::Moved) = (row.fee, row.direction) {
+        if let (fee @ 1.., Direction::Sent | Direction::Moved) = (row.fee, row.direction) {
             let _ = write!(table, "  fee {}", Coins::from_units(fee));
         }
         if let Some(memo) = &row.memo {

@@ -24,7 +24,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use blocksmith_consensus::Rules;
 use blocksmith_consensus::address::Address;
-use blocksmith_consensus::json::push_string;
+use blocksmith_consensus::json::{Value, push_string};
 use blocksmith_consensus::payment::{Domain, MAX_MEMO_BYTES};
 use blocksmith_wallet::wallet::Entry;
 use blocksmith_wallet::{Cost, DevKeys, FileError, Wallet, WalletFile};
@@ -34,9 +34,9 @@ use zeroize::Zeroizing;
 
 use self::node::{Node, NodeError, Remote};
 use self::secrets::PasswordArgs;
-use super::exit;
 use super::node::{stop_on_signal, until};
-use crate::chain::{Chain, ChainError};
+use super::{Misused, exit};
+use crate::chain::{Chain, ChainError, Differences};
 use crate::config;
 
 /// The chain whose addresses are shown unless another one is named.
@@ -119,20 +119,15 @@ pub async fn run(args: WalletArgs) -> anyhow::Result<ExitCode> {
 
 /// The exit code of a wallet's own errors.
 pub(super) fn exit_code(error: &anyhow::Error) -> Option<u8> {
-    if error.is::<Misused>() || error.is::<secrets::NobodyToAsk>() {
+    if error.is::<secrets::NobodyToAsk>() {
         return Some(exit::USAGE);
     }
     match error.downcast_ref()? {
         NodeError::Away { .. } => Some(exit::UNREACHABLE),
         NodeError::Refused { .. } => Some(exit::REJECTED),
-        NodeError::Strange { .. } => None,
+        NodeError::Unsigned { .. } | NodeError::Strange { .. } => None,
     }
 }
-
-/// The command line asks for what cannot be.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-struct Misused(String);
 
 /// A wallet, and what it takes to write it again.
 struct Opened {
@@ -254,14 +249,20 @@ struct Known {
 impl Known {
     fn of(chain: Chain) -> anyhow::Result<Self> {
         let dev_keys = if chain.is_dev() { DevKeys::Allowed } else { DevKeys::Refused };
-        let Rules { name, .. } = &chain.rules;
-        match chain.rules.domain() {
-            Some(domain) => Ok(Self { name: name.clone(), domain, dev_keys }),
-            None => Err(Misused(format!(
-                "nobody signs payments on the chain {name}, so it has no addresses; --chain names another"
-            ))
-            .into()),
-        }
+        let (rules, domain) = signed_rules(chain)?;
+        Ok(Self { name: rules.name, domain, dev_keys })
+    }
+}
+
+/// The rules of a chain, if payments are signed there.
+fn signed_rules(Chain { rules, .. }: Chain) -> anyhow::Result<(Rules, Domain)> {
+    match rules.domain() {
+        Some(domain) => Ok((rules, domain)),
+        None => Err(Misused(format!(
+            "nobody signs payments on the chain {}, so it has no addresses; --chain names another",
+            rules.name
+        ))
+        .into()),
     }
 }
 
@@ -284,21 +285,31 @@ impl NodeArgs {
 }
 
 async fn meet(url: &Url, chain: Option<&str>) -> anyhow::Result<(Node, Remote)> {
-    let known = chain.map(|name| Known::of(Chain::load(name, None)?)).transpose()?;
+    let known = chain.map(|name| signed_rules(Chain::load(name, None)?)).transpose()?;
     let node = Node::new(url.clone())?;
     let remote = node.meet().await?;
-    if let Some(Known { name, domain, .. }) = known
-        && domain != remote.domain
-    {
-        anyhow::bail!(
-            "{} runs {} with the chain id {}, not {name} with {}",
-            node.name(),
-            remote.name,
-            remote.domain.chain_id,
-            domain.chain_id
-        );
+    match known {
+        Some((rules, domain)) if domain != remote.domain => {
+            Err(another_chain(&node, &remote, &rules, &domain))
+        }
+        _ => Ok((node, remote)),
     }
-    Ok((node, remote))
+}
+
+/// That the node runs another chain than was named, and what is different about it.
+fn another_chain(node: &Node, remote: &Remote, rules: &Rules, domain: &Domain) -> anyhow::Error {
+    let differences = Differences::between(rules, Value::of_canonical(&remote.rules));
+    let differences =
+        if differences.is_empty() { String::new() } else { format!(": {differences}") };
+    anyhow::anyhow!(
+        "{} runs {} with the chain id {}, not {} with {}{differences}. Name the chain of that node \
+         with --chain, or a node of this one with --node",
+        node.name(),
+        remote.name,
+        remote.domain.chain_id,
+        rules.name,
+        domain.chain_id
+    )
 }
 
 /// Reads an address as somebody typed it.

@@ -42,6 +42,12 @@ pub(super) enum NodeError {
     /// The node understands and refuses, in its own words.
     #[error("the node refuses: {detail}")]
     Refused { detail: String },
+    /// A chain of another kind.
+    #[error(
+        "the node at {url} has no accounts: it runs {chain}, where nobody signs payments; start one \
+         with --chain forge or a chain file, or name another with --node"
+    )]
+    Unsigned { url: String, chain: String },
     /// Not what a node of ours would say.
     #[error("{call} is not answered as a Blocksmith node with accounts does: {answer}")]
     Strange { call: String, answer: String },
@@ -60,6 +66,8 @@ pub(super) struct Remote {
     /// What people call the chain.
     pub(super) name: String,
     pub(super) domain: Domain,
+    /// What it says its rules are, as canonical JSON.
+    pub(super) rules: String,
     /// Whether it takes the keys that everybody has.
     pub(super) dev_keys: DevKeys,
 }
@@ -224,14 +232,12 @@ impl Node {
             (Ok(chain_id), Some(hrp)) => Ok(Remote {
                 name: shown(&status.name, MAX_QUOTE),
                 domain: Domain { chain_id, hrp },
+                rules: canonical(&status.rules).unwrap_or_else(|| "{}".into()),
                 dev_keys: if status.dev { DevKeys::Allowed } else { DevKeys::Refused },
             }),
-            (Ok(_), None) => Err(NodeError::Strange {
-                call: answer.call,
-                answer: format!(
-                    "it runs {}, where nobody signs payments",
-                    shown(&status.name, MAX_QUOTE)
-                ),
+            (Ok(_), None) => Err(NodeError::Unsigned {
+                url: self.name().into(),
+                chain: shown(&status.name, MAX_QUOTE),
             }),
             _ => Err(answer.strange()),
         }
@@ -382,7 +388,10 @@ impl Node {
 /// A transaction of an answer, if it is one of this chain. Its signature is not checked: who doubts
 /// what the node says of the chain asks another one.
 fn entry(said: &serde_json::Value, domain: &Domain) -> Option<payment::Entry> {
-    let text = said.to_string();
-    let text: Cow<'_, str> = json::canonical(text.as_bytes()).ok()?;
-    payment::Entry::of_canonical(Value::of_canonical(&text), domain).ok()
+    payment::Entry::of_canonical(Value::of_canonical(&canonical(said)?), domain).ok()
+}
+
+/// The canonical text of what was said, if it has one.
+fn canonical(said: &serde_json::Value) -> Option<String> {
+    json::canonical(said.to_string().as_bytes()).ok().map(Cow::into_owned)
 }

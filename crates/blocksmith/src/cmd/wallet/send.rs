@@ -18,7 +18,7 @@ use super::verify::Said;
 use super::{Common, Misused, NodeArgs, Opened, note, parse_address, print_json, print_line};
 use crate::amount::Coins;
 use crate::client::shown;
-use crate::cmd::exit;
+use crate::cmd::{counted, exit};
 
 /// The largest fee, in units, that is paid unasked: a tenth of a coin.
 const MAX_UNASKED_FEE: u64 = 10_000_000;
@@ -56,8 +56,9 @@ pub(super) struct SendArgs {
     /// Send without asking
     #[arg(long, short)]
     yes: bool,
-    /// Wait until so many blocks confirm the payment, its own counting as the first [default: 1]
-    #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "1", value_parser = clap::value_parser!(u64).range(1..))]
+    /// Wait until so many blocks confirm the payment, its own counting as the first, as in --wait=3
+    /// [default: 1]
+    #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "1", value_parser = clap::value_parser!(u64).range(1..))]
     wait: Option<u64>,
     /// How many seconds to wait at most
     #[arg(long, value_name = "SECONDS", default_value_t = 1_800, requires = "wait")]
@@ -114,10 +115,34 @@ pub(super) struct Ready {
 struct Sent<'a> {
     #[serde(flatten)]
     said: &'a Said,
+    #[serde(flatten)]
+    standing: Standing,
+}
+
+/// Where a payment is, as programs are told.
+#[derive(Debug, Serialize)]
+struct Standing {
     status: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// The one that holds it; where it waits, the one that may.
     block: Option<u64>,
     confirmations: u64,
+}
+
+impl Standing {
+    fn waits(status: &'static str, block: Option<u64>) -> Self {
+        Self { status, block, confirmations: 0 }
+    }
+
+    /// As it was found.
+    fn of(found: &Whereabouts) -> Self {
+        match *found {
+            Whereabouts::Confirmed { block, confirmations } => {
+                Self { status: "confirmed", block: Some(block), confirmations }
+            }
+            Whereabouts::Held => Self::waits("held", None),
+            Whereabouts::Queued | Whereabouts::Nowhere => Self::waits("queued", None),
+        }
+    }
 }
 
 /// Sends a payment.
@@ -141,21 +166,24 @@ pub(super) async fn run(common: &Common, args: &SendArgs) -> anyhow::Result<Exit
     let Ready { payment, found, .. } = &ready;
     note(&summary(&ready, &remote));
     let said = Said::of(payment, remote.domain.hrp);
-    if *found != Whereabouts::Nowhere {
-        tell_known(common, &said, found)?;
+    let standing = if *found != Whereabouts::Nowhere {
+        note(&format!(
+            "the node has this very payment already, so it is not sent once more: {}",
+            news(found)
+        ));
+        Standing::of(found)
     } else if args.yes || agreed().await? {
-        tell(common, &said, &hand_in(&node, payment).await?)?;
+        hand_in(&node, payment).await?
     } else {
         note("Nothing was sent.");
         return Ok(ExitCode::from(exit::FAILURE));
-    }
+    };
+    tell(common, &said, standing)?;
     if let Some(wanted) = args.wait {
         let deadline = Instant::now() + Duration::from_secs(args.timeout.into());
-        let Confirmed { block, confirmations } =
-            wait(&node, &payment.id(), wanted, deadline).await?;
+        let standing = wait(&node, &payment.id(), wanted, deadline).await?;
         if common.json {
-            let block = Some(block);
-            print_json(&Sent { said: &said, status: "confirmed", block, confirmations })?;
+            print_json(&Sent { said: &said, standing })?;
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -236,8 +264,8 @@ async fn usual_fee(node: &Node, remote: &Remote, draft: &Draft<'_>) -> anyhow::R
     let fee = node.fee(bytes).await?;
     if fee > MAX_UNASKED_FEE {
         return Err(Misused(format!(
-            "the next block takes a fee of {} coins, more than is paid unasked: say how much with --fee",
-            Coins::from_units(fee)
+            "the next block takes a fee of {}, more than is paid unasked: say how much with --fee",
+            counted(Coins::from_units(fee), "coin")
         ))
         .into());
     }
@@ -257,8 +285,8 @@ pub(super) fn choose<'a>(
         return Ok(purse);
     }
     let mut why = format!(
-        "it takes {} coins with the fee, and a payment comes from one address; ",
-        Coins::from_units(cost)
+        "it takes {} with the fee, and a payment comes from one address; ",
+        counted(Coins::from_units(cost), "coin")
     );
     let (having, empty): (Vec<_>, Vec<_>) = purses.iter().partition(|purse| purse.spendable > 0);
     why.push_str(match (having.len(), empty.len()) {
@@ -279,8 +307,8 @@ fn summary(ready: &Ready, remote: &Remote) -> String {
     let Ready { payment, spendable, nonce, .. } = ready;
     let hrp = remote.domain.hrp;
     let mut summary = format!(
-        "pay    {} coins\nto     {}\nfrom   {}, which has {}\nfee    {}\n",
-        Coins::from_units(payment.amount()),
+        "pay    {}\nto     {}\nfrom   {}, which has {}\nfee    {}\n",
+        counted(Coins::from_units(payment.amount()), "coin"),
         payment.recipient().to_text(hrp),
         payment.sender().to_text(hrp),
         Coins::from_units(*spendable),
@@ -310,95 +338,67 @@ async fn agreed() -> anyhow::Result<bool> {
 }
 
 /// Hands the payment in, again if there is no answer: the same text is the same payment.
-async fn hand_in(node: &Node, payment: &Verified) -> anyhow::Result<Submitted> {
-    let mut error = match node.submit(payment.text()).await {
-        Err(refused @ NodeError::Refused { .. }) => {
-            // Who else has the text may have handed it in since, and it may be in the chain by now.
-            return match node.whereabouts(&payment.id()).await {
-                Ok(Whereabouts::Nowhere) | Err(_) => Err(refused.into()),
-                Ok(_) => Ok(Submitted::Queued { block: None }),
-            };
-        }
-        Err(error) => error,
-        Ok(submitted) => return Ok(submitted),
-    };
-    for wait in AGAIN_AFTER {
-        note(&format!("{error}; trying again"));
-        sleep(wait).await;
-        error = match node.submit(payment.text()).await {
-            Ok(submitted) => return Ok(submitted),
-            // It may have come the time before, and be in the chain by now.
-            Err(NodeError::Refused { detail }) => match node.whereabouts(&payment.id()).await {
-                Ok(Whereabouts::Nowhere) => return Err(NodeError::Refused { detail }.into()),
-                Ok(_) => return Ok(Submitted::Queued { block: None }),
-                Err(error) => error,
-            },
+async fn hand_in(node: &Node, payment: &Verified) -> anyhow::Result<Standing> {
+    let mut waits = AGAIN_AFTER.into_iter();
+    loop {
+        let error = match node.submit(payment.text()).await {
+            Ok(Submitted::Queued { block }) => return Ok(Standing::waits("queued", block)),
+            Ok(Submitted::Held { missing }) => {
+                note(&format!(
+                    "the node holds the payment for some minutes: it waits for the one with the \
+                     nonce {missing}"
+                ));
+                return Ok(Standing::waits("held", None));
+            }
+            // It may have come the time before, or from who else has the text, and be in the chain
+            // by now.
+            Err(refused @ NodeError::Refused { .. }) => {
+                match node.whereabouts(&payment.id()).await {
+                    Ok(Whereabouts::Nowhere) => return Err(refused.into()),
+                    Ok(found) => {
+                        note(&format!("the node has the payment: {}", news(&found)));
+                        return Ok(Standing::of(&found));
+                    }
+                    Err(error) => error,
+                }
+            }
             Err(error) => error,
         };
+        let Some(wait) = waits.next() else {
+            return Err(anyhow::Error::from(error).context(format!(
+                "whether payment {} arrived is not known. Do not pay once more before it is: \
+                 `blocksmith wallet history` tells, and handing in the very same text again is \
+                 harmless, as `blocksmith wallet send --signed` does. It is\n{}\n",
+                payment.id(),
+                payment.text()
+            )));
+        };
+        note(&format!("{error}; trying again"));
+        sleep(wait).await;
     }
-    Err(anyhow::Error::from(error).context(format!(
-        "whether payment {} arrived is not known. Do not pay once more before it is: `blocksmith \
-         wallet history` tells, and handing in the very same text again is harmless, as `blocksmith \
-         wallet send --signed` does. It is\n{}\n",
-        payment.id(),
-        payment.text()
-    )))
 }
 
-fn tell(common: &Common, said: &Said, submitted: &Submitted) -> anyhow::Result<()> {
-    let (status, block) = match submitted {
-        Submitted::Queued { block } => ("queued", *block),
-        Submitted::Held { missing } => {
-            note(&format!(
-                "the node holds the payment for some minutes: it waits for the one with the nonce {missing}"
-            ));
-            ("held", None)
-        }
-    };
+fn tell(common: &Common, said: &Said, standing: Standing) -> anyhow::Result<()> {
     if common.json {
-        return print_json(&Sent { said, status, block, confirmations: 0 });
+        return print_json(&Sent { said, standing });
     }
     print_line(&said.id)
 }
 
-/// Says where a payment is that the node had before.
-fn tell_known(common: &Common, said: &Said, found: &Whereabouts) -> anyhow::Result<()> {
-    let (status, block, confirmations) = match *found {
-        Whereabouts::Confirmed { block, confirmations } => {
-            ("confirmed", Some(block), confirmations)
-        }
-        Whereabouts::Held => ("held", None, 0),
-        Whereabouts::Queued | Whereabouts::Nowhere => ("queued", None, 0),
-    };
-    let news = news(found).unwrap_or_default();
-    note(&format!("the node has this very payment already, so it is not sent once more: {news}"));
-    if common.json {
-        return print_json(&Sent { said, status, block, confirmations });
-    }
-    print_line(&said.id)
-}
-
-/// Where a payment is, if it is anywhere.
-fn news(found: &Whereabouts) -> Option<String> {
+/// Where a payment is.
+fn news(found: &Whereabouts) -> String {
     match found {
         Whereabouts::Confirmed { block, confirmations } => {
-            let plural = if *confirmations == 1 { "" } else { "s" };
-            Some(format!("in block {block}: {confirmations} confirmation{plural}"))
+            format!("in block {block}: {}", counted(confirmations, "confirmation"))
         }
-        Whereabouts::Queued => Some("it waits for a block".into()),
-        Whereabouts::Held => Some("it waits for the payment before it".into()),
-        Whereabouts::Nowhere => None,
+        Whereabouts::Queued => "it waits for a block".into(),
+        Whereabouts::Held => "it waits for the payment before it".into(),
+        Whereabouts::Nowhere => "it is nowhere".into(),
     }
-}
-
-/// The block that holds a payment, and how many blocks confirm it.
-struct Confirmed {
-    block: u64,
-    confirmations: u64,
 }
 
 /// Waits until so many blocks confirm the payment.
-async fn wait(node: &Node, id: &Hash, wanted: u64, deadline: Instant) -> anyhow::Result<Confirmed> {
+async fn wait(node: &Node, id: &Hash, wanted: u64, deadline: Instant) -> anyhow::Result<Standing> {
     let mut told = String::new();
     let mut tell = |news: String| {
         if news != told {
@@ -410,12 +410,16 @@ async fn wait(node: &Node, id: &Hash, wanted: u64, deadline: Instant) -> anyhow:
     loop {
         let found = node.whereabouts(id).await;
         nowhere = if matches!(found, Ok(Whereabouts::Nowhere)) { nowhere + 1 } else { 0 };
-        if let Some(news) = found.as_ref().ok().and_then(news) {
-            tell(news);
+        if let Ok(found) = &found
+            && *found != Whereabouts::Nowhere
+        {
+            tell(news(found));
         }
         match &found {
-            Ok(Whereabouts::Confirmed { block, confirmations }) if *confirmations >= wanted => {
-                return Ok(Confirmed { block: *block, confirmations: *confirmations });
+            Ok(found @ Whereabouts::Confirmed { confirmations, .. })
+                if *confirmations >= wanted =>
+            {
+                return Ok(Standing::of(found));
             }
             Ok(Whereabouts::Nowhere) if nowhere == ENOUGH_NOWHERE => anyhow::bail!(
                 "payment {id} neither waits any more nor is it in the chain: another one took its \
@@ -430,8 +434,9 @@ async fn wait(node: &Node, id: &Hash, wanted: u64, deadline: Instant) -> anyhow:
             return match found {
                 Err(error) => Err(error.into()),
                 Ok(_) => anyhow::bail!(
-                    "payment {id} does not have {wanted} confirmations yet; it was sent all the same, \
-                     and `blocksmith wallet history` tells how it goes on"
+                    "payment {id} does not have {} yet; it was sent all the same, and `blocksmith \
+                     wallet history` tells how it goes on",
+                    counted(wanted, "confirmation")
                 ),
             };
         }

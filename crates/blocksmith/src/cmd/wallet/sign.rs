@@ -1,6 +1,5 @@
 //! `blocksmith wallet sign`: a payment without any node, for machines that no network reaches.
 
-use std::fs::File;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -10,6 +9,7 @@ use blocksmith_consensus::payment::{Draft, MAX_INTEGER};
 
 use super::{Common, Known, Offline, parse_address, print_line};
 use crate::amount::Coins;
+use crate::cmd::new_file;
 
 /// Sign a payment without asking any node, and print it
 ///
@@ -23,7 +23,7 @@ pub(super) struct SignArgs {
     /// How many coins
     #[arg(value_name = "AMOUNT", value_parser = Coins::parse_positive)]
     amount: Coins,
-    /// How many payments the paying address made before
+    /// How many payments the paying address made before: `next_nonce` of `wallet balance --json`
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=MAX_INTEGER))]
     nonce: u64,
     /// Coins for the miner
@@ -58,8 +58,7 @@ pub(super) fn run(common: &Common, args: &SignArgs) -> anyhow::Result<ExitCode> 
     let payment = opened.wallet.sign(&draft, &domain, dev_keys)?;
     match &args.out {
         Some(path) => {
-            let write = || writeln!(File::create_new(path)?, "{}", payment.text());
-            write()
+            writeln!(new_file(path)?, "{}", payment.text())
                 .with_context(|| format!("the payment can't be written to {}", path.display()))?;
         }
         None => print_line(payment.text())?,
