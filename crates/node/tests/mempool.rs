@@ -392,6 +392,48 @@ fn what_is_larger_than_the_whole_mempool_is_refused() {
 }
 
 #[test]
+fn a_refusal_names_units_and_the_way_out() {
+    let rate = |fee| FeeRate::of(&pay(&Signer::alice(), 0, fee));
+    let bytes = bytes(&pay(&Signer::alice(), 0, 10));
+    for (refused, text) in [
+        (
+            Refused::TooFar { last: 20, found: 21 },
+            "nonce 21 is too far ahead: nonces up to 20 are taken now, and later ones once a block \
+             has some of these; wait for one"
+                .into(),
+        ),
+        (
+            Refused::Balance { balance: 10, queued: 4, cost: 7 },
+            "the sender has 10 units; 4 units go to payments that wait, and this one costs 7 units"
+                .into(),
+        ),
+        (
+            Refused::Replacement { replaced: 1, least: 2, found: 1 },
+            "a fee of 1 units replaces nothing here; it takes one of 2 units to replace what pays 1 \
+             units"
+                .to_string(),
+        ),
+        (
+            Refused::Full { worst: Some(rate(12)), found: rate(10) },
+            format!(
+                "the mempool is full, and 10 units for {bytes} bytes are not better than the worst \
+                 that waits, 12 units for {bytes} bytes; pay a higher fee, or try again after the \
+                 next block"
+            ),
+        ),
+        (
+            Refused::Full { worst: None, found: rate(10) },
+            format!(
+                "the mempool is full, and 10 units for {bytes} bytes are not better than the worst \
+                 that waits; pay a higher fee, or try again after the next block"
+            ),
+        ),
+    ] {
+        assert_eq!(refused.to_string(), text);
+    }
+}
+
+#[test]
 fn keys_that_everybody_knows_are_refused_after_a_restart_and_a_reorg_too() {
     let (alice, bob) = (Signer::alice(), Signer::bob());
     let limits = Limits { refused_senders: BTreeSet::from([alice.address]), ..Limits::default() };
