@@ -25,7 +25,7 @@ use super::node::{Running, start, stop_on_signal, until};
 use crate::amount::Coins;
 use crate::chain::{Chain, describe};
 use crate::config::{DEFAULT_CHAIN, DEFAULT_PORT};
-use crate::faucet::{GIFT, GIVER};
+use crate::faucet::{GIFT, GIVERS};
 use crate::mining::next_block;
 use crate::service::{Options, Stopped};
 
@@ -111,6 +111,7 @@ pub async fn run(args: DevArgs) -> anyhow::Result<ExitCode> {
             // Where the nodes of an earlier run were, nobody may be now.
             keep_peers: false,
             dev: domain.is_some(),
+            giver: nodes.first().map(|first: &Running| first.handle.clone()),
             ..Options::new(chain.clone())
         };
         nodes.push(start(options, listener, others, ended.clone()).await?);
@@ -258,7 +259,7 @@ impl Network {
             let coins = Coins::from_units(accounts.account(&address)?.balance);
             let role = match index {
                 MINER_INDEX => ", to which the miner's are added",
-                GIVER => ", from which the faucet gives",
+                index if GIVERS.contains(&index) => ", from which the faucets give",
                 _ => "",
             };
             say(&format!("  {index}  {}  {coins} coins{role}", address.to_text(domain.hrp)))?;

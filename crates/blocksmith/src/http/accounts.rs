@@ -207,18 +207,13 @@ pub(super) async fn fees(
 pub(super) async fn faucet(State(app): State<App>, body: Json) -> Result<Response, Fault> {
     let recipient = body.object()?.get("recipient").and_then(Value::as_str);
     let recipient = recipient.ok_or_else(|| Fault::unprocessable("there is no \"recipient\""))?;
-    let given = {
-        // Two at a time would sign the same nonce.
-        let _turn = app.giving.lock().await;
-        faucet::give(&app.handle, &recipient).await
-    };
+    let given = faucet::give(&app.handle, &recipient).await;
     let (id, amount) = given.map_err(|not_given| match not_given {
         NotGiven::NoFaucet => Fault::NotFound(not_given.to_string()),
         NotGiven::Recipient(_) => Fault::unprocessable(not_given),
         NotGiven::Stopped(stopped) => stopped.into(),
         NotGiven::Store(error) => error.into(),
-        NotGiven::NotPaid(not_paid) => not_paid.into(),
-        NotGiven::Empty => Fault::busy(not_given.to_string()),
+        NotGiven::NotPaid(_) | NotGiven::Empty => Fault::busy(not_given.to_string()),
     })?;
     Ok(Object::new()
         .json("id", quoted(&id.to_string()))

@@ -1,5 +1,6 @@
 //! What the rest of the program may do with the node.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -124,6 +125,7 @@ pub(super) struct Node {
     chain: Chain,
     node_id: String,
     dev: bool,
+    giver: Option<Handle>,
     signatures: Signatures,
     allotted: u64,
     instance: String,
@@ -132,7 +134,13 @@ pub(super) struct Node {
 }
 
 impl Node {
-    pub(super) fn new(chain: Chain, node_id: String, dev: bool, signatures: Signatures) -> Self {
+    pub(super) fn new(
+        chain: Chain,
+        node_id: String,
+        dev: bool,
+        giver: Option<Handle>,
+        signatures: Signatures,
+    ) -> Self {
         let genesis = chain.rules.genesis.block(Timestamp::default());
         // A store that began with this block has looked at what it allots.
         let allotted = chain.rules.allot(&genesis).unwrap_or_default();
@@ -141,6 +149,7 @@ impl Node {
             chain,
             node_id,
             dev,
+            giver,
             signatures,
             instance: new_node_id(),
             clocks: Clocks::default(),
@@ -157,6 +166,12 @@ pub struct Handle {
     store: Store,
     standing: watch::Receiver<Arc<Standing>>,
     node: Arc<Node>,
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handle").field("node_id", &self.node_id()).finish_non_exhaustive()
+    }
 }
 
 impl Handle {
@@ -189,6 +204,11 @@ impl Handle {
     /// Whether this is a chain to try things on.
     pub fn is_dev(&self) -> bool {
         self.node.dev
+    }
+
+    /// The node through which this one's faucet pays, if it is another one.
+    pub fn giver(&self) -> Option<&Handle> {
+        self.node.giver.as_ref()
     }
 
     /// Units that the genesis block allots.

@@ -50,10 +50,12 @@ impl Forge {
     }
 
     async fn start_with(dev: bool, node_id: Option<String>) -> Self {
-        let rules = rules();
-        let domain = rules.domain().unwrap();
-        let chain = Chain { rules, dialect: Dialect::Notes };
-        let options = Options { node_id, dev, ..Options::new(chain) };
+        let chain = Chain { rules: rules(), dialect: Dialect::Notes };
+        Self::of(Options { node_id, dev, ..Options::new(chain) }).await
+    }
+
+    async fn of(options: Options) -> Self {
+        let domain = options.chain.rules.domain().unwrap();
         let (alice, bob) = (Signer::alice(), Signer::bob());
         Self { node: Node::start_with(options).await, domain, alice, bob }
     }
@@ -508,9 +510,43 @@ async fn a_faucet_gives_on_a_chain_to_try_things_on_and_nowhere_else() {
     assert_eq!(status, 404, "{problem}");
     // This chain gave the faucet's account nothing.
     let dev = Forge::start_with(true, None).await;
-    assert_eq!(dev.node.post("/api/v1/faucet", body.to_string()).await.problem().0, 503);
+    let empty = dev.node.post("/api/v1/faucet", body.to_string()).await.problem();
+    assert!(empty.0 == 503 && empty.1["detail"].as_str().unwrap().contains("pay one of them"));
     assert_eq!(dev.node.post("/api/v1/faucet", "{}").await.problem().0, 422);
     assert_eq!(dev.node.get("/api/v1/status").await.json()["dev"], true);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_faucets_of_a_network_serve_a_class_before_the_next_block() {
+    let chain = Chain { rules: rules(), dialect: Dialect::Notes }.for_dev().unwrap();
+    let options = Options { dev: true, ..Options::new(chain) };
+    let first = Forge::of(options.clone()).await;
+    let giver = Some(first.node.handle.clone());
+    let second = Forge::of(Options { giver, ..options }).await;
+    let pupil = Signer::new(0x9091).address;
+    let body = json!({"recipient": first.text(pupil)}).to_string();
+    let ask = async |at: usize| {
+        let node = [&first.node, &second.node][at % 2];
+        let (status, given) = node.post("/api/v1/faucet", body.clone()).await.good();
+        assert_eq!((status, &given["amount"]), (201, &json!(1_000_000_000)));
+        let path = format!("/api/v1/transactions/{}", given["id"].as_str().unwrap());
+        // Whoever asks where it was given finds it, also before nodes tell each other.
+        assert_eq!(node.get(&path).await.good().0, 200);
+        path
+    };
+    let mut given = futures_util::future::join_all((0..40).map(&ask)).await;
+    for at in 40..64 {
+        given.push(ask(at).await);
+    }
+    let refused = second.node.post("/api/v1/faucet", body.clone()).await.problem();
+    let detail = refused.1["detail"].as_str().unwrap();
+    assert!(refused.0 == 503 && detail.contains("once it is there"), "{refused:?}");
+    first.mine(first.bob.address).await;
+    for path in &given {
+        assert_eq!(first.node.get(path).await.json()["status"], "confirmed");
+    }
+    assert_eq!(first.account(pupil).await["balance"], 64 * 1_000_000_000_u64);
+    ask(64).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
