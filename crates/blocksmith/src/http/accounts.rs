@@ -38,10 +38,7 @@ const USUAL_BYTES: usize = 350;
 const BLOCK_OVERHEAD_BYTES: usize = 700;
 
 fn no_accounts() -> Fault {
-    Fault::Conflict(
-        "nobody signs payments on this chain, so no account is kept; /chain has all transactions"
-            .into(),
-    )
+    Fault::unsigned("no account is kept")
 }
 
 /// The address that a path names.
@@ -52,10 +49,10 @@ fn address(handle: &Handle, party: Result<Path<String>, PathRejection>) -> Resul
         .map_err(|why| Fault::unprocessable(format!("this is no address of this chain: {why}")))
 }
 
-fn emission(handle: &Handle) -> Result<&Emission, Fault> {
+fn emission(handle: &Handle) -> Option<&Emission> {
     match &handle.chain().rules.spending {
-        Spending::Signed { emission, .. } => Ok(emission),
-        Spending::Unsigned(_) => Err(no_accounts()),
+        Spending::Signed { emission, .. } => Some(emission),
+        Spending::Unsigned(_) => None,
     }
 }
 
@@ -162,7 +159,8 @@ fn page(
 
 /// All coins: those of the genesis block, those mined until now, those that there will ever be.
 pub(super) async fn supply(State(app): State<App>) -> Result<Response, Fault> {
-    let emission = emission(&app.handle)?;
+    let emission = emission(&app.handle)
+        .ok_or_else(|| Fault::unsigned("no rule says how many coins there are"))?;
     let index = app.handle.standing().tip.block.index();
     let (allotted, mined) = (u128::from(app.handle.allotted()), emission.mined(index));
     let halving = emission.halving.get();
@@ -190,7 +188,7 @@ pub(super) async fn fees(
     query: Result<Query<Length>, QueryRejection>,
 ) -> Result<Response, Fault> {
     let Query(Length { bytes }) = query.map_err(|error| Fault::bad(error.body_text()))?;
-    emission(&app.handle)?;
+    emission(&app.handle).ok_or_else(|| Fault::unsigned("none pays a fee"))?;
     let bytes = bytes.unwrap_or(USUAL_BYTES).min(MAX_WIRE_BYTES);
     let room = app.handle.chain().rules.max_block_bytes.saturating_sub(BLOCK_OVERHEAD_BYTES);
     let estimate =

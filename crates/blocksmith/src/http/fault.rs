@@ -85,6 +85,13 @@ impl Fault {
         Self::Bad(reason.to_string())
     }
 
+    /// The call is about signed payments, and there are none: so what follows.
+    pub(super) fn unsigned(so: &str) -> Self {
+        Self::Conflict(format!(
+            "nobody signs payments on this chain, so {so}; /chain has all transactions"
+        ))
+    }
+
     /// Not now, but perhaps later.
     pub(super) fn busy(reason: impl Into<Cow<'static, str>>) -> Self {
         Self::Busy(reason.into())

@@ -100,12 +100,6 @@ pub(super) struct Confirmed {
 }
 
 impl Confirmed {
-    /// `None` where nobody signs.
-    pub(super) fn new(handle: &Handle) -> Result<Option<Self>, StoreError> {
-        let Some(domain) = handle.domain().copied() else { return Ok(None) };
-        Self::of(handle.snapshot()?, domain).map(Some)
-    }
-
     pub(super) fn of(snapshot: Snapshot, domain: Domain) -> Result<Self, StoreError> {
         let tip = snapshot.tip()?.block.index();
         Ok(Self { snapshot, domain, tip, block: None, read_bytes: 0 })
@@ -180,28 +174,43 @@ pub(super) async fn transaction(
     State(app): State<App>,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Response, Fault> {
+    if app.handle.domain().is_none() {
+        return Err(Fault::unsigned("no transaction has an id"));
+    }
     let id = transaction_id(id)?;
-    // Both at one moment: between two, it may be mined, or come back from a block that is dropped.
-    let handle = app.handle.clone();
-    let look = move |machine: &Machine| (waiting(machine, &id), handle.snapshot());
-    let (waits, snapshot) = app.handle.look(look).await?;
-    let (domain, snapshot) = (app.handle.domain().copied(), snapshot?);
-    let found = aside(move || match domain {
-        Some(domain) => found(snapshot, domain, &id),
-        None => Ok(None),
-    })
-    .await?;
+    let found = whereabouts(&app.handle, id).await?;
+    Ok(found.ok_or_else(|| unknown(&id))?.answer(StatusCode::OK))
+}
+
+/// Where a transaction is and what it says; `None` if it is nowhere, or nobody signs.
+async fn whereabouts(handle: &Handle, id: Hash) -> Result<Option<Object>, Fault> {
+    let Some(domain) = handle.domain().copied() else { return Ok(None) };
+    let (waits, snapshot) = at_one_moment(handle, id).await?;
+    let found = aside(move || found(snapshot, domain, &id)).await?;
     let (status, places, text) = match (found, waits) {
         (Some((places, text)), _) => ("confirmed", places, text),
         (None, Some((status, text))) => (status, Vec::new(), text),
-        (None, None) => return Err(unknown(&id)),
+        (None, None) => return Ok(None),
     };
-    Ok(Object::new()
-        .json("id", quoted(&id.to_string()))
-        .text("status", status)
-        .json("places", array(places))
-        .json("transaction", text)
-        .answer(StatusCode::OK))
+    Ok(Some(
+        Object::new()
+            .json("id", quoted(&id.to_string()))
+            .text("status", status)
+            .json("places", array(places))
+            .json("transaction", text),
+    ))
+}
+
+/// Whether it waits, and the chain as it is then: between two moments, it may be mined, or come back
+/// from a block that is dropped.
+async fn at_one_moment(
+    handle: &Handle,
+    id: Hash,
+) -> Result<(Option<(&'static str, String)>, Snapshot), Fault> {
+    let reader = handle.clone();
+    let look = move |machine: &Machine| (waiting(machine, &id), reader.snapshot());
+    let (waits, snapshot) = handle.look(look).await?;
+    Ok((waits, snapshot?))
 }
 
 /// Whether a payment waits or is held, and its text.
@@ -233,10 +242,13 @@ pub(super) async fn proof(
     State(app): State<App>,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Response, Fault> {
+    let Some(domain) = app.handle.domain().copied() else {
+        return Err(Fault::unsigned("no transaction has an id to prove it by"));
+    };
     let id = transaction_id(id)?;
-    let handle = app.handle.clone();
+    let (waits, snapshot) = at_one_moment(&app.handle, id).await?;
     let proof = move || -> Result<Option<Object>, StoreError> {
-        let Some(mut confirmed) = Confirmed::new(&handle)? else { return Ok(None) };
+        let mut confirmed = Confirmed::of(snapshot, domain)?;
         let Some(spot) = confirmed.snapshot().places(&id)?.first().copied() else {
             return Ok(None);
         };
@@ -255,8 +267,13 @@ pub(super) async fn proof(
                 .json("transaction", text),
         ))
     };
-    let proof = aside(proof).await?;
-    Ok(proof.ok_or_else(|| unknown(&id))?.answer(StatusCode::OK))
+    match aside(proof).await? {
+        Some(proof) => Ok(proof.answer(StatusCode::OK)),
+        None if waits.is_some() => Err(Fault::NotFound(format!(
+            "payment {id} waits for a block; its proof is there once it is in one"
+        ))),
+        None => Err(unknown(&id)),
+    }
 }
 
 #[derive(Deserialize)]

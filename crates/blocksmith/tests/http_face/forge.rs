@@ -143,6 +143,9 @@ async fn a_payment_waits_is_mined_and_can_be_proved() {
     let paid = forge.pay(&payment).await;
     let id = Forge::id(&paid);
     assert_eq!(paid, (201, json!({"id": id, "status": "queued"})));
+    let early = forge.node.get(&format!("/api/v1/transactions/{id}/proof")).await.problem();
+    let detail = early.1["detail"].as_str().unwrap();
+    assert!(early.0 == 404 && detail.contains("its proof is there once it is in one"), "{detail}");
     // Its sender may not have had the answer.
     assert_eq!(forge.pay(&payment).await, (200, json!({"id": id, "status": "queued"})));
     let parsed: Value = serde_json::from_str(&payment).unwrap();
@@ -552,9 +555,18 @@ async fn the_faucets_of_a_network_serve_a_class_before_the_next_block() {
 #[tokio::test(flavor = "multi_thread")]
 async fn where_nobody_signs_there_are_no_accounts() {
     let node = Node::easy().await;
-    for path in ["accounts/ann", "accounts/ann/transactions", "supply", "fees"] {
+    let id = "0".repeat(64);
+    for (path, so) in [
+        ("accounts/ann", "no account is kept"),
+        ("accounts/ann/transactions", "no account is kept"),
+        ("supply", "no rule says how many coins there are"),
+        ("fees", "none pays a fee"),
+        (&*format!("transactions/{id}"), "no transaction has an id"),
+        (&*format!("transactions/{id}/proof"), "no transaction has an id to prove it by"),
+    ] {
         let (status, problem) = node.get(&format!("/api/v1/{path}")).await.problem();
-        assert_eq!(status, 409, "{path}: {problem}");
+        let detail = problem["detail"].as_str().unwrap();
+        assert!(status == 409 && detail.contains(&format!(", so {so}; ")), "{path}: {problem}");
     }
     let (status, _) = node.post("/api/v1/transactions", "{}").await.problem();
     assert_eq!(status, 409);
