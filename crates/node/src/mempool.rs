@@ -194,6 +194,8 @@ pub enum Refused {
     /// The sender has made a payment with this nonce.
     #[error("nonce {found} is used; the sender's next payment has {next}")]
     NonceUsed {
+        /// The payment's id: it may be this very one that was made.
+        id: Hash,
         /// The account's next nonce.
         next: u64,
         /// The payment's.
@@ -507,7 +509,7 @@ impl Mempool {
     fn check_nonce(&self, account: Account, payment: &Payment) -> Result<usize, Refused> {
         let (found, ahead) = (payment.nonce(), self.limits.ahead as u64);
         let Some(position) = found.checked_sub(account.nonce) else {
-            return Err(Refused::NonceUsed { next: account.nonce, found });
+            return Err(Refused::NonceUsed { id: payment.id(), next: account.nonce, found });
         };
         if position >= ahead {
             return Err(Refused::TooFar { last: (account.nonce + ahead).saturating_sub(1), found });

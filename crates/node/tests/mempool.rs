@@ -169,7 +169,8 @@ fn alices_nonces_go_up_one_by_one_and_not_too_far() {
     node.bank.0.insert(node.alice.address, Account { balance: 100_000, nonce: 5 });
     let alice = node.alice.clone();
     let refused = |node: &mut Node, nonce| node.admit(&pay(&alice, nonce, 10)).unwrap_err();
-    assert_eq!(refused(&mut node, 4), Refused::NonceUsed { next: 5, found: 4 });
+    let id = pay(&alice, 4, 10).id();
+    assert_eq!(refused(&mut node, 4), Refused::NonceUsed { id, next: 5, found: 4 });
     assert_eq!(node.mempool.next_nonce(&alice.address), None);
     for nonce in 5..21 {
         node.admit(&pay(&alice, nonce, 10)).expect("it is its turn");

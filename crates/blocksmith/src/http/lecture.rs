@@ -119,7 +119,14 @@ pub(super) async fn new_transaction(State(app): State<App>, body: Json) -> Resul
 
 /// Where payments are signed: the answer names the next block, as it does for others.
 async fn new_payment(app: &App, text: &str) -> Result<Response, Fault> {
-    let missing = match payments::pay(&app.handle, text.into()).await? {
+    let paid = payments::pay(&app.handle, text.into()).await?;
+    if let Some(id) = payments::used(&paid)
+        && let Some((index, _)) = app.handle.snapshot()?.places(&id)?.first()
+    {
+        let message = format!("Transaction is in Block {index}");
+        return Ok(Object::new().text("message", &message).answer(StatusCode::OK));
+    }
+    let missing = match paid {
         Ok((_, Entered::Held { missing })) => Some(missing),
         Ok((_, Entered::Waits)) => None,
         Err(NotPaid::Refused(Refused::Known { missing, .. })) => missing,

@@ -1,6 +1,7 @@
 //! Signed payments: `/api/v1/transactions`, and the course's call for them.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
@@ -30,13 +31,25 @@ pub(super) async fn submit(
     body: Wire,
 ) -> Result<Response, Fault> {
     let Some(payments) = elements(body.bytes())? else {
-        let (status, answer) = outcome(pay(&app.handle, body.bytes().to_vec()).await?)?;
+        let paid = pay(&app.handle, body.bytes().to_vec()).await?;
+        if let Some(id) = used(&paid)
+            && let Some(found) = whereabouts(&app.handle, id).await?
+        {
+            return Ok(found.answer(StatusCode::OK));
+        }
+        let (status, answer) = outcome(paid)?;
         return Ok(answer.answer(status));
     };
     let paid = app.handle.pay(payments, listens(&headers)).await?;
-    let answers = paid.into_iter().map(|paid| match outcome(paid) {
-        Ok((_, answer)) => answer.end(),
-        Err(fault) => Object::new().text("refused", &fault.to_string()).end(),
+    let confirmed = confirmed(&app.handle, paid.iter().filter_map(used).collect()).await?;
+    let answers = paid.into_iter().map(|paid| match used(&paid) {
+        Some(id) if confirmed.contains(&id) => {
+            Object::new().json("id", quoted(&id.to_string())).text("status", "confirmed").end()
+        }
+        _ => match outcome(paid) {
+            Ok((_, answer)) => answer.end(),
+            Err(fault) => Object::new().text("refused", &fault.to_string()).end(),
+        },
     });
     Ok(Object::new().json("payments", array(answers)).answer(StatusCode::OK))
 }
@@ -72,6 +85,32 @@ pub(super) async fn pay(
 ) -> Result<Result<(Hash, Entered), NotPaid>, Fault> {
     let mut paid = handle.pay(vec![wire], None).await?;
     Ok(paid.pop().expect("one answer for one payment"))
+}
+
+/// The id of a payment whose nonce is used: by itself, perhaps, and its sender did not have the
+/// answer.
+pub(super) fn used(paid: &Result<(Hash, Entered), NotPaid>) -> Option<Hash> {
+    match paid {
+        Err(NotPaid::Refused(Refused::NonceUsed { id, .. })) => Some(*id),
+        _ => None,
+    }
+}
+
+/// Those that are on the best chain.
+async fn confirmed(handle: &Handle, ids: Vec<Hash>) -> Result<BTreeSet<Hash>, StoreError> {
+    if ids.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let snapshot = handle.snapshot()?;
+    aside(move || {
+        let places = ids.into_iter().map(|id| Ok((id, snapshot.places(&id)?)));
+        let found = places.filter_map(|found| match found {
+            Ok((_, places)) if places.is_empty() => None,
+            found => Some(found.map(|(id, _)| id)),
+        });
+        found.collect()
+    })
+    .await
 }
 
 /// How it is put. What is known already is as good as taken: its sender may not have had the answer.

@@ -199,6 +199,19 @@ async fn a_payment_waits_is_mined_and_can_be_proved() {
         (&headers["headers"][0]["hash"], &proof["hash"])
     );
 
+    // Who did not have the answer hands it in again, and reads no failure.
+    let known = forge.transaction(&id).await;
+    assert_eq!(forge.pay(&payment).await, (200, known));
+    let other = forge.payment(301, 7, 0);
+    let listed = forge.pay(&format!("[{payment}, {other}]")).await.1["payments"].take();
+    assert_eq!(listed[0], json!({"id": id, "status": "confirmed"}));
+    assert!(listed[1]["refused"].as_str().unwrap().contains("nonce 0 is used"), "{listed}");
+    let (status, told) = forge.node.post("/transactions/new", payment.clone()).await.good();
+    assert_eq!((status, &told["message"]), (200, &json!("Transaction is in Block 2")));
+    for path in ["/api/v1/transactions", "/transactions/new"] {
+        assert_eq!(forge.node.post(path, other.clone()).await.status, 422);
+    }
+
     let missing = format!("/api/v1/transactions/{}", "0".repeat(64));
     assert_eq!(forge.node.get(&missing).await.problem().0, 404);
     assert_eq!(forge.node.get(&format!("{missing}/proof")).await.problem().0, 404);
