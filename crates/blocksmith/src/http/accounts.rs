@@ -1,7 +1,7 @@
 //! What parties have: accounts, all coins together, what a fee buys, and the faucet.
 
-use axum::extract::rejection::{PathRejection, QueryRejection};
-use axum::extract::{Path, Query, State};
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use blocksmith_consensus::Spending;
@@ -17,6 +17,7 @@ use super::answer::{Object, array, quoted};
 use super::body::Json;
 use super::fault::Fault;
 use super::payments::Confirmed;
+use super::query::{Query, limit};
 use super::{App, Turn, aside};
 use crate::faucet::{self, NotGiven};
 use crate::service::{Handle, Snapshot, Spot, StoreError};
@@ -102,12 +103,11 @@ fn parse_cursor(text: &str) -> Option<Spot> {
 pub(super) async fn transactions(
     State(app): State<App>,
     party: Result<Path<String>, PathRejection>,
-    query: Result<Query<Page>, QueryRejection>,
+    Query(asked): Query<Page>,
 ) -> Result<Response, Fault> {
-    let Query(Page { limit, before }) = query.map_err(|error| Fault::bad(error.body_text()))?;
     let address = address(&app.handle, party)?;
-    let limit = limit.unwrap_or(PAGE).clamp(1, MAX_PAGE);
-    let before = match before {
+    let limit = limit(asked.limit, PAGE, MAX_PAGE)?;
+    let before = match asked.before {
         None => None,
         Some(before) => Some(parse_cursor(&before).ok_or_else(|| {
             Fault::bad("before is what an earlier page gave as next, like 1042-3")
@@ -185,9 +185,8 @@ pub(super) struct Length {
 /// else came.
 pub(super) async fn fees(
     State(app): State<App>,
-    query: Result<Query<Length>, QueryRejection>,
+    Query(Length { bytes }): Query<Length>,
 ) -> Result<Response, Fault> {
-    let Query(Length { bytes }) = query.map_err(|error| Fault::bad(error.body_text()))?;
     emission(&app.handle).ok_or_else(|| Fault::unsigned("none pays a fee"))?;
     let bytes = bytes.unwrap_or(USUAL_BYTES).min(MAX_WIRE_BYTES);
     let room = app.handle.chain().rules.max_block_bytes.saturating_sub(BLOCK_OVERHEAD_BYTES);

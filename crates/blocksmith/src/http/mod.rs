@@ -13,6 +13,7 @@ mod fault;
 mod history;
 mod lecture;
 mod payments;
+mod query;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

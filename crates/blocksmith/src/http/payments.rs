@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use axum::extract::rejection::{PathRejection, QueryRejection};
-use axum::extract::{Path, Query, State};
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use blocksmith_consensus::json::{Reader, Value};
@@ -18,6 +18,7 @@ use super::answer::{Object, array, quoted};
 use super::api::listens;
 use super::body::Wire;
 use super::fault::Fault;
+use super::query::{Query, limit};
 use super::{App, aside};
 use crate::service::{Handle, NotPaid, Snapshot, Spot, StoreError};
 
@@ -325,16 +326,14 @@ pub(super) struct Queued {
 /// The transactions that wait for a block, in the order in which they came.
 pub(super) async fn queued(
     State(app): State<App>,
-    query: Result<Query<Queued>, QueryRejection>,
+    Query(asked): Query<Queued>,
 ) -> Result<Response, Fault> {
-    let Query(Queued { queued, from, limit }) =
-        query.map_err(|error| Fault::bad(error.body_text()))?;
-    if queued.is_none() {
+    if !matches!(asked.queued.as_deref(), Some("" | "true")) {
         return Err(Fault::bad(
             "ask for ?queued to see what waits; the others are in the blocks at /api/v1/blocks",
         ));
     }
-    let (from, limit) = (from.unwrap_or(0), limit.unwrap_or(MAX_PAYMENTS).min(MAX_PAYMENTS));
+    let (from, limit) = (asked.from.unwrap_or(0), limit(asked.limit, MAX_PAYMENTS, MAX_PAYMENTS)?);
     let page = move |machine: &Machine| {
         let texts = machine.queued_texts(from).take(limit).map(String::from);
         (texts.collect::<Vec<_>>(), machine.queued())

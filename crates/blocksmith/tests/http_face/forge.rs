@@ -287,7 +287,15 @@ async fn an_owner_sees_all_payments_the_newest_first() {
     let second = forge.node.get(&format!("{path}?limit=100&before={next}")).await.good().1;
     assert_eq!(of(&second), [(2, 2), (2, 1), (2, 0), (1, 0)]);
     assert_eq!((&second["next"], &second["queued"]), (&Value::Null, &Value::Null));
-    assert_eq!(forge.node.get(&format!("{path}?before=x")).await.problem().0, 400);
+    for wrong in ["before=x", "limit=0"] {
+        assert_eq!(forge.node.get(&format!("{path}?{wrong}")).await.problem().0, 400, "{wrong}");
+    }
+    for wrong in ["queued&limit=0", "queued=false", "queued=1", "limit=1"] {
+        let path = format!("/api/v1/transactions?{wrong}");
+        assert_eq!(forge.node.get(&path).await.problem().0, 400, "{wrong}");
+    }
+    let queue = forge.node.get("/api/v1/transactions?queued=true&limit=1").await.good();
+    assert_eq!((queue.0, &queue.1["queued"]), (200, &json!(1)));
     assert_eq!(forge.node.get("/api/v1/accounts/forge1xyz").await.problem().0, 422);
 }
 
