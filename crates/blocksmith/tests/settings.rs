@@ -50,6 +50,16 @@ fn the_port_that_is_typed_comes_before_the_one_in_the_environment() {
 }
 
 #[test]
+fn a_node_that_mines_for_nobody_is_told_so_as_a_command_line_says_it() {
+    let home = tempfile::tempdir().unwrap();
+    let data_dir = home.path().to_str().unwrap();
+    let (code, said) =
+        refused(&["node", "0", "--chain", "forge", "--mine", "--data-dir", data_dir]);
+    assert!(code == Some(1) && said.contains("--to ADDRESS"), "{said}");
+    assert!(!said.contains("?recipient"), "{said}");
+}
+
+#[test]
 fn the_zeros_of_a_settings_file_are_those_of_its_chain() {
     let home = tempfile::tempdir().unwrap();
     let file = home.path().join("settings.toml");

@@ -202,7 +202,7 @@ pub async fn run(args: NodeArgs) -> anyhow::Result<ExitCode> {
     let options = Options { data_dir: Some(data_dir.clone()), node_id: id, ..Options::new(chain) };
     let node = start(options, listener, peers, stop.clone()).await?;
     if args.mine
-        && let Err(no_work @ NoWork::Recipient(_)) = node.handle.work(None).await?
+        && let Err(no_work @ NoWork::Nobody) = node.handle.work(None).await?
     {
         anyhow::bail!(no_work);
     }

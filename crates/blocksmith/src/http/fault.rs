@@ -63,6 +63,10 @@ impl From<NoWork> for Fault {
     fn from(no_work: NoWork) -> Self {
         match no_work {
             NoWork::Refused(refusal) => refusal.into(),
+            NoWork::Nobody => Self::unprocessable(
+                "nobody is named who gets the coin: ask with ?recipient=ADDRESS, or start the node \
+                 with --to ADDRESS",
+            ),
             NoWork::Id | NoWork::Proof { .. } | NoWork::Recipient(_) => {
                 Self::unprocessable(no_work)
             }

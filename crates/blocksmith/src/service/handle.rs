@@ -98,6 +98,9 @@ pub enum NoWork {
         /// What was handed in.
         found: String,
     },
+    /// The work asks for an address that gets the coin.
+    #[error("nobody is named who gets the coin; start the node with --to ADDRESS")]
+    Nobody,
     /// Nobody can get the coin under that name.
     #[error("{0}")]
     Recipient(String),
@@ -291,13 +294,11 @@ impl Handle {
     /// Who gets a coin where coins go to addresses.
     fn address(&self, domain: &Domain, recipient: Option<&str>) -> Result<PublicKey, NoWork> {
         let text = recipient.unwrap_or(self.node_id());
-        PublicKey::parse(text, domain.hrp).map_err(|why| {
-            NoWork::Recipient(match recipient {
-                Some(_) => format!("the recipient of a coin is an address of this chain: {why}"),
-                None => "nobody is named who gets the coin: ask with ?recipient=ADDRESS, or start \
-                         the node with --to ADDRESS"
-                    .into(),
-            })
+        PublicKey::parse(text, domain.hrp).map_err(|why| match recipient {
+            Some(_) => NoWork::Recipient(format!(
+                "the recipient of a coin is an address of this chain: {why}"
+            )),
+            None => NoWork::Nobody,
         })
     }
 

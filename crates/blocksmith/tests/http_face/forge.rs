@@ -451,7 +451,14 @@ async fn work_is_known_by_its_id_and_refreshed() {
     assert!(nobody.1["detail"].as_str().unwrap().contains("--to"), "{nobody:?}");
     let wrong = forge.node.get("/api/v1/work?recipient=ann").await.problem();
     assert_eq!((nobody.0, wrong.0), (422, 422));
-    assert_eq!(forge.node.get("/mine").await.plain().0, 422);
+    let (status, text) = (forge.node.get("/mine").await.status, forge.node.get("/mine").await.text);
+    assert!(status == 422 && text.contains("?recipient=ADDRESS"), "{text}");
+    for wrong in ["recipient=ann", "recipient=", "recipient=a&recipient=b"] {
+        let status = forge.node.get(&format!("/mine?{wrong}")).await.plain().0;
+        assert!([400, 422].contains(&status), "{wrong}: {status}");
+    }
+    let forged = forge.node.get(&format!("/mine?recipient={}", forge.text(bob))).await.json();
+    assert_eq!(forged["transactions"][0]["recipient"], forge.text(bob));
 }
 
 #[tokio::test(flavor = "multi_thread")]
