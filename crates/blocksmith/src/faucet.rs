@@ -1,20 +1,29 @@
-//! Coins for whoever asks, on a chain to try things on: paid by the last of the accounts that
-//! everybody has.
+//! Coins for whoever asks, on a chain to try things on: paid in turn by the last of the accounts
+//! that everybody has.
+
+use std::ops::RangeInclusive;
 
 use blocksmith_consensus::Hash;
 use blocksmith_consensus::address::{Address, BadAddress};
 use blocksmith_consensus::ledger::{Account, Accounts as _};
 use blocksmith_consensus::payment::{Draft, UNITS_PER_COIN};
+use blocksmith_node::Machine;
 use blocksmith_wallet::keys;
 use blocksmith_wallet::{Phrase, dev};
+use tokio::sync::Mutex;
 
 use crate::service::{Handle, NotPaid, Stopped, StoreError};
 
 /// What is given at a time, in units.
 pub const GIFT: u64 = 10 * UNITS_PER_COIN;
 
-/// The index of the account that gives.
-pub const GIVER: u32 = 9;
+/// The indexes of the accounts that give. Of each, 16 payments can wait for a block: together that
+/// is enough for a class.
+pub const GIVERS: RangeInclusive<u32> = 6..=9;
+
+/// One gift at a time: two would be signed with the same nonce. All nodes of a network are in one
+/// process.
+static TURN: Mutex<()> = Mutex::const_new(());
 
 /// Why nothing is given.
 #[derive(Debug, thiserror::Error)]
@@ -25,8 +34,11 @@ pub enum NotGiven {
     /// Nobody can be paid under that name.
     #[error("the recipient is an address of this chain: {0}")]
     Recipient(BadAddress),
-    /// The account that gives has too little, or the chain gives it nothing.
-    #[error("the faucet is empty; dev account 9 fills it, or a new network")]
+    /// The accounts that give have too little, or the chain gives them nothing.
+    #[error(
+        "the faucet is empty: dev accounts {} to {} have less than a gift each; pay one of them and \
+         ask again after the next block, or start a new network", GIVERS.start(), GIVERS.end()
+    )]
     Empty,
     /// The node has stopped.
     #[error(transparent)]
@@ -34,8 +46,8 @@ pub enum NotGiven {
     /// The accounts can't be read.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The payment is not taken in.
-    #[error(transparent)]
+    /// The payment is not taken in now.
+    #[error("as many gifts as fit wait for the next block; ask again once it is there")]
     NotPaid(#[from] NotPaid),
 }
 
@@ -48,25 +60,60 @@ pub async fn give(handle: &Handle, recipient: &str) -> Result<(Hash, u64), NotGi
         return Err(NotGiven::NoFaucet);
     };
     let recipient = Address::parse(recipient, domain.hrp).map_err(NotGiven::Recipient)?;
-    let key = giver();
-    let sender = key.address();
-    let next = handle.look(move |machine| machine.mempool()?.next_nonce(&sender)).await?;
-    let Account { balance, nonce } = handle.snapshot()?.account(&sender)?;
-    if balance < GIFT {
-        return Err(NotGiven::Empty);
-    }
-    let nonce = next.map_or(nonce, |next| next.max(nonce));
+    let _turn = TURN.lock().await;
+    let payer = handle.giver().unwrap_or(handle);
+    let Giver { nonce, index, sender, .. } = giver(payer).await?;
     let draft = Draft { sender, recipient, amount: GIFT, fee: 0, nonce, memo: None };
     let unsigned = draft.write(&domain).expect("a gift is a payment");
-    let signature = key.sign(&unsigned.id().0).expect("the system gives random bytes");
+    let signature = key(index).sign(&unsigned.id().0).expect("the system gives random bytes");
     let text = unsigned.signed(&signature).into_bytes();
-    let mut paid = handle.pay(vec![text], None).await?;
+    let mut paid = payer.pay(vec![text.clone()], None).await?;
     let (id, _) = paid.pop().expect("one answer for one payment")?;
+    if handle.giver().is_some() {
+        // It comes from the other node anyway; whoever looks for it here at once finds it.
+        handle.pay(vec![text], None).await?;
+    }
     Ok((id, GIFT))
 }
 
-fn giver() -> keys::SigningKey {
+/// Who gives next. In the order in which they are preferred.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Giver {
+    /// How many of its payments wait.
+    waiting: usize,
+    index: u32,
+    sender: Address,
+    /// Of its next payment.
+    nonce: u64,
+}
+
+/// Of the accounts that have another gift, the one with the fewest payments that wait.
+async fn giver(payer: &Handle) -> Result<Giver, NotGiven> {
+    let accounts = || GIVERS.zip(dev::addresses().skip(*GIVERS.start() as usize));
+    // At one moment, so that nothing waits and is mined at once, or neither.
+    let reader = payer.clone();
+    let look = move |machine: &Machine| {
+        let waiting = accounts().map(|(_, sender)| {
+            let queue = machine.mempool().map(|mempool| mempool.of_sender(&sender));
+            let queue = queue.unwrap_or_default();
+            (queue.len(), queue.iter().map(|waiting| waiting.payment.cost()).sum())
+        });
+        (waiting.collect::<Vec<(usize, u64)>>(), reader.snapshot())
+    };
+    let (waiting, snapshot) = payer.look(look).await?;
+    let snapshot = snapshot?;
+    let mut givers = Vec::new();
+    for ((index, sender), (waiting, cost)) in accounts().zip(waiting) {
+        let Account { balance, nonce } = snapshot.account(&sender)?;
+        if balance.saturating_sub(cost) >= GIFT {
+            givers.push(Giver { waiting, index, sender, nonce: nonce + waiting as u64 });
+        }
+    }
+    givers.into_iter().min().ok_or(NotGiven::Empty)
+}
+
+fn key(index: u32) -> keys::SigningKey {
     let phrase = Phrase::parse(dev::PHRASE).expect("the words are some");
     let account = keys::Account::new(&phrase.seed(""), 0).expect("the dev account is one");
-    account.key(GIVER).expect("the dev keys are some")
+    account.key(index).expect("the dev keys are some")
 }

@@ -50,6 +50,34 @@ fn the_port_that_is_typed_comes_before_the_one_in_the_environment() {
 }
 
 #[test]
+fn two_nodes_on_free_ports_have_a_folder_each() {
+    let home = tempfile::tempdir().unwrap();
+    let mut nodes = [(); 2].map(|()| {
+        let mut node = Program::start_in(home.path(), &["node", "--port", "0"]);
+        let url = node.until_so("Running on", |line| line.starts_with("Running on http://"));
+        let (_, port) = url.rsplit_once(':').unwrap();
+        (node, port.split(' ').next().unwrap().to_string())
+    });
+    for (node, port) in &mut nodes {
+        let folder = format!("/{port}\n");
+        program::wait_until("the start-up line", || node.stderr().contains("data in"));
+        assert!(node.stderr().contains(&folder), "{port}: {}", node.stderr());
+        node.terminate();
+        assert_eq!(node.wait().code(), Some(0), "{}", node.stderr());
+    }
+}
+
+#[test]
+fn a_node_that_mines_for_nobody_is_told_so_as_a_command_line_says_it() {
+    let home = tempfile::tempdir().unwrap();
+    let data_dir = home.path().to_str().unwrap();
+    let (code, said) =
+        refused(&["node", "0", "--chain", "forge", "--mine", "--data-dir", data_dir]);
+    assert!(code == Some(1) && said.contains("--to ADDRESS"), "{said}");
+    assert!(!said.contains("?recipient"), "{said}");
+}
+
+#[test]
 fn the_zeros_of_a_settings_file_are_those_of_its_chain() {
     let home = tempfile::tempdir().unwrap();
     let file = home.path().join("settings.toml");

@@ -194,13 +194,18 @@ pub enum Refused {
     /// The sender has made a payment with this nonce.
     #[error("nonce {found} is used; the sender's next payment has {next}")]
     NonceUsed {
+        /// The payment's id: it may be this very one that was made.
+        id: Hash,
         /// The account's next nonce.
         next: u64,
         /// The payment's.
         found: u64,
     },
     /// The nonce is too far ahead.
-    #[error("nonce {found} is too far ahead; nonces up to {last} are taken now")]
+    #[error(
+        "nonce {found} is too far ahead: nonces up to {last} are taken now, and later ones once a \
+         block has some of these; wait for one"
+    )]
     TooFar {
         /// The last one that is taken.
         last: u64,
@@ -209,7 +214,8 @@ pub enum Refused {
     },
     /// The sender has too little for this payment and those before it.
     #[error(
-        "the sender has {balance} units; {queued} go to payments that wait, this one costs {cost}"
+        "the sender has {balance} units; {queued} units go to payments that wait, and this one costs \
+         {cost} units"
     )]
     Balance {
         /// Units that the account has.
@@ -220,7 +226,10 @@ pub enum Refused {
         cost: u64,
     },
     /// It would replace a payment, and perhaps make later ones unpayable, for too small a fee.
-    #[error("a fee of {found} replaces nothing here; it takes {least} to replace {replaced}")]
+    #[error(
+        "a fee of {found} units replaces nothing here; it takes one of {least} units to replace what \
+         pays {replaced} units"
+    )]
     Replacement {
         /// The fees of all payments that would leave together.
         replaced: u64,
@@ -230,7 +239,11 @@ pub enum Refused {
         found: u64,
     },
     /// There is no room, and nothing that waits is worth less to a miner.
-    #[error("the mempool is full, and {found} are not better than the worst that waits")]
+    #[error(
+        "the mempool is full, and {found} are not better than the worst that waits{}; pay a higher \
+         fee, or try again after the next block",
+        .worst.iter().map(|worst| alloc::format!(", {worst}")).collect::<alloc::string::String>()
+    )]
     Full {
         /// The worst rate of the others.
         worst: Option<FeeRate>,
@@ -505,7 +518,7 @@ impl Mempool {
     fn check_nonce(&self, account: Account, payment: &Payment) -> Result<usize, Refused> {
         let (found, ahead) = (payment.nonce(), self.limits.ahead as u64);
         let Some(position) = found.checked_sub(account.nonce) else {
-            return Err(Refused::NonceUsed { next: account.nonce, found });
+            return Err(Refused::NonceUsed { id: payment.id(), next: account.nonce, found });
         };
         if position >= ahead {
             return Err(Refused::TooFar { last: (account.nonce + ahead).saturating_sub(1), found });

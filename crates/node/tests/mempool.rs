@@ -169,7 +169,8 @@ fn alices_nonces_go_up_one_by_one_and_not_too_far() {
     node.bank.0.insert(node.alice.address, Account { balance: 100_000, nonce: 5 });
     let alice = node.alice.clone();
     let refused = |node: &mut Node, nonce| node.admit(&pay(&alice, nonce, 10)).unwrap_err();
-    assert_eq!(refused(&mut node, 4), Refused::NonceUsed { next: 5, found: 4 });
+    let id = pay(&alice, 4, 10).id();
+    assert_eq!(refused(&mut node, 4), Refused::NonceUsed { id, next: 5, found: 4 });
     assert_eq!(node.mempool.next_nonce(&alice.address), None);
     for nonce in 5..21 {
         node.admit(&pay(&alice, nonce, 10)).expect("it is its turn");
@@ -389,6 +390,48 @@ fn what_is_larger_than_the_whole_mempool_is_refused() {
     assert_eq!(node.admit(&payment), Err(Refused::Full { worst: None, found }));
     let mut node = Node::new(room_for(0));
     assert_eq!(node.admit(&payment), Err(Refused::Full { worst: None, found }));
+}
+
+#[test]
+fn a_refusal_names_units_and_the_way_out() {
+    let rate = |fee| FeeRate::of(&pay(&Signer::alice(), 0, fee));
+    let bytes = bytes(&pay(&Signer::alice(), 0, 10));
+    for (refused, text) in [
+        (
+            Refused::TooFar { last: 20, found: 21 },
+            "nonce 21 is too far ahead: nonces up to 20 are taken now, and later ones once a block \
+             has some of these; wait for one"
+                .into(),
+        ),
+        (
+            Refused::Balance { balance: 10, queued: 4, cost: 7 },
+            "the sender has 10 units; 4 units go to payments that wait, and this one costs 7 units"
+                .into(),
+        ),
+        (
+            Refused::Replacement { replaced: 1, least: 2, found: 1 },
+            "a fee of 1 units replaces nothing here; it takes one of 2 units to replace what pays 1 \
+             units"
+                .to_string(),
+        ),
+        (
+            Refused::Full { worst: Some(rate(12)), found: rate(10) },
+            format!(
+                "the mempool is full, and 10 units for {bytes} bytes are not better than the worst \
+                 that waits, 12 units for {bytes} bytes; pay a higher fee, or try again after the \
+                 next block"
+            ),
+        ),
+        (
+            Refused::Full { worst: None, found: rate(10) },
+            format!(
+                "the mempool is full, and 10 units for {bytes} bytes are not better than the worst \
+                 that waits; pay a higher fee, or try again after the next block"
+            ),
+        ),
+    ] {
+        assert_eq!(refused.to_string(), text);
+    }
 }
 
 #[test]

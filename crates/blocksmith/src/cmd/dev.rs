@@ -27,7 +27,7 @@ use crate::amount::Coins;
 use crate::chain::dev::{KEYS_WARNING, SUFFIX};
 use crate::chain::{Chain, describe};
 use crate::config::{DEFAULT_CHAIN, DEFAULT_PORT};
-use crate::faucet::{GIFT, GIVER};
+use crate::faucet::{GIFT, GIVERS};
 use crate::mining::next_block;
 use crate::service::{Options, Stopped};
 
@@ -111,6 +111,7 @@ pub async fn run(args: DevArgs) -> anyhow::Result<ExitCode> {
             data_dir: dir,
             // Where the nodes of an earlier run were, nobody may be now.
             keep_peers: false,
+            giver: nodes.first().map(|first: &Running| first.handle.clone()),
             ..Options::new(chain.clone())
         };
         nodes.push(start(options, listener, others, ended.clone()).await?);
@@ -262,7 +263,7 @@ impl Network {
             let coins = Coins::from_units(accounts.account(&address)?.balance);
             let role = match index {
                 MINER_INDEX => ", to which the miner's are added",
-                GIVER => ", from which the faucet gives",
+                index if GIVERS.contains(&index) => ", from which the faucets give",
                 _ => "",
             };
             say(&format!("  {index}  {}  {coins} coins{role}", address.to_text(domain.hrp)))?;

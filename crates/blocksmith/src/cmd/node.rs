@@ -176,11 +176,6 @@ pub async fn run(args: NodeArgs) -> anyhow::Result<ExitCode> {
     let bind = args.bind.or(file.bind).unwrap_or_else(|| config::DEFAULT_BIND.into());
     let peers = if args.peers.is_empty() { file.peers.unwrap_or_default() } else { args.peers };
     let peers = peers.iter().map(|peer| peer.parse()).collect::<Result<Vec<Address>, _>>()?;
-    let data_dir = match args.data_dir.or(file.data_dir) {
-        Some(dir) => dir,
-        None => config::default_data_dir(&chain.rules, port)?,
-    };
-
     let id = match (args.id, file.id) {
         (None, Some(id)) => Some(config::id(&id).map_err(anyhow::Error::msg)?),
         (id, _) => id,
@@ -195,15 +190,23 @@ pub async fn run(args: NodeArgs) -> anyhow::Result<ExitCode> {
     let listener = TcpListener::bind((bind.as_str(), port)).await.map_err(|error| {
         let way_out = match error.kind() {
             ErrorKind::AddrInUse => "is another node there? Choose another port, or 0 for any",
+            ErrorKind::PermissionDenied => {
+                "ports below 1024 are the system's own; choose another, like 5000"
+            }
             _ => "--bind takes an address of this machine, like 127.0.0.1 or 0.0.0.0",
         };
         anyhow::Error::new(error).context(format!("can't listen on {bind}:{port}; {way_out}"))
     })?;
+    let data_dir = match args.data_dir.or(file.data_dir) {
+        Some(dir) => dir,
+        // Of the port that was taken: with 0, two nodes side by side would share a folder.
+        None => config::default_data_dir(&chain.rules, listener.local_addr()?.port())?,
+    };
     let rules = describe(&chain.rules);
     let options = Options { data_dir: Some(data_dir.clone()), node_id: id, ..Options::new(chain) };
     let node = start(options, listener, peers, stop.clone()).await?;
     if args.mine
-        && let Err(NoWork::Recipient(_)) = node.handle.work(None).await?
+        && let Err(NoWork::Nobody) = node.handle.work(None).await?
     {
         let why = "coins of this chain go to addresses: name the one that --mine is for with --to";
         return Err(Misused(why.into()).into());

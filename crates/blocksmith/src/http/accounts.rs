@@ -1,7 +1,7 @@
 //! What parties have: accounts, all coins together, what a fee buys, and the faucet.
 
-use axum::extract::rejection::{PathRejection, QueryRejection};
-use axum::extract::{Path, Query, State};
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use blocksmith_consensus::Spending;
@@ -17,6 +17,7 @@ use super::answer::{Object, array, quoted};
 use super::body::Json;
 use super::fault::Fault;
 use super::payments::Confirmed;
+use super::query::{Query, limit};
 use super::{App, Turn, aside};
 use crate::faucet::{self, NotGiven};
 use crate::service::{Handle, Snapshot, Spot, StoreError};
@@ -38,10 +39,7 @@ const USUAL_BYTES: usize = 350;
 const BLOCK_OVERHEAD_BYTES: usize = 700;
 
 fn no_accounts() -> Fault {
-    Fault::Conflict(
-        "nobody signs payments on this chain, so no account is kept; /chain has all transactions"
-            .into(),
-    )
+    Fault::unsigned("no account is kept")
 }
 
 /// The address that a path names.
@@ -52,10 +50,10 @@ fn address(handle: &Handle, party: Result<Path<String>, PathRejection>) -> Resul
         .map_err(|why| Fault::unprocessable(format!("this is no address of this chain: {why}")))
 }
 
-fn emission(handle: &Handle) -> Result<&Emission, Fault> {
+fn emission(handle: &Handle) -> Option<&Emission> {
     match &handle.chain().rules.spending {
-        Spending::Signed { emission, .. } => Ok(emission),
-        Spending::Unsigned(_) => Err(no_accounts()),
+        Spending::Signed { emission, .. } => Some(emission),
+        Spending::Unsigned(_) => None,
     }
 }
 
@@ -105,12 +103,11 @@ fn parse_cursor(text: &str) -> Option<Spot> {
 pub(super) async fn transactions(
     State(app): State<App>,
     party: Result<Path<String>, PathRejection>,
-    query: Result<Query<Page>, QueryRejection>,
+    Query(asked): Query<Page>,
 ) -> Result<Response, Fault> {
-    let Query(Page { limit, before }) = query.map_err(|error| Fault::bad(error.body_text()))?;
     let address = address(&app.handle, party)?;
-    let limit = limit.unwrap_or(PAGE).clamp(1, MAX_PAGE);
-    let before = match before {
+    let limit = limit(asked.limit, PAGE, MAX_PAGE)?;
+    let before = match asked.before {
         None => None,
         Some(before) => Some(parse_cursor(&before).ok_or_else(|| {
             Fault::bad("before is what an earlier page gave as next, like 1042-3")
@@ -162,7 +159,8 @@ fn page(
 
 /// All coins: those of the genesis block, those mined until now, those that there will ever be.
 pub(super) async fn supply(State(app): State<App>) -> Result<Response, Fault> {
-    let emission = emission(&app.handle)?;
+    let emission = emission(&app.handle)
+        .ok_or_else(|| Fault::unsigned("no rule says how many coins there are"))?;
     let index = app.handle.standing().tip.block.index();
     let (allotted, mined) = (u128::from(app.handle.allotted()), emission.mined(index));
     let halving = emission.halving.get();
@@ -187,10 +185,9 @@ pub(super) struct Length {
 /// else came.
 pub(super) async fn fees(
     State(app): State<App>,
-    query: Result<Query<Length>, QueryRejection>,
+    Query(Length { bytes }): Query<Length>,
 ) -> Result<Response, Fault> {
-    let Query(Length { bytes }) = query.map_err(|error| Fault::bad(error.body_text()))?;
-    emission(&app.handle)?;
+    emission(&app.handle).ok_or_else(|| Fault::unsigned("none pays a fee"))?;
     let bytes = bytes.unwrap_or(USUAL_BYTES).min(MAX_WIRE_BYTES);
     let room = app.handle.chain().rules.max_block_bytes.saturating_sub(BLOCK_OVERHEAD_BYTES);
     let estimate =
@@ -207,18 +204,13 @@ pub(super) async fn fees(
 pub(super) async fn faucet(State(app): State<App>, body: Json) -> Result<Response, Fault> {
     let recipient = body.object()?.get("recipient").and_then(Value::as_str);
     let recipient = recipient.ok_or_else(|| Fault::unprocessable("there is no \"recipient\""))?;
-    let given = {
-        // Two at a time would sign the same nonce.
-        let _turn = app.giving.lock().await;
-        faucet::give(&app.handle, &recipient).await
-    };
+    let given = faucet::give(&app.handle, &recipient).await;
     let (id, amount) = given.map_err(|not_given| match not_given {
         NotGiven::NoFaucet => Fault::NotFound(not_given.to_string()),
         NotGiven::Recipient(_) => Fault::unprocessable(not_given),
         NotGiven::Stopped(stopped) => stopped.into(),
         NotGiven::Store(error) => error.into(),
-        NotGiven::NotPaid(not_paid) => not_paid.into(),
-        NotGiven::Empty => Fault::busy(not_given.to_string()),
+        NotGiven::NotPaid(_) | NotGiven::Empty => Fault::busy(not_given.to_string()),
     })?;
     Ok(Object::new()
         .json("id", quoted(&id.to_string()))

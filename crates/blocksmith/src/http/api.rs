@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use axum::extract::rejection::{PathRejection, QueryRejection};
-use axum::extract::{Path, Query, State};
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use blocksmith_consensus::json::Value;
 use blocksmith_consensus::sealed;
 use blocksmith_consensus::{
     Ancestry as _, Block, BlockView, Hash, Issuance, Proof, Rules, Spending, Target,
@@ -17,11 +16,12 @@ use serde::Deserialize;
 use super::answer::{self, Object, array, quoted};
 use super::body::{Json, apart};
 use super::fault::Fault;
+use super::query::{Query, limit};
 use super::{App, Caller, Turn, aside, log_malformed, log_verdict};
 use crate::service::{NoWork, Stopped, StoreError, now};
 
 /// The most blocks or headers of a page.
-const MAX_PAGE_BLOCKS: u64 = 10_000;
+const MAX_PAGE_BLOCKS: usize = 10_000;
 
 /// A page of blocks ends with the block that brings it to this many bytes.
 const PAGE_BYTES: usize = 4 << 20;
@@ -104,16 +104,20 @@ pub(super) struct ForWhom {
     than: Option<String>,
 }
 
+impl ForWhom {
+    pub(super) fn recipient(&self) -> Option<&str> {
+        self.recipient.as_deref().filter(|recipient| !recipient.is_empty())
+    }
+}
+
 /// What to search. Its id says all that the node has to know when the proof comes back.
 pub(super) async fn work(
     State(app): State<App>,
-    query: Result<Query<ForWhom>, QueryRejection>,
+    Query(for_whom): Query<ForWhom>,
 ) -> Result<Response, Fault> {
-    let Query(ForWhom { recipient, than }) =
-        query.map_err(|error| Fault::bad(error.body_text()))?;
-    let recipient = recipient.as_deref().filter(|recipient| !recipient.is_empty());
-    let work = match than {
-        Some(than) => app.handle.other_work(recipient, &than, NEWS_TIME).await?,
+    let recipient = for_whom.recipient();
+    let work = match &for_whom.than {
+        Some(than) => app.handle.other_work(recipient, than, NEWS_TIME).await?,
         None => app.handle.work(recipient).await?,
     }?;
     Ok(Object::new()
@@ -128,7 +132,8 @@ pub(super) async fn work(
 
 pub(super) async fn submit_work(State(app): State<App>, body: Json) -> Result<Response, Fault> {
     let request = body.object()?;
-    let id = request.get("id").and_then(Value::as_str).ok_or(NoWork::Id)?;
+    let id = request.get("id").ok_or_else(|| Fault::unprocessable("there is no \"id\""))?;
+    let id = id.as_str().ok_or(NoWork::Id)?;
     let proof =
         request.get("proof").ok_or_else(|| Fault::unprocessable("there is no \"proof\""))?;
     let proof = Proof::from_value(proof).map_err(Fault::unprocessable)?;
@@ -151,22 +156,22 @@ fn entry(index: u64, hash: &Hash, text: &str) -> Object {
 #[derive(Deserialize)]
 pub(super) struct Page {
     from: Option<u64>,
-    limit: Option<u64>,
+    limit: Option<usize>,
 }
 
 pub(super) async fn blocks(
     State(app): State<App>,
-    query: Result<Query<Page>, QueryRejection>,
+    Query(asked): Query<Page>,
 ) -> Result<Response, Fault> {
-    page(app, query, "blocks", PAGE_BYTES, |view| entry(view.index, &view.hash(), view.text).end())
+    page(app, asked, "blocks", PAGE_BYTES, |view| entry(view.index, &view.hash(), view.text).end())
         .await
 }
 
 pub(super) async fn headers(
     State(app): State<App>,
-    query: Result<Query<Page>, QueryRejection>,
+    Query(asked): Query<Page>,
 ) -> Result<Response, Fault> {
-    page(app, query, "headers", MAX_HEADER_SCAN_BYTES, |view| {
+    page(app, asked, "headers", MAX_HEADER_SCAN_BYTES, |view| {
         let object = Object::new()
             .json("index", view.index)
             .json("hash", quoted(&view.hash().to_string()))
@@ -183,19 +188,15 @@ pub(super) async fn headers(
 /// read; `next` is where the next page starts.
 async fn page(
     app: App,
-    query: Result<Query<Page>, QueryRejection>,
+    asked: Page,
     name: &'static str,
     max_bytes: usize,
     put: fn(BlockView<'_>) -> String,
 ) -> Result<Response, Fault> {
-    let Query(Page { from, limit }) = query.map_err(|error| Fault::bad(error.body_text()))?;
     let rules = &app.handle.chain().rules;
     let (first, shape) = (rules.genesis.index(), rules.puzzle.shape());
-    let from = from.unwrap_or(first).max(first);
-    let limit = limit.unwrap_or(MAX_PAGE_BLOCKS).min(MAX_PAGE_BLOCKS);
-    if limit == 0 {
-        return Err(Fault::bad("limit counts from 1 on"));
-    }
+    let from = asked.from.unwrap_or(first).max(first);
+    let limit = limit(asked.limit, MAX_PAGE_BLOCKS, MAX_PAGE_BLOCKS)?;
     let handle = app.handle.clone();
     let turn = Turn::of(&app.reading).await;
     let page = turn
@@ -205,7 +206,7 @@ async fn page(
             let (mut next, mut bytes) = (from, 0);
             let mut entries = Vec::new();
             if from <= tip {
-                for text in snapshot.texts(from)?.take(limit as usize) {
+                for text in snapshot.texts(from)?.take(limit) {
                     let text = text?;
                     let view = BlockView::read(shape, &text)
                         .map_err(|error| StoreError::Damaged(format!("block {next}: {error}")))?;

@@ -63,6 +63,10 @@ impl From<NoWork> for Fault {
     fn from(no_work: NoWork) -> Self {
         match no_work {
             NoWork::Refused(refusal) => refusal.into(),
+            NoWork::Nobody => Self::unprocessable(
+                "nobody is named who gets the coin: ask with ?recipient=ADDRESS, or start the node \
+                 with --to ADDRESS",
+            ),
             NoWork::Id | NoWork::Proof { .. } | NoWork::Recipient(_) => {
                 Self::unprocessable(no_work)
             }
@@ -83,6 +87,13 @@ impl Fault {
     /// The request does not say what the call needs.
     pub(super) fn bad(reason: impl Display) -> Self {
         Self::Bad(reason.to_string())
+    }
+
+    /// The call is about signed payments, and there are none: so what follows.
+    pub(super) fn unsigned(so: &str) -> Self {
+        Self::Conflict(format!(
+            "nobody signs payments on this chain, so {so}; /chain has all transactions"
+        ))
     }
 
     /// Not now, but perhaps later.

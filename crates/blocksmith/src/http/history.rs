@@ -1,7 +1,6 @@
 //! How a chain grew: difficulty, hash rate and the time that blocks took.
 
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use blocksmith_consensus::{Ancestry as _, Linked, Rules, U256};
@@ -9,6 +8,7 @@ use serde::Deserialize;
 
 use super::answer::{Object, array, quoted};
 use super::fault::Fault;
+use super::query::Query;
 use super::{App, Turn};
 use crate::service::{Handle, StoreError};
 
@@ -24,9 +24,8 @@ pub(super) struct Points {
 /// one before on, on average.
 pub(super) async fn history(
     State(app): State<App>,
-    query: Result<Query<Points>, QueryRejection>,
+    Query(Points { points }): Query<Points>,
 ) -> Result<Response, Fault> {
-    let Query(Points { points }) = query.map_err(|error| Fault::bad(error.body_text()))?;
     let points = points.unwrap_or(MAX_POINTS).clamp(2, MAX_POINTS);
     let points = Turn::of(&app.reading).await.aside(move || read(&app.handle, points)).await?;
     Ok(Object::new().json("points", array(points)).answer(StatusCode::OK))

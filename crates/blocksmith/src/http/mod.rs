@@ -13,6 +13,7 @@ mod fault;
 mod history;
 mod lecture;
 mod payments;
+mod query;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -26,7 +27,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use blocksmith_consensus::Block;
 use blocksmith_node::Verdict;
-use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower_http::catch_panic::CatchPanicLayer;
 
 pub use api::LISTEN_HEADER;
@@ -50,8 +51,6 @@ struct App {
     handle: Handle,
     /// `GET /mine` searches one at a time.
     searching: Arc<Semaphore>,
-    /// The faucet gives to one at a time.
-    giving: Arc<Mutex<()>>,
     /// How many chains are sent at a time.
     sending: Arc<Semaphore>,
     /// How many calls read many blocks at a time.
@@ -66,7 +65,6 @@ pub fn router(handle: Handle) -> Router {
     let app = App {
         handle,
         searching: Arc::new(Semaphore::new(1)),
-        giving: Arc::default(),
         sending: Arc::new(Semaphore::new(chain::MAX_SENDING)),
         reading: Arc::new(Semaphore::new(MAX_READING)),
         body_room: Arc::new(Semaphore::new(body::ROOM_UNITS)),

@@ -1,9 +1,10 @@
 //! Signed payments: `/api/v1/transactions`, and the course's call for them.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
-use axum::extract::rejection::{PathRejection, QueryRejection};
-use axum::extract::{Path, Query, State};
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use blocksmith_consensus::json::{Reader, Value};
@@ -17,6 +18,7 @@ use super::answer::{Object, array, quoted};
 use super::api::listens;
 use super::body::Wire;
 use super::fault::Fault;
+use super::query::{Query, limit};
 use super::{App, aside};
 use crate::service::{Handle, NotPaid, Snapshot, Spot, StoreError};
 
@@ -30,13 +32,25 @@ pub(super) async fn submit(
     body: Wire,
 ) -> Result<Response, Fault> {
     let Some(payments) = elements(body.bytes())? else {
-        let (status, answer) = outcome(pay(&app.handle, body.bytes().to_vec()).await?)?;
+        let paid = pay(&app.handle, body.bytes().to_vec()).await?;
+        if let Some(id) = used(&paid)
+            && let Some(found) = whereabouts(&app.handle, id).await?
+        {
+            return Ok(found.answer(StatusCode::OK));
+        }
+        let (status, answer) = outcome(paid)?;
         return Ok(answer.answer(status));
     };
     let paid = app.handle.pay(payments, listens(&headers)).await?;
-    let answers = paid.into_iter().map(|paid| match outcome(paid) {
-        Ok((_, answer)) => answer.end(),
-        Err(fault) => Object::new().text("refused", &fault.to_string()).end(),
+    let confirmed = confirmed(&app.handle, paid.iter().filter_map(used).collect()).await?;
+    let answers = paid.into_iter().map(|paid| match used(&paid) {
+        Some(id) if confirmed.contains(&id) => {
+            Object::new().json("id", quoted(&id.to_string())).text("status", "confirmed").end()
+        }
+        _ => match outcome(paid) {
+            Ok((_, answer)) => answer.end(),
+            Err(fault) => Object::new().text("refused", &fault.to_string()).end(),
+        },
     });
     Ok(Object::new().json("payments", array(answers)).answer(StatusCode::OK))
 }
@@ -74,6 +88,32 @@ pub(super) async fn pay(
     Ok(paid.pop().expect("one answer for one payment"))
 }
 
+/// The id of a payment whose nonce is used: by itself, perhaps, and its sender did not have the
+/// answer.
+pub(super) fn used(paid: &Result<(Hash, Entered), NotPaid>) -> Option<Hash> {
+    match paid {
+        Err(NotPaid::Refused(Refused::NonceUsed { id, .. })) => Some(*id),
+        _ => None,
+    }
+}
+
+/// Those that are on the best chain.
+async fn confirmed(handle: &Handle, ids: Vec<Hash>) -> Result<BTreeSet<Hash>, StoreError> {
+    if ids.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let snapshot = handle.snapshot()?;
+    aside(move || {
+        let places = ids.into_iter().map(|id| Ok((id, snapshot.places(&id)?)));
+        let found = places.filter_map(|found| match found {
+            Ok((_, places)) if places.is_empty() => None,
+            found => Some(found.map(|(id, _)| id)),
+        });
+        found.collect()
+    })
+    .await
+}
+
 /// How it is put. What is known already is as good as taken: its sender may not have had the answer.
 fn outcome(paid: Result<(Hash, Entered), NotPaid>) -> Result<(StatusCode, Object), Fault> {
     let (status, id, missing) = match paid {
@@ -100,12 +140,6 @@ pub(super) struct Confirmed {
 }
 
 impl Confirmed {
-    /// `None` where nobody signs.
-    pub(super) fn new(handle: &Handle) -> Result<Option<Self>, StoreError> {
-        let Some(domain) = handle.domain().copied() else { return Ok(None) };
-        Self::of(handle.snapshot()?, domain).map(Some)
-    }
-
     pub(super) fn of(snapshot: Snapshot, domain: Domain) -> Result<Self, StoreError> {
         let tip = snapshot.tip()?.block.index();
         Ok(Self { snapshot, domain, tip, block: None, read_bytes: 0 })
@@ -180,28 +214,43 @@ pub(super) async fn transaction(
     State(app): State<App>,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Response, Fault> {
+    if app.handle.domain().is_none() {
+        return Err(Fault::unsigned("no transaction has an id"));
+    }
     let id = transaction_id(id)?;
-    // Both at one moment: between two, it may be mined, or come back from a block that is dropped.
-    let handle = app.handle.clone();
-    let look = move |machine: &Machine| (waiting(machine, &id), handle.snapshot());
-    let (waits, snapshot) = app.handle.look(look).await?;
-    let (domain, snapshot) = (app.handle.domain().copied(), snapshot?);
-    let found = aside(move || match domain {
-        Some(domain) => found(snapshot, domain, &id),
-        None => Ok(None),
-    })
-    .await?;
+    let found = whereabouts(&app.handle, id).await?;
+    Ok(found.ok_or_else(|| unknown(&id))?.answer(StatusCode::OK))
+}
+
+/// Where a transaction is and what it says; `None` if it is nowhere, or nobody signs.
+async fn whereabouts(handle: &Handle, id: Hash) -> Result<Option<Object>, Fault> {
+    let Some(domain) = handle.domain().copied() else { return Ok(None) };
+    let (waits, snapshot) = at_one_moment(handle, id).await?;
+    let found = aside(move || found(snapshot, domain, &id)).await?;
     let (status, places, text) = match (found, waits) {
         (Some((places, text)), _) => ("confirmed", places, text),
         (None, Some((status, text))) => (status, Vec::new(), text),
-        (None, None) => return Err(unknown(&id)),
+        (None, None) => return Ok(None),
     };
-    Ok(Object::new()
-        .json("id", quoted(&id.to_string()))
-        .text("status", status)
-        .json("places", array(places))
-        .json("transaction", text)
-        .answer(StatusCode::OK))
+    Ok(Some(
+        Object::new()
+            .json("id", quoted(&id.to_string()))
+            .text("status", status)
+            .json("places", array(places))
+            .json("transaction", text),
+    ))
+}
+
+/// Whether it waits, and the chain as it is then: between two moments, it may be mined, or come back
+/// from a block that is dropped.
+async fn at_one_moment(
+    handle: &Handle,
+    id: Hash,
+) -> Result<(Option<(&'static str, String)>, Snapshot), Fault> {
+    let reader = handle.clone();
+    let look = move |machine: &Machine| (waiting(machine, &id), reader.snapshot());
+    let (waits, snapshot) = handle.look(look).await?;
+    Ok((waits, snapshot?))
 }
 
 /// Whether a payment waits or is held, and its text.
@@ -233,10 +282,13 @@ pub(super) async fn proof(
     State(app): State<App>,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Response, Fault> {
+    let Some(domain) = app.handle.domain().copied() else {
+        return Err(Fault::unsigned("no transaction has an id to prove it by"));
+    };
     let id = transaction_id(id)?;
-    let handle = app.handle.clone();
+    let (waits, snapshot) = at_one_moment(&app.handle, id).await?;
     let proof = move || -> Result<Option<Object>, StoreError> {
-        let Some(mut confirmed) = Confirmed::new(&handle)? else { return Ok(None) };
+        let mut confirmed = Confirmed::of(snapshot, domain)?;
         let Some(spot) = confirmed.snapshot().places(&id)?.first().copied() else {
             return Ok(None);
         };
@@ -255,8 +307,13 @@ pub(super) async fn proof(
                 .json("transaction", text),
         ))
     };
-    let proof = aside(proof).await?;
-    Ok(proof.ok_or_else(|| unknown(&id))?.answer(StatusCode::OK))
+    match aside(proof).await? {
+        Some(proof) => Ok(proof.answer(StatusCode::OK)),
+        None if waits.is_some() => Err(Fault::NotFound(format!(
+            "payment {id} waits for a block; its proof is there once it is in one"
+        ))),
+        None => Err(unknown(&id)),
+    }
 }
 
 #[derive(Deserialize)]
@@ -269,16 +326,14 @@ pub(super) struct Queued {
 /// The transactions that wait for a block, in the order in which they came.
 pub(super) async fn queued(
     State(app): State<App>,
-    query: Result<Query<Queued>, QueryRejection>,
+    Query(asked): Query<Queued>,
 ) -> Result<Response, Fault> {
-    let Query(Queued { queued, from, limit }) =
-        query.map_err(|error| Fault::bad(error.body_text()))?;
-    if queued.is_none() {
+    if !matches!(asked.queued.as_deref(), Some("" | "true")) {
         return Err(Fault::bad(
             "ask for ?queued to see what waits; the others are in the blocks at /api/v1/blocks",
         ));
     }
-    let (from, limit) = (from.unwrap_or(0), limit.unwrap_or(MAX_PAYMENTS).min(MAX_PAYMENTS));
+    let (from, limit) = (asked.from.unwrap_or(0), limit(asked.limit, MAX_PAYMENTS, MAX_PAYMENTS)?);
     let page = move |machine: &Machine| {
         let texts = machine.queued_texts(from).take(limit).map(String::from);
         (texts.collect::<Vec<_>>(), machine.queued())

@@ -1,5 +1,6 @@
 //! What the rest of the program may do with the node.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -97,6 +98,9 @@ pub enum NoWork {
         /// What was handed in.
         found: String,
     },
+    /// The work asks for an address that gets the coin.
+    #[error("nobody is named who gets the coin; start the node with --to ADDRESS")]
+    Nobody,
     /// Nobody can get the coin under that name.
     #[error("{0}")]
     Recipient(String),
@@ -124,6 +128,7 @@ pub(super) struct Node {
     chain: Chain,
     node_id: String,
     dev: bool,
+    giver: Option<Handle>,
     signatures: Signatures,
     allotted: u64,
     instance: String,
@@ -132,7 +137,13 @@ pub(super) struct Node {
 }
 
 impl Node {
-    pub(super) fn new(chain: Chain, node_id: String, dev: bool, signatures: Signatures) -> Self {
+    pub(super) fn new(
+        chain: Chain,
+        node_id: String,
+        dev: bool,
+        giver: Option<Handle>,
+        signatures: Signatures,
+    ) -> Self {
         let genesis = chain.rules.genesis.block(Timestamp::default());
         // A store that began with this block has looked at what it allots.
         let allotted = chain.rules.allot(&genesis).unwrap_or_default();
@@ -141,6 +152,7 @@ impl Node {
             chain,
             node_id,
             dev,
+            giver,
             signatures,
             instance: new_node_id(),
             clocks: Clocks::default(),
@@ -157,6 +169,12 @@ pub struct Handle {
     store: Store,
     standing: watch::Receiver<Arc<Standing>>,
     node: Arc<Node>,
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handle").field("node_id", &self.node_id()).finish_non_exhaustive()
+    }
 }
 
 impl Handle {
@@ -189,6 +207,11 @@ impl Handle {
     /// Whether this is a chain to try things on.
     pub fn is_dev(&self) -> bool {
         self.node.dev
+    }
+
+    /// The node through which this one's faucet pays, if it is another one.
+    pub fn giver(&self) -> Option<&Handle> {
+        self.node.giver.as_ref()
     }
 
     /// Units that the genesis block allots.
@@ -271,13 +294,11 @@ impl Handle {
     /// Who gets a coin where coins go to addresses.
     fn address(&self, domain: &Domain, recipient: Option<&str>) -> Result<PublicKey, NoWork> {
         let text = recipient.unwrap_or(self.node_id());
-        PublicKey::parse(text, domain.hrp).map_err(|why| {
-            NoWork::Recipient(match recipient {
-                Some(_) => format!("the recipient of a coin is an address of this chain: {why}"),
-                None => "nobody is named who gets the coin: ask with ?recipient=ADDRESS, or start \
-                         the node with --to ADDRESS"
-                    .into(),
-            })
+        PublicKey::parse(text, domain.hrp).map_err(|why| match recipient {
+            Some(_) => NoWork::Recipient(format!(
+                "the recipient of a coin is an address of this chain: {why}"
+            )),
+            None => NoWork::Nobody,
         })
     }
 

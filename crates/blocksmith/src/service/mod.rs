@@ -45,6 +45,9 @@ pub struct Options {
     /// Whether the chain is one to try things on: only there the keys that everybody has pay, and a
     /// faucet runs.
     pub dev: bool,
+    /// The node through which the faucet pays, if it is not this one. Nodes of one network have one
+    /// for all: two that sign for the same accounts would both promise the same nonce.
+    pub giver: Option<Handle>,
 }
 
 impl Options {
@@ -58,6 +61,7 @@ impl Options {
             node_id: None,
             keep_peers: true,
             own_addresses: Vec::new(),
+            giver: None,
         }
     }
 }
@@ -87,7 +91,7 @@ pub fn start(options: Options) -> Result<(Handle, mpsc::UnboundedReceiver<Order>
         own_addresses: options.own_addresses,
         limits: Limits::default(),
     });
-    let node = handle::Node::new(chain, kept.node_id, options.dev, signatures);
+    let node = handle::Node::new(chain, kept.node_id, options.dev, options.giver, signatures);
     Ok(actor::spawn(store, machine, node))
 }
 

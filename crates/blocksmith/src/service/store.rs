@@ -7,6 +7,7 @@ mod snapshot;
 mod tables;
 mod writer;
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -84,7 +85,10 @@ pub enum StoreError {
         dir: PathBuf,
     },
     /// The directory can't be made.
-    #[error("the data directory {} can't be made: {error}", .dir.display())]
+    #[error(
+        "the data directory {} can't be made: {error}; choose another one with --data-dir",
+        .dir.display()
+    )]
     Directory {
         /// The directory.
         dir: PathBuf,
@@ -92,8 +96,7 @@ pub enum StoreError {
         error: std::io::Error,
     },
     /// What is in the directory can't be opened.
-    #[error("the data in {} can't be opened: {error}; choose another directory with --data-dir, or \
-        fill this one anew with chain import", .dir.display())]
+    #[error("the data in {} can't be opened: {error}; {}", .dir.display(), way_out(.error))]
     Unopened {
         /// The directory.
         dir: PathBuf,
@@ -109,6 +112,24 @@ pub enum StoreError {
     /// The database says no.
     #[error("the store failed: {0}")]
     Database(#[from] redb::Error),
+}
+
+/// What to do about a store that can't be opened.
+fn way_out(error: &redb::Error) -> &'static str {
+    match error {
+        redb::Error::Io(error) if error.kind() == ErrorKind::PermissionDenied => {
+            "it is for another user to read and write: change that, or choose another directory with \
+             --data-dir"
+        }
+        _ => "choose another directory with --data-dir, or fill this one anew with chain import",
+    }
+}
+
+fn unopened(dir: &Path, error: DatabaseError) -> StoreError {
+    match error {
+        DatabaseError::DatabaseAlreadyOpen => StoreError::InUse { dir: dir.into() },
+        error => StoreError::Unopened { dir: dir.into(), error: error.into() },
+    }
 }
 
 macro_rules! database_errors {
@@ -165,10 +186,7 @@ impl Store {
             Some(dir) => {
                 std::fs::create_dir_all(dir)
                     .map_err(|error| StoreError::Directory { dir: dir.into(), error })?;
-                builder.create(dir.join(FILE)).map_err(|error| match error {
-                    DatabaseError::DatabaseAlreadyOpen => StoreError::InUse { dir: dir.into() },
-                    error => StoreError::Unopened { dir: dir.into(), error: error.into() },
-                })?
+                builder.create(dir.join(FILE)).map_err(|error| unopened(dir, error))?
             }
             None => builder.create_with_backend(redb::backends::InMemoryBackend::new())?,
         };
@@ -185,13 +203,11 @@ impl Store {
     /// directory is in use as long as the snapshot lives.
     pub(crate) fn look(dir: &Path) -> Result<Snapshot, StoreError> {
         let file = dir.join(FILE);
-        if !file.exists() {
+        // Whether there is one can't be told where nobody may look.
+        if matches!(file.try_exists(), Ok(false)) {
             return Err(StoreError::Nothing { dir: dir.into() });
         }
-        let database = Database::builder().open(file).map_err(|error| match error {
-            DatabaseError::DatabaseAlreadyOpen => StoreError::InUse { dir: dir.into() },
-            error => error.into(),
-        })?;
+        let database = Database::builder().open(file).map_err(|error| unopened(dir, error))?;
         let meta = database.begin_read()?.open_table(META)?;
         let read = |name: &str| -> Result<Option<String>, StoreError> {
             Ok(meta.get(name)?.map(|text| text.value().to_string()))
@@ -234,7 +250,7 @@ impl Store {
                     let differences = Differences::between(rules, Value::of_canonical(&found));
                     Some(differences).filter(|differences| !differences.is_empty())
                 });
-                let expected = if found == rules_text {
+                let expected = if found == rules_text && differences.is_none() {
                     format!("{rules_text}, but another genesis or puzzle ({chain_id})")
                 } else {
                     rules_text

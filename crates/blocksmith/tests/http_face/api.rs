@@ -133,7 +133,11 @@ async fn work_is_handed_out_and_taken_back_once() {
     ] {
         assert_eq!(submit(&id, "1").await.problem().0, 422, "{id}");
     }
-    assert_eq!(node.post("/api/v1/work", r#"{"id": "x"}"#).await.problem().0, 422);
+    for (body, missing) in [(r#"{"id": "x"}"#, "proof"), (r#"{"proof": 1}"#, "id")] {
+        let problem = node.post("/api/v1/work", body).await.problem();
+        let detail = format!("there is no \"{missing}\"");
+        assert_eq!((problem.0, &problem.1["detail"]), (422, &json!(detail)));
+    }
     let long = node.get(&format!("/api/v1/work?recipient={}", "x".repeat(255))).await;
     assert_eq!(long.problem().0, 422);
     assert_eq!(submit(&bare["id"], "28441").await.json()["index"], 3);
@@ -186,6 +190,9 @@ async fn pages_follow_each_other_to_the_tip() {
     for wrong in ["from=x", "from=-1", "limit=0", "limit=1e3", "from=1&from=2"] {
         assert_eq!(node.get(&format!("/api/v1/blocks?{wrong}")).await.problem().0, 400, "{wrong}");
     }
+    let wrong = node.get("/api/v1/headers?limit=x").await.problem().1["detail"].take();
+    let detail = "what follows the ? is not right: limit: invalid digit found in string";
+    assert_eq!(wrong, detail);
     for name in ["8".to_string(), blocks[7].hash().to_string()] {
         let one = node.get(&format!("/api/v1/blocks/{name}")).await.good().1;
         assert_eq!(

@@ -50,10 +50,12 @@ impl Forge {
     }
 
     async fn start_with(dev: bool, node_id: Option<String>) -> Self {
-        let rules = rules();
-        let domain = rules.domain().unwrap();
-        let chain = Chain { rules, dialect: Dialect::Notes };
-        let options = Options { node_id, dev, ..Options::new(chain) };
+        let chain = Chain { rules: rules(), dialect: Dialect::Notes };
+        Self::of(Options { node_id, dev, ..Options::new(chain) }).await
+    }
+
+    async fn of(options: Options) -> Self {
+        let domain = options.chain.rules.domain().unwrap();
         let (alice, bob) = (Signer::alice(), Signer::bob());
         Self { node: Node::start_with(options).await, domain, alice, bob }
     }
@@ -141,6 +143,9 @@ async fn a_payment_waits_is_mined_and_can_be_proved() {
     let paid = forge.pay(&payment).await;
     let id = Forge::id(&paid);
     assert_eq!(paid, (201, json!({"id": id, "status": "queued"})));
+    let early = forge.node.get(&format!("/api/v1/transactions/{id}/proof")).await.problem();
+    let detail = early.1["detail"].as_str().unwrap();
+    assert!(early.0 == 404 && detail.contains("its proof is there once it is in one"), "{detail}");
     // Its sender may not have had the answer.
     assert_eq!(forge.pay(&payment).await, (200, json!({"id": id, "status": "queued"})));
     let parsed: Value = serde_json::from_str(&payment).unwrap();
@@ -193,6 +198,19 @@ async fn a_payment_waits_is_mined_and_can_be_proved() {
         (&json!(block_id), &json!(block_id)),
         (&headers["headers"][0]["hash"], &proof["hash"])
     );
+
+    // Who did not have the answer hands it in again, and reads no failure.
+    let known = forge.transaction(&id).await;
+    assert_eq!(forge.pay(&payment).await, (200, known));
+    let other = forge.payment(301, 7, 0);
+    let listed = forge.pay(&format!("[{payment}, {other}]")).await.1["payments"].take();
+    assert_eq!(listed[0], json!({"id": id, "status": "confirmed"}));
+    assert!(listed[1]["refused"].as_str().unwrap().contains("nonce 0 is used"), "{listed}");
+    let (status, told) = forge.node.post("/transactions/new", payment.clone()).await.good();
+    assert_eq!((status, &told["message"]), (200, &json!("Transaction is in Block 2")));
+    for path in ["/api/v1/transactions", "/transactions/new"] {
+        assert_eq!(forge.node.post(path, other.clone()).await.status, 422);
+    }
 
     let missing = format!("/api/v1/transactions/{}", "0".repeat(64));
     assert_eq!(forge.node.get(&missing).await.problem().0, 404);
@@ -269,7 +287,15 @@ async fn an_owner_sees_all_payments_the_newest_first() {
     let second = forge.node.get(&format!("{path}?limit=100&before={next}")).await.good().1;
     assert_eq!(of(&second), [(2, 2), (2, 1), (2, 0), (1, 0)]);
     assert_eq!((&second["next"], &second["queued"]), (&Value::Null, &Value::Null));
-    assert_eq!(forge.node.get(&format!("{path}?before=x")).await.problem().0, 400);
+    for wrong in ["before=x", "limit=0"] {
+        assert_eq!(forge.node.get(&format!("{path}?{wrong}")).await.problem().0, 400, "{wrong}");
+    }
+    for wrong in ["queued&limit=0", "queued=false", "queued=1", "limit=1"] {
+        let path = format!("/api/v1/transactions?{wrong}");
+        assert_eq!(forge.node.get(&path).await.problem().0, 400, "{wrong}");
+    }
+    let queue = forge.node.get("/api/v1/transactions?queued=true&limit=1").await.good();
+    assert_eq!((queue.0, &queue.1["queued"]), (200, &json!(1)));
     assert_eq!(forge.node.get("/api/v1/accounts/forge1xyz").await.problem().0, 422);
 }
 
@@ -425,7 +451,14 @@ async fn work_is_known_by_its_id_and_refreshed() {
     assert!(nobody.1["detail"].as_str().unwrap().contains("--to"), "{nobody:?}");
     let wrong = forge.node.get("/api/v1/work?recipient=ann").await.problem();
     assert_eq!((nobody.0, wrong.0), (422, 422));
-    assert_eq!(forge.node.get("/mine").await.plain().0, 422);
+    let (status, text) = (forge.node.get("/mine").await.status, forge.node.get("/mine").await.text);
+    assert!(status == 422 && text.contains("?recipient=ADDRESS"), "{text}");
+    for wrong in ["recipient=ann", "recipient=", "recipient=a&recipient=b"] {
+        let status = forge.node.get(&format!("/mine?{wrong}")).await.plain().0;
+        assert!([400, 422].contains(&status), "{wrong}: {status}");
+    }
+    let forged = forge.node.get(&format!("/mine?recipient={}", forge.text(bob))).await.json();
+    assert_eq!(forged["transactions"][0]["recipient"], forge.text(bob));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -508,17 +541,60 @@ async fn a_faucet_gives_on_a_chain_to_try_things_on_and_nowhere_else() {
     assert_eq!(status, 404, "{problem}");
     // This chain gave the faucet's account nothing.
     let dev = Forge::start_with(true, None).await;
-    assert_eq!(dev.node.post("/api/v1/faucet", body.to_string()).await.problem().0, 503);
+    let empty = dev.node.post("/api/v1/faucet", body.to_string()).await.problem();
+    assert!(empty.0 == 503 && empty.1["detail"].as_str().unwrap().contains("pay one of them"));
     assert_eq!(dev.node.post("/api/v1/faucet", "{}").await.problem().0, 422);
     assert_eq!(dev.node.get("/api/v1/status").await.json()["dev"], true);
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_faucets_of_a_network_serve_a_class_before_the_next_block() {
+    let chain = Chain { rules: rules(), dialect: Dialect::Notes }.for_dev().unwrap();
+    let options = Options { dev: true, ..Options::new(chain) };
+    let first = Forge::of(options.clone()).await;
+    let giver = Some(first.node.handle.clone());
+    let second = Forge::of(Options { giver, ..options }).await;
+    let pupil = Signer::new(0x9091).address;
+    let body = json!({"recipient": first.text(pupil)}).to_string();
+    let ask = async |at: usize| {
+        let node = [&first.node, &second.node][at % 2];
+        let (status, given) = node.post("/api/v1/faucet", body.clone()).await.good();
+        assert_eq!((status, &given["amount"]), (201, &json!(1_000_000_000)));
+        let path = format!("/api/v1/transactions/{}", given["id"].as_str().unwrap());
+        // Whoever asks where it was given finds it, also before nodes tell each other.
+        assert_eq!(node.get(&path).await.good().0, 200);
+        path
+    };
+    let mut given = futures_util::future::join_all((0..40).map(&ask)).await;
+    for at in 40..64 {
+        given.push(ask(at).await);
+    }
+    let refused = second.node.post("/api/v1/faucet", body.clone()).await.problem();
+    let detail = refused.1["detail"].as_str().unwrap();
+    assert!(refused.0 == 503 && detail.contains("once it is there"), "{refused:?}");
+    first.mine(first.bob.address).await;
+    for path in &given {
+        assert_eq!(first.node.get(path).await.json()["status"], "confirmed");
+    }
+    assert_eq!(first.account(pupil).await["balance"], 64 * 1_000_000_000_u64);
+    ask(64).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn where_nobody_signs_there_are_no_accounts() {
     let node = Node::easy().await;
-    for path in ["accounts/ann", "accounts/ann/transactions", "supply", "fees"] {
+    let id = "0".repeat(64);
+    for (path, so) in [
+        ("accounts/ann", "no account is kept"),
+        ("accounts/ann/transactions", "no account is kept"),
+        ("supply", "no rule says how many coins there are"),
+        ("fees", "none pays a fee"),
+        (&*format!("transactions/{id}"), "no transaction has an id"),
+        (&*format!("transactions/{id}/proof"), "no transaction has an id to prove it by"),
+    ] {
         let (status, problem) = node.get(&format!("/api/v1/{path}")).await.problem();
-        assert_eq!(status, 409, "{path}: {problem}");
+        let detail = problem["detail"].as_str().unwrap();
+        assert!(status == 409 && detail.contains(&format!(", so {so}; ")), "{path}: {problem}");
     }
     let (status, _) = node.post("/api/v1/transactions", "{}").await.problem();
     assert_eq!(status, 409);

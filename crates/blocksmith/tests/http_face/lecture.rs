@@ -264,8 +264,10 @@ async fn the_course_answers_in_json_and_pays_the_id() {
     assert_eq!(forged.1["transactions"], json!([{"sender": "0", "recipient": "ann", "amount": 1}]));
     let last = node.get("/last_block").await.json();
     assert_eq!(last["last_block"]["proof"], valid);
-    let block = node.get("/mine").await.json();
+    // The course's call has no query, and nobody reads one.
+    let block = node.get("/mine?recipient=ann&recipient=bob").await.json();
     assert_eq!((&block["index"], &block["message"]), (&json!(3), &json!("New Block Forged")));
+    assert_eq!(block["transactions"][0]["recipient"], node.handle.node_id());
     assert_eq!(
         node.post("/new", format!(r#"{{"block": {GENESIS}}}"#)).await.plain().1,
         "Block Rejected"

@@ -192,6 +192,6 @@ fn alice_signs_offline_and_a_friend_without_a_wallet_hands_it_in() {
     let ran = send(&sign("2", "1", "./class.toml"), &[]);
     assert!(ran.stderr.contains("nonce  1, as another payment that waits"), "{}", ran.stderr);
     let error = ran.bad(4);
-    assert!(error.contains("the node refuses: a fee of 1000000 replaces nothing"), "{error}");
+    assert!(error.contains("the node refuses: a fee of 1000000 units replaces nothing"), "{error}");
     stop(running);
 }

@@ -133,7 +133,8 @@ pub(super) struct Place {
 #[derive(Debug, Deserialize)]
 #[serde(tag = "status", rename_all = "snake_case")]
 pub(super) enum Submitted {
-    /// It waits.
+    /// It waits, or is in the chain already.
+    #[serde(alias = "confirmed")]
     Queued {
         /// The block that it may be in.
         block: Option<u64>,

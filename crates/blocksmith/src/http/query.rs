@@ -1,0 +1,36 @@
+//! What follows the question mark.
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use serde::de::DeserializeOwned;
+
+use super::fault::Fault;
+
+/// How axum begins to say what is wrong.
+const AXUM_SAYS: &str = "Failed to deserialize query string: ";
+
+/// What a request asks for besides its path.
+pub(super) struct Query<T>(pub(super) T);
+
+impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Query<T> {
+    type Rejection = Fault;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Fault> {
+        match axum::extract::Query::try_from_uri(&parts.uri) {
+            Ok(axum::extract::Query(query)) => Ok(Self(query)),
+            Err(rejection) => {
+                let why = rejection.body_text();
+                let why = why.strip_prefix(AXUM_SAYS).unwrap_or(&why);
+                Err(Fault::bad(format!("what follows the ? is not right: {why}")))
+            }
+        }
+    }
+}
+
+/// How many entries a page has: `usual` if nobody says, and at most `most`.
+pub(super) fn limit(asked: Option<usize>, usual: usize, most: usize) -> Result<usize, Fault> {
+    match asked.unwrap_or(usual) {
+        0 => Err(Fault::bad("limit counts from 1 on")),
+        limit => Ok(limit.min(most)),
+    }
+}
