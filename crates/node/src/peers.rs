@@ -299,17 +299,18 @@ impl Peers {
     /// nobody, and the latter not for ever. They count as being asked from here on.
     pub(crate) fn due(&mut self, now: Timestamp) -> Vec<Address> {
         let mut due = Vec::new();
-        while let Some((address, peer)) = self.next_due(now) {
-            peer.asking = true;
-            peer.wanted = false;
-            peer.last_asked = now;
+        while let Some(address) = self.next_due(now) {
+            if let Some(peer) = self.known.get_mut(&address) {
+                peer.asking = true;
+                peer.wanted = false;
+                peer.last_asked = now;
+            }
             due.push(address);
-            self.longest_unasked = !self.longest_unasked;
         }
         due
     }
 
-    fn next_due(&mut self, now: Timestamp) -> Option<(Address, &mut Peer)> {
+    fn next_due(&mut self, now: Timestamp) -> Option<Address> {
         let asking = self.known.values().filter(|peer| peer.asking);
         let (doubtful, others): (Vec<_>, Vec<_>) = asking.partition(|peer| peer.is_doubtful());
         if doubtful.len() + others.len() >= MAX_ASKING {
@@ -317,13 +318,17 @@ impl Peers {
         }
         let room = doubtful.len() < MAX_ASKING_DOUBTFUL;
         let fits = |peer: &Peer| peer.is_due(now) && (room || !peer.is_doubtful());
-        let first_by_age = self.longest_unasked;
-        let due = self.known.iter_mut().filter(|(_, peer)| fits(peer));
-        let next = due.min_by_key(|(_, peer)| {
-            let use_first = (!first_by_age).then_some(Reverse((peer.chosen, peer.useful)));
-            (use_first, peer.last_asked)
-        });
-        next.map(|(address, peer)| (address.clone(), peer))
+        let due: Vec<_> = self.known.iter().filter(|(_, peer)| fits(peer)).collect();
+        let next = match self.longest_unasked {
+            true => due.iter().min_by_key(|(_, peer)| peer.last_asked),
+            false => due.iter().min_by_key(|(_, peer)| {
+                (Reverse(peer.chosen), Reverse(peer.useful), peer.last_asked)
+            }),
+        };
+        let next = next.map(|(address, _)| (*address).clone());
+        // Whoever has no rival takes nobody's turn.
+        self.longest_unasked ^= due.len() > 1;
+        next
     }
 
     /// Whom to tell of a tip: those that answer and are not known to have it. Each is told once.

@@ -340,6 +340,8 @@ enum Manner {
     Fails(u64),
     /// It is answered, and the next one comes to nothing.
     Turns(u64),
+    /// It is answered, and none after it.
+    Once(u64),
 }
 
 /// A node whose questions are answered by the clock.
@@ -366,7 +368,8 @@ impl Days {
             let (seconds, fails) = match (self.manner)(&peer) {
                 Manner::Honest => (0, false),
                 Manner::Turns(seconds) if times.len() % 2 == 0 => (seconds, true),
-                Manner::Turns(_) => (0, false),
+                Manner::Once(seconds) if times.len() > 1 => (seconds, true),
+                Manner::Turns(_) | Manner::Once(_) => (0, false),
                 Manner::Fails(seconds) => (seconds, true),
             };
             let over = Timestamp { micros: now.micros + seconds * SECOND };
@@ -430,23 +433,41 @@ fn nobody_who_fails_keeps_a_peer_waiting_that_was_of_use_once() {
 }
 
 #[test]
-fn liars_who_are_of_use_in_turns_keep_nobody_waiting_for_long() {
+fn liars_who_are_of_use_now_and_then_keep_nobody_waiting_for_long() {
+    for manner in [Manner::Turns(30), Manner::Once(30)] {
+        let mut days = Days::new(Node::with_peers(&[]), move |peer| match peer {
+            "z:1" | "new:1" => Manner::Honest,
+            _ => manner,
+        });
+        days.step(register(["z:1".into()]));
+        days.step(register(liars(252)));
+        let began = days.node.now;
+        days.live(3_600);
+        let wait = days.longest_wait("z:1", began);
+        assert!(wait <= 45, "{wait} s, {manner:?}");
+        // Every second question is for whoever waited longest.
+        let came = days.node.now;
+        days.step(register(["new:1".into()]));
+        days.live(252 * 31);
+        let first = days.asked.get("new:1").map(|times| times[0] - came.micros);
+        assert!(first.is_some(), "{manner:?}");
+        println!("{manner:?}: the new one waits for {} s", first.unwrap_or(0) / SECOND);
+    }
+}
+
+#[test]
+fn ever_new_liars_do_not_push_in() {
     let mut days = Days::new(Node::with_peers(&[]), |peer| match peer {
-        "z:1" | "new:1" => Manner::Honest,
-        _ => Manner::Turns(30),
+        "z:1" => Manner::Honest,
+        _ => Manner::Fails(30),
     });
+    days.step(register(liars(100)));
     days.step(register(["z:1".into()]));
-    days.step(register(liars(252)));
-    let began = days.node.now;
-    days.live(3_600);
-    let wait = days.longest_wait("z:1", began);
-    assert!(wait <= 45, "{wait} s");
-    // Whoever is new has a turn as well, and then keeps it.
-    let came = days.node.now;
-    days.step(register(["new:1".into()]));
-    days.live(2 * 3_600);
-    let first = days.asked["new:1"][0];
-    assert!(first - came.micros <= 4_000 * SECOND, "{} s", (first - came.micros) / SECOND);
+    for number in 0..110 / 2 * 31 / 10 {
+        days.step(register([1, 2, 3].map(|n| format!("a-{number}-{n}:1"))));
+        days.live(10);
+    }
+    assert!(days.asked.contains_key("z:1"));
 }
 
 #[test]
@@ -508,6 +529,9 @@ fn of_a_full_table_those_go_first_that_failed_and_never_were_of_use() {
         output.effects[..4],
         [Effect::RemovePeer(old), added(&new[0]), Effect::RemovePeer(liar), added(&new[1])]
     );
+
+    node.fail("of-use-and-gone:1");
+    assert_eq!(registered(&node.step(register(["new:3".into()]))), full, "it was of use");
 
     // A chosen one always fits, and it is never a chosen one that goes.
     let chosen = |number: usize| address(&format!("chosen:{number}"));
