@@ -113,7 +113,7 @@ pub(super) async fn transactions(
             Fault::bad("before is what an earlier page gave as next, like 1042-3")
         })?),
     };
-    let turn = Turn::of(&app.reading).await;
+    let turn = Turn::of(&app.searching_back).await?;
     let handle = app.handle.clone();
     // At one moment, so that nothing waits and is confirmed at once, or neither.
     let look = move |machine: &Machine| {

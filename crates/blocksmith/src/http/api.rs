@@ -198,7 +198,7 @@ async fn page(
     let from = asked.from.unwrap_or(first).max(first);
     let limit = limit(asked.limit, MAX_PAGE_BLOCKS, MAX_PAGE_BLOCKS)?;
     let handle = app.handle.clone();
-    let turn = Turn::of(&app.reading).await;
+    let turn = Turn::of(&app.paging).await?;
     let page = turn
         .aside(move || -> Result<Object, StoreError> {
             let snapshot = handle.snapshot()?;

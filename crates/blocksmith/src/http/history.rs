@@ -27,7 +27,8 @@ pub(super) async fn history(
     Query(Points { points }): Query<Points>,
 ) -> Result<Response, Fault> {
     let points = points.unwrap_or(MAX_POINTS).clamp(2, MAX_POINTS);
-    let points = Turn::of(&app.reading).await.aside(move || read(&app.handle, points)).await?;
+    let turn = Turn::of(&app.searching_back).await?;
+    let points = turn.aside(move || read(&app.handle, points)).await?;
     Ok(Object::new().json("points", array(points)).answer(StatusCode::OK))
 }
 

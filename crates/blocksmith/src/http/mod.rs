@@ -45,6 +45,9 @@ const REQUEST_TIME: Duration = Duration::from_secs(75);
 /// those waiting that read one.
 const MAX_READING: usize = 4;
 
+/// How long they wait: not as long as a peer waits for headers.
+const TURN_TIME: Duration = Duration::from_secs(3);
+
 /// What every call sees.
 #[derive(Clone)]
 struct App {
@@ -53,8 +56,10 @@ struct App {
     searching: Arc<Semaphore>,
     /// How many chains are sent at a time.
     sending: Arc<Semaphore>,
-    /// How many calls read many blocks at a time.
-    reading: Arc<Semaphore>,
+    /// How many pages of blocks and headers are read at a time, with which peers catch up.
+    paging: Arc<Semaphore>,
+    /// How many calls look for single blocks all over the chain at a time: no peer waits for them.
+    searching_back: Arc<Semaphore>,
     /// Room for long bodies, in units of [`body::ROOM_UNIT_BYTES`].
     body_room: Arc<Semaphore>,
 }
@@ -66,7 +71,8 @@ pub fn router(handle: Handle) -> Router {
         handle,
         searching: Arc::new(Semaphore::new(1)),
         sending: Arc::new(Semaphore::new(chain::MAX_SENDING)),
-        reading: Arc::new(Semaphore::new(MAX_READING)),
+        paging: Arc::new(Semaphore::new(MAX_READING)),
+        searching_back: Arc::new(Semaphore::new(MAX_READING)),
         body_room: Arc::new(Semaphore::new(body::ROOM_UNITS)),
     };
     Router::new()
@@ -139,8 +145,13 @@ struct Turn {
 }
 
 impl Turn {
-    async fn of(turns: &Arc<Semaphore>) -> Self {
-        Self { _permit: turns.clone().acquire_owned().await.expect("nobody closes it") }
+    async fn of(turns: &Arc<Semaphore>) -> Result<Self, Fault> {
+        let permit = tokio::time::timeout(TURN_TIME, turns.clone().acquire_owned()).await;
+        let permit = permit
+            .ok()
+            .and_then(Result::ok)
+            .ok_or(Fault::busy("too many others are reading the chain; try again in a moment"))?;
+        Ok(Self { _permit: permit })
     }
 
     /// Does `work`, and keeps the turn until it is done: also when nobody waits for it any more.
@@ -209,7 +220,7 @@ mod tests {
                 std::thread::sleep(Duration::from_millis(20));
                 reading.fetch_sub(1, Ordering::SeqCst);
             };
-            async { Turn::of(&turns).await.aside(work).await }
+            async { Turn::of(&turns).await.expect("soon").aside(work).await }
         };
         // These leave when they have hardly begun.
         let impatient = (0..10).map(|_| tokio::time::timeout(Duration::from_millis(5), read()));
