@@ -367,7 +367,7 @@ impl Days {
             times.push(now.micros);
             let (seconds, fails) = match (self.manner)(&peer) {
                 Manner::Honest => (0, false),
-                Manner::Turns(seconds) if times.len() % 2 == 0 => (seconds, true),
+                Manner::Turns(seconds) if times.len().is_multiple_of(2) => (seconds, true),
                 Manner::Once(seconds) if times.len() > 1 => (seconds, true),
                 Manner::Turns(_) | Manner::Once(_) => (0, false),
                 Manner::Fails(seconds) => (seconds, true),
