@@ -317,7 +317,7 @@ mod tests {
             let gap = Err(Unlike::Gap { most: MAX_GAP_BYTES });
             assert_eq!(read(document.as_bytes(), 1_000), gap, "{start}");
         }
-        let wide = format!("{{{0}\"chain\":{0}[1,{0}2{0}]}}", &blank[1..]);
+        let wide = format!("{{{0}\"chain\":{0}[1,{0}2{0}]}}", &blank[2..]);
         assert_eq!(read(wide.as_bytes(), 1_000), Ok(vec!["1".into(), "2".into()]));
     }
 }
