@@ -259,7 +259,7 @@ fn the_chain_of_a_dev_network_goes_by_its_name() {
         let dev = ["dev", "--chain", base, "--nodes", "1", "--blocks", "2", "--port", "0"];
         let (code, _, err) = run(&[&dev[..], &["--data-dir", &kept]].concat());
         assert_eq!(code, 0, "{err}");
-        let (node, file) = (format!("{kept}/node-1"), path(&dir, "export.jsonl"));
+        let (node, file) = (format!("{kept}/node-1"), path(&dir, &format!("{place}.jsonl")));
         let (code, _, err) = run(&["chain", "export", "--data-dir", &node, "--output", &file]);
         assert_eq!(code, 0, "{err}");
 

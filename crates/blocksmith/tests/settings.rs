@@ -73,7 +73,7 @@ fn a_node_that_mines_for_nobody_is_told_so_as_a_command_line_says_it() {
     let data_dir = home.path().to_str().unwrap();
     let (code, said) =
         refused(&["node", "0", "--chain", "forge", "--mine", "--data-dir", data_dir]);
-    assert!(code == Some(1) && said.contains("--to ADDRESS"), "{said}");
+    assert!(code == Some(2) && said.contains("--mine is for with --to"), "{said}");
     assert!(!said.contains("?recipient"), "{said}");
 }
 
