@@ -21,8 +21,8 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::chain::quoted;
-use super::exit;
 use super::node::{Running, start, stop_on_signal, until};
+use super::{counted, exit};
 use crate::amount::Coins;
 use crate::chain::dev::{KEYS_WARNING, SUFFIX};
 use crate::chain::{Chain, describe};
@@ -426,7 +426,7 @@ impl Network {
         say(&format!(
             "\n{} more, {} mined here",
             counted(&blocks, "block"),
-            counted(&self.coins(), "coin")
+            counted(self.coins(), "coin")
         ))?;
         self.show_standings()?;
         Ok(agreed)
@@ -438,9 +438,4 @@ fn short(hash: &Hash) -> String {
     text.truncate(12);
     text.push('…');
     text
-}
-
-fn counted(number: &str, thing: &str) -> String {
-    let plural = if number == "1" { "" } else { "s" };
-    format!("{number} {thing}{plural}")
 }
