@@ -29,8 +29,9 @@ const FIRST_WAIT: Duration = Duration::from_millis(500);
 /// The longest of these waits.
 const MAX_WAIT: Duration = Duration::from_secs(10);
 
-/// A random start is below this, so that the proof keeps a handy length.
-const MAX_RANDOM_START: u64 = 1_000_000_000_000_000_000;
+/// A random start is below this, so that years of searching are left below 2^53, where proofs of
+/// signed chains end.
+const MAX_RANDOM_START: u64 = 1_000_000_000_000_000;
 
 /// How many proofs of others must be seen before what they show counts as certain: each of them
 /// shows a digit too many one time in sixteen.
@@ -57,7 +58,8 @@ pub struct MineArgs {
     /// How many zero digits a Python server wants [default: what the proofs in its chain show]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(..=i64::from(MAX_ZEROS)))]
     zeros: Option<u8>,
-    /// Where a search starts; random is for classes where everybody else starts at 0
+    /// Where a search starts; random is for classes where everybody else starts at 0, and for more
+    /// than one miner for one address
     #[arg(long, value_name = "WHERE", value_enum, default_value = "0")]
     start: Start,
 }
