@@ -362,12 +362,14 @@ fn stale_work_of_a_python_server_is_dropped_too() {
 }
 
 #[test]
-fn the_first_signal_ends_a_search_with_exit_code_0() {
+fn the_first_signal_is_the_end_and_too_early_where_coins_are_still_to_come() {
     let server = ours(64);
-    let mut miner = Program::start(&["mine", &server.url()]);
-    miner.until("Starting search for new proof");
-    miner.terminate();
-    assert_eq!(miner.wait().code(), Some(0));
+    for (wanted, code) in [(&[][..], 0), (&["--coins", "1"], 130)] {
+        let mut miner = Program::start(&[&["mine", &server.url()], wanted].concat());
+        miner.until("Starting search for new proof");
+        miner.terminate();
+        assert_eq!(miner.wait().code(), Some(code));
+    }
 }
 
 /// A server that is sometimes not itself.

@@ -96,11 +96,12 @@ pub async fn run(args: MineArgs) -> anyhow::Result<ExitCode> {
     };
     let outcome = tokio::select! {
         outcome = miner.mine(args.coins) => outcome,
-        () = until(stop) => Ok(()),
+        () = until(stop) => Err(Ended::Stopped),
     };
     miner.screen.close();
     match outcome {
-        Ok(()) => Ok(ExitCode::SUCCESS),
+        Err(Ended::Stopped) if args.coins.is_some() => Ok(ExitCode::from(exit::INTERRUPTED)),
+        Ok(()) | Err(Ended::Stopped) => Ok(ExitCode::SUCCESS),
         Err(Ended::Refused(why)) => {
             miner.screen.note(&format!(
                 "{} has no work for this miner: {why}; --to names who gets the coins",
@@ -120,6 +121,8 @@ enum Ended {
     Unread(io::Error),
     /// The server has no work for this miner, and says why.
     Refused(String),
+    /// By a signal.
+    Stopped,
 }
 
 impl From<io::Error> for Ended {
