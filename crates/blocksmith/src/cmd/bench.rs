@@ -9,11 +9,11 @@ use blocksmith_consensus::job::{Job, MAX_ZEROS};
 use blocksmith_miner::search::{Backend, Outcome};
 use serde::Serialize;
 
-use super::exit;
 use super::node::{stop_on_signal, until};
 use super::prove::written;
 use super::screen::Screen;
 use super::search_args::SearchArgs;
+use super::{counted, exit};
 use crate::searching::{Workers, all_cores};
 
 /// What is searched: a short prefix as in the lecture, and the hash of something.
@@ -226,9 +226,9 @@ fn processor() -> Option<String> {
 fn table(report: &Report) -> String {
     let processor = report.processor.as_deref().unwrap_or("a processor without a name");
     let mut table = format!(
-        "{processor}, {} cores; {} rounds of {} s; million tries per second\n\n{:<10} {:>6} {:>8} {:>9} {:>9} {:>17} {:>12}",
-        report.cores,
-        report.rounds,
+        "{processor}, {}; {} of {} s; million tries per second\n\n{:<10} {:>6} {:>8} {:>9} {:>9} {:>17} {:>12}",
+        counted(report.cores, "core"),
+        counted(report.rounds, "round"),
         report.seconds_per_round,
         "backend",
         "prefix",

@@ -104,11 +104,9 @@ impl Work {
 
     /// Whether both are the same search, so that what was searched for one counts for the other.
     pub(super) fn same_search(&self, other: &Self) -> bool {
-        let all = |work: &Self| {
-            let Self { prefix, suffix, target, index, previous_hash, id: _ } = work.clone();
-            (prefix, suffix, target, index, previous_hash)
-        };
-        all(self) == all(other)
+        let Self { prefix, suffix, target, index, previous_hash, id: _ } = self;
+        (prefix, suffix, target, index, previous_hash)
+            == (&other.prefix, &other.suffix, &other.target, &other.index, &other.previous_hash)
     }
 
     /// The search, with `target` where the server tells none.
