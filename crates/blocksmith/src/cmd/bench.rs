@@ -120,7 +120,7 @@ pub async fn run(args: BenchArgs) -> anyhow::Result<ExitCode> {
         () = measured => false,
         () = until(stop) => true,
     };
-    screen.close();
+    screen.clear();
     if stopped {
         return Ok(ExitCode::from(exit::INTERRUPTED));
     }

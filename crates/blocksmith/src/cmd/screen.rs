@@ -114,7 +114,7 @@ impl Screen {
     }
 
     /// Takes the live line away.
-    pub(super) fn close(&mut self) {
+    pub(super) fn clear(&mut self) {
         if !self.live.is_empty() {
             self.live.clear();
             self.draw("");

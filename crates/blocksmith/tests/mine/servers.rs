@@ -424,6 +424,30 @@ fn a_proof_that_got_no_answer_is_handed_in_again() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn while_a_server_is_waited_for_no_line_says_how_a_search_goes() {
+    let python = Python::new(Rules::lecture(), 4);
+    let server = Fake::start(Moody { python, well: true, asked: 0 }, |moody, call| {
+        moody.well &= call.method != "POST";
+        match moody.well {
+            true => moody.python.answer(call),
+            false => Reply::html(500, "<title>500 Internal Server Error</title>"),
+        }
+    });
+    // script(1) gives it a terminal.
+    let program = env!("CARGO_BIN_EXE_blocksmith");
+    let url = server.url();
+    let command = format!("exec timeout --foreground -s INT 2 {program} mine {url} --id alice");
+    let mut script = std::process::Command::new("script");
+    let mut miner = Program::spawn(script.args(["-qc", &command, "/dev/null"]));
+    miner.wait();
+    let seen = miner.rest().join("\n");
+    let (searched, waited) = seen.split_once("asking again").unwrap_or_else(|| panic!("{seen:?}"));
+    assert!(searched.contains("odds so far "), "{seen:?}");
+    assert!(!waited.contains("odds so far "), "{seen:?}");
+}
+
+#[test]
 fn a_server_that_is_away_is_waited_for() {
     let address = Fake::<Python>::free_address();
     let mut miner = Program::start(&["mine", &address]);

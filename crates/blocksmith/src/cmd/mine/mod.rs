@@ -98,7 +98,7 @@ pub async fn run(args: MineArgs) -> anyhow::Result<ExitCode> {
         outcome = miner.mine(args.coins) => outcome,
         () = until(stop) => Err(Ended::Stopped),
     };
-    miner.screen.close();
+    miner.screen.clear();
     match outcome {
         Err(Ended::Stopped) if args.coins.is_some() => Ok(ExitCode::from(exit::INTERRUPTED)),
         Ok(()) | Err(Ended::Stopped) => Ok(ExitCode::SUCCESS),
@@ -312,6 +312,8 @@ impl Miner {
     /// Says that something is wrong with the server, once, and forgets what kind it is.
     fn note_trouble(&mut self, trouble: Trouble) {
         self.kind = None;
+        // Nothing is searched until it answers.
+        self.screen.clear();
         let away = |trouble: &Trouble| matches!(trouble, Trouble::Away(_));
         if self.trouble.as_ref().is_some_and(|said| away(said) == away(&trouble)) {
             return;
@@ -389,6 +391,7 @@ impl Miner {
                 .note(&format!("refused: searching for {} zeros from here on", self.zeros.now));
             return (kind, work);
         }
+        self.screen.clear();
         self.screen.note(&format!(
             "refused, although the tip is the same: going on in {} s, or when the tip moves",
             patience.as_secs_f32()
