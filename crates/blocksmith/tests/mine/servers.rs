@@ -401,26 +401,30 @@ fn what_is_not_json_is_quoted_once_and_outlived() {
 
 #[test]
 fn a_proof_that_got_no_answer_is_handed_in_again() {
-    let python = Python::new(Rules::lecture(), 4);
-    let server = Fake::start(Moody { python, well: false, asked: 0 }, |moody, call| {
-        if call.method == "POST" && !std::mem::replace(&mut moody.well, true) {
-            return Reply::html(500, "<title>500 Internal Server Error</title>");
-        }
-        moody.python.answer(call)
-    });
-    let mut miner = Program::start(&["mine", &server.url(), "--coins", "1"]);
-    assert_eq!(miner.wait().code(), Some(0));
-    assert_eq!(
-        miner.rest(),
-        [
-            "Starting search for new proof",
-            "Found new proof: 74581",
-            "Starting search for new proof",
-            "Found new proof: 74581",
-            "Coins mined: 1",
-        ]
-    );
-    assert!(miner.stderr().contains("POST /mine answered 500"), "{}", miner.stderr());
+    for status in [500, 408, 429] {
+        let python = Python::new(Rules::lecture(), 4);
+        let moody = Moody { python, well: false, asked: 0 };
+        let server = Fake::start(moody, move |moody, call| {
+            if call.method == "POST" && !std::mem::replace(&mut moody.well, true) {
+                return Reply { status, ..Reply::json(r#"{"message":"not now"}"#.into()) };
+            }
+            moody.python.answer(call)
+        });
+        let mut miner = Program::start(&["mine", &server.url(), "--coins", "1"]);
+        assert_eq!(miner.wait().code(), Some(0));
+        assert_eq!(
+            miner.rest(),
+            [
+                "Starting search for new proof",
+                "Found new proof: 74581",
+                "Starting search for new proof",
+                "Found new proof: 74581",
+                "Coins mined: 1",
+            ]
+        );
+        let named = format!("POST /mine answered {status}");
+        assert!(miner.stderr().contains(&named), "{}", miner.stderr());
+    }
 }
 
 #[test]

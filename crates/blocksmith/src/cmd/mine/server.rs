@@ -337,12 +337,14 @@ impl Server {
         let object = Value::of_canonical(&text);
         let message = ["message", "detail", "title"].iter().find_map(|name| object.get(name));
         let message = message.map(|message| message.as_str().unwrap_or(message.text().into()));
+        // These say nothing about the proof: it may be handed in again.
+        let no_verdict = answer.status.is_server_error()
+            || [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS]
+                .contains(&answer.status);
         match (kind, message) {
             (Kind::Ours, _) if answer.status.is_success() => Ok(Said::Forged),
             (_, Some(message)) if message == "New Block Forged" => Ok(Said::Forged),
-            (_, Some(message)) if !answer.status.is_server_error() => {
-                Ok(Said::Refused(shown(&message, MAX_SHOWN)))
-            }
+            (_, Some(message)) if !no_verdict => Ok(Said::Refused(shown(&message, MAX_SHOWN))),
             _ => Err(strange()),
         }
     }
