@@ -428,6 +428,23 @@ fn a_proof_that_got_no_answer_is_handed_in_again() {
 }
 
 #[test]
+fn a_server_that_is_too_busy_for_a_proof_is_not_flooded_with_it() {
+    let python = Python::new(Rules::lecture(), 4);
+    let server = Fake::start(Moody { python, well: true, asked: 0 }, |moody, call| {
+        if call.method == "POST" {
+            moody.asked += 1;
+            return Reply { status: 429, ..Reply::json(r#"{"message":"not now"}"#.into()) };
+        }
+        moody.python.answer(call)
+    });
+    let _miner = Program::start(&["mine", &server.url()]);
+    wait_until("a second time", || server.state().asked >= 2);
+    std::thread::sleep(Duration::from_secs(2));
+    // The waits are 0.5, 1, 2 and 4 seconds.
+    assert!(server.state().asked <= 4, "{} times", server.state().asked);
+}
+
+#[test]
 #[cfg(target_os = "linux")]
 fn while_a_server_is_waited_for_no_line_says_how_a_search_goes() {
     let python = Python::new(Rules::lecture(), 4);

@@ -208,7 +208,8 @@ impl Miner {
         let mut effort: Option<Effort> = None;
         // Where the search goes on if the tip is still the one that it was for.
         let mut resume: Option<(Work, u64)> = None;
-        let mut refusals = 0;
+        // How many proofs for this tip came to nothing.
+        let mut failures = 0;
         loop {
             let (kind, work) = match next.take() {
                 Some(next) => next,
@@ -217,7 +218,7 @@ impl Miner {
             let start = match &resume {
                 Some((tip, start)) if tip.same_search(&work) => *start,
                 _ => {
-                    refusals = 0;
+                    failures = 0;
                     self.start.number()
                 }
             };
@@ -263,8 +264,8 @@ impl Miner {
                     self.screen.line(&message)?;
                     let (kind_now, now) = self.work().await?;
                     if now.same_search(&work) {
-                        let patience = wait_after(refusals);
-                        refusals += 1;
+                        let patience = wait_after(failures);
+                        failures += 1;
                         next = Some(self.after_refusal(kind_now, now, patience).await);
                         resume = Some((work, proof + 1));
                     } else {
@@ -275,7 +276,8 @@ impl Miner {
                 }
                 Err(trouble) => {
                     self.note_trouble(trouble);
-                    tokio::time::sleep(FIRST_WAIT).await;
+                    tokio::time::sleep(wait_after(failures)).await;
+                    failures += 1;
                     // It may have arrived. If not, this proof is still the next one.
                     resume = Some((work, proof));
                 }
