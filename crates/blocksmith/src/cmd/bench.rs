@@ -9,11 +9,11 @@ use blocksmith_consensus::job::{Job, MAX_ZEROS};
 use blocksmith_miner::search::{Backend, Outcome};
 use serde::Serialize;
 
-use super::exit;
 use super::node::{stop_on_signal, until};
 use super::prove::written;
 use super::screen::Screen;
 use super::search_args::SearchArgs;
+use super::{counted, exit};
 use crate::searching::{Workers, all_cores};
 
 /// What is searched: a short prefix as in the lecture, and the hash of something.
@@ -120,7 +120,7 @@ pub async fn run(args: BenchArgs) -> anyhow::Result<ExitCode> {
         () = measured => false,
         () = until(stop) => true,
     };
-    screen.close();
+    screen.clear();
     if stopped {
         return Ok(ExitCode::from(exit::INTERRUPTED));
     }
@@ -188,6 +188,8 @@ fn line(row: &Row, rows: &[Row]) -> Line {
         let ratios = row.rates.iter().zip(&portable.rates).map(|(ours, theirs)| ours / theirs);
         (median(ratios) * 1e3).round() / 1e3
     });
+    // Short rounds on a busy machine may be over before a thread had its turn.
+    let ratio = ratio.filter(|ratio| ratio.is_finite());
     Line {
         backend: row.workers.backend().name(),
         prefix_digits: row.prefix.len(),
@@ -226,9 +228,9 @@ fn processor() -> Option<String> {
 fn table(report: &Report) -> String {
     let processor = report.processor.as_deref().unwrap_or("a processor without a name");
     let mut table = format!(
-        "{processor}, {} cores; {} rounds of {} s; million tries per second\n\n{:<10} {:>6} {:>8} {:>9} {:>9} {:>17} {:>12}",
-        report.cores,
-        report.rounds,
+        "{processor}, {}; {} of {} s; million tries per second\n\n{:<10} {:>6} {:>8} {:>9} {:>9} {:>17} {:>12}",
+        counted(report.cores, "core"),
+        counted(report.rounds, "round"),
         report.seconds_per_round,
         "backend",
         "prefix",
@@ -280,6 +282,16 @@ mod tests {
         // Of one thread, though two have more.
         assert_eq!(report.best_tries_per_second, 30);
         assert!(table(&report).lines().last().unwrap().ends_with('–'), "{}", table(&report));
+    }
+
+    #[test]
+    fn nothing_is_compared_with_a_search_that_never_had_its_turn() {
+        let rows = [
+            row(Backend::Portable, 1, PREFIXES[0], &[0.0]),
+            row(Backend::fastest(), 1, PREFIXES[0], &[20.0]),
+        ];
+        let report = report(&rows, 1, Duration::from_millis(10));
+        assert!(report.rows.iter().all(|row| row.ratio_to_portable.is_none()));
     }
 
     #[test]

@@ -90,7 +90,7 @@ pub async fn run(args: ProveArgs) -> anyhow::Result<ExitCode> {
         }
     };
     let (tries, seconds) = (searching.tries(), began.elapsed().as_secs_f64());
-    screen.close();
+    screen.clear();
     let (proof, digest) = match outcome {
         Outcome::Found { proof, digest } => (proof, digest),
         Outcome::Cancelled => return Ok(ExitCode::from(exit::INTERRUPTED)),

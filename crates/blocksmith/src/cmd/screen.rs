@@ -114,7 +114,7 @@ impl Screen {
     }
 
     /// Takes the live line away.
-    pub(super) fn close(&mut self) {
+    pub(super) fn clear(&mut self) {
         if !self.live.is_empty() {
             self.live.clear();
             self.draw("");
@@ -125,8 +125,9 @@ impl Screen {
 /// What matters most comes first, since a narrow terminal shows no more than that.
 impl fmt::Display for Progress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let odds = 100.0 * odds(self.target, self.tries);
-        let digits = if odds < 10.0 { 1 } else { 0 };
+        // Who reads this has none yet: certain it never is.
+        let odds = (100.0 * odds(self.target, self.tries)).min(99.9);
+        let digits = if (10.0..99.0).contains(&odds) { 0 } else { 1 };
         let per_second = self.tries as f64 / self.elapsed.as_secs_f64().max(1e-3);
         write!(f, "odds so far {odds:.digits$}%{BETWEEN}{}/s", amount(per_second))?;
         write!(f, "{BETWEEN}{}", clock(self.elapsed))?;
@@ -163,7 +164,11 @@ fn clock(elapsed: Duration) -> String {
 /// How likely it was to have found a proof by now: 1 - (1 - p)^tries.
 fn odds(target: Target, tries: u64) -> f64 {
     let p = 1.0 / target.work().as_f64();
-    -f64::exp_m1(tries as f64 * f64::ln_1p(-p))
+    match tries {
+        // Where every try is a proof, the logarithm has no end.
+        0 => 0.0,
+        _ => -f64::exp_m1(tries as f64 * f64::ln_1p(-p)),
+    }
 }
 
 /// A number in three digits: `12.3 M`, or `1.16e77` where units end.
@@ -192,7 +197,20 @@ mod tests {
         // As many tries as a proof takes on average: 1 - 1/e.
         assert!((odds(four, 65_536) - 0.632).abs() < 0.001);
         assert!(odds(Target::from_zeros(20), 1) > 0.0);
-        assert_eq!(odds(Target::from_zeros(0), 1), 1.0);
+        assert_eq!([0, 1].map(|tries| odds(Target::from_zeros(0), tries)), [0.0, 1.0]);
+    }
+
+    #[test]
+    fn a_search_that_goes_on_is_never_said_to_be_certain() {
+        let odds = |tries| {
+            let (target, elapsed) = (Target::from_zeros(4), Duration::from_secs(1));
+            let progress = Progress { index: None, target, tries, elapsed, mined: None };
+            progress.to_string().split_once('%').unwrap().0.to_string()
+        };
+        // Three, five and seven times as many tries as a proof takes on average, and no end of them.
+        let tries = [3, 5, 7, 1_000].map(|times| odds(times * 65_536));
+        let shown = ["95", "99.3", "99.9", "99.9"].map(|odds| format!("odds so far {odds}"));
+        assert_eq!(tries, shown);
     }
 
     #[test]

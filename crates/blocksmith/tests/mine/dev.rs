@@ -101,6 +101,16 @@ fn a_miner_from_outside_mines_along_and_its_block_reaches_all() {
 }
 
 #[test]
+fn a_random_start_leads_to_proofs_that_signed_chains_take() {
+    let mut dev = Program::start(&["dev", "--chain", "forge", "--port", "0", "--nodes", "1"]);
+    let url = urls(&mut dev, 1).remove(0);
+    let address = Address::from_key([1; 32]).unwrap().to_text(Hrp::new("forge").unwrap());
+    let args = ["mine", &url, "--to", &address, "--start", "random", "--coins", "2"];
+    let mut miner = Program::start(&args);
+    assert_eq!(miner.wait().code(), Some(0), "{}", miner.stderr());
+}
+
+#[test]
 fn with_a_data_directory_the_chain_goes_on_and_is_locked() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path().to_str().unwrap();

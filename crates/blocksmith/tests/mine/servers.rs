@@ -263,7 +263,7 @@ fn a_random_start_finds_another_proof_than_everybody_else() {
     let lines = miner.rest();
     let proof: u64 = lines[1].strip_prefix("Found new proof: ").unwrap().parse().unwrap();
     // One start in 10^9 is lower than this.
-    assert!(proof > 1_000_000_000, "{proof}");
+    assert!(proof > 1_000_000, "{proof}");
 }
 
 /// Our own node, as far as a miner sees it.
@@ -362,12 +362,14 @@ fn stale_work_of_a_python_server_is_dropped_too() {
 }
 
 #[test]
-fn the_first_signal_ends_a_search_with_exit_code_0() {
+fn the_first_signal_is_the_end_and_too_early_where_coins_are_still_to_come() {
     let server = ours(64);
-    let mut miner = Program::start(&["mine", &server.url()]);
-    miner.until("Starting search for new proof");
-    miner.terminate();
-    assert_eq!(miner.wait().code(), Some(0));
+    for (wanted, code) in [(&[][..], 0), (&["--coins", "1"], 130)] {
+        let mut miner = Program::start(&[&["mine", &server.url()], wanted].concat());
+        miner.until("Starting search for new proof");
+        miner.terminate();
+        assert_eq!(miner.wait().code(), Some(code));
+    }
 }
 
 /// A server that is sometimes not itself.
@@ -399,26 +401,71 @@ fn what_is_not_json_is_quoted_once_and_outlived() {
 
 #[test]
 fn a_proof_that_got_no_answer_is_handed_in_again() {
+    for status in [500, 408, 429] {
+        let python = Python::new(Rules::lecture(), 4);
+        let moody = Moody { python, well: false, asked: 0 };
+        let server = Fake::start(moody, move |moody, call| {
+            if call.method == "POST" && !std::mem::replace(&mut moody.well, true) {
+                return Reply { status, ..Reply::json(r#"{"message":"not now"}"#.into()) };
+            }
+            moody.python.answer(call)
+        });
+        let mut miner = Program::start(&["mine", &server.url(), "--coins", "1"]);
+        assert_eq!(miner.wait().code(), Some(0));
+        assert_eq!(
+            miner.rest(),
+            [
+                "Starting search for new proof",
+                "Found new proof: 74581",
+                "Starting search for new proof",
+                "Found new proof: 74581",
+                "Coins mined: 1",
+            ]
+        );
+        let named = format!("POST /mine answered {status}");
+        assert!(miner.stderr().contains(&named), "{}", miner.stderr());
+    }
+}
+
+#[test]
+fn a_server_that_is_too_busy_for_a_proof_is_not_flooded_with_it() {
     let python = Python::new(Rules::lecture(), 4);
-    let server = Fake::start(Moody { python, well: false, asked: 0 }, |moody, call| {
-        if call.method == "POST" && !std::mem::replace(&mut moody.well, true) {
-            return Reply::html(500, "<title>500 Internal Server Error</title>");
+    let server = Fake::start(Moody { python, well: true, asked: 0 }, |moody, call| {
+        if call.method == "POST" {
+            moody.asked += 1;
+            return Reply { status: 429, ..Reply::json(r#"{"message":"not now"}"#.into()) };
         }
         moody.python.answer(call)
     });
-    let mut miner = Program::start(&["mine", &server.url(), "--coins", "1"]);
-    assert_eq!(miner.wait().code(), Some(0));
-    assert_eq!(
-        miner.rest(),
-        [
-            "Starting search for new proof",
-            "Found new proof: 74581",
-            "Starting search for new proof",
-            "Found new proof: 74581",
-            "Coins mined: 1",
-        ]
-    );
-    assert!(miner.stderr().contains("POST /mine answered 500"), "{}", miner.stderr());
+    let _miner = Program::start(&["mine", &server.url()]);
+    wait_until("a second time", || server.state().asked >= 2);
+    std::thread::sleep(Duration::from_secs(2));
+    // The waits are 0.5, 1, 2 and 4 seconds.
+    assert!(server.state().asked <= 4, "{} times", server.state().asked);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn while_a_server_is_waited_for_no_line_says_how_a_search_goes() {
+    let python = Python::new(Rules::lecture(), 4);
+    let server = Fake::start(Moody { python, well: true, asked: 0 }, |moody, call| {
+        moody.well &= call.method != "POST";
+        match moody.well {
+            true => moody.python.answer(call),
+            false => Reply::html(500, "<title>500 Internal Server Error</title>"),
+        }
+    });
+    // script(1) gives it a terminal.
+    let program = env!("CARGO_BIN_EXE_blocksmith");
+    let url = server.url();
+    let command = format!("exec timeout --foreground -s INT 2 {program} mine {url} --id alice");
+    let mut script = std::process::Command::new("script");
+    let mut miner = Program::spawn(script.args(["-qc", &command, "/dev/null"]));
+    miner.wait();
+    let seen = miner.rest().join("\n");
+    let (searched, waited) = seen.split_once("asking again").unwrap_or_else(|| panic!("{seen:?}"));
+    assert!(searched.contains("odds so far "), "{seen:?}");
+    assert!(!waited.contains("odds so far "), "{seen:?}");
 }
 
 #[test]

@@ -56,8 +56,8 @@ pub(super) trait Lanes {
     /// With fewer digits than this in the block most lanes would be empty.
     const MIN_LOW: usize;
 
-    /// The first of `numbers`, which are some, where the first word of a digest is at most that of the target, with
-    /// its neighbours. They may reach beyond both ends of `numbers`.
+    /// The first of `numbers`, which are not empty, where the first word of a digest is at most that
+    /// of the target, with its neighbours. They may reach beyond both ends of `numbers`.
     fn scan(&self, decade: &Decade, rest: &[Schedule], numbers: Range<usize>)
     -> Option<Candidates>;
 }

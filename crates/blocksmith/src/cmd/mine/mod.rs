@@ -29,8 +29,9 @@ const FIRST_WAIT: Duration = Duration::from_millis(500);
 /// The longest of these waits.
 const MAX_WAIT: Duration = Duration::from_secs(10);
 
-/// A random start is below this, so that the proof keeps a handy length.
-const MAX_RANDOM_START: u64 = 1_000_000_000_000_000_000;
+/// A random start is below this, so that years of searching are left below 2^53, where proofs of
+/// signed chains end.
+const MAX_RANDOM_START: u64 = 1_000_000_000_000_000;
 
 /// How many proofs of others must be seen before what they show counts as certain: each of them
 /// shows a digit too many one time in sixteen.
@@ -57,7 +58,8 @@ pub struct MineArgs {
     /// How many zero digits a Python server wants [default: what the proofs in its chain show]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(..=i64::from(MAX_ZEROS)))]
     zeros: Option<u8>,
-    /// Where a search starts; random is for classes where everybody else starts at 0
+    /// Where a search starts; random is for classes where everybody else starts at 0, and for more
+    /// than one miner for one address
     #[arg(long, value_name = "WHERE", value_enum, default_value = "0")]
     start: Start,
 }
@@ -94,11 +96,12 @@ pub async fn run(args: MineArgs) -> anyhow::Result<ExitCode> {
     };
     let outcome = tokio::select! {
         outcome = miner.mine(args.coins) => outcome,
-        () = until(stop) => Ok(()),
+        () = until(stop) => Err(Ended::Stopped),
     };
-    miner.screen.close();
+    miner.screen.clear();
     match outcome {
-        Ok(()) => Ok(ExitCode::SUCCESS),
+        Err(Ended::Stopped) if args.coins.is_some() => Ok(ExitCode::from(exit::INTERRUPTED)),
+        Ok(()) | Err(Ended::Stopped) => Ok(ExitCode::SUCCESS),
         Err(Ended::Refused(why)) => {
             miner.screen.note(&format!(
                 "{} has no work for this miner: {why}; --to names who gets the coins",
@@ -118,6 +121,8 @@ enum Ended {
     Unread(io::Error),
     /// The server has no work for this miner, and says why.
     Refused(String),
+    /// By a signal.
+    Stopped,
 }
 
 impl From<io::Error> for Ended {
@@ -203,7 +208,8 @@ impl Miner {
         let mut effort: Option<Effort> = None;
         // Where the search goes on if the tip is still the one that it was for.
         let mut resume: Option<(Work, u64)> = None;
-        let mut refusals = 0;
+        // How many proofs for this tip came to nothing.
+        let mut failures = 0;
         loop {
             let (kind, work) = match next.take() {
                 Some(next) => next,
@@ -212,7 +218,7 @@ impl Miner {
             let start = match &resume {
                 Some((tip, start)) if tip.same_search(&work) => *start,
                 _ => {
-                    refusals = 0;
+                    failures = 0;
                     self.start.number()
                 }
             };
@@ -258,8 +264,8 @@ impl Miner {
                     self.screen.line(&message)?;
                     let (kind_now, now) = self.work().await?;
                     if now.same_search(&work) {
-                        let patience = wait_after(refusals);
-                        refusals += 1;
+                        let patience = wait_after(failures);
+                        failures += 1;
                         next = Some(self.after_refusal(kind_now, now, patience).await);
                         resume = Some((work, proof + 1));
                     } else {
@@ -270,7 +276,8 @@ impl Miner {
                 }
                 Err(trouble) => {
                     self.note_trouble(trouble);
-                    tokio::time::sleep(FIRST_WAIT).await;
+                    tokio::time::sleep(wait_after(failures)).await;
+                    failures += 1;
                     // It may have arrived. If not, this proof is still the next one.
                     resume = Some((work, proof));
                 }
@@ -307,6 +314,8 @@ impl Miner {
     /// Says that something is wrong with the server, once, and forgets what kind it is.
     fn note_trouble(&mut self, trouble: Trouble) {
         self.kind = None;
+        // Nothing is searched until it answers.
+        self.screen.clear();
         let away = |trouble: &Trouble| matches!(trouble, Trouble::Away(_));
         if self.trouble.as_ref().is_some_and(|said| away(said) == away(&trouble)) {
             return;
@@ -384,6 +393,7 @@ impl Miner {
                 .note(&format!("refused: searching for {} zeros from here on", self.zeros.now));
             return (kind, work);
         }
+        self.screen.clear();
         self.screen.note(&format!(
             "refused, although the tip is the same: going on in {} s, or when the tip moves",
             patience.as_secs_f32()

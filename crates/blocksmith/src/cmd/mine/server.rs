@@ -104,11 +104,9 @@ impl Work {
 
     /// Whether both are the same search, so that what was searched for one counts for the other.
     pub(super) fn same_search(&self, other: &Self) -> bool {
-        let all = |work: &Self| {
-            let Self { prefix, suffix, target, index, previous_hash, id: _ } = work.clone();
-            (prefix, suffix, target, index, previous_hash)
-        };
-        all(self) == all(other)
+        let Self { prefix, suffix, target, index, previous_hash, id: _ } = self;
+        (prefix, suffix, target, index, previous_hash)
+            == (&other.prefix, &other.suffix, &other.target, &other.index, &other.previous_hash)
     }
 
     /// The search, with `target` where the server tells none.
@@ -339,12 +337,14 @@ impl Server {
         let object = Value::of_canonical(&text);
         let message = ["message", "detail", "title"].iter().find_map(|name| object.get(name));
         let message = message.map(|message| message.as_str().unwrap_or(message.text().into()));
+        // These say nothing about the proof: it may be handed in again.
+        let no_verdict = answer.status.is_server_error()
+            || [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS]
+                .contains(&answer.status);
         match (kind, message) {
             (Kind::Ours, _) if answer.status.is_success() => Ok(Said::Forged),
             (_, Some(message)) if message == "New Block Forged" => Ok(Said::Forged),
-            (_, Some(message)) if !answer.status.is_server_error() => {
-                Ok(Said::Refused(shown(&message, MAX_SHOWN)))
-            }
+            (_, Some(message)) if !no_verdict => Ok(Said::Refused(shown(&message, MAX_SHOWN))),
             _ => Err(strange()),
         }
     }
