@@ -370,6 +370,15 @@ fn the_first_signal_ends_a_search_with_exit_code_0() {
     assert_eq!(miner.wait().code(), Some(0));
 }
 
+#[test]
+fn whoever_stops_it_short_of_the_coins_is_not_told_that_they_are_there() {
+    let server = ours(64);
+    let mut miner = Program::start(&["mine", &server.url(), "--coins", "1"]);
+    miner.until("Starting search for new proof");
+    miner.terminate();
+    assert_eq!(miner.wait().code(), Some(130));
+}
+
 /// A server that is sometimes not itself.
 struct Moody {
     python: Python,

@@ -93,12 +93,12 @@ pub async fn run(args: MineArgs) -> anyhow::Result<ExitCode> {
         screen,
     };
     let outcome = tokio::select! {
-        outcome = miner.mine(args.coins) => outcome,
-        () = until(stop) => Ok(()),
+        outcome = miner.mine(args.coins) => outcome.map(|()| ExitCode::SUCCESS),
+        () = until(stop) => Ok(super::told_to_stop(args.coins)),
     };
     miner.screen.close();
     match outcome {
-        Ok(()) => Ok(ExitCode::SUCCESS),
+        Ok(code) => Ok(code),
         Err(Ended::Refused(why)) => {
             miner.screen.note(&format!(
                 "{} has no work for this miner: {why}; --to names who gets the coins",
