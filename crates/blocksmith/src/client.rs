@@ -16,6 +16,10 @@ pub fn builder() -> ClientBuilder {
 /// Reads the address of a page as people write it: `localhost:5001/chain`, `http://host/`.
 pub(crate) fn parse_page(text: &str) -> Result<Url, String> {
     let text = text.trim();
+    // A URL takes a number for the 32 bits of an address: 5001 would be 0.0.19.137.
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(format!("a port needs a host before it, as in localhost:{text}"));
+    }
     let text = if text.contains("://") { text.into() } else { format!("http://{text}") };
     let url = Url::parse(&text).map_err(|error| error.to_string())?;
     if !matches!(url.scheme(), "http" | "https") {
@@ -79,5 +83,11 @@ mod tests {
         for text in ["", "http://", "ftp://host", "localhost:port", "localhost:123456", "a b"] {
             assert!(parse_url(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_port_alone_is_no_address() {
+        let refused = parse_url("5001").unwrap_err();
+        assert!(refused.ends_with("as in localhost:5001"), "{refused}");
     }
 }

@@ -155,7 +155,53 @@ fn what_another_user_keeps_is_not_to_be_filled_anew() {
     let denied = text(std::io::ErrorKind::PermissionDenied);
     assert!(denied.contains("another user") && denied.contains("--data-dir"), "{denied}");
     assert!(!denied.contains("chain import"), "{denied}");
-    assert!(text(std::io::ErrorKind::InvalidData).contains("chain import"));
+}
+
+#[test]
+fn a_store_that_cannot_be_opened_is_not_what_chain_import_is_sent_to() {
+    let text = |kind: std::io::ErrorKind| {
+        let error = redb::Error::Io(kind.into());
+        StoreError::Unopened { dir: "data".into(), error }.to_string()
+    };
+    let damaged = text(std::io::ErrorKind::InvalidData);
+    assert!(damaged.contains("another directory with --data-dir: chain import fills"), "{damaged}");
+    for kind in [std::io::ErrorKind::ReadOnlyFilesystem, std::io::ErrorKind::StorageFull] {
+        let said = text(kind);
+        assert!(said.contains("--data-dir") && !said.contains("chain import"), "{said}");
+    }
+}
+
+#[test]
+fn what_the_disk_says_is_said_once() {
+    let full = redb::Error::Io(std::io::ErrorKind::StorageFull.into());
+    let said = format!("{:#}", anyhow::Error::new(StoreError::from(full)));
+    assert_eq!(said.matches("no storage space").count(), 1, "{said}");
+}
+
+#[tokio::test]
+async fn a_kept_peer_whose_name_is_none_any_more_keeps_no_node_from_starting() {
+    let dir = tempfile::tempdir().expect("a directory");
+    drop(start(easy(), Some(dir.path())).expect("it starts"));
+    let began = Instant::now();
+    let database = loop {
+        match redb::Database::open(dir.path().join("chain.redb")) {
+            Err(redb::DatabaseError::DatabaseAlreadyOpen)
+                if began.elapsed() < Duration::from_secs(10) =>
+            {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            opened => break opened.expect("a database"),
+        }
+    };
+    let peers: redb::TableDefinition<'_, &str, ()> = redb::TableDefinition::new("peers");
+    let writer = database.begin_write().expect("a transaction");
+    for name in ["5001", "localhost:5001"] {
+        writer.open_table(peers).expect("a table").insert(name, ()).expect("written");
+    }
+    writer.commit().expect("durable");
+    drop(database);
+    let (handle, _orders) = start(easy(), Some(dir.path())).expect("it starts");
+    assert_eq!(handle.register(vec![]).await.expect("it runs"), [peer()]);
 }
 
 #[tokio::test]

@@ -97,6 +97,9 @@ fn what_makes_no_sense_is_a_matter_of_usage() {
     for (args, named) in [
         (&["node", "--chain", "lectur"][..], "lectur"),
         (&["node", "--peer", "http://"], "names no peer"),
+        (&["node", "--peer", "5001"], "like localhost:5001"),
+        (&["mine", "5001"], "as in localhost:5001"),
+        (&["chain", "show", "5001"], "as in localhost:5001"),
         (&["node", "--id", "two\nlines"], "one line"),
         (&["node", "0", "--chain", "forge", "--data-dir", dir, "--id", "alice"], "go to addresses"),
         (&["node", "0", "--chain", "forge", "--data-dir", dir, "--mine"], "with --to"),

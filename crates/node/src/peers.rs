@@ -90,7 +90,8 @@ impl FromStr for Address {
                     None => (rest, None),
                 };
                 let fits = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
-                if host.is_empty() || !host.bytes().all(fits) {
+                // Digits alone are a port without its host.
+                if host.bytes().all(|b| b.is_ascii_digit()) || !host.bytes().all(fits) {
                     return Err(bad());
                 }
                 (host, port)

@@ -123,19 +123,19 @@ pub async fn run(args: DevArgs) -> anyhow::Result<ExitCode> {
         if let Some(domain) = &domain {
             network.introduce_accounts(domain, &quoted(&name))?;
         }
-        tokio::select! {
-            mined = network.mine(args.blocks) => mined?,
-            () = until(stop) => {}
-        }
-        network.summary().await
+        let code = tokio::select! {
+            mined = network.mine(args.blocks) => mined.map(|()| ExitCode::SUCCESS)?,
+            () = until(stop) => super::told_to_stop(args.blocks),
+        };
+        let agreed = network.summary().await?;
+        anyhow::Ok(if agreed { code } else { ExitCode::from(exit::FAILURE) })
     };
-    let agreed = watched.await;
+    let outcome = watched.await;
     end_nodes.send_replace(true);
     let nodes = network.nodes.into_iter().map(|node| timeout(END_TIME, node.ended()));
     futures_util::future::join_all(nodes).await;
-    match agreed {
-        Ok(true) => Ok(ExitCode::SUCCESS),
-        Ok(false) => Ok(ExitCode::from(exit::FAILURE)),
+    match outcome {
+        Ok(code) => Ok(code),
         // Whoever reads has what they wanted, as `head` does.
         Err(error) if broken_pipe(&error) => Ok(ExitCode::SUCCESS),
         Err(error) => Err(error),

@@ -44,6 +44,11 @@ pub mod exit {
 #[error("{0}")]
 struct Misused(String);
 
+/// How a command ends that a signal stopped: short of so many blocks, if it was to find a number.
+fn told_to_stop(blocks: Option<u64>) -> ExitCode {
+    blocks.map_or(ExitCode::SUCCESS, |_| ExitCode::from(exit::INTERRUPTED))
+}
+
 /// A number and what it counts: `1 coin`, `2.5 coins`.
 fn counted(number: impl fmt::Display, thing: &str) -> String {
     let number = number.to_string();

@@ -176,7 +176,10 @@ fn log_verdict(caller: &Caller, block: &Block, verdict: &Verdict) {
             tracing::debug!("{block:?} from {caller}: {verdict:?}");
         }
         Verdict::Orphan => {
-            tracing::info!("{block:?} from {caller} waits: the block before it is not known");
+            tracing::info!(
+                "{block:?} from {caller} waits: the block before it is not known; peers are asked \
+                 for it, which --peer and POST /nodes/register name"
+            );
         }
         Verdict::Early => {
             tracing::info!("{block:?} from {caller} waits: its time is ahead of this clock");

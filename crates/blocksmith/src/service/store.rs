@@ -111,7 +111,7 @@ pub enum StoreError {
     Damaged(String),
     /// The database says no.
     #[error("the store failed: {0}")]
-    Database(#[from] redb::Error),
+    Database(redb::Error),
 }
 
 /// What to do about a store that can't be opened.
@@ -121,7 +121,12 @@ fn way_out(error: &redb::Error) -> &'static str {
             "it is for another user to read and write: change that, or choose another directory with \
              --data-dir"
         }
-        _ => "choose another directory with --data-dir, or fill this one anew with chain import",
+        redb::Error::Io(error)
+            if matches!(error.kind(), ErrorKind::ReadOnlyFilesystem | ErrorKind::StorageFull) =>
+        {
+            "choose another directory with --data-dir"
+        }
+        _ => "choose another directory with --data-dir: chain import fills it anew from an export",
     }
 }
 
@@ -142,6 +147,7 @@ macro_rules! database_errors {
     )*};
 }
 database_errors!(
+    redb::Error,
     DatabaseError,
     redb::TransactionError,
     redb::TableError,
@@ -305,12 +311,9 @@ impl Store {
         };
         let peers = {
             let table = writer.transaction.open_table(PEERS)?;
-            let entries = table.iter()?.map(|entry| {
-                let address = entry?.0;
-                let address = address.value().parse();
-                address.map_err(|error| StoreError::Damaged(format!("peers: {error}")))
-            });
-            entries.collect::<Result<Vec<_>, StoreError>>()?
+            // What was taken for an address once, and is none any more, leads to nobody.
+            let entries = table.iter()?.map(|entry| Ok(entry?.0.value().parse().ok()));
+            entries.filter_map(Result::transpose).collect::<Result<Vec<_>, StoreError>>()?
         };
         writer.commit()?;
         Ok(Kept { tip, side, queue, mempool, peers, node_id })

@@ -76,6 +76,16 @@ fn three_nodes_and_a_miner_make_one_chain() {
 }
 
 #[test]
+fn whoever_stops_it_short_of_the_blocks_is_not_told_that_they_are_there() {
+    let mut dev =
+        Program::start(&["dev", "--port", "0", "--nodes", "1", "--zeros", "9", "--blocks", "1"]);
+    urls(&mut dev, 1);
+    dev.terminate();
+    assert_eq!(dev.wait().code(), Some(130));
+    assert!(dev.rest().iter().any(|line| line == "0 blocks more, 0 coins mined here"));
+}
+
+#[test]
 fn a_miner_from_outside_mines_along_and_its_block_reaches_all() {
     // The miner in there takes a second from block to block; the one outside does not.
     let mut dev = Program::start(&["dev", "--port", "0", "--zeros", "5"]);

@@ -95,13 +95,12 @@ pub async fn run(args: MineArgs) -> anyhow::Result<ExitCode> {
         screen,
     };
     let outcome = tokio::select! {
-        outcome = miner.mine(args.coins) => outcome,
-        () = until(stop) => Err(Ended::Stopped),
+        outcome = miner.mine(args.coins) => outcome.map(|()| ExitCode::SUCCESS),
+        () = until(stop) => Ok(super::told_to_stop(args.coins)),
     };
     miner.screen.clear();
     match outcome {
-        Err(Ended::Stopped) if args.coins.is_some() => Ok(ExitCode::from(exit::INTERRUPTED)),
-        Ok(()) | Err(Ended::Stopped) => Ok(ExitCode::SUCCESS),
+        Ok(code) => Ok(code),
         Err(Ended::Refused(why)) => {
             miner.screen.note(&format!(
                 "{} has no work for this miner: {why}; --to names who gets the coins",
@@ -121,8 +120,6 @@ enum Ended {
     Unread(io::Error),
     /// The server has no work for this miner, and says why.
     Refused(String),
-    /// By a signal.
-    Stopped,
 }
 
 impl From<io::Error> for Ended {
