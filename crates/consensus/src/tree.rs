@@ -360,9 +360,6 @@ impl Tree {
         block: &Block,
         chain: &C,
     ) -> Result<Option<Result<(), Invalid>>, ErrorOf<C>> {
-        if let Some(why) = self.failed.get(&block.hash()) {
-            return Ok(Some(Err(why.clone())));
-        }
         let parent = match block.parent() {
             Some(parent) => self.linked(&parent, chain)?,
             None => None,
