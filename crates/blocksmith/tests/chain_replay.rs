@@ -198,6 +198,19 @@ fn a_data_directory_and_a_document_come_to_the_state_that_was_counted_by_hand() 
 }
 
 #[test]
+fn transactions_that_were_changed_under_their_header_are_found_without_a_replay() {
+    let mut world = World::new();
+    world.texts[4] = world.texts[4].replace("\"amount\": 7,", "\"amount\": 8,");
+    let document = world.document("changed", None);
+    for arguments in [&["chain", "verify", &document][..], &["chain", "import", &document]] {
+        let told = world.run(&[arguments, &["--data-dir", &world.path("data")]].concat());
+        let (code, out, error) = &told;
+        let expected = "invalid: merkle_root: block 5 states ";
+        assert!(*code == 1 && out.is_empty() && error.starts_with(expected), "{told:?}");
+    }
+}
+
+#[test]
 fn what_only_shows_in_signatures_and_balances_is_found_in_a_document() {
     let world = World::new();
     let nonce = 2 * (BLOCKS - 1);
@@ -220,6 +233,10 @@ fn what_only_shows_in_signatures_and_balances_is_found_in_a_document() {
         let (code, out, error) = world.run(&["chain", "verify", &document, "--replay"]);
         let expected = format!("invalid: {rule}: block {}", BLOCKS + 1);
         assert!(code == 1 && out.is_empty() && error.starts_with(&expected), "{name}: {error}");
+        let data = world.path(&format!("data of {name}"));
+        let (code, _, error) = world.run(&["chain", "import", &document, "--data-dir", &data]);
+        let expected = format!("the chain of the file is not valid: {rule}: block {}", BLOCKS + 1);
+        assert!(code == 1 && error.contains(&expected), "{name}: {error}");
     }
 }
 
