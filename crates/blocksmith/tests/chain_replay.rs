@@ -41,6 +41,15 @@ target = "0fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff"
 
 const BLOCKS: u64 = 12;
 
+/// A chain that starts where others have not got to yet.
+const FAR: &str = r#"
+name = "far"
+puzzle = "last_proof"
+zeros = 0
+coin = { sender = '"0"', amount = "1" }
+genesis = { index = 1000000, proof = "1", previous_hash = "null" }
+"#;
+
 /// Exit code, standard output, standard error.
 type Told = (i32, String, String);
 
@@ -363,10 +372,27 @@ fn no_chain_and_another_chain_are_said_so() {
     let (code, _, error) = world.replay(&nothing);
     let expected = StoreError::Nothing { dir: nothing.into() }.to_string();
     assert!(code == 1 && error.contains(&expected), "{error}");
+    // What a node leaves that is killed as it makes its store.
+    for name in ["without bytes", "without tables"] {
+        let dir = world.path(name);
+        std::fs::create_dir(&dir).expect("a directory");
+        let file = Path::new(&dir).join("chain.redb");
+        match name {
+            "without bytes" => drop(std::fs::File::create(file).expect("a file")),
+            _ => drop(Database::create(file).expect("a store")),
+        }
+        let (code, _, error) = world.replay(&dir);
+        let expected = StoreError::Nothing { dir: dir.into() }.to_string();
+        assert!(code == 1 && error.contains(&expected), "{name}: {error}");
+    }
     let data = world.data("data");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_blocksmith"));
-    command.args(["chain", "verify", "--replay", "--chain", "forge", "--data-dir", &data]);
-    let output = command.env("XDG_CONFIG_HOME", "/nonexistent").output().expect("it runs");
-    let error = String::from_utf8(output.stderr).expect("text");
-    assert!(error.starts_with("invalid: genesis: "), "{error}");
+    let far = world.path("far.toml");
+    std::fs::write(&far, FAR).expect("a file");
+    for chain in ["forge", &far] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_blocksmith"));
+        command.args(["chain", "verify", "--replay", "--chain", chain, "--data-dir", &data]);
+        let output = command.env("XDG_CONFIG_HOME", "/nonexistent").output().expect("it runs");
+        let error = String::from_utf8(output.stderr).expect("text");
+        assert!(error.starts_with("invalid: genesis: "), "{chain}: {error}");
+    }
 }

@@ -155,7 +155,14 @@ fn what_another_user_keeps_is_not_to_be_filled_anew() {
     let denied = text(std::io::ErrorKind::PermissionDenied);
     assert!(denied.contains("another user") && denied.contains("--data-dir"), "{denied}");
     assert!(!denied.contains("chain import"), "{denied}");
-    assert!(text(std::io::ErrorKind::InvalidData).contains("chain import"));
+    let read_only = text(std::io::ErrorKind::ReadOnlyFilesystem);
+    assert!(!read_only.contains("chain import"), "{read_only}");
+    // An import does not open what can't be opened either.
+    let damaged = text(std::io::ErrorKind::InvalidData);
+    assert!(
+        damaged.contains("move chain.redb out") && damaged.contains("chain import"),
+        "{damaged}"
+    );
 }
 
 #[tokio::test]
