@@ -41,6 +41,15 @@ target = "0fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff"
 
 const BLOCKS: u64 = 12;
 
+/// A chain that starts where others have not got to yet.
+const FAR: &str = r#"
+name = "far"
+puzzle = "last_proof"
+zeros = 0
+coin = { sender = '"0"', amount = "1" }
+genesis = { index = 1000000, proof = "1", previous_hash = "null" }
+"#;
+
 /// Exit code, standard output, standard error.
 type Told = (i32, String, String);
 
@@ -198,6 +207,19 @@ fn a_data_directory_and_a_document_come_to_the_state_that_was_counted_by_hand() 
 }
 
 #[test]
+fn transactions_that_were_changed_under_their_header_are_found_without_a_replay() {
+    let mut world = World::new();
+    world.texts[4] = world.texts[4].replace("\"amount\": 7,", "\"amount\": 8,");
+    let document = world.document("changed", None);
+    for arguments in [&["chain", "verify", &document][..], &["chain", "import", &document]] {
+        let told = world.run(&[arguments, &["--data-dir", &world.path("data")]].concat());
+        let (code, out, error) = &told;
+        let expected = "invalid: merkle_root: block 5 states ";
+        assert!(*code == 1 && out.is_empty() && error.starts_with(expected), "{told:?}");
+    }
+}
+
+#[test]
 fn what_only_shows_in_signatures_and_balances_is_found_in_a_document() {
     let world = World::new();
     let nonce = 2 * (BLOCKS - 1);
@@ -220,6 +242,10 @@ fn what_only_shows_in_signatures_and_balances_is_found_in_a_document() {
         let (code, out, error) = world.run(&["chain", "verify", &document, "--replay"]);
         let expected = format!("invalid: {rule}: block {}", BLOCKS + 1);
         assert!(code == 1 && out.is_empty() && error.starts_with(&expected), "{name}: {error}");
+        let data = world.path(&format!("data of {name}"));
+        let (code, _, error) = world.run(&["chain", "import", &document, "--data-dir", &data]);
+        let expected = format!("the chain of the file is not valid: {rule}: block {}", BLOCKS + 1);
+        assert!(code == 1 && error.contains(&expected), "{name}: {error}");
     }
 }
 
@@ -346,10 +372,27 @@ fn no_chain_and_another_chain_are_said_so() {
     let (code, _, error) = world.replay(&nothing);
     let expected = StoreError::Nothing { dir: nothing.into() }.to_string();
     assert!(code == 1 && error.contains(&expected), "{error}");
+    // What a node leaves that is killed as it makes its store.
+    for name in ["without bytes", "without tables"] {
+        let dir = world.path(name);
+        std::fs::create_dir(&dir).expect("a directory");
+        let file = Path::new(&dir).join("chain.redb");
+        match name {
+            "without bytes" => drop(std::fs::File::create(file).expect("a file")),
+            _ => drop(Database::create(file).expect("a store")),
+        }
+        let (code, _, error) = world.replay(&dir);
+        let expected = StoreError::Nothing { dir: dir.into() }.to_string();
+        assert!(code == 1 && error.contains(&expected), "{name}: {error}");
+    }
     let data = world.data("data");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_blocksmith"));
-    command.args(["chain", "verify", "--replay", "--chain", "forge", "--data-dir", &data]);
-    let output = command.env("XDG_CONFIG_HOME", "/nonexistent").output().expect("it runs");
-    let error = String::from_utf8(output.stderr).expect("text");
-    assert!(error.starts_with("invalid: genesis: "), "{error}");
+    let far = world.path("far.toml");
+    std::fs::write(&far, FAR).expect("a file");
+    for chain in ["forge", &far] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_blocksmith"));
+        command.args(["chain", "verify", "--replay", "--chain", chain, "--data-dir", &data]);
+        let output = command.env("XDG_CONFIG_HOME", "/nonexistent").output().expect("it runs");
+        let error = String::from_utf8(output.stderr).expect("text");
+        assert!(error.starts_with("invalid: genesis: "), "{chain}: {error}");
+    }
 }

@@ -266,28 +266,7 @@ pub fn check_alone_with(
     if block.parent().is_none() {
         return Err(Invalid::NoHash { index, found: quote(block.view().previous_hash.text()) });
     }
-    // Its canonical text is not too long.
-    let (limit, found) = (rules.max_block_bytes, block.text().len());
-    if found > limit {
-        return Err(Invalid::Size { index, limit, found });
-    }
-    if let Some(header) = block.header() {
-        // Its id is at most the target that it states, and that is one that a block may have: what
-        // follows costs work to ask for.
-        let (digest, target) = (block.hash(), header.target);
-        let easiest = rules.difficulty.easiest().max(rules.genesis.target());
-        if target > easiest {
-            return Err(Invalid::TooEasy { index, easiest, found: target });
-        }
-        if !target.is_met_by(&digest) {
-            return Err(Invalid::Proof { index, digest, target });
-        }
-        // Its transactions are those that the work commits to.
-        let (stated, found) = (header.merkle_root, merkle_root(block.view()));
-        if found != stated {
-            return Err(Invalid::MerkleRoot { index, stated, found });
-        }
-    }
+    work(rules, block.view(), &block.hash())?;
     // Its transactions are what the rules take for some, and signed.
     let broken = |why: BadBody| Invalid::Body { index, why: why.into() };
     let entries = rules.spending.read(&block, read).map_err(|(position, why)| match why {
@@ -296,6 +275,38 @@ pub fn check_alone_with(
     })?;
     let contents = entries.map(Contents::of_entries).transpose().map_err(broken)?;
     Ok(Checked { block, contents })
+}
+
+/// Checks what can be told of a block above genesis without reading its transactions, which stand in
+/// it as they are: that its work is enough for what it states, and commits to them.
+///
+/// # Errors
+/// The rule that it breaks.
+pub(crate) fn work(rules: &Rules, block: BlockView<'_>, id: &Hash) -> Result<(), Invalid> {
+    let index = block.index;
+    // Its canonical text is not too long.
+    let (limit, found) = (rules.max_block_bytes, block.text.len());
+    if found > limit {
+        return Err(Invalid::Size { index, limit, found });
+    }
+    if let Some(header) = &block.header {
+        // Its id is at most the target that it states, and that is one that a block may have: what
+        // follows costs work to ask for.
+        let target = header.target;
+        let easiest = rules.difficulty.easiest().max(rules.genesis.target());
+        if target > easiest {
+            return Err(Invalid::TooEasy { index, easiest, found: target });
+        }
+        if !target.is_met_by(id) {
+            return Err(Invalid::Proof { index, digest: *id, target });
+        }
+        // Its transactions are those that the work commits to.
+        let (stated, found) = (header.merkle_root, merkle_root(block));
+        if found != stated {
+            return Err(Invalid::MerkleRoot { index, stated, found });
+        }
+    }
+    Ok(())
 }
 
 /// The root of the tree over a block's transactions, each as its canonical text.

@@ -2,10 +2,11 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use blocksmith_node::BadAddress;
 use clap::{Parser, Subcommand};
 
@@ -68,6 +69,20 @@ fn new_file(path: &Path) -> anyhow::Result<File> {
         ),
         _ => anyhow::Error::new(error).context(format!("can't write {}", path.display())),
     })
+}
+
+/// Writes a file that was not there, whole or not at all.
+///
+/// # Errors
+/// That there is one, or that it can't be written.
+fn write_new(path: &Path, text: &str) -> anyhow::Result<()> {
+    let mut file = new_file(path)?;
+    let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
+    if written.is_err() {
+        // Half a file is none, and would be in the way of the next one.
+        let _ = std::fs::remove_file(path);
+    }
+    written.with_context(|| format!("can't write {}", path.display()))
 }
 
 /// A proof-of-work chain: node, miner and tools in one program.

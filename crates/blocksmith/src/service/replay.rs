@@ -7,12 +7,12 @@ use std::num::NonZeroUsize;
 use std::thread;
 
 use blocksmith_consensus::address::Address;
-use blocksmith_consensus::check::Unspent;
+use blocksmith_consensus::check::{Unspent, genesis};
 use blocksmith_consensus::ledger::{Account, Accounts, Changes, StateHash};
 use blocksmith_consensus::{
     Ancestry, Block, Checked, Hash, Invalid, Linked, Listed, Rules, check_alone, check_on,
 };
-use redb::ReadableTableMetadata;
+use redb::{ReadableTable, ReadableTableMetadata};
 
 use super::listing::Entries;
 use super::store::{Snapshot, StoreError, undo_bytes};
@@ -282,6 +282,11 @@ pub fn replay(
     rules: &Rules,
     mut progress: impl FnMut(u64),
 ) -> Result<Replayed, NotReplayed> {
+    let nothing = || StoreError::Damaged("it has no genesis".into());
+    let lowest = snapshot.chain.first().map_err(StoreError::from)?.map(|(index, _)| index.value());
+    let lowest = snapshot.at(lowest.ok_or_else(nothing)?)?.ok_or_else(nothing)?.block;
+    // A chain of other rules may start where these have nothing.
+    genesis(rules, lowest.view(), &lowest.hash())?;
     let mut replay = Replay::new(rules);
     let mut counts = Counts::default();
     let mut each = |step: Step| {
@@ -293,7 +298,6 @@ pub fn replay(
         replay.push(linked.block, &mut each)?;
         index += 1;
     }
-    let nothing = || StoreError::Damaged("it has no genesis".into());
     let replayed = replay.finish(&mut each)?.ok_or_else(nothing)?;
     compare_accounts(snapshot, rules, &replay.accounts.0)?;
     compare_counts(snapshot, rules, &counts)?;

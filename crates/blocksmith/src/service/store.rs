@@ -121,12 +121,16 @@ fn way_out(error: &redb::Error) -> &'static str {
             "it is for another user to read and write: change that, or choose another directory with \
              --data-dir"
         }
-        redb::Error::Io(error)
-            if matches!(error.kind(), ErrorKind::ReadOnlyFilesystem | ErrorKind::StorageFull) =>
-        {
-            "choose another directory with --data-dir"
+        redb::Error::Io(error) if error.kind() == ErrorKind::ReadOnlyFilesystem => {
+            "it has to be where files can be written: copy it, and name the copy with --data-dir"
         }
-        _ => "choose another directory with --data-dir: chain import fills it anew from an export",
+        redb::Error::Io(error) if error.kind() == ErrorKind::StorageFull => {
+            "make room, or choose another directory with --data-dir"
+        }
+        _ => {
+            "choose another directory with --data-dir, or move chain.redb out of this one; the chain \
+             comes again from peers or chain import"
+        }
     }
 }
 
@@ -209,12 +213,19 @@ impl Store {
     /// directory is in use as long as the snapshot lives.
     pub(crate) fn look(dir: &Path) -> Result<Snapshot, StoreError> {
         let file = dir.join(FILE);
-        // Whether there is one can't be told where nobody may look.
-        if matches!(file.try_exists(), Ok(false)) {
-            return Err(StoreError::Nothing { dir: dir.into() });
+        let nothing = || StoreError::Nothing { dir: dir.into() };
+        // Whether there is one can't be told where nobody may look. An empty one, or one without
+        // tables, is what a node leaves that was stopped as it made it.
+        match file.metadata() {
+            Ok(file) if file.len() == 0 => return Err(nothing()),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Err(nothing()),
+            _ => {}
         }
         let database = Database::builder().open(file).map_err(|error| unopened(dir, error))?;
-        let meta = database.begin_read()?.open_table(META)?;
+        let meta = match database.begin_read()?.open_table(META) {
+            Err(redb::TableError::TableDoesNotExist(_)) => return Err(nothing()),
+            meta => meta?,
+        };
         let read = |name: &str| -> Result<Option<String>, StoreError> {
             Ok(meta.get(name)?.map(|text| text.value().to_string()))
         };

@@ -146,6 +146,23 @@ fn a_file_that_exists_is_not_written_over() {
     assert_eq!(std::fs::read(&path).unwrap(), signed);
 }
 
+#[cfg(unix)]
+#[test]
+fn a_payment_that_is_not_written_whole_is_not_in_the_way_of_the_next() {
+    let alice = Owner::with_wallet(1, 1);
+    let to = alice.texts().remove(0);
+    let args = ["sign", &to, "1", "--nonce", "0", "--fee", "0", "--out", "payment.json"];
+    // A file of no bytes is all that this shell's child can write.
+    let mut small = std::process::Command::new("sh");
+    small.arg("-c").arg(r#"trap '' XFSZ; ulimit -f 0; exec "$0" "$@""#);
+    small.arg(env!("CARGO_BIN_EXE_blocksmith")).arg("wallet").args(args);
+    small.args(["--password-file", "password"]).current_dir(alice.home.path());
+    let output = small.env("BLOCKSMITH_WALLET", alice.wallet()).output().unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && error.contains("payment.json"), "{error}");
+    assert_eq!(alice.run(&args).good(), "");
+}
+
 #[test]
 fn everybodys_keys_sign_for_dev_chains_only() {
     let phrase = || Phrase::parse(dev::PHRASE).unwrap();

@@ -124,9 +124,10 @@ impl Batches {
         let verdict = self.handle.submit_branch(blocks, self.from.clone(), more);
         match self.runtime.block_on(verdict)? {
             Verdict::NewTip | Verdict::SideBranch | Verdict::Known => {}
-            Verdict::Invalid(invalid) => {
-                anyhow::bail!("the file changed while it was read: {invalid}")
-            }
+            // Signatures and accounts are looked at here for the first time.
+            Verdict::Invalid(invalid) => anyhow::bail!(
+                "the chain of the file is not valid: {invalid}; what comes before that was handed in"
+            ),
             Verdict::NoRoom => anyhow::bail!(
                 "the chain in the directory and that of the file part ways too far below block \
                  {index}; import the file into another --data-dir"

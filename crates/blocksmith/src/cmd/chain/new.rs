@@ -5,7 +5,6 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Context as _;
 use blocksmith_consensus::address::{Address, BadAddress, Hrp};
 use blocksmith_consensus::payment::{Emission, MAX_INTEGER, UNITS_PER_COIN};
 use blocksmith_consensus::{Difficulty, Rules, Spending};
@@ -13,7 +12,7 @@ use serde_json::json;
 
 use crate::amount::Coins;
 use crate::chain::{Chain, is_file};
-use crate::cmd::new_file;
+use crate::cmd::write_new;
 use crate::config::MAX_ID_BYTES;
 use crate::service::now;
 
@@ -63,7 +62,7 @@ struct Balance {
 pub(super) fn run(args: NewArgs) -> anyhow::Result<ExitCode> {
     let text = write(&args, now().micros / 1_000_000)?;
     let chain = Chain::parse(&text).map_err(NoChain)?;
-    save(&args.file, &text)?;
+    write_new(&args.file, &text)?;
     let (id, file) = (chain.rules.chain_id().to_string(), path(&args.file));
     let mut out = std::io::stdout();
     if args.json {
@@ -177,17 +176,6 @@ easiest = \"{easiest}\""
         }
         Difficulty::Fixed(_) => unreachable!("both presets have a difficulty that moves"),
     }
-}
-
-/// Writes a file that was not there.
-fn save(path: &Path, text: &str) -> anyhow::Result<()> {
-    let mut file = new_file(path)?;
-    let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
-    if written.is_err() {
-        // Half a chain file is none.
-        let _ = std::fs::remove_file(path);
-    }
-    written.with_context(|| format!("can't write {}", path.display()))
 }
 
 /// The path so that `--chain` takes it for one.

@@ -121,7 +121,8 @@ fn replay_data(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
     let (dir, chain) = args.data.find()?;
     let snapshot = service::look(&dir)?;
     let tip = snapshot.tip()?.block;
-    let mut progress = Progress::new(tip.index() + 1 - chain.rules.genesis.index());
+    // Whether it is a chain of these rules is only found out.
+    let mut progress = Progress::new((tip.index() + 1).saturating_sub(chain.rules.genesis.index()));
     let replayed = service::replay(&snapshot, &chain.rules, |blocks| progress.add(blocks));
     progress.end();
     let replayed = match replayed {

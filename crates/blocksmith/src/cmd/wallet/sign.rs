@@ -1,15 +1,13 @@
 //! `blocksmith wallet sign`: a payment without any node, for machines that no network reaches.
 
-use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Context as _;
 use blocksmith_consensus::payment::{Draft, MAX_INTEGER};
 
 use super::{Common, Known, Offline, parse_address, print_line};
 use crate::amount::Coins;
-use crate::cmd::new_file;
+use crate::cmd::write_new;
 
 /// Sign a payment without asking any node, and print it
 ///
@@ -57,10 +55,7 @@ pub(super) fn run(common: &Common, args: &SignArgs) -> anyhow::Result<ExitCode> 
     };
     let payment = opened.wallet.sign(&draft, &domain, dev_keys)?;
     match &args.out {
-        Some(path) => {
-            writeln!(new_file(path)?, "{}", payment.text())
-                .with_context(|| format!("the payment can't be written to {}", path.display()))?;
-        }
+        Some(path) => write_new(path, &format!("{}\n", payment.text()))?,
         None => print_line(payment.text())?,
     }
     Ok(ExitCode::SUCCESS)
