@@ -1,15 +1,72 @@
 //! Bodies of answers. What is canonical JSON already is passed on as it is.
 
 use std::fmt::{Display, Write as _};
+use std::sync::Arc;
 
+use axum::body::{Body, HttpBody as _};
+use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
+use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use blocksmith_consensus::json::push_string;
+use bytes::Bytes;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::fault::Fault;
 
 pub(super) const JSON: &str = "application/json";
 pub(super) const PROBLEM: &str = "application/problem+json";
 /// Flask would say HTML, in which a name that somebody made up could be a script.
 pub(super) const TEXT: &str = "text/plain; charset=utf-8";
+
+/// Long answers are counted against what all of them may hold together until their clients have read
+/// them, in units of this size. The first unit of an answer is free.
+const ROOM_UNIT_BYTES: usize = 64 << 10;
+
+/// What all answers may hold together: 512 MiB.
+pub(super) const ROOM_UNITS: usize = (512 << 20) / ROOM_UNIT_BYTES;
+
+/// A long answer with its part of the room, which it keeps until it is sent.
+struct Held {
+    bytes: Bytes,
+    _room: OwnedSemaphorePermit,
+}
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// Answers that are made as a whole wait in memory for clients that read slowly: only so many.
+pub(super) async fn within_room(
+    State(room): State<Arc<Semaphore>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let response = next.run(request).await;
+    // What has no length yet is a chain, sent in pieces.
+    let bytes = response.body().size_hint().exact().unwrap_or_default();
+    let units = u32::try_from(bytes / ROOM_UNIT_BYTES as u64).unwrap_or(u32::MAX);
+    if units == 0 {
+        return response;
+    }
+    let Ok(room) = room.try_acquire_many_owned(units) else {
+        let reason = "too many others are reading long answers; try again later";
+        return Fault::busy(reason).into_response();
+    };
+    let (parts, body) = response.into_parts();
+    match axum::body::to_bytes(body, usize::MAX).await {
+        Ok(bytes) => {
+            let held = Bytes::from_owner(Held { bytes, _room: room });
+            Response::from_parts(parts, Body::from(held))
+        }
+        Err(error) => {
+            tracing::error!("an answer could not be made: {error}");
+            Fault::Panic.into_response()
+        }
+    }
+}
 
 /// A JSON object that is being written.
 pub(super) struct Object(String);
@@ -68,4 +125,38 @@ pub(super) fn array(values: impl IntoIterator<Item = impl AsRef<str>>) -> String
     }
     out.push(']');
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use axum::middleware::from_fn_with_state;
+    use axum::routing::get;
+    use futures_util::StreamExt as _;
+    use tower::ServiceExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn long_answers_share_the_room_until_they_are_read_and_short_ones_need_none() {
+        let room = Arc::new(Semaphore::new(5));
+        let router = Router::new()
+            .route("/long", get(async || "x".repeat(2 * ROOM_UNIT_BYTES)))
+            .route("/short", get(async || "x".repeat(ROOM_UNIT_BYTES - 1)))
+            .layer(from_fn_with_state(room.clone(), within_room));
+        let ask = async |path: &str| {
+            let request = Request::get(path).body(Body::empty()).expect("a request");
+            router.clone().oneshot(request).await.expect("an answer")
+        };
+        let (one, other) = (ask("/long").await, ask("/long").await);
+        assert_eq!(ask("/long").await.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(ask("/short").await.status(), StatusCode::OK);
+        drop(other);
+        let bytes = one.into_body().into_data_stream().next().await.expect("a piece");
+        let bytes = bytes.expect("bytes");
+        // The body is over, and its bytes wait to be sent.
+        assert_eq!((bytes.len(), room.available_permits()), (2 * ROOM_UNIT_BYTES, 3));
+        drop(bytes);
+        assert_eq!(room.available_permits(), 5);
+    }
 }

@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use blocksmith_consensus::sealed;
 use blocksmith_consensus::{
-    Ancestry as _, Block, BlockView, Hash, Issuance, Proof, Rules, Spending, Target,
+    Ancestry as _, Block, BlockView, Hash, Issuance, Linked, Proof, Rules, Spending, Target,
 };
 use blocksmith_node::{Address, Refusal, Verdict};
 use serde::Deserialize;
@@ -17,7 +17,7 @@ use super::answer::{self, Object, array, quoted};
 use super::body::{Json, apart};
 use super::fault::Fault;
 use super::query::{Query, limit};
-use super::{App, Caller, Turn, aside, log_malformed, log_verdict};
+use super::{App, Caller, Turn, log_malformed, log_verdict};
 use crate::service::{NoWork, Stopped, StoreError, now};
 
 /// The most blocks or headers of a page.
@@ -234,20 +234,21 @@ pub(super) async fn block(
     if hash.is_none() && index.is_none() {
         return Err(Fault::bad("a block is named by its index or its hash of 64 hex digits"));
     }
-    let found = aside(move || -> Result<_, StoreError> {
+    let turn = Turn::of(&app.reading_one).await?;
+    let read = move || -> Result<_, StoreError> {
         let snapshot = app.handle.snapshot()?;
         let index = match hash {
             Some(hash) => snapshot.index_of(&hash)?,
             None => index,
         };
-        index.map_or(Ok(None), |index| snapshot.at(index))
-    })
-    .await?;
-    let linked = found.ok_or_else(|| {
+        let linked = index.map_or(Ok(None), |index| snapshot.at(index))?;
+        Ok(linked.map(|Linked { block, .. }| entry(block.index(), &block.hash(), block.text())))
+    };
+    let found = turn.aside(read).await?;
+    let entry = found.ok_or_else(|| {
         Fault::NotFound(format!("there is no block {id} on this node's best chain"))
     })?;
-    let block = linked.block;
-    Ok(entry(block.index(), &block.hash(), block.text()).answer(StatusCode::OK))
+    Ok(entry.answer(StatusCode::OK))
 }
 
 /// Where the peer that sends this listens, if it says so.

@@ -24,7 +24,7 @@ use super::router;
 use crate::service::Handle;
 
 /// The most connections at a time; more wait to be accepted.
-const MAX_CONNECTIONS: usize = 2_048;
+const MAX_CONNECTIONS: u64 = 2_048;
 
 /// How long the head of a request may take to arrive, and how long a connection may be idle.
 const HEAD_TIME: Duration = Duration::from_secs(15);
@@ -57,13 +57,14 @@ pub async fn serve(
     let router = router(handle);
     let (stop, stopped) = watch::channel(false);
     let mut connections = JoinSet::new();
+    let most = most_connections();
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
         let accepted = tokio::select! {
             biased;
             () = &mut shutdown => break,
             Some(_) = connections.join_next() => continue,
-            accepted = listener.accept(), if connections.len() < MAX_CONNECTIONS => accepted,
+            accepted = listener.accept(), if connections.len() < most => accepted,
         };
         match accepted {
             Ok((stream, address)) => {
@@ -82,6 +83,20 @@ pub async fn serve(
         connections.shutdown().await;
     }
     Ok(())
+}
+
+/// A quarter of the files that the system lets the process open is left to the store and to calls
+/// to peers: whoever fills the rest must not cut the node off from them.
+#[cfg(target_os = "linux")]
+fn most_connections() -> usize {
+    use rustix::process::{Resource, getrlimit};
+    let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    (files / 4).saturating_mul(3).min(MAX_CONNECTIONS) as usize
+}
+
+#[cfg(not(target_os = "linux"))]
+fn most_connections() -> usize {
+    MAX_CONNECTIONS as usize
 }
 
 async fn converse(

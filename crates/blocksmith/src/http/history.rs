@@ -61,7 +61,10 @@ fn point(rules: &Rules, before: Option<&Linked>, linked: &Linked) -> String {
         Some(header) => header.target,
         None => rules.target_after(&linked.pace),
     };
-    let number = |value: Option<f64>| value.map_or("null".into(), |value| value.to_string());
+    // Where no rule is about times, two of them may be further apart than any number.
+    let finite = |value: &f64| value.is_finite();
+    let number =
+        |value: Option<f64>| value.filter(finite).map_or("null".into(), |value| value.to_string());
     let passed = before.and_then(|before| Some((time_s? - seconds(before)?, before)));
     let passed = passed.filter(|(passed, _)| *passed > 0.0);
     let blocks = |before: &Linked| (block.index - before.block.index()) as f64;

@@ -58,8 +58,11 @@ struct App {
     sending: Arc<Semaphore>,
     /// How many pages of blocks and headers are read at a time, with which peers catch up.
     paging: Arc<Semaphore>,
-    /// How many calls look for single blocks all over the chain at a time: no peer waits for them.
+    /// How many calls look for single blocks all over the chain, or for all that waits, at a time: no
+    /// peer waits for them.
     searching_back: Arc<Semaphore>,
+    /// How many calls read one block, which may be long.
+    reading_one: Arc<Semaphore>,
     /// Room for long bodies, in units of [`body::ROOM_UNIT_BYTES`].
     body_room: Arc<Semaphore>,
 }
@@ -73,8 +76,10 @@ pub fn router(handle: Handle) -> Router {
         sending: Arc::new(Semaphore::new(chain::MAX_SENDING)),
         paging: Arc::new(Semaphore::new(MAX_READING)),
         searching_back: Arc::new(Semaphore::new(MAX_READING)),
+        reading_one: Arc::new(Semaphore::new(MAX_READING)),
         body_room: Arc::new(Semaphore::new(body::ROOM_UNITS)),
     };
+    let answer_room = Arc::new(Semaphore::new(answer::ROOM_UNITS));
     Router::new()
         .route("/chain", get(lecture::chain))
         .route("/last_proof", get(lecture::last_proof))
@@ -107,6 +112,7 @@ pub fn router(handle: Handle) -> Router {
         .route("/mine", get(lecture::mine).head(async || ([(ALLOW, "GET, POST")], Fault::Method)))
         .fallback(async || Fault::NoSuchCall)
         .method_not_allowed_fallback(async || Fault::Method)
+        .layer(middleware::from_fn_with_state(answer_room, answer::within_room))
         .layer(CatchPanicLayer::custom(|_| Fault::Panic.into_response()))
         .layer(middleware::from_fn_with_state(app.clone(), in_its_voice))
         .with_state(app)

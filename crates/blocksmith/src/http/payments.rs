@@ -19,7 +19,7 @@ use super::api::listens;
 use super::body::Wire;
 use super::fault::Fault;
 use super::query::{Query, limit};
-use super::{App, aside};
+use super::{App, Turn, aside};
 use crate::service::{Handle, NotPaid, Snapshot, Spot, StoreError};
 
 /// The most payments that are taken at a time.
@@ -338,6 +338,7 @@ pub(super) async fn queued(
         let texts = machine.queued_texts(from).take(limit).map(String::from);
         (texts.collect::<Vec<_>>(), machine.queued())
     };
+    let _turn = Turn::of(&app.searching_back).await?;
     let (texts, all) = app.handle.look(page).await?;
     let end = from.saturating_add(texts.len());
     let next = if end < all && !texts.is_empty() { end.to_string() } else { "null".into() };

@@ -44,6 +44,8 @@ struct Dealings {
     telling: bool,
     /// Who wants to know when the question that is under way is over.
     asking: Option<Vec<oneshot::Sender<()>>>,
+    /// The node ordered another question meanwhile.
+    again: bool,
 }
 
 /// A task that is over.
@@ -97,10 +99,15 @@ pub async fn run(
                     }
                 }
                 Ok(Ok(Over::Asking(address))) => {
-                    let asking = all.get_mut(&address).and_then(|dealings| dealings.asking.take());
-                    for done in asking.into_iter().flatten() {
+                    let Some(dealings) = all.get_mut(&address) else { continue };
+                    for done in dealings.asking.take().into_iter().flatten() {
                         // Whoever asked may be gone.
                         let _ = done.send(());
+                    }
+                    // The order may be the node's answer to how this question went: without a word
+                    // on it, the node would take the peer for one that is being asked for ever.
+                    if std::mem::take(&mut dealings.again) {
+                        dealings.ask(None, &network, &mut tasks);
                     }
                 }
                 Ok(Err(Stopped)) => break,
@@ -124,7 +131,7 @@ fn dealings<'a>(
         Entry::Occupied(entry) => entry.into_mut(),
         Entry::Vacant(entry) => {
             let peer = Arc::new(Peer::new(entry.key().clone()));
-            entry.insert(Dealings { peer, telling: false, asking: None })
+            entry.insert(Dealings { peer, telling: false, asking: None, again: false })
         }
     }
 }
@@ -163,6 +170,7 @@ impl Dealings {
         // Somebody waits: it is worth more than a glance.
         let closely = done.is_some();
         if let Some(asking) = &mut self.asking {
+            self.again |= !closely;
             asking.retain(|done| !done.is_closed());
             asking.extend(done);
             return;

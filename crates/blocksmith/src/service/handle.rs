@@ -12,7 +12,7 @@ use blocksmith_consensus::{
 };
 use blocksmith_node::mempool::Refused;
 use blocksmith_node::{Address, Answer, Entered, Input, Machine, Refusal, Task, Verdict};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use super::actor::Request;
 use super::clocks::Clocks;
@@ -27,6 +27,10 @@ const REFRESH: Duration = Duration::from_secs(1);
 
 /// How much of a wrong proof an error quotes, in characters.
 const MAX_QUOTE: usize = 60;
+
+/// How many calls with payments are checked at a time, each on all cores: blocks, and whatever else
+/// is asked, wait for no more of them.
+const MAX_CHECKING: usize = 4;
 
 /// How long `resolve` waits for all peers together.
 const RESOLVE_TIME: Duration = Duration::from_secs(30);
@@ -130,6 +134,7 @@ pub(super) struct Node {
     dev: bool,
     giver: Option<Handle>,
     signatures: Signatures,
+    checking: Arc<Semaphore>,
     allotted: u64,
     instance: String,
     clocks: Clocks,
@@ -154,6 +159,7 @@ impl Node {
             dev,
             giver,
             signatures,
+            checking: Arc::new(Semaphore::new(MAX_CHECKING)),
             instance: new_node_id(),
             clocks: Clocks::default(),
             started: Instant::now(),
@@ -436,9 +442,13 @@ impl Handle {
             return Ok(texts.iter().map(|_| Err(NotPaid::Unsigned)).collect());
         }
         let node = self.node.clone();
+        let turn = node.checking.clone().acquire_owned().await.map_err(|_| Stopped)?;
         let read = move || {
             let texts: Vec<_> = texts.iter().map(Vec::as_slice).collect();
-            node.signatures.payments(&texts)
+            let read = node.signatures.payments(&texts);
+            // Not before, also when nobody waits for it any more.
+            drop(turn);
+            read
         };
         let read = tokio::task::spawn_blocking(read).await.map_err(|_| Stopped)?;
         let ids: Vec<_> = read.iter().flatten().map(|payment| payment.id()).collect();
@@ -595,5 +605,32 @@ fn recipient_json(recipient: &str) -> Result<String, NoWork> {
             "the recipient has {found} bytes as JSON; at most {MAX_ID_BYTES} are taken"
         ))),
         _ => Ok(json),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use blocksmith_consensus::Rules;
+
+    use super::*;
+    use crate::chain::Dialect;
+    use crate::service::{Options, start};
+
+    #[tokio::test]
+    async fn payments_wait_for_their_turn_and_a_block_does_not() {
+        let chain = Chain { rules: Rules::forge(), dialect: Dialect::Notes };
+        let (handle, _orders) = start(Options::new(chain)).expect("a store in memory");
+        let pay = async || {
+            let paid = handle.pay(vec![b"{}".to_vec()], None);
+            tokio::time::timeout(Duration::from_millis(300), paid).await
+        };
+        let turns = handle.node.checking.acquire_many(MAX_CHECKING as u32).await;
+        assert!(pay().await.is_err(), "all turns are taken");
+        let tip = handle.standing().tip.block.clone();
+        let verdict = handle.submit_block(tip, None).await.expect("it runs");
+        assert!(matches!(verdict, Verdict::Known), "{verdict:?}");
+        drop(turns);
+        let paid = pay().await.expect("in time").expect("it runs");
+        assert!(matches!(paid[..], [Err(NotPaid::Bad(_))]), "{paid:?}");
     }
 }

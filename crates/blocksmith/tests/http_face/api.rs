@@ -287,3 +287,17 @@ async fn errors_are_problems_in_both_dialects() {
         assert_eq!(node.post("/api/v1/blocks", vec![b' '; 17_100_000]).await.problem().0, 413);
     }
 }
+
+#[tokio::test]
+async fn history_is_json_however_far_apart_two_times_are() {
+    let node = Node::easy().await;
+    for time in ["-1.7e308", "1.7e308", "0.0", "5e-324"] {
+        let block = next(&node.tip(), 1, "x");
+        let block = block.text().replace("\"timestamp\": 1.5", &format!("\"timestamp\": {time}"));
+        assert_eq!(node.post("/api/v1/blocks", block).await.good().1["verdict"], "accepted");
+    }
+    let points = node.get("/api/v1/history").await.good().1["points"].clone();
+    let of = |point: usize, name: &str| points[point][name].clone();
+    assert!(of(1, "block_time_s").is_null() && of(3, "hash_rate").is_null(), "{points}");
+    assert_eq!(of(3, "block_time_s"), 5e-324);
+}

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::node::{Node, next};
 
@@ -116,6 +116,41 @@ async fn requests_without_end_are_cut_while_others_are_served() {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     assert!(started.elapsed() > Duration::from_secs(10), "honest slow clients have some time");
+}
+
+/// Whoever opens all connections that a node takes does not cut it off from its peers.
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_with_few_files_keeps_some_for_calls_to_its_peers() {
+    let peer = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let peer_address = peer.local_addr().unwrap().to_string();
+    let home = tempfile::tempdir().unwrap();
+    let mut node = tokio::process::Command::new("sh")
+        .args(["-c", "ulimit -n 64; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_blocksmith")])
+        .args(["node", "0", "--peer", &peer_address, "--data-dir"])
+        .arg(home.path())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(node.stdout.take().unwrap()).read_line(&mut line).await.unwrap();
+    let url = line.split_whitespace().nth(2).unwrap().trim_start_matches("http://");
+    let mut connections = Vec::new();
+    for _ in 0..100 {
+        let mut connection = TcpStream::connect(url).await.unwrap();
+        connection.write_all(b"GET /healthz HTTP/1.1\r\n").await.unwrap();
+        connections.push(connection);
+    }
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let begun = Instant::now();
+    // It hears nothing, and so is asked again and again; the first of these was before.
+    for _ in 0..2 {
+        let asked = tokio::time::timeout(Duration::from_secs(10), peer.accept()).await;
+        asked.expect("the peer is asked").unwrap();
+    }
+    assert!(begun.elapsed() < Duration::from_secs(12), "the connections are closed by then");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -516,3 +516,25 @@ async fn a_peer_of_our_kind_that_claims_more_than_it_has_is_refused() {
         is_refused("no block", 3, claims(index, r#"{"blocks": [{"hash": 7}]}"#)).await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_peer_that_is_wanted_again_as_its_answer_comes_is_asked_again() {
+    let (rules, blocks) = (lecture(), shared(&genesis(&lecture(), 0)));
+    let slow = Fake::serve(move |call| match own_reply(call, &rules, "somebody", &blocks) {
+        Reply::Text(200, text) if call.line == "GET /api/v1/status" => {
+            Reply::Late(Duration::from_millis(600), text)
+        }
+        reply => reply,
+    })
+    .await;
+    let node = Node::start(&lecture());
+    node.know(&[&slow.address]).await;
+    let strangers = grown(&lecture(), &genesis(&lecture(), 0), 100, "somebody");
+    // Blocks that don't fit keep the node wanting to ask, also at the moment when it is answered.
+    for stranger in &strangers[50..] {
+        node.handle.submit_block(stranger.clone(), None).await.expect("a running node");
+        tokio::time::sleep(Duration::from_millis(150)).await;
+    }
+    let asked = slow.count("GET /api/v1/status");
+    assert!(asked >= 9, "it was asked {asked} times in 7.5 s, each of which takes it 0.6 s");
+}
