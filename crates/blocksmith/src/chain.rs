@@ -35,6 +35,9 @@ pub enum Dialect {
     Notes,
     /// As in autumn 2019: errors are JSON, `POST /mine` needs a proof and an id.
     Course,
+    /// As in the first lecture: `GET /chain` calls its list `currentChain`.
+    #[serde(rename = "lecture-1")]
+    LectureOne,
 }
 
 /// Why a chain can't be run.

@@ -54,6 +54,12 @@ fn the_first_lectures_blocks_are_valid_by_its_chain_file() {
     let id = "e2d92065fb5e99820fdd40114c16feea9a30b56f995e374cd1068117726dee9a";
     assert_eq!(chain.rules.chain_id().to_string(), id);
     assert_eq!(describe(&chain.rules), "lecture-1 with 4 zeros");
+    assert_eq!(chain.dialect, Dialect::LectureOne);
+    // A file that was written before there was this dialect says so by its coins.
+    let text = std::fs::read_to_string(repository("chains/lecture-1.toml")).expect("a file");
+    let older = text.replace("dialect = \"lecture-1\"\n", "");
+    assert_ne!(older, text);
+    assert_eq!(Chain::parse(&older), Ok(chain.clone()));
 
     let vectors = canonical(LECTURE.as_bytes()).expect("JSON");
     let printed = Value::of_canonical(&vectors).get("lecture_1").expect("Lecture I");

@@ -20,8 +20,7 @@ use super::{Chain, Dialect};
 struct File {
     name: String,
     puzzle: PuzzleName,
-    #[serde(default)]
-    dialect: Dialect,
+    dialect: Option<Dialect>,
     genesis: GenesisTable,
     // Of a chain of the course's kind.
     zeros: Option<u8>,
@@ -117,7 +116,17 @@ pub(super) fn parse(text: &str) -> Result<Chain, String> {
         PuzzleName::Seal => sealed(file)?,
     };
     rules.check().map_err(|error| error.to_string())?;
+    let dialect = dialect.unwrap_or_else(|| usual_dialect(&rules));
     Ok(Chain { rules, dialect })
+}
+
+/// How the nodes of these rules talk if the file does not say. Lecture I pays its coins from the
+/// number 0, later versions of the course from the text.
+fn usual_dialect(rules: &Rules) -> Dialect {
+    match &rules.spending {
+        Spending::Unsigned(Issuance { sender, .. }) if sender == "0" => Dialect::LectureOne,
+        Spending::Unsigned(_) | Spending::Signed { .. } => Dialect::Notes,
+    }
 }
 
 /// Rules of the course's kind.

@@ -201,7 +201,7 @@ impl Voice {
     pub(super) fn of(path: &str, dialect: Dialect) -> Self {
         match dialect {
             _ if path.starts_with("/api/") => Self::Problem,
-            Dialect::Notes => Self::Text,
+            Dialect::Notes | Dialect::LectureOne => Self::Text,
             Dialect::Course => Self::Message,
         }
     }

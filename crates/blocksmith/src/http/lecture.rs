@@ -26,7 +26,11 @@ use crate::service::NotPaid;
 const SEARCH_TIME: Duration = Duration::from_secs(120);
 
 pub(super) async fn chain(State(app): State<App>) -> Result<Response, Fault> {
-    whole::document(&app, r#"{"chain": ["#, |length| format!(r#"], "length": {length}}}"#)).await
+    let head = match app.handle.chain().dialect {
+        Dialect::LectureOne => r#"{"currentChain": ["#,
+        Dialect::Notes | Dialect::Course => r#"{"chain": ["#,
+    };
+    whole::document(&app, head, |length| format!(r#"], "length": {length}}}"#)).await
 }
 
 pub(super) async fn last_proof(State(app): State<App>) -> Result<Response, Fault> {
@@ -75,7 +79,7 @@ pub(super) async fn submit_proof(State(app): State<App>, body: Json) -> Result<R
     let recipient = match (request.get("id"), app.handle.chain().dialect) {
         (Some(id), _) => Some(recipient(id)?),
         (None, Dialect::Course) => return Err(Fault::bad("Missing Value: id")),
-        (None, Dialect::Notes) => None,
+        (None, Dialect::Notes | Dialect::LectureOne) => None,
     };
     match app.handle.submit_proof(proof, recipient, None).await? {
         Ok(block) => Ok(forged(&block)),

@@ -25,6 +25,20 @@ async fn a_new_node_serves_the_genesis_of_the_notes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_node_of_the_first_lecture_calls_its_chain_as_that_lecture_does() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../chains/lecture-1.toml");
+    let node = Node::start(Chain::load(file, None).unwrap()).await;
+    assert_eq!(node.post("/mine", r#"{"proof": 74581}"#).await.json()["index"], 2);
+    let chain = node.get("/chain").await;
+    assert!(chain.text.starts_with(r#"{"currentChain": [{"index": 1, "#), "{chain:?}");
+    assert!(chain.text.ends_with(r#"], "length": 2}"#), "{chain:?}");
+    assert_eq!(chain.json().as_object().unwrap().len(), 2);
+    // Its other answers are those of the notes.
+    assert_eq!(node.get("/last_proof").await.good(), (200, json!({"last_proof": 74581})));
+    assert_eq!(node.post("/mine", "{}").await.plain(), (400, "Missing Value: proof"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_proofs_that_the_notes_print_forge_blocks_and_late_ones_do_not() {
     let node = Node::notes().await;
     let reward = json!([{"sender": "0", "recipient": NODE, "amount": 1}]);
