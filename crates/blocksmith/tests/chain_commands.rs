@@ -18,6 +18,11 @@ const SECOND_HASH: &str = "6d6a9fe26bc09b9fd0f597121e983fa2348d7aaea5917700b14a7
 const NOTES: &str = r#"{"chain":[{"index":1,"previous_hash":null,"proof":99,"timestamp":0,"transactions":[]},{"index":2,"previous_hash":"8b89069344926ce9f90fc13f3518e95630459b81321f747302fd23d1b94f48ea","proof":241341,"timestamp":1562874886.654986,"transactions":[{"amount":1,"recipient":"00341426854640f596f4ba49a64f7c5a","sender":"0"}]}],"length":2}
 "#;
 
+/// What is said of a chain of the lecture's rules whose tip nobody pinned, after the verdict.
+const NOT_PINNED: &str = "but nothing protects the newest block, nor any other from 2 on: by these \
+    rules a proof commits to no block, so that anybody can write them anew without work. --tip HASH \
+    pins them: ask somebody you trust for the newest block's hash\n";
+
 /// Exit code, standard output, standard error.
 type Told = (i32, String, String);
 
@@ -111,9 +116,14 @@ fn serve_notes() -> String {
 fn the_chain_of_the_notes_is_valid() {
     let dir = TempDir::new().expect("a directory");
     let file = write(&dir, "notes.json", NOTES);
-    let valid = format!("valid: 2 blocks, tip {SECOND_HASH} (lecture with 4 zeros)\n");
+    let pinned = format!("valid: 2 blocks, tip {SECOND_HASH} (lecture with 4 zeros)\n");
+    let of_one = NOT_PINNED.replace(", nor any other from 2 on", "").replace("them", "it");
+    let valid = format!("{pinned}{of_one}");
     succeeds(&run(&["chain", "verify", &file]), &valid);
-    succeeds(&run(&["chain", "verify", &file, "--chain", "lecture", "--tip", SECOND_HASH]), &valid);
+    succeeds(
+        &run(&["chain", "verify", &file, "--chain", "lecture", "--tip", SECOND_HASH]),
+        &pinned,
+    );
     succeeds(&run_with_input(&["chain", "verify", "-"], NOTES.as_bytes()), &valid);
     succeeds(&run(&["chain", "verify", &serve_notes()]), &valid);
     succeeds(&run(&["chain", "verify", &format!("{}/chain", serve_notes())]), &valid);
@@ -126,6 +136,80 @@ fn the_chain_of_the_notes_is_valid() {
     assert_eq!((code, &verdict["valid"], &verdict["blocks"]), (0, &true.into(), &2.into()));
     assert_eq!(verdict["tip"], SECOND_HASH);
     assert_eq!(verdict["chain_id"], Rules::lecture().chain_id().to_string());
+}
+
+/// A chain of these rules with an edited newest block, of any work: the rules ask for no zeros.
+fn edited(rules: &Rules, length: u64) -> String {
+    let mut chain = vec![rules.genesis.block(Timestamp::default())];
+    let coin = |recipient| {
+        let [sender, amount] = ["\"0\"", "1"].map(Value::of_canonical);
+        Transaction::new(sender, Value::of_canonical(recipient), amount)
+    };
+    for number in 1..length {
+        let (parent, time) = (chain.last().expect("genesis"), Timestamp { micros: number });
+        let coin = coin("\"alice\"");
+        let block = Block::compose(parent, &Proof::from(number), time, [&coin]);
+        chain.push(block.expect("a block"));
+    }
+    let text = lines(&chain);
+    match text.rfind("alice") {
+        Some(at) => format!("{}mallory{}", &text[..at], &text[at + 5..]),
+        None => text,
+    }
+}
+
+#[test]
+fn what_nothing_protects_is_said_with_the_verdict_and_how_to_pin_it() {
+    let dir = TempDir::new().expect("a directory");
+    let parents = "by these rules a proof commits to the blocks before its own, so that anybody can \
+                   write it anew without work. --tip HASH pins it";
+    for (name, length, from) in
+        [("lecture", 5, 2), ("course", 5, 5), ("dvf", 5, 5), ("course", 2, 2), ("dvf", 2, 2)]
+    {
+        let rules = Rules::preset(name).expect("a preset").with_zeros(0);
+        let (text, data) = (edited(&rules, length), path(&dir, &format!("{name}-{length}")));
+        let file = write(&dir, "edited", &text);
+        let chain = ["--chain", name, "--zeros", "0"];
+        let said = |command: &[&str]| {
+            let told = run(&[command, &chain].concat());
+            assert_eq!((told.0, told.2.as_str()), (0, ""), "{name}: {command:?}");
+            told.1
+        };
+        let verdict = said(&["chain", "verify", &file, "--json"]);
+        let verdict: serde_json::Value = serde_json::from_str(&verdict).expect("JSON");
+        assert_eq!(verdict["unprotected_from"], from, "{name}");
+        let tip = verdict["tip"].as_str().expect("a hash").to_string();
+        for (command, first) in [
+            (&["chain", "verify", &file][..], "valid: "),
+            (&["chain", "verify", &file, "--replay"], "valid: "),
+            (&["chain", "import", &file, "--data-dir", &data], "imported: "),
+            (&["chain", "verify", "--replay", "--data-dir", &data], "valid: "),
+        ] {
+            let out = said(command);
+            let all: Vec<_> = out.lines().collect();
+            assert!(all[0].starts_with(first) && all[0].contains(&tip), "{out}");
+            let what = if from == length { parents } else { NOT_PINNED.trim_end() };
+            assert!(all[1].starts_with("but nothing protects the newest block"), "{out}");
+            assert!(all[1].contains(what), "{name}, {command:?}: {out}");
+            // Who has the tip's hash from elsewhere has no need to be told.
+            let out = said(&[command, &["--tip", &tip]].concat());
+            assert!(!out.contains("protects"), "{out}");
+        }
+        let pinned = said(&["chain", "verify", &file, "--json", "--tip", &tip]);
+        assert!(pinned.contains("\"unprotected_from\":null"), "{pinned}");
+        // What was edited is not what somebody pinned.
+        let import = ["chain", "import", &file, "--data-dir", &data, "--tip", GENESIS_HASH];
+        let (code, out, err) = run(&[&import[..], &chain].concat());
+        assert_eq!((code, out.as_str()), (1, ""), "{err}");
+        assert!(err.starts_with("invalid: tip: block"), "{err}");
+    }
+    // The first block of the lecture stands in its rules, and that of dvf is anybody's.
+    let file = write(&dir, "any", &edited(&Rules::dvf(), 1));
+    let (_, out, _) = run(&["chain", "verify", &file, "--chain", "dvf"]);
+    assert!(out.contains(&format!("block: {parents}")), "{out}");
+    let file = write(&dir, "genesis", &edited(&Rules::lecture(), 1));
+    let out = format!("valid: 1 block, tip {GENESIS_HASH} (lecture with 4 zeros)\n");
+    succeeds(&run(&["chain", "verify", &file]), &out);
 }
 
 #[test]
@@ -217,7 +301,7 @@ fn what_is_exported_can_be_verified_and_imported() {
     let import = |file: &str, into: &str| {
         run(&["chain", "import", file, "--chain", "lecture", "--zeros", "0", "--data-dir", into])
     };
-    let imported = format!("imported: 3000 blocks, tip {tip}\n");
+    let imported = format!("imported: 3000 blocks, tip {tip}\n{NOT_PINNED}");
     succeeds(&import(&file, &first), &imported);
     // A second time there is nothing to do.
     succeeds(&import(&file, &first), &imported);
@@ -239,7 +323,7 @@ fn what_is_exported_can_be_verified_and_imported() {
     assert_eq!(code, 1);
     assert!(err.contains("the node's answer is no chain"), "{err}");
     assert!(!dir.path().join("half.jsonl").exists());
-    let valid = format!("valid: 3000 blocks, tip {tip} (lecture with 0 zeros)\n");
+    let valid = format!("valid: 3000 blocks, tip {tip} (lecture with 0 zeros)\n{NOT_PINNED}");
     succeeds(&run(&["chain", "verify", &file, "--zeros", "0"]), &valid);
     succeeds(&import(&file, &second), &imported);
 
@@ -276,6 +360,8 @@ fn the_chain_of_a_dev_network_goes_by_its_name() {
             let (code, out, err) = run(&[args, &[&derived]].concat());
             assert_eq!((code, &*err), (0, ""));
             assert!(out.starts_with(good), "{out}");
+            // Work that commits to its block leaves nothing open.
+            assert!(!out.contains("protects"), "{out}");
         }
     }
 }
@@ -289,9 +375,9 @@ fn an_import_follows_the_rules_about_the_best_chain() {
         run(&["chain", "import", &file, "--zeros", "0", "--data-dir", &data])
     };
     let (short, long, same) = (long_chain(10, 0), long_chain(20, 1_000), long_chain(20, 2_000));
-    let imported = format!("imported: 10 blocks, tip {}\n", short[9].hash());
+    let imported = format!("imported: 10 blocks, tip {}\n{NOT_PINNED}", short[9].hash());
     succeeds(&import("short", &short), &imported);
-    let imported = format!("imported: 20 blocks, tip {}\n", long[19].hash());
+    let imported = format!("imported: 20 blocks, tip {}\n{NOT_PINNED}", long[19].hash());
     succeeds(&import("long", &long), &imported);
     for (name, chain) in [("short", &short), ("same", &same)] {
         let (code, out, err) = import(name, chain);
@@ -334,7 +420,7 @@ fn an_import_that_is_killed_goes_on_where_it_was() {
             break;
         }
     }
-    let imported = format!("imported: 20000 blocks, tip {}\n", chain[19_999].hash());
+    let imported = format!("imported: 20000 blocks, tip {}\n{NOT_PINNED}", chain[19_999].hash());
     succeeds(&run(&arguments), &imported);
 }
 

@@ -325,6 +325,26 @@ impl Rules {
         ]
     }
 
+    /// The lowest block that anybody can write anew without work, of a chain whose newest block has
+    /// the index `tip`: that one and all above it hang on nothing but somebody's word for the hash
+    /// of the newest. `None` where the work commits to every block.
+    pub fn unprotected_from(&self, tip: u64) -> Option<u64> {
+        // The first block, unless the rules say all of it.
+        let free = match &self.genesis {
+            Genesis::Fixed(block) => block.index().saturating_add(1),
+            Genesis::Any { index, .. } => *index,
+        };
+        let lowest = match self.puzzle {
+            // Proofs commit to proofs. Each block names the hash of the one before it, and whoever
+            // changes that one changes the name as well.
+            Puzzle::LastProof => free,
+            // Each proof commits to the block before its own, and that one to all before it.
+            Puzzle::LastBlock | Puzzle::LastProofAndHash => free.max(tip),
+            Puzzle::Seal => return None,
+        };
+        (lowest <= tip).then_some(lowest)
+    }
+
     /// The target of the block after one with this pace.
     pub fn target_after(&self, parent: &Pace) -> Target {
         self.difficulty.target_after(self.genesis.target(), parent)

@@ -4,7 +4,7 @@ use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use blocksmith_consensus::Block;
+use blocksmith_consensus::{Block, Hash};
 use blocksmith_node::{Address, Verdict};
 use tokio::runtime;
 
@@ -33,6 +33,9 @@ pub(super) struct ImportArgs {
     /// A file, a node's URL, or - for the standard input
     #[arg(value_name = "FILE")]
     source: String,
+    /// The hash that the file's last block must have, which pins the end of the chain
+    #[arg(long, value_name = "HASH")]
+    tip: Option<Hash>,
     #[command(flatten)]
     data: Data,
 }
@@ -40,7 +43,7 @@ pub(super) struct ImportArgs {
 pub(super) async fn run(args: ImportArgs) -> anyhow::Result<ExitCode> {
     let (dir, chain) = args.data.find()?;
     let source = Source::find(&args.source).await?.held()?;
-    let verified = match verify::check(&source, &chain, None) {
+    let verified = match verify::check(&source, &chain, args.tip) {
         Ok(verdict) => verdict,
         Err(VerifyError::Fault(fault)) => {
             verify::print_invalid(&fault, &chain);
@@ -49,6 +52,7 @@ pub(super) async fn run(args: ImportArgs) -> anyhow::Result<ExitCode> {
         Err(VerifyError::Read(error)) => return Err(error.into()),
     };
 
+    let unprotected = verify::unprotected(&chain, verified.index, args.tip);
     let options = Options { data_dir: Some(dir.clone()), ..Options::new(chain) };
     let (handle, mut orders) = service::start(options)?;
     // Nobody is told or asked anything.
@@ -67,6 +71,9 @@ pub(super) async fn run(args: ImportArgs) -> anyhow::Result<ExitCode> {
     let (index, hash) = (tip.index(), tip.hash());
     if hash == verified.tip {
         writeln!(out, "imported: {}, tip {hash}", counted(verified.blocks, "block"))?;
+        if let Some(unprotected) = unprotected {
+            writeln!(out, "{}", unprotected.note)?;
+        }
     } else {
         writeln!(
             out,

@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use blocksmith_consensus::document::{Fault, Verdict, Verifier};
-use blocksmith_consensus::{Difficulty, Hash, Invalid};
+use blocksmith_consensus::{Difficulty, Hash, Invalid, Puzzle};
 use serde_json::json;
 
 use super::import::Progress;
@@ -12,7 +12,7 @@ use super::reading::{MAX_HELD_BYTES, ReadError, VerifyError, all_threads, verify
 use super::source::Source;
 use super::{Data, reading};
 use crate::chain::{Chain, describe};
-use crate::cmd::exit;
+use crate::cmd::{counted, exit};
 use crate::config;
 use crate::service::{self, NotReplayed, Replay, Replayed};
 
@@ -67,7 +67,9 @@ pub(super) async fn run(args: VerifyArgs) -> anyhow::Result<ExitCode> {
     if replayed.is_some_and(|replayed| replayed.tip != verdict.tip) {
         anyhow::bail!("the chain changed while it was read");
     }
-    print_valid(verdict.blocks, verdict.tip, replayed.as_ref(), &chain, args.json)?;
+    let unprotected = unprotected(&chain, verdict.index, args.tip);
+    let valid = Valid { blocks: verdict.blocks, tip: verdict.tip, unprotected };
+    valid.print(replayed.as_ref(), &chain, args.json)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -150,7 +152,9 @@ fn replay_data(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
         let fault = Fault::Tip { index: tip.index(), expected, found: replayed.tip };
         return invalid(&fault, &chain, args.json);
     }
-    print_valid(replayed.blocks, replayed.tip, Some(&replayed), &chain, args.json)?;
+    let unprotected = unprotected(&chain, tip.index(), args.tip);
+    let valid = Valid { blocks: replayed.blocks, tip: replayed.tip, unprotected };
+    valid.print(Some(&replayed), &chain, args.json)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -193,39 +197,75 @@ pub(super) fn check(
     Ok(verdict)
 }
 
-fn print_valid(
+/// What nothing protects in a chain that breaks no rule.
+pub(super) struct Unprotected {
+    /// The lowest such block.
+    from: u64,
+    /// Which, why, and what does. It belongs to the answer: "valid" alone promises more than is so.
+    pub(super) note: String,
+}
+
+/// What nothing protects in a chain whose newest block has this index, unless the tip was pinned.
+pub(super) fn unprotected(chain: &Chain, index: u64, pinned: Option<Hash>) -> Option<Unprotected> {
+    let from = chain.rules.unprotected_from(index).filter(|_| pinned.is_none())?;
+    let (others, them) = if from < index {
+        (format!(", nor any other from {from} on"), "them")
+    } else {
+        (String::new(), "it")
+    };
+    let what = match chain.rules.puzzle {
+        Puzzle::LastProof => "no block",
+        Puzzle::LastBlock | Puzzle::LastProofAndHash => "the blocks before its own",
+        Puzzle::Seal => return None,
+    };
+    let note = format!(
+        "but nothing protects the newest block{others}: by these rules a proof commits to {what}, so \
+         that anybody can write {them} anew without work. --tip HASH pins {them}: ask somebody you \
+         trust for the newest block's hash"
+    );
+    Some(Unprotected { from, note })
+}
+
+/// A chain that breaks no rule.
+struct Valid {
     blocks: u64,
     tip: Hash,
-    replayed: Option<&Replayed>,
-    chain: &Chain,
-    json: bool,
-) -> std::io::Result<()> {
-    let rules = describe(&chain.rules);
-    let mut out = std::io::stdout();
-    if json {
-        let mut verdict = json!({
-            "valid": true,
-            "blocks": blocks,
-            "tip": tip.to_string(),
-            "rules": rules,
-            "chain_id": chain.rules.chain_id().to_string(),
-        });
-        if let Some(replayed) = replayed {
-            verdict["transactions"] = replayed.transactions.into();
-            verdict["accounts"] = replayed.accounts.into();
-            verdict["state"] = replayed.state.to_string().into();
+    unprotected: Option<Unprotected>,
+}
+
+impl Valid {
+    fn print(&self, replayed: Option<&Replayed>, chain: &Chain, json: bool) -> std::io::Result<()> {
+        let Self { blocks, tip, unprotected } = self;
+        let rules = describe(&chain.rules);
+        let mut out = std::io::stdout();
+        if json {
+            let mut verdict = json!({
+                "valid": true,
+                "blocks": blocks,
+                "tip": tip.to_string(),
+                "unprotected_from": unprotected.as_ref().map(|unprotected| unprotected.from),
+                "rules": rules,
+                "chain_id": chain.rules.chain_id().to_string(),
+            });
+            if let Some(replayed) = replayed {
+                verdict["transactions"] = replayed.transactions.into();
+                verdict["accounts"] = replayed.accounts.into();
+                verdict["state"] = replayed.state.to_string().into();
+            }
+            return writeln!(out, "{verdict}");
         }
-        return writeln!(out, "{verdict}");
+        writeln!(out, "valid: {}, tip {tip} ({rules})", counted(blocks, "block"))?;
+        if let Some(Unprotected { note, .. }) = unprotected {
+            writeln!(out, "{note}")?;
+        }
+        let Some(Replayed { transactions, accounts, state, .. }) = replayed else { return Ok(()) };
+        writeln!(
+            out,
+            "replayed: {}, {}, state {state}",
+            counted(transactions, "transaction"),
+            counted(accounts, "account")
+        )
     }
-    let plural = |count| if count == 1 { "" } else { "s" };
-    writeln!(out, "valid: {blocks} block{}, tip {tip} ({rules})", plural(blocks))?;
-    let Some(Replayed { transactions, accounts, state, .. }) = replayed else { return Ok(()) };
-    writeln!(
-        out,
-        "replayed: {transactions} transaction{}, {accounts} account{}, state {state}",
-        plural(*transactions),
-        plural(*accounts)
-    )
 }
 
 /// Says what is wrong, and that these may be the wrong rules.
