@@ -37,6 +37,8 @@ pub struct File {
     pub data_dir: Option<PathBuf>,
     /// Peers to register.
     pub peers: Option<Vec<String>>,
+    /// The file with the operator's token.
+    pub token_file: Option<PathBuf>,
     /// Who gets the coins that the node mines.
     pub id: Option<String>,
 }

@@ -9,6 +9,7 @@ pub mod config;
 pub mod faucet;
 pub mod http;
 pub mod mining;
+pub mod operator;
 pub mod peers;
 pub mod searching;
 pub mod service;

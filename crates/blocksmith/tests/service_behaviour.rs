@@ -21,6 +21,19 @@ fn start(rules: Rules, dir: Option<&Path>) -> Started {
     })
 }
 
+/// A node on a directory that another one may be about to leave.
+async fn reopened(rules: Rules, dir: &Path) -> Started {
+    let began = Instant::now();
+    loop {
+        match start(rules.clone(), Some(dir)) {
+            Err(StoreError::InUse { .. }) if began.elapsed() < Duration::from_secs(10) => {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            started => return started,
+        }
+    }
+}
+
 fn refused(started: Started) -> StoreError {
     match started {
         Ok(_) => panic!("it started"),
@@ -101,17 +114,7 @@ async fn a_directory_serves_one_node() {
 #[tokio::test]
 async fn a_directory_holds_one_chain() {
     let dir = tempfile::tempdir().expect("a directory");
-    let reopen = async |rules: Rules| {
-        let began = Instant::now();
-        loop {
-            match start(rules.clone(), Some(dir.path())) {
-                Err(StoreError::InUse { .. }) if began.elapsed() < Duration::from_secs(10) => {
-                    tokio::time::sleep(Duration::from_millis(10)).await;
-                }
-                started => return started,
-            }
-        }
-    };
+    let reopen = async |rules| reopened(rules, dir.path()).await;
     drop(reopen(Rules::lecture()).await.expect("it starts"));
     for (rules, found, difference) in [
         (
@@ -198,6 +201,23 @@ async fn a_kept_peer_whose_name_is_none_any_more_keeps_no_node_from_starting() {
     drop(database);
     let (handle, _orders) = start(easy(), Some(dir.path())).expect("it starts");
     assert_eq!(handle.register(vec![]).await.expect("it runs"), [peer()]);
+}
+
+#[tokio::test]
+async fn a_peer_that_is_forgotten_stays_forgotten() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let stays: Address = "stays:1".parse().expect("an address");
+    let (handle, mut orders) = start(easy(), Some(dir.path())).expect("it starts");
+    handle.register(vec![peer(), stays.clone()]).await.expect("it runs");
+    assert_eq!(handle.forget(peer()).await, Ok(Some(peer())));
+    assert_eq!(handle.forget(peer()).await, Ok(None));
+    assert_eq!(handle.standing().peers, std::slice::from_ref(&stays));
+    let hung_up = std::iter::from_fn(|| orders.try_recv().ok())
+        .any(|order| matches!(order, Order::HangUp(address) if address == peer()));
+    assert!(hung_up, "calls to it end");
+    drop((handle, orders));
+    let (handle, _orders) = reopened(easy(), dir.path()).await.expect("it starts");
+    assert_eq!(handle.standing().peers, [stays]);
 }
 
 #[tokio::test]
@@ -386,7 +406,7 @@ async fn a_reorg_of_ten_thousand_blocks_is_one_step() {
     let announced: Vec<_> = std::iter::from_fn(|| orders.try_recv().ok())
         .filter_map(|order| match order {
             Order::Announce { block, .. } => Some(block),
-            Order::Relay { .. } | Order::Ask { .. } => None,
+            Order::Relay { .. } | Order::Ask { .. } | Order::HangUp(_) => None,
         })
         .collect();
     assert_eq!(announced, [theirs[10_000].clone()]);

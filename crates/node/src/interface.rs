@@ -94,6 +94,11 @@ pub enum Input {
     /// Peers that whoever runs the node chose: they take the place of others, and nobody takes
     /// theirs.
     Choose(Vec<Address>),
+    /// Whoever runs the node wants no peer there any more.
+    Forget {
+        /// The peer.
+        peer: Address,
+    },
     /// A peer that was asked answered.
     Answered {
         /// Who was asked.
@@ -203,6 +208,8 @@ pub enum Answer {
     Work(Result<Task, Refusal>),
     /// All registered peers.
     Peers(Vec<Address>),
+    /// The peer that was forgotten, if there was one.
+    Forgotten(Option<Address>),
 }
 
 /// Something that should happen outside, in this order.
@@ -218,6 +225,8 @@ pub enum Effect {
     AddPeer(Address),
     /// A peer is none, or another one took its place: forget it.
     RemovePeer(Address),
+    /// End the calls to this address that go on.
+    HangUp(Address),
     /// Tell these peers of the tip, once it is durable.
     Announce {
         /// The tip.

@@ -125,7 +125,7 @@ impl Machine {
             }
             Input::Branch { blocks, from, more } => {
                 complete = !more;
-                if more {
+                if more && self.peers.knows(&from) {
                     self.sending.insert(from.clone());
                 } else {
                     self.sending.remove(&from);
@@ -159,13 +159,24 @@ impl Machine {
             }
             Input::Register(addresses) => self.register(now, addresses, false, &mut effects),
             Input::Choose(addresses) => self.register(now, addresses, true, &mut effects),
+            Input::Forget { peer } => {
+                let forgotten = self.peers.remove(&peer);
+                if let Some(peer) = &forgotten {
+                    self.sending.remove(peer);
+                    effects.push(Effect::RemovePeer(peer.clone()));
+                    effects.push(Effect::HangUp(peer.clone()));
+                }
+                Answer::Forgotten(forgotten)
+            }
             Input::Answered { peer, tip } => {
                 self.sending.remove(&peer);
                 let (theirs, ours) = (tip.map(|(_, hash)| hash), self.tip().block.hash());
                 if self.peers.answered(&peer, theirs, ours, now) {
                     self.tell_again(&peer, &mut effects);
                 }
-                if tip.is_some_and(|(index, _)| index < self.tip().block.index()) {
+                let is_behind = tip.is_some_and(|(index, _)| index < self.tip().block.index());
+                // It may have been forgotten while it was asked.
+                if is_behind && self.peers.knows(&peer) {
                     let block = self.tip().block.clone();
                     self.peers.has(&peer, block.hash());
                     effects.push(Effect::Announce { block, to: [peer].into() });

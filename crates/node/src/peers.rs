@@ -199,6 +199,10 @@ impl Peers {
         self.known.keys().cloned().collect()
     }
 
+    pub(crate) fn knows(&self, address: &Address) -> bool {
+        self.known.contains_key(address)
+    }
+
     /// Those that answered last time.
     pub(crate) fn reachable(&self) -> impl Iterator<Item = &Address> {
         self.known.iter().filter(|(_, peer)| peer.failures == 0).map(|(address, _)| address)
@@ -235,6 +239,11 @@ impl Peers {
             self.own.push(address.clone());
         }
         self.known.remove(address).is_some()
+    }
+
+    /// Forgets a peer; the address that it was kept under.
+    pub(crate) fn remove(&mut self, address: &Address) -> Option<Address> {
+        self.known.remove_entry(address).map(|(address, _)| address)
     }
 
     /// Notes that a peer has this block.

@@ -78,8 +78,11 @@ impl Node {
                     }
                 }
                 Effect::Announce { block, .. } => self.announced.push(block),
-                Effect::Commit(_) | Effect::Ask(_) | Effect::AddPeer(_) | Effect::RemovePeer(_) => {
-                }
+                Effect::Commit(_)
+                | Effect::Ask(_)
+                | Effect::AddPeer(_)
+                | Effect::RemovePeer(_)
+                | Effect::HangUp(_) => {}
                 Effect::Mempool(_) | Effect::Relay { .. } => panic!("nobody signs here"),
             }
         }

@@ -17,7 +17,7 @@ use crate::chain::dev::KEYS_WARNING;
 use crate::mining::NotMined;
 use crate::searching::all_cores;
 use crate::service::{Handle, NoWork, Options};
-use crate::{config, http, mining, peers, service};
+use crate::{config, http, mining, operator, peers, service};
 
 /// Run a node.
 #[derive(Debug, clap::Args)]
@@ -46,6 +46,9 @@ pub struct NodeArgs {
     /// Who gets the coins mined here: any name, or an address where coins go to addresses [default: an id made at the first start]
     #[arg(long, visible_alias = "to", value_name = "NAME", env = "BLOCKSMITH_ID", value_parser = config::id)]
     id: Option<String>,
+    /// The file with the token that shows from another machine that whoever runs the node is calling; made if there is none [default: operator.token in the data directory]
+    #[arg(long, value_name = "FILE", env = "BLOCKSMITH_TOKEN_FILE")]
+    token_file: Option<PathBuf>,
     /// Mine, too, on all cores, in the time that everything else leaves
     #[arg(long)]
     mine: bool,
@@ -203,7 +206,14 @@ pub async fn run(args: NodeArgs) -> anyhow::Result<ExitCode> {
         None => config::default_data_dir(&chain.rules, listener.local_addr()?.port())?,
     };
     let rules = describe(&chain.rules);
-    let options = Options { data_dir: Some(data_dir.clone()), node_id: id, ..Options::new(chain) };
+    let token_file = args.token_file.or(file.token_file);
+    let token_file = token_file.unwrap_or_else(|| data_dir.join(operator::FILE));
+    let options = Options {
+        data_dir: Some(data_dir.clone()),
+        node_id: id,
+        token_file: Some(token_file.clone()),
+        ..Options::new(chain)
+    };
     let node = start(options, listener, peers, stop.clone()).await?;
     if args.mine
         && let Err(NoWork::Nobody) = node.handle.work(None).await?
@@ -218,6 +228,10 @@ pub async fn run(args: NodeArgs) -> anyhow::Result<ExitCode> {
         standing.tip.block.index(),
         node.handle.node_id(),
         data_dir.display()
+    );
+    eprintln!(
+        "the operator's token is in {}: from other machines, it takes that to run this node",
+        token_file.display()
     );
     // A dev chain may be run like any other, by whoever names it. Its id is its own, so that nothing
     // that is signed there means anything elsewhere; and refusing the keys that everybody has would

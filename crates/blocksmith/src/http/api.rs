@@ -16,6 +16,7 @@ use serde::Deserialize;
 use super::answer::{self, Object, array, quoted};
 use super::body::{Json, apart};
 use super::fault::Fault;
+use super::operator::Operator;
 use super::query::{Query, limit};
 use super::{App, Caller, Turn, log_malformed, log_verdict};
 use crate::service::{NoWork, Stopped, StoreError, now};
@@ -286,6 +287,24 @@ pub(super) async fn submit_block(
         .text("verdict", verdict)
         .json("hash", quoted(&hash.to_string()))
         .answer(StatusCode::OK))
+}
+
+/// Forgets a peer. It may register again.
+pub(super) async fn forget_peer(
+    _: Operator,
+    State(app): State<App>,
+    address: Result<Path<String>, PathRejection>,
+) -> Result<Response, Fault> {
+    let Path(address) = address.map_err(|error| Fault::bad(error.body_text()))?;
+    let address: Address = address.parse().map_err(Fault::bad)?;
+    match app.handle.forget(address.clone()).await? {
+        Some(forgotten) => {
+            Ok(Object::new().text("forgotten", forgotten.as_str()).answer(StatusCode::OK))
+        }
+        None => Err(Fault::NotFound(format!(
+            "{address} is no peer of this node; GET /api/v1/peers names those that are"
+        ))),
+    }
 }
 
 pub(super) async fn peers(State(app): State<App>) -> Response {

@@ -28,6 +28,21 @@ pub(super) enum Fault {
     Method,
     #[error("{0}")]
     NotFound(String),
+    #[error(
+        "from another machine, only whoever runs this node may do that: send the token from its \
+         token file as \"Authorization: Bearer TOKEN\"; the node printed the file's path when it \
+         started"
+    )]
+    NoToken,
+    #[error(
+        "the token is not this node's: send the one from its token file as \"Authorization: Bearer \
+         TOKEN\"; the node printed the file's path when it started"
+    )]
+    WrongToken,
+    #[error(
+        "only whoever runs this node may do that, and only from its own machine: it has no token"
+    )]
+    NoOperator,
     #[error("send JSON, with the header Content-Type: application/json")]
     MediaType,
     #[error("the body is not JSON that every node can read: {0}")]
@@ -111,6 +126,8 @@ impl Fault {
             Self::Json(_) | Self::Bad(_) => StatusCode::BAD_REQUEST,
             Self::NoSuchCall | Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Self::NoToken | Self::WrongToken => StatusCode::UNAUTHORIZED,
+            Self::NoOperator => StatusCode::FORBIDDEN,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::Conflict(_)
             | Self::Refused(
@@ -181,6 +198,11 @@ impl IntoResponse for Fault {
             tracing::error!("a request could not be answered: {error}");
         }
         let mut response = self.status().into_response();
+        if response.status() == StatusCode::UNAUTHORIZED {
+            response
+                .headers_mut()
+                .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
         response.extensions_mut().insert(Arc::new(self));
         response
     }

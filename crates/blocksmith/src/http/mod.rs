@@ -12,6 +12,7 @@ mod connection;
 mod fault;
 mod history;
 mod lecture;
+mod operator;
 mod payments;
 mod query;
 
@@ -24,7 +25,7 @@ use axum::extract::{ConnectInfo, Request, State};
 use axum::http::header::ALLOW;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use blocksmith_consensus::Block;
 use blocksmith_node::Verdict;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -70,15 +71,7 @@ struct App {
 /// All calls of the node. [`serve`] bounds what a router can't see: connections, the time that a
 /// request's head takes, and clients that don't read.
 pub fn router(handle: Handle) -> Router {
-    let app = App {
-        handle,
-        searching: Arc::new(Semaphore::new(1)),
-        sending: Arc::new(Semaphore::new(chain::MAX_SENDING)),
-        paging: Arc::new(Semaphore::new(MAX_READING)),
-        searching_back: Arc::new(Semaphore::new(MAX_READING)),
-        reading_one: Arc::new(Semaphore::new(MAX_READING)),
-        body_room: Arc::new(Semaphore::new(body::ROOM_UNITS)),
-    };
+    let app = app(handle);
     let answer_room = Arc::new(Semaphore::new(answer::ROOM_UNITS));
     Router::new()
         .route("/chain", get(lecture::chain))
@@ -107,6 +100,7 @@ pub fn router(handle: Handle) -> Router {
         .route("/api/v1/faucet", post(accounts::faucet))
         .route("/api/v1/history", get(history::history))
         .route("/api/v1/peers", get(api::peers).post(lecture::register))
+        .route("/api/v1/peers/{address}", delete(api::forget_peer))
         .layer(middleware::from_fn(in_time))
         // Looking must not mine.
         .route("/mine", get(lecture::mine).head(async || ([(ALLOW, "GET, POST")], Fault::Method)))
@@ -116,6 +110,18 @@ pub fn router(handle: Handle) -> Router {
         .layer(CatchPanicLayer::custom(|_| Fault::Panic.into_response()))
         .layer(middleware::from_fn_with_state(app.clone(), in_its_voice))
         .with_state(app)
+}
+
+fn app(handle: Handle) -> App {
+    App {
+        handle,
+        searching: Arc::new(Semaphore::new(1)),
+        sending: Arc::new(Semaphore::new(chain::MAX_SENDING)),
+        paging: Arc::new(Semaphore::new(MAX_READING)),
+        searching_back: Arc::new(Semaphore::new(MAX_READING)),
+        reading_one: Arc::new(Semaphore::new(MAX_READING)),
+        body_room: Arc::new(Semaphore::new(body::ROOM_UNITS)),
+    }
 }
 
 async fn in_time(request: Request, next: Next) -> Response {

@@ -19,7 +19,7 @@ use std::sync::{Arc, PoisonError};
 
 use blocksmith_node::{Address, MAX_PEERS};
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 
 use crate::service::{Handle, Order, Stopped};
 use call::Http;
@@ -41,17 +41,23 @@ struct Network {
 /// What goes on with one peer.
 struct Dealings {
     peer: Arc<Peer>,
-    telling: bool,
-    /// Who wants to know when the question that is under way is over.
-    asking: Option<Vec<oneshot::Sender<()>>>,
+    telling: Option<AbortHandle>,
+    asking: Option<Asking>,
     /// The node ordered another question meanwhile.
     again: bool,
 }
 
+/// A question that is under way.
+struct Asking {
+    /// Who wants to know when it is over.
+    waiting: Vec<oneshot::Sender<()>>,
+    task: AbortHandle,
+}
+
 /// A task that is over.
 enum Over {
-    Telling(Address),
-    Asking(Address),
+    Telling(Arc<Peer>),
+    Asking(Arc<Peer>),
 }
 
 /// Carries out the node's orders until it stops. `listen` is the address that peers reach this
@@ -85,22 +91,28 @@ pub async fn run(
                         dealings.tell(&network, &mut tasks);
                     }
                 }
+                Some(Order::HangUp(address)) => {
+                    if let Some(dealings) = all.remove(&address) {
+                        dealings.end();
+                    }
+                    network.handle.clocks().forget(&address);
+                }
                 Some(Order::Ask { peer, done }) => {
                     dealings(&mut all, &network, peer).ask(done, &network, &mut tasks);
                 }
                 None => break,
             },
             Some(over) = tasks.join_next() => match over {
-                Ok(Ok(Over::Telling(address))) => {
-                    if let Some(dealings) = all.get_mut(&address) {
-                        dealings.telling = false;
+                Ok(Ok(Over::Telling(peer))) => {
+                    if let Some(dealings) = with(&mut all, &peer) {
+                        dealings.telling = None;
                         // A tip may have come as the task ended.
                         dealings.tell(&network, &mut tasks);
                     }
                 }
-                Ok(Ok(Over::Asking(address))) => {
-                    let Some(dealings) = all.get_mut(&address) else { continue };
-                    for done in dealings.asking.take().into_iter().flatten() {
+                Ok(Ok(Over::Asking(peer))) => {
+                    let Some(dealings) = with(&mut all, &peer) else { continue };
+                    for done in dealings.asking.take().into_iter().flat_map(|asking| asking.waiting) {
                         // Whoever asked may be gone.
                         let _ = done.send(());
                     }
@@ -111,11 +123,18 @@ pub async fn run(
                     }
                 }
                 Ok(Err(Stopped)) => break,
+                // Its peer was forgotten.
+                Err(error) if error.is_cancelled() => {}
                 Err(error) => tracing::error!("a call to a peer ended in a fault of ours: {error}"),
             },
             changed = standing.changed() => if changed.is_err() { break },
         }
     }
+}
+
+/// What goes on with this very peer: its address may have been forgotten, and be a peer again.
+fn with<'a>(all: &'a mut HashMap<Address, Dealings>, peer: &Arc<Peer>) -> Option<&'a mut Dealings> {
+    all.get_mut(&peer.address).filter(|dealings| Arc::ptr_eq(&dealings.peer, peer))
 }
 
 fn dealings<'a>(
@@ -131,7 +150,7 @@ fn dealings<'a>(
         Entry::Occupied(entry) => entry.into_mut(),
         Entry::Vacant(entry) => {
             let peer = Arc::new(Peer::new(entry.key().clone()));
-            entry.insert(Dealings { peer, telling: false, asking: None, again: false })
+            entry.insert(Dealings { peer, telling: None, asking: None, again: false })
         }
     }
 }
@@ -140,7 +159,13 @@ type Tasks = JoinSet<Result<Over, Stopped>>;
 
 impl Dealings {
     fn is_busy(&self) -> bool {
-        self.telling || self.asking.is_some()
+        self.telling.is_some() || self.asking.is_some()
+    }
+
+    /// Ends the calls that go on. Whoever waits for them waits no longer.
+    fn end(self) {
+        let asking = self.asking.map(|asking| asking.task);
+        self.telling.into_iter().chain(asking).for_each(|task| task.abort());
     }
 
     /// The latest tip is the only one worth telling.
@@ -149,15 +174,14 @@ impl Dealings {
     }
 
     fn tell(&mut self, network: &Arc<Network>, tasks: &mut Tasks) {
-        if self.telling || !self.peer.has_news() {
+        if self.telling.is_some() || !self.peer.has_news() {
             return;
         }
-        self.telling = true;
         let (network, peer) = (network.clone(), self.peer.clone());
-        tasks.spawn(async move {
+        self.telling = Some(tasks.spawn(async move {
             tell::tell(&network, &peer).await?;
-            Ok(Over::Telling(peer.address.clone()))
-        });
+            Ok(Over::Telling(peer))
+        }));
     }
 
     /// A second question joins the first.
@@ -171,16 +195,16 @@ impl Dealings {
         let closely = done.is_some();
         if let Some(asking) = &mut self.asking {
             self.again |= !closely;
-            asking.retain(|done| !done.is_closed());
-            asking.extend(done);
+            asking.waiting.retain(|done| !done.is_closed());
+            asking.waiting.extend(done);
             return;
         }
-        self.asking = Some(Vec::from_iter(done));
         let (network, peer) = (network.clone(), self.peer.clone());
-        tasks.spawn(async move {
+        let task = tasks.spawn(async move {
             ask::ask(&network, &peer, closely).await?;
-            Ok(Over::Asking(peer.address.clone()))
+            Ok(Over::Asking(peer))
         });
+        self.asking = Some(Asking { waiting: Vec::from_iter(done), task });
     }
 }
 

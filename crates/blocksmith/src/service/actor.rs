@@ -146,6 +146,10 @@ fn carry_out(
             orders.push(Order::Relay { payments, to });
             return Ok(false);
         }
+        Effect::HangUp(peer) => {
+            orders.push(Order::HangUp(peer));
+            return Ok(false);
+        }
         Effect::Ask(peer) => {
             orders.push(Order::Ask { peer, done: None });
             return Ok(false);

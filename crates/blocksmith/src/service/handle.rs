@@ -20,6 +20,7 @@ use super::signatures::Signatures;
 use super::store::{Snapshot, Store, StoreError, new_node_id};
 use crate::chain::Chain;
 use crate::config::MAX_ID_BYTES;
+use crate::operator::Token;
 
 /// How often it is asked whether there is other work on the same tip: a node makes it at most once
 /// a second.
@@ -57,6 +58,8 @@ pub enum Order {
         /// Whom to tell.
         to: Vec<Address>,
     },
+    /// End the calls to an address that is no peer any more.
+    HangUp(Address),
     /// Ask a peer for its chain, and give what it says to the handle.
     Ask {
         /// Whom to ask.
@@ -133,6 +136,7 @@ pub(super) struct Node {
     node_id: String,
     dev: bool,
     giver: Option<Handle>,
+    token: Option<Token>,
     signatures: Signatures,
     checking: Arc<Semaphore>,
     allotted: u64,
@@ -147,6 +151,7 @@ impl Node {
         node_id: String,
         dev: bool,
         giver: Option<Handle>,
+        token: Option<Token>,
         signatures: Signatures,
     ) -> Self {
         let genesis = chain.rules.genesis.block(Timestamp::default());
@@ -158,6 +163,7 @@ impl Node {
             node_id,
             dev,
             giver,
+            token,
             signatures,
             checking: Arc::new(Semaphore::new(MAX_CHECKING)),
             instance: new_node_id(),
@@ -218,6 +224,12 @@ impl Handle {
     /// The node through which this one's faucet pays, if it is another one.
     pub fn giver(&self) -> Option<&Handle> {
         self.node.giver.as_ref()
+    }
+
+    /// What shows from beyond this machine that a call comes from whoever runs the node; without
+    /// one, only calls from this machine do.
+    pub fn operator_token(&self) -> Option<&Token> {
+        self.node.token.as_ref()
     }
 
     /// Units that the genesis block allots.
@@ -538,6 +550,18 @@ impl Handle {
     /// That the node has stopped.
     pub async fn choose(&self, peers: Vec<Address>) -> Result<(), Stopped> {
         self.call(Input::Choose(peers)).await.map(drop)
+    }
+
+    /// Forgets a peer, and ends the calls to it that go on; the address that it was known by, if it
+    /// was one.
+    ///
+    /// # Errors
+    /// That the node has stopped.
+    pub async fn forget(&self, peer: Address) -> Result<Option<Address>, Stopped> {
+        match self.call(Input::Forget { peer }).await? {
+            Answer::Forgotten(forgotten) => Ok(forgotten),
+            answer => unreachable!("forgetting is answered with whom it was, not {answer:?}"),
+        }
     }
 
     /// Says how asking a peer went: the index and hash of the end of its chain, if it told.

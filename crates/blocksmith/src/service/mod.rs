@@ -27,6 +27,7 @@ use blocksmith_node::{Address, Machine, Start};
 use tokio::sync::mpsc;
 
 use crate::chain::Chain;
+use crate::operator::Token;
 pub use signatures::Signatures;
 
 /// What a service needs to start.
@@ -42,6 +43,9 @@ pub struct Options {
     pub keep_peers: bool,
     /// The addresses under which this node is reached, so that it does not register itself.
     pub own_addresses: Vec<Address>,
+    /// Where the token is kept that shows from beyond this machine that a call comes from whoever
+    /// runs the node. It is made if there is none; without a file there is no token.
+    pub token_file: Option<PathBuf>,
     /// Whether the chain is one to try things on: only there the keys that everybody has pay, and a
     /// faucet runs.
     pub dev: bool,
@@ -61,6 +65,7 @@ impl Options {
             node_id: None,
             keep_peers: true,
             own_addresses: Vec::new(),
+            token_file: None,
             giver: None,
         }
     }
@@ -91,7 +96,9 @@ pub fn start(options: Options) -> Result<(Handle, mpsc::UnboundedReceiver<Order>
         own_addresses: options.own_addresses,
         limits: Limits::default(),
     });
-    let node = handle::Node::new(chain, kept.node_id, options.dev, options.giver, signatures);
+    let token = options.token_file.as_deref().map(Token::keep).transpose()?;
+    let node =
+        handle::Node::new(chain, kept.node_id, options.dev, options.giver, token, signatures);
     Ok(actor::spawn(store, machine, node))
 }
 

@@ -24,6 +24,7 @@ pub(super) use writer::Writer;
 
 use super::listing;
 use crate::chain::{Differences, describe};
+use crate::operator::TokenError;
 use tables::{ACCOUNTS, CHAIN, FORMAT, MEMPOOL, META, PEERS, QUEUE, SEALED, UNDO, shape_name};
 
 /// Pages kept in memory, in bytes.
@@ -109,6 +110,9 @@ pub enum StoreError {
     /// What is read is not what was written.
     #[error("the store is damaged: {0}; chain import builds a new one from an export")]
     Damaged(String),
+    /// There is no operator's token.
+    #[error(transparent)]
+    Token(#[from] TokenError),
     /// The database says no.
     #[error("the store failed: {0}")]
     Database(redb::Error),

@@ -4,6 +4,7 @@ use blocksmith::chain::{Chain, Dialect};
 use blocksmith_consensus::json::canonical;
 use blocksmith_consensus::rules::tagged_hash;
 use blocksmith_consensus::{Block, Difficulty, Genesis, Hash, Rules, Target};
+use reqwest::Method;
 use serde_json::json;
 
 use crate::node::{GENESIS, GENESIS_HASH, Node, next};
@@ -46,6 +47,26 @@ async fn status_says_where_the_node_stands() {
     assert_eq!(node.get("/api/v1/peers").await.good().1, json!({"peers": [{"address": "h:1"}]}));
     let added = node.post("/api/v1/peers", r#"{"nodes": ["i:2"]}"#).await.good();
     assert_eq!((added.0, &added.1["total_nodes"]), (201, &json!(["h:1", "i:2"])));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_can_be_forgotten_and_comes_back_if_it_registers() {
+    let node = Node::notes().await;
+    let forget =
+        async |peer: &str| node.send(Method::DELETE, &format!("/api/v1/peers/{peer}")).await;
+    let nodes = r#"{"nodes": ["h:1", "http://[2001:DB8::1]:5000"]}"#;
+    node.post("/nodes/register", nodes).await;
+    assert_eq!(forget("H:1").await.good(), (200, json!({"forgotten": "h:1"})));
+    let (code, problem) = forget("h:1").await.problem();
+    assert!(code == 404 && problem["detail"].as_str().unwrap().contains("h:1 is no peer"));
+    assert_eq!(forget("[2001:db8::1]:5000").await.good().0, 200);
+    assert_eq!(node.get("/api/v1/peers").await.good().1, json!({"peers": []}));
+    for wrong in ["%20", "a%20b", "h:99999", "%FF"] {
+        assert_eq!(forget(wrong).await.problem().0, 400, "{wrong}");
+    }
+    let added = node.post("/nodes/register", r#"{"nodes": ["h:1"]}"#).await.good();
+    assert_eq!((added.0, &added.1["total_nodes"]), (201, &json!(["h:1"])));
+    assert_eq!(node.send(Method::GET, "/api/v1/peers/h:1").await.allow, "DELETE");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,0 +1,98 @@
+//! Who may do what only whoever runs the node may.
+
+use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::http::header::AUTHORIZATION;
+use axum::http::request::Parts;
+use std::net::SocketAddr;
+
+use super::App;
+use super::fault::Fault;
+
+/// Whoever runs the node is calling: from its own machine, or with the token. A handler that takes
+/// one is for them alone; one that takes a `Result` of it asks who is calling.
+pub(super) struct Operator;
+
+impl FromRequestParts<App> for Operator {
+    type Rejection = Fault;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Fault> {
+        let caller = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+        // Where there is no socket, nobody is known to be near.
+        if caller.is_some_and(|ConnectInfo(caller)| caller.ip().to_canonical().is_loopback()) {
+            return Ok(Self);
+        }
+        let token = app.handle.operator_token().ok_or(Fault::NoOperator)?;
+        match parts.headers.get(AUTHORIZATION) {
+            None => Err(Fault::NoToken),
+            Some(sent) => match sent.to_str().ok().and_then(bearer) {
+                Some(sent) if token.is(sent) => Ok(Self),
+                _ => Err(Fault::WrongToken),
+            },
+        }
+    }
+}
+
+/// What stands behind `Bearer`, however that is written.
+fn bearer(header: &str) -> Option<&str> {
+    let (scheme, token) = header.trim().split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::Request;
+
+    use super::super::app;
+    use super::*;
+    use crate::chain::Chain;
+    use crate::operator::Token;
+    use crate::service::{Options, start};
+
+    #[tokio::test]
+    async fn from_beyond_loopback_the_token_is_needed() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let file = dir.path().join("token");
+        let chain = || Chain::load("lecture", None).expect("a preset");
+        let node = |token_file| start(Options { token_file, ..Options::new(chain()) });
+        let (handle, _orders) = node(Some(file.clone())).expect("a node");
+        let (without, _orders) = node(None).expect("a node");
+        let token = Token::read(&file).expect("a token");
+        let ask = async |handle: &_, caller: Option<&str>, sent: Option<&str>| {
+            let mut request = Request::new(());
+            if let Some(caller) = caller {
+                let address: SocketAddr = caller.parse().expect("an address");
+                request.extensions_mut().insert(ConnectInfo(address));
+            }
+            if let Some(sent) = sent {
+                request.headers_mut().insert(AUTHORIZATION, sent.parse().expect("a header"));
+            }
+            let (mut parts, ()) = request.into_parts();
+            let asked = Operator::from_request_parts(&mut parts, &app(Clone::clone(handle))).await;
+            asked.map_err(|fault| format!("{fault:?}")).err().unwrap_or_default()
+        };
+        for near in ["127.0.0.1:9", "127.9.9.9:9", "[::1]:9", "[::ffff:127.0.0.1]:9"] {
+            assert_eq!(ask(&handle, Some(near), None).await, "", "{near}");
+            assert_eq!(ask(&without, Some(near), None).await, "", "{near}");
+        }
+        let right = [format!("Bearer {}", token.as_str()), format!("bearer  {} ", token.as_str())];
+        let wrong = [
+            "Bearer".into(),
+            "Bearer ".into(),
+            format!("Basic {}", token.as_str()),
+            token.as_str().into(),
+            format!("Bearer {}0", token.as_str()),
+            format!("Bearer {}", "0".repeat(64)),
+        ];
+        let far = ["10.0.0.9:9", "[2001:db8::1]:9", "[::ffff:10.0.0.9]:9", "0.0.0.0:9"];
+        for far in far.into_iter().map(Some).chain([None]) {
+            assert_eq!(ask(&handle, far, None).await, "NoToken", "{far:?}");
+            for right in &right {
+                assert_eq!(ask(&handle, far, Some(right)).await, "", "{far:?} {right}");
+                assert_eq!(ask(&without, far, Some(right)).await, "NoOperator", "{far:?}");
+            }
+            for wrong in &wrong {
+                assert_eq!(ask(&handle, far, Some(wrong)).await, "WrongToken", "{far:?} {wrong}");
+            }
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! The token of whoever runs a node: what only they may do takes it from beyond the node's own
+//! machine.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use subtle::ConstantTimeEq as _;
+
+/// The file in a node's data directory unless told otherwise.
+pub const FILE: &str = "operator.token";
+
+/// Random bytes of a new token.
+const NEW_BYTES: usize = 32;
+
+/// The shortest token, in characters: people may write their own, and nobody should guess it.
+const MIN_CHARS: usize = 32;
+
+/// The longest token, in characters.
+const MAX_CHARS: usize = 256;
+
+/// What shows that a call comes from whoever runs the node.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Token(String);
+
+/// Why there is no token.
+#[derive(Debug, thiserror::Error)]
+pub enum TokenError {
+    /// The disk or its permissions.
+    #[error("the token file {} can't be {done}: {error}; --token-file names another", .path.display())]
+    Io {
+        /// Where.
+        path: PathBuf,
+        /// "read" or "written".
+        done: &'static str,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// It holds something else.
+    #[error(
+        "the file {} holds no token, which is one line of {MIN_CHARS} to {MAX_CHARS} letters, digits \
+         and signs; remove it, and the node makes a new one when it starts, or name another with \
+         --token-file", .path.display()
+    )]
+    None {
+        /// Where.
+        path: PathBuf,
+    },
+}
+
+/// Never in a log by accident.
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(…)")
+    }
+}
+
+impl Token {
+    /// The token in a file, which is made if there is none; on Unix only its owner can read it then.
+    ///
+    /// # Errors
+    /// [`TokenError`]
+    pub fn keep(path: &Path) -> Result<Self, TokenError> {
+        match Self::read(path) {
+            Err(TokenError::Io { error, .. }) if error.kind() == ErrorKind::NotFound => {}
+            Ok(token) => {
+                warn_of_readers(path);
+                return Ok(token);
+            }
+            Err(error) => return Err(error),
+        }
+        let mut bytes = [0; NEW_BYTES];
+        getrandom::fill(&mut bytes).expect("the system gives random bytes");
+        let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        match write(path, &text) {
+            // Another node made it at the same time.
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Self::read(path),
+            Err(error) => Err(TokenError::Io { path: path.into(), done: "written", error }),
+            Ok(()) => Ok(Self(text)),
+        }
+    }
+
+    /// The token in a file.
+    ///
+    /// # Errors
+    /// [`TokenError`]
+    pub fn read(path: &Path) -> Result<Self, TokenError> {
+        let mut bytes = Vec::new();
+        File::open(path)
+            .and_then(|file| file.take(4 * MAX_CHARS as u64).read_to_end(&mut bytes))
+            .map_err(|error| TokenError::Io { path: path.into(), done: "read", error })?;
+        // What editors add around it is not part of it.
+        let text = String::from_utf8_lossy(&bytes);
+        let token = text.trim_start_matches('\u{feff}').trim();
+        let fits = (MIN_CHARS..=MAX_CHARS).contains(&token.len())
+            && token.bytes().all(|byte| byte.is_ascii_graphic());
+        if fits { Ok(Self(token.into())) } else { Err(TokenError::None { path: path.into() }) }
+    }
+
+    /// Whether somebody sent this token. How long it takes does not tell how much of it was right.
+    pub fn is(&self, sent: &str) -> bool {
+        self.0.as_bytes().ct_eq(sent.as_bytes()).into()
+    }
+
+    /// As a call sends it: `Authorization: Bearer` and this.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Writes a new file, whole or not at all.
+fn write(path: &Path, text: &str) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    // For its owner alone, as temporary files are.
+    let mut file =
+        tempfile::Builder::new().prefix(".token-").tempfile_in(folder.unwrap_or(Path::new(".")))?;
+    writeln!(file, "{text}")?;
+    file.as_file().sync_all()?;
+    file.persist_noclobber(path).map(drop).map_err(|error| error.error)
+}
+
+#[cfg(unix)]
+fn warn_of_readers(path: &Path) {
+    use std::os::unix::fs::PermissionsExt as _;
+    if path.metadata().is_ok_and(|file| file.permissions().mode() & 0o077 != 0) {
+        tracing::warn!(
+            "others on this machine can read the operator's token in {0}; chmod 600 {0} ends that",
+            path.display()
+        );
+    }
+}
+
+#[cfg(not(unix))]
+fn warn_of_readers(_: &Path) {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_made_once_for_its_owner_alone_and_read_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(FILE);
+        let token = Token::keep(&path).unwrap();
+        assert!(
+            token.as_str().len() == 64 && token.as_str().bytes().all(|b| b.is_ascii_hexdigit())
+        );
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        }
+        assert_eq!(Token::keep(&path).unwrap(), token);
+        assert_ne!(Token::keep(&dir.path().join("another")).unwrap(), token);
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 2, "nothing is left behind");
+        assert!(token.is(token.as_str()));
+        for other in ["", "x", &token.as_str()[1..], &token.as_str().replace(|_| true, "0")] {
+            assert!(!token.is(other), "{other}");
+        }
+        assert_eq!(format!("{token:?}"), "Token(…)");
+    }
+
+    #[test]
+    fn what_editors_add_is_no_part_of_a_token_and_what_is_none_is_said() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(FILE);
+        let own = "correct-horse-battery-staple-and-more";
+        for text in [own.to_string(), format!("\u{feff}{own}\r\n"), format!("\n {own}\t\n\n")] {
+            std::fs::write(&path, &text).unwrap();
+            assert_eq!(Token::keep(&path).unwrap().as_str(), own, "{text:?}");
+        }
+        for text in
+            ["", "\n", "short", &format!("{own} {own}"), &"x".repeat(257), &format!("{own}\0")]
+        {
+            std::fs::write(&path, text).unwrap();
+            let said = Token::keep(&path).unwrap_err().to_string();
+            assert!(said.contains("holds no token") && said.contains("--token-file"), "{said}");
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), *text, "it stays as it is");
+        }
+        let nowhere = dir.path().join("nowhere").join(FILE);
+        let said = Token::keep(&nowhere).unwrap_err().to_string();
+        assert!(said.contains("can't be written") && said.contains("--token-file"), "{said}");
+        assert!(Token::read(&nowhere).unwrap_err().to_string().contains("can't be read"));
+    }
+}
