@@ -3,6 +3,8 @@
 
 use reqwest::{ClientBuilder, Url};
 
+use crate::text::shown;
+
 /// How much of what went wrong is shown, in characters.
 const MAX_CAUSE: usize = 300;
 
@@ -42,17 +44,6 @@ pub(crate) fn parse_url(text: &str) -> Result<Url, String> {
 /// Whether the address is this machine's own, which no proxy reaches.
 pub(crate) fn is_loopback(url: &Url) -> bool {
     matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"))
-}
-
-/// Text from outside as it may be printed: in one line, not too long.
-pub(crate) fn shown(text: &str, max: usize) -> String {
-    let text = text.trim();
-    let blank = |char: char| if char.is_control() { ' ' } else { char };
-    let mut shown: String = text.chars().map(blank).take(max).collect();
-    if text.chars().nth(max).is_some() {
-        shown.push('…');
-    }
-    shown
 }
 
 /// Why there was no answer. The sentence around the cause would name the address once more.

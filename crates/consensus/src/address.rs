@@ -31,7 +31,7 @@ pub struct Hrp {
 /// A text that addresses cannot start with.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "addresses start with 1 to {MAX_HRP_CHARS} lower-case letters and digits, not with \"{found}\""
+    "addresses start with 1 to {MAX_HRP_CHARS} lower-case letters and digits, not with {found:?}"
 )]
 pub struct BadHrp {
     /// The text, cut short when long.
@@ -84,7 +84,7 @@ pub struct Address([u8; 32]);
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadAddress {
     /// An address of another chain, or none at all.
-    #[error("addresses of this chain start with \"{expected}1\", this one with \"{found}\"")]
+    #[error("addresses of this chain start with \"{expected}1\", this one with {found:?}")]
     Prefix {
         /// The chain's own.
         expected: String,
@@ -92,7 +92,7 @@ pub enum BadAddress {
         found: String,
     },
     /// An upper-case letter: each address has one text, in lower case.
-    #[error("addresses are lower case, this one has '{found}' as character {at}")]
+    #[error("addresses are lower case, this one has {found:?} as character {at}")]
     UpperCase {
         /// The first upper-case letter.
         found: char,
@@ -100,7 +100,7 @@ pub enum BadAddress {
         at: usize,
     },
     /// A character that BIP-173's alphabet lacks, such as `b`, `i` and `o`.
-    #[error("addresses have no '{found}', this one has it as character {at}")]
+    #[error("addresses have no {found:?}, this one has it as character {at}")]
     Character {
         /// The first such character.
         found: char,

@@ -390,7 +390,8 @@ impl<'a> Document<'a> {
         match self.input.get(self.at..) {
             None | Some([]) => Ok(()),
             Some(rest) => {
-                let found = quote(&String::from_utf8_lossy(rest.get(..1_000).unwrap_or(rest)));
+                let rest = String::from_utf8_lossy(rest.get(..1_000).unwrap_or(rest));
+                let found = quote(&rest.trim().replace(char::is_control, " "));
                 Err(Unreadable::AfterSeal { found })
             }
         }

@@ -178,7 +178,7 @@ const BITCOIN_GENESIS_S: u64 = 1_231_006_505;
 /// What can be asked of a preset that does not exist.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "there is no chain \"{0}\"; there are lecture, course, dvf, forge and bitcoin-like, or name a \
+    "there is no chain {0:?}; there are lecture, course, dvf, forge and bitcoin-like, or name a \
      chain file"
 )]
 pub struct UnknownPreset(pub String);

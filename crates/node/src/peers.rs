@@ -44,7 +44,7 @@ pub struct Address(String);
 
 /// A text that names no peer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("\"{0}\" names no peer; write a host and a port, like localhost:5001")]
+#[error("{0:?} names no peer; write a host and a port, like localhost:5001")]
 pub struct BadAddress(pub String);
 
 impl Address {

@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use blocksmith_consensus::{Hash, json};
 
 use super::exit;
+use crate::text::escaped;
 
 /// The longest JSON text of a file or a line, in bytes: a block in a wide spelling.
 const MAX_TEXT_BYTES: u64 = 128 << 20;
@@ -97,7 +98,7 @@ fn print_hash(text: &[u8], out: &mut impl Write) -> std::io::Result<bool> {
     let canonical = json::canonical(text);
     match &canonical {
         Ok(canonical) => writeln!(out, "{}", Hash::of(&**canonical))?,
-        Err(error) => writeln!(out, "error: {error}")?,
+        Err(error) => writeln!(out, "error: {}", escaped(error))?,
     }
     Ok(canonical.is_ok())
 }

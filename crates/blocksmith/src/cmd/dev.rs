@@ -30,6 +30,7 @@ use crate::config::{DEFAULT_CHAIN, DEFAULT_PORT};
 use crate::faucet::{GIFT, GIVERS};
 use crate::mining::next_block;
 use crate::service::{Options, Stopped};
+use crate::text::lines;
 
 /// The most nodes: each has a thread and a port of its own.
 const MAX_NODES: u16 = 32;
@@ -148,7 +149,7 @@ fn broken_pipe(error: &anyhow::Error) -> bool {
 
 /// A line on stdout.
 fn say(text: &str) -> io::Result<()> {
-    writeln!(io::stdout(), "{text}")
+    writeln!(io::stdout(), "{}", lines(text))
 }
 
 async fn listen(first: u16, nodes: u16) -> anyhow::Result<Vec<TcpListener>> {

@@ -8,10 +8,12 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use blocksmith_node::BadAddress;
-use clap::{Parser, Subcommand};
+use clap::builder::Styles;
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::chain::ChainError;
 use crate::service::StoreError;
+use crate::text::{escaped, lines};
 
 pub mod bench;
 pub mod block;
@@ -105,6 +107,28 @@ enum Command {
     Wallet(wallet::WalletArgs),
 }
 
+/// Reads the command line, or says what is wrong with it and ends the process. What was typed, or
+/// copied from somewhere, is quoted there.
+pub fn parse() -> Cli {
+    let error = match Cli::try_parse() {
+        Ok(cli) => return cli,
+        Err(error) => error,
+    };
+    if error.use_stderr() {
+        // The same error with all that was typed escaped, and nothing else that a terminal obeys.
+        let typed = std::env::args_os();
+        let typed = typed.map(|typed| escaped(typed.to_string_lossy()).to_string());
+        let plain = Cli::command().styles(Styles::plain()).try_get_matches_from(typed);
+        let plain = plain.map_or_else(|error| error.render(), |_| error.render());
+        let plain = lines(plain.ansi()).to_string();
+        if plain != error.render().to_string() {
+            eprint!("{plain}");
+            std::process::exit(error.exit_code());
+        }
+    }
+    error.exit()
+}
+
 /// Runs what the command line says.
 ///
 /// # Errors
@@ -124,6 +148,20 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     // What still searches or serves is not worth waiting for: all that was acknowledged is durable.
     runtime.shutdown_background();
     outcome
+}
+
+/// An error as it is told: in lines of its own, and not in those of what was typed or copied.
+pub fn told(error: &anyhow::Error) -> String {
+    let mut text = format!("{error:#}");
+    for typed in std::env::args_os() {
+        let typed = typed.to_string_lossy();
+        let value = typed.split_once('=').filter(|_| typed.starts_with('-'));
+        let value = value.map_or(&*typed, |(_, value)| value);
+        if value.contains('\n') {
+            text = text.replace(value, &escaped(value).to_string());
+        }
+    }
+    lines(text).to_string()
 }
 
 /// The exit code that an error stands for.

@@ -17,6 +17,7 @@ use crate::chain::dev::KEYS_WARNING;
 use crate::mining::NotMined;
 use crate::searching::all_cores;
 use crate::service::{Handle, NoWork, Options};
+use crate::text::escaped;
 use crate::{config, http, mining, operator, peers, service};
 
 /// Run a node.
@@ -185,7 +186,7 @@ pub async fn run(args: NodeArgs) -> anyhow::Result<ExitCode> {
     };
     if let (Some(domain), Some(id)) = (chain.rules.domain(), &id) {
         PublicKey::parse(id, domain.hrp).map_err(|why| {
-            Misused(format!("coins of this chain go to addresses, and \"{id}\" is none: {why}"))
+            Misused(format!("coins of this chain go to addresses, and {id:?} is none: {why}"))
         })?;
     }
 
@@ -223,15 +224,16 @@ pub async fn run(args: NodeArgs) -> anyhow::Result<ExitCode> {
     }
     println!("Running on http://{} (press Ctrl-C to stop)", node.address);
     let standing = node.handle.standing();
-    eprintln!(
+    let start = format!(
         "{rules}; block {} is the tip; node id {}; data in {}",
         standing.tip.block.index(),
         node.handle.node_id(),
         data_dir.display()
     );
+    eprintln!("{}", escaped(start));
     eprintln!(
         "the operator's token is in {}: from other machines, it takes that to run this node",
-        token_file.display()
+        escaped(token_file.display())
     );
     // A dev chain may be run like any other, by whoever names it. Its id is its own, so that nothing
     // that is signed there means anything elsewhere; and refusing the keys that everybody has would

@@ -8,6 +8,7 @@ use blocksmith_consensus::Target;
 use console::Term;
 
 use super::counted;
+use crate::text::{escaped, lines};
 
 /// How often to say how it goes; what is shown of that is decided here.
 pub(super) const REFRESH: Duration = Duration::from_millis(100);
@@ -60,7 +61,7 @@ impl Screen {
     pub(super) fn line(&self, text: &str) -> io::Result<()> {
         self.without_live_line(|| {
             let mut out = io::stdout().lock();
-            writeln!(out, "{text}")?;
+            writeln!(out, "{}", lines(text))?;
             out.flush()
         })
     }
@@ -69,7 +70,7 @@ impl Screen {
     pub(super) fn note(&self, text: &str) {
         self.without_live_line(|| {
             // Nobody may be watching.
-            let _ = writeln!(io::stderr(), "{text}");
+            let _ = writeln!(io::stderr(), "{}", lines(text));
         });
     }
 
@@ -108,7 +109,7 @@ impl Screen {
         if let Some(terminal) = &self.terminal {
             let (_, columns) = terminal.size();
             let columns = usize::from(columns).saturating_sub(ECHO_COLUMNS);
-            self.live = fitted(&how.to_string(), columns);
+            self.live = fitted(&escaped(how).to_string(), columns);
             self.draw(&self.live);
         }
     }

@@ -18,6 +18,7 @@ use super::body::{BODY_TIME, MAX_BODY_BYTES};
 use crate::chain::Dialect;
 use crate::mining::NotMined;
 use crate::service::{NoWork, NotPaid, Stopped, StoreError};
+use crate::text::escaped;
 
 /// Why a call has no other answer.
 #[derive(Debug, thiserror::Error)]
@@ -169,7 +170,7 @@ impl Fault {
         let status = response.status();
         let detail = self.to_string();
         let (kind, body) = match voice {
-            Voice::Text => (TEXT, detail),
+            Voice::Text => (TEXT, escaped(detail).to_string()),
             Voice::Message => (JSON, Object::new().text("message", &detail).end()),
             Voice::Problem => {
                 let problem = Object::new()

@@ -1,6 +1,5 @@
 //! HTTP calls to peers, every one with bounds.
 
-use std::error::Error;
 use std::time::{Duration, Instant};
 
 use blocksmith_node::Address;
@@ -9,6 +8,7 @@ use reqwest::header::{CONNECTION, CONTENT_TYPE};
 use reqwest::{Client, RequestBuilder, Response, redirect};
 
 use super::failure::Failure;
+use crate::client::cause;
 
 /// How long a connection may take.
 const CONNECT_TIME: Duration = Duration::from_secs(2);
@@ -173,16 +173,11 @@ async fn call(request: RequestBuilder, most: usize) -> Result<Answer, Failure> {
 }
 
 fn failure(error: reqwest::Error) -> Failure {
-    // The outer errors say that a request failed, the innermost says why.
-    let mut cause: &dyn Error = &error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
     if error.is_connect() {
-        Failure::Unreachable(cause.to_string())
+        Failure::Unreachable(cause(&error))
     } else if error.is_timeout() {
         Failure::Silent(CALL_TIME)
     } else {
-        Failure::Broken(cause.to_string())
+        Failure::Broken(cause(&error))
     }
 }

@@ -15,6 +15,7 @@ use super::failure::Failure;
 use super::tell::Tip;
 use crate::chain::Differences;
 use crate::service;
+use crate::text::shown;
 
 /// Tells our own kind from the Python kinds, which don't have it.
 const STATUS: &str = "/api/v1/status";
@@ -24,6 +25,9 @@ const LAST_PROOF: &str = "/last_proof";
 
 /// The last block, in the later course.
 const LAST_BLOCK: &str = "/last_block";
+
+/// How much of a chain's id is shown, in characters: all of a true one.
+const MAX_ID: usize = 64;
 
 /// The most bytes of an answer with one block: spellings may be longer than the canonical text.
 const MAX_LAST_BLOCK_BYTES: usize = 2 * MAX_BLOCK_BYTES;
@@ -213,7 +217,7 @@ fn read_status(network: &Network, body: &[u8]) -> Result<Option<Status>, Failure
         let differences = value.get("rules").map(|theirs| Differences::between(rules, theirs));
         return Err(match differences.filter(|differences| !differences.is_empty()) {
             Some(differences) => Failure::OtherRules(differences),
-            None => Failure::OtherChain { ours, theirs: theirs.chars().take(64).collect() },
+            None => Failure::OtherChain { ours, theirs: shown(&theirs, MAX_ID) },
         });
     }
     let read = || {

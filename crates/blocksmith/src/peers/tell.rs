@@ -14,6 +14,7 @@ use super::failure::Failure;
 use super::kind::{Glimpse, Kind, Peer, Push, Seen, glimpse, kind};
 use crate::http::MAX_PAYMENTS;
 use crate::service::Stopped;
+use crate::text::shown;
 
 /// How long a peer that did not answer is left alone before the one other try: a Python node that
 /// tells others of a block answers nobody meanwhile.
@@ -37,6 +38,9 @@ const PAYMENTS_BYTES: usize = 1 << 20;
 
 /// Where Python nodes take blocks, in the order in which they are tried.
 const PUSH_TO: [&str; 3] = ["/nodes/new", "/block/new", "/new"];
+
+/// How much of a peer's reason is shown, in characters.
+const MAX_REASON: usize = 300;
 
 /// What comes before a block's text in the body for a Python node.
 const BODY_START: &str = r#"{"block": "#;
@@ -148,12 +152,7 @@ async fn tell_our_kind(network: &Network, peer: &Peer, tip: &Tip) -> Result<(), 
 fn reason(answer: &Answer) -> String {
     let text = answer.body.as_deref().and_then(|body| json::canonical(body).ok());
     let detail = text.as_deref().and_then(|text| Value::of_canonical(text).get("detail"));
-    detail
-        .and_then(Value::as_str)
-        .unwrap_or("it does not say why".into())
-        .chars()
-        .take(300)
-        .collect()
+    shown(&detail.and_then(Value::as_str).unwrap_or("it does not say why".into()), MAX_REASON)
 }
 
 async fn tell_python(network: &Network, peer: &Peer, tip: &Arc<Tip>) -> Result<(), Failure> {

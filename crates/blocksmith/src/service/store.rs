@@ -47,8 +47,8 @@ pub enum StoreError {
     },
     /// It holds the blocks of another chain.
     #[error(
-        "the data directory {} holds the chain \"{found}\", and this node was asked to run \
-         \"{expected}\"{}; start it with the chain's own options, or choose another directory with \
+        "the data directory {} holds the chain {found:?}, and this node was asked to run \
+         {expected:?}{}; start it with the chain's own options, or choose another directory with \
          --data-dir",
         .dir.display(),
         .differences.iter().map(|differences| format!(" ({differences})")).collect::<String>()

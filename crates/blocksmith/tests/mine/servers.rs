@@ -393,7 +393,8 @@ fn what_is_not_json_is_quoted_once_and_outlived() {
     wait_until("several tries", || server.state().asked > 6);
     let stderr = miner.stderr();
     assert_eq!(stderr.matches("asking again").count(), 1, "{stderr}");
-    assert!(stderr.contains("GET /last_proof answered 200 OK: <h1>Welcome [31m to"), "{stderr}");
+    let quoted = r"GET /last_proof answered 200 OK: <h1>Welcome\u{1b}[31m to";
+    assert!(stderr.contains(quoted), "{stderr}");
     server.state().well = true;
     miner.until("Coins mined: 1");
     assert!(miner.stderr().contains("answers now: a Lecture II server"));

@@ -165,7 +165,10 @@ fn what_is_no_node_with_accounts_is_told() {
     let lecture = lecture.replace("00", &"00".repeat(32));
     let huge = format!(r#"{{"name": "{}"}}"#, "x".repeat(5 << 20));
     for (reply, why) in [
-        (Reply::html(404, "<h1>Not Found\u{1b}[31m</h1>"), "404 Not Found <h1>Not Found [31m</h1>"),
+        (
+            Reply::html(404, "<h1>Not Found\u{1b}[31m</h1>"),
+            r"404 Not Found <h1>Not Found\u{1b}[31m</h1>",
+        ),
         (Reply::html(200, "<h1>Welcome</h1>"), "200 OK <h1>Welcome</h1>"),
         (
             Reply::json(lecture),

@@ -57,7 +57,7 @@ fn it_is_shown_handed_in_and_followed_as_a_payment_of_ones_own_is() {
     let ran = scene.send(&signed, &["--wait=1"]);
     let shown = format!(
         "pay    12.5 coins\nto     {to}\nfrom   {}, which has 20\nfee    0.01\nnonce  0\n\
-         memo   \"rent [31m\"\nchain  forge, {}\n",
+         memo   \"rent\\u{{1b}}[31m\"\nchain  forge, {}\n",
         scene.alice.texts()[0],
         forge().chain_id
     );

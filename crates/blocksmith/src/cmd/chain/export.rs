@@ -10,6 +10,7 @@ use blocksmith_consensus::document::Seal;
 
 use super::{Kept, Opened};
 use crate::cmd::{counted, new_file};
+use crate::text::escaped;
 
 /// Write a chain as JSON lines, which `chain verify` and `chain import` read
 ///
@@ -36,7 +37,7 @@ pub(super) async fn run(args: ExportArgs) -> anyhow::Result<ExitCode> {
         // Half an export is none, and would be in the way of the next one.
         let _ = std::fs::remove_file(path);
     }
-    eprintln!("wrote {} to {}", counted(written?, "block"), path.display());
+    eprintln!("wrote {} to {}", counted(written?, "block"), escaped(path.display()));
     Ok(ExitCode::SUCCESS)
 }
 

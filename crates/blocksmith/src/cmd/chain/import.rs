@@ -13,6 +13,7 @@ use super::source::Source;
 use super::{Data, verify};
 use crate::cmd::{counted, exit};
 use crate::service::{self, Handle, Options};
+use crate::text::escaped;
 
 /// How many blocks are handed in at once, and share a commit.
 const BATCH_BLOCKS: usize = 2_000;
@@ -79,7 +80,7 @@ pub(super) async fn run(args: ImportArgs) -> anyhow::Result<ExitCode> {
             out,
             "not taken: the chain in {} goes on to block {index}, {hash}, and has at least as much \
              work; block {} of the file is {}",
-            dir.display(),
+            escaped(dir.display()),
             verified.index,
             verified.tip
         )?;

@@ -15,6 +15,7 @@ use crate::chain::{Chain, is_file};
 use crate::cmd::write_new;
 use crate::config::MAX_ID_BYTES;
 use crate::service::now;
+use crate::text;
 
 /// Write the file of a chain of your own
 ///
@@ -66,15 +67,17 @@ pub(super) fn run(args: NewArgs) -> anyhow::Result<ExitCode> {
     let (id, file) = (chain.rules.chain_id().to_string(), path(&args.file));
     let mut out = std::io::stdout();
     if args.json {
-        writeln!(out, "{}", json!({"chain_id": id, "file": file, "name": args.name}))?;
+        let made = json!({"chain_id": id, "file": file, "name": args.name});
+        writeln!(out, "{}", text::json(&made.to_string()))?;
     } else {
         writeln!(out, "chain id {id}")?;
     }
-    eprintln!(
+    let file = format!(
         "{file} is written. Give it to everybody who should be on this chain, and run it with\n  \
          blocksmith node --chain {}",
         quoted(&file)
     );
+    eprintln!("{}", text::lines(file));
     Ok(ExitCode::SUCCESS)
 }
 

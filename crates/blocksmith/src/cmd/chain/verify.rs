@@ -15,6 +15,7 @@ use crate::chain::{Chain, describe};
 use crate::cmd::{counted, exit};
 use crate::config;
 use crate::service::{self, NotReplayed, Replay, Replayed};
+use crate::text::{self, escaped};
 
 /// Check every block of a chain, and name the first bad one
 ///
@@ -138,11 +139,12 @@ fn replay_data(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
                     "rules": describe(&chain.rules),
                     "chain_id": chain.rules.chain_id().to_string(),
                 });
-                writeln!(std::io::stdout(), "{verdict}")?;
+                writeln!(std::io::stdout(), "{}", text::json(&verdict.to_string()))?;
             }
             eprintln!(
-                "damaged: {difference}\nThe blocks are valid; `blocksmith chain export` and \
-                 `chain import` make a data directory of them in which everything follows."
+                "damaged: {}\nThe blocks are valid; `blocksmith chain export` and \
+                 `chain import` make a data directory of them in which everything follows.",
+                escaped(difference)
             );
             return Ok(ExitCode::from(exit::FAILURE));
         }
@@ -168,7 +170,7 @@ fn invalid(fault: &Fault, chain: &Chain, json: bool) -> anyhow::Result<ExitCode>
             "rules": describe(&chain.rules),
             "chain_id": chain.rules.chain_id().to_string(),
         });
-        writeln!(std::io::stdout(), "{verdict}")?;
+        writeln!(std::io::stdout(), "{}", text::json(&verdict.to_string()))?;
     }
     print_invalid(fault, chain);
     Ok(ExitCode::from(exit::FAILURE))
@@ -252,9 +254,9 @@ impl Valid {
                 verdict["accounts"] = replayed.accounts.into();
                 verdict["state"] = replayed.state.to_string().into();
             }
-            return writeln!(out, "{verdict}");
+            return writeln!(out, "{}", text::json(&verdict.to_string()));
         }
-        writeln!(out, "valid: {}, tip {tip} ({rules})", counted(blocks, "block"))?;
+        writeln!(out, "valid: {}, tip {tip} ({})", counted(blocks, "block"), escaped(rules))?;
         if let Some(Unprotected { note, .. }) = unprotected {
             writeln!(out, "{note}")?;
         }
@@ -270,7 +272,7 @@ impl Valid {
 
 /// Says what is wrong, and that these may be the wrong rules.
 pub(super) fn print_invalid(fault: &Fault, chain: &Chain) {
-    eprintln!("invalid: {fault}");
+    eprintln!("invalid: {}", escaped(fault));
     if matches!(fault.rule(), "genesis" | "proof") {
         let others = match chain.rules.difficulty {
             Difficulty::Fixed(_) => "--chain and --zeros choose others",
@@ -278,6 +280,6 @@ pub(super) fn print_invalid(fault: &Fault, chain: &Chain) {
                 "--chain chooses others, with -dev after a name those of `blocksmith dev`"
             }
         };
-        eprintln!("These are the rules of {}; {others}.", describe(&chain.rules));
+        eprintln!("These are the rules of {}; {others}.", escaped(describe(&chain.rules)));
     }
 }

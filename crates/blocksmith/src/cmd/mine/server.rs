@@ -7,7 +7,8 @@ use blocksmith_consensus::json::{self, Kind as JsonKind, Value, push_string};
 use blocksmith_consensus::{Block, Difficulty, Job, Proof, Rules, Target};
 use reqwest::{RequestBuilder, StatusCode, Url};
 
-use crate::client::{cause, is_loopback, shown};
+use crate::client::{cause, is_loopback};
+use crate::text::shown;
 
 /// The most bytes of an answer; a block may be one.
 const MAX_ANSWER_BYTES: usize = 20_000_000;
@@ -393,16 +394,5 @@ impl Server {
             }
         }
         Ok(Answer { call: call.into(), status: response.status(), body })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_a_server_says_stays_in_one_short_line() {
-        assert_eq!(shown("late\n\u{1b}[31m", MAX_SHOWN), "late  [31m");
-        assert_eq!(shown(&"x".repeat(1_000), 10), "xxxxxxxxxx…");
     }
 }

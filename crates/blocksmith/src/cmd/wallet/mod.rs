@@ -38,6 +38,7 @@ use super::node::{stop_on_signal, until};
 use super::{Misused, exit};
 use crate::chain::{Chain, ChainError, Differences};
 use crate::config;
+use crate::text::{json, lines};
 
 /// The chain whose addresses are shown unless another one is named.
 const DEFAULT_CHAIN: &str = "forge";
@@ -340,13 +341,13 @@ fn path_of(entry: &Entry<'_>) -> String {
 /// A line of results.
 fn print_line(text: &str) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
-    writeln!(out, "{text}")?;
+    writeln!(out, "{}", lines(text))?;
     Ok(out.flush()?)
 }
 
 /// A line of results for programs.
 fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
-    print_line(&serde_json::to_string(value)?)
+    print_line(&json(&serde_json::to_string(value)?))
 }
 
 /// A line of results for programs that nobody else should see.
@@ -363,5 +364,5 @@ fn print_secret_json(value: &impl Serialize) -> anyhow::Result<()> {
 /// A line for whoever watches.
 fn note(text: &str) {
     // Nobody may be watching.
-    let _ = writeln!(io::stderr(), "{text}");
+    let _ = writeln!(io::stderr(), "{}", lines(text));
 }

@@ -13,7 +13,8 @@ use reqwest::{Method, StatusCode, Url};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::client::{cause, is_loopback, shown};
+use crate::client::{cause, is_loopback};
+use crate::text::shown;
 
 /// The most bytes of an answer: far more than a page of [`MAX_PAGE`] transactions has.
 const MAX_ANSWER_BYTES: usize = 4 << 20;

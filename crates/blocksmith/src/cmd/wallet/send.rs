@@ -17,8 +17,8 @@ use super::signed::{self, is_stdin};
 use super::verify::Said;
 use super::{Common, Misused, NodeArgs, Opened, note, parse_address, print_json, print_line};
 use crate::amount::Coins;
-use crate::client::shown;
 use crate::cmd::{counted, exit};
+use crate::text::shown;
 
 /// The largest fee, in units, that is paid unasked: a tenth of a coin.
 const MAX_UNASKED_FEE: u64 = 10_000_000;
@@ -318,7 +318,7 @@ fn summary(ready: &Ready, remote: &Remote) -> String {
         summary.push_str(&format!("nonce  {nonce}\n"));
     }
     if let Some(memo) = payment.memo() {
-        summary.push_str(&format!("memo   {:?}\n", shown(&memo, MAX_SHOWN)));
+        summary.push_str(&format!("memo   \"{}\"\n", shown(&memo, MAX_SHOWN)));
     }
     summary.push_str(&format!("chain  {}, {}", remote.name, remote.domain.chain_id));
     summary

@@ -1,0 +1,144 @@
+//! Text that others wrote, as it may stand in a line of a log or a terminal: nothing in it moves the
+//! cursor, ends the line, turns the direction of reading or hides.
+//!
+//! Escaping what is escaped already changes nothing, so that whoever prints needs not know who wrote
+//! what: everything that the program logs or prints goes through here once more.
+
+use std::fmt::{self, Display, Write};
+
+use icu_properties::props::{DefaultIgnorableCodePoint, GeneralCategory, GeneralCategoryGroup};
+use icu_properties::{CodePointMapData, CodePointSetData};
+
+/// What others wrote, without blanks around it, in one line and at most `max` characters of it.
+pub fn shown(text: &str, max: usize) -> String {
+    let text = text.trim();
+    match text.char_indices().nth(max) {
+        None => escaped(text).to_string(),
+        Some((end, _)) => format!("{}…", escaped(&text[..end])),
+    }
+}
+
+/// What is shown, in one line: `\n`, `\u{1b}` or `\u{202e}` for what a line can't have.
+pub fn escaped<T: Display>(shown: T) -> Escaped<T> {
+    Escaped { shown, keep_lines: false }
+}
+
+/// The same with its line ends, where the program itself writes several lines.
+pub fn lines<T: Display>(shown: T) -> Escaped<T> {
+    Escaped { shown, keep_lines: true }
+}
+
+/// JSON as it may stand on a terminal: for what a line can't have, the escapes of JSON.
+pub fn json(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for char in text.chars() {
+        // Between values there is nothing but ASCII, and within them controls are escaped but one.
+        if is_plain(char) || char.is_ascii() && char != '\u{7f}' {
+            out.push(char);
+            continue;
+        }
+        for unit in char.encode_utf16(&mut [0; 2]) {
+            // Writing to a string can't fail.
+            let _ = write!(out, "\\u{unit:04x}");
+        }
+    }
+    out
+}
+
+/// See [`escaped`] and [`lines`].
+#[derive(Debug, Clone, Copy)]
+pub struct Escaped<T> {
+    shown: T,
+    keep_lines: bool,
+}
+
+impl<T: Display> Display for Escaped<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(Escaping { to: f, keep_lines: self.keep_lines }, "{}", self.shown)
+    }
+}
+
+struct Escaping<'a, 'b> {
+    to: &'a mut fmt::Formatter<'b>,
+    keep_lines: bool,
+}
+
+impl fmt::Write for Escaping<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let mut written = 0;
+        for (at, char) in text.char_indices() {
+            if is_plain(char) || char == '\n' && self.keep_lines {
+                continue;
+            }
+            self.to.write_str(&text[written..at])?;
+            written = at + char.len_utf8();
+            match char {
+                '\n' => self.to.write_str("\\n")?,
+                '\r' => self.to.write_str("\\r")?,
+                '\t' => self.to.write_str("\\t")?,
+                char => write!(self.to, "{}", char.escape_unicode())?,
+            }
+        }
+        self.to.write_str(&text[written..])
+    }
+}
+
+/// Whether a character is seen, and nothing but seen. Unicode knows: controls, marks that format or
+/// turn the direction, ends of lines and paragraphs, what has no meaning or a private one, and what
+/// is usually invisible are not.
+fn is_plain(char: char) -> bool {
+    if char.is_ascii() {
+        return !char.is_ascii_control();
+    }
+    let category = CodePointMapData::<GeneralCategory>::new().get(char);
+    !GeneralCategoryGroup::Other.contains(category)
+        && !matches!(category, GeneralCategory::LineSeparator | GeneralCategory::ParagraphSeparator)
+        && !CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(char)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What no line may have, by hand: the tables may be those of another version of Unicode.
+    fn unseen() -> impl Iterator<Item = char> {
+        let bidi = "\u{61c}\u{200e}\u{200f}\u{202a}\u{202b}\u{202c}\u{202d}\u{202e}\u{2066}\u{2067}\
+                    \u{2068}\u{2069}";
+        let others = "\u{2028}\u{2029}\u{ad}\u{200b}\u{200c}\u{200d}\u{2060}\u{feff}\u{fff9}\u{3164}\
+                      \u{fe0f}\u{e000}\u{fdd0}\u{e0001}\u{e0041}\u{e0100}\u{10fffd}";
+        ('\0'..' ').chain('\u{7f}'..='\u{9f}').chain(bidi.chars()).chain(others.chars())
+    }
+
+    #[test]
+    fn nothing_is_left_that_a_line_cannot_have() {
+        for char in unseen() {
+            let text = format!("a{char}b");
+            let escaped_text = escaped(&text).to_string();
+            assert!(escaped_text.chars().all(is_plain), "{escaped_text}");
+            assert!(!escaped_text.contains(char) && escaped_text.starts_with("a\\"), "{text:?}");
+            assert_eq!(escaped(&escaped_text).to_string(), escaped_text);
+            let quoted = json(&serde_json::to_string(&text).expect("a string"));
+            assert!(quoted.chars().all(is_plain), "{quoted}");
+            assert_eq!(serde_json::from_str::<String>(&quoted).ok(), Some(text));
+        }
+        assert_eq!(escaped("a\n\r\t\u{1b}[31m").to_string(), "a\\n\\r\\t\\u{1b}[31m");
+        assert_eq!(lines("a\n\rb\u{202e}").to_string(), "a\n\\rb\\u{202e}");
+    }
+
+    #[test]
+    fn what_people_write_stays() {
+        for text in ["Zürich, 7 €", "नमस्ते", "שלום", "東京 Ωμέγα", "e\u{301}", "🎉 ½ – “x”", "a\\nb"]
+        {
+            assert_eq!(escaped(text).to_string(), text);
+            assert_eq!(json(text), text);
+        }
+        assert_eq!(json("{\n  \"a\": 1\n}"), "{\n  \"a\": 1\n}");
+    }
+
+    #[test]
+    fn what_a_server_says_stays_in_one_short_line() {
+        assert_eq!(shown(" late\n\u{1b}[31m\n", 300), "late\\n\\u{1b}[31m");
+        assert_eq!(shown(&"x".repeat(1_000), 10), "xxxxxxxxxx…");
+        assert_eq!(shown("xxxxxxxxxx", 10), "xxxxxxxxxx");
+    }
+}
