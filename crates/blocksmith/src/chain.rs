@@ -3,6 +3,7 @@
 pub mod dev;
 mod difference;
 mod file;
+mod names;
 
 use std::io::Read;
 use std::path::Path;
@@ -13,6 +14,7 @@ use blocksmith_consensus::{Difficulty, Puzzle, Rules};
 use serde::Deserialize;
 
 pub use difference::Differences;
+pub use names::taken_for;
 
 /// The most bytes of a chain file.
 const MAX_FILE_BYTES: u64 = 32 << 20;
@@ -141,7 +143,15 @@ impl Chain {
         if file.limit() == 0 {
             return Err(wrong(format!("it has more than {MAX_FILE_BYTES} bytes")));
         }
-        Self::parse(&text).map_err(wrong)
+        let mut chain = Self::parse(&text).map_err(wrong)?;
+        // Anybody can write any name into a file, and whoever reads it elsewhere sees the name alone.
+        if let Some(known) = taken_for(&chain.rules.name)
+            && !names::is(&chain.rules, known)
+        {
+            let file = path.file_name().unwrap_or_default().display();
+            chain.rules.name = format!("{} (of the file {file})", chain.rules.name);
+        }
+        Ok(chain)
     }
 
     /// Reads the text of a chain file.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use blocksmith::chain::Chain;
 use blocksmith_consensus::ledger::Account;
-use blocksmith_consensus::{Difficulty, Genesis, Rules, Spending};
+use blocksmith_consensus::{Difficulty, Genesis, Hash, Rules, Spending};
 use tempfile::TempDir;
 
 /// Points of the curve, as addresses of two chains.
@@ -41,6 +41,12 @@ fn now_s() -> u64 {
     UNIX_EPOCH.elapsed().expect("a clock").as_secs()
 }
 
+/// The previous hash of the genesis block.
+fn drawn(rules: &Rules) -> Hash {
+    let block = rules.genesis.block(Default::default());
+    block.view().previous_hash.as_str().expect("text").parse().expect("a hash")
+}
+
 #[test]
 fn what_is_written_is_the_preset_with_a_genesis_of_its_own() {
     let dir = TempDir::new().expect("a directory");
@@ -57,9 +63,11 @@ fn what_is_written_is_the_preset_with_a_genesis_of_its_own() {
         let Genesis::Fixed(block) = &found.genesis else { panic!("a fixed genesis") };
         let written = block.header().expect("a header").timestamp_s;
         assert!((before..=now_s()).contains(&written), "{written}");
+        let random = drawn(&found);
+        assert!(random.0.iter().filter(|byte| **byte == 0).count() < 8, "{random}");
         let Spending::Signed { hrp, .. } = rules.spending else { panic!("payments are signed") };
         let target = rules.genesis.target();
-        let genesis = Genesis::sealed(written, target, hrp, &[]).expect("a genesis");
+        let genesis = Genesis::sealed_on(&random, written, target, hrp, &[]).expect("a genesis");
         assert_eq!(found, Rules { name: "ours".into(), genesis, ..rules });
     }
 }
@@ -163,6 +171,120 @@ fn nothing_is_overwritten_and_no_mistake_leaves_a_file() {
         assert_eq!((told.0, told.1.as_str()), (2, ""), "{arguments:?}: {}", told.2);
         assert!(told.2.contains(expected), "{arguments:?}: {}", told.2);
         assert!(!dir.path().join("x.toml").exists(), "{arguments:?}");
+    }
+}
+
+#[test]
+fn no_two_new_chains_are_one_whatever_they_are_called_and_when_they_are_made() {
+    let dir = TempDir::new().expect("a directory");
+    let mut ids = std::collections::BTreeSet::new();
+    // Within one second, or nearly, with different names and with the same.
+    let names = ["monday", "tuesday", "ours", "ours", "ours"];
+    for (place, name) in names.into_iter().enumerate() {
+        let file = format!("{place}.toml");
+        let told = run(dir.path(), &["chain", "new", &file, "--name", name]);
+        assert_eq!(told.0, 0, "{}", told.2);
+        assert!(told.2.contains("a copy of it is the same chain, whatever name"), "{}", told.2);
+        let chain = load(dir.path(), &file);
+        ids.insert(chain.rules.chain_id());
+        // What is tried on one is good on no other one either.
+        ids.insert(chain.for_dev().expect("a dev chain").rules.chain_id());
+    }
+    assert_eq!(ids.len(), 10);
+
+    // Their nodes don't mix, and say how they would.
+    let one = Node::start(dir.path(), "data-0", "0.toml", &[]);
+    let other = Node::start(dir.path(), "data-1", "1.toml", &["--peer", &one.url]);
+    other.says(&["WARN", "genesis is ", "or copies of one chain file"]);
+}
+
+#[test]
+fn a_renamed_copy_is_the_same_chain_and_says_so() {
+    let dir = TempDir::new().expect("a directory");
+    assert_eq!(run(dir.path(), &["chain", "new", "ours.toml", "--name", "ours"]).0, 0);
+    let text = std::fs::read_to_string(dir.path().join("ours.toml")).expect("a file");
+    let copy = text.replace("name = \"ours\"", "name = \"theirs\"");
+    assert_ne!(copy, text);
+    std::fs::write(dir.path().join("theirs.toml"), copy).expect("a file");
+    let id = load(dir.path(), "ours.toml").rules.chain_id();
+    assert_eq!(load(dir.path(), "theirs.toml").rules.chain_id(), id);
+    let id = format!("chain id {id};");
+    Node::start(dir.path(), "data", "ours.toml", &[]).says(&["ours with a block every 15 s", &id]);
+    let renamed = Node::start(dir.path(), "data", "theirs.toml", &[]);
+    renamed.says(&[
+        "WARN",
+        "theirs with",
+        "is the chain that was kept here as ours with",
+        "makes another",
+    ]);
+    renamed.says(&["theirs with a block every 15 s", &id]);
+    drop(renamed);
+    // It is said once.
+    let again = Node::start(dir.path(), "data", "theirs.toml", &[]);
+    let line = again.says(&["theirs with a block every 15 s"]);
+    assert!(line.contains(&id), "{line}");
+}
+
+#[test]
+fn nobody_calls_a_chain_of_their_own_as_everybody_calls_another() {
+    let dir = TempDir::new().expect("a directory");
+    for (name, preset) in [
+        ("forge", "forge"),
+        ("Forge", "forge"),
+        (" forge-dev", "forge"),
+        ("f\u{43e}rge", "forge"),
+        ("for\u{200b}ge", "forge"),
+        ("f0rge", "forge"),
+        ("lecture", "lecture"),
+        ("COURSE", "course"),
+        ("dvf", "dvf"),
+        ("Bitcoin Like", "bitcoin-like"),
+    ] {
+        let told = run(dir.path(), &["chain", "new", "x.toml", "--name", name]);
+        assert_eq!((told.0, told.1.as_str()), (2, ""), "{name}: {}", told.2);
+        let why = format!("would take a chain of this name for {preset}, which it is not");
+        assert!(told.2.contains(&why) && told.2.contains("choose another name"), "{}", told.2);
+        assert!(!dir.path().join("x.toml").exists(), "{name}");
+    }
+    // Whoever writes such a name by hand keeps the chain, and is not taken for the other one.
+    assert_eq!(run(dir.path(), &["chain", "new", "ours.toml", "--name", "ours"]).0, 0);
+    let text = std::fs::read_to_string(dir.path().join("ours.toml")).expect("a file");
+    std::fs::write(
+        dir.path().join("hand.toml"),
+        text.replace("name = \"ours\"", "name = \"F\u{43e}rge\""),
+    )
+    .expect("a file");
+    let (hand, ours) = (load(dir.path(), "hand.toml").rules, load(dir.path(), "ours.toml").rules);
+    assert_eq!(hand.chain_id(), ours.chain_id());
+    assert_eq!(hand.name, "F\u{43e}rge (of the file hand.toml)");
+    let node = Node::start(dir.path(), "data", "hand.toml", &[]);
+    node.says(&["F\u{43e}rge (of the file hand.toml) with a block every 15 s"]);
+}
+
+#[test]
+fn a_file_without_random_digits_is_the_chain_that_it_was() {
+    let dir = TempDir::new().expect("a directory");
+    assert_eq!(run(dir.path(), &["chain", "new", "ours.toml", "--name", "ours"]).0, 0);
+    let text = std::fs::read_to_string(dir.path().join("ours.toml")).expect("a file");
+    let digits = drawn(&load(dir.path(), "ours.toml").rules).to_string();
+    let line = format!("previous_hash = \"{digits}\"\n");
+    let with = |new: &str| {
+        assert!(text.contains(&line), "{text}");
+        std::fs::write(dir.path().join("other.toml"), text.replace(&line, new)).expect("a file");
+    };
+    with("");
+    assert_eq!(drawn(&load(dir.path(), "other.toml").rules), Hash([0; 32]));
+    for (wrong, why) in [
+        ("previous_hash = \"1\"\n", "genesis.previous_hash is not 64 lower-case hex digits"),
+        ("previous_hash = 1\n", "invalid type: integer `1`"),
+        (&line.to_uppercase().replace("PREVIOUS_HASH", "previous_hash"), "lower-case hex digits"),
+        (&format!("{line}block = \"{{}}\"\n"), "genesis takes either block, or timestamp"),
+        (&format!("{line}proof = \"1\"\n"), "genesis takes either block, or timestamp"),
+    ] {
+        with(wrong);
+        let told = run(dir.path(), &["node", "0", "--chain", "other.toml", "--data-dir", "data"]);
+        assert_eq!((told.0, told.1.as_str()), (1, ""), "{wrong}: {}", told.2);
+        assert!(told.2.contains(why), "{wrong}: {}", told.2);
     }
 }
 

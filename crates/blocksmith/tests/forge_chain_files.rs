@@ -100,6 +100,10 @@ fn the_example_is_the_chain_that_python_makes_of_it() {
     let id = "ad30a8b0d30ad9b167ff53a8786f204914b7614a996d299059253d70ef980d63";
     assert_eq!(chain.rules.chain_id().to_string(), id);
     assert_eq!(describe(&chain.rules), "forge-example with a block every 10 s");
+    let file = std::fs::read_to_string(repository("chains/forge-example.toml")).expect("a file");
+    let line = format!("[genesis]\nprevious_hash = \"{}\"", "0123456789abcdef".repeat(4));
+    let id = "03c0e6b0b85afe0c35a7a77fc33637960cfa0853c71edd2186078f6c9c629836";
+    assert_eq!(rules(&file.replace("[genesis]", &line)).chain_id().to_string(), id);
     let commented = "#     [difficulty.epoch]";
     let text = std::fs::read_to_string(repository("chains/forge-example.toml")).expect("a file");
     let (before, rest) = text.split_once(commented).expect("the other difficulty, in a comment");

@@ -114,10 +114,25 @@ impl Genesis {
         hrp: Hrp,
         balances: &[(Address, u64)],
     ) -> Result<Self, Malformed> {
+        Self::sealed_on(&Hash([0; 32]), timestamp_s, target, hrp, balances)
+    }
+
+    /// The same with this previous hash, which is no block's: random digits tell the chain from
+    /// every other one with the same rules.
+    ///
+    /// # Errors
+    /// Those of [`Genesis::sealed`].
+    pub fn sealed_on(
+        previous_hash: &Hash,
+        timestamp_s: u64,
+        target: Target,
+        hrp: Hrp,
+        balances: &[(Address, u64)],
+    ) -> Result<Self, Malformed> {
         let coin = |(nonce, &(recipient, amount))| Coin { recipient, amount, nonce }.text(hrp);
         let coins: Vec<String> = (0..).zip(balances).map(coin).collect();
         let (root, texts) = (merkle::root(&coins), coins.iter().map(String::as_str));
-        let draft = Draft::new(1, &Hash([0; 32]), timestamp_s, target, &root, texts)?;
+        let draft = Draft::new(1, previous_hash, timestamp_s, target, &root, texts)?;
         Ok(Self::Fixed(draft.unproven().clone()))
     }
 

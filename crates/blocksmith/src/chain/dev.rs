@@ -20,10 +20,12 @@ use super::Chain;
 /// What follows the name of a chain, or the path of its file, to name its dev chain.
 pub const SUFFIX: &str = "-dev";
 
-/// What whoever runs such a chain is told.
+/// What whoever runs such a chain is told. (Ids that differ from run to run would save nobody's coins,
+/// since these are worth nothing, and nobody could name the chain.)
 pub const KEYS_WARNING: &str = "\
 Ten accounts have coins here, and EVERYBODY KNOWS THEIR SECRET KEYS: what reaches them on a chain
-that matters is taken at once. Never use them elsewhere.";
+that matters is taken at once. Never use them elsewhere. The chain's id is the same in every run: a
+payment that was signed in an earlier one counts again in one that begins anew.";
 
 /// What each of the accounts that everybody has starts with, in units.
 pub const ALLOTTED: u64 = 10_000 * UNITS_PER_COIN;
@@ -86,7 +88,9 @@ fn funded(rules: Rules, hrp: Hrp) -> Result<Rules, NoRoom> {
     let mut balances = allotted(&block, hrp);
     balances.extend(everybodys());
     let (timestamp_s, target) = (block.view().timestamp_s(), rules.difficulty.easiest());
-    let genesis = Genesis::sealed(timestamp_s, target, hrp, &balances)
+    let previous_hash = block.view().previous_hash.text().trim_matches('"').parse();
+    let previous_hash = previous_hash.expect("a sealed block names a hash");
+    let genesis = Genesis::sealed_on(&previous_hash, timestamp_s, target, hrp, &balances)
         .map_err(|error| no_room(error.to_string()))?;
     let funded = Rules { name: format!("{}{SUFFIX}", rules.name), genesis, ..rules.clone() };
     funded.check().map_err(|error| no_room(error.to_string()))?;

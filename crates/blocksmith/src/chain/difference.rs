@@ -82,9 +82,14 @@ impl fmt::Display for Differences {
             let start = if at > 0 { "; " } else { "" };
             write!(f, "{start}{path} is {here} here and {there} there")?;
         }
-        match self.more {
-            0 => Ok(()),
-            more => write!(f, "; and {more} more"),
+        match (&self.named[..], self.more) {
+            ([Difference { path, .. }], 0) if path == "genesis" => write!(
+                f,
+                ": all else is the same; nodes of one chain run the same preset, or copies of one \
+                 chain file"
+            ),
+            (_, 0) => Ok(()),
+            (_, more) => write!(f, "; and {more} more"),
         }
     }
 }
@@ -128,7 +133,7 @@ fn cut(text: &str) -> String {
 mod tests {
     use blocksmith_consensus::json::canonical;
     use blocksmith_consensus::payment::Emission;
-    use blocksmith_consensus::{Difficulty, Spending};
+    use blocksmith_consensus::{Difficulty, Genesis, Spending};
 
     use super::*;
 
@@ -210,6 +215,25 @@ mod tests {
             assert!(found.len() < 4 * 300, "{found}");
             assert!(!found.contains(char::is_control), "{found}");
         }
+    }
+
+    #[test]
+    fn where_the_first_blocks_alone_differ_it_is_said_what_to_do() {
+        let forge = Rules::forge();
+        let genesis = |byte| {
+            let Spending::Signed { hrp, .. } = forge.spending else { panic!("forge is signed") };
+            let random = blocksmith_consensus::Hash([byte; 32]);
+            Genesis::sealed_on(&random, 1, forge.genesis.target(), hrp, &[]).expect("a block")
+        };
+        let [one, other] = [1, 2].map(|byte| Rules { genesis: genesis(byte), ..forge.clone() });
+        let found = between(&one, &other.json());
+        assert!(
+            found.starts_with("genesis is \"") && found.contains(" there: all else"),
+            "{found}"
+        );
+        assert!(found.ends_with("or copies of one chain file"), "{found}");
+        let longer = Rules { max_block_bytes: 20_000, ..other };
+        assert!(!between(&one, &longer.json()).contains("all else"), "not so");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What a chain file says, and how its parts fit. `chains/` has an example of each kind.
 
 use std::num::NonZeroU64;
+use std::str::FromStr;
 
 use blocksmith_consensus::address::{Address, Hrp};
 use blocksmith_consensus::block::MAX_BLOCK_BYTES;
@@ -9,7 +10,7 @@ use blocksmith_consensus::json::{self, Value};
 use blocksmith_consensus::payment::{Emission, MAX_INTEGER};
 use blocksmith_consensus::rules::BadRules;
 use blocksmith_consensus::{
-    Block, Difficulty, Genesis, Issuance, Puzzle, Rules, Spending, Target, Transaction,
+    Block, Difficulty, Genesis, Hash, Issuance, Puzzle, Rules, Spending, Target, Transaction,
 };
 use serde::Deserialize;
 
@@ -50,8 +51,9 @@ struct GenesisTable {
     // What the first blocks of a chain without a common one share.
     index: Option<u64>,
     proof: Option<String>,
+    // JSON there, and the digits of a hash where the block is sealed.
     previous_hash: Option<String>,
-    // What a sealed block is written from.
+    // What a sealed block is written from, the previous hash aside.
     timestamp: Option<u64>,
     target: Option<String>,
     balances: Option<Vec<Balance>>,
@@ -251,23 +253,28 @@ fn moving(table: DifficultyTable) -> Result<Difficulty, String> {
 fn sealed_genesis(table: GenesisTable, hrp: Hrp) -> Result<Genesis, String> {
     let GenesisTable { block, index, proof, previous_hash, timestamp, target: hex, balances } =
         table;
-    let free = index.is_some() || proof.is_some() || previous_hash.is_some();
-    let genesis = match (block, timestamp, hex, balances) {
+    let free = index.is_some() || proof.is_some();
+    let genesis = match (block, previous_hash, timestamp, hex, balances) {
         _ if free => Err(()),
-        (Some(block), None, None, None) => {
+        (Some(block), None, None, None, None) => {
             let text = canonical("genesis.block", &block)?;
             Ok(Block::read(Puzzle::Seal.shape(), &text).map(Genesis::Fixed))
         }
-        (None, Some(timestamp_s), Some(hex), balances) => {
+        (None, previous_hash, Some(timestamp_s), Some(hex), balances) => {
+            // Files that are older than this key say nothing, and go on naming the same chain.
+            let previous_hash = match previous_hash {
+                Some(hex) => self::hex("genesis.previous_hash", &hex)?,
+                None => Hash([0; 32]),
+            };
             let target = target("genesis.target", &hex)?;
             let balances = allotted(&balances.unwrap_or_default(), hrp)?;
-            Ok(Genesis::sealed(timestamp_s, target, hrp, &balances))
+            Ok(Genesis::sealed_on(&previous_hash, timestamp_s, target, hrp, &balances))
         }
         _ => Err(()),
     };
     let genesis = genesis.map_err(|()| {
         "with puzzle = \"seal\", genesis takes either block, or timestamp, target and any number of \
-         [[genesis.balances]]"
+         [[genesis.balances]], and a previous_hash if it has one"
     })?;
     genesis.map_err(|error| format!("genesis: {error}"))
 }
@@ -292,6 +299,11 @@ fn canonical(field: &str, text: &str) -> Result<String, String> {
     }
 }
 
-fn target(field: &str, hex: &str) -> Result<Target, String> {
-    hex.parse().map_err(|_| format!("{field} is not 64 lower-case hex digits"))
+fn target(field: &str, digits: &str) -> Result<Target, String> {
+    hex(field, digits)
+}
+
+/// A target or a hash.
+fn hex<T: FromStr>(field: &str, digits: &str) -> Result<T, String> {
+    digits.parse().map_err(|_| format!("{field} is not 64 lower-case hex digits"))
 }

@@ -206,7 +206,7 @@ pub async fn run(args: NodeArgs) -> anyhow::Result<ExitCode> {
         // Of the port that was taken: with 0, two nodes side by side would share a folder.
         None => config::default_data_dir(&chain.rules, listener.local_addr()?.port())?,
     };
-    let rules = describe(&chain.rules);
+    let (rules, chain_id) = (describe(&chain.rules), chain.rules.chain_id());
     let token_file = args.token_file.or(file.token_file);
     let token_file = token_file.unwrap_or_else(|| data_dir.join(operator::FILE));
     let options = Options {
@@ -225,7 +225,7 @@ pub async fn run(args: NodeArgs) -> anyhow::Result<ExitCode> {
     println!("Running on http://{} (press Ctrl-C to stop)", node.address);
     let standing = node.handle.standing();
     let start = format!(
-        "{rules}; block {} is the tip; node id {}; data in {}",
+        "{rules}; chain id {chain_id}; block {} is the tip; node id {}; data in {}",
         standing.tip.block.index(),
         node.handle.node_id(),
         data_dir.display()

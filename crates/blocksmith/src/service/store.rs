@@ -279,6 +279,13 @@ impl Store {
                 let dir = dir.into();
                 return Err(StoreError::OtherChain { dir, found, expected, differences });
             }
+            if let Some(found) = found_rules.filter(|found| *found != rules_text) {
+                tracing::warn!(
+                    "{rules_text} is the chain that was kept here as {found}: a name is no part of \
+                     a chain, and what is signed for one is good for both; `blocksmith chain new` \
+                     makes another"
+                );
+            }
             let node_id = node_id.or(kept_id).unwrap_or_else(new_node_id);
             meta.insert("format", FORMAT)?;
             meta.insert("chain_id", &*chain_id)?;

@@ -5,13 +5,14 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use blocksmith_consensus::address::{Address, BadAddress, Hrp};
 use blocksmith_consensus::payment::{Emission, MAX_INTEGER, UNITS_PER_COIN};
-use blocksmith_consensus::{Difficulty, Rules, Spending};
+use blocksmith_consensus::{Difficulty, Hash, Rules, Spending};
 use serde_json::json;
 
 use crate::amount::Coins;
-use crate::chain::{Chain, is_file};
+use crate::chain::{Chain, is_file, taken_for};
 use crate::cmd::write_new;
 use crate::config::MAX_ID_BYTES;
 use crate::service::now;
@@ -19,8 +20,8 @@ use crate::text;
 
 /// Write the file of a chain of your own
 ///
-/// Everybody who runs the same file runs the same chain. Its genesis block has the second in which the
-/// file was written, so that a file of another time is another chain. Nothing is overwritten.
+/// Everybody who runs the same file runs the same chain, under whatever name. Each new file is another
+/// chain: its genesis block has random digits, to which all payments are bound. Nothing is overwritten.
 #[derive(Debug, clap::Args)]
 pub(super) struct NewArgs {
     /// The file to write, as in ours.toml
@@ -61,7 +62,9 @@ struct Balance {
 }
 
 pub(super) fn run(args: NewArgs) -> anyhow::Result<ExitCode> {
-    let text = write(&args, now().micros / 1_000_000)?;
+    let mut random = Hash([0; 32]);
+    getrandom::fill(&mut random.0).context("the system gives no randomness")?;
+    let text = write(&args, now().micros / 1_000_000, &random)?;
     let chain = Chain::parse(&text).map_err(NoChain)?;
     write_new(&args.file, &text)?;
     let (id, file) = (chain.rules.chain_id().to_string(), path(&args.file));
@@ -73,7 +76,8 @@ pub(super) fn run(args: NewArgs) -> anyhow::Result<ExitCode> {
         writeln!(out, "chain id {id}")?;
     }
     let file = format!(
-        "{file} is written. Give it to everybody who should be on this chain, and run it with\n  \
+        "{file} is written. Give it to everybody who should be on this chain: a copy of it is the same \
+         chain, whatever name stands in it, and each `chain new` makes another. Run it with\n  \
          blocksmith node --chain {}",
         quoted(&file)
     );
@@ -82,7 +86,7 @@ pub(super) fn run(args: NewArgs) -> anyhow::Result<ExitCode> {
 }
 
 /// The text of the file. What can't be is found out when it is read.
-fn write(args: &NewArgs, timestamp_s: u64) -> anyhow::Result<String> {
+fn write(args: &NewArgs, timestamp_s: u64, random: &Hash) -> anyhow::Result<String> {
     let rules = Rules::preset(&args.rules)?;
     let Spending::Signed { hrp, emission } = rules.spending else {
         unreachable!("both presets have signed payments")
@@ -94,8 +98,9 @@ fn write(args: &NewArgs, timestamp_s: u64) -> anyhow::Result<String> {
         "\
 # A chain with the rules of {preset} and a genesis block of its own.
 #
-# Everybody who runs a file with these values runs this chain. Another value, the name aside, makes
-# another chain with an id of its own, and the two do not mix. Times are in seconds.
+# Everybody who runs a file with these values runs this chain: a copy with another name is the same
+# one. Any other value makes another chain with an id of its own, and the two do not mix. Times are in
+# seconds.
 name = {name}
 puzzle = \"seal\"
 
@@ -111,8 +116,11 @@ addresses = \"{hrp}\"
 first_subsidy = {first}
 halving_blocks = {halving}
 
-# Where the chain starts: when this was written, in seconds since 1970, and with which target.
+# Where the chain starts: when this was written, in seconds since 1970, and with which target. The
+# previous hash is of no block. Its digits were drawn for this chain: a payment that is signed here
+# is good nowhere else.
 [genesis]
+previous_hash = \"{random}\"
 timestamp = {timestamp_s}
 target = \"{target}\"
 ",
@@ -197,8 +205,14 @@ pub(in crate::cmd) fn quoted(text: &str) -> String {
 }
 
 fn name(text: &str) -> Result<String, String> {
-    if text.is_empty() || text.len() > MAX_ID_BYTES || text.contains(char::is_control) {
+    if text.trim().is_empty() || text.len() > MAX_ID_BYTES || text.contains(char::is_control) {
         return Err(format!("a name is one line of text, at most {MAX_ID_BYTES} bytes long"));
+    }
+    if let Some(preset) = taken_for(text) {
+        return Err(format!(
+            "everybody would take a chain of this name for {preset}, which it is not, and pay on the \
+             wrong one; choose another name"
+        ));
     }
     Ok(text.into())
 }

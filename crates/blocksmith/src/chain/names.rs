@@ -1,0 +1,106 @@
+//! Names that everybody takes for a certain chain, since a preset has them.
+
+use blocksmith_consensus::{Difficulty, Rules};
+use unicode_normalization::UnicodeNormalization as _;
+
+use super::{Chain, dev};
+
+/// The preset that a chain of this name would be taken for: the name is the preset's, or that of its
+/// dev chain, or looks like one of them.
+pub fn taken_for(name: &str) -> Option<&'static str> {
+    let looks = skeleton(name);
+    Rules::PRESETS.into_iter().find(|preset| {
+        looks == skeleton(preset) || looks == skeleton(&format!("{preset}{}", dev::SUFFIX))
+    })
+}
+
+/// Whether these are the preset's rules, with any number of zeros, or those of its dev chain.
+pub(super) fn is(rules: &Rules, preset: &str) -> bool {
+    let Ok(mut chain) = Chain::load(preset, None) else { return false };
+    if let (Difficulty::Fixed(_), Difficulty::Fixed(_)) =
+        (&chain.rules.difficulty, &rules.difficulty)
+    {
+        chain.rules.difficulty = rules.difficulty;
+    }
+    let id = rules.chain_id();
+    chain.rules.chain_id() == id || chain.for_dev().is_ok_and(|dev| dev.rules.chain_id() == id)
+}
+
+/// What the eye makes of a name: letters and digits without case and accents, one for all that look
+/// like it. Two names that look alike have the same; so have some that don't, which is no harm here.
+fn skeleton(name: &str) -> String {
+    let plain = name.nfkd().flat_map(char::to_lowercase).filter(|char| char.is_alphanumeric());
+    plain.map(like).collect()
+}
+
+/// The Latin letter that looks like this one, of those that presets have: after Unicode's list of
+/// confusable characters (UTS 39), for Greek, Cyrillic and a few more.
+fn like(letter: char) -> char {
+    match letter {
+        'α' | 'а' | 'ɑ' => 'a',
+        'β' | 'в' | 'ь' => 'b',
+        'с' | 'ϲ' | 'ᴄ' => 'c',
+        'ԁ' | 'ɗ' => 'd',
+        '3' | 'ε' | 'е' | 'є' | 'ҽ' => 'e',
+        'ƒ' | 'ϝ' | 'ғ' => 'f',
+        '9' | 'ɡ' | 'ց' | 'ǥ' => 'g',
+        '1' | 'i' | 'ι' | 'ı' | 'і' | 'ӏ' | 'ɩ' | 'ł' | 'ɫ' => 'l',
+        'κ' | 'к' | 'қ' | 'ĸ' => 'k',
+        'η' | 'ո' | 'п' => 'n',
+        '0' | 'ο' | 'о' | 'σ' | 'օ' | 'ø' => 'o',
+        'г' | 'ɾ' | 'ᴦ' => 'r',
+        '5' | 'ѕ' | 'ꜱ' => 's',
+        '7' | 'τ' | 'т' | 'ŧ' => 't',
+        'υ' | 'ս' | 'ц' | 'ʋ' => 'u',
+        'ν' | 'ѵ' | 'ᴠ' => 'v',
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_looks_like_a_presets_name_is_taken_for_it() {
+        for (name, preset) in [
+            ("forge", "forge"),
+            ("Forge", "forge"),
+            (" FORGE ", "forge"),
+            ("forge-dev", "forge"),
+            ("Forge Dev", "forge"),
+            ("f\u{43e}rg\u{435}", "forge"),
+            ("ｆｏｒｇｅ", "forge"),
+            ("f0rge", "forge"),
+            ("for\u{200b}ge", "forge"),
+            ("\u{202e}forge", "forge"),
+            ("fórgè", "forge"),
+            ("«forge»", "forge"),
+            ("BITCOIN_LIKE", "bitcoin-like"),
+            ("bltcoin-like", "bitcoin-like"),
+            ("Lecture", "lecture"),
+            ("\u{441}ourse", "course"),
+            ("DVF", "dvf"),
+            ("lecture-dev", "lecture"),
+        ] {
+            assert_eq!(taken_for(name), Some(preset), "{name:?}");
+        }
+        for name in
+            ["ours", "forge-example", "forge 2", "lecture-1", "my course", "reforge", "", "курс"]
+        {
+            assert_eq!(taken_for(name), None, "{name:?}");
+        }
+    }
+
+    #[test]
+    fn a_preset_is_known_by_its_rules() {
+        for name in Rules::PRESETS {
+            let chain = Chain::load(name, None).unwrap();
+            assert!(is(&chain.rules, name));
+            assert!(is(&chain.for_dev().unwrap().rules, name));
+        }
+        assert!(is(&Rules::lecture().with_zeros(7), "lecture"));
+        assert!(!is(&Rules::bitcoin_like(), "forge"));
+        assert!(!is(&Rules { max_block_bytes: 20_000, ..Rules::forge() }, "forge"));
+    }
+}
