@@ -63,7 +63,12 @@ impl Node {
         let (handle, _orders) = service::start(Options::new(chain)).expect("it starts");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
-        tokio::spawn(http::serve(listener, handle.clone(), std::future::pending()));
+        tokio::spawn(http::serve(
+            listener,
+            handle.clone(),
+            Default::default(),
+            std::future::pending(),
+        ));
         Self { handle, url, domain }
     }
 

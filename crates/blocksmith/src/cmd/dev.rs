@@ -28,6 +28,7 @@ use crate::chain::dev::{KEYS_WARNING, SUFFIX};
 use crate::chain::{Chain, describe};
 use crate::config::{DEFAULT_CHAIN, DEFAULT_PORT};
 use crate::faucet::{GIFT, GIVERS};
+use crate::http::{self, Manners};
 use crate::mining::next_block;
 use crate::service::{Options, Stopped};
 use crate::text::lines;
@@ -92,6 +93,7 @@ pub struct DevArgs {
 /// # Errors
 /// What keeps the network from running, with the way out.
 pub async fn run(args: DevArgs) -> anyhow::Result<ExitCode> {
+    http::raise_file_limit();
     let stop = stop_on_signal()?;
     let base = Chain::load(&args.chain, args.zeros)?;
     let suffix = if base.is_dev() { "" } else { SUFFIX };
@@ -103,6 +105,8 @@ pub async fn run(args: DevArgs) -> anyhow::Result<ExitCode> {
     for listener in &listeners {
         addresses.push(listener.local_addr()?.to_string().parse::<Address>()?);
     }
+    let manners =
+        Manners { nodes: NonZeroUsize::new(listeners.len()).unwrap_or(NonZeroUsize::MIN) };
     let (end_nodes, ended) = watch::channel(false);
     let mut nodes = Vec::new();
     for (at, listener) in listeners.into_iter().enumerate() {
@@ -115,7 +119,7 @@ pub async fn run(args: DevArgs) -> anyhow::Result<ExitCode> {
             giver: nodes.first().map(|first: &Running| first.handle.clone()),
             ..Options::new(chain.clone())
         };
-        nodes.push(start(options, listener, others, ended.clone()).await?);
+        nodes.push(start(options, listener, others, manners.clone(), ended.clone()).await?);
     }
     let rules = chain.rules;
     let mut network = Network::new(nodes, domain);

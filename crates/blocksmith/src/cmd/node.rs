@@ -14,6 +14,7 @@ use tokio::task::JoinHandle;
 use super::{Misused, exit};
 use crate::chain::describe;
 use crate::chain::dev::KEYS_WARNING;
+use crate::http::Manners;
 use crate::mining::NotMined;
 use crate::searching::all_cores;
 use crate::service::{Handle, NoWork, Options};
@@ -85,6 +86,7 @@ pub async fn start(
     mut options: Options,
     listener: TcpListener,
     peers: Vec<Address>,
+    manners: Manners,
     stop: watch::Receiver<bool>,
 ) -> anyhow::Result<Running> {
     let address = listener.local_addr()?;
@@ -97,7 +99,7 @@ pub async fn start(
     let serving = {
         let (handle, stop) = (handle.clone(), stop.clone());
         tokio::spawn(async move {
-            if let Err(error) = http::serve(listener, handle, until(stop)).await {
+            if let Err(error) = http::serve(listener, handle, manners, until(stop)).await {
                 tracing::error!("serving ended: {error}");
             }
         })
@@ -190,6 +192,7 @@ pub async fn run(args: NodeArgs) -> anyhow::Result<ExitCode> {
         })?;
     }
 
+    http::raise_file_limit();
     let stop = stop_on_signal()?;
     let listener = TcpListener::bind((bind.as_str(), port)).await.map_err(|error| {
         let way_out = match error.kind() {
@@ -215,7 +218,7 @@ pub async fn run(args: NodeArgs) -> anyhow::Result<ExitCode> {
         token_file: Some(token_file.clone()),
         ..Options::new(chain)
     };
-    let node = start(options, listener, peers, stop.clone()).await?;
+    let node = start(options, listener, peers, Manners::default(), stop.clone()).await?;
     if args.mine
         && let Err(NoWork::Nobody) = node.handle.work(None).await?
     {

@@ -18,7 +18,7 @@ use super::body::Json;
 use super::fault::Fault;
 use super::payments::Confirmed;
 use super::query::{Query, limit};
-use super::{App, Turn, aside};
+use super::{App, aside, turn};
 use crate::faucet::{self, NotGiven};
 use crate::service::{Handle, Snapshot, Spot, StoreError};
 
@@ -113,7 +113,7 @@ pub(super) async fn transactions(
             Fault::bad("before is what an earlier page gave as next, like 1042-3")
         })?),
     };
-    let turn = Turn::of(&app.searching_back).await?;
+    let turn = turn(&app.searching_back).await?;
     let handle = app.handle.clone();
     // At one moment, so that nothing waits and is confirmed at once, or neither.
     let look = move |machine: &Machine| {

@@ -10,26 +10,28 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use blocksmith_consensus::json::push_string;
 use bytes::Bytes;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::fault::Fault;
+use super::room::{Room, Share, UNIT_BYTES};
 
 pub(super) const JSON: &str = "application/json";
 pub(super) const PROBLEM: &str = "application/problem+json";
 /// Flask would say HTML, in which a name that somebody made up could be a script.
 pub(super) const TEXT: &str = "text/plain; charset=utf-8";
 
-/// Long answers are counted against what all of them may hold together until their clients have read
-/// them, in units of this size. The first unit of an answer is free.
-const ROOM_UNIT_BYTES: usize = 64 << 10;
-
-/// What all answers may hold together: 512 MiB.
-pub(super) const ROOM_UNITS: usize = (512 << 20) / ROOM_UNIT_BYTES;
+/// What long answers may hold together until their clients have read them. The first
+/// [`UNIT_BYTES`] of an answer are free.
+pub(super) const ROOM_BYTES: usize = 512 << 20;
 
 /// A long answer with its part of the room, which it keeps until it is sent.
 struct Held {
     bytes: Bytes,
-    _room: OwnedSemaphorePermit,
+    _share: Arc<Share>,
+}
+
+/// Bytes that keep their part of the room until they are sent.
+pub(super) fn held(bytes: Bytes, share: Arc<Share>) -> Bytes {
+    Bytes::from_owner(Held { bytes, _share: share })
 }
 
 impl AsRef<[u8]> for Held {
@@ -40,27 +42,23 @@ impl AsRef<[u8]> for Held {
 
 /// Answers that are made as a whole wait in memory for clients that read slowly: only so many.
 pub(super) async fn within_room(
-    State(room): State<Arc<Semaphore>>,
+    State(room): State<Arc<Room>>,
     request: Request,
     next: Next,
 ) -> Response {
     let response = next.run(request).await;
     // What has no length yet is a chain, sent in pieces.
     let bytes = response.body().size_hint().exact().unwrap_or_default();
-    let units = u32::try_from(bytes / ROOM_UNIT_BYTES as u64).unwrap_or(u32::MAX);
-    if units == 0 {
+    if bytes < UNIT_BYTES as u64 {
         return response;
     }
-    let Ok(room) = room.try_acquire_many_owned(units) else {
+    let Some(share) = room.take(usize::try_from(bytes).unwrap_or(usize::MAX)).await else {
         let reason = "too many others are reading long answers; try again later";
         return Fault::busy(reason).into_response();
     };
     let (parts, body) = response.into_parts();
     match axum::body::to_bytes(body, usize::MAX).await {
-        Ok(bytes) => {
-            let held = Bytes::from_owner(Held { bytes, _room: room });
-            Response::from_parts(parts, Body::from(held))
-        }
+        Ok(bytes) => Response::from_parts(parts, Body::from(held(bytes, share))),
         Err(error) => {
             tracing::error!("an answer could not be made: {error}");
             Fault::Panic.into_response()
@@ -139,10 +137,10 @@ mod tests {
 
     #[tokio::test]
     async fn long_answers_share_the_room_until_they_are_read_and_short_ones_need_none() {
-        let room = Arc::new(Semaphore::new(5));
+        let room = Room::new(5 * UNIT_BYTES);
         let router = Router::new()
-            .route("/long", get(async || "x".repeat(2 * ROOM_UNIT_BYTES)))
-            .route("/short", get(async || "x".repeat(ROOM_UNIT_BYTES - 1)))
+            .route("/long", get(async || "x".repeat(2 * UNIT_BYTES)))
+            .route("/short", get(async || "x".repeat(UNIT_BYTES - 1)))
             .layer(from_fn_with_state(room.clone(), within_room));
         let ask = async |path: &str| {
             let request = Request::get(path).body(Body::empty()).expect("a request");
@@ -155,8 +153,8 @@ mod tests {
         let bytes = one.into_body().into_data_stream().next().await.expect("a piece");
         let bytes = bytes.expect("bytes");
         // The body is over, and its bytes wait to be sent.
-        assert_eq!((bytes.len(), room.available_permits()), (2 * ROOM_UNIT_BYTES, 3));
+        assert_eq!((bytes.len(), room.free()), (2 * UNIT_BYTES, 3));
         drop(bytes);
-        assert_eq!(room.available_permits(), 5);
+        assert_eq!(room.free(), 5);
     }
 }

@@ -16,9 +16,10 @@ use serde::Deserialize;
 use super::answer::{self, Object, array, quoted};
 use super::body::{Json, apart};
 use super::fault::Fault;
+use super::line::while_waiting_for_news;
 use super::operator::Operator;
 use super::query::{Query, limit};
-use super::{App, Caller, Turn, log_malformed, log_verdict};
+use super::{App, Caller, log_malformed, log_verdict, turn};
 use crate::service::{NoWork, Stopped, StoreError, now};
 
 /// The most blocks or headers of a page.
@@ -118,7 +119,13 @@ pub(super) async fn work(
 ) -> Result<Response, Fault> {
     let recipient = for_whom.recipient();
     let work = match &for_whom.than {
-        Some(than) => app.handle.other_work(recipient, than, NEWS_TIME).await?,
+        Some(than) => {
+            let other = app.handle.other_work(recipient, than, NEWS_TIME);
+            match while_waiting_for_news(other).await {
+                Some(work) => work?,
+                None => app.handle.work(recipient).await?,
+            }
+        }
         None => app.handle.work(recipient).await?,
     }?;
     Ok(Object::new()
@@ -199,7 +206,7 @@ async fn page(
     let from = asked.from.unwrap_or(first).max(first);
     let limit = limit(asked.limit, MAX_PAGE_BLOCKS, MAX_PAGE_BLOCKS)?;
     let handle = app.handle.clone();
-    let turn = Turn::of(&app.paging).await?;
+    let turn = turn(&app.paging).await?;
     let page = turn
         .aside(move || -> Result<Object, StoreError> {
             let snapshot = handle.snapshot()?;
@@ -235,7 +242,7 @@ pub(super) async fn block(
     if hash.is_none() && index.is_none() {
         return Err(Fault::bad("a block is named by its index or its hash of 64 hex digits"));
     }
-    let turn = Turn::of(&app.reading_one).await?;
+    let turn = turn(&app.reading_one).await?;
     let read = move || -> Result<_, StoreError> {
         let snapshot = app.handle.snapshot()?;
         let index = match hash {

@@ -9,9 +9,10 @@ use axum::http::{HeaderMap, header};
 use blocksmith_consensus::block::MAX_BLOCK_BYTES;
 use blocksmith_consensus::json::{self, Kind, Value};
 use futures_util::StreamExt as _;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::fault::Fault;
+use super::line::{self, Doing};
+use super::room::{Room, Share, UNIT_BYTES};
 use super::{App, aside};
 
 /// The longest body that is read: a block, and a million bytes for what stands around it.
@@ -23,12 +24,8 @@ const MAX_HEARD_BYTES: usize = 4 * MAX_BODY_BYTES;
 /// How long a body may take to arrive.
 pub(super) const BODY_TIME: Duration = Duration::from_secs(15);
 
-/// Long bodies are counted against what all of them may hold together, in units of this size. The
-/// first unit of a body is free.
-pub(super) const ROOM_UNIT_BYTES: usize = 64 << 10;
-
-/// What all bodies may hold together: 256 MiB.
-pub(super) const ROOM_UNITS: usize = (256 << 20) / ROOM_UNIT_BYTES;
+/// What long bodies may hold together. The first [`UNIT_BYTES`] of a body are free.
+pub(super) const ROOM_BYTES: usize = 256 << 20;
 
 /// Reading more than this is left to a thread that may take its time.
 const MAX_QUICK_BYTES: usize = 256 << 10;
@@ -39,7 +36,7 @@ const MAX_QUOTE: usize = 60;
 /// The canonical text of a request's body.
 pub(super) struct Json {
     text: String,
-    _room: Option<OwnedSemaphorePermit>,
+    _room: Option<Arc<Share>>,
 }
 
 impl Json {
@@ -60,7 +57,7 @@ impl Json {
 /// A request's body as it came, for those who mind its spelling.
 pub(super) struct Wire {
     bytes: Vec<u8>,
-    room: Option<OwnedSemaphorePermit>,
+    room: Option<Arc<Share>>,
 }
 
 impl Wire {
@@ -76,9 +73,12 @@ impl FromRequest<App> for Wire {
         if !is_json(request.headers()) {
             return Err(Fault::MediaType);
         }
+        let looks = request.method().is_safe();
         let read = read(request.into_body(), &app.body_room);
-        let (bytes, room) =
-            tokio::time::timeout(BODY_TIME, read).await.map_err(|_| Fault::TooSlow)??;
+        line::set(Doing::Body);
+        let read = tokio::time::timeout(BODY_TIME, read).await;
+        line::set(if looks { Doing::Looking } else { Doing::Working });
+        let (bytes, room) = read.map_err(|_| Fault::TooSlow)??;
         Ok(Self { bytes, room })
     }
 }
@@ -104,14 +104,11 @@ fn is_json(headers: &HeaderMap) -> bool {
     kind == "application/json" || kind.starts_with("application/") && kind.ends_with("+json")
 }
 
-async fn read(
-    body: Body,
-    room: &Arc<Semaphore>,
-) -> Result<(Vec<u8>, Option<OwnedSemaphorePermit>), Fault> {
+async fn read(body: Body, room: &Room) -> Result<(Vec<u8>, Option<Arc<Share>>), Fault> {
     if body.size_hint().lower() > MAX_HEARD_BYTES as u64 {
         return Err(Fault::TooLong);
     }
-    let mut held: Option<OwnedSemaphorePermit> = None;
+    let mut held: Option<Arc<Share>> = None;
     let mut bytes = Vec::new();
     let mut heard = 0;
     let mut chunks = body.into_data_stream();
@@ -125,15 +122,17 @@ async fn read(
             (bytes, held) = (Vec::new(), None);
             continue;
         }
-        let units = heard / ROOM_UNIT_BYTES;
-        let missing = units - held.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
-        if missing > 0 {
-            let more = room.clone().try_acquire_many_owned(missing as u32).map_err(|_| {
-                Fault::busy("too many long bodies arrive at the same time; try again later")
-            })?;
-            match &mut held {
-                Some(held) => held.merge(more),
-                None => held = Some(more),
+        if heard >= UNIT_BYTES {
+            let has_room = match &held {
+                Some(share) => room.grow(share, heard).await,
+                None => {
+                    held = room.take(heard).await;
+                    held.is_some()
+                }
+            };
+            if !has_room {
+                let reason = "too many long bodies arrive at the same time; try again later";
+                return Err(Fault::busy(reason));
             }
         }
         bytes.extend_from_slice(&chunk);

@@ -6,23 +6,22 @@ use std::time::{Duration, Instant};
 use axum::body::Body;
 use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
+use bytes::Bytes;
 use futures_util::stream;
-use tokio::sync::OwnedSemaphorePermit;
 
-use super::answer::JSON;
+use super::App;
+use super::answer::{JSON, held};
 use super::fault::Fault;
-use super::{App, aside};
+use super::room::UNIT_BYTES;
 use crate::service::{Snapshot, StoreError};
 
-/// How many chains are sent at a time.
-pub(super) const MAX_SENDING: usize = 64;
-
-/// How long others wait for their turn.
+/// How long a client waits for its turn to be sent the next piece of a chain.
 const WAIT_TIME: Duration = Duration::from_secs(30);
 
 /// About how much of a chain is held for each client, in bytes: whole blocks, the last of which
-/// may exceed it.
-const PAGE_BYTES: usize = 1 << 20;
+/// may exceed it. A client that reads slowly keeps nobody from reading: it holds such a piece, and
+/// gives it back where there is no more room for those of others.
+const PIECE_BYTES: usize = 1 << 20;
 
 /// How long a chain may take to be sent; the store keeps what it replaces meanwhile. Whoever reads
 /// more slowly gets it in pages from `/api/v1/blocks`.
@@ -34,41 +33,36 @@ pub(super) async fn document(
     head: &'static str,
     tail: fn(u64) -> String,
 ) -> Result<Response, Fault> {
-    let turn = tokio::time::timeout(WAIT_TIME, app.sending.clone().acquire_owned()).await;
-    let turn = turn.ok().and_then(Result::ok).ok_or(Fault::busy(
-        "too many others are reading the chain; try again later, or read it in pages from \
-         /api/v1/blocks",
-    ))?;
-    let handle = app.handle.clone();
-    let (page, pages) = aside(move || {
-        Pages {
-            snapshot: handle.snapshot()?,
-            next: handle.chain().rules.genesis.index(),
-            count: 0,
-            head: Some(head),
-            tail: Some(tail),
-            deadline: Instant::now() + SENDING_TIME,
-            _turn: turn,
-        }
-        .read()
-    })
-    .await?;
-    let body = if pages.tail.is_none() {
-        Body::from(page)
+    let pieces = Pieces {
+        snapshot: app.handle.snapshot()?,
+        next: app.handle.chain().rules.genesis.index(),
+        count: 0,
+        head: Some(head),
+        tail: Some(tail),
+        deadline: Instant::now() + SENDING_TIME,
+    };
+    // Short chains end here, and need no room of their own.
+    let (piece, pieces) = pieces.next(app, UNIT_BYTES / 2).await?;
+    let body = if pieces.tail.is_none() {
+        Body::from(piece)
     } else {
-        let first = stream::once(async { Ok(page) });
-        let rest = stream::try_unfold(pages, |pages| async move {
-            if pages.tail.is_none() {
+        let piece = match piece.len() {
+            0..UNIT_BYTES => Bytes::from(piece),
+            long => {
+                let share = app.answer_room.take(long).await.ok_or_else(busy)?;
+                held(piece.into(), share)
+            }
+        };
+        let first = stream::once(async { Ok(piece) });
+        let rest = stream::try_unfold((pieces, app.clone()), |(pieces, app)| async move {
+            if pieces.tail.is_none() {
                 return Ok(None);
             }
-            if Instant::now() > pages.deadline {
-                return Err(io::Error::from(io::ErrorKind::TimedOut));
-            }
-            match aside(move || pages.read()).await {
-                Ok(next) => Ok(Some(next)),
-                Err(error) => {
-                    tracing::error!("a chain could not be sent to its end: {error}");
-                    Err(io::Error::other(error))
+            match pieces.next_in_room(&app).await {
+                Ok((piece, pieces)) => Ok(Some((piece, (pieces, app)))),
+                Err(fault) => {
+                    tracing::debug!("a chain was not sent to its end: {fault}");
+                    Err(io::Error::other(fault))
                 }
             }
         });
@@ -77,7 +71,15 @@ pub(super) async fn document(
     Ok(([(header::CONTENT_TYPE, JSON)], body).into_response())
 }
 
-struct Pages {
+fn busy() -> Fault {
+    Fault::busy(
+        "too many others are reading the chain; try again later, or read it in pages from \
+         /api/v1/blocks",
+    )
+}
+
+/// What is still to be sent of a chain as it was at one moment.
+struct Pieces {
     snapshot: Snapshot,
     next: u64,
     count: u64,
@@ -85,26 +87,45 @@ struct Pages {
     /// Until it is written.
     tail: Option<fn(u64) -> String>,
     deadline: Instant,
-    _turn: OwnedSemaphorePermit,
 }
 
-impl Pages {
-    fn read(mut self) -> Result<(String, Self), StoreError> {
-        let mut page = String::from(self.head.take().unwrap_or_default());
+impl Pieces {
+    /// The next piece, of about so many bytes, and what follows it.
+    async fn next(self, app: &App, bytes: usize) -> Result<(String, Self), Fault> {
+        let turn = app.sending.take(WAIT_TIME).await.ok_or_else(busy)?;
+        Ok(turn.aside(move || self.read(bytes)).await?)
+    }
+
+    /// The next piece, which counts as long as its client has not read it.
+    async fn next_in_room(self, app: &App) -> Result<(Bytes, Self), Fault> {
+        if Instant::now() > self.deadline {
+            return Err(busy());
+        }
+        let share = app.answer_room.take(PIECE_BYTES).await.ok_or_else(busy)?;
+        let (piece, pieces) = self.next(app, PIECE_BYTES).await?;
+        // Of a block that is longer than a piece.
+        if !app.answer_room.grow(&share, piece.len()).await {
+            return Err(busy());
+        }
+        Ok((held(piece.into(), share), pieces))
+    }
+
+    fn read(mut self, bytes: usize) -> Result<(String, Self), StoreError> {
+        let mut piece = String::from(self.head.take().unwrap_or_default());
         for text in self.snapshot.texts(self.next)? {
             if self.count > 0 {
-                page.push_str(", ");
+                piece.push_str(", ");
             }
-            page.push_str(&text?);
+            piece.push_str(&text?);
             self.next += 1;
             self.count += 1;
-            if page.len() >= PAGE_BYTES {
-                return Ok((page, self));
+            if piece.len() >= bytes {
+                return Ok((piece, self));
             }
         }
         if let Some(tail) = self.tail.take() {
-            page.push_str(&tail(self.count));
+            piece.push_str(&tail(self.count));
         }
-        Ok((page, self))
+        Ok((piece, self))
     }
 }

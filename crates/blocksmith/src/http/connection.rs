@@ -1,48 +1,68 @@
-//! Connections: how many, and how long one may keep the node waiting.
+//! Connections: how many, and which of them give way to others.
 
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::{Body, Bytes};
 use axum::extract::ConnectInfo;
-use hyper::body::Incoming;
+use axum::http::header::CONNECTION;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Version};
+use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, Sleep};
 use tower::ServiceExt as _;
 
+use super::line::{self, Doing, LINE, Line};
+use super::patient::{IDLE_TIME, Patient};
 use super::router;
 use crate::service::Handle;
 
-/// The most connections at a time; more wait to be accepted.
+/// The most connections at a time; one more takes the place of another.
 const MAX_CONNECTIONS: u64 = 2_048;
 
-/// How long the head of a request may take to arrive, and how long a connection may be idle.
-const HEAD_TIME: Duration = Duration::from_secs(15);
+/// How many files the process asks to be allowed to open: connections, the store, and calls to peers.
+#[cfg(target_os = "linux")]
+const WANTED_FILES: u64 = 65_536;
 
 /// The most bytes of a request's head, and of what is read ahead.
 const MAX_HEAD_BYTES: usize = 64 << 10;
-
-/// How long a client may take to read [`MIN_READ_BYTES`] of its answer.
-const READING_TIME: Duration = Duration::from_secs(20);
-
-/// See [`READING_TIME`].
-const MIN_READ_BYTES: usize = 64 << 10;
 
 /// How long open requests may go on when the node stops.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// The pause after a connection could not be accepted, for want of file descriptors as a rule.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How long it takes until another connection is asked to give way if one did not.
+const GIVE_WAY_TIME: Duration = Duration::from_millis(50);
+
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+
+/// How a node is served.
+#[derive(Debug, Clone)]
+pub struct Manners {
+    /// How many nodes share the files that this process may open.
+    pub nodes: NonZeroUsize,
+}
+
+impl Default for Manners {
+    fn default() -> Self {
+        Self { nodes: NonZeroUsize::MIN }
+    }
+}
 
 /// Serves the node's calls on `listener` until `shutdown` is done. Requests that are open then may
 /// go on for a second.
@@ -52,26 +72,43 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub async fn serve(
     listener: TcpListener,
     handle: Handle,
+    manners: Manners,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
     let router = router(handle);
     let (stop, stopped) = watch::channel(false);
     let mut connections = JoinSet::new();
-    let most = most_connections();
+    let mut lines = HashMap::new();
+    let most = most_connections() / manners.nodes;
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
+        let crowded = connections.len() > most;
         let accepted = tokio::select! {
             biased;
             () = &mut shutdown => break,
-            Some(_) = connections.join_next() => continue,
-            accepted = listener.accept(), if connections.len() < most => accepted,
+            Some(ended) = connections.join_next_with_id() => {
+                lines.remove(&ended.map_or_else(|error| error.id(), |(id, ())| id));
+                continue;
+            }
+            accepted = listener.accept(), if !crowded => accepted,
+            () = tokio::time::sleep(GIVE_WAY_TIME), if crowded => {
+                make_room(&lines);
+                continue;
+            }
         };
         match accepted {
             Ok((stream, address)) => {
-                connections.spawn(converse(stream, address, router.clone(), stopped.clone()));
+                let line = Line::new(address.ip());
+                let talk = converse(stream, address, line.clone(), router.clone(), stopped.clone());
+                let id = connections.spawn(LINE.scope(line.clone(), talk)).id();
+                lines.insert(id, line);
+                if connections.len() > most {
+                    make_room(&lines);
+                }
             }
             Err(error) => {
                 tracing::warn!("a connection could not be accepted: {error}");
+                make_room(&lines);
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
@@ -84,6 +121,31 @@ pub async fn serve(
     }
     Ok(())
 }
+
+/// Asks one connection to give way to one that has come.
+fn make_room(lines: &HashMap<tokio::task::Id, Arc<Line>>) {
+    if let Some(line) = line::first_to_give_way(lines.values()) {
+        line.give_way();
+    }
+}
+
+/// Lets the process open as many files as the system allows, within reason: shells and services start
+/// programs with few.
+#[cfg(target_os = "linux")]
+pub fn raise_file_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let wanted = maximum.unwrap_or(u64::MAX).min(WANTED_FILES);
+    if current.is_some_and(|current| current < wanted)
+        && let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum })
+    {
+        tracing::debug!("the process may not open more files than before: {error}");
+    }
+}
+
+/// Other systems are left as they are.
+#[cfg(not(target_os = "linux"))]
+pub fn raise_file_limit() {}
 
 /// A quarter of the files that the system lets the process open is left to the store and to calls
 /// to peers: whoever fills the rest must not cut the node off from them.
@@ -102,24 +164,38 @@ fn most_connections() -> usize {
 async fn converse(
     stream: TcpStream,
     address: SocketAddr,
+    line: Arc<Line>,
     router: Router,
     mut stop: watch::Receiver<bool>,
 ) {
     // Answers are small and written at once: nothing is gained by waiting for more.
     let _ = stream.set_nodelay(true);
+    let its_line = line.clone();
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+        let line = its_line.clone();
+        line.answered.store(false, Ordering::Relaxed);
+        let looks = request.method().is_safe();
+        line.set(if looks { Doing::Looking } else { Doing::Working });
+        let stays = stays(request.version(), request.headers());
         request.extensions_mut().insert(ConnectInfo(address));
         let answer = router.clone().oneshot(request);
-        async { Ok::<_, Infallible>(answer.await.unwrap_or_else(|never| match never {})) }
+        async move {
+            let mut answer = answer.await.unwrap_or_else(|never| match never {});
+            announce(answer.headers_mut(), stays && !line.leaves());
+            line.set(Doing::Reading);
+            Ok::<_, Infallible>(answer.map(|body| Sent { body, line }))
+        }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIME)
+        // The stream knows it, and tells the head of a request from the pause before it.
+        .header_read_timeout(None)
         .max_buf_size(MAX_HEAD_BYTES)
-        .serve_connection(TokioIo::new(Patient::new(stream)), service);
+        .serve_connection(TokioIo::new(Patient::new(stream, line.clone())), service);
     let mut connection = std::pin::pin!(connection);
     let outcome = tokio::select! {
         outcome = connection.as_mut() => Some(outcome),
+        () = gives_way(&line) => return,
         _ = stop.changed() => None,
     };
     let outcome = match outcome {
@@ -134,86 +210,68 @@ async fn converse(
     }
 }
 
-/// A stream that gives up on a client which does not read its answer.
-struct Patient {
-    stream: TcpStream,
-    /// While bytes wait to be read.
-    deadline: Option<Pin<Box<Sleep>>>,
-    /// How much was read since the deadline was set.
-    read: usize,
-}
-
-impl Patient {
-    fn new(stream: TcpStream) -> Self {
-        Self { stream, deadline: None, read: 0 }
-    }
-
-    /// What a write came to, or that it took too long.
-    fn check(
-        &mut self,
-        cx: &mut Context<'_>,
-        written: Poll<io::Result<usize>>,
-    ) -> Poll<io::Result<usize>> {
-        if let Poll::Ready(written) = written {
-            self.read += *written.as_ref().unwrap_or(&0);
-            if self.read >= MIN_READ_BYTES {
-                self.rest();
-            }
-            return Poll::Ready(written);
+/// Waits until the connection has to be closed as it is.
+async fn gives_way(line: &Line) {
+    loop {
+        line.leave.notified().await;
+        match line.doing().0 {
+            Doing::Idle | Doing::Head | Doing::Reading => return,
+            // A request has come meanwhile, which is answered.
+            _ => {}
         }
-        let deadline = self.deadline.get_or_insert_with(|| {
-            Box::pin(tokio::time::sleep_until(Instant::now() + READING_TIME))
-        });
-        ready!(deadline.as_mut().poll(cx));
-        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
-    }
-
-    fn rest(&mut self) {
-        self.deadline = None;
-        self.read = 0;
     }
 }
 
-impl AsyncRead for Patient {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buffer)
+/// Whether the client wants to go on with this connection after the answer.
+fn stays(version: Version, headers: &HeaderMap) -> bool {
+    let says = |word: &str| {
+        let values = headers.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok());
+        values
+            .flat_map(|value| value.split(','))
+            .any(|token| token.trim().eq_ignore_ascii_case(word))
+    };
+    if version >= Version::HTTP_11 { !says("close") } else { says("keep-alive") }
+}
+
+/// Tells the client how long the connection stays open for its next call.
+fn announce(headers: &mut HeaderMap, stays: bool) {
+    const { assert!(IDLE_TIME.as_secs() == 300, "as it is announced") };
+    if stays {
+        headers.insert(CONNECTION, HeaderValue::from_static("keep-alive"));
+        headers.insert(KEEP_ALIVE, HeaderValue::from_static("timeout=300"));
+    } else {
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
 }
 
-impl AsyncWrite for Patient {
-    fn poll_write(
+/// The body of an answer. When it is over, its connection waits for the next request.
+struct Sent {
+    body: Body,
+    line: Arc<Line>,
+}
+
+impl Drop for Sent {
+    fn drop(&mut self) {
+        self.line.answered.store(true, Ordering::Relaxed);
+    }
+}
+
+impl hyper::body::Body for Sent {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        self.check(cx, written)
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
     }
 
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bytes);
-        self.check(cx, written)
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
     }
 
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // Called when everything is written.
-        self.rest();
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }

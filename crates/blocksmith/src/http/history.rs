@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::answer::{Object, array, quoted};
 use super::fault::Fault;
 use super::query::Query;
-use super::{App, Turn};
+use super::{App, turn};
 use crate::service::{Handle, StoreError};
 
 /// The most points, and as many unless told otherwise.
@@ -27,7 +27,7 @@ pub(super) async fn history(
     Query(Points { points }): Query<Points>,
 ) -> Result<Response, Fault> {
     let points = points.unwrap_or(MAX_POINTS).clamp(2, MAX_POINTS);
-    let turn = Turn::of(&app.searching_back).await?;
+    let turn = turn(&app.searching_back).await?;
     let points = turn.aside(move || read(&app.handle, points)).await?;
     Ok(Object::new().json("points", array(points)).answer(StatusCode::OK))
 }

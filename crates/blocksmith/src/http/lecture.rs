@@ -25,6 +25,9 @@ use crate::service::NotPaid;
 /// How long `GET /mine` searches, waiting for its turn included.
 const SEARCH_TIME: Duration = Duration::from_secs(120);
 
+/// How long a call waits for its turn to ask all peers: while others wait for the slowest ones.
+const RESOLVE_TURN_TIME: Duration = Duration::from_secs(35);
+
 pub(super) async fn chain(State(app): State<App>) -> Result<Response, Fault> {
     let head = match app.handle.chain().dialect {
         Dialect::LectureOne => r#"{"currentChain": ["#,
@@ -60,7 +63,7 @@ pub(super) async fn mine(
     };
     let recipient = for_whom.as_ref().and_then(ForWhom::recipient);
     let search = async {
-        let _turn = app.searching.acquire().await;
+        let _turn = app.searching.take(SEARCH_TIME).await;
         mining::next_block(&app.handle, recipient, all_cores()).await
     };
     match tokio::time::timeout(SEARCH_TIME, search).await {
@@ -209,7 +212,12 @@ pub(super) async fn new_block(
 }
 
 pub(super) async fn resolve(State(app): State<App>) -> Result<Response, Fault> {
-    let head = if app.handle.resolve().await? {
+    let turn = app.resolving.take(RESOLVE_TURN_TIME).await;
+    let turn =
+        turn.ok_or(Fault::busy("too many others wait for the peers' chains; try again later"))?;
+    let replaced = app.handle.resolve().await?;
+    drop(turn);
+    let head = if replaced {
         r#"{"message": "Our chain was replaced", "new_chain": ["#
     } else {
         r#"{"message": "Our chain is authoritative", "chain": ["#

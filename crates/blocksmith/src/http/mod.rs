@@ -12,9 +12,13 @@ mod connection;
 mod fault;
 mod history;
 mod lecture;
+mod line;
 mod operator;
+mod patient;
 mod payments;
 mod query;
+mod room;
+mod turns;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -28,15 +32,17 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{delete, get, post};
 use blocksmith_consensus::Block;
 use blocksmith_node::Verdict;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower_http::catch_panic::CatchPanicLayer;
 
 pub use api::LISTEN_HEADER;
-pub use connection::serve;
+pub use connection::{Manners, raise_file_limit, serve};
 pub(crate) use payments::MAX_PAYMENTS;
 
 use crate::service::Handle;
 use fault::{Fault, Voice};
+use line::LINE;
+use room::Room;
+use turns::{Turn, Turns};
 
 /// How long a request may take to be answered, `GET /mine` aside. What a body takes to arrive and
 /// peers take to be asked is bounded by itself, and both fit in here.
@@ -49,30 +55,39 @@ const MAX_READING: usize = 4;
 /// How long they wait: not as long as a peer waits for headers.
 const TURN_TIME: Duration = Duration::from_secs(3);
 
+/// How many calls ask all peers at a time, for as long as the slowest peer takes.
+const MAX_RESOLVING: usize = 16;
+
 /// What every call sees.
 #[derive(Clone)]
 struct App {
     handle: Handle,
     /// `GET /mine` searches one at a time.
-    searching: Arc<Semaphore>,
-    /// How many chains are sent at a time.
-    sending: Arc<Semaphore>,
+    searching: Arc<Turns>,
+    /// How many calls ask all peers at a time.
+    resolving: Arc<Turns>,
+    /// How many pieces of chains are read at a time.
+    sending: Arc<Turns>,
     /// How many pages of blocks and headers are read at a time, with which peers catch up.
-    paging: Arc<Semaphore>,
+    paging: Arc<Turns>,
     /// How many calls look for single blocks all over the chain, or for all that waits, at a time: no
     /// peer waits for them.
-    searching_back: Arc<Semaphore>,
+    searching_back: Arc<Turns>,
     /// How many calls read one block, which may be long.
-    reading_one: Arc<Semaphore>,
-    /// Room for long bodies, in units of [`body::ROOM_UNIT_BYTES`].
-    body_room: Arc<Semaphore>,
+    reading_one: Arc<Turns>,
+    /// How many lists of payments are taken in at a time.
+    paying: Arc<Turns>,
+    /// Room for long bodies.
+    body_room: Arc<Room>,
+    /// Room for long answers, until their clients have read them.
+    answer_room: Arc<Room>,
 }
 
 /// All calls of the node. [`serve`] bounds what a router can't see: connections, the time that a
 /// request's head takes, and clients that don't read.
 pub fn router(handle: Handle) -> Router {
     let app = app(handle);
-    let answer_room = Arc::new(Semaphore::new(answer::ROOM_UNITS));
+    let answer_room = app.answer_room.clone();
     Router::new()
         .route("/chain", get(lecture::chain))
         .route("/last_proof", get(lecture::last_proof))
@@ -107,6 +122,7 @@ pub fn router(handle: Handle) -> Router {
         .fallback(async || Fault::NoSuchCall)
         .method_not_allowed_fallback(async || Fault::Method)
         .layer(middleware::from_fn_with_state(answer_room, answer::within_room))
+        .layer(middleware::from_fn(unless_excused))
         .layer(CatchPanicLayer::custom(|_| Fault::Panic.into_response()))
         .layer(middleware::from_fn_with_state(app.clone(), in_its_voice))
         .with_state(app)
@@ -115,12 +131,15 @@ pub fn router(handle: Handle) -> Router {
 fn app(handle: Handle) -> App {
     App {
         handle,
-        searching: Arc::new(Semaphore::new(1)),
-        sending: Arc::new(Semaphore::new(chain::MAX_SENDING)),
-        paging: Arc::new(Semaphore::new(MAX_READING)),
-        searching_back: Arc::new(Semaphore::new(MAX_READING)),
-        reading_one: Arc::new(Semaphore::new(MAX_READING)),
-        body_room: Arc::new(Semaphore::new(body::ROOM_UNITS)),
+        searching: Turns::new(1),
+        resolving: Turns::new(MAX_RESOLVING),
+        sending: Turns::new(MAX_READING),
+        paging: Turns::new(MAX_READING),
+        searching_back: Turns::new(MAX_READING),
+        reading_one: Turns::new(MAX_READING),
+        paying: Turns::new(MAX_READING),
+        body_room: Room::new(body::ROOM_BYTES),
+        answer_room: Room::new(answer::ROOM_BYTES),
     }
 }
 
@@ -129,6 +148,20 @@ async fn in_time(request: Request, next: Next) -> Response {
         Ok(response) => response,
         Err(_) => {
             Fault::busy("the node is too busy to answer now; try again later").into_response()
+        }
+    }
+}
+
+/// Where connections run out, some calls that wait are answered at once, so that others can be made.
+async fn unless_excused(request: Request, next: Next) -> Response {
+    let Ok(line) = LINE.try_with(Arc::clone) else { return next.run(request).await };
+    tokio::select! {
+        biased;
+        response = next.run(request) => response,
+        () = line.excused() => {
+            let reason = "the node has too many calls open, and this one kept others waiting; try \
+                          again in a moment";
+            Fault::busy(reason).into_response()
         }
     }
 }
@@ -151,30 +184,10 @@ async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> 
     }
 }
 
-/// The right to read many blocks.
-struct Turn {
-    _permit: OwnedSemaphorePermit,
-}
-
-impl Turn {
-    async fn of(turns: &Arc<Semaphore>) -> Result<Self, Fault> {
-        let permit = tokio::time::timeout(TURN_TIME, turns.clone().acquire_owned()).await;
-        let permit = permit
-            .ok()
-            .and_then(Result::ok)
-            .ok_or(Fault::busy("too many others are reading the chain; try again in a moment"))?;
-        Ok(Self { _permit: permit })
-    }
-
-    /// Does `work`, and keeps the turn until it is done: also when nobody waits for it any more.
-    async fn aside<T: Send + 'static>(self, work: impl FnOnce() -> T + Send + 'static) -> T {
-        aside(move || {
-            let done = work();
-            drop(self);
-            done
-        })
-        .await
-    }
+/// A turn at reading many blocks.
+async fn turn(turns: &Arc<Turns>) -> Result<Turn, Fault> {
+    let turn = turns.take(TURN_TIME).await;
+    turn.ok_or(Fault::busy("too many others are reading the chain; try again in a moment"))
 }
 
 /// Who is calling, as far as it is known.
@@ -213,36 +226,5 @@ fn name(caller: &Caller) -> String {
     match caller {
         Some(axum::Extension(ConnectInfo(address))) => address.to_string(),
         None => "somebody".into(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
-    use futures_util::future::join_all;
-
-    use super::*;
-
-    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn no_more_read_at_a_time_than_may_also_when_callers_go_away() {
-        let turns = Arc::new(Semaphore::new(MAX_READING));
-        let (reading, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-        let read = || {
-            let (reading, most) = (reading.clone(), most.clone());
-            let work = move || {
-                most.fetch_max(reading.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-                std::thread::sleep(Duration::from_millis(20));
-                reading.fetch_sub(1, Ordering::SeqCst);
-            };
-            async { Turn::of(&turns).await.expect("soon").aside(work).await }
-        };
-        // These leave when they have hardly begun.
-        let impatient = (0..10).map(|_| tokio::time::timeout(Duration::from_millis(5), read()));
-        join_all(impatient).await;
-        join_all((0..20).map(|_| read())).await;
-        assert_eq!(most.load(Ordering::SeqCst), MAX_READING);
-        let all = turns.acquire_many(MAX_READING as u32).await;
-        assert!(all.is_ok() && reading.load(Ordering::SeqCst) == 0);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
@@ -18,12 +19,16 @@ use super::answer::{Object, array, quoted};
 use super::api::listens;
 use super::body::Wire;
 use super::fault::Fault;
+use super::line::{self, Doing};
 use super::query::{Query, limit};
-use super::{App, Turn, aside};
+use super::{App, aside, turn};
 use crate::service::{Handle, NotPaid, Snapshot, Spot, StoreError};
 
 /// The most payments that are taken at a time.
 pub(crate) const MAX_PAYMENTS: usize = 1_000;
+
+/// How long a list of payments waits for its turn.
+const LIST_TIME: Duration = Duration::from_secs(10);
 
 /// Takes a payment in, or a list of payments as peers send them.
 pub(super) async fn submit(
@@ -41,6 +46,12 @@ pub(super) async fn submit(
         let (status, answer) = outcome(paid)?;
         return Ok(answer.answer(status));
     };
+    // Nothing is done yet: whoever waits for a turn can still be told to come again.
+    line::set(Doing::Looking);
+    let turn = app.paying.take(LIST_TIME).await;
+    line::set(Doing::Working);
+    let _turn =
+        turn.ok_or(Fault::busy("too many lists of payments come at a time; try again later"))?;
     let paid = app.handle.pay(payments, listens(&headers)).await?;
     let confirmed = confirmed(&app.handle, paid.iter().filter_map(used).collect()).await?;
     let answers = paid.into_iter().map(|paid| match used(&paid) {
@@ -338,7 +349,7 @@ pub(super) async fn queued(
         let texts = machine.queued_texts(from).take(limit).map(String::from);
         (texts.collect::<Vec<_>>(), machine.queued())
     };
-    let _turn = Turn::of(&app.searching_back).await?;
+    let _turn = turn(&app.searching_back).await?;
     let (texts, all) = app.handle.look(page).await?;
     let end = from.saturating_add(texts.len());
     let next = if end < all && !texts.is_empty() { end.to_string() } else { "null".into() };

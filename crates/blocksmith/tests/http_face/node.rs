@@ -98,9 +98,10 @@ impl Node {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let (stop, stopped) = oneshot::channel();
-        let serving = tokio::spawn(http::serve(listener, handle.clone(), async {
-            let _ = stopped.await;
-        }));
+        let serving =
+            tokio::spawn(http::serve(listener, handle.clone(), Default::default(), async {
+                let _ = stopped.await;
+            }));
         let client =
             blocksmith::client::builder().timeout(Duration::from_secs(60)).build().unwrap();
         Self { url, handle, orders: Some(orders), stop: Some(stop), serving, client }

@@ -82,7 +82,9 @@ impl Network {
         for (listener, peers) in listeners.into_iter().zip(peers) {
             let options = Options { keep_peers: false, dev: true, ..Options::new(chain.clone()) };
             let peers = peers.iter().map(|peer| peer.to_string().parse().unwrap()).collect();
-            nodes.push(start(options, listener, peers, stopped.clone()).await.unwrap());
+            nodes.push(
+                start(options, listener, peers, Default::default(), stopped.clone()).await.unwrap(),
+            );
         }
         let client =
             blocksmith::client::builder().timeout(Duration::from_secs(30)).build().unwrap();

@@ -1,0 +1,256 @@
+//! What each connection is doing, and which one gives way when something runs out that they share.
+//!
+//! A class may share one address, and whoever holds many connections may do so in good faith. So
+//! nothing is taken from anybody as long as there is enough; when there is not, the address that
+//! holds most gives way first, and of its connections the one that keeps least from its client.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
+
+/// How long a connection does what it does before it may have to give way to another.
+const UNTOUCHED: Duration = Duration::from_millis(250);
+
+/// How long a connection that was asked to give way may take until it is asked once more.
+const ASKED_AGAIN: Duration = Duration::from_secs(1);
+
+/// Times are counted from here.
+static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+tokio::task_local! {
+    /// The connection that a task serves. Handlers and bodies reach it without passing it on.
+    pub(super) static LINE: Arc<Line>;
+}
+
+/// What a connection is doing. The first ones give way first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub(super) enum Doing {
+    /// Nothing of the next request has come.
+    Idle,
+    /// The head of a request arrives.
+    Head,
+    /// A miner waits for other work than it has.
+    News,
+    /// The body of a request arrives.
+    Body,
+    /// The client reads its answer.
+    Reading,
+    /// A call that changes nothing has to be answered.
+    Looking,
+    /// A call that may change something has to be answered, and so is done to its end.
+    Working,
+}
+
+const DOING: [Doing; 7] = [
+    Doing::Idle,
+    Doing::Head,
+    Doing::News,
+    Doing::Body,
+    Doing::Reading,
+    Doing::Looking,
+    Doing::Working,
+];
+
+/// Where a connection comes from: an address, or as many as one subscriber has in IPv6.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Origin(IpAddr);
+
+impl Origin {
+    /// Where the connection comes from that this task serves.
+    pub(super) fn current() -> Self {
+        LINE.try_with(|line| line.origin).unwrap_or(Self(IpAddr::V6(Ipv6Addr::UNSPECIFIED)))
+    }
+}
+
+impl From<IpAddr> for Origin {
+    fn from(address: IpAddr) -> Self {
+        Self(match address.to_canonical() {
+            IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
+            address => address,
+        })
+    }
+}
+
+/// A connection, as far as others have to know.
+#[derive(Debug)]
+pub(super) struct Line {
+    origin: Origin,
+    /// What it does and since when: milliseconds, and in the last byte the [`Doing`].
+    state: AtomicU64,
+    /// When it was last asked to give way: milliseconds, 0 for never.
+    asked: AtomicU64,
+    /// Whether the last call's answer was made to its end. It may still have to be sent.
+    pub(super) answered: AtomicBool,
+    /// Told when the connection has to be closed as it is.
+    pub(super) leave: Notify,
+    /// Told when its call has to be answered as it is.
+    excuse: Notify,
+    /// Told when its miner has waited long enough.
+    news: Notify,
+}
+
+fn millis() -> u64 {
+    START.elapsed().as_millis() as u64
+}
+
+impl Line {
+    pub(super) fn new(address: IpAddr) -> Arc<Self> {
+        let line = Self {
+            origin: address.into(),
+            state: AtomicU64::default(),
+            asked: AtomicU64::default(),
+            answered: AtomicBool::new(true),
+            leave: Notify::default(),
+            excuse: Notify::default(),
+            news: Notify::default(),
+        };
+        line.set(Doing::Idle);
+        line.into()
+    }
+
+    /// Says what it does from now on.
+    pub(super) fn set(&self, doing: Doing) {
+        self.state.store(millis() << 8 | doing as u64, Ordering::Relaxed);
+    }
+
+    /// What it does, and since when.
+    pub(super) fn doing(&self) -> (Doing, Instant) {
+        let state = self.state.load(Ordering::Relaxed);
+        (DOING[usize::from(state as u8)], *START + Duration::from_millis(state >> 8))
+    }
+
+    /// Whether it was asked to give way, so that its next answer is the last one.
+    pub(super) fn leaves(&self) -> bool {
+        self.asked.load(Ordering::Relaxed) > 0
+    }
+
+    /// Asks it to give way. It does so at once, unless its call may change something.
+    pub(super) fn give_way(&self) {
+        self.asked.store(millis().max(1), Ordering::Relaxed);
+        match self.doing().0 {
+            Doing::Idle | Doing::Head | Doing::Reading => self.leave.notify_one(),
+            Doing::News => self.news.notify_one(),
+            Doing::Body | Doing::Looking => self.excuse.notify_one(),
+            Doing::Working => {}
+        }
+    }
+
+    fn may_give_way(&self) -> bool {
+        let (doing, since) = self.doing();
+        let asked = self.asked.load(Ordering::Relaxed);
+        doing != Doing::Working
+            && since.elapsed() >= UNTOUCHED
+            && (asked == 0 || millis() - asked >= ASKED_AGAIN.as_millis() as u64)
+    }
+
+    /// Waits until the call has to be answered as it is.
+    pub(super) async fn excused(&self) {
+        loop {
+            self.excuse.notified().await;
+            // What was asked of the call as it began is not asked of it when it changes something.
+            if matches!(self.doing().0, Doing::Body | Doing::Looking) {
+                return;
+            }
+        }
+    }
+}
+
+/// What this task's connection does while `work` goes on. `None` if it should wait no longer, which
+/// only miners are told who wait for news.
+pub(super) async fn while_waiting_for_news<T>(work: impl Future<Output = T>) -> Option<T> {
+    let Ok(line) = LINE.try_with(Arc::clone) else { return Some(work.await) };
+    line.set(Doing::News);
+    let outcome = tokio::select! {
+        biased;
+        outcome = work => Some(outcome),
+        () = line.news.notified() => None,
+    };
+    line.set(Doing::Looking);
+    outcome
+}
+
+/// Says what this task's connection does from now on.
+pub(super) fn set(doing: Doing) {
+    let _ = LINE.try_with(|line| line.set(doing));
+}
+
+/// Which connection gives way to another, if one may.
+pub(super) fn first_to_give_way<'a>(
+    lines: impl Iterator<Item = &'a Arc<Line>> + Clone,
+) -> Option<&'a Arc<Line>> {
+    let mut held = HashMap::<Origin, usize>::new();
+    for line in lines.clone() {
+        *held.entry(line.origin).or_default() += 1;
+    }
+    lines.filter(|line| line.may_give_way()).max_by_key(|line| {
+        let (doing, since) = line.doing();
+        (held[&line.origin], std::cmp::Reverse((doing, since)))
+    })
+}
+
+/// Of those that hold so much of something each, and since when, whose client is slowest: the one
+/// that gives way to another, if one may that has held it for so long.
+pub(super) fn slowest<'a>(
+    holders: impl Iterator<Item = (&'a Arc<Line>, usize, Instant)> + Clone,
+    at_least: Duration,
+) -> Option<&'a Arc<Line>> {
+    let mut held = HashMap::<Origin, usize>::new();
+    for (line, units, _) in holders.clone() {
+        *held.entry(line.origin).or_default() += units;
+    }
+    let slow = holders.filter(|(line, _, since)| {
+        since.elapsed() >= at_least
+            && matches!(line.doing().0, Doing::Body | Doing::Reading)
+            && line.may_give_way()
+    });
+    let slowest =
+        slow.max_by_key(|(line, _, since)| (held[&line.origin], std::cmp::Reverse(*since)));
+    slowest.map(|(line, ..)| line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A connection that has done this for so many milliseconds.
+    fn line(address: &str, doing: Doing, millis_ago: u64) -> Arc<Line> {
+        let line = Line::new(address.parse().expect("an address"));
+        let since = millis().saturating_sub(millis_ago);
+        line.state.store(since << 8 | doing as u64, Ordering::Relaxed);
+        line
+    }
+
+    #[test]
+    fn the_address_that_holds_most_gives_way_and_there_what_does_least() {
+        LazyLock::force(&START);
+        std::thread::sleep(UNTOUCHED * 3);
+        let (old, older) = (UNTOUCHED.as_millis() as u64 + 100, UNTOUCHED.as_millis() as u64 + 200);
+        let crowd = [
+            line("10.0.0.1", Doing::Idle, older),
+            line("10.0.0.2", Doing::Working, older),
+            line("::ffff:10.0.0.2", Doing::Reading, older),
+            line("10.0.0.2", Doing::News, old),
+            line("10.0.0.2", Doing::News, older),
+            line("10.0.0.2", Doing::Head, 0),
+        ];
+        assert!(std::ptr::eq(first_to_give_way(crowd.iter()).expect("one"), &crowd[4]));
+        crowd[4].give_way();
+        assert!(std::ptr::eq(first_to_give_way(crowd.iter()).expect("another"), &crowd[3]));
+        assert!(first_to_give_way(crowd[5..].iter()).is_none(), "it has just begun");
+        assert!(first_to_give_way(crowd[1..2].iter()).is_none(), "it changes something");
+    }
+
+    #[test]
+    fn a_subscriber_is_one_however_many_addresses_there_are() {
+        let origin = |text: &str| Origin::from(text.parse::<IpAddr>().expect("an address"));
+        assert_eq!(origin("2001:db8:0:1::1"), origin("2001:db8:0:1:ffff::2"));
+        assert_ne!(origin("2001:db8:0:1::1"), origin("2001:db8:0:2::1"));
+        assert_eq!(origin("::ffff:10.0.0.1"), origin("10.0.0.1"));
+        assert_ne!(origin("10.0.0.1"), origin("10.0.0.2"));
+    }
+}

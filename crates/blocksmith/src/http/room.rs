@@ -1,0 +1,107 @@
+//! Memory that long bodies and long answers share. What slow clients hold of it is taken back when
+//! others need it.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::line::{self, LINE, Line};
+
+/// Room is counted in units of this size.
+pub(super) const UNIT_BYTES: usize = 64 << 10;
+
+/// How long somebody has held room, at least, who gives way to others.
+const HELD_TIME: Duration = Duration::from_secs(2);
+
+/// How often room is made for somebody who waits for it, and how long that one waits each time.
+const TRIES: usize = 40;
+const TRY_TIME: Duration = Duration::from_millis(50);
+
+/// Room, and who has it.
+pub(super) struct Room {
+    units: Arc<Semaphore>,
+    shares: Mutex<Vec<Weak<Share>>>,
+}
+
+/// Part of the room, until it is dropped.
+pub(super) struct Share {
+    line: Option<Arc<Line>>,
+    since: Instant,
+    permit: Mutex<OwnedSemaphorePermit>,
+}
+
+impl Share {
+    fn permit(&self) -> MutexGuard<'_, OwnedSemaphorePermit> {
+        self.permit.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Room {
+    pub(super) fn new(bytes: usize) -> Arc<Self> {
+        let units = Arc::new(Semaphore::new(bytes / UNIT_BYTES));
+        Arc::new(Self { units, shares: Mutex::default() })
+    }
+
+    /// Room for `bytes`; `None` if there is none and nobody makes some.
+    pub(super) async fn take(&self, bytes: usize) -> Option<Arc<Share>> {
+        let permit = self.acquire(bytes / UNIT_BYTES).await?;
+        let line = LINE.try_with(Arc::clone).ok();
+        let share = Arc::new(Share { line, since: Instant::now(), permit: Mutex::new(permit) });
+        let mut shares = self.shares();
+        shares.retain(|share| share.strong_count() > 0);
+        shares.push(Arc::downgrade(&share));
+        Some(share)
+    }
+
+    /// Makes a share one of `bytes`, if it is less and there is room; whether it is as much now.
+    pub(super) async fn grow(&self, share: &Share, bytes: usize) -> bool {
+        let held = share.permit().num_permits();
+        match (bytes / UNIT_BYTES).saturating_sub(held) {
+            0 => true,
+            missing => match self.acquire(missing).await {
+                Some(more) => {
+                    share.permit().merge(more);
+                    true
+                }
+                None => false,
+            },
+        }
+    }
+
+    async fn acquire(&self, units: usize) -> Option<OwnedSemaphorePermit> {
+        let units = u32::try_from(units).ok()?;
+        if let Ok(permit) = self.units.clone().try_acquire_many_owned(units) {
+            return Some(permit);
+        }
+        let mut permit = std::pin::pin!(self.units.clone().acquire_many_owned(units));
+        for _ in 0..TRIES {
+            self.make_room();
+            if let Ok(permit) = tokio::time::timeout(TRY_TIME, &mut permit).await {
+                return permit.ok();
+            }
+        }
+        None
+    }
+
+    fn make_room(&self) {
+        let shares: Vec<_> = self.shares().iter().filter_map(Weak::upgrade).collect();
+        let holders = shares.iter().filter_map(|share| {
+            let line = share.line.as_ref()?;
+            Some((line, share.permit().num_permits(), share.since))
+        });
+        if let Some(line) = line::slowest(holders, HELD_TIME) {
+            line.give_way();
+        }
+    }
+
+    /// How many units are free.
+    #[cfg(test)]
+    pub(super) fn free(&self) -> usize {
+        self.units.available_permits()
+    }
+
+    fn shares(&self) -> MutexGuard<'_, Vec<Weak<Share>>> {
+        self.shares.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,189 @@
+//! Turns at what only so many calls may do at a time. They go round by address, so that whoever asks
+//! much waits for itself.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use super::aside;
+use super::line::Origin;
+
+/// So many turns, and those who wait for one.
+pub(super) struct Turns(Mutex<Queue>);
+
+struct Queue {
+    free: usize,
+    /// Whose turn is next is in front: of an address, whoever came first.
+    waiting: VecDeque<(Origin, VecDeque<Waiting>)>,
+    /// Tells apart who waits.
+    next: u64,
+}
+
+struct Waiting {
+    number: u64,
+    give: oneshot::Sender<Turn>,
+}
+
+impl Turns {
+    pub(super) fn new(at_a_time: usize) -> Arc<Self> {
+        let queue = Queue { free: at_a_time, waiting: VecDeque::new(), next: 0 };
+        Arc::new(Self(Mutex::new(queue)))
+    }
+
+    /// A turn, if it comes within `patience`.
+    pub(super) async fn take(self: &Arc<Self>, patience: Duration) -> Option<Turn> {
+        let (waits, taken) = {
+            let mut queue = self.queue();
+            if queue.free > 0 {
+                queue.free -= 1;
+                return Some(Turn(Some(self.clone())));
+            }
+            let (give, taken) = oneshot::channel();
+            let (origin, number) = (Origin::current(), queue.next);
+            queue.next += 1;
+            let waiting = Waiting { number, give };
+            match queue.waiting.iter_mut().find(|(other, _)| *other == origin) {
+                Some((_, all)) => all.push_back(waiting),
+                None => queue.waiting.push_back((origin, [waiting].into())),
+            }
+            (Waits { turns: self, origin, number }, taken)
+        };
+        let turn = tokio::time::timeout(patience, taken).await.ok()?.ok();
+        drop(waits);
+        turn
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives a turn that is over to whoever is next.
+    fn pass_on(self: Arc<Self>) {
+        loop {
+            let next = {
+                let mut queue = self.queue();
+                let Some((origin, mut all)) = queue.waiting.pop_front() else {
+                    queue.free += 1;
+                    return;
+                };
+                let next = all.pop_front();
+                if !all.is_empty() {
+                    queue.waiting.push_back((origin, all));
+                }
+                next
+            };
+            let Some(next) = next else { continue };
+            match next.give.send(Turn(Some(self.clone()))) {
+                Ok(()) => return,
+                // Nobody is there any more: the next one, and not from within.
+                Err(mut turn) => drop(turn.0.take()),
+            }
+        }
+    }
+}
+
+/// A place in the queue, until it is given up.
+struct Waits<'a> {
+    turns: &'a Turns,
+    origin: Origin,
+    number: u64,
+}
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        let mut queue = self.turns.queue();
+        let at = queue.waiting.iter().position(|(origin, _)| *origin == self.origin);
+        let Some(at) = at else { return };
+        let all = &mut queue.waiting[at].1;
+        all.retain(|waiting| waiting.number != self.number);
+        if all.is_empty() {
+            queue.waiting.remove(at);
+        }
+    }
+}
+
+/// The right to do something, until it is dropped.
+pub(super) struct Turn(Option<Arc<Turns>>);
+
+impl Turn {
+    /// Does `work`, and keeps the turn until it is done: also when nobody waits for it any more.
+    pub(super) async fn aside<T: Send + 'static>(
+        self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> T {
+        aside(move || {
+            let done = work();
+            drop(self);
+            done
+        })
+        .await
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        if let Some(turns) = self.0.take() {
+            turns.pass_on();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use futures_util::future::join_all;
+
+    use super::super::line::{LINE, Line};
+    use super::*;
+
+    const SOON: Duration = Duration::from_secs(10);
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn no_more_go_on_at_a_time_than_may_also_when_callers_go_away() {
+        const MOST: usize = 4;
+        let turns = Turns::new(MOST);
+        let (reading, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let read = || {
+            let (reading, most) = (reading.clone(), most.clone());
+            let work = move || {
+                most.fetch_max(reading.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                std::thread::sleep(Duration::from_millis(20));
+                reading.fetch_sub(1, Ordering::SeqCst);
+            };
+            async { turns.take(SOON).await.expect("soon").aside(work).await }
+        };
+        // These leave when they have hardly begun.
+        let impatient = (0..10).map(|_| tokio::time::timeout(Duration::from_millis(5), read()));
+        join_all(impatient).await;
+        join_all((0..20).map(|_| read())).await;
+        assert_eq!(most.load(Ordering::SeqCst), MOST);
+        let all = join_all((0..MOST).map(|_| turns.take(SOON))).await;
+        assert!(all.iter().all(Option::is_some) && turns.queue().waiting.is_empty());
+        assert!(turns.take(Duration::from_millis(5)).await.is_none());
+        assert!(turns.queue().waiting.is_empty(), "who waits no longer leaves nothing behind");
+    }
+
+    #[tokio::test]
+    async fn turns_go_round_by_address() {
+        let turns = Turns::new(1);
+        let order = Arc::new(Mutex::new(Vec::new()));
+        let first = turns.take(SOON).await;
+        let mut all = Vec::new();
+        for (address, name) in [("1", "a"), ("1", "b"), ("1", "c"), ("2", "d"), ("3", "e")] {
+            let line = Line::new(format!("10.0.0.{address}").parse().expect("an address"));
+            let (turns, order) = (turns.clone(), order.clone());
+            all.push(tokio::spawn(LINE.scope(line, async move {
+                let turn = turns.take(SOON).await.expect("a turn");
+                order.lock().expect("whole").push(name);
+                drop(turn);
+            })));
+            tokio::task::yield_now().await;
+        }
+        drop(first);
+        join_all(all).await;
+        assert_eq!(*order.lock().expect("whole"), ["a", "d", "e", "b", "c"]);
+    }
+}
