@@ -7,7 +7,7 @@ use blocksmith::{cmd, log};
 
 fn main() -> ExitCode {
     let cli = cmd::parse();
-    log::start("info");
+    log::start(cli.log_level());
     match cmd::run(cli) {
         Ok(code) => code,
         Err(error) => {

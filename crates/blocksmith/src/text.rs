@@ -45,6 +45,13 @@ pub fn json(text: &str) -> String {
     out
 }
 
+/// A number and what it counts: `1 coin`, `2.5 coins`.
+pub fn counted(number: impl Display, thing: &str) -> String {
+    let number = number.to_string();
+    let plural = if number == "1" { "" } else { "s" };
+    format!("{number} {thing}{plural}")
+}
+
 /// See [`escaped`] and [`lines`].
 #[derive(Debug, Clone, Copy)]
 pub struct Escaped<T> {
@@ -123,6 +130,12 @@ mod tests {
         }
         assert_eq!(escaped("a\n\r\t\u{1b}[31m").to_string(), "a\\n\\r\\t\\u{1b}[31m");
         assert_eq!(lines("a\n\rb\u{202e}").to_string(), "a\n\\rb\\u{202e}");
+    }
+
+    #[test]
+    fn one_is_counted_as_one() {
+        let counts = [counted(0, "coin"), counted(1, "coin"), counted(2, "coin")];
+        assert_eq!(counts, ["0 coins", "1 coin", "2 coins"]);
     }
 
     #[test]

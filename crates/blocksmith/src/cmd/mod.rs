@@ -1,6 +1,5 @@
 //! The commands, one module each.
 
-use std::fmt;
 use std::fs::File;
 use std::io::{ErrorKind, Write as _};
 use std::path::Path;
@@ -13,7 +12,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::chain::ChainError;
 use crate::service::StoreError;
-use crate::text::{escaped, lines};
+use crate::text::{counted, escaped, lines};
 
 pub mod bench;
 pub mod block;
@@ -50,13 +49,6 @@ struct Misused(String);
 /// How a command ends that a signal stopped: short of so many blocks, if it was to find a number.
 fn told_to_stop(blocks: Option<u64>) -> ExitCode {
     blocks.map_or(ExitCode::SUCCESS, |_| ExitCode::from(exit::INTERRUPTED))
-}
-
-/// A number and what it counts: `1 coin`, `2.5 coins`.
-fn counted(number: impl fmt::Display, thing: &str) -> String {
-    let number = number.to_string();
-    let plural = if number == "1" { "" } else { "s" };
-    format!("{number} {thing}{plural}")
 }
 
 /// A file that was not there, to write into.
@@ -105,6 +97,17 @@ enum Command {
     Chain(chain::ChainArgs),
     Block(block::BlockArgs),
     Wallet(wallet::WalletArgs),
+}
+
+impl Cli {
+    /// How much is logged unless told otherwise. What a node tells is for whoever runs one; other
+    /// commands have results to show.
+    pub fn log_level(&self) -> &'static str {
+        match self.command {
+            Command::Node(_) => "info",
+            _ => "warn",
+        }
+    }
 }
 
 /// Reads the command line, or says what is wrong with it and ends the process. What was typed, or
@@ -191,12 +194,6 @@ mod tests {
     use blocksmith_miner::search::{Backend, Unavailable};
 
     use super::*;
-
-    #[test]
-    fn one_is_counted_as_one() {
-        let counts = [counted(0, "coin"), counted(1, "coin"), counted(2, "coin")];
-        assert_eq!(counts, ["0 coins", "1 coin", "2 coins"]);
-    }
 
     #[test]
     fn what_this_machine_cannot_is_no_matter_of_usage() {

@@ -250,7 +250,8 @@ pub async fn run(args: NodeArgs) -> anyhow::Result<ExitCode> {
         tokio::spawn(async move {
             loop {
                 match mining::next_block(&handle, None, all_cores()).await {
-                    Ok(block) => tracing::info!("mined block {} {}", block.index(), block.hash()),
+                    // Whatever joins the chain is told of.
+                    Ok(_) => {}
                     Err(NotMined::Stopped(_)) => break,
                     Err(NotMined::NoWork(no_work)) => {
                         tracing::error!("mining ends: {no_work}");

@@ -19,7 +19,7 @@ use super::fault::Fault;
 use super::line::while_waiting_for_news;
 use super::operator::Operator;
 use super::query::{Query, limit};
-use super::{App, Caller, log_malformed, log_verdict, turn};
+use super::{App, Caller, log_malformed, log_verdict, socket, turn};
 use crate::service::{NoWork, Stopped, StoreError, now};
 
 /// The most blocks or headers of a page.
@@ -279,7 +279,7 @@ pub(super) async fn submit_block(
     })?;
     let from = listens(&headers);
     let hash = block.hash();
-    let verdict = app.handle.submit_block(block.clone(), from).await?;
+    let verdict = app.handle.submit_block_of(block.clone(), from, socket(&caller)).await?;
     log_verdict(&caller, &block, &verdict);
     let verdict = match verdict {
         Verdict::NewTip => "accepted",

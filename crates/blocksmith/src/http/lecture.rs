@@ -15,7 +15,7 @@ use super::api::ForWhom;
 use super::body::{Json, apart, start_of};
 use super::fault::Fault;
 use super::query::Query;
-use super::{App, Caller, chain as whole, log_malformed, log_verdict, payments};
+use super::{App, Caller, chain as whole, log_malformed, log_verdict, payments, socket};
 use crate::chain::Dialect;
 use crate::config::MAX_ID_BYTES;
 use crate::mining;
@@ -203,7 +203,7 @@ pub(super) async fn new_block(
         log_malformed(&caller, &error);
         Fault::bad(error)
     })?;
-    let verdict = app.handle.submit_block(block.clone(), None).await?;
+    let verdict = app.handle.submit_block_of(block.clone(), None, socket(&caller)).await?;
     log_verdict(&caller, &block, &verdict);
     Ok(answer::text(match verdict {
         Verdict::NewTip => "Block Accepted",

@@ -223,8 +223,9 @@ fn log_malformed(caller: &Caller, error: &impl std::fmt::Display) {
 }
 
 fn name(caller: &Caller) -> String {
-    match caller {
-        Some(axum::Extension(ConnectInfo(address))) => address.to_string(),
-        None => "somebody".into(),
-    }
+    socket(caller).map_or_else(|| "somebody".into(), |address| address.to_string())
+}
+
+fn socket(caller: &Caller) -> Option<SocketAddr> {
+    caller.as_ref().map(|axum::Extension(ConnectInfo(address))| *address)
 }

@@ -132,6 +132,7 @@ async fn own_kind(
         return Err(Failure::TooDeep { depth });
     }
     let mut intake = Intake::new(network, peer, chain, from, 0, patience);
+    intake.end = Some(status.index);
     while intake.next <= status.index {
         let first = intake.next;
         let query = format!("?from={first}&limit={PAGE_BLOCKS}");
@@ -200,7 +201,12 @@ async fn python(
 ) -> Result<(u64, Hash), Failure> {
     let chain = network.handle.snapshot()?;
     let tip = chain.tip()?.block;
-    match patience.wait(glimpse(network, peer)).await? {
+    let glimpse = patience.wait(glimpse(network, peer)).await?;
+    let last = match &glimpse {
+        Glimpse::Block(last) => Some(last.index()),
+        _ => None,
+    };
+    match glimpse {
         Glimpse::Block(last) if last.index() <= tip.index() => {
             return Ok((last.index(), last.hash()));
         }
@@ -222,6 +228,7 @@ async fn python(
     let document = network.http.stream(&peer.address, CHAIN, "", Connection::Close);
     let document = patience.wait(document).await?;
     let mut intake = Intake::new(network, peer, chain, genesis, tip.index(), patience);
+    intake.end = last;
     intake.read(document, CHAIN_LISTS, Rules::parse_block).await?;
     intake.finish().await?;
     let reason = || "its list of blocks is empty".into();
@@ -256,6 +263,8 @@ struct Intake<'a> {
     held_bytes: usize,
     room: Room<'a>,
     last: Option<Seen>,
+    /// Where the peer says that its chain ends.
+    end: Option<u64>,
     patience: Patience,
     /// How long the peer was waited for when blocks were handed in last.
     handed_in: Duration,
@@ -281,6 +290,7 @@ impl<'a> Intake<'a> {
             held_bytes: 0,
             room: Room { shared: &network.held, taken: 0 },
             last: None,
+            end: None,
             handed_in: patience.waited,
             patience,
         }
@@ -372,7 +382,7 @@ impl<'a> Intake<'a> {
         let index = batch.last().map_or(0, Block::index);
         let more = !self.held.is_empty();
         let from = self.peer.address.clone();
-        match self.network.handle.submit_branch(batch, from, more).await? {
+        match self.network.handle.catch_up(batch, from, more, self.end).await? {
             Verdict::NewTip | Verdict::SideBranch => {
                 self.patience.renew(bytes);
                 Ok(())

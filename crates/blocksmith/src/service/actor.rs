@@ -8,6 +8,7 @@ use blocksmith_node::{Answer, Effect, Input, Machine};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::events::{Events, Heard, Source};
 use super::handle::{Handle, Node, Order, Standing};
 use super::now;
 use super::store::{Store, StoreError, Writer};
@@ -26,7 +27,7 @@ const TICK: Duration = Duration::from_millis(200);
 
 pub(super) enum Request {
     /// Something for the machine.
-    Step { input: Input, reply: Option<oneshot::Sender<Answer>> },
+    Step { input: Input, source: Source, reply: Option<oneshot::Sender<Answer>> },
     /// A look at the machine, when all that it knows is durable.
     Look(Look),
 }
@@ -46,7 +47,7 @@ pub(super) fn spawn(
     std::thread::Builder::new()
         .name("blocksmith-chain".into())
         .spawn(move || {
-            let mut actor = Actor { store, machine, orders, standing };
+            let mut actor = Actor { store, machine, orders, standing, events: Events::default() };
             if let Err(error) = actor.run(inbox) {
                 // Whoever waits for an answer sees the channel close: nothing was acknowledged.
                 tracing::error!("the node stops: {error}");
@@ -60,7 +61,7 @@ pub(super) fn spawn(
             interval.tick().await;
             let Some(requests) = ticks.upgrade() else { break };
             // Where others fill the queue, time is told later: ticks would pile up behind a long step.
-            let tick = Request::Step { input: Input::Tick, reply: None };
+            let tick = Request::Step { input: Input::Tick, source: Source::default(), reply: None };
             if let Err(TrySendError::Closed(_)) = requests.try_send(tick) {
                 break;
             }
@@ -78,6 +79,7 @@ struct Actor {
     machine: Machine,
     orders: mpsc::UnboundedSender<Order>,
     standing: watch::Sender<Arc<Standing>>,
+    events: Events,
 }
 
 impl Actor {
@@ -92,8 +94,10 @@ impl Actor {
             let mut next = Some(first);
             while let Some(request) = next.take() {
                 match request {
-                    Request::Step { input, reply } => {
+                    Request::Step { input, source, reply } => {
+                        let heard = Heard::of(&input);
                         let output = self.machine.step(now(), input, &mut writer)?;
+                        self.events.note(heard, &source, &output, &self.machine, &writer)?;
                         for effect in output.effects {
                             dirty |= carry_out(effect, &mut writer, &mut orders)?;
                         }
@@ -120,6 +124,8 @@ impl Actor {
             for look in looks {
                 look(&self.machine);
             }
+            // Nobody waits for the log.
+            self.events.say(self.machine.tip().block.index());
         }
         Ok(())
     }

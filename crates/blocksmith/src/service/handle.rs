@@ -1,6 +1,7 @@
 //! What the rest of the program may do with the node.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -16,6 +17,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use super::actor::Request;
 use super::clocks::Clocks;
+use super::events::Source;
 use super::signatures::Signatures;
 use super::store::{Snapshot, Store, StoreError, new_node_id};
 use crate::chain::Chain;
@@ -395,12 +397,26 @@ impl Handle {
         block: Block,
         from: Option<Address>,
     ) -> Result<Verdict, Stopped> {
+        self.submit_block_of(block, from, None).await
+    }
+
+    /// The same, and who called.
+    ///
+    /// # Errors
+    /// That the node has stopped.
+    pub async fn submit_block_of(
+        &self,
+        block: Block,
+        from: Option<Address>,
+        by: Option<SocketAddr>,
+    ) -> Result<Verdict, Stopped> {
         let (mut checked, invalid) = self.check(vec![block]).await?;
         if let Some(invalid) = invalid {
             return Ok(Verdict::Invalid(invalid));
         }
         let block = checked.pop().expect("a block was checked or is invalid").into();
-        match self.call(Input::Block { block, from }).await? {
+        let source = Source::Sent { by, listens: from.clone() };
+        match self.call_of(Input::Block { block, from }, source).await? {
             Answer::Block(verdict) => Ok(verdict),
             answer => unreachable!("a block is answered with its verdict, not {answer:?}"),
         }
@@ -417,8 +433,23 @@ impl Handle {
         from: Address,
         more: bool,
     ) -> Result<Verdict, Stopped> {
+        self.catch_up(blocks, from, more, None).await
+    }
+
+    /// The same of a peer that says how far its chain goes: the index of its `last` block.
+    ///
+    /// # Errors
+    /// That the node has stopped.
+    pub async fn catch_up(
+        &self,
+        blocks: Vec<Block>,
+        from: Address,
+        more: bool,
+        last: Option<u64>,
+    ) -> Result<Verdict, Stopped> {
         let (blocks, invalid) = self.check(blocks).await?;
-        let verdict = match self.call(Input::Branch { blocks, from, more }).await? {
+        let source = Source::Asked { peer: from.clone(), last };
+        let verdict = match self.call_of(Input::Branch { blocks, from, more }, source).await? {
             Answer::Block(verdict) => verdict,
             answer => unreachable!("a branch is answered with a verdict, not {answer:?}"),
         };
@@ -613,8 +644,12 @@ impl Handle {
     }
 
     async fn call(&self, input: Input) -> Result<Answer, Stopped> {
+        self.call_of(input, Source::Here).await
+    }
+
+    async fn call_of(&self, input: Input, source: Source) -> Result<Answer, Stopped> {
         let (reply, answer) = oneshot::channel();
-        let request = Request::Step { input, reply: Some(reply) };
+        let request = Request::Step { input, source, reply: Some(reply) };
         self.requests.send(request).await.map_err(|_| Stopped)?;
         answer.await.map_err(|_| Stopped)
     }

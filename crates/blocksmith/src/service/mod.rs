@@ -2,6 +2,7 @@
 
 mod actor;
 mod clocks;
+mod events;
 mod handle;
 mod listing;
 mod replay;

@@ -68,14 +68,14 @@ fn own_kind(status: serde_json::Value) -> Fake<()> {
     })
 }
 
-fn node(args: &[&str]) -> (Program, String) {
-    let mut node = Program::start(&[&["node", "0", "--zeros", "1"], args].concat());
+pub(crate) fn node(args: &[&str]) -> (Program, String) {
+    let mut node = Program::start(&[&["node", "0"], args].concat());
     let running = node.until_so("Running on", |line| line.starts_with("Running on"));
     (node, running.split_whitespace().nth(2).unwrap().into())
 }
 
 /// Posts without a client, and returns the answer as it came.
-fn post(url: &str, path: &str, body: &str) -> String {
+pub(crate) fn post(url: &str, path: &str, body: &str) -> String {
     let mut stream = TcpStream::connect(url.trim_start_matches("http://")).unwrap();
     let length = body.len();
     write!(
@@ -104,7 +104,7 @@ fn a_peer_that_writes_to_the_terminal_gets_one_line_of_the_log() {
         ("its rules", own_kind(status("x", "00".into(), json!({"puzzle": hostile()})))),
         ("its reason", own_kind(status(&hostile(), id, ours))),
     ] {
-        let (node, url) = node(&["--peer", &peer.url()]);
+        let (node, url) = node(&["--zeros", "1", "--peer", &peer.url()]);
         if what == "its reason" {
             let proof = (0..).find(|proof: &u32| {
                 let answer = post(&url, "/mine", &format!(r#"{{"proof": {proof}}}"#));
@@ -126,7 +126,7 @@ fn a_peer_that_writes_to_the_terminal_gets_one_line_of_the_log() {
 
 #[test]
 fn a_caller_gets_it_back_escaped_and_the_log_has_one_line() {
-    let (node, url) = node(&[]);
+    let (node, url) = node(&["--zeros", "1"]);
     let body = json!({"nodes": [hostile()]}).to_string();
     let answer = post(&url, "/nodes/register", &body);
     let (_, text) = answer.split_once("\r\n\r\n").unwrap();

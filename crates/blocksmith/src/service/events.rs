@@ -1,0 +1,530 @@
+//! What happens to a node, as values that follow from what its machine did, and the lines of the log
+//! that say so: each thing once, in one line, and never more than a reader can follow.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::fmt;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use blocksmith_consensus::json::Value;
+use blocksmith_consensus::transaction::party;
+use blocksmith_consensus::tree::Place;
+use blocksmith_consensus::{Ancestry as _, Block, ChangeSet, Hash};
+use blocksmith_node::{Address, Effect, Input, Machine, Output};
+
+use super::store::{StoreError, Writer};
+use crate::text::{counted, shown};
+
+/// The most lines about the chain within [`WINDOW`]. The last of them is kept for the summary of what
+/// is left out.
+const MAX_LINES: usize = 10;
+
+/// See [`MAX_LINES`]; a summary is said as often at most.
+const WINDOW: Duration = Duration::from_secs(1);
+
+/// How often it is said how far a node has caught up with a peer.
+const PROGRESS: Duration = Duration::from_secs(5);
+
+/// The most blocks that are read to tell what a reorg undid; of a deeper one only the numbers are
+/// told.
+const MAX_READ: usize = 1_000;
+
+/// How many of those whose coins are void are named.
+const MAX_NAMED: usize = 5;
+
+/// How much of a name is shown, in characters: all of an address.
+const MAX_NAME: usize = 80;
+
+/// How many digits of a block's hash are shown.
+const HASH_DIGITS: usize = 12;
+
+/// Who brought an input.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) enum Source {
+    /// This node itself, or a miner that it gave work.
+    #[default]
+    Here,
+    /// Somebody who sent a block unasked, and where they say that they listen.
+    Sent { by: Option<SocketAddr>, listens: Option<Address> },
+    /// A peer that was asked, and the index of the last block that it says it has.
+    Asked { peer: Address, last: Option<u64> },
+}
+
+/// Something that whoever runs a node would want to know. It is durable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Event {
+    /// A block joined the best chain on top of all others.
+    Block { place: Place, miner: Option<String>, transactions: usize, from: From },
+    /// More than can be said one by one, and the tip now.
+    More { blocks: u64, reorgs: u64, tip: u64 },
+    /// The best chain became another one.
+    Reorg(Reorg),
+    /// How far a node that catches up with a peer has come.
+    Progress { peer: Address, index: u64, last: Option<u64> },
+    /// What a peer that was caught up with had, and the tip now.
+    CaughtUp { peer: Address, blocks: u64, index: u64 },
+    /// What became of a peer.
+    Peer { address: Address, became: Became },
+}
+
+/// Where a block came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum From {
+    Source(Source),
+    /// It had come before, and waited for its parent or its time.
+    Waited,
+}
+
+/// What became of a peer. Why one can't be reached is said by whoever called it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Became {
+    Added,
+    Forgotten,
+    /// It answered for the first time, and its chain ends here.
+    Answering {
+        index: u64,
+    },
+    /// It answered again.
+    Back {
+        index: u64,
+    },
+}
+
+/// A change of the best chain that undid blocks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Reorg {
+    before: Place,
+    now: Place,
+    from: Source,
+    left: usize,
+    joined: usize,
+    /// Unless it was too deep to be looked at.
+    undone: Option<Undone>,
+}
+
+/// What was in blocks that left the best chain.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Undone {
+    /// Transactions that wait for a block again.
+    waiting: usize,
+    /// Transactions that neither wait nor are in the new chain.
+    void: usize,
+    /// Whose coins don't count any more, and how many.
+    coins: BTreeMap<String, usize>,
+}
+
+/// A peer that is being caught up with.
+#[derive(Debug)]
+struct CatchingUp {
+    said: Instant,
+    blocks: u64,
+    index: u64,
+    last: Option<u64>,
+}
+
+/// Finds out what happened, and lets through what a reader can follow.
+#[derive(Debug, Default)]
+pub(super) struct Events {
+    /// What is to be said once it is durable.
+    pending: Vec<Event>,
+    /// When the latest lines about the chain were said.
+    said: VecDeque<Instant>,
+    left_out: LeftOut,
+    catching_up: HashMap<Address, CatchingUp>,
+    /// Whether a peer that answered once answered last time.
+    answering: HashMap<Address, bool>,
+}
+
+#[derive(Debug, Default)]
+struct LeftOut {
+    blocks: u64,
+    reorgs: u64,
+    since: Option<Instant>,
+}
+
+/// What an input says about peers, and what else is gone once the machine has it.
+#[derive(Debug)]
+pub(super) struct Heard {
+    /// The block that came, if it came alone.
+    block: Option<Hash>,
+    /// Whether others follow those that came at once.
+    more: bool,
+    peer: Option<(Address, Option<u64>)>,
+}
+
+impl Heard {
+    pub(super) fn of(input: &Input) -> Self {
+        let mut heard = Self { block: None, more: false, peer: None };
+        match input {
+            Input::Block { block, .. } => heard.block = Some(block.block().hash()),
+            Input::Branch { more, .. } => heard.more = *more,
+            Input::Answered { peer, tip: Some((index, _)) } => {
+                heard.peer = Some((peer.clone(), Some(*index)));
+            }
+            Input::Failed { peer } => heard.peer = Some((peer.clone(), None)),
+            _ => {}
+        }
+        heard
+    }
+}
+
+impl Events {
+    /// Notes what followed from an input.
+    pub(super) fn note(
+        &mut self,
+        heard: Heard,
+        source: &Source,
+        output: &Output,
+        machine: &Machine,
+        writer: &Writer,
+    ) -> Result<(), StoreError> {
+        if !tracing::enabled!(tracing::Level::INFO) {
+            return Ok(());
+        }
+        let now = Instant::now();
+        let mut effects = output.effects.iter();
+        while let Some(effect) = effects.next() {
+            match effect {
+                Effect::Commit(change) if !change.disconnected.is_empty() => {
+                    let rest = effects.as_slice();
+                    self.reorg(now, change, rest, source, machine, writer)?;
+                }
+                Effect::Commit(change) => {
+                    for place in &change.connected {
+                        self.block(now, *place, &heard, source, machine, writer)?;
+                    }
+                }
+                Effect::AddPeer(address) => self.peer(address.clone(), Became::Added),
+                Effect::RemovePeer(address) => {
+                    self.answering.remove(address);
+                    self.peer(address.clone(), Became::Forgotten);
+                }
+                _ => {}
+            }
+        }
+        if let Source::Asked { peer, .. } = source
+            && !heard.more
+        {
+            self.caught_up(peer);
+        }
+        if let Some((address, index)) = heard.peer {
+            self.caught_up(&address);
+            self.answered(address, index, machine);
+        }
+        Ok(())
+    }
+
+    fn peer(&mut self, address: Address, became: Became) {
+        self.pending.push(Event::Peer { address, became });
+    }
+
+    fn answered(&mut self, address: Address, index: Option<u64>, machine: &Machine) {
+        let before = self.answering.get(&address).copied();
+        let became = match (before, index) {
+            (None, Some(index)) => Became::Answering { index },
+            (Some(false), Some(index)) => Became::Back { index },
+            (Some(true), None) => {
+                self.answering.insert(address, false);
+                return;
+            }
+            _ => return,
+        };
+        // It may have been forgotten while it was asked.
+        if machine.peers().contains(&address) {
+            self.answering.insert(address.clone(), true);
+            self.peer(address, became);
+        }
+    }
+
+    fn block(
+        &mut self,
+        now: Instant,
+        place: Place,
+        heard: &Heard,
+        source: &Source,
+        machine: &Machine,
+        writer: &Writer,
+    ) -> Result<(), StoreError> {
+        if let Source::Asked { peer, last } = source
+            && (heard.more || self.catching_up.contains_key(peer))
+        {
+            let begun = CatchingUp { said: now, blocks: 0, index: 0, last: *last };
+            let catching_up = self.catching_up.entry(peer.clone()).or_insert(begun);
+            catching_up.blocks += 1;
+            catching_up.index = place.index;
+            if now - catching_up.said >= PROGRESS {
+                catching_up.said = now;
+                let (peer, last) = (peer.clone(), catching_up.last);
+                self.pending.push(Event::Progress { peer, index: place.index, last });
+            }
+            return Ok(());
+        }
+        if !self.may_say(now, MAX_LINES - 1) {
+            self.left_out.blocks += 1;
+            return Ok(());
+        }
+        let tip = &machine.tip().block;
+        let block = match tip.hash() == place.hash {
+            true => Some(tip.clone()),
+            false => writer.at(place.index)?.map(|linked| linked.block),
+        };
+        let mint = machine.rules().spending.mint();
+        let waited = heard.block.is_some_and(|hash| hash != place.hash);
+        self.pending.push(Event::Block {
+            place,
+            miner: block.as_ref().and_then(|block| miner(block, &mint)),
+            transactions: block.map_or(0, |block| block.view().transactions().count()),
+            from: if waited { From::Waited } else { From::Source(source.clone()) },
+        });
+        Ok(())
+    }
+
+    fn reorg(
+        &mut self,
+        now: Instant,
+        change: &ChangeSet,
+        rest: &[Effect],
+        source: &Source,
+        machine: &Machine,
+        writer: &Writer,
+    ) -> Result<(), StoreError> {
+        let (Some(before), Some(tip)) = (change.disconnected.first(), change.connected.last())
+        else {
+            return Ok(());
+        };
+        if !self.may_say(now, MAX_LINES - 1) {
+            self.left_out.reorgs += 1;
+            return Ok(());
+        }
+        let (left, joined) = (change.disconnected.len(), change.connected.len());
+        let undone = match left + joined <= MAX_READ {
+            true => Some(Undone::find(change, rest, machine, writer)?),
+            false => None,
+        };
+        self.pending.push(Event::Reorg(Reorg {
+            before: *before,
+            now: *tip,
+            from: source.clone(),
+            left,
+            joined,
+            undone,
+        }));
+        Ok(())
+    }
+
+    /// Whether there is room for a line, which it takes.
+    fn may_say(&mut self, now: Instant, most: usize) -> bool {
+        while self.said.front().is_some_and(|said| now - *said >= WINDOW) {
+            self.said.pop_front();
+        }
+        let left_out = self.left_out.blocks + self.left_out.reorgs > 0;
+        let may = self.said.len() < most && (most == MAX_LINES || !left_out);
+        if may {
+            self.said.push_back(now);
+        } else {
+            self.left_out.since.get_or_insert(now);
+        }
+        may
+    }
+
+    fn caught_up(&mut self, peer: &Address) {
+        if let Some(CatchingUp { blocks, index, .. }) = self.catching_up.remove(peer) {
+            self.pending.push(Event::CaughtUp { peer: peer.clone(), blocks, index });
+        }
+    }
+
+    /// Says what was noted: it is durable now.
+    pub(super) fn say(&mut self, tip: u64) {
+        for event in self.pending.drain(..) {
+            tracing::info!("{event}");
+        }
+        let now = Instant::now();
+        if self.left_out.since.is_some_and(|since| now - since >= WINDOW)
+            && self.may_say(now, MAX_LINES)
+        {
+            let LeftOut { blocks, reorgs, .. } = std::mem::take(&mut self.left_out);
+            tracing::info!("{}", Event::More { blocks, reorgs, tip });
+        }
+    }
+}
+
+/// Who got the coin of a block.
+fn miner(block: &Block, mint: &str) -> Option<String> {
+    let coin = block.view().transactions().last()?;
+    is_coin(coin, mint).then(|| coin.get("recipient"))?.map(|name| shown(&party(name), MAX_NAME))
+}
+
+fn is_coin(transaction: Value<'_>, mint: &str) -> bool {
+    transaction.get("sender").is_some_and(|sender| party(sender) == mint)
+}
+
+impl Undone {
+    /// What a change undid: `rest` is what followed from it.
+    fn find(
+        change: &ChangeSet,
+        rest: &[Effect],
+        machine: &Machine,
+        writer: &Writer,
+    ) -> Result<Self, StoreError> {
+        let mint = machine.rules().spending.mint();
+        let mut undone = Self::default();
+        // How often each transaction was there.
+        let mut left: HashMap<Hash, usize> = HashMap::new();
+        for linked in change.left(writer) {
+            let block = linked?.block;
+            if let Some(miner) = miner(&block, &mint) {
+                *undone.coins.entry(miner).or_default() += 1;
+            }
+            for transaction in payments(&block, &mint) {
+                *left.entry(Hash::of(transaction.text())).or_default() += 1;
+            }
+        }
+        let mut take = |text: &str| match left.get_mut(&Hash::of(text)) {
+            Some(times) if *times > 0 => {
+                *times -= 1;
+                true
+            }
+            _ => false,
+        };
+        for linked in change.joined(machine.tip(), writer) {
+            for transaction in payments(&linked?.block, &mint) {
+                take(transaction.text());
+            }
+        }
+        for effect in rest {
+            let waiting: usize = match effect {
+                Effect::Commit(_) => break,
+                Effect::Queue(change) => {
+                    change.added.iter().filter(|(_, added)| take(added.text())).count()
+                }
+                Effect::Mempool(change) => {
+                    change.added.iter().filter(|added| take(added.payment.text())).count()
+                }
+                _ => 0,
+            };
+            undone.waiting += waiting;
+        }
+        undone.void = left.values().sum();
+        Ok(undone)
+    }
+}
+
+/// A block's transactions without the coin.
+fn payments<'a>(block: &'a Block, mint: &str) -> Vec<Value<'a>> {
+    let mut all: Vec<_> = block.view().transactions().collect();
+    if all.last().is_some_and(|last| is_coin(*last, mint)) {
+        all.pop();
+    }
+    all
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Block { place, miner, transactions, from } => {
+                write!(f, "block {}", Named(place))?;
+                if let Some(miner) = miner {
+                    write!(f, " by {miner}")?;
+                }
+                write!(f, ": {}, {from}", counted(*transactions, "transaction"))
+            }
+            Self::More { blocks, reorgs, tip } => {
+                write!(f, "… and {} more", counted(*blocks, "block"))?;
+                if *reorgs > 0 {
+                    write!(f, ", {}", counted(*reorgs, "reorg"))?;
+                }
+                write!(f, ", now at block {tip}")
+            }
+            Self::Reorg(reorg) => reorg.fmt(f),
+            Self::Progress { peer, index, last: Some(last) } => {
+                write!(f, "catching up with {peer}: block {index} of {last}")
+            }
+            Self::Progress { peer, index, last: None } => {
+                write!(f, "catching up with {peer}: block {index}")
+            }
+            Self::CaughtUp { peer, blocks, index } => {
+                write!(f, "{} from {peer}, now at block {index}", counted(*blocks, "block"))
+            }
+            Self::Peer { address, became } => match became {
+                Became::Added => write!(f, "peer {address} is added"),
+                Became::Forgotten => write!(f, "peer {address} is forgotten"),
+                Became::Answering { index } => {
+                    write!(f, "peer {address} answers; its chain ends with block {index}")
+                }
+                Became::Back { index } => {
+                    write!(f, "peer {address} is back; its chain ends with block {index}")
+                }
+            },
+        }
+    }
+}
+
+impl fmt::Display for From {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Source(source) => source.fmt(f),
+            Self::Waited => f.write_str("which came before and waited for its parent"),
+        }
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Here => f.write_str("mined here"),
+            Self::Sent { by: Some(by), listens: Some(listens) } => {
+                write!(f, "from {by}, which says that it listens at {listens}")
+            }
+            Self::Sent { by: Some(by), listens: None } => write!(f, "from {by}"),
+            Self::Sent { by: None, listens: Some(listens) } => write!(f, "from {listens}"),
+            Self::Sent { by: None, listens: None } => f.write_str("from outside"),
+            Self::Asked { peer, .. } => write!(f, "from {peer}"),
+        }
+    }
+}
+
+impl fmt::Display for Reorg {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { before, now, from, left, joined, undone } = self;
+        let fork = (before.index + 1).saturating_sub(*left as u64).saturating_sub(1);
+        write!(
+            f,
+            "reorg from block {} to block {}, {from}: {} above block {fork} left the chain, {joined} \
+             joined it",
+            Named(before),
+            Named(now),
+            counted(*left, "block"),
+        )?;
+        let Some(Undone { waiting, void, coins }) = undone else { return Ok(()) };
+        write!(f, "; {}", counted(*waiting, "transaction"))?;
+        f.write_str(if *waiting == 1 { " waits again" } else { " wait again" })?;
+        let mut nothing = true;
+        if *void > 0 {
+            write!(f, "; void: {}", counted(*void, "transaction"))?;
+            nothing = false;
+        }
+        for (at, (miner, times)) in coins.iter().enumerate() {
+            if at == MAX_NAMED {
+                write!(f, " and {}", counted(coins.len() - at, "other"))?;
+                break;
+            }
+            f.write_str(match (at, nothing) {
+                (0, true) => "; void: the coins of ",
+                (0, false) => " and the coins of ",
+                _ => ", ",
+            })?;
+            write!(f, "{miner} ({})", counted(*times, "block"))?;
+        }
+        Ok(())
+    }
+}
+
+/// A block's index and the start of its hash.
+struct Named<'a>(&'a Place);
+
+impl fmt::Display for Named<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let hash = self.0.hash.to_string();
+        write!(f, "{} {}…", self.0.index, hash.get(..HASH_DIGITS).unwrap_or(&hash))
+    }
+}
