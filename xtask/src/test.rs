@@ -14,12 +14,13 @@ struct Count {
 }
 
 /// What the long form raises, by the names that the tests read.
-const LONG: [(&str, &str); 6] = [
+const LONG: [(&str, &str); 7] = [
     ("BLOCKSMITH_DIGESTS", "100000000"),
     ("BLOCKSMITH_JSON_CASES", "1000000"),
     ("BLOCKSMITH_MODEL_STEPS", "1000000"),
     ("BLOCKSMITH_STORE_STEPS", "500000"),
     ("BLOCKSMITH_KILLS", "200"),
+    ("BLOCKSMITH_FLIPS", "40000"),
     ("PROPTEST_CASES", "4096"),
 ];
 

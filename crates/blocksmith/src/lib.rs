@@ -1,5 +1,7 @@
 //! The program as a library, so that its parts can be tested as it runs them.
 #![forbid(unsafe_code)]
+// Both panic where nothing can be written: cmd::note and cmd::stdout do not.
+#![warn(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod amount;
 pub mod chain;
@@ -14,5 +16,6 @@ pub mod operator;
 pub mod peers;
 pub mod searching;
 pub mod service;
+mod system;
 pub mod text;
 pub mod verify;

@@ -23,6 +23,8 @@ pub fn start(usual: &str) {
         .with_writer(std::io::stderr)
         .with_ansi(colors)
         .with_target(false)
+        // It would panic where the standard error can't be written.
+        .log_internal_errors(false)
         .fmt_fields(fields.delimited(" "))
         .with_env_filter(EnvFilter::try_from_env(LEVEL).unwrap_or_else(|_| EnvFilter::new(usual)))
         .init();

@@ -1,5 +1,6 @@
 //! The program: parse, run, say how it went.
 #![forbid(unsafe_code)]
+#![warn(clippy::print_stdout, clippy::print_stderr)]
 
 use std::process::ExitCode;
 
@@ -11,7 +12,7 @@ fn main() -> ExitCode {
     match cmd::run(cli) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("blocksmith: {}", cmd::told(&error));
+            cmd::note(format_args!("blocksmith: {}", cmd::told(&error)));
             cmd::exit_code(&error)
         }
     }

@@ -153,7 +153,7 @@ async fn a_directory_holds_one_chain() {
 fn what_another_user_keeps_is_not_to_be_filled_anew() {
     let text = |kind: std::io::ErrorKind| {
         let error = redb::Error::Io(kind.into());
-        StoreError::Unopened { dir: "data".into(), error }.to_string()
+        StoreError::Unopened { dir: "data".into(), error: error.into() }.to_string()
     };
     let denied = text(std::io::ErrorKind::PermissionDenied);
     assert!(denied.contains("another user") && denied.contains("--data-dir"), "{denied}");
@@ -320,16 +320,21 @@ async fn fill(dir: &Path) {
         let block = Block::of_canonical(&text).expect("a block");
         match handle.submit_block(block.clone(), None).await {
             Ok(verdict) => assert_eq!(verdict, Verdict::NewTip),
-            Err(Stopped) => break,
+            Err(Stopped { .. }) => break,
         }
         println!("acknowledged {index}");
         parent = block;
     }
-    assert_eq!(handle.queue(payment(1)).await, Err(Stopped), "the disk was not full");
-    assert_eq!(handle.register(vec![peer()]).await, Err(Stopped));
-    assert_eq!(handle.submit_proof(Proof::from(1), None, None).await.err(), Some(Stopped));
+    let stopped = handle.queue(payment(1)).await.expect_err("the disk was not full");
+    assert_eq!(handle.register(vec![peer()]).await, Err(stopped.clone()));
+    assert_eq!(
+        handle.submit_proof(Proof::from(1), None, None).await.err().as_ref(),
+        Some(&stopped)
+    );
     assert_eq!(handle.standing().tip.block, parent, "it stands where it stood");
-    assert!(Stopped.to_string().contains("stopping"));
+    let reason = stopped.to_string();
+    let place = dir.display().to_string();
+    assert!(reason.contains(&place) && reason.contains("File too large"), "{reason}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -10,7 +10,6 @@ use blocksmith_miner::search::{Backend, Outcome};
 use serde::Serialize;
 
 use super::node::{stop_on_signal, until};
-use super::prove::written;
 use super::screen::Screen;
 use super::search_args::SearchArgs;
 use super::{counted, exit};
@@ -126,7 +125,8 @@ pub async fn run(args: BenchArgs) -> anyhow::Result<ExitCode> {
     }
     let report = report(&rows, args.rounds, args.seconds);
     let text = if args.json { serde_json::to_string_pretty(&report)? } else { table(&report) };
-    written(screen.line(&text))
+    screen.line(&text)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// The one that was asked for, or all that this processor can.

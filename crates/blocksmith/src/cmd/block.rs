@@ -43,7 +43,7 @@ struct HashArgs {
 /// That a file can't be read, or the output not be written.
 pub fn run(args: BlockArgs) -> anyhow::Result<ExitCode> {
     let BlockCommand::Hash(args) = args.command;
-    let mut out = std::io::stdout().lock();
+    let mut out = super::stdout();
     let mut all_good = true;
     for file in &args.files {
         let input = open(file)?;

@@ -44,23 +44,13 @@ enum ChainCommand {
 /// # Errors
 /// What went wrong.
 pub async fn run(args: ChainArgs) -> anyhow::Result<ExitCode> {
-    let outcome = match args.command {
+    match args.command {
         ChainCommand::Show(args) => show::run(args).await,
         ChainCommand::Verify(args) => verify::run(args).await,
         ChainCommand::Export(args) => export::run(args).await,
         ChainCommand::Import(args) => import::run(args).await,
         ChainCommand::New(args) => new::run(args),
-    };
-    match outcome {
-        // Whoever read the output has seen enough.
-        Err(error) if is_broken_pipe(&error) => Ok(ExitCode::SUCCESS),
-        outcome => outcome,
     }
-}
-
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    let error = error.downcast_ref::<std::io::Error>();
-    error.is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
 /// Which chain is meant.

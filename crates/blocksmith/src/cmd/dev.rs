@@ -1,7 +1,7 @@
 //! `blocksmith dev`: a small network and a miner in one process, to watch and to try things on.
 
 use std::collections::HashMap;
-use std::io::{self, ErrorKind, Write as _};
+use std::io::{self, Write as _};
 use std::net::Ipv4Addr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -22,14 +22,14 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::chain::quoted;
 use super::node::{Running, start, stop_on_signal, until};
-use super::{counted, exit};
+use super::{counted, exit, stdout};
 use crate::amount::Coins;
 use crate::chain::dev::{KEYS_WARNING, SUFFIX};
 use crate::chain::{Chain, describe};
 use crate::config::{DEFAULT_CHAIN, DEFAULT_PORT};
 use crate::faucet::{GIFT, GIVERS};
 use crate::http::{self, Manners};
-use crate::mining::next_block;
+use crate::mining::{NotMined, next_block};
 use crate::service::{Options, Stopped};
 use crate::text::lines;
 
@@ -136,24 +136,20 @@ pub async fn run(args: DevArgs) -> anyhow::Result<ExitCode> {
         anyhow::Ok(if agreed { code } else { ExitCode::from(exit::FAILURE) })
     };
     let outcome = watched.await;
+    let outcome = outcome.map_err(|error| match error.downcast_ref() {
+        _ if error.is::<Stopped>() => error.context("a node had to stop"),
+        Some(NotMined::Stopped(_)) => error.context("a node had to stop"),
+        _ => error,
+    });
     end_nodes.send_replace(true);
     let nodes = network.nodes.into_iter().map(|node| timeout(END_TIME, node.ended()));
     futures_util::future::join_all(nodes).await;
-    match outcome {
-        Ok(code) => Ok(code),
-        // Whoever reads has what they wanted, as `head` does.
-        Err(error) if broken_pipe(&error) => Ok(ExitCode::SUCCESS),
-        Err(error) => Err(error),
-    }
-}
-
-fn broken_pipe(error: &anyhow::Error) -> bool {
-    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
+    outcome
 }
 
 /// A line on stdout.
 fn say(text: &str) -> io::Result<()> {
-    writeln!(io::stdout(), "{}", lines(text))
+    writeln!(stdout(), "{}", lines(text))
 }
 
 async fn listen(first: u16, nodes: u16) -> anyhow::Result<Vec<TcpListener>> {
@@ -303,7 +299,7 @@ impl Network {
                     biased;
                     block = &mut mining => break block?,
                     changed = standing.changed() => {
-                        changed.map_err(|_| Stopped)?;
+                        changed.map_err(|_| self.nodes[0].handle.stopped_why())?;
                         self.show_news().await?;
                         if self.reached(wanted) {
                             return Ok(());

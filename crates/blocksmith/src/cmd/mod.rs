@@ -1,7 +1,7 @@
 //! The commands, one module each.
 
 use std::fs::File;
-use std::io::{ErrorKind, Write as _};
+use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -12,6 +12,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::chain::ChainError;
 use crate::service::StoreError;
+use crate::system;
 use crate::text::{counted, escaped, lines};
 
 pub mod bench;
@@ -20,10 +21,17 @@ pub mod chain;
 pub mod dev;
 pub mod mine;
 pub mod node;
+mod output;
 pub mod prove;
 mod screen;
 mod search_args;
 pub mod wallet;
+
+pub use output::note;
+use output::{Output, is_unread, stdout};
+
+/// How many files any command may have open besides those that it starts with.
+const LEAST_FILES: usize = 16;
 
 /// Exit codes: what a script can tell apart.
 pub mod exit {
@@ -68,15 +76,20 @@ fn new_file(path: &Path) -> anyhow::Result<File> {
 /// Writes a file that was not there, whole or not at all.
 ///
 /// # Errors
-/// That there is one, or that it can't be written.
-fn write_new(path: &Path, text: &str) -> anyhow::Result<()> {
-    let mut file = new_file(path)?;
-    let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
+/// That there is one, that it can't be written, or what `write` says.
+fn write_new<T>(
+    path: &Path,
+    write: impl FnOnce(&mut Output<File>) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    let mut file = Output::new(path.display(), new_file(path)?);
+    let written = write(&mut file).and_then(|done| {
+        file.get_ref().sync_all().map(|()| done).map_err(|e| file.named(e).into())
+    });
     if written.is_err() {
         // Half a file is none, and would be in the way of the next one.
         let _ = std::fs::remove_file(path);
     }
-    written.with_context(|| format!("can't write {}", path.display()))
+    written
 }
 
 /// A proof-of-work chain: node, miner and tools in one program.
@@ -125,7 +138,7 @@ pub fn parse() -> Cli {
         let plain = plain.map_or_else(|error| error.render(), |_| error.render());
         let plain = lines(plain.ansi()).to_string();
         if plain != error.render().to_string() {
-            eprint!("{plain}");
+            note(plain.trim_end());
             std::process::exit(error.exit_code());
         }
     }
@@ -137,7 +150,12 @@ pub fn parse() -> Cli {
 /// # Errors
 /// What went wrong, in words for whoever typed it.
 pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let start = || {
+        room_for_files()?;
+        tokio::runtime::Builder::new_multi_thread().enable_all().build()
+    };
+    let runtime = start().context("the system doesn't let the program start")?;
+    name_long_files(&runtime);
     let outcome = match cli.command {
         Command::Node(args) => runtime.block_on(node::run(args)),
         Command::Mine(args) => runtime.block_on(mine::run(args)),
@@ -150,10 +168,33 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     };
     // What still searches or serves is not worth waiting for: all that was acknowledged is durable.
     runtime.shutdown_background();
-    outcome
+    match outcome {
+        Err(error) if is_unread(&error) => Ok(ExitCode::SUCCESS),
+        outcome => outcome,
+    }
 }
 
-/// An error as it is told: in lines of its own, and not in those of what was typed or copied.
+/// That a few more files may be open: where none may, the runtime panics.
+fn room_for_files() -> io::Result<()> {
+    let files = (0..if cfg!(unix) { LEAST_FILES } else { 0 }).map(|_| File::open("/dev/null"));
+    files.collect::<io::Result<Vec<_>>>().map(drop)
+}
+
+/// Makes a file that may get no longer an error like others, where the system would end the process
+/// without a word.
+fn name_long_files(_runtime: &tokio::runtime::Runtime) {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::process::Signal;
+        use tokio::signal::unix::{SignalKind, signal};
+        let _entered = _runtime.enter();
+        // That it has a handler is enough, and it stays. Without one all is as it was.
+        let _ = signal(SignalKind::from_raw(Signal::XFSZ.as_raw()));
+    }
+}
+
+/// An error as it is told, with what to do: in lines of its own, and not in those of what was typed
+/// or copied.
 pub fn told(error: &anyhow::Error) -> String {
     let mut text = format!("{error:#}");
     for typed in std::env::args_os() {
@@ -163,6 +204,9 @@ pub fn told(error: &anyhow::Error) -> String {
         if value.contains('\n') {
             text = text.replace(value, &escaped(value).to_string());
         }
+    }
+    if let Some(way_out) = error.chain().find_map(|cause| system::way_out(cause.downcast_ref()?)) {
+        text += &format!("; {way_out}");
     }
     lines(text).to_string()
 }

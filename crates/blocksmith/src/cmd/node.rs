@@ -1,9 +1,10 @@
 //! `blocksmith node`: one node, until it is told to stop.
 
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write as _};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use blocksmith_consensus::address::Address as PublicKey;
 use blocksmith_node::Address;
@@ -11,7 +12,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::{Misused, exit};
+use super::{Misused, exit, note, stdout};
 use crate::chain::describe;
 use crate::chain::dev::KEYS_WARNING;
 use crate::http::Manners;
@@ -19,7 +20,10 @@ use crate::mining::NotMined;
 use crate::searching::all_cores;
 use crate::service::{Handle, NoWork, Options};
 use crate::text::escaped;
-use crate::{config, http, mining, operator, peers, service};
+use crate::{config, http, mining, operator, peers, service, system};
+
+/// How long what serves may take to end after the node had to stop.
+const END_TIME: Duration = Duration::from_secs(2);
 
 /// Run a node.
 #[derive(Debug, clap::Args)]
@@ -99,7 +103,8 @@ pub async fn start(
     let serving = {
         let (handle, stop) = (handle.clone(), stop.clone());
         tokio::spawn(async move {
-            if let Err(error) = http::serve(listener, handle, manners, until(stop)).await {
+            let ends = ends(handle.clone(), stop);
+            if let Err(error) = http::serve(listener, handle, manners, ends).await {
                 tracing::error!("serving ended: {error}");
             }
         })
@@ -108,8 +113,8 @@ pub async fn start(
         let handle = handle.clone();
         tokio::spawn(async move {
             tokio::select! {
-                () = peers::run(handle, orders, listen) => {}
-                () = until(stop) => {}
+                () = peers::run(handle.clone(), orders, listen) => {}
+                () = ends(handle, stop) => {}
             }
         })
     };
@@ -119,6 +124,14 @@ pub async fn start(
 /// Waits until `stop` turns true, or nobody can turn it any more.
 pub async fn until(mut stop: watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
+}
+
+/// Waits until `stop` turns true, or the node had to stop by itself.
+async fn ends(handle: Handle, stop: watch::Receiver<bool>) {
+    tokio::select! {
+        () = until(stop) => {}
+        _ = handle.stopped() => {}
+    }
 }
 
 /// The names under which a listener is reached from its own machine. What others call it is found
@@ -196,13 +209,15 @@ pub async fn run(args: NodeArgs) -> anyhow::Result<ExitCode> {
     let stop = stop_on_signal()?;
     let listener = TcpListener::bind((bind.as_str(), port)).await.map_err(|error| {
         let way_out = match error.kind() {
-            ErrorKind::AddrInUse => "is another node there? Choose another port, or 0 for any",
+            ErrorKind::AddrInUse => "; is another node there? Choose another port, or 0 for any",
             ErrorKind::PermissionDenied => {
-                "ports below 1024 are the system's own; choose another, like 5000"
+                "; ports below 1024 are the system's own; choose another, like 5000"
             }
-            _ => "--bind takes an address of this machine, like 127.0.0.1 or 0.0.0.0",
+            // It is told with the reason.
+            _ if system::way_out(&error).is_some() => "",
+            _ => "; --bind takes an address of this machine, like 127.0.0.1 or 0.0.0.0",
         };
-        anyhow::Error::new(error).context(format!("can't listen on {bind}:{port}; {way_out}"))
+        anyhow::Error::new(error).context(format!("can't listen on {bind}:{port}{way_out}"))
     })?;
     let data_dir = match args.data_dir.or(file.data_dir) {
         Some(dir) => dir,
@@ -225,7 +240,11 @@ pub async fn run(args: NodeArgs) -> anyhow::Result<ExitCode> {
         let why = "coins of this chain go to addresses: name the one that --mine is for with --to";
         return Err(Misused(why.into()).into());
     }
-    println!("Running on http://{} (press Ctrl-C to stop)", node.address);
+    match writeln!(stdout(), "Running on http://{} (press Ctrl-C to stop)", node.address) {
+        // The others call it, whoever read that.
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => return Err(error.into()),
+        _ => {}
+    }
     let standing = node.handle.standing();
     let start = format!(
         "{rules}; chain id {chain_id}; block {} is the tip; node id {}; data in {}",
@@ -233,16 +252,16 @@ pub async fn run(args: NodeArgs) -> anyhow::Result<ExitCode> {
         node.handle.node_id(),
         data_dir.display()
     );
-    eprintln!("{}", escaped(start));
-    eprintln!(
+    note(escaped(start));
+    note(format_args!(
         "the operator's token is in {}: from other machines, it takes that to run this node",
         escaped(token_file.display())
-    );
+    ));
     // A dev chain may be run like any other, by whoever names it. Its id is its own, so that nothing
     // that is signed there means anything elsewhere; and refusing the keys that everybody has would
     // keep back what its blocks have anyway. But it is said whose the coins are.
     if node.handle.is_dev() {
-        eprintln!("{KEYS_WARNING}");
+        note(KEYS_WARNING);
     }
 
     let miner = args.mine.then(|| {
@@ -262,15 +281,19 @@ pub async fn run(args: NodeArgs) -> anyhow::Result<ExitCode> {
         })
     });
     let failed = tokio::select! {
-        () = until(stop) => false,
-        () = node.handle.stopped() => true,
+        () = until(stop) => None,
+        stopped = node.handle.stopped() => Some(stopped),
     };
     if let Some(miner) = miner {
         miner.abort();
     }
-    if failed {
-        anyhow::bail!("the node had to stop; the log above says why");
+    match failed {
+        None => node.ended().await,
+        Some(stopped) => {
+            // What others have to say of it comes before the reason.
+            let _ = tokio::time::timeout(END_TIME, node.ended()).await;
+            return Err(anyhow::Error::new(stopped).context("the node had to stop"));
+        }
     }
-    node.ended().await;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,6 +1,5 @@
 //! `blocksmith prove`: the lowest proof for a prefix, without any chain.
 
-use std::io::{self, ErrorKind};
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -110,17 +109,6 @@ pub async fn run(args: ProveArgs) -> anyhow::Result<ExitCode> {
             threads: workers.threads().get(),
         })?,
     };
-    written(screen.line(&answer))
-}
-
-/// How it ended, when all that was left to do was to write.
-///
-/// # Errors
-/// What kept it from being written.
-pub(super) fn written(written: io::Result<()>) -> anyhow::Result<ExitCode> {
-    match written {
-        // Whoever reads has what they wanted, as `head` does.
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(ExitCode::SUCCESS),
-    }
+    screen.line(&answer)?;
+    Ok(ExitCode::SUCCESS)
 }

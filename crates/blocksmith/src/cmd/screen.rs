@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use blocksmith_consensus::Target;
 use console::Term;
 
-use super::counted;
+use super::{counted, stdout};
 use crate::text::{escaped, lines};
 
 /// How often to say how it goes; what is shown of that is decided here.
@@ -60,7 +60,7 @@ impl Screen {
     /// That nobody reads any more.
     pub(super) fn line(&self, text: &str) -> io::Result<()> {
         self.without_live_line(|| {
-            let mut out = io::stdout().lock();
+            let mut out = stdout();
             writeln!(out, "{}", lines(text))?;
             out.flush()
         })

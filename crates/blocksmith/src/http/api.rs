@@ -20,7 +20,7 @@ use super::line::while_waiting_for_news;
 use super::operator::Operator;
 use super::query::{Query, limit};
 use super::{App, Caller, log_malformed, log_verdict, socket, turn};
-use crate::service::{NoWork, Stopped, StoreError, now};
+use crate::service::{NoWork, StoreError, now};
 
 /// The most blocks or headers of a page.
 const MAX_PAGE_BLOCKS: usize = 10_000;
@@ -41,7 +41,7 @@ pub const LISTEN_HEADER: &str = "blocksmith-listen";
 pub(super) async fn health(State(app): State<App>) -> Result<Response, Fault> {
     match app.handle.watch().has_changed() {
         Ok(_) => Ok(answer::text("ok")),
-        Err(_) => Err(Stopped.into()),
+        Err(_) => Err(app.handle.stopped_why().into()),
     }
 }
 

@@ -66,7 +66,7 @@ pub(super) enum Fault {
     TooSlow,
     #[error("{0}")]
     Busy(Cow<'static, str>),
-    #[error(transparent)]
+    #[error("the node is stopping")]
     Stopped(#[from] Stopped),
     /// The log has the details, which are nobody else's business.
     #[error("the node can't read its store; its log says why")]

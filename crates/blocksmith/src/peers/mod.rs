@@ -122,7 +122,7 @@ pub async fn run(
                         dealings.ask(None, &network, &mut tasks);
                     }
                 }
-                Ok(Err(Stopped)) => break,
+                Ok(Err(Stopped { .. })) => break,
                 // Its peer was forgotten.
                 Err(error) if error.is_cancelled() => {}
                 Err(error) => tracing::error!("a call to a peer ended in a fault of ours: {error}"),

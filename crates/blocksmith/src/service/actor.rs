@@ -1,7 +1,7 @@
 //! The one thread that changes anything. Requests that wait together share a commit, and nobody
 //! hears of a change before it is durable.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use blocksmith_node::{Answer, Effect, Input, Machine};
@@ -43,15 +43,28 @@ pub(super) fn spawn(
     let (orders, orders_out) = mpsc::unbounded_channel();
     let (standing, standing_out) = watch::channel(Arc::new(standing(&machine)));
     let ticks = requests.downgrade();
-    let handle = Handle::new(requests, orders.clone(), store.clone(), standing_out, node);
+    let reason = Arc::new(OnceLock::new());
+    let handle = Handle {
+        requests,
+        orders: orders.clone(),
+        store: store.clone(),
+        standing: standing_out,
+        reason: reason.clone(),
+        node: node.into(),
+    };
     std::thread::Builder::new()
         .name("blocksmith-chain".into())
         .spawn(move || {
-            let mut actor = Actor { store, machine, orders, standing, events: Events::default() };
-            if let Err(error) = actor.run(inbox) {
-                // Whoever waits for an answer sees the channel close: nothing was acknowledged.
+            let mut actor =
+                Actor { store, machine, orders, standing, inbox, events: Events::default() };
+            let mut batch = Batch::default();
+            if let Err(error) = actor.run(&mut batch) {
                 tracing::error!("the node stops: {error}");
+                let _ = reason.set(error.to_string().into());
             }
+            // Only now whoever waits for an answer sees the channels close: nothing of the batch
+            // was acknowledged, and the reason is there for them.
+            drop((actor, batch));
         })
         .expect("the system starts a thread");
     tokio::spawn(async move {
@@ -79,53 +92,75 @@ struct Actor {
     machine: Machine,
     orders: mpsc::UnboundedSender<Order>,
     standing: watch::Sender<Arc<Standing>>,
+    inbox: mpsc::Receiver<Request>,
     events: Events,
 }
 
+/// What follows from the requests that share a commit, once it is durable.
+#[derive(Default)]
+struct Batch {
+    /// Each has its answer once it was looked at.
+    replies: Vec<(oneshot::Sender<Answer>, Option<Answer>)>,
+    orders: Vec<Order>,
+    looks: Vec<Look>,
+}
+
 impl Actor {
-    fn run(&mut self, mut inbox: mpsc::Receiver<Request>) -> Result<(), StoreError> {
-        while let Some(first) = inbox.blocking_recv() {
-            let deadline = Instant::now() + MAX_BATCH_TIME;
-            let mut writer = self.store.write()?;
-            let mut dirty = false;
-            let mut replies = Vec::new();
-            let mut orders = Vec::new();
-            let mut looks = Vec::new();
-            let mut next = Some(first);
-            while let Some(request) = next.take() {
-                match request {
-                    Request::Step { input, source, reply } => {
-                        let heard = Heard::of(&input);
-                        let output = self.machine.step(now(), input, &mut writer)?;
-                        self.events.note(heard, &source, &output, &self.machine, &writer)?;
-                        for effect in output.effects {
-                            dirty |= carry_out(effect, &mut writer, &mut orders)?;
-                        }
-                        replies.extend(reply.map(|reply| (reply, output.answer)));
-                    }
-                    Request::Look(look) => looks.push(look),
-                }
-                if replies.len() + looks.len() < MAX_BATCH && Instant::now() < deadline {
-                    next = inbox.try_recv().ok();
+    fn run(&mut self, batch: &mut Batch) -> Result<(), StoreError> {
+        while let Some(first) = self.inbox.blocking_recv() {
+            let store = self.store.clone();
+            store.guard(|| self.write(first, batch))?;
+            for (reply, answer) in batch.replies.drain(..) {
+                if let Some(answer) = answer {
+                    // Whoever asked may be gone.
+                    let _ = reply.send(answer);
                 }
             }
-            // A block of a side branch is kept without an effect that says so.
-            if dirty || writer.blocks_changed() {
-                writer.commit()?;
-                self.standing.send_replace(Arc::new(standing(&self.machine)));
-            }
-            for (reply, answer) in replies {
-                // Whoever asked may be gone.
-                let _ = reply.send(answer);
-            }
-            for order in orders {
+            for order in batch.orders.drain(..) {
                 let _ = self.orders.send(order);
             }
-            for look in looks {
+            for look in batch.looks.drain(..) {
                 look(&self.machine);
             }
             // Nobody waits for the log.
             self.events.say(self.machine.tip().block.index());
+        }
+        Ok(())
+    }
+
+    /// Does what the first request and those that wait ask for, in one commit.
+    fn write(&mut self, first: Request, batch: &mut Batch) -> Result<(), StoreError> {
+        let deadline = Instant::now() + MAX_BATCH_TIME;
+        let mut writer = self.store.write()?;
+        let mut dirty = false;
+        let mut next = Some(first);
+        while let Some(request) = next.take() {
+            match request {
+                Request::Step { input, source, reply } => {
+                    let heard = Heard::of(&input);
+                    let reply = reply.map(|reply| {
+                        batch.replies.push((reply, None));
+                        batch.replies.len() - 1
+                    });
+                    let output = self.machine.step(now(), input, &mut writer)?;
+                    self.events.note(heard, &source, &output, &self.machine, &writer)?;
+                    for effect in output.effects {
+                        dirty |= carry_out(effect, &mut writer, &mut batch.orders)?;
+                    }
+                    if let Some(at) = reply {
+                        batch.replies[at].1 = Some(output.answer);
+                    }
+                }
+                Request::Look(look) => batch.looks.push(look),
+            }
+            if batch.replies.len() + batch.looks.len() < MAX_BATCH && Instant::now() < deadline {
+                next = self.inbox.try_recv().ok();
+            }
+        }
+        // A block of a side branch is kept without an effect that says so.
+        if dirty || writer.blocks_changed() {
+            writer.commit()?;
+            self.standing.send_replace(Arc::new(standing(&self.machine)));
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use blocksmith_consensus::address::Address as PublicKey;
@@ -38,10 +38,13 @@ const MAX_CHECKING: usize = 4;
 /// How long `resolve` waits for all peers together.
 const RESOLVE_TIME: Duration = Duration::from_secs(30);
 
-/// The node has stopped, and its log says why.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the node is stopping")]
-pub struct Stopped;
+/// The node has stopped.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", .reason.as_deref().unwrap_or("the node is stopping"))]
+pub struct Stopped {
+    /// Why it had to, with what to do about it; none if nobody needs it any more.
+    reason: Option<Arc<str>>,
+}
 
 /// What the node asks the network's adapter to do.
 #[derive(Debug)]
@@ -178,11 +181,13 @@ impl Node {
 /// A running node. Cheap to clone; the node stops when the last one is dropped.
 #[derive(Clone)]
 pub struct Handle {
-    requests: mpsc::Sender<Request>,
-    orders: mpsc::UnboundedSender<Order>,
-    store: Store,
-    standing: watch::Receiver<Arc<Standing>>,
-    node: Arc<Node>,
+    pub(super) requests: mpsc::Sender<Request>,
+    pub(super) orders: mpsc::UnboundedSender<Order>,
+    pub(super) store: Store,
+    pub(super) standing: watch::Receiver<Arc<Standing>>,
+    /// Why the node had to stop: there before its channels close.
+    pub(super) reason: Arc<OnceLock<Arc<str>>>,
+    pub(super) node: Arc<Node>,
 }
 
 impl fmt::Debug for Handle {
@@ -192,16 +197,6 @@ impl fmt::Debug for Handle {
 }
 
 impl Handle {
-    pub(super) fn new(
-        requests: mpsc::Sender<Request>,
-        orders: mpsc::UnboundedSender<Order>,
-        store: Store,
-        standing: watch::Receiver<Arc<Standing>>,
-        node: Node,
-    ) -> Self {
-        Self { requests, orders, store, standing, node: node.into() }
-    }
-
     /// The chain that this node runs.
     pub fn chain(&self) -> &Chain {
         &self.node.chain
@@ -343,7 +338,7 @@ impl Handle {
             };
             tokio::select! {
                 moved = standing.wait_for(|now| now.tip.block.hash() != work.on) => {
-                    drop(moved.map_err(|_| Stopped)?);
+                    drop(moved.map_err(|_| self.stopped_why())?);
                 }
                 () = tokio::time::sleep(REFRESH) => {}
                 () = &mut over => {}
@@ -467,7 +462,7 @@ impl Handle {
         let check = move || node.signatures.check(&node.chain.rules, blocks);
         match self.domain() {
             None => Ok(check()),
-            Some(_) => tokio::task::spawn_blocking(check).await.map_err(|_| Stopped),
+            Some(_) => tokio::task::spawn_blocking(check).await.map_err(|_| self.stopped_why()),
         }
     }
 
@@ -485,7 +480,7 @@ impl Handle {
             return Ok(texts.iter().map(|_| Err(NotPaid::Unsigned)).collect());
         }
         let node = self.node.clone();
-        let turn = node.checking.clone().acquire_owned().await.map_err(|_| Stopped)?;
+        let turn = node.checking.clone().acquire_owned().await.map_err(|_| self.stopped_why())?;
         let read = move || {
             let texts: Vec<_> = texts.iter().map(Vec::as_slice).collect();
             let read = node.signatures.payments(&texts);
@@ -493,7 +488,7 @@ impl Handle {
             drop(turn);
             read
         };
-        let read = tokio::task::spawn_blocking(read).await.map_err(|_| Stopped)?;
+        let read = tokio::task::spawn_blocking(read).await.map_err(|_| self.stopped_why())?;
         let ids: Vec<_> = read.iter().flatten().map(|payment| payment.id()).collect();
         let payments: Vec<_> = read.iter().flatten().cloned().collect();
         let entered = match self.call(Input::Payments { payments, from }).await? {
@@ -522,8 +517,8 @@ impl Handle {
             // Whoever asked may be gone.
             let _ = reply.send(look(machine));
         });
-        self.requests.send(Request::Look(look)).await.map_err(|_| Stopped)?;
-        answer.await.map_err(|_| Stopped)
+        self.requests.send(Request::Look(look)).await.map_err(|_| self.stopped_why())?;
+        answer.await.map_err(|_| self.stopped_why())
     }
 
     /// Hands in a proof for the next block. The coin goes to `recipient`, a canonical JSON text,
@@ -629,7 +624,9 @@ impl Handle {
         let mut waiting = Vec::new();
         for peer in before.peers.iter().cloned() {
             let (done, finished) = oneshot::channel();
-            self.orders.send(Order::Ask { peer, done: Some(done) }).map_err(|_| Stopped)?;
+            self.orders
+                .send(Order::Ask { peer, done: Some(done) })
+                .map_err(|_| self.stopped_why())?;
             waiting.push(finished);
         }
         let all = futures_util::future::join_all(waiting);
@@ -638,9 +635,15 @@ impl Handle {
         Ok(self.standing().tip.block.hash() != before.tip.block.hash())
     }
 
-    /// Waits until the node has stopped.
-    pub async fn stopped(&self) {
+    /// Waits until the node has stopped; why it did.
+    pub async fn stopped(&self) -> Stopped {
         self.requests.closed().await;
+        self.stopped_why()
+    }
+
+    /// Why the node has stopped, of whom some channel is closed.
+    pub(crate) fn stopped_why(&self) -> Stopped {
+        Stopped { reason: self.reason.get().cloned() }
     }
 
     async fn call(&self, input: Input) -> Result<Answer, Stopped> {
@@ -650,8 +653,8 @@ impl Handle {
     async fn call_of(&self, input: Input, source: Source) -> Result<Answer, Stopped> {
         let (reply, answer) = oneshot::channel();
         let request = Request::Step { input, source, reply: Some(reply) };
-        self.requests.send(request).await.map_err(|_| Stopped)?;
-        answer.await.map_err(|_| Stopped)
+        self.requests.send(request).await.map_err(|_| self.stopped_why())?;
+        answer.await.map_err(|_| self.stopped_why())
     }
 }
 

@@ -86,17 +86,18 @@ pub fn start(options: Options) -> Result<(Handle, mpsc::UnboundedReceiver<Order>
     let refused_senders =
         if options.dev { BTreeSet::new() } else { blocksmith_wallet::dev::addresses().collect() };
     let limits = mempool::Limits { refused_senders, ..mempool::Limits::default() };
-    let mempool = restore(&store, limits, &signatures, &kept.mempool)?;
-    let machine = Machine::new(Start {
-        rules,
-        tip: kept.tip,
-        side: kept.side,
-        queue: kept.queue,
-        mempool,
-        peers,
-        own_addresses: options.own_addresses,
-        limits: Limits::default(),
-    });
+    let machine = store.guard(|| {
+        Ok(Machine::new(Start {
+            rules,
+            tip: kept.tip,
+            side: kept.side,
+            queue: kept.queue,
+            mempool: restore(&store, limits, &signatures, &kept.mempool)?,
+            peers,
+            own_addresses: options.own_addresses,
+            limits: Limits::default(),
+        }))
+    })?;
     let token = options.token_file.as_deref().map(Token::keep).transpose()?;
     let node =
         handle::Node::new(chain, kept.node_id, options.dev, options.giver, token, signatures);
@@ -135,7 +136,15 @@ fn restore(
 /// # Errors
 /// That the data directory is in use, holds no chain, or can't be read.
 pub fn look(dir: &Path) -> Result<Snapshot, StoreError> {
-    store::Store::look(dir)
+    store::Store::look(dir, false)
+}
+
+/// The same, once every page of the file was found to be as it was written.
+///
+/// # Errors
+/// Those of [`look`]; that something is damaged, though it may never be read.
+pub fn look_closely(dir: &Path) -> Result<Snapshot, StoreError> {
+    store::Store::look(dir, true)
 }
 
 /// The time by this machine's clock.

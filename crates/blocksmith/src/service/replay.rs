@@ -14,8 +14,8 @@ use blocksmith_consensus::{
 };
 use redb::{ReadableTable, ReadableTableMetadata};
 
-use super::listing::Entries;
-use super::store::{Snapshot, StoreError, undo_bytes};
+use super::listing::{Entries, Lists};
+use super::store::{Snapshot, StoreError, Tables, undo_bytes};
 
 /// How many blocks are checked by themselves at once, on all cores.
 const BATCH_BLOCKS: usize = 256;
@@ -283,7 +283,8 @@ pub fn replay(
     mut progress: impl FnMut(u64),
 ) -> Result<Replayed, NotReplayed> {
     let nothing = || StoreError::Damaged("it has no genesis".into());
-    let lowest = snapshot.chain.first().map_err(StoreError::from)?.map(|(index, _)| index.value());
+    let first = |tables: &Tables| Ok(tables.chain.first()?.map(|(index, _)| index.value()));
+    let lowest = snapshot.read(first)?;
     let lowest = snapshot.at(lowest.ok_or_else(nothing)?)?.ok_or_else(nothing)?.block;
     // A chain of other rules may start where these have nothing.
     genesis(rules, lowest.view(), &lowest.hash())?;
@@ -313,22 +314,31 @@ fn compare(snapshot: &Snapshot, step: &Step, counts: &mut Counts) -> Result<(), 
     if snapshot.index_of(&id)? != Some(index) {
         return Err(Difference::Index { index, id }.into());
     }
-    let undo = snapshot.undo.get(index).map_err(StoreError::from)?;
     let expected = Some(undo_bytes(changes)).filter(|bytes| !bytes.is_empty());
-    if undo.as_ref().map(|undo| undo.value()) != expected.as_deref() {
+    let undoes = snapshot.read(|tables| {
+        let undo = tables.undo.get(index)?;
+        Ok(undo.as_ref().map(|undo| undo.value()) == expected.as_deref())
+    })?;
+    if !undoes {
         return Err(Difference::Undo { index }.into());
     }
     let Entries { places, history, activity } = Entries::of(index, listed);
-    for (name, table, keys) in [
-        ("places", &snapshot.lists.places, &places),
-        ("history", &snapshot.lists.history, &history),
-    ] {
-        for key in keys {
-            if table.get(key).map_err(StoreError::from)?.is_none() {
-                let (index, position) = super::listing::spot(key);
-                return Err(Difference::Unlisted { table: name, index, position }.into());
+    let unlisted = snapshot.read(|tables| {
+        for (table, listed, keys) in [
+            ("places", &tables.lists.places, &places),
+            ("history", &tables.lists.history, &history),
+        ] {
+            for key in keys {
+                if listed.get(key)?.is_none() {
+                    let (index, position) = super::listing::spot(key);
+                    return Ok(Some(Difference::Unlisted { table, index, position }));
+                }
             }
         }
+        Ok(None)
+    })?;
+    if let Some(unlisted) = unlisted {
+        return Err(unlisted.into());
     }
     counts.blocks += 1;
     counts.undo += u64::from(expected.is_some());
@@ -378,16 +388,27 @@ fn compare_counts(snapshot: &Snapshot, rules: &Rules, counts: &Counts) -> Result
             return Err(Difference::Activity { address, kept, replayed }.into());
         }
     }
-    let lists = &snapshot.lists;
-    for (table, kept, replayed) in [
-        ("chain", snapshot.chain.len(), counts.blocks),
-        ("index", snapshot.index.len(), counts.blocks),
-        ("undo", snapshot.undo.len(), counts.undo),
-        ("places", lists.places.len(), counts.places),
-        ("history", lists.history.len(), counts.history),
-        ("activity", lists.activity.len(), counts.activity.len() as u64),
-    ] {
-        let kept = kept.map_err(StoreError::from)?;
+    let kept = snapshot.read(|tables| {
+        let Tables { chain, index, undo, lists, .. } = tables;
+        let Lists { places, history, activity } = lists;
+        Ok([
+            chain.len()?,
+            index.len()?,
+            undo.len()?,
+            places.len()?,
+            history.len()?,
+            activity.len()?,
+        ])
+    })?;
+    let replayed = [
+        ("chain", counts.blocks),
+        ("index", counts.blocks),
+        ("undo", counts.undo),
+        ("places", counts.places),
+        ("history", counts.history),
+        ("activity", counts.activity.len() as u64),
+    ];
+    for ((table, replayed), kept) in replayed.into_iter().zip(kept) {
         if kept != replayed {
             return Err(Difference::Count { table, kept, replayed }.into());
         }

@@ -3,6 +3,7 @@
 //! A store is opened here, is checked to hold the chain that is run, and gives what a node goes on
 //! with. [`tables`] says what lies where; a [`Snapshot`] reads it, and a [`Writer`] changes it.
 
+mod database;
 mod snapshot;
 mod tables;
 mod writer;
@@ -16,22 +17,23 @@ use blocksmith_consensus::ledger::BadBody;
 use blocksmith_consensus::tree::{BestChain, SideBlock};
 use blocksmith_consensus::{Ancestry, Hash, Linked, Rules, Shape, Timestamp, Transaction};
 use blocksmith_node::Address;
-use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable};
+use redb::{DatabaseError, ReadableDatabase, ReadableTable};
 
 pub use snapshot::Snapshot;
+pub(super) use snapshot::Tables;
 pub(super) use tables::undo_bytes;
 pub(super) use writer::Writer;
 
 use super::listing;
 use crate::chain::{Differences, describe};
 use crate::operator::TokenError;
+use crate::system;
+use database::{Db, FILE, Opening};
 use tables::{ACCOUNTS, CHAIN, FORMAT, MEMPOOL, META, PEERS, QUEUE, SEALED, UNDO, shape_name};
 
-/// Pages kept in memory, in bytes.
-const CACHE_BYTES: usize = 64 << 20;
-
-/// The file in a data directory.
-const FILE: &str = "chain.redb";
+/// What to do about a store that is lost.
+const ANEW: &str =
+    "move chain.redb out of there, and the chain comes again from peers or chain import";
 
 /// What keeps a store from working: our fault or the disk's, never a peer's.
 #[derive(Debug, thiserror::Error)]
@@ -96,13 +98,47 @@ pub enum StoreError {
         /// What the system says.
         error: std::io::Error,
     },
+    /// Nothing there keeps a second process out.
+    #[error(
+        "the data directory {} can't be locked: {error}; a second node could write into it \
+         unnoticed, and both would lose blocks: choose one on another disk with --data-dir",
+        .dir.display()
+    )]
+    Unlockable {
+        /// The directory.
+        dir: PathBuf,
+        /// What the system says.
+        error: std::io::Error,
+    },
     /// What is in the directory can't be opened.
     #[error("the data in {} can't be opened: {error}; {}", .dir.display(), way_out(.error))]
     Unopened {
         /// The directory.
         dir: PathBuf,
         /// What the database says.
-        error: redb::Error,
+        error: Box<redb::Error>,
+    },
+    /// It was opened, and can't be read or written any more.
+    #[error(
+        "the data in {} can't be read or written: {error}; {}",
+        .dir.display(),
+        way_on(.error)
+    )]
+    Failed {
+        /// The directory.
+        dir: PathBuf,
+        /// What the database says.
+        error: Box<redb::Error>,
+    },
+    /// Somebody took the file away.
+    #[error(
+        "{FILE} is no longer in the data directory {}: somebody moved or removed it while it was in \
+         use; put it back, or start without it, and the chain comes again from peers or chain import",
+        .dir.display()
+    )]
+    Gone {
+        /// The directory.
+        dir: PathBuf,
     },
     /// The genesis block allots what the rules don't allow.
     #[error("the genesis block of this chain is not right: {0}")]
@@ -110,6 +146,25 @@ pub enum StoreError {
     /// What is read is not what was written.
     #[error("the store is damaged: {0}; chain import builds a new one from an export")]
     Damaged(String),
+    /// What is read from a directory is not what was written there.
+    #[error("the data in {} is damaged: {what}; {ANEW}", .dir.display())]
+    DamagedIn {
+        /// The directory.
+        dir: PathBuf,
+        /// What is wrong.
+        what: String,
+    },
+    /// Our own code gave up on what is there.
+    #[error(
+        "the data in {} is damaged, or this program has a fault: {what}; if a new start ends like \
+         this, {ANEW}", .dir.display()
+    )]
+    Impossible {
+        /// The directory.
+        dir: PathBuf,
+        /// What our code says.
+        what: String,
+    },
     /// There is no operator's token.
     #[error(transparent)]
     Token(#[from] TokenError),
@@ -118,30 +173,39 @@ pub enum StoreError {
     Database(redb::Error),
 }
 
-/// What to do about a store that can't be opened.
+/// What to do about a store that can't be opened, read or written.
 fn way_out(error: &redb::Error) -> &'static str {
-    match error {
-        redb::Error::Io(error) if error.kind() == ErrorKind::PermissionDenied => {
+    let redb::Error::Io(error) = error else {
+        return "choose another directory with --data-dir, or move chain.redb out of this one; the \
+                chain comes again from peers or chain import";
+    };
+    match error.kind() {
+        ErrorKind::PermissionDenied => {
             "it is for another user to read and write: change that, or choose another directory with \
              --data-dir"
         }
-        redb::Error::Io(error) if error.kind() == ErrorKind::ReadOnlyFilesystem => {
+        ErrorKind::ReadOnlyFilesystem => {
             "it has to be where files can be written: copy it, and name the copy with --data-dir"
         }
-        redb::Error::Io(error) if error.kind() == ErrorKind::StorageFull => {
-            "make room, or choose another directory with --data-dir"
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            "make room on that disk, or choose another directory with --data-dir"
         }
-        _ => {
-            "choose another directory with --data-dir, or move chain.redb out of this one; the chain \
-             comes again from peers or chain import"
-        }
+        // A file that is none, or ends too early.
+        ErrorKind::IsADirectory | ErrorKind::UnexpectedEof | ErrorKind::InvalidData => ANEW,
+        _ => system::way_out(error).unwrap_or(
+            "look after the disk and start again, or choose another directory with --data-dir",
+        ),
     }
 }
 
-fn unopened(dir: &Path, error: DatabaseError) -> StoreError {
+/// What to do about a store that can't be read or written any more.
+fn way_on(error: &redb::Error) -> String {
     match error {
-        DatabaseError::DatabaseAlreadyOpen => StoreError::InUse { dir: dir.into() },
-        error => StoreError::Unopened { dir: dir.into(), error: error.into() },
+        redb::Error::Io(error) if system::is_full(error) => {
+            let way_out = system::way_out(error).unwrap_or("make room");
+            format!("{way_out}; nothing that was acknowledged is lost")
+        }
+        error => way_out(error).into(),
     }
 }
 
@@ -179,7 +243,7 @@ pub(crate) struct Kept {
 /// The store of one chain.
 #[derive(Clone)]
 pub(crate) struct Store {
-    database: Arc<Database>,
+    db: Arc<Db>,
     /// Of the chain's blocks.
     shape: Shape,
     /// The index of the chain's first block.
@@ -194,28 +258,25 @@ impl Store {
         node_id: Option<String>,
         now: Timestamp,
     ) -> Result<(Self, Kept), StoreError> {
-        let mut builder = Database::builder();
-        builder.set_cache_size(CACHE_BYTES);
-        let database = match dir {
-            Some(dir) => {
-                std::fs::create_dir_all(dir)
-                    .map_err(|error| StoreError::Directory { dir: dir.into(), error })?;
-                builder.create(dir.join(FILE)).map_err(|error| unopened(dir, error))?
-            }
-            None => builder.create_with_backend(redb::backends::InMemoryBackend::new())?,
-        };
-        let store = Self {
-            database: Arc::new(database),
-            shape: rules.puzzle.shape(),
-            genesis: rules.genesis.index(),
-        };
-        let kept = store.prepare(dir.unwrap_or(Path::new("")), rules, node_id, now)?;
+        let db = Db::open(dir, Opening::Create)?;
+        let store = Self { db, shape: rules.puzzle.shape(), genesis: rules.genesis.index() };
+        let kept =
+            store.guard(|| store.prepare(dir.unwrap_or(Path::new("")), rules, node_id, now))?;
         Ok((store, kept))
     }
 
-    /// The best chain that is kept in `dir`, whatever its rules. Nothing is written, and the
-    /// directory is in use as long as the snapshot lives.
-    pub(crate) fn look(dir: &Path) -> Result<Snapshot, StoreError> {
+    /// Does what reads or writes the store; what a panic says is an error.
+    pub(crate) fn guard<T>(
+        &self,
+        work: impl FnOnce() -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.db.guard(work)
+    }
+
+    /// The best chain that is kept in `dir`, whatever its rules, if `checked` once every page was
+    /// found to be as it was written. Nothing in it is changed, and the directory is in use as long
+    /// as the snapshot lives.
+    pub(crate) fn look(dir: &Path, checked: bool) -> Result<Snapshot, StoreError> {
         let file = dir.join(FILE);
         let nothing = || StoreError::Nothing { dir: dir.into() };
         // Whether there is one can't be told where nobody may look. An empty one, or one without
@@ -225,22 +286,25 @@ impl Store {
             Err(error) if error.kind() == ErrorKind::NotFound => return Err(nothing()),
             _ => {}
         }
-        let database = Database::builder().open(file).map_err(|error| unopened(dir, error))?;
-        let meta = match database.begin_read()?.open_table(META) {
-            Err(redb::TableError::TableDoesNotExist(_)) => return Err(nothing()),
-            meta => meta?,
-        };
-        let read = |name: &str| -> Result<Option<String>, StoreError> {
-            Ok(meta.get(name)?.map(|text| text.value().to_string()))
-        };
-        if let Some(found) = read("format")?.filter(|found| found != FORMAT) {
-            return Err(StoreError::Format { dir: dir.into(), found });
-        }
-        let shape = match read("shape")?.as_deref() {
-            Some(SEALED) => Shape::Sealed,
-            _ => Shape::Open,
-        };
-        Snapshot::of(&Arc::new(database), shape)
+        let opening = if checked { Opening::Checked } else { Opening::Existing };
+        let db = Db::open(Some(dir), opening)?;
+        let shape = db.guard(|| {
+            let meta = match db.begin_read()?.open_table(META) {
+                Err(redb::TableError::TableDoesNotExist(_)) => return Err(nothing()),
+                meta => meta?,
+            };
+            let read = |name: &str| -> Result<Option<String>, StoreError> {
+                Ok(meta.get(name)?.map(|text| text.value().to_string()))
+            };
+            if let Some(found) = read("format")?.filter(|found| found != FORMAT) {
+                return Err(StoreError::Format { dir: dir.into(), found });
+            }
+            Ok(match read("shape")?.as_deref() {
+                Some(SEALED) => Shape::Sealed,
+                _ => Shape::Open,
+            })
+        })?;
+        Snapshot::of(&db, shape)
     }
 
     /// Writes the first contents, or checks that what is there belongs to these rules.
@@ -301,7 +365,9 @@ impl Store {
         listing::make(&writer.transaction)?;
         let last = writer.transaction.open_table(CHAIN)?.last()?.map(|(index, _)| index.value());
         let tip = match last {
-            Some(last) => writer.at(last)?.expect("the last is there"),
+            Some(last) => writer.at(last)?.ok_or_else(|| {
+                StoreError::Damaged(format!("block {last}, the last one, is not found"))
+            })?,
             None => {
                 let tip = Linked::genesis(rules, rules.genesis.block(now));
                 let changes = rules.allot(&tip.block).map_err(StoreError::Allotted)?;
@@ -343,22 +409,25 @@ impl Store {
 
     /// Forgets peers; nobody is left.
     pub(crate) fn forget(&self, peers: &[Address]) -> Result<Vec<Address>, StoreError> {
-        let mut writer = self.write()?;
-        for peer in peers {
-            writer.remove_peer(peer)?;
-        }
-        writer.commit()?;
-        Ok(Vec::new())
+        self.guard(|| {
+            let mut writer = self.write()?;
+            for peer in peers {
+                writer.remove_peer(peer)?;
+            }
+            writer.commit()?;
+            Ok(Vec::new())
+        })
     }
 
     /// A view of what is durable now, undisturbed by later writes.
     pub(crate) fn read(&self) -> Result<Snapshot, StoreError> {
-        Snapshot::of(&self.database, self.shape)
+        Snapshot::of(&self.db, self.shape)
     }
 
-    /// Starts to change the store; dropped without [`Writer::commit`], nothing happened.
+    /// Starts to change the store, in a [`Store::guard`]; dropped without [`Writer::commit`], nothing
+    /// happened.
     pub(crate) fn write(&self) -> Result<Writer, StoreError> {
-        Writer::of(&self.database, self.shape, self.genesis)
+        Writer::of(&self.db, self.shape, self.genesis)
     }
 }
 

@@ -129,6 +129,18 @@ impl Program {
         assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
     }
 
+    /// The next line, if it says one before it ends.
+    #[allow(dead_code, reason = "here all of them do")]
+    pub(crate) fn first_line(&self) -> Option<String> {
+        self.lines.recv_timeout(PATIENCE).ok()
+    }
+
+    /// How it ended, if it did.
+    #[allow(dead_code, reason = "here it is waited for")]
+    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap()
+    }
+
     pub(crate) fn wait(&mut self) -> ExitStatus {
         let begin = Instant::now();
         loop {

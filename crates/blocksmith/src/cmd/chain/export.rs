@@ -9,7 +9,7 @@ use blocksmith_consensus::BlockView;
 use blocksmith_consensus::document::Seal;
 
 use super::{Kept, Opened};
-use crate::cmd::{counted, new_file};
+use crate::cmd::{counted, note, stdout, write_new};
 use crate::text::escaped;
 
 /// Write a chain as JSON lines, which `chain verify` and `chain import` read
@@ -29,15 +29,11 @@ pub(super) struct ExportArgs {
 pub(super) async fn run(args: ExportArgs) -> anyhow::Result<ExitCode> {
     let opened = args.kept.open().await?;
     let Some(path) = &args.output else {
-        write(&opened, std::io::stdout().lock())?;
+        write(&opened, stdout())?;
         return Ok(ExitCode::SUCCESS);
     };
-    let written = write(&opened, new_file(path)?);
-    if written.is_err() {
-        // Half an export is none, and would be in the way of the next one.
-        let _ = std::fs::remove_file(path);
-    }
-    eprintln!("wrote {} to {}", counted(written?, "block"), escaped(path.display()));
+    let blocks = write_new(path, |file| write(&opened, file))?;
+    note(format_args!("wrote {} to {}", counted(blocks, "block"), escaped(path.display())));
     Ok(ExitCode::SUCCESS)
 }
 

@@ -11,7 +11,7 @@ use tokio::runtime;
 use super::reading::{MAX_HELD_BYTES, Piece, VerifyError, read_pieces};
 use super::source::Source;
 use super::{Data, verify};
-use crate::cmd::{counted, exit};
+use crate::cmd::{counted, exit, stdout};
 use crate::service::{self, Handle, Options};
 use crate::text::escaped;
 
@@ -68,7 +68,7 @@ pub(super) async fn run(args: ImportArgs) -> anyhow::Result<ExitCode> {
     orders.await?;
     outcome?;
 
-    let mut out = std::io::stdout();
+    let mut out = stdout();
     let (index, hash) = (tip.index(), tip.hash());
     if hash == verified.tip {
         writeln!(out, "imported: {}, tip {hash}", counted(verified.blocks, "block"))?;
@@ -168,13 +168,18 @@ impl Progress {
         self.done += blocks;
         if self.terminal && self.shown.is_none_or(|shown| shown.elapsed() >= PROGRESS) {
             self.shown = Some(Instant::now());
-            eprint!("\r{} of {} blocks", self.done, self.of);
+            self.show("");
         }
+    }
+
+    fn show(&self, end: &str) {
+        // Nobody may be watching.
+        let _ = write!(std::io::stderr(), "\r{} of {} blocks{end}", self.done, self.of);
     }
 
     pub(super) fn end(&self) {
         if self.shown.is_some() {
-            eprintln!("\r{} of {} blocks", self.done, self.of);
+            self.show("\n");
         }
     }
 }

@@ -13,7 +13,7 @@ use serde_json::json;
 
 use crate::amount::Coins;
 use crate::chain::{Chain, is_file, taken_for};
-use crate::cmd::write_new;
+use crate::cmd::{note, stdout, write_new};
 use crate::config::MAX_ID_BYTES;
 use crate::service::now;
 use crate::text;
@@ -66,9 +66,9 @@ pub(super) fn run(args: NewArgs) -> anyhow::Result<ExitCode> {
     getrandom::fill(&mut random.0).context("the system gives no randomness")?;
     let text = write(&args, now().micros / 1_000_000, &random)?;
     let chain = Chain::parse(&text).map_err(NoChain)?;
-    write_new(&args.file, &text)?;
+    write_new(&args.file, |file| Ok(file.write_all(text.as_bytes())?))?;
     let (id, file) = (chain.rules.chain_id().to_string(), path(&args.file));
-    let mut out = std::io::stdout();
+    let mut out = stdout();
     if args.json {
         let made = json!({"chain_id": id, "file": file, "name": args.name});
         writeln!(out, "{}", text::json(&made.to_string()))?;
@@ -81,7 +81,7 @@ pub(super) fn run(args: NewArgs) -> anyhow::Result<ExitCode> {
          blocksmith node --chain {}",
         quoted(&file)
     );
-    eprintln!("{}", text::lines(file));
+    note(text::lines(file));
     Ok(ExitCode::SUCCESS)
 }
 

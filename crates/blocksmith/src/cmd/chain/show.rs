@@ -60,7 +60,7 @@ pub(super) async fn run(args: ShowArgs) -> anyhow::Result<ExitCode> {
             break;
         }
     }
-    let mut out = std::io::stdout().lock();
+    let mut out = crate::cmd::stdout();
     if args.json {
         print_json(shape, &texts, &mut out)?
     } else {

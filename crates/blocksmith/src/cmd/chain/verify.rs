@@ -12,7 +12,7 @@ use super::reading::{MAX_HELD_BYTES, ReadError, VerifyError, all_threads, verify
 use super::source::Source;
 use super::{Data, reading};
 use crate::chain::{Chain, describe};
-use crate::cmd::{counted, exit};
+use crate::cmd::{counted, exit, note, stdout};
 use crate::config;
 use crate::service::{self, NotReplayed, Replay, Replayed};
 use crate::text::{self, escaped};
@@ -122,7 +122,7 @@ fn replay(
 /// Replays what is kept in a data directory, and compares.
 fn replay_data(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
     let (dir, chain) = args.data.find()?;
-    let snapshot = service::look(&dir)?;
+    let snapshot = service::look_closely(&dir)?;
     let tip = snapshot.tip()?.block;
     // Whether it is a chain of these rules is only found out.
     let mut progress = Progress::new((tip.index() + 1).saturating_sub(chain.rules.genesis.index()));
@@ -139,13 +139,13 @@ fn replay_data(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
                     "rules": describe(&chain.rules),
                     "chain_id": chain.rules.chain_id().to_string(),
                 });
-                writeln!(std::io::stdout(), "{}", text::json(&verdict.to_string()))?;
+                writeln!(stdout(), "{}", text::json(&verdict.to_string()))?;
             }
-            eprintln!(
+            note(format_args!(
                 "damaged: {}\nThe blocks are valid; `blocksmith chain export` and \
                  `chain import` make a data directory of them in which everything follows.",
                 escaped(difference)
-            );
+            ));
             return Ok(ExitCode::from(exit::FAILURE));
         }
         Err(NotReplayed::Store(error)) => return Err(error.into()),
@@ -170,7 +170,7 @@ fn invalid(fault: &Fault, chain: &Chain, json: bool) -> anyhow::Result<ExitCode>
             "rules": describe(&chain.rules),
             "chain_id": chain.rules.chain_id().to_string(),
         });
-        writeln!(std::io::stdout(), "{}", text::json(&verdict.to_string()))?;
+        writeln!(stdout(), "{}", text::json(&verdict.to_string()))?;
     }
     print_invalid(fault, chain);
     Ok(ExitCode::from(exit::FAILURE))
@@ -191,10 +191,10 @@ pub(super) fn check(
         }
     };
     if let Some(claimed) = verdict.claimed_length.filter(|claimed| *claimed != verdict.blocks) {
-        eprintln!(
+        note(format_args!(
             "note: the document says that it has {claimed} blocks; it has {}",
             verdict.blocks
-        );
+        ));
     }
     Ok(verdict)
 }
@@ -239,7 +239,7 @@ impl Valid {
     fn print(&self, replayed: Option<&Replayed>, chain: &Chain, json: bool) -> std::io::Result<()> {
         let Self { blocks, tip, unprotected } = self;
         let rules = describe(&chain.rules);
-        let mut out = std::io::stdout();
+        let mut out = stdout();
         if json {
             let mut verdict = json!({
                 "valid": true,
@@ -272,7 +272,7 @@ impl Valid {
 
 /// Says what is wrong, and that these may be the wrong rules.
 pub(super) fn print_invalid(fault: &Fault, chain: &Chain) {
-    eprintln!("invalid: {}", escaped(fault));
+    note(format_args!("invalid: {}", escaped(fault)));
     if matches!(fault.rule(), "genesis" | "proof") {
         let others = match chain.rules.difficulty {
             Difficulty::Fixed(_) => "--chain and --zeros choose others",
@@ -280,6 +280,6 @@ pub(super) fn print_invalid(fault: &Fault, chain: &Chain) {
                 "--chain chooses others, with -dev after a name those of `blocksmith dev`"
             }
         };
-        eprintln!("These are the rules of {}; {others}.", escaped(describe(&chain.rules)));
+        note(format_args!("These are the rules of {}; {others}.", escaped(describe(&chain.rules))));
     }
 }

@@ -340,7 +340,7 @@ fn path_of(entry: &Entry<'_>) -> String {
 
 /// A line of results.
 fn print_line(text: &str) -> anyhow::Result<()> {
-    let mut out = io::stdout().lock();
+    let mut out = super::stdout();
     writeln!(out, "{}", lines(text))?;
     Ok(out.flush()?)
 }
@@ -356,7 +356,7 @@ fn print_secret_json(value: &impl Serialize) -> anyhow::Result<()> {
     let mut text = Zeroizing::new(Vec::with_capacity(MAX_SECRET_BYTES));
     serde_json::to_writer(&mut *text, value)?;
     text.push(b'\n');
-    let mut out = io::stdout().lock();
+    let mut out = super::stdout();
     out.write_all(&text)?;
     Ok(out.flush()?)
 }

@@ -1,5 +1,6 @@
 //! `blocksmith wallet sign`: a payment without any node, for machines that no network reaches.
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -55,7 +56,7 @@ pub(super) fn run(common: &Common, args: &SignArgs) -> anyhow::Result<ExitCode> 
     };
     let payment = opened.wallet.sign(&draft, &domain, dev_keys)?;
     match &args.out {
-        Some(path) => write_new(path, &format!("{}\n", payment.text()))?,
+        Some(path) => write_new(path, |file| Ok(writeln!(file, "{}", payment.text())?))?,
         None => print_line(payment.text())?,
     }
     Ok(ExitCode::SUCCESS)

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use blocksmith_consensus::address::Address as PublicKey;
 use blocksmith_consensus::ledger::{Account, Accounts, StateHash};
 use blocksmith_consensus::{Ancestry, Hash, Linked, Shape};
-use redb::{Database, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable};
+use redb::{ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable};
 
 use super::StoreError;
+use super::database::{Db, Held};
 use super::tables::{
     ACCOUNT_BYTES, ACCOUNTS, BLOCKS, CHAIN, INDEX, RECORD_HEAD_BYTES, UNDO, account, numbered,
 };
@@ -16,31 +17,58 @@ use crate::service::listing::{Lists, Spot};
 /// The best chain at one moment. Reading never waits for writing, and writing never for reading.
 #[derive(Clone)]
 pub struct Snapshot {
-    _transaction: Arc<ReadTransaction>,
-    blocks: Arc<ReadOnlyTable<u64, &'static [u8]>>,
-    pub(in crate::service) chain: Arc<ReadOnlyTable<u64, u64>>,
-    pub(in crate::service) index: Arc<ReadOnlyTable<[u8; 32], u64>>,
-    accounts: Arc<ReadOnlyTable<[u8; 32], [u8; ACCOUNT_BYTES]>>,
-    pub(in crate::service) undo: Arc<ReadOnlyTable<u64, &'static [u8]>>,
-    pub(in crate::service) lists: Arc<Lists>,
+    tables: Arc<Held<Tables>>,
     shape: Shape,
-    _database: Arc<Database>,
+}
+
+/// The tables as they were at one moment.
+pub(in crate::service) struct Tables {
+    blocks: ReadOnlyTable<u64, &'static [u8]>,
+    pub(in crate::service) chain: ReadOnlyTable<u64, u64>,
+    pub(in crate::service) index: ReadOnlyTable<[u8; 32], u64>,
+    accounts: ReadOnlyTable<[u8; 32], [u8; ACCOUNT_BYTES]>,
+    pub(in crate::service) undo: ReadOnlyTable<u64, &'static [u8]>,
+    pub(in crate::service) lists: Lists,
+    _transaction: ReadTransaction,
 }
 
 impl Snapshot {
-    pub(super) fn of(database: &Arc<Database>, shape: Shape) -> Result<Self, StoreError> {
-        let transaction = database.begin_read()?;
-        Ok(Self {
-            blocks: Arc::new(transaction.open_table(BLOCKS)?),
-            chain: Arc::new(transaction.open_table(CHAIN)?),
-            index: Arc::new(transaction.open_table(INDEX)?),
-            accounts: Arc::new(transaction.open_table(ACCOUNTS)?),
-            undo: Arc::new(transaction.open_table(UNDO)?),
-            lists: Arc::new(Lists::of(&transaction)?),
-            shape,
-            _transaction: Arc::new(transaction),
-            _database: database.clone(),
-        })
+    pub(super) fn of(db: &Arc<Db>, shape: Shape) -> Result<Self, StoreError> {
+        let tables = db.guard(|| {
+            let transaction = db.begin_read()?;
+            Ok(Tables {
+                blocks: transaction.open_table(BLOCKS)?,
+                chain: transaction.open_table(CHAIN)?,
+                index: transaction.open_table(INDEX)?,
+                accounts: transaction.open_table(ACCOUNTS)?,
+                undo: transaction.open_table(UNDO)?,
+                lists: Lists::of(&transaction)?,
+                _transaction: transaction,
+            })
+        })?;
+        Ok(Self { tables: Arc::new(Held::new(db, tables)), shape })
+    }
+
+    /// Reads what is there; what a panic of the database says is an error.
+    pub(in crate::service) fn read<T>(
+        &self,
+        read: impl FnOnce(&Tables) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.tables.db().guard(|| read(&self.tables))
+    }
+
+    /// Goes through a part of a table.
+    fn each<R: Iterator, T, F: Fn(&Tables, R::Item) -> Result<T, StoreError>>(
+        &self,
+        range: R,
+        of: F,
+    ) -> impl Iterator<Item = Result<T, StoreError>> + use<R, T, F> {
+        let snapshot = self.clone();
+        let mut range = Held::new(self.tables.db(), range);
+        let mut next = move || {
+            snapshot.read(|tables| range.get_mut().next().map(|item| of(tables, item)).transpose())
+        };
+        std::iter::from_fn(move || next().transpose())
     }
 
     /// Which fields the chain's blocks have.
@@ -53,9 +81,12 @@ impl Snapshot {
     /// # Errors
     /// That the store can't be read.
     pub fn tip(&self) -> Result<Linked, StoreError> {
-        let last = self.chain.last()?;
-        let (_, number) = last.ok_or_else(|| StoreError::Damaged("it has no genesis".into()))?;
-        numbered(&*self.blocks, self.shape, number.value())
+        self.read(|tables| {
+            let last = tables.chain.last()?;
+            let (_, number) =
+                last.ok_or_else(|| StoreError::Damaged("it has no genesis".into()))?;
+            numbered(&tables.blocks, self.shape, number.value())
+        })
     }
 
     /// The canonical texts of the blocks from index `from` on, the lowest first.
@@ -66,12 +97,12 @@ impl Snapshot {
         &self,
         from: u64,
     ) -> Result<impl Iterator<Item = Result<String, StoreError>> + use<>, StoreError> {
-        let blocks = self.blocks.clone();
-        Ok(self.chain.range(from..)?.map(move |entry| {
+        let range = self.read(|tables| Ok(tables.chain.range(from..)?))?;
+        Ok(self.each(range, |tables, entry| {
             let number = entry?.1.value();
             let missing =
                 || StoreError::Damaged(format!("there is no block of the number {number}"));
-            let value = blocks.get(number)?.ok_or_else(missing)?;
+            let value = tables.blocks.get(number)?.ok_or_else(missing)?;
             let text = value.value().get(RECORD_HEAD_BYTES..).unwrap_or_default();
             String::from_utf8(text.to_vec())
                 .map_err(|_| StoreError::Damaged("a block is not text".into()))
@@ -85,7 +116,7 @@ impl Snapshot {
     /// # Errors
     /// That the store can't be read.
     pub fn places(&self, id: &Hash) -> Result<Vec<Spot>, StoreError> {
-        self.lists.places(id)
+        self.read(|tables| tables.lists.places(id))
     }
 
     /// Where the transactions of a party are, of which
@@ -101,7 +132,7 @@ impl Snapshot {
         before: Option<Spot>,
         limit: usize,
     ) -> Result<Vec<Spot>, StoreError> {
-        self.lists.history(party, before, limit)
+        self.read(|tables| tables.lists.history(party, before, limit))
     }
 
     /// How many transactions a party has on the best chain, made and received.
@@ -109,7 +140,7 @@ impl Snapshot {
     /// # Errors
     /// That the store can't be read.
     pub fn activity(&self, party: &[u8; 32]) -> Result<u64, StoreError> {
-        self.lists.activity(party)
+        self.read(|tables| tables.lists.activity(party))
     }
 
     /// The hash over all accounts, by which two nodes tell that they agree.
@@ -133,7 +164,8 @@ impl Snapshot {
         &self,
     ) -> Result<impl Iterator<Item = Result<(PublicKey, Account), StoreError>> + use<>, StoreError>
     {
-        Ok(self.accounts.range::<[u8; 32]>(..)?.map(|entry| {
+        let range = self.read(|tables| Ok(tables.accounts.range::<[u8; 32]>(..)?))?;
+        Ok(self.each(range, |_, entry| {
             let (key, value) = entry?;
             let address = PublicKey::from_key(key.value())
                 .map_err(|error| StoreError::Damaged(format!("an account: {error}")))?;
@@ -146,7 +178,10 @@ impl Accounts for Snapshot {
     type Error = StoreError;
 
     fn account(&self, address: &PublicKey) -> Result<Account, StoreError> {
-        Ok(self.accounts.get(*address.key())?.map_or_else(Account::default, |v| account(v.value())))
+        self.read(|tables| {
+            let found = tables.accounts.get(*address.key())?;
+            Ok(found.map_or_else(Account::default, |value| account(value.value())))
+        })
     }
 }
 
@@ -154,11 +189,13 @@ impl Ancestry for Snapshot {
     type Error = StoreError;
 
     fn index_of(&self, hash: &Hash) -> Result<Option<u64>, StoreError> {
-        Ok(self.index.get(hash.0)?.map(|index| index.value()))
+        self.read(|tables| Ok(tables.index.get(hash.0)?.map(|index| index.value())))
     }
 
     fn at(&self, index: u64) -> Result<Option<Linked>, StoreError> {
-        let number = self.chain.get(index)?.map(|number| number.value());
-        number.map(|number| numbered(&*self.blocks, self.shape, number)).transpose()
+        self.read(|tables| {
+            let number = tables.chain.get(index)?.map(|number| number.value());
+            number.map(|number| numbered(&tables.blocks, self.shape, number)).transpose()
+        })
     }
 }

@@ -2,6 +2,7 @@
 //! and what waits for a block and the peers besides.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use blocksmith_consensus::address::Address as PublicKey;
 use blocksmith_consensus::ledger::{Account, Accounts, Change, Changes};
@@ -9,9 +10,10 @@ use blocksmith_consensus::tree::{BestChain, SideBlock};
 use blocksmith_consensus::{Ancestry, Hash, Linked, Listed, Shape};
 use blocksmith_node::mempool::{MempoolChange, Waiting};
 use blocksmith_node::{Address, QueueChange};
-use redb::{Database, Durability, ReadableTable, ReadableTableMetadata, WriteTransaction};
+use redb::{Durability, ReadableTable, ReadableTableMetadata, WriteTransaction};
 
 use super::StoreError;
+use super::database::Db;
 use super::tables::{
     ACCOUNT_BYTES, ACCOUNTS, BLOCKS, CHAIN, INDEX, MEMPOOL, PEERS, QUEUE, RECORD_HEAD_BYTES, SIDE,
     UNDO, UNDO_BYTES, account, account_bytes, arrival_bytes, numbered, side_block, side_bytes,
@@ -19,9 +21,12 @@ use super::tables::{
 };
 use crate::service::listing;
 
-/// One transaction of the store.
+/// One transaction of the store. It begins and ends in one [`Store::guard`](super::Store::guard):
+/// there a panic of the database unwinds through it, which is how redb learns not to trust what it
+/// has in memory.
 pub(crate) struct Writer {
     pub(super) transaction: WriteTransaction,
+    db: Arc<Db>,
     shape: Shape,
     genesis: u64,
     blocks_changed: bool,
@@ -32,13 +37,14 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn of(database: &Database, shape: Shape, genesis: u64) -> Result<Self, StoreError> {
-        let mut transaction = database.begin_write()?;
+    pub(super) fn of(db: &Arc<Db>, shape: Shape, genesis: u64) -> Result<Self, StoreError> {
+        let mut transaction = db.begin_write()?;
         transaction.set_durability(Durability::Immediate)?;
         transaction.set_two_phase_commit(true);
         transaction.set_quick_repair(true);
         Ok(Self {
             transaction,
+            db: db.clone(),
             shape,
             genesis,
             blocks_changed: false,
@@ -163,7 +169,8 @@ impl Writer {
 
     /// Returns when everything is on the disk.
     pub(crate) fn commit(self) -> Result<(), StoreError> {
-        Ok(self.transaction.commit()?)
+        self.transaction.commit()?;
+        self.db.still_there()
     }
 }
 

@@ -1,0 +1,338 @@
+//! The database under a store: one process has it at a time, and none of its panics gets out.
+//!
+//! redb panics on some files that were changed behind its back, when they are opened and also when
+//! they are read and written. Whatever touches it runs in a [`Db::guard`].
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::fs::{File, TryLockError};
+use std::io::{self, ErrorKind, Write as _};
+use std::ops::Deref;
+use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
+use std::path::Path;
+use std::sync::{Arc, Once, OnceLock};
+
+use redb::{Builder, Database, DatabaseError};
+
+use super::StoreError;
+use crate::text::escaped;
+
+/// Pages kept in memory, in bytes.
+const CACHE_BYTES: usize = 64 << 20;
+
+/// The file in a data directory.
+pub(super) const FILE: &str = "chain.redb";
+
+/// The file beside it whose lock says that the directory is in use. redb locks its own file, and
+/// goes on where the file system says that it has no locks.
+const LOCK: &str = "lock";
+
+/// How much of what a panic says is told, in characters.
+const MAX_SAID: usize = 200;
+
+/// What is to be opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Opening {
+    /// What is there, or a new one.
+    Create,
+    /// What is there.
+    Existing,
+    /// What is there, if all of it is as it was written: every checksum is looked at, and what is
+    /// known of free pages is made anew.
+    Checked,
+}
+
+/// An open database.
+pub(super) struct Db {
+    /// None once it is being dropped.
+    database: Option<Database>,
+    dir: Option<Arc<Path>>,
+    /// What a panic said: after that nothing more is read or written.
+    panicked: OnceLock<Panicked>,
+    /// The first time that the system said no. redb then only says that there was such a time.
+    first_no: OnceLock<(ErrorKind, String)>,
+    _lock: Option<File>,
+}
+
+impl Db {
+    /// Opens the database in `dir`, or a new one in memory.
+    pub(super) fn open(dir: Option<&Path>, opening: Opening) -> Result<Arc<Self>, StoreError> {
+        let mut builder = Database::builder();
+        builder.set_cache_size(CACHE_BYTES);
+        builder.set_check_integrity_on_open(opening == Opening::Checked);
+        let Some(dir) = dir else {
+            let database = builder.create_with_backend(redb::backends::InMemoryBackend::new())?;
+            return Ok(Arc::new(Self::new(database, None, None)));
+        };
+        if opening == Opening::Create {
+            make(dir).map_err(|error| StoreError::Directory { dir: dir.into(), error })?;
+        }
+        let lock = lock(dir)?;
+        let file = dir.join(FILE);
+        let place = Arc::from(dir);
+        let opened = caught(Some(&place), || match opening {
+            Opening::Create => create(&builder, &file),
+            Opening::Existing | Opening::Checked => builder.open(file),
+        });
+        let database = opened
+            .map_err(|panicked| panicked.in_dir(Some(dir)))?
+            .map_err(|error| unopened(dir, error))?;
+        Ok(Arc::new(Self::new(database, Some(place), Some(lock))))
+    }
+
+    fn new(database: Database, dir: Option<Arc<Path>>, lock: Option<File>) -> Self {
+        Self {
+            database: Some(database),
+            dir,
+            panicked: OnceLock::new(),
+            first_no: OnceLock::new(),
+            _lock: lock,
+        }
+    }
+
+    /// Does what reads or writes the store, and says of an error which store it was. After a panic
+    /// nothing more is done with it: what it has in memory may be worse than what is on the disk.
+    pub(super) fn guard<T>(
+        &self,
+        work: impl FnOnce() -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        if let Some(panicked) = self.panicked.get() {
+            return Err(panicked.in_dir(self.dir.as_deref()));
+        }
+        match caught(self.dir.as_ref(), work) {
+            Ok(outcome) => outcome.map_err(|error| self.placed(error)),
+            Err(panicked) => {
+                let error = panicked.in_dir(self.dir.as_deref());
+                let _ = self.panicked.set(panicked);
+                Err(error)
+            }
+        }
+    }
+
+    /// The same error, with the directory and the first reason.
+    fn placed(&self, error: StoreError) -> StoreError {
+        let Some(dir) = self.dir.as_deref().map(Path::to_path_buf) else { return error };
+        match error {
+            StoreError::Damaged(what) => StoreError::DamagedIn { dir, what },
+            StoreError::Database(redb::Error::Corrupted(what)) => {
+                StoreError::DamagedIn { dir, what }
+            }
+            StoreError::Database(redb::Error::PreviousIo) => {
+                let error = match self.first_no.get() {
+                    Some((kind, text)) => io::Error::new(*kind, text.clone()).into(),
+                    None => redb::Error::PreviousIo,
+                };
+                StoreError::Failed { dir, error: error.into() }
+            }
+            StoreError::Database(error) => {
+                if let redb::Error::Io(error) = &error {
+                    let _ = self.first_no.set((error.kind(), error.to_string()));
+                }
+                StoreError::Failed { dir, error: error.into() }
+            }
+            error => error,
+        }
+    }
+
+    /// That the file still has its name: what is written into one that was removed is lost.
+    pub(super) fn still_there(&self) -> Result<(), StoreError> {
+        let Some(dir) = &self.dir else { return Ok(()) };
+        match dir.join(FILE).symlink_metadata() {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                Err(StoreError::Gone { dir: dir.to_path_buf() })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Deref for Db {
+    type Target = Database;
+
+    fn deref(&self) -> &Database {
+        self.database.as_ref().expect("it is there until it is dropped")
+    }
+}
+
+impl Drop for Db {
+    fn drop(&mut self) {
+        let database = self.database.take();
+        match self.panicked.get() {
+            // Closing it would write what it has in memory. The process is about to end.
+            Some(_) => std::mem::forget(database),
+            None => drop(caught(self.dir.as_ref(), || drop(database))),
+        }
+    }
+}
+
+/// Something of a database that is let go of in a guard, too.
+pub(super) struct Held<T> {
+    value: Option<T>,
+    db: Arc<Db>,
+}
+
+impl<T> Held<T> {
+    pub(super) fn new(db: &Arc<Db>, value: T) -> Self {
+        Self { value: Some(value), db: db.clone() }
+    }
+
+    pub(super) fn db(&self) -> &Arc<Db> {
+        &self.db
+    }
+
+    /// To change it in a guard.
+    pub(super) fn get_mut(&mut self) -> &mut T {
+        self.value.as_mut().expect("it is there until it is dropped")
+    }
+}
+
+impl<T> Deref for Held<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        self.value.as_ref().expect("it is there until it is dropped")
+    }
+}
+
+impl<T> Drop for Held<T> {
+    fn drop(&mut self) {
+        let value = self.value.take();
+        match self.db.panicked.get() {
+            Some(_) => std::mem::forget(value),
+            None => drop(caught(self.db.dir.as_ref(), || drop(value))),
+        }
+    }
+}
+
+/// Makes a directory, unless there is one.
+fn make(dir: &Path) -> io::Result<()> {
+    std::fs::create_dir_all(dir).map_err(|error| match dir.metadata() {
+        Ok(found) if !found.is_dir() => ErrorKind::NotADirectory.into(),
+        _ => error,
+    })
+}
+
+/// Opens a database, or makes it under another name first: of one that was not made to its end
+/// nothing stays under this one.
+fn create(builder: &Builder, file: &Path) -> Result<Database, DatabaseError> {
+    if file.metadata().map_or(0, |found| found.len()) == 0 {
+        let unfinished = file.with_extension("new");
+        let made = remove(&unfinished)
+            .and_then(|()| builder.create(&unfinished)?.close())
+            .and_then(|()| Ok(std::fs::rename(&unfinished, file)?));
+        if let Err(error) = made {
+            let _ = remove(&unfinished);
+            return Err(error);
+        }
+    }
+    builder.open(file)
+}
+
+/// Removes a file, if there is one.
+fn remove(file: &Path) -> Result<(), DatabaseError> {
+    match std::fs::remove_file(file) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+/// Makes this process the only one that uses a directory, as long as the file is open. However a
+/// process ends, the system lets go of its lock; the file stays, and says nothing by itself.
+fn lock(dir: &Path) -> Result<File, StoreError> {
+    let file = File::options().write(true).create(true).truncate(false).open(dir.join(LOCK));
+    let file = file
+        .map_err(|error| StoreError::Unopened { dir: dir.into(), error: Box::new(error.into()) })?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StoreError::InUse { dir: dir.into() }),
+        Err(TryLockError::Error(error)) => Err(StoreError::Unlockable { dir: dir.into(), error }),
+    }
+}
+
+fn unopened(dir: &Path, error: DatabaseError) -> StoreError {
+    match redb::Error::from(error) {
+        redb::Error::DatabaseAlreadyOpen => StoreError::InUse { dir: dir.into() },
+        redb::Error::Corrupted(what) => StoreError::DamagedIn { dir: dir.into(), what },
+        error => StoreError::Unopened { dir: dir.into(), error: error.into() },
+    }
+}
+
+/// What a panic said.
+pub(super) struct Panicked {
+    what: String,
+    /// Whether it came from the database, and not from what is made of its contents.
+    in_database: bool,
+}
+
+impl Panicked {
+    fn in_dir(&self, dir: Option<&Path>) -> StoreError {
+        let what = self.what.clone();
+        match dir {
+            Some(dir) if self.in_database => StoreError::DamagedIn { dir: dir.into(), what },
+            Some(dir) => StoreError::Impossible { dir: dir.into(), what },
+            None => StoreError::Damaged(what),
+        }
+    }
+}
+
+/// A guard in which a thread is.
+struct Guarding {
+    dir: Option<Arc<Path>>,
+    said: Option<Panicked>,
+}
+
+thread_local! {
+    static GUARDING: RefCell<Option<Guarding>> = const { RefCell::new(None) };
+}
+
+/// Does `work` with the database in `dir`; what its panic said, if there was one.
+fn caught<T>(dir: Option<&Arc<Path>>, work: impl FnOnce() -> T) -> Result<T, Panicked> {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let usual = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            if !matches!(GUARDING.try_with(|guarding| hear(info, guarding)), Ok(true)) {
+                usual(info);
+            }
+        }));
+    });
+    let guarding = Guarding { dir: dir.cloned(), said: None };
+    let outer = GUARDING.replace(Some(guarding));
+    let outcome = panic::catch_unwind(AssertUnwindSafe(work));
+    let said = GUARDING.replace(outer).and_then(|guarding| guarding.said);
+    outcome.map_err(|payload| {
+        said.unwrap_or_else(|| Panicked { what: self::said(&*payload), in_database: false })
+    })
+}
+
+/// Keeps what a panic says, if the thread is in a guard; whether it is.
+fn hear(info: &PanicHookInfo<'_>, guarding: &RefCell<Option<Guarding>>) -> bool {
+    let mut guarding = guarding.borrow_mut();
+    let Some(guarding) = &mut *guarding else { return false };
+    if let Some(first) = &guarding.said {
+        // A destructor of redb panics while the first panic unwinds: a moment later the process is
+        // aborted, without a word of why. This is the last one to say it.
+        let error = first.in_dir(guarding.dir.as_deref());
+        let _ = writeln!(io::stderr(), "blocksmith: {}", escaped(error));
+        std::process::exit(1);
+    }
+    let place = info.location().map_or("", |location| location.file());
+    let line = info.location().map_or(0, |location| location.line());
+    let file = Path::new(place).file_name().unwrap_or_default().display();
+    let mut parts = place.split(['/', '\\']);
+    guarding.said = Some(Panicked {
+        what: format!("{}, {file}:{line}", said(info.payload())),
+        in_database: parts.any(|part| part == "redb" || part.starts_with("redb-")),
+    });
+    true
+}
+
+/// What a panic says, in one line.
+fn said(payload: &(dyn Any + Send)) -> String {
+    let text = match payload.downcast_ref::<&str>() {
+        Some(text) => text,
+        None => payload.downcast_ref::<String>().map_or("no word of why", String::as_str),
+    };
+    let words: Vec<_> = text.split_whitespace().collect();
+    words.join(" ").chars().filter(|char| !char.is_control()).take(MAX_SAID).collect()
+}

@@ -1,0 +1,32 @@
+//! What to do about errors of the operating system, where that is the same whatever met them.
+
+use std::io::{self, ErrorKind};
+
+/// How Unix says that this process, or the whole system, has as many files open as it may.
+const TOO_MANY_FILES: [i32; 2] = [24, 23];
+
+/// What to do about an error, if that is known without knowing what was tried.
+pub(crate) fn way_out(error: &io::Error) -> Option<&'static str> {
+    Some(match error.kind() {
+        ErrorKind::StorageFull => "make room on that disk and start again",
+        ErrorKind::QuotaExceeded => "your share of that disk is used up: make room and start again",
+        ErrorKind::FileTooLarge => {
+            "no file may get longer here: `ulimit -f unlimited` before the start lifts that"
+        }
+        ErrorKind::ReadOnlyFilesystem => "choose a place where files can be written",
+        _ if cfg!(unix)
+            && error.raw_os_error().is_some_and(|code| TOO_MANY_FILES.contains(&code)) =>
+        {
+            "`ulimit -n` says how many files may be open, and raises that before the start"
+        }
+        _ => return None,
+    })
+}
+
+/// Whether there was no room.
+pub(crate) fn is_full(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge
+    )
+}
