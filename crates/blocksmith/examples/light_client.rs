@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 use blocksmith::chain::Chain;
+use blocksmith::client::Redirected;
 use blocksmith_consensus::payment::Payment;
 use blocksmith_consensus::{Hash, Linked, Rules, Timestamp, check, merkle};
 use serde_json::Value;
@@ -52,6 +53,9 @@ impl LightClient {
 
     async fn get(&self, path: &str) -> anyhow::Result<Value> {
         let mut response = self.http.get(format!("{}/api/v1/{path}", self.node)).send().await?;
+        if let Some(redirected) = Redirected::of_document(&response) {
+            return Err(redirected.into());
+        }
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await? {
             ensure!(body.len() + chunk.len() <= MAX_BYTES, "the answer has no end");

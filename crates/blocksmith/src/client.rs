@@ -1,18 +1,127 @@
 //! The HTTP client that every call to somebody else's server starts from, and the manners that such
 //! calls share.
 
-use reqwest::{ClientBuilder, Url};
+use blocksmith_consensus::json::{self, Kind, Value};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, LOCATION};
+use reqwest::redirect::Policy;
+use reqwest::{ClientBuilder, Response, StatusCode, Url};
 
 use crate::text::shown;
 
 /// How much of what went wrong is shown, in characters.
 const MAX_CAUSE: usize = 300;
 
+/// How much of an answer that is not understood is shown, in characters.
+const MAX_QUOTE: usize = 80;
+
 /// A client with the program's cryptography; who uses it says how long it waits.
+///
+/// It follows no redirect, of any method: a POST would become a GET that changes nothing and looks
+/// like success, and what was meant for one server would be told to another. [`Redirected`] says so.
 pub fn builder() -> ClientBuilder {
     // The second time it is there already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    reqwest::Client::builder()
+    reqwest::Client::builder().redirect(Policy::none())
+}
+
+/// A server points to another address instead of answering. Waiting does not mend that.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{url} answers {call} with a redirect to {to}, which is not followed; {way_out}")]
+pub struct Redirected {
+    url: String,
+    call: String,
+    to: String,
+    way_out: String,
+}
+
+impl Redirected {
+    /// What is said of an answer to `call` of the server at `base`, if it is a redirect. `typed`
+    /// gives what to type for a server at another address.
+    pub fn of(
+        response: &Response,
+        base: &Url,
+        call: &str,
+        typed: impl FnOnce(&str) -> String,
+    ) -> Option<Self> {
+        let to = redirect_of(response)?;
+        let base_there = Url::parse(&to).ok().and_then(|to| moved(base, response.url(), &to));
+        let way_out = match &base_there {
+            Some(there) => format!("if you mean the server there, name it: {}", typed(name(there))),
+            None => {
+                "open that address in a browser to see what stands there, and name the address \
+                     of the server itself"
+                    .into()
+            }
+        };
+        Some(Self { url: name(base).into(), call: call.into(), to, way_out })
+    }
+
+    /// The same where a document is asked for, which may be anywhere.
+    pub fn of_document(response: &Response) -> Option<Self> {
+        let to = redirect_of(response)?;
+        let way_out = "if that is what you mean, name that address".into();
+        Some(Self { url: response.url().to_string(), call: "GET".into(), to, way_out })
+    }
+}
+
+/// Where an answer points instead of being one.
+pub(crate) fn redirect_of(response: &Response) -> Option<String> {
+    let to = response.headers().get(LOCATION).filter(|_| response.status().is_redirection())?;
+    let to = String::from_utf8_lossy(to.as_bytes());
+    let url = response.url().join(&to).map(String::from);
+    Some(shown(&url.unwrap_or(to.into_owned()), MAX_CAUSE))
+}
+
+/// The address of the server that `base` was, if what was `asked` below it is now found `to` below
+/// that one.
+fn moved(base: &Url, asked: &Url, to: &Url) -> Option<Url> {
+    let below = asked.path().strip_prefix(base.path()).filter(|below| !below.is_empty())?;
+    let mut there = to.clone();
+    there.set_path(to.path().strip_suffix(below)?);
+    there.set_query(None);
+    there.set_fragment(None);
+    (matches!(there.scheme(), "http" | "https") && there != *base).then_some(there)
+}
+
+/// A server's address as people write it.
+pub(crate) fn name(base: &Url) -> &str {
+    base.as_str().trim_end_matches('/')
+}
+
+/// What came instead of an answer that is understood: its status, and the reason where it says one,
+/// as a problem document (RFC 9457) and the course's servers do. Nobody reads half a line of JSON or
+/// the source of a page.
+pub(crate) fn described(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> String {
+    if let Some(reason) = reason(body) {
+        return format!("{status}: {reason}");
+    }
+    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let Ok(text) = std::str::from_utf8(body) else {
+        return format!("{status} and {} bytes that are no text", body.len());
+    };
+    let text = text.trim();
+    if text.is_empty() {
+        return status.to_string();
+    }
+    if kind.contains("html") || text.starts_with('<') && !kind.contains("xml") {
+        return format!("{status} and an HTML page");
+    }
+    if json::canonical(body).is_ok() && text.chars().nth(MAX_QUOTE).is_some() {
+        return format!("{status} and {} bytes of JSON that say something else", body.len());
+    }
+    format!("{status}: {}", shown(text, MAX_QUOTE))
+}
+
+/// The reason that an answer gives for what it is not, in its own words.
+pub(crate) fn reason(body: &[u8]) -> Option<String> {
+    let text = json::canonical(body).ok()?;
+    let value = Value::of_canonical(&text);
+    let member = |name: &&str| value.get(name)?.as_str();
+    let reason = match value.kind() {
+        Kind::Object => ["detail", "message", "error", "title"].iter().find_map(member),
+        _ => value.as_str(),
+    };
+    reason.map(|reason| shown(&reason, MAX_CAUSE)).filter(|reason| !reason.is_empty())
 }
 
 /// Reads the address of a page as people write it: `localhost:5001/chain`, `http://host/`.
@@ -74,6 +183,69 @@ mod tests {
         for text in ["", "http://", "ftp://host", "localhost:port", "localhost:123456", "a b"] {
             assert!(parse_url(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_server_that_moved_is_named_by_its_new_address() {
+        let url = |text| Url::parse(text).unwrap();
+        for (base, asked, to, there) in [
+            (
+                "http://a/",
+                "http://a/api/v1/work?x=1",
+                "https://a/api/v1/work?x=1",
+                Some("https://a/"),
+            ),
+            ("http://a/", "http://a/mine", "http://b:7/pool/mine", Some("http://b:7/pool/")),
+            ("http://a/x/", "http://a/x/mine", "http://b/mine", Some("http://b/")),
+            // A page for people, a slash more, itself, and what is no server of ours.
+            ("http://a/", "http://a/mine", "http://a/login?next=mine", None),
+            ("http://a/", "http://a/mine", "http://a/mine/", None),
+            ("http://a/", "http://a/mine", "http://a/mine", None),
+            ("http://a/", "http://a/mine", "ftp://b/mine", None),
+        ] {
+            let moved = moved(&url(base), &url(asked), &url(to));
+            assert_eq!(moved.as_ref().map(Url::as_str), there, "{to}");
+        }
+    }
+
+    #[test]
+    fn an_answer_that_is_not_understood_is_described_and_never_cut_where_it_is_json() {
+        let described = |status: u16, kind: &str, body: &str| {
+            let headers = HeaderMap::from_iter([(CONTENT_TYPE, kind.parse().unwrap())]);
+            described(StatusCode::from_u16(status).unwrap(), &headers, body.as_bytes())
+        };
+        let problem = r#"{"type": "about:blank", "title": "Service Unavailable", "status": 503, "detail": "the disk is full"}"#;
+        let long = format!(r#"{{"numbers": [{}1]}}"#, "1, ".repeat(100));
+        for (status, kind, body, expected) in [
+            (503, "application/problem+json", problem, "503 Service Unavailable: the disk is full"),
+            (
+                400,
+                "application/json",
+                r#"{"message": "Missing\nid"}"#,
+                r"400 Bad Request: Missing\nid",
+            ),
+            (404, "application/json", "\"not here\"", "404 Not Found: not here"),
+            (400, "text/plain", "Missing Value: proof", "400 Bad Request: Missing Value: proof"),
+            (200, "application/json", "{}", "200 OK: {}"),
+            (
+                200,
+                "application/json",
+                &long,
+                "200 OK and 316 bytes of JSON that say something else",
+            ),
+            (
+                404,
+                "text/html; charset=utf-8",
+                "<title>Nothing</title>",
+                "404 Not Found and an HTML page",
+            ),
+            (502, "", " <h1>Bad Gateway</h1>", "502 Bad Gateway and an HTML page"),
+            (500, "text/plain", " \n", "500 Internal Server Error"),
+        ] {
+            assert_eq!(described(status, kind, body), expected);
+        }
+        let bytes = super::described(StatusCode::OK, &HeaderMap::new(), b"\xff\xfe");
+        assert_eq!(bytes, "200 OK and 2 bytes that are no text");
     }
 
     #[test]

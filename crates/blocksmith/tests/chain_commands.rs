@@ -293,6 +293,45 @@ fn exit_codes_tell_what_kind_of_failure_it_is() {
 }
 
 #[test]
+fn a_chain_is_read_where_it_was_asked_for_and_what_comes_instead_is_named() {
+    let answer = |head: &str, body: &str| {
+        let length = body.len();
+        serve_once(format!(
+            "HTTP/1.1 {head}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+        ))
+    };
+    let there = serve_notes();
+    for (status, to) in [(301, format!("{there}/chain")), (307, "/elsewhere".into())] {
+        let here = answer(&format!("{status} X\r\nLocation: {to}"), "<h1>Moved</h1>");
+        let (code, out, err) = run(&["chain", "verify", &here]);
+        let to = if to.starts_with('/') { format!("{here}{to}") } else { to };
+        assert_eq!((code, out.as_str()), (4, ""), "{err}");
+        let said =
+            format!("{here}/chain answers GET with a redirect to {to}, which is not followed");
+        assert!(err.contains(&said) && err.contains("name that address"), "{err}");
+    }
+    // Nobody was there yet.
+    assert_eq!(run(&["chain", "verify", &there]).0, 0);
+    let problem = r#"{"type": "about:blank", "title": "Service Unavailable", "status": 503, "detail": "too many others are reading the chain; try again in a moment"}"#;
+    for (head, body, says) in [
+        (
+            "503 Service Unavailable\r\nContent-Type: application/problem+json",
+            problem,
+            "with 503 Service Unavailable: too many others are reading the chain; try again in a moment,",
+        ),
+        (
+            "200 OK\r\nContent-Type: text/html; charset=utf-8",
+            "<!doctype html><h1>Log in</h1>",
+            "with 200 OK and an HTML page, not with a chain",
+        ),
+    ] {
+        let (code, _, err) = run(&["chain", "verify", &answer(head, body)]);
+        assert_eq!(code, 1);
+        assert!(err.contains(says) && !err.contains('<') && !err.contains('{'), "{err}");
+    }
+}
+
+#[test]
 fn what_is_exported_can_be_verified_and_imported() {
     let dir = TempDir::new().expect("a directory");
     let (first, second) = (path(&dir, "first"), path(&dir, "second"));

@@ -196,4 +196,17 @@ async fn it_follows_headers_and_checks_a_payment() {
     assert!(!output.status.success() && err.contains(&says), "{err}");
     let output = light_client(&[&node.url, "lecture", &id]).await;
     assert!(text(&output.stderr).contains("nobody signs"), "{}", text(&output.stderr));
+
+    // What points elsewhere is not followed.
+    let there = node.url.clone();
+    let router = Router::new().fallback(async move |request: Request| {
+        axum::response::Redirect::permanent(&format!("{there}{}", request.uri()))
+    });
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    let output = light_client(&[&url, file]).await;
+    let says = format!("a redirect to {}/api/v1/status, which is not followed", node.url);
+    let err = text(&output.stderr);
+    assert!(!output.status.success() && err.contains(&says), "{err}");
 }

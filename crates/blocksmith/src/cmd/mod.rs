@@ -11,6 +11,7 @@ use clap::builder::Styles;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::chain::ChainError;
+use crate::client::Redirected;
 use crate::service::StoreError;
 use crate::system;
 use crate::text::{counted, escaped, lines};
@@ -228,6 +229,7 @@ pub fn exit_code(error: &anyhow::Error) -> ExitCode {
     ExitCode::from(match error.downcast_ref::<StoreError>() {
         Some(StoreError::InUse { .. }) => exit::IN_USE,
         _ if error.is::<chain::Unreachable>() => exit::UNREACHABLE,
+        _ if error.is::<Redirected>() => exit::REJECTED,
         _ if is_usage => exit::USAGE,
         _ => wallet::exit_code(error).unwrap_or(exit::FAILURE),
     })

@@ -182,7 +182,7 @@ async fn hash_at(network: &Network, peer: &Peer, index: u64) -> Result<Hash, Fai
     let (http, address) = (&network.http, &peer.address);
     let answer = http.get(address, HEADERS, &query, MAX_SHORT_BYTES, Connection::Keep).await?;
     if answer.status != 200 {
-        return Err(Failure::Status { path: HEADERS, status: answer.status });
+        return Err(answer.failure(HEADERS));
     }
     let text = answer.body.as_deref().and_then(|body| json::canonical(body).ok());
     let hash = text.and_then(|text| {

@@ -4,11 +4,11 @@ use std::time::{Duration, Instant};
 
 use blocksmith_node::Address;
 use bytes::Bytes;
-use reqwest::header::{CONNECTION, CONTENT_TYPE};
-use reqwest::{Client, RequestBuilder, Response, redirect};
+use reqwest::header::{CONNECTION, CONTENT_TYPE, HeaderMap};
+use reqwest::{Client, RequestBuilder, Response, StatusCode};
 
 use super::failure::Failure;
-use crate::client::cause;
+use crate::client::{cause, described, redirect_of};
 
 /// How long a connection may take.
 const CONNECT_TIME: Duration = Duration::from_secs(2);
@@ -50,6 +50,21 @@ pub(super) struct Answer {
     pub(super) status: u16,
     /// `None` if it has more bytes than were asked for.
     pub(super) body: Option<Vec<u8>>,
+    /// Where it points instead of being one.
+    redirect: Option<String>,
+    headers: HeaderMap,
+}
+
+impl Answer {
+    /// What this answer to `path` is, if it is not the one that a peer gives.
+    pub(super) fn failure(self, path: &'static str) -> Failure {
+        if let Some(to) = self.redirect {
+            return Failure::Redirected { path, to };
+        }
+        let status = StatusCode::from_u16(self.status).expect("it came as one");
+        let said = described(status, &self.headers, &self.body.unwrap_or_default());
+        Failure::Status { path, said }
+    }
 }
 
 pub(super) struct Http {
@@ -61,7 +76,6 @@ impl Http {
     pub(super) fn new(listen: Option<Address>) -> Self {
         let client = crate::client::builder()
             .no_proxy()
-            .redirect(redirect::Policy::none())
             .connect_timeout(CONNECT_TIME)
             .pool_idle_timeout(IDLE_TIME)
             .pool_max_idle_per_host(1)
@@ -115,7 +129,10 @@ impl Http {
             .map_err(failure)?;
         match response.status().as_u16() {
             200 => Ok(Stream { response, path, received: 0, waited: started.elapsed() }),
-            status => Err(Failure::Status { path, status }),
+            _ => {
+                let answer = tokio::time::timeout(CALL_TIME, read(response, MAX_SHORT_BYTES)).await;
+                Err(answer.map_err(|_| Failure::Silent(CALL_TIME))??.failure(path))
+            }
         }
     }
 }
@@ -160,16 +177,19 @@ fn close(request: RequestBuilder, connection: Connection) -> RequestBuilder {
 }
 
 async fn call(request: RequestBuilder, most: usize) -> Result<Answer, Failure> {
-    let mut response = request.timeout(CALL_TIME).send().await.map_err(failure)?;
-    let status = response.status().as_u16();
-    let mut body = Vec::new();
+    read(request.timeout(CALL_TIME).send().await.map_err(failure)?, most).await
+}
+
+async fn read(mut response: Response, most: usize) -> Result<Answer, Failure> {
+    let (status, headers) = (response.status().as_u16(), response.headers().clone());
+    let redirect = redirect_of(&response);
+    let mut body = Some(Vec::new());
     while let Some(chunk) = response.chunk().await.map_err(failure)? {
-        if body.len() + chunk.len() > most {
-            return Ok(Answer { status, body: None });
-        }
+        body = body.filter(|body| body.len() + chunk.len() <= most);
+        let Some(body) = &mut body else { break };
         body.extend_from_slice(&chunk);
     }
-    Ok(Answer { status, body: Some(body) })
+    Ok(Answer { status, body, redirect, headers })
 }
 
 fn failure(error: reqwest::Error) -> Failure {

@@ -21,8 +21,13 @@ pub(super) enum Failure {
     NothingNew(Duration),
     #[error("the connection broke: {0}")]
     Broken(String),
-    #[error("it answers {path} with the status {status}")]
-    Status { path: &'static str, status: u16 },
+    #[error("it answers {path} with {said}")]
+    Status { path: &'static str, said: String },
+    #[error(
+        "it answers {path} with a redirect to {to}, which is not followed; if it moved there, register \
+         that address"
+    )]
+    Redirected { path: &'static str, to: String },
     #[error("its answer to {path} is not what a peer sends: {reason}")]
     Shape { path: &'static str, reason: String },
     #[error("its answer is not what a peer sends: {0}")]

@@ -187,10 +187,10 @@ pub(super) async fn status(network: &Network, peer: &Peer) -> Result<Option<Stat
     // On average, it looked at its clock half-way.
     let half = u64::try_from(began.elapsed().as_micros() / 2).unwrap_or(u64::MAX);
     let ours = Timestamp { micros: asked.micros.saturating_add(half) };
-    let status = match (answer.status, answer.body) {
-        (200, Some(body)) => read_status(network, &body)?,
+    let status = match (answer.status, &answer.body) {
+        (200, Some(body)) => read_status(network, body)?,
         // It may be our kind and have a bad moment.
-        (status @ (429 | 500..), _) => return Err(Failure::Status { path: STATUS, status }),
+        (429 | 500.., _) => return Err(answer.failure(STATUS)),
         _ => None,
     };
     if let Some(theirs) = status.as_ref().and_then(|status| status.time) {

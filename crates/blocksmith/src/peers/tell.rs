@@ -3,18 +3,17 @@
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use blocksmith_consensus::json::{self, Value};
 use blocksmith_consensus::payment::Verified;
 use blocksmith_consensus::{Ancestry, Block};
 use bytes::Bytes;
 
 use super::Network;
-use super::call::{Answer, Connection};
+use super::call::Connection;
 use super::failure::Failure;
 use super::kind::{Glimpse, Kind, Peer, Push, Seen, glimpse, kind};
+use crate::client::reason;
 use crate::http::MAX_PAYMENTS;
 use crate::service::Stopped;
-use crate::text::shown;
 
 /// How long a peer that did not answer is left alone before the one other try: a Python node that
 /// tells others of a block answers nobody meanwhile.
@@ -38,9 +37,6 @@ const PAYMENTS_BYTES: usize = 1 << 20;
 
 /// Where Python nodes take blocks, in the order in which they are tried.
 const PUSH_TO: [&str; 3] = ["/nodes/new", "/block/new", "/new"];
-
-/// How much of a peer's reason is shown, in characters.
-const MAX_REASON: usize = 300;
 
 /// What comes before a block's text in the body for a Python node.
 const BODY_START: &str = r#"{"block": "#;
@@ -123,7 +119,7 @@ async fn tell_of_payments(
     let answer = network.http.post(&peer.address, TRANSACTIONS, body, Connection::Keep).await?;
     match answer.status {
         200..300 => Ok(()),
-        status => Err(Failure::Status { path: TRANSACTIONS, status }),
+        _ => Err(answer.failure(TRANSACTIONS)),
     }
 }
 
@@ -140,19 +136,13 @@ async fn tell_our_kind(network: &Network, peer: &Peer, tip: &Tip) -> Result<(), 
     match answer.status {
         200..300 | 409 => Ok(()),
         422 => {
-            let reason = reason(&answer);
+            let reason = reason(&answer.body.unwrap_or_default());
+            let reason = reason.unwrap_or("it does not say why".into());
             tracing::warn!("{} refuses {:?}: {reason}", peer.address, tip.block);
             Ok(())
         }
-        status => Err(Failure::Status { path: BLOCKS, status }),
+        _ => Err(answer.failure(BLOCKS)),
     }
-}
-
-/// What an error document of our own kind says.
-fn reason(answer: &Answer) -> String {
-    let text = answer.body.as_deref().and_then(|body| json::canonical(body).ok());
-    let detail = text.as_deref().and_then(|text| Value::of_canonical(text).get("detail"));
-    shown(&detail.and_then(Value::as_str).unwrap_or("it does not say why".into()), MAX_REASON)
 }
 
 async fn tell_python(network: &Network, peer: &Peer, tip: &Arc<Tip>) -> Result<(), Failure> {
@@ -232,7 +222,7 @@ async fn send(network: &Network, peer: &Peer, tip: &Tip) -> Result<Option<bool>,
                 let body = answer.body.unwrap_or_default();
                 return Ok(Some(!String::from_utf8_lossy(&body).contains("Rejected")));
             }
-            status => return Err(Failure::Status { path, status }),
+            _ => return Err(answer.failure(path)),
         }
     }
     peer.known().push = Push::Nowhere;

@@ -61,9 +61,7 @@ fn own_kind(status: serde_json::Value) -> Fake<()> {
     let detail = json!({"detail": hostile()}).to_string();
     Fake::start((), move |(), call: &Call| match (&*call.method, &*call.path) {
         ("GET", "/api/v1/status") => Reply::json(status.to_string()),
-        ("POST", "/api/v1/blocks") => {
-            Reply { status: 422, kind: "application/problem+json", body: detail.clone() }
-        }
+        ("POST", "/api/v1/blocks") => Reply { status: 422, ..Reply::json(detail.clone()) },
         _ => Reply::html(404, "no"),
     })
 }
@@ -142,11 +140,7 @@ fn a_caller_gets_it_back_escaped_and_the_log_has_one_line() {
 #[test]
 fn a_miner_shows_what_the_server_says_in_one_line() {
     let detail = json!({"detail": hostile()}).to_string();
-    let server = Fake::start((), move |(), _| Reply {
-        status: 422,
-        kind: "application/problem+json",
-        body: detail.clone(),
-    });
+    let server = Fake::start((), move |(), _| Reply { status: 422, ..Reply::json(detail.clone()) });
     let (code, out, err) = run(&["mine", &server.url(), "--coins", "1"]);
     assert_eq!(code, Some(4), "{err}");
     let own = ["mining on http", "http://127.0.0.1:"];
@@ -161,11 +155,7 @@ fn a_wallet_shows_what_a_node_is_called_in_one_line() {
         (200, json!(hostile())),
     ] {
         let body = body.to_string();
-        let reply = move |_: &mut (), _: &Call| Reply {
-            status,
-            kind: "application/json",
-            body: body.clone(),
-        };
+        let reply = move |_: &mut (), _: &Call| Reply { status, ..Reply::json(body.clone()) };
         let node = Fake::start((), reply);
         let (code, out, err) = run(&["wallet", "history", "--node", &node.url()]);
         assert_ne!(code, Some(0));

@@ -15,19 +15,35 @@ pub(crate) struct Call {
     pub(crate) body: Vec<u8>,
 }
 
+#[derive(Clone)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) kind: &'static str,
     pub(crate) body: String,
+    pub(crate) headers: Vec<(&'static str, String)>,
 }
 
 impl Reply {
     pub(crate) fn json(body: String) -> Self {
-        Self { status: 200, kind: "application/json", body }
+        Self { status: 200, kind: "application/json", body, headers: Vec::new() }
     }
 
     pub(crate) fn html(status: u16, body: &str) -> Self {
-        Self { status, kind: "text/html", body: body.into() }
+        Self { status, kind: "text/html", body: body.into(), headers: Vec::new() }
+    }
+
+    /// As RFC 9457 has it.
+    pub(crate) fn problem(status: u16, rule: &str, detail: &str) -> Self {
+        let detail = serde_json::to_string(detail).unwrap();
+        let body = format!(
+            r#"{{"type": "about:blank", "title": "No", "detail": {detail}, "rule": "{rule}"}}"#
+        );
+        Self { status, kind: "application/problem+json", ..Self::json(body) }
+    }
+
+    /// To another address.
+    pub(crate) fn redirect(status: u16, to: String) -> Self {
+        Self { status, headers: vec![("Location", to)], ..Self::html(status, "<h1>Moved</h1>") }
     }
 }
 
@@ -143,11 +159,14 @@ fn serve<S>(
     let mut body = vec![0; length];
     reader.read_exact(&mut body)?;
     let call = Call { method, path, body };
-    let Reply { status, kind, body } = answer(state.lock().unwrap().as_mut().unwrap(), &call);
+    let Reply { status, kind, body, headers } =
+        answer(state.lock().unwrap().as_mut().unwrap(), &call);
     let length = body.len();
+    let headers: String =
+        headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     // HTTP/1.0, as Flask's own server speaks it.
     write!(
         stream,
-        "HTTP/1.0 {status} X\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n\r\n{body}"
+        "HTTP/1.0 {status} X\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n{headers}\r\n{body}"
     )
 }

@@ -3,4 +3,5 @@
 mod dev;
 mod fake;
 mod program;
+mod proof_of_success;
 mod servers;

@@ -35,18 +35,7 @@ pub(crate) struct Ledger {
 }
 
 pub(crate) fn start() -> Fake<Ledger> {
-    let ledger = Ledger {
-        domain: forge(),
-        dev: false,
-        fee: 0,
-        queue: Vec::new(),
-        blocks: Vec::new(),
-        balances: HashMap::new(),
-        calls: Vec::new(),
-        answers_to_lose: 0,
-        mine_when_asked: 0,
-    };
-    Fake::start(ledger, Ledger::answer)
+    Fake::start(Ledger::new(), Ledger::answer)
 }
 
 /// Nobody's wallet has it.
@@ -57,6 +46,20 @@ pub(crate) fn stranger() -> Address {
 }
 
 impl Ledger {
+    pub(crate) fn new() -> Self {
+        Self {
+            domain: forge(),
+            dev: false,
+            fee: 0,
+            queue: Vec::new(),
+            blocks: Vec::new(),
+            balances: HashMap::new(),
+            calls: Vec::new(),
+            answers_to_lose: 0,
+            mine_when_asked: 0,
+        }
+    }
+
     /// A block of all that waits, whose coin goes to `miner`.
     pub(crate) fn mine(&mut self, miner: Address) {
         let payments = std::mem::take(&mut self.queue);
@@ -114,7 +117,7 @@ impl Ledger {
         all
     }
 
-    fn answer(&mut self, call: &Call) -> Reply {
+    pub(crate) fn answer(&mut self, call: &Call) -> Reply {
         self.calls.push(format!("{} {}", call.method, call.path));
         let (path, query) = call.path.split_once('?').unwrap_or((&call.path, ""));
         let query: HashMap<&str, &str> =
@@ -253,9 +256,5 @@ impl Ledger {
 }
 
 fn problem(status: u16, rule: &str, detail: &str) -> Reply {
-    let detail = serde_json::to_string(detail).unwrap();
-    let body = format!(
-        r#"{{"type": "about:blank", "title": "No", "detail": {detail}, "rule": "{rule}"}}"#
-    );
-    Reply { status, kind: "application/problem+json", body }
+    Reply::problem(status, rule, detail)
 }

@@ -1,5 +1,6 @@
 //! `blocksmith wallet` as processes, against a small node that keeps accounts by the rules.
 
+mod elsewhere;
 #[expect(dead_code, reason = "a node that stops is looked at elsewhere")]
 #[path = "../mine/fake.rs"]
 mod fake;

@@ -165,20 +165,20 @@ fn what_is_no_node_with_accounts_is_told() {
     let lecture = lecture.replace("00", &"00".repeat(32));
     let huge = format!(r#"{{"name": "{}"}}"#, "x".repeat(5 << 20));
     for (reply, why) in [
+        (Reply::html(404, "<h1>Not Found\u{1b}[31m</h1>"), "404 Not Found and an HTML page\n"),
+        (Reply::html(200, "<h1>Welcome</h1>"), "200 OK and an HTML page\n"),
         (
-            Reply::html(404, "<h1>Not Found\u{1b}[31m</h1>"),
-            r"404 Not Found <h1>Not Found\u{1b}[31m</h1>",
+            Reply::problem(500, "", "the store can't be read"),
+            "500 Internal Server Error: the store can't be read\n",
         ),
-        (Reply::html(200, "<h1>Welcome</h1>"), "200 OK <h1>Welcome</h1>"),
         (
             Reply::json(lecture),
             "has no accounts: it runs lecture, where nobody signs payments; start",
         ),
         (Reply::json(huge), "more than 4194304 bytes"),
-        (Reply::json("{}".into()), "200 OK {}"),
+        (Reply::json("{}".into()), "200 OK: {}"),
     ] {
-        let Reply { status, kind, body } = reply;
-        let node = Fake::start((), move |(), _| Reply { status, kind, body: body.clone() });
+        let node = Fake::start((), move |(), _| reply.clone());
         let error = alice.run(&["balance", "--node", &node.url()]).bad(1);
         assert!(error.contains(why), "{error}");
     }

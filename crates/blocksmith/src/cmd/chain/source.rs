@@ -8,9 +8,10 @@ use std::time::Duration;
 use anyhow::Context as _;
 use blocksmith_node::Address;
 use reqwest::Url;
+use reqwest::header::CONTENT_TYPE;
 
 use super::reading::MAX_HELD_BYTES;
-use crate::client::parse_page;
+use crate::client::{Redirected, described, parse_page};
 use crate::cmd::Misused;
 
 /// How long a node may take to accept a connection.
@@ -94,16 +95,22 @@ pub(super) async fn fetch(url: &Url) -> anyhow::Result<Vec<u8>> {
         .read_timeout(SILENCE_TIME)
         .build()?;
     let mut answer = client.get(full.clone()).send().await.map_err(unreachable)?;
-    let status = answer.status();
-    if !status.is_success() {
-        anyhow::bail!("{full} answers with the status {status}, not with a chain");
+    if let Some(redirected) = Redirected::of_document(&answer) {
+        return Err(redirected.into());
     }
+    let (status, headers) = (answer.status(), answer.headers().clone());
     let mut text = Vec::new();
     while let Some(chunk) = answer.chunk().await.map_err(unreachable)? {
         if text.len() + chunk.len() > MAX_HELD_BYTES {
             anyhow::bail!("{full} answers with more than {MAX_HELD_BYTES} bytes");
         }
         text.extend_from_slice(&chunk);
+    }
+    let is_page =
+        headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
+    if !status.is_success() || is_page {
+        let said = described(status, &headers, &text);
+        anyhow::bail!("{full} answers with {said}, not with a chain");
     }
     Ok(text)
 }

@@ -1,5 +1,6 @@
 //! `blocksmith mine`: a miner for any server of the course, and for our own nodes.
 
+mod forged;
 mod server;
 mod zeros;
 
@@ -14,11 +15,13 @@ use blocksmith_consensus::job::MAX_ZEROS;
 use blocksmith_miner::search::Outcome;
 use reqwest::Url;
 
+use self::forged::Forged;
 use self::server::{Kind, Said, Server, Trouble, Work};
 use super::exit;
 use super::node::{stop_on_signal, until};
 use super::screen::{Progress, REFRESH, Screen};
 use super::search_args::SearchArgs;
+use crate::client::Redirected;
 use crate::config;
 use crate::searching::Workers;
 use crate::service::new_node_id;
@@ -108,6 +111,10 @@ pub async fn run(args: MineArgs) -> anyhow::Result<ExitCode> {
             ));
             Ok(ExitCode::from(exit::REJECTED))
         }
+        Err(Ended::Redirected(to)) => {
+            miner.screen.note(&format!("nothing is mined any more: {to}"));
+            Ok(ExitCode::from(exit::REJECTED))
+        }
         // Whoever reads the lines has what they wanted, as `head` does.
         Err(Ended::Unread(error)) if error.kind() == ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
         Err(Ended::Unread(error)) => Err(error.into()),
@@ -120,6 +127,8 @@ enum Ended {
     Unread(io::Error),
     /// The server has no work for this miner, and says why.
     Refused(String),
+    /// The server points to another address.
+    Redirected(Redirected),
 }
 
 impl From<io::Error> for Ended {
@@ -190,6 +199,8 @@ enum Searched {
     Found(u64),
     /// The tip is another one now.
     Moved(Work),
+    /// What the server has to say before there is work again.
+    Stopped(Trouble),
     /// No number is left.
     Exhausted,
 }
@@ -241,6 +252,11 @@ impl Miner {
                     next = Some((kind, moved));
                     continue;
                 }
+                (Searched::Stopped(trouble), tries) => {
+                    effort = Some(Effort { tries, ..so_far });
+                    self.wait_after(trouble, 0).await?;
+                    continue;
+                }
                 (Searched::Exhausted, _) => {
                     self.screen.note("no number is left to try: starting from 0");
                     resume = Some((work, 0));
@@ -249,7 +265,7 @@ impl Miner {
             };
             self.screen.line(&format!("Found new proof: {proof}"))?;
             match self.server.submit(kind, &work, proof).await {
-                Ok(Said::Forged) => {
+                Ok(Said::Forged(forged)) if self.stands(kind, &forged).await? => {
                     self.mined += 1;
                     let what = if self.signed { "Blocks" } else { "Coins" };
                     self.screen.line(&format!("{what} mined: {}", self.mined))?;
@@ -257,13 +273,24 @@ impl Miner {
                         return Ok(());
                     }
                 }
+                Ok(Said::Forged(_)) => {
+                    self.screen.note(&format!(
+                        "{} says that it made a block of this proof, but its chain does not have that \
+                         block: it counts for nothing. Another block may have taken its place, or \
+                         something in between answers for the server",
+                        self.server.name()
+                    ));
+                    tokio::time::sleep(wait_after(failures)).await;
+                    failures += 1;
+                    resume = Some((work, proof + 1));
+                }
                 Ok(Said::Refused(message)) => {
                     self.screen.line(&message)?;
                     let (kind_now, now) = self.work().await?;
                     if now.same_search(&work) {
                         let patience = wait_after(failures);
                         failures += 1;
-                        next = Some(self.after_refusal(kind_now, now, patience).await);
+                        next = self.after_refusal(kind_now, now, patience).await;
                         resume = Some((work, proof + 1));
                     } else {
                         // Somebody was faster.
@@ -272,8 +299,7 @@ impl Miner {
                     }
                 }
                 Err(trouble) => {
-                    self.note_trouble(trouble);
-                    tokio::time::sleep(wait_after(failures)).await;
+                    self.wait_after(trouble, failures).await?;
                     failures += 1;
                     // It may have arrived. If not, this proof is still the next one.
                     resume = Some((work, proof));
@@ -299,13 +325,35 @@ impl Miner {
                     return Ok((kind, work));
                 }
                 Err(Trouble::Refused(why)) => return Err(Ended::Refused(why)),
-                Err(trouble) => {
-                    self.note_trouble(trouble);
-                    tokio::time::sleep(wait_after(turn)).await;
-                }
+                Err(trouble) => self.wait_after(trouble, turn).await?,
             }
         }
         unreachable!("numbers don't end")
+    }
+
+    /// Whether the server's chain has the block that it says it made, as soon as it says that.
+    async fn stands(&mut self, kind: Kind, forged: &Forged) -> Result<bool, Ended> {
+        for turn in 0.. {
+            match self.server.has(kind, forged).await {
+                Ok(stands) => return Ok(stands),
+                Err(trouble) => self.wait_after(trouble, turn).await?,
+            }
+        }
+        unreachable!("numbers don't end")
+    }
+
+    /// Says what is wrong with the server and waits, longer after so many `failures`, before it is
+    /// asked again.
+    ///
+    /// # Errors
+    /// That asking again won't help.
+    async fn wait_after(&mut self, trouble: Trouble, failures: u32) -> Result<(), Ended> {
+        if let Trouble::Redirected(to) = trouble {
+            return Err(Ended::Redirected(to));
+        }
+        self.note_trouble(trouble);
+        tokio::time::sleep(wait_after(failures)).await;
+        Ok(())
     }
 
     /// Says that something is wrong with the server, once, and forgets what kind it is.
@@ -322,9 +370,11 @@ impl Miner {
             Trouble::Away(cause) => {
                 format!("no answer from {name} ({cause}); asking again until there is one")
             }
+            Trouble::Unable(why) => format!("{name}: {why}; asking again until it can"),
             Trouble::Unfit(what) | Trouble::Strange(what) | Trouble::Refused(what) => {
                 format!("{name} does not answer as a server for miners does ({what}); asking again")
             }
+            Trouble::Redirected(to) => to.to_string(),
         });
         self.trouble = Some(trouble);
     }
@@ -381,14 +431,20 @@ impl Miner {
 
     /// The proof was refused and the tip is the same. A Python server that did not say how many
     /// zeros it wants wants more; from any other, another answer comes with another tip at best.
-    async fn after_refusal(&mut self, kind: Kind, work: Work, patience: Duration) -> (Kind, Work) {
+    /// `None` if the server is to be asked what to search.
+    async fn after_refusal(
+        &mut self,
+        kind: Kind,
+        work: Work,
+        patience: Duration,
+    ) -> Option<(Kind, Work)> {
         let guessed = work.target.is_none() && self.zeros.fixed.is_none();
         if guessed && self.zeros.now < MAX_ZEROS {
             self.zeros.now += 1;
             self.zeros.looks_left = ENOUGH_PROOFS;
             self.screen
                 .note(&format!("refused: searching for {} zeros from here on", self.zeros.now));
-            return (kind, work);
+            return Some((kind, work));
         }
         self.screen.clear();
         self.screen.note(&format!(
@@ -396,8 +452,8 @@ impl Miner {
             patience.as_secs_f32()
         ));
         match tokio::time::timeout(patience, moved(&self.server, kind, &work)).await {
-            Ok(moved) => (kind, moved),
-            Err(_) => (kind, work),
+            Ok(moved) => moved.ok().map(|moved| (kind, moved)),
+            Err(_) => Some((kind, work)),
         }
     }
 
@@ -426,7 +482,10 @@ impl Miner {
                     Outcome::Found { proof, .. } => break Searched::Found(proof),
                     Outcome::Cancelled | Outcome::Exhausted => break Searched::Exhausted,
                 },
-                work = &mut moved => break Searched::Moved(work),
+                moved = &mut moved => break match moved {
+                    Ok(work) => Searched::Moved(work),
+                    Err(trouble) => Searched::Stopped(trouble),
+                },
                 () = tokio::time::sleep(REFRESH) => self.screen.show(progress(searching.tries())),
             }
         };
@@ -444,14 +503,18 @@ struct Effort {
 
 /// Waits until the server has something else to search. That it is busy or away meanwhile is no
 /// reason to stop searching.
-async fn moved(server: &Server, kind: Kind, work: &Work) -> Work {
+///
+/// # Errors
+/// What is one: a proof would be found in vain.
+async fn moved(server: &Server, kind: Kind, work: &Work) -> Result<Work, Trouble> {
     if kind != Kind::Ours {
         tokio::time::sleep(kind.poll_every()).await;
     }
     loop {
         let asked = Instant::now();
         match server.other_work(kind, work).await {
-            Ok(now) if !now.same_search(work) => return now,
+            Ok(now) if !now.same_search(work) => return Ok(now),
+            Err(trouble @ Trouble::Redirected(_)) => return Err(trouble),
             // Our own node waited with its answer: whatever comes next is heard at once.
             Ok(_) if asked.elapsed() > kind.poll_every() && kind == Kind::Ours => {}
             _ => tokio::time::sleep(kind.poll_every()).await,

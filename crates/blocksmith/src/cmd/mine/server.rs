@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use blocksmith_consensus::json::{self, Kind as JsonKind, Value, push_string};
 use blocksmith_consensus::{Block, Difficulty, Job, Proof, Rules, Target};
+use reqwest::header::HeaderMap;
 use reqwest::{RequestBuilder, StatusCode, Url};
 
-use crate::client::{cause, is_loopback};
+use super::forged::{Forged, Submitted};
+use crate::client::{Redirected, cause, described, is_loopback, name, reason};
 use crate::text::shown;
 
 /// The most bytes of an answer; a block may be one.
@@ -19,9 +21,6 @@ const MAX_CHAIN_BYTES: usize = 64 << 20;
 
 /// How much of what a server says is shown, in characters.
 const MAX_SHOWN: usize = 300;
-
-/// How much of an answer that is not understood is shown, in characters.
-const MAX_QUOTE: usize = 80;
 
 /// How long a connection may take.
 const CONNECT_TIME: Duration = Duration::from_secs(5);
@@ -124,7 +123,7 @@ impl Work {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Said {
     /// It made a block of it.
-    Forged,
+    Forged(Forged),
     /// It did not, in its own words.
     Refused(String),
 }
@@ -138,8 +137,12 @@ pub(super) enum Trouble {
     Unfit(String),
     /// The answer is not one that a miner understands.
     Strange(String),
+    /// It can't answer this now, and says why.
+    Unable(String),
     /// There is no work for this miner, in the server's own words, and there will be none.
     Refused(String),
+    /// It points to another address.
+    Redirected(Redirected),
 }
 
 /// A server at an address.
@@ -161,13 +164,14 @@ struct Answer {
     /// What was asked, as in `GET /last_proof`.
     call: String,
     status: StatusCode,
+    headers: HeaderMap,
     body: Vec<u8>,
 }
 
 impl Answer {
     fn says(&self) -> String {
-        let body = shown(&String::from_utf8_lossy(&self.body), MAX_QUOTE);
-        format!("{} answered {}: {body}", self.call, self.status)
+        let said = described(self.status, &self.headers, &self.body);
+        format!("{} answered {said}", self.call)
     }
 
     /// What is wrong with an answer that tells no work.
@@ -176,8 +180,27 @@ impl Answer {
             StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => Trouble::Unfit(self.says()),
             // Some servers have a page for every address.
             status if status.is_success() => Trouble::Unfit(self.says()),
-            _ => Trouble::Strange(self.says()),
+            _ => self.strange(),
         }
+    }
+
+    /// What is wrong with an answer that is neither yes nor no.
+    fn strange(&self) -> Trouble {
+        match self.says_nothing_of_the_call() && reason(&self.body).is_some() {
+            true => Trouble::Unable(self.says()),
+            false => Trouble::Strange(self.says()),
+        }
+    }
+
+    /// Whether the same call may be answered otherwise later.
+    fn says_nothing_of_the_call(&self) -> bool {
+        self.status.is_server_error()
+            || [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS].contains(&self.status)
+    }
+
+    /// The reason alone, if it gives one.
+    fn says_why(&self) -> String {
+        reason(&self.body).map_or_else(|| self.says(), |reason| shown(&reason, MAX_SHOWN))
     }
 
     /// The canonical text of an object.
@@ -208,7 +231,7 @@ impl Server {
 
     /// Where it is, as people write it.
     pub(super) fn name(&self) -> &str {
-        self.base.as_str().trim_end_matches('/')
+        name(&self.base)
     }
 
     /// Finds out what the server is, and what it wants searched.
@@ -216,15 +239,20 @@ impl Server {
     /// # Errors
     /// That nobody answers, or nobody whom a miner understands.
     pub(super) async fn meet(&self) -> Result<(Kind, Work), Trouble> {
-        let mut answers = Vec::new();
+        let (mut answers, mut elsewhere) = (Vec::new(), None);
         for kind in Kind::ALL {
             match self.work(kind).await {
                 Ok(work) => return Ok((kind, work)),
                 Err(Trouble::Unfit(answer)) => answers.push(answer),
+                // As some servers answer to calls that they don't have.
+                Err(Trouble::Redirected(to)) => elsewhere = elsewhere.or(Some(to)),
                 Err(trouble) => return Err(trouble),
             }
         }
-        Err(Trouble::Strange(answers.join("; ")))
+        Err(match elsewhere {
+            Some(to) => Trouble::Redirected(to),
+            None => Trouble::Strange(answers.join("; ")),
+        })
     }
 
     /// What the server wants searched now.
@@ -235,14 +263,7 @@ impl Server {
         match kind {
             Kind::Ours => self.our_work(None).await,
             Kind::LastProof => {
-                let answer = self.get("last_proof", MAX_ANSWER_BYTES).await?;
-                let text = answer.object().ok_or_else(|| answer.no_work())?;
-                let object = Value::of_canonical(&text);
-                // The first version of the course's servers had the shorter name.
-                let proof = object.get("last_proof").or_else(|| object.get("proof"));
-                let proof = proof.and_then(|proof| Proof::from_value(proof).ok());
-                let proof = proof.ok_or_else(|| answer.no_work())?;
-                let prefix = proof.text().as_bytes().to_vec();
+                let prefix = self.last_proof().await?.text().as_bytes().to_vec();
                 let suffix = Vec::new();
                 Ok(Work {
                     prefix,
@@ -254,11 +275,7 @@ impl Server {
                 })
             }
             Kind::LastBlock => {
-                let answer = self.get("last_block", MAX_ANSWER_BYTES).await?;
-                let text = answer.object().ok_or_else(|| answer.no_work())?;
-                let block = Value::of_canonical(&text).get("last_block");
-                let block = block.and_then(|block| Block::of_canonical(block.text()).ok());
-                let block = block.ok_or_else(|| answer.no_work())?;
+                let block = self.last_block().await?;
                 let job = Rules::course().job(block.view(), &block.hash(), None).into_owned();
                 Ok(Work {
                     prefix: job.prefix.into_owned(),
@@ -270,6 +287,24 @@ impl Server {
                 })
             }
         }
+    }
+
+    async fn last_proof(&self) -> Result<Proof, Trouble> {
+        let answer = self.get("last_proof", MAX_ANSWER_BYTES).await?;
+        let text = answer.object().ok_or_else(|| answer.no_work())?;
+        let object = Value::of_canonical(&text);
+        // The first version of the course's servers had the shorter name.
+        let proof = object.get("last_proof").or_else(|| object.get("proof"));
+        let proof = proof.and_then(|proof| Proof::from_value(proof).ok());
+        proof.ok_or_else(|| answer.no_work())
+    }
+
+    async fn last_block(&self) -> Result<Block, Trouble> {
+        let answer = self.get("last_block", MAX_ANSWER_BYTES).await?;
+        let text = answer.object().ok_or_else(|| answer.no_work())?;
+        let block = Value::of_canonical(&text).get("last_block");
+        let block = block.and_then(|block| Block::of_canonical(block.text()).ok());
+        block.ok_or_else(|| answer.no_work())
     }
 
     /// What the server wants searched once it is something else than `work`, or what it still wants
@@ -293,10 +328,7 @@ impl Server {
         let request = self.client.get(url);
         let answer = self.ask("GET /api/v1/work", request, MAX_ANSWER_BYTES).await?;
         if answer.status == StatusCode::UNPROCESSABLE_ENTITY {
-            let text = answer.object();
-            let detail = text.as_deref().and_then(|text| Value::of_canonical(text).get("detail"));
-            let detail = detail.and_then(Value::as_str).unwrap_or_default();
-            return Err(Trouble::Refused(shown(&detail, MAX_SHOWN)));
+            return Err(Trouble::Refused(answer.says_why()));
         }
         let text = answer.object().ok_or_else(|| answer.no_work())?;
         let object = Value::of_canonical(&text);
@@ -333,21 +365,71 @@ impl Server {
         let request =
             self.client.post(self.url(path)).header("content-type", "application/json").body(body);
         let answer = self.ask(&format!("POST /{path}"), request, MAX_ANSWER_BYTES).await?;
-        let strange = || Trouble::Strange(answer.says());
-        let text = answer.object().ok_or_else(strange)?;
+        let text = answer.object().ok_or_else(|| answer.strange())?;
         let object = Value::of_canonical(&text);
-        let message = ["message", "detail", "title"].iter().find_map(|name| object.get(name));
-        let message = message.map(|message| message.as_str().unwrap_or(message.text().into()));
-        // These say nothing about the proof: it may be handed in again.
-        let no_verdict = answer.status.is_server_error()
-            || [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS]
-                .contains(&answer.status);
-        match (kind, message) {
-            (Kind::Ours, _) if answer.status.is_success() => Ok(Said::Forged),
-            (_, Some(message)) if message == "New Block Forged" => Ok(Said::Forged),
-            (_, Some(message)) if !no_verdict => Ok(Said::Refused(shown(&message, MAX_SHOWN))),
-            _ => Err(strange()),
+        let said = reason(&answer.body);
+        // What there is nothing to prove by is as strange as what is no answer at all.
+        let proven = |forged: Result<Forged, &str>| {
+            let says =
+                |lacks| Trouble::Strange(format!("{}, which is no block: {lacks}", answer.says()));
+            forged.map(Said::Forged).map_err(says)
+        };
+        // The easiest target, since only prefix and suffix count here.
+        let job = work.job(Target::EASIEST);
+        let submitted = Submitted {
+            job: &job,
+            proof,
+            index: work.index,
+            previous_hash: work.previous_hash.as_deref(),
+            recipient: self.recipient_at(kind),
+        };
+        match (kind, said) {
+            (Kind::Ours, _) if answer.status.is_success() => proven(submitted.by_our_node(object)),
+            (_, Some(said)) if said == "New Block Forged" && answer.status.is_success() => {
+                proven(submitted.by_python(object))
+            }
+            // Neither yes nor no: it may be handed in again.
+            (_, Some(said)) if !answer.says_nothing_of_the_call() => {
+                Ok(Said::Refused(shown(&said, MAX_SHOWN)))
+            }
+            _ => Err(answer.strange()),
         }
+    }
+
+    /// Who gets the coin, where the server asks for that.
+    fn recipient_at(&self, kind: Kind) -> Option<&str> {
+        (kind != Kind::LastProof).then_some(&self.recipient)
+    }
+
+    /// Whether the server's chain has the block that it says it made.
+    ///
+    /// # Errors
+    /// That nobody answers, or not as this kind of server does.
+    pub(super) async fn has(&self, kind: Kind, forged: &Forged) -> Result<bool, Trouble> {
+        if let (Kind::Ours, Some(index), Some(hash)) = (kind, forged.index, forged.hash) {
+            let mut url = self.url("api/v1/headers");
+            url.query_pairs_mut().append_pair("from", &index.to_string()).append_pair("limit", "1");
+            let request = self.client.get(url);
+            let answer = self.ask("GET /api/v1/headers", request, MAX_ANSWER_BYTES).await?;
+            let text = answer.object().filter(|_| answer.status.is_success());
+            let headers = text.as_deref().and_then(|text| Value::of_canonical(text).get("headers"));
+            let headers = headers.ok_or_else(|| answer.strange())?;
+            let first = headers.elements().next().and_then(|header| header.get("hash")?.as_str());
+            return Ok(first.is_some_and(|first| first.parse() == Ok(hash)));
+        }
+        // Mostly it is the last one, which costs less to ask for; somebody may have been there since.
+        let recipient = self.recipient_at(kind);
+        let is_last = match kind {
+            Kind::LastBlock => forged.is_block(self.last_block().await?.view(), recipient),
+            Kind::Ours | Kind::LastProof => {
+                *self.last_proof().await?.text() == forged.proof.to_string()
+            }
+        };
+        if is_last {
+            return Ok(true);
+        }
+        let answer = self.get("chain", MAX_CHAIN_BYTES).await?;
+        forged.is_in(&answer.body, recipient).ok_or_else(|| answer.strange())
     }
 
     /// The answer to `/chain`, or as much of it as is worth reading.
@@ -385,6 +467,10 @@ impl Server {
     ) -> Result<Answer, Trouble> {
         let away = |error: reqwest::Error| Trouble::Away(cause(&error));
         let mut response = request.send().await.map_err(away)?;
+        let typed = |there: &str| format!("blocksmith mine {there}");
+        if let Some(to) = Redirected::of(&response, &self.base, call, typed) {
+            return Err(Trouble::Redirected(to));
+        }
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(away)? {
             let room = max_bytes - body.len();
@@ -393,6 +479,7 @@ impl Server {
                 break;
             }
         }
-        Ok(Answer { call: call.into(), status: response.status(), body })
+        let (status, headers) = (response.status(), response.headers().clone());
+        Ok(Answer { call: call.into(), status, headers, body })
     }
 }

@@ -41,7 +41,8 @@ pub(super) fn shown(rules: &Rules, body: &[u8]) -> Option<Shown> {
     shown
 }
 
-fn each_block(body: &[u8], mut tell: impl FnMut(&str)) -> Result<(), JsonError> {
+/// Tells the canonical text of each block in `body`, the answer to `/chain`.
+pub(super) fn each_block(body: &[u8], mut tell: impl FnMut(&str)) -> Result<(), JsonError> {
     let mut reader = Reader::new(body);
     let mut member = reader.open_object()?;
     while member {

@@ -125,7 +125,7 @@ pub(super) fn exit_code(error: &anyhow::Error) -> Option<u8> {
     }
     match error.downcast_ref()? {
         NodeError::Away { .. } => Some(exit::UNREACHABLE),
-        NodeError::Refused { .. } => Some(exit::REJECTED),
+        NodeError::Refused { .. } | NodeError::Redirected(_) => Some(exit::REJECTED),
         NodeError::Unsigned { .. } | NodeError::Strange { .. } => None,
     }
 }

@@ -7,13 +7,14 @@ use std::time::Duration;
 use blocksmith_consensus::Hash;
 use blocksmith_consensus::address::{Address, Hrp};
 use blocksmith_consensus::json::{self, Value};
-use blocksmith_consensus::payment::{self, Domain};
+use blocksmith_consensus::payment::{self, Domain, Verified};
 use blocksmith_wallet::DevKeys;
+use reqwest::header::HeaderMap;
 use reqwest::{Method, StatusCode, Url};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::client::{cause, is_loopback};
+use crate::client::{Redirected, cause, described, is_loopback, name};
 use crate::text::shown;
 
 /// The most bytes of an answer: far more than a page of [`MAX_PAGE`] transactions has.
@@ -52,6 +53,9 @@ pub(super) enum NodeError {
     /// Not what a node of ours would say.
     #[error("{call} is not answered as a Blocksmith node with accounts does: {answer}")]
     Strange { call: String, answer: String },
+    /// It points to another address.
+    #[error(transparent)]
+    Redirected(Redirected),
 }
 
 /// A node at an address.
@@ -164,13 +168,14 @@ struct Answer {
     /// What was asked, as in `GET /api/v1/status`.
     call: String,
     status: StatusCode,
+    headers: HeaderMap,
     body: Vec<u8>,
 }
 
 impl Answer {
     fn strange(&self) -> NodeError {
-        let body = shown(&String::from_utf8_lossy(&self.body), MAX_QUOTE);
-        NodeError::Strange { call: self.call.clone(), answer: format!("{} {body}", self.status) }
+        let answer = described(self.status, &self.headers, &self.body);
+        NodeError::Strange { call: self.call.clone(), answer }
     }
 
     /// What the answer is, if it is one.
@@ -211,7 +216,7 @@ impl Node {
 
     /// Where it is, as people write it.
     pub(super) fn name(&self) -> &str {
-        self.base.as_str().trim_end_matches('/')
+        name(&self.base)
     }
 
     /// Asks which chain it runs.
@@ -321,10 +326,21 @@ impl Node {
         answer.read().map(|fees: Fees| fees.next_block)
     }
 
-    /// Hands in a signed payment. The same text twice does no harm.
-    pub(super) async fn submit(&self, payment: &str) -> Result<Submitted, NodeError> {
-        let answer = self.ask(Method::POST, &["transactions"], &[], Some(payment)).await?;
-        answer.read()
+    /// Hands in a signed payment. The same text twice does no harm. Only an answer that names the
+    /// payment by its id says that the node has it.
+    pub(super) async fn submit(&self, payment: &Verified) -> Result<Submitted, NodeError> {
+        #[derive(Deserialize)]
+        struct Said {
+            id: String,
+            #[serde(flatten)]
+            submitted: Submitted,
+        }
+        let text = payment.text();
+        let answer = self.ask(Method::POST, &["transactions"], &[], Some(text)).await?;
+        match answer.read()? {
+            Said { id, submitted } if id == payment.id().to_string() => Ok(submitted),
+            _ => Err(answer.strange()),
+        }
     }
 
     /// Where a payment is.
@@ -374,7 +390,11 @@ impl Node {
             request = request.header("content-type", "application/json").body(body.to_owned());
         }
         let mut response = request.send().await.map_err(away)?;
-        let status = response.status();
+        let typed = |there: &str| format!("--node {there}");
+        if let Some(redirected) = Redirected::of(&response, &self.base, &call, typed) {
+            return Err(NodeError::Redirected(redirected));
+        }
+        let (status, headers) = (response.status(), response.headers().clone());
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(away)? {
             if body.len() + chunk.len() > MAX_ANSWER_BYTES {
@@ -383,7 +403,7 @@ impl Node {
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(Answer { call, status, body })
+        Ok(Answer { call, status, headers, body })
     }
 }
 

@@ -341,7 +341,7 @@ async fn agreed() -> anyhow::Result<bool> {
 async fn hand_in(node: &Node, payment: &Verified) -> anyhow::Result<Standing> {
     let mut waits = AGAIN_AFTER.into_iter();
     loop {
-        let error = match node.submit(payment.text()).await {
+        let error = match node.submit(payment).await {
             Ok(Submitted::Queued { block }) => return Ok(Standing::waits("queued", block)),
             Ok(Submitted::Held { missing }) => {
                 note(&format!(
@@ -349,6 +349,12 @@ async fn hand_in(node: &Node, payment: &Verified) -> anyhow::Result<Standing> {
                      nonce {missing}"
                 ));
                 return Ok(Standing::waits("held", None));
+            }
+            // It was not taken there, and asking again does not help. After a try without an answer
+            // it may be there all the same.
+            Err(redirected @ NodeError::Redirected(_)) if waits.len() == AGAIN_AFTER.len() => {
+                let unsent = "the payment was not handed in";
+                return Err(anyhow::Error::from(redirected).context(unsent));
             }
             // It may have come the time before, or from who else has the text, and be in the chain
             // by now.
@@ -427,6 +433,9 @@ async fn wait(node: &Node, id: &Hash, wanted: u64, deadline: Instant) -> anyhow:
                  balance`"
             ),
             Ok(_) => {}
+            Err(NodeError::Redirected(_)) => {
+                return found.map(|found| Standing::of(&found)).map_err(Into::into);
+            }
             // It was there a moment ago.
             Err(error) => tell(format!("{error}; asking again")),
         }

@@ -1,0 +1,118 @@
+//! What shows that a proof made a block: its index, and its hash where that is told, the proof and
+//! the coin in it, and that the server's chain has it. A status of 200 is no proof of anything: a
+//! proxy, a page or a server of another kind gives one to everybody.
+
+use blocksmith_consensus::json::Value;
+use blocksmith_consensus::transaction::party;
+use blocksmith_consensus::{Block, BlockView, Hash, Job, Proof, Shape, check};
+
+use super::zeros::each_block;
+
+/// A block that a server says it made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Forged {
+    /// `None` where a Python server doesn't say.
+    pub(super) index: Option<u64>,
+    /// `None` from Python servers, which tell none.
+    pub(super) hash: Option<Hash>,
+    pub(super) proof: u64,
+}
+
+/// What was handed in.
+pub(super) struct Submitted<'a> {
+    /// What was searched.
+    pub(super) job: &'a Job<'a>,
+    pub(super) proof: u64,
+    /// The index and the parent of the block that the proof makes, where they were told.
+    pub(super) index: Option<u64>,
+    pub(super) previous_hash: Option<&'a str>,
+    /// Who gets the coin, where a miner may say so.
+    pub(super) recipient: Option<&'a str>,
+}
+
+impl Submitted<'_> {
+    /// The block that a node of ours acknowledges with `answer`; else what its answer lacks.
+    pub(super) fn by_our_node(&self, answer: Value<'_>) -> Result<Forged, &'static str> {
+        let index = answer.get("index").and_then(Value::as_u64).ok_or("it has no index")?;
+        let hash = answer.get("hash").and_then(Value::as_str).ok_or("it has no hash")?;
+        let hash: Hash = hash.parse().map_err(|_| "its hash is none")?;
+        let text = answer.get("block").ok_or("it has no block")?.text();
+        // The shape is the one with which the block has its hash.
+        let read = |shape| Block::read(shape, text).ok().filter(|block| block.hash() == hash);
+        let block = read(Shape::Open).or_else(|| read(Shape::Sealed));
+        let block = block.ok_or("its block has another hash")?;
+        if block.index() != index || Some(index) != self.index {
+            return Err("its block has another index");
+        }
+        if block.parent().map(|parent| parent.to_string()).as_deref() != self.previous_hash {
+            return Err("its block stands on another one");
+        }
+        let view = block.view();
+        let is_ours = match block.header() {
+            // The work commits to all that it says, and to its transactions by their root.
+            Some(header) => {
+                self.job.digest(self.proof.to_string()) == hash
+                    && check::merkle_root(view) == header.merkle_root
+            }
+            None => has_proof(view, self.proof),
+        };
+        if !is_ours {
+            return Err("its block is not the one that the proof is for");
+        }
+        if !self.recipient.is_none_or(|recipient| pays(view, recipient)) {
+            return Err("its block pays somebody else");
+        }
+        Ok(Forged { index: Some(index), hash: Some(hash), proof: self.proof })
+    }
+
+    /// The same of a Python server, which says "New Block Forged": what it says besides has to fit.
+    pub(super) fn by_python(&self, answer: Value<'_>) -> Result<Forged, &'static str> {
+        let index = match answer.get("index") {
+            Some(index) => Some(index.as_u64().ok_or("its index is no number")?),
+            None => self.index,
+        };
+        if self.index.is_some_and(|expected| index != Some(expected)) {
+            return Err("it names another index");
+        }
+        if answer.get("proof").is_some_and(|proof| !is(proof, self.proof)) {
+            return Err("it names another proof");
+        }
+        Ok(Forged { index, hash: None, proof: self.proof })
+    }
+}
+
+impl Forged {
+    /// Whether a Python server's block is this one.
+    pub(super) fn is_block(&self, block: BlockView<'_>, recipient: Option<&str>) -> bool {
+        self.index.is_none_or(|index| block.index == index)
+            && has_proof(block, self.proof)
+            && recipient.is_none_or(|recipient| pays(block, recipient))
+    }
+
+    /// Whether a Python server's chain has it; `None` if `body` is no chain. A chain that was cut
+    /// short ends in an error, and the blocks before that count.
+    pub(super) fn is_in(&self, body: &[u8], recipient: Option<&str>) -> Option<bool> {
+        let mut found = None;
+        let _ = each_block(body, |text| {
+            if let Ok(block) = BlockView::of_canonical(text) {
+                found = Some(found == Some(true) || self.is_block(block, recipient));
+            }
+        });
+        found
+    }
+}
+
+/// Whether a proof is this number, as a number or as its digits.
+fn is(proof: Value<'_>, number: u64) -> bool {
+    Proof::from_value(proof).is_ok_and(|proof| *proof.text() == number.to_string())
+}
+
+fn has_proof(block: BlockView<'_>, number: u64) -> bool {
+    *block.proof() == number.to_string()
+}
+
+/// Whether a block's coin goes there.
+fn pays(block: BlockView<'_>, recipient: &str) -> bool {
+    let coin = block.transactions().last();
+    coin.and_then(|coin| coin.get("recipient")).is_some_and(|to| party(to) == recipient)
+}
