@@ -10,11 +10,12 @@ use blocksmith_consensus::address::Address as PublicKey;
 use blocksmith_consensus::payment::Verified;
 use blocksmith_consensus::tree::{Limits, SideBlock};
 use blocksmith_consensus::{
-    Block, ChangeSet, Checked, Hash, Invalid, Linked, Malformed, Proof, Rules, Transaction,
+    Block, ChangeSet, Checked, Hash, Invalid, Linked, Malformed, Proof, Rules, Timestamp,
+    Transaction,
 };
 
+use crate::address::Address;
 use crate::mempool::{Mempool, MempoolChange, Refused};
-use crate::peers::Address;
 use crate::queue::QueueChange;
 use crate::work::Task;
 
@@ -31,8 +32,10 @@ pub struct Start {
     pub queue: Vec<(u64, Transaction)>,
     /// The payments that wait, where they are signed.
     pub mempool: Mempool,
-    /// The registered peers.
+    /// The peers that have answered once.
     pub peers: Vec<Address>,
+    /// The peers that never have.
+    pub unheard: Vec<Address>,
     /// The addresses under which this node itself is reached.
     pub own_addresses: Vec<Address>,
     /// Bounds of the side branches.
@@ -93,7 +96,13 @@ pub enum Input {
     Register(Vec<Address>),
     /// Peers that whoever runs the node chose: they take the place of others, and nobody takes
     /// theirs.
-    Choose(Vec<Address>),
+    Choose {
+        /// The peers.
+        peers: Vec<Address>,
+        /// Whether they are kept at once. Those that are named again at each start need not be, and
+        /// are once they have answered.
+        keep: bool,
+    },
     /// Whoever runs the node wants no peer there any more.
     Forget {
         /// The peer.
@@ -110,6 +119,15 @@ pub enum Input {
     Failed {
         /// Who was asked or told.
         peer: Address,
+        /// Why nothing came of it, for people.
+        why: String,
+    },
+    /// Two addresses turned out to be one node: one of them is forgotten.
+    SameNode {
+        /// The one that was asked.
+        peer: Address,
+        /// The one that answered as the same node before.
+        other: Address,
     },
     /// An address turned out to be this node itself.
     IsSelf {
@@ -137,6 +155,50 @@ pub enum Verdict {
     Early,
     /// It breaks a rule.
     Invalid(Invalid),
+}
+
+/// What became of an address that was to be a peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Registered {
+    /// It is a peer from here on.
+    New,
+    /// It was one.
+    Known,
+    /// It is this node's own.
+    Itself,
+    /// There are as many as may be, and all of them are of more use.
+    NoRoom,
+}
+
+/// How a peer stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PeerReport {
+    /// Where it is.
+    pub address: Address,
+    /// Whether whoever runs the node chose it.
+    pub chosen: bool,
+    /// Whether it answers.
+    pub health: Health,
+    /// Since when it does, or does not.
+    pub since: Timestamp,
+    /// When it is asked again; `None` while it is.
+    pub asked_again: Option<Timestamp>,
+}
+
+/// Whether a peer answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Health {
+    /// It was not asked yet, or has not had the time to answer.
+    New,
+    /// It does.
+    Answers,
+    /// It does not, or not with anything of use.
+    Fails {
+        /// How often, since it did last.
+        times: u32,
+        /// Why, for people.
+        why: String,
+    },
 }
 
 /// What became of a payment that is not refused.
@@ -206,8 +268,13 @@ pub enum Answer {
     Payments(Vec<Result<Entered, Refused>>),
     /// What to search.
     Work(Result<Task, Refusal>),
-    /// All registered peers.
-    Peers(Vec<Address>),
+    /// What became of addresses that were to be peers.
+    Registered {
+        /// Of each, in order.
+        each: Vec<Registered>,
+        /// All peers.
+        peers: Vec<Address>,
+    },
     /// The peer that was forgotten, if there was one.
     Forgotten(Option<Address>),
 }
@@ -221,8 +288,10 @@ pub enum Effect {
     Queue(QueueChange),
     /// The mempool changed: make it durable.
     Mempool(MempoolChange),
-    /// A peer was registered: make it durable.
+    /// A peer was registered that has not answered yet: make it durable.
     AddPeer(Address),
+    /// A peer answered for the first time: make it durable that it has.
+    PeerAnswered(Address),
     /// A peer is none, or another one took its place: forget it.
     RemovePeer(Address),
     /// End the calls to this address that go on.

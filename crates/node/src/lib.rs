@@ -7,6 +7,7 @@
 
 extern crate alloc;
 
+mod address;
 mod early;
 mod interface;
 mod machine;
@@ -17,10 +18,13 @@ mod pool;
 mod queue;
 mod work;
 
+pub use address::{Address, BadAddress, NotAPeer};
 pub use early::MAX_AHEAD_S;
-pub use interface::{Answer, Effect, Entered, Input, Output, Refusal, Start, Verdict};
+pub use interface::{
+    Answer, Effect, Entered, Health, Input, Output, PeerReport, Refusal, Registered, Start, Verdict,
+};
 pub use machine::Machine;
-pub use peers::{Address, BadAddress, MAX_PEERS};
+pub use peers::MAX_PEERS;
 pub use queue::{
     MAX_QUEUED, MAX_QUEUED_BYTES, MAX_RETURNED, MAX_RETURNED_BYTES, MAX_RETURNED_TRANSACTION_BYTES,
     MAX_WEIGHED, QueueChange,

@@ -14,11 +14,12 @@ use blocksmith_consensus::{
     Tree, check_alone,
 };
 
+use crate::address::Address;
 use crate::early::{Early, is_early};
-use crate::interface::{Answer, Effect, Input, Output, Refusal, Start, Verdict};
+use crate::interface::{Answer, Effect, Input, Output, PeerReport, Refusal, Start, Verdict};
 use crate::mempool::{Mempool, MempoolChange};
 use crate::orphans::Orphans;
-use crate::peers::{Added, Address, Peers};
+use crate::peers::{Namer, Peers};
 use crate::pool::Pool;
 use crate::queue::MAX_RETURNED;
 
@@ -52,7 +53,7 @@ impl Machine {
             tree: Tree::new(start.rules, start.tip, start.side, start.limits),
             orphans: Orphans::default(),
             early: Early::default(),
-            peers: Peers::new(start.peers, start.own_addresses),
+            peers: Peers::new(start.peers, start.unheard, start.own_addresses),
             sending: BTreeSet::new(),
         }
     }
@@ -95,6 +96,11 @@ impl Machine {
     /// The registered peers.
     pub fn peers(&self) -> Vec<Address> {
         self.peers.addresses()
+    }
+
+    /// How each of them stands.
+    pub fn peer_reports(&self) -> Vec<PeerReport> {
+        self.peers.reports().collect()
     }
 
     /// Takes one input. `chain` holds the best chain as this machine left it.
@@ -157,8 +163,11 @@ impl Machine {
             Input::Solution { id, proof } => {
                 Answer::Mined(self.solution(now, &id, proof, chain, &mut effects)?)
             }
-            Input::Register(addresses) => self.register(now, addresses, false, &mut effects),
-            Input::Choose(addresses) => self.register(now, addresses, true, &mut effects),
+            Input::Register(peers) => self.register(now, peers, Namer::Anybody, &mut effects),
+            Input::Choose { peers, keep } => {
+                let namer = if keep { Namer::Operator } else { Namer::Start };
+                self.register(now, peers, namer, &mut effects)
+            }
             Input::Forget { peer } => {
                 let forgotten = self.peers.remove(&peer);
                 if let Some(peer) = &forgotten {
@@ -171,7 +180,11 @@ impl Machine {
             Input::Answered { peer, tip } => {
                 self.sending.remove(&peer);
                 let (theirs, ours) = (tip.map(|(_, hash)| hash), self.tip().block.hash());
-                if self.peers.answered(&peer, theirs, ours, now) {
+                let answered = self.peers.answered(&peer, theirs, ours, now);
+                if answered.first {
+                    effects.push(Effect::PeerAnswered(peer.clone()));
+                }
+                if answered.may_lack {
                     self.tell_again(&peer, &mut effects);
                 }
                 let is_behind = tip.is_some_and(|(index, _)| index < self.tip().block.index());
@@ -183,16 +196,26 @@ impl Machine {
                 }
                 Answer::Done
             }
-            Input::Failed { peer } => {
+            Input::Failed { peer, why } => {
                 self.sending.remove(&peer);
-                self.peers.failed(&peer, now);
+                self.peers.failed(&peer, why, now);
                 Answer::Done
+            }
+            Input::SameNode { peer, other } => {
+                let gone = self.peers.same(&peer, &other);
+                if let Some(gone) = &gone {
+                    self.sending.remove(gone);
+                    effects.push(Effect::RemovePeer(gone.clone()));
+                }
+                // Whoever was asked knows by the answer that it is none any more.
+                if gone.as_ref() == Some(&other) {
+                    effects.push(Effect::HangUp(other));
+                }
+                Answer::Forgotten(gone)
             }
             Input::IsSelf { peer } => {
                 self.sending.remove(&peer);
-                if self.peers.is_self(&peer) {
-                    effects.push(Effect::RemovePeer(peer));
-                }
+                effects.extend(self.peers.is_self(&peer).map(Effect::RemovePeer));
                 Answer::Done
             }
             Input::Tick => {
@@ -224,18 +247,19 @@ impl Machine {
         &mut self,
         now: Timestamp,
         addresses: Vec<Address>,
-        chosen: bool,
+        namer: Namer,
         effects: &mut Vec<Effect>,
     ) -> Answer {
+        let mut each = Vec::with_capacity(addresses.len());
         for address in addresses {
-            match self.peers.add(address.clone(), chosen, now) {
-                Added::No => continue,
-                Added::New => {}
-                Added::InsteadOf(other) => effects.push(Effect::RemovePeer(other)),
+            let added = self.peers.add(address.clone(), namer, now);
+            effects.extend(added.instead_of.map(Effect::RemovePeer));
+            if added.keep {
+                effects.push(Effect::AddPeer(address));
             }
-            effects.push(Effect::AddPeer(address));
+            each.push(added.registered);
         }
-        Answer::Peers(self.peers.addresses())
+        Answer::Registered { each, peers: self.peers.addresses() }
     }
 
     /// One block, and the orphans that waited for it.

@@ -1,22 +1,20 @@
 //! Whom to tell of a new tip, and whom to ask for what is missing.
 
 use alloc::collections::BTreeMap;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::cmp::Reverse;
-use core::fmt;
-use core::str::FromStr;
 
 use blocksmith_consensus::{Hash, Timestamp};
+
+use crate::address::Address;
+use crate::interface::{Health, PeerReport, Registered};
 
 /// The most peers that a node keeps.
 pub const MAX_PEERS: usize = 256;
 
 /// The most names that a node keeps for itself; loopback alone has millions.
 const MAX_OWN: usize = 64;
-
-/// The longest host and port.
-const MAX_ADDRESS_BYTES: usize = 260;
 
 /// How long after an answer a peer is asked again unprompted.
 const POLL_MICROS: u64 = 10_000_000;
@@ -27,8 +25,14 @@ const MIN_ASK_MICROS: u64 = 500_000;
 /// The wait after the first failure; it doubles with each further one.
 const BACK_OFF_MICROS: u64 = 1_000_000;
 
-/// The longest wait between two tries at a peer that does not answer.
+/// The longest wait between two tries at a peer that does not answer any more.
 const MAX_BACK_OFF_MICROS: u64 = 60_000_000;
+
+/// The same for one that never answered: its address may be mistyped, or out of date.
+const MAX_UNHEARD_BACK_OFF_MICROS: u64 = 3_600_000_000;
+
+/// The same if whoever runs the node named it, who may start it later.
+const MAX_CHOSEN_BACK_OFF_MICROS: u64 = 600_000_000;
 
 /// How many peers are asked at the same time, so that one strange block does not make a whole
 /// class send its chains.
@@ -37,80 +41,6 @@ const MAX_ASKING: usize = 4;
 /// How many of these may be peers that failed last or never were of use: neither dead addresses nor
 /// those that stall keep the others waiting.
 const MAX_ASKING_DOUBTFUL: usize = 2;
-
-/// Where a peer listens: host and port alone, as the course's nodes keep it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Address(String);
-
-/// A text that names no peer.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} names no peer; write a host and a port, like localhost:5001")]
-pub struct BadAddress(pub String);
-
-impl Address {
-    /// Host and port, as in `localhost:5001`.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// From `http://h:1`, `https://h:1/any/path`, `h:1` or `h`.
-impl FromStr for Address {
-    type Err = BadAddress;
-
-    fn from_str(text: &str) -> Result<Self, BadAddress> {
-        let bad = || BadAddress(text.chars().take(80).collect());
-        let rest = text.trim();
-        let rest = rest.split_once("://").map_or(rest, |(_, rest)| rest);
-        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-        let rest = &rest[..end];
-        let (host, port) = match rest.strip_prefix('[') {
-            Some(bracketed) => {
-                let (host, port) = bracketed.split_once(']').ok_or_else(bad)?;
-                if host.is_empty()
-                    || !host.bytes().all(|b| b.is_ascii_hexdigit() || b":.".contains(&b))
-                {
-                    return Err(bad());
-                }
-                let port = match port {
-                    "" => None,
-                    port => Some(port.strip_prefix(':').ok_or_else(bad)?),
-                };
-                (&rest[..host.len() + 2], port)
-            }
-            None => {
-                let (host, port) = match rest.split_once(':') {
-                    Some((host, port)) => (host, Some(port)),
-                    None => (rest, None),
-                };
-                let fits = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
-                // Digits alone are a port without its host.
-                if host.bytes().all(|b| b.is_ascii_digit()) || !host.bytes().all(fits) {
-                    return Err(bad());
-                }
-                (host, port)
-            }
-        };
-        if rest.len() > MAX_ADDRESS_BYTES {
-            return Err(bad());
-        }
-        let host = host.to_ascii_lowercase();
-        Ok(Self(match port {
-            Some(port) => {
-                let digits = port.bytes().all(|b| b.is_ascii_digit());
-                let port: u16 = port.parse().ok().filter(|&p| digits && p > 0).ok_or_else(bad)?;
-                alloc::format!("{host}:{port}")
-            }
-            None => host.to_string(),
-        }))
-    }
-}
 
 /// What a peer's last answer showed.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -134,6 +64,14 @@ struct Peer {
     wanted: bool,
     /// Whoever runs the node chose it.
     chosen: bool,
+    /// It is in the store, and so outlasts restarts.
+    kept: bool,
+    /// It has answered, now or in an earlier run.
+    heard: bool,
+    /// Since when it answers or fails, whichever it does.
+    turned: Timestamp,
+    /// Why it failed last.
+    why: String,
     /// How often it was of use. A failure halves it: once it was, it comes before those that never
     /// were, and who is of use each time before who is in turns.
     useful: u32,
@@ -167,14 +105,35 @@ impl Peer {
     }
 }
 
+/// What a peer's answer means besides.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Answered {
+    /// It never answered before.
+    pub(crate) first: bool,
+    /// It may lack payments that its peers were told: it was away, or none, or on another chain,
+    /// where it may have had to refuse them.
+    pub(crate) may_lack: bool,
+}
+
+/// Who names a peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Namer {
+    /// Anybody.
+    Anybody,
+    /// Whoever runs the node, each time that it starts.
+    Start,
+    /// Whoever runs the node, once.
+    Operator,
+}
+
 /// What became of an address.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Added {
-    /// It is known, this node itself, or one too many.
-    No,
-    New,
-    /// It took the place of this one.
-    InsteadOf(Address),
+pub(crate) struct Added {
+    pub(crate) registered: Registered,
+    /// It takes the place of this one.
+    pub(crate) instead_of: Option<Address>,
+    /// It is to be kept from here on.
+    pub(crate) keep: bool,
 }
 
 #[derive(Debug, Default)]
@@ -187,10 +146,15 @@ pub(crate) struct Peers {
 }
 
 impl Peers {
-    pub(crate) fn new(known: impl IntoIterator<Item = Address>, own: Vec<Address>) -> Self {
+    /// Those that were kept, of which some have answered in an earlier run and others never.
+    pub(crate) fn new(heard: Vec<Address>, unheard: Vec<Address>, own: Vec<Address>) -> Self {
         let mut peers = Self { own, ..Self::default() };
-        for address in known {
-            peers.add(address, false, Timestamp::default());
+        let heard = heard.into_iter().map(|address| (address, true));
+        for (address, heard) in heard.chain(unheard.into_iter().map(|address| (address, false))) {
+            peers.add(address.clone(), Namer::Anybody, Timestamp::default());
+            if let Some(peer) = peers.known.get_mut(&address) {
+                peer.heard |= heard;
+            }
         }
         peers
     }
@@ -208,37 +172,83 @@ impl Peers {
         self.known.iter().filter(|(_, peer)| peer.failures == 0).map(|(address, _)| address)
     }
 
-    /// Adds a peer, which whoever runs the node may have chosen. If there are as many as may be, it
-    /// takes the place of one that failed and never was of use, the oldest first; a chosen one, if
-    /// there is none, that of the least useful.
-    pub(crate) fn add(&mut self, address: Address, chosen: bool, now: Timestamp) -> Added {
+    /// Adds a peer. If there are as many as may be, it takes the place of one that failed and never
+    /// was of use, the oldest first; one that whoever runs the node chose, if there is none, that of
+    /// the least useful.
+    ///
+    /// A peer that does not answer, and is named again, is asked again sooner.
+    pub(crate) fn add(&mut self, address: Address, namer: Namer, now: Timestamp) -> Added {
+        let added = |registered| Added { registered, instead_of: None, keep: false };
         if self.own.contains(&address) {
-            return Added::No;
+            return added(Registered::Itself);
         }
+        let chosen = namer != Namer::Anybody;
+        // What is typed at each start need not be kept before it has shown to be right.
+        let keep = namer != Namer::Start;
         if let Some(peer) = self.known.get_mut(&address) {
             peer.chosen |= chosen;
-            return Added::No;
+            let wait = if chosen { MIN_ASK_MICROS } else { MAX_BACK_OFF_MICROS };
+            peer.next_poll = peer.next_poll.min(after(peer.last_asked, wait));
+            let keep = keep && !peer.kept;
+            peer.kept |= keep;
+            return Added { keep, ..added(Registered::Known) };
         }
-        let mut added = Added::New;
+        let mut instead_of = None;
         if self.known.len() >= MAX_PEERS {
             let may_go = self.known.iter().filter(|(_, peer)| peer.may_go_for(chosen));
             let goes = may_go.min_by_key(|(_, peer)| (peer.useful, peer.failures == 0, peer.since));
-            let Some((goes, _)) = goes else { return Added::No };
+            let Some((goes, _)) = goes else { return added(Registered::NoRoom) };
             let goes = goes.clone();
             self.known.remove(&goes);
-            added = Added::InsteadOf(goes);
+            instead_of = Some(goes);
         }
-        let peer = Peer { chosen, since: now, last_asked: now, ..Peer::default() };
+        let peer = Peer {
+            chosen,
+            kept: keep,
+            since: now,
+            turned: now,
+            last_asked: now,
+            ..Peer::default()
+        };
         self.known.insert(address, peer);
-        added
+        Added { registered: Registered::New, instead_of, keep }
+    }
+
+    /// Two addresses turned out to be one node: forgets the one that has less to say for itself, and
+    /// says which. A node may lie about who it is: it takes the place of none that was here before,
+    /// or that whoever runs the node chose.
+    pub(crate) fn same(&mut self, one: &Address, other: &Address) -> Option<Address> {
+        let worth = |peer: &Peer| (peer.chosen, Reverse(peer.since));
+        let (a, b) = (self.known.get(one)?, self.known.get(other)?);
+        let (goes, stays) = if worth(a) > worth(b) { (other, one) } else { (one, other) };
+        let (goes, gone) = self.known.remove_entry(goes)?;
+        if let Some(peer) = self.known.get_mut(stays) {
+            peer.chosen |= gone.chosen;
+        }
+        Some(goes)
+    }
+
+    /// How each of them stands.
+    pub(crate) fn reports(&self) -> impl Iterator<Item = PeerReport> {
+        self.known.iter().map(|(address, peer)| PeerReport {
+            address: address.clone(),
+            chosen: peer.chosen,
+            health: match (peer.failures, peer.standing) {
+                (0, Standing::Unheard) => Health::New,
+                (0, _) => Health::Answers,
+                (times, _) => Health::Fails { times, why: peer.why.clone() },
+            },
+            since: peer.turned,
+            asked_again: (!peer.asking).then_some(peer.next_poll),
+        })
     }
 
     /// Remembers that an address is this node itself.
-    pub(crate) fn is_self(&mut self, address: &Address) -> bool {
+    pub(crate) fn is_self(&mut self, address: &Address) -> Option<Address> {
         if !self.own.contains(address) && self.own.len() < MAX_OWN {
             self.own.push(address.clone());
         }
-        self.known.remove(address).is_some()
+        self.remove(address)
     }
 
     /// Forgets a peer; the address that it was kept under.
@@ -253,30 +263,33 @@ impl Peers {
         }
     }
 
-    /// Notes that a peer answered, with its tip, while `ours` is ours; whether it may lack payments
-    /// that its peers were told: it was away, or none, or on another chain, where it may have had to
-    /// refuse them.
+    /// Notes that a peer answered, with its tip, while `ours` is ours.
     pub(crate) fn answered(
         &mut self,
         address: &Address,
         tip: Option<Hash>,
         ours: Hash,
         now: Timestamp,
-    ) -> bool {
-        let Some(peer) = self.known.get_mut(address) else { return false };
+    ) -> Answered {
+        let Some(peer) = self.known.get_mut(address) else { return Answered::default() };
         peer.asking = false;
-        peer.failures = 0;
         peer.next_poll = after(now, POLL_MICROS);
-        let Some(tip) = tip else { return false };
+        if peer.failures > 0 || peer.standing == Standing::Unheard {
+            peer.turned = now;
+        }
+        peer.failures = 0;
+        let Some(tip) = tip else { return Answered::default() };
         peer.tip = Some(tip);
+        let first = !core::mem::replace(&mut peer.heard, true);
+        peer.kept = true;
         let standing = if tip == ours { Standing::InStep } else { Standing::Apart };
         if standing == Standing::InStep {
             peer.useful = peer.useful.saturating_add(1);
         }
-        match (core::mem::replace(&mut peer.standing, standing), standing) {
-            (Standing::Unheard, _) | (Standing::Apart, Standing::InStep) => true,
-            (Standing::Apart | Standing::InStep, _) => false,
-        }
+        let before = core::mem::replace(&mut peer.standing, standing);
+        let may_lack = before == Standing::Unheard
+            || before == Standing::Apart && standing == Standing::InStep;
+        Answered { first, may_lack }
     }
 
     /// Notes that blocks of a peer, which was asked, became the best chain.
@@ -286,15 +299,24 @@ impl Peers {
         }
     }
 
-    /// Notes that a peer did not answer, or not with anything of use.
-    pub(crate) fn failed(&mut self, address: &Address, now: Timestamp) {
+    /// Notes that a peer did not answer, or not with anything of use, and why.
+    pub(crate) fn failed(&mut self, address: &Address, why: String, now: Timestamp) {
         if let Some(peer) = self.known.get_mut(address) {
             peer.asking = false;
             peer.standing = Standing::Unheard;
             peer.useful = peer.useful.div_ceil(2);
-            let wait = BACK_OFF_MICROS << peer.failures.min(10);
+            if peer.failures == 0 {
+                peer.turned = now;
+            }
+            peer.why = why;
+            let most = match (peer.heard, peer.chosen) {
+                (true, _) => MAX_BACK_OFF_MICROS,
+                (false, true) => MAX_CHOSEN_BACK_OFF_MICROS,
+                (false, false) => MAX_UNHEARD_BACK_OFF_MICROS,
+            };
+            let wait = BACK_OFF_MICROS << peer.failures.min(12);
             peer.failures = peer.failures.saturating_add(1);
-            peer.next_poll = after(now, wait.min(MAX_BACK_OFF_MICROS));
+            peer.next_poll = after(now, wait.min(most));
         }
     }
 

@@ -97,6 +97,7 @@ impl Node {
             queue: Vec::new(),
             mempool: Mempool::new(limits),
             peers: Vec::new(),
+            unheard: vec![],
             own_addresses: Vec::new(),
             limits: Limits::default(),
         });

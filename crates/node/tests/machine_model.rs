@@ -51,6 +51,7 @@ impl Node {
             queue: Vec::new(),
             mempool: Mempool::default(),
             peers: Vec::new(),
+            unheard: vec![],
             own_addresses: Vec::new(),
             limits: Limits::default(),
         };
@@ -81,6 +82,7 @@ impl Node {
                 Effect::Commit(_)
                 | Effect::Ask(_)
                 | Effect::AddPeer(_)
+                | Effect::PeerAnswered(_)
                 | Effect::RemovePeer(_)
                 | Effect::HangUp(_) => {}
                 Effect::Mempool(_) | Effect::Relay { .. } => panic!("nobody signs here"),

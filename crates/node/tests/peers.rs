@@ -11,7 +11,9 @@ use blocksmith_consensus::{
     Ancestry, Block, Checked, Hash, Linked, Listed, Proof, Rules, Timestamp, Transaction,
 };
 use blocksmith_node::mempool::Mempool;
-use blocksmith_node::{Address, Answer, Effect, Input, MAX_PEERS, Machine, Output, Start, Verdict};
+use blocksmith_node::{
+    Address, Answer, Effect, Health, Input, MAX_PEERS, Machine, Output, Registered, Start, Verdict,
+};
 
 const SECOND: u64 = 1_000_000;
 
@@ -92,6 +94,7 @@ impl Node {
             queue: vec![],
             mempool: Mempool::default(),
             peers: peers.iter().map(|peer| address(peer)).collect(),
+            unheard: vec![],
             own_addresses: vec![address("me:5000")],
             limits: Limits::default(),
         });
@@ -138,7 +141,7 @@ impl Node {
     }
 
     fn fail(&mut self, peer: &str) -> Output {
-        self.step(Input::Failed { peer: address(peer) })
+        self.step(Input::Failed { peer: address(peer), why: String::new() })
     }
 }
 
@@ -302,19 +305,20 @@ fn a_new_peer_is_asked_at_once_and_a_node_is_no_peer_of_itself() {
     let mut node = Node::with_peers(&[]);
     let register = ["a:1", "me:5000", "a:1"].map(address).to_vec();
     let output = node.step(Input::Register(register));
-    assert_eq!(output.answer, Answer::Peers(vec![address("a:1")]));
+    assert_eq!(registered(&output), names(&["a:1"]));
     assert_eq!(asked(&output), names(&["a:1"]));
     let output = node.step(Input::IsSelf { peer: address("a:1") });
     assert_eq!(output.effects, [Effect::RemovePeer(address("a:1"))]);
     let output = node.step(Input::Register(vec![address("a:1")]));
-    assert_eq!(output.answer, Answer::Peers(vec![]));
+    assert_eq!(each(&output), [Registered::Itself]);
+    assert_eq!(registered(&output), names(&[]));
 }
 
 #[test]
 fn peers_are_bounded() {
     let mut node = Node::with_peers(&[]);
     let many = (0..2 * MAX_PEERS).map(|number| address(&format!("h{number}:1"))).collect();
-    let Answer::Peers(peers) = node.step(Input::Register(many)).answer else { panic!("peers") };
+    let peers = registered(&node.step(Input::Register(many)));
     assert_eq!(peers.len(), MAX_PEERS);
 }
 
@@ -323,8 +327,19 @@ fn register(peers: impl IntoIterator<Item = String>) -> Input {
 }
 
 fn registered(output: &Output) -> Vec<String> {
-    let Answer::Peers(peers) = &output.answer else { panic!("peers") };
+    let Answer::Registered { peers, .. } = &output.answer else { panic!("peers") };
     peers.iter().map(Address::to_string).collect()
+}
+
+/// What became of each address.
+fn each(output: &Output) -> &[Registered] {
+    let Answer::Registered { each, .. } = &output.answer else { panic!("peers") };
+    each
+}
+
+/// As `--peer` names them.
+fn choose(peers: Vec<Address>) -> Input {
+    Input::Choose { peers, keep: false }
 }
 
 fn liars(count: usize) -> Vec<String> {
@@ -387,7 +402,7 @@ impl Days {
                 let (_, peer, fails) = self.under_way.remove(at);
                 let peer = address(&peer);
                 self.step(if fails {
-                    Input::Failed { peer }
+                    Input::Failed { peer, why: String::new() }
                 } else {
                     Input::Answered { peer, tip }
                 });
@@ -498,7 +513,7 @@ fn a_peer_that_whoever_runs_the_node_chose_is_asked_at_once() {
     });
     days.step(register(liars(252)));
     days.step(register(["z:1".into()]));
-    days.step(Input::Choose(vec![address("z:1")]));
+    days.step(choose(vec![address("z:1")]));
     assert_eq!(days.asked["z:1"].len(), 1);
 }
 
@@ -506,7 +521,7 @@ fn a_peer_that_whoever_runs_the_node_chose_is_asked_at_once() {
 fn of_a_full_table_those_go_first_that_failed_and_never_were_of_use() {
     let mut node = Node::at_rest(&["of-use:1", "of-use-and-gone:1"]);
     node.step(register(["chosen:1"].map(String::from)));
-    node.step(Input::Choose(vec![address("chosen:1")]));
+    node.step(choose(vec![address("chosen:1")]));
     node.fail("chosen:1");
     node.fail("of-use-and-gone:1");
     node.after(SECOND).step(register(["old:1".into()]));
@@ -521,7 +536,7 @@ fn of_a_full_table_those_go_first_that_failed_and_never_were_of_use() {
     let output = node.step(register(new.clone()));
     full.retain(|peer| !["a-liar-7:1", "old:1"].contains(&&**peer));
     full.extend(new[..2].to_vec());
-    full.sort();
+    full.sort_by_key(|peer| address(peer));
     assert_eq!(registered(&output), full);
     let (old, liar) = (address("old:1"), address("a-liar-7:1"));
     let added = |new: &String| Effect::AddPeer(address(new));
@@ -535,11 +550,11 @@ fn of_a_full_table_those_go_first_that_failed_and_never_were_of_use() {
 
     // A chosen one always fits, and it is never a chosen one that goes.
     let chosen = |number: usize| address(&format!("chosen:{number}"));
-    node.step(Input::Choose((2..MAX_PEERS).map(chosen).collect()));
+    node.step(choose((2..MAX_PEERS).map(chosen).collect()));
     for peer in node.machine.peers() {
         node.fail(peer.as_str());
     }
-    node.step(Input::Choose((2..MAX_PEERS + 9).map(chosen).collect()));
+    node.step(choose((2..MAX_PEERS + 9).map(chosen).collect()));
     let peers = node.machine.peers();
     assert_eq!(peers, {
         let mut all: Vec<_> = (1..=MAX_PEERS).map(chosen).collect();
@@ -595,6 +610,177 @@ fn what_follows_a_block_that_found_no_place_is_not_looked_at() {
     assert_eq!(node.end(), (3, blocks[0].hash()), "one of the orphans was kept");
 }
 
+/// The waits before a peer is asked again that fails each time, in seconds.
+fn waits(node: &mut Node, peer: &str, count: usize) -> Vec<u64> {
+    let wait = |node: &mut Node| {
+        node.fail(peer);
+        let failed = node.now;
+        let report = node.machine.peer_reports().pop().expect("a peer");
+        let next = report.asked_again.expect("it is not asked now").micros - failed.micros;
+        assert_eq!(asked(&node.after(next - 1).step(Input::Tick)), names(&[]));
+        assert_eq!(asked(&node.after(1).step(Input::Tick)), names(&[peer]));
+        next / SECOND
+    };
+    (0..count).map(|_| wait(node)).collect()
+}
+
+#[test]
+fn one_that_never_answered_is_asked_less_and_less() {
+    let minutes = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512];
+    for (named, chosen, longest) in
+        [(register(["a:1".into()]), false, 3_600), (choose(vec![address("a:1")]), true, 600)]
+    {
+        let mut node = Node::with_peers(&[]);
+        node.step(named.clone());
+        let mut expected = minutes.to_vec();
+        expected.extend([1_024, 2_048, 3_600, 3_600].map(|wait| longest.min(wait)));
+        assert_eq!(waits(&mut node, "a:1", 14), expected, "chosen: {chosen}");
+
+        // Whoever names it again believes that it is there.
+        node.fail("a:1");
+        node.after(100 * SECOND);
+        assert_eq!(asked(&node.step(named.clone())), names(&["a:1"]));
+        node.fail("a:1");
+        let soon = asked(&node.after(SECOND).step(named.clone()));
+        assert_eq!(soon, if chosen { names(&["a:1"]) } else { names(&[]) }, "not for anybody");
+
+        // Once it has answered, it is worth more.
+        let tip = node.end();
+        assert!(node.answered("a:1", tip).effects.contains(&Effect::PeerAnswered(address("a:1"))));
+        node.after(20 * SECOND).step(Input::Tick);
+        assert_eq!(waits(&mut node, "a:1", 8), [1, 2, 4, 8, 16, 32, 60, 60]);
+    }
+}
+
+#[test]
+fn one_that_is_named_at_each_start_is_kept_once_it_has_answered() {
+    let mut node = Node::with_peers(&[]);
+    let kept = |output: &Output| {
+        let kept = output.effects.iter().filter(|effect| !matches!(effect, Effect::Ask(_)));
+        kept.cloned().collect::<Vec<_>>()
+    };
+    assert_eq!(kept(&node.step(choose(vec![address("typed:1")]))), []);
+    assert_eq!(kept(&node.fail("typed:1")), []);
+    let tip = node.end();
+    assert_eq!(kept(&node.answered("typed:1", tip)), [Effect::PeerAnswered(address("typed:1"))]);
+    assert_eq!(kept(&node.answered("typed:1", tip)), [], "once");
+
+    // What others name, or whoever runs the node once, is kept at once.
+    for (peer, named) in [
+        ("others:1", register(["others:1".into()])),
+        ("once:1", Input::Choose { peers: vec![address("once:1")], keep: true }),
+    ] {
+        assert_eq!(kept(&node.step(choose(vec![address(peer)]))), []);
+        assert_eq!(kept(&node.step(named.clone())), [Effect::AddPeer(address(peer))]);
+        assert_eq!(kept(&node.step(named)), []);
+    }
+}
+
+#[test]
+fn those_of_an_earlier_run_that_never_answered_still_have_not() {
+    let rules = Arc::new(rules());
+    let tip = Linked::genesis(&rules, rules.genesis.block(Timestamp::default()));
+    let machine = Machine::new(Start {
+        rules,
+        tip: tip.clone(),
+        side: vec![],
+        queue: vec![],
+        mempool: Mempool::default(),
+        peers: vec![address("heard:1")],
+        unheard: vec![address("unheard:1")],
+        own_addresses: vec![],
+        limits: Limits::default(),
+    });
+    let chain = Blocks(vec![tip.clone()], vec![]);
+    let mut node = Node { machine, chain, now: Timestamp { micros: 1_000 * SECOND } };
+    assert_eq!(asked(&node.step(Input::Tick)), names(&["heard:1", "unheard:1"]));
+    for _ in 0..20 {
+        node.fail("heard:1");
+        node.fail("unheard:1");
+    }
+    let now = node.now.micros;
+    let next = node.machine.peer_reports().into_iter().map(|report| report.asked_again);
+    let next: Vec<_> = next.map(|next| next.map(|next| (next.micros - now) / SECOND)).collect();
+    assert_eq!(next, [Some(60), Some(3_600)]);
+    let answered = node.answered("heard:1", (1, tip.block.hash()));
+    assert_eq!(answered.effects, [], "that it has is known");
+}
+
+#[test]
+fn a_peer_that_is_forgotten_is_called_no_more() {
+    let mut node = Node::at_rest(&["a:1", "b:1"]);
+    let genesis = node.end();
+    let output = node.after(20 * SECOND).step(Input::Tick);
+    assert_eq!(asked(&output), names(&["a:1", "b:1"]));
+    let output = node.step(Input::Forget { peer: address("A:1") });
+    assert_eq!(output.answer, Answer::Forgotten(Some(address("a:1"))));
+    assert_eq!(
+        output.effects,
+        [Effect::RemovePeer(address("a:1")), Effect::HangUp(address("a:1"))]
+    );
+    assert_eq!(told(&node.mine()), [(2, names(&["b:1"]))]);
+    // What was under way comes to nothing.
+    assert_eq!(node.answered("a:1", genesis).effects, []);
+    let branch = Input::Branch { blocks: vec![], from: address("a:1"), more: true };
+    assert_eq!(node.step(branch).effects, []);
+    assert_eq!(told(&node.mine()), [(3, names(&["b:1"]))], "nobody waits for the rest");
+    assert_eq!(asked(&node.after(1_000 * SECOND).step(Input::Tick)), names(&[]));
+    assert_eq!(node.step(Input::Forget { peer: address("a:1") }).answer, Answer::Forgotten(None));
+    assert_eq!(asked(&node.step(register(["a:1".into()]))), names(&["a:1"]), "it may come back");
+}
+
+#[test]
+fn of_two_names_of_one_node_the_later_goes_unless_it_was_chosen() {
+    let same =
+        |peer: &str, other: &str| Input::SameNode { peer: address(peer), other: address(other) };
+    let gone = |output: &Output| match &output.answer {
+        Answer::Forgotten(gone) => gone.as_ref().map(Address::to_string),
+        answer => panic!("{answer:?}"),
+    };
+    // Whoever lies about who it is takes the place of nobody.
+    for asked_first in ["a:1", "liar:1"] {
+        let mut node = Node::with_peers(&[]);
+        node.step(register(["a:1".into()]));
+        node.after(SECOND).step(register(["liar:1".into()]));
+        let asked_then = if asked_first == "a:1" { "liar:1" } else { "a:1" };
+        let output = node.step(same(asked_then, asked_first));
+        assert_eq!(gone(&output).as_deref(), Some("liar:1"), "{asked_first} was asked first");
+        let hung_up = output.effects.contains(&Effect::HangUp(address("liar:1")));
+        assert_eq!(hung_up, asked_first == "liar:1", "{:?}", output.effects);
+        assert_eq!(node.machine.peers(), [address("a:1")]);
+    }
+    let mut node = Node::with_peers(&[]);
+    node.step(register(["a:1".into()]));
+    node.after(SECOND).step(choose(vec![address("b:1")]));
+    assert_eq!(gone(&node.step(same("b:1", "a:1"))).as_deref(), Some("a:1"));
+    assert!(node.machine.peer_reports()[0].chosen);
+    assert_eq!(gone(&node.step(same("b:1", "a:1"))), None, "a:1 is none any more");
+}
+
+#[test]
+fn how_peers_stand_can_be_seen() {
+    let mut node = Node::with_peers(&["a:1"]);
+    node.step(choose(vec![address("b:1")]));
+    let since = node.now;
+    let report = |node: &Node, at: usize| node.machine.peer_reports().swap_remove(at);
+    assert_eq!((report(&node, 0).health, report(&node, 0).asked_again), (Health::New, None));
+    assert!(!report(&node, 0).chosen && report(&node, 1).chosen);
+    let tip = node.end();
+    node.answered("a:1", tip);
+    let why = "it sleeps".to_string();
+    node.step(Input::Failed { peer: address("b:1"), why: why.clone() });
+    node.after(SECOND).step(Input::Tick);
+    node.step(Input::Failed { peer: address("b:1"), why: why.clone() });
+    assert_eq!((report(&node, 0).health, report(&node, 0).since), (Health::Answers, since));
+    assert_eq!(report(&node, 1).health, Health::Fails { times: 2, why });
+    assert_eq!(report(&node, 1).since, since);
+    let next = report(&node, 1).asked_again.expect("later");
+    assert_eq!(next.micros, node.now.micros + 2 * SECOND);
+    node.after(SECOND);
+    node.answered("b:1", tip);
+    assert_eq!((report(&node, 1).health, report(&node, 1).since), (Health::Answers, node.now));
+}
+
 #[test]
 fn addresses_keep_host_and_port_alone() {
     let same = ["http://Host:1", "https://host:1/any/path", "host:1", " host:1?x#y "];
@@ -604,6 +790,9 @@ fn addresses_keep_host_and_port_alone() {
     assert_eq!(address("http://[::1]:5000/").as_str(), "[::1]:5000");
     assert_eq!(address("[FE80::1]").as_str(), "[fe80::1]");
     assert_eq!(address("host").as_str(), "host");
+    assert_eq!(address("host.:01").as_str(), "host:1");
+    assert_eq!(address("[::ffff:10.0.0.1]:1").as_str(), "10.0.0.1:1");
+    assert_eq!(address("[2001:0DB8:0:0:0:0:0:1]:1").as_str(), "[2001:db8::1]:1");
     for text in [
         "",
         "http://",
@@ -623,7 +812,108 @@ fn addresses_keep_host_and_port_alone() {
         "u@h:1",
         "h\r\nx:1",
         &"h".repeat(300),
+        // What only inet_aton takes for an address.
+        "127.1:1",
+        "0x7f.1:1",
+        "0x7f000001:1",
+        "2130706433:1",
+        "0177.0.0.1:1",
+        "127.0.0.01:1",
+        "127.0.0.256:1",
+        "1.2.3.4.5:1",
+        "h.0x1:1",
+        "[fe80::1%eth0]:1",
+        "[127.0.0.1]:1",
+        "a..b:1",
+        ".:1",
+        "..:1",
+        "h\u{202e}:1",
+        "ü:1",
     ] {
         assert!(text.parse::<Address>().is_err(), "{text:?}");
+    }
+}
+
+#[test]
+fn one_place_under_many_names_is_one_address() {
+    let places: [&[&str]; 6] = [
+        &[
+            "localhost:7001",
+            "127.0.0.1:7001",
+            "[::1]:7001",
+            "LOCALHOST:7001",
+            "localhost.:7001",
+            "http://localhost:07001/chain",
+            "[::ffff:127.0.0.1]:7001",
+            "[0:0:0:0:0:0:0:1]:7001",
+            "0.0.0.0:7001",
+            "[::]:7001",
+        ],
+        &["localhost", "127.0.0.1:80", "http://localhost/", "[::1]"],
+        &["localhost:7002"],
+        &["127.0.0.2:7001", "[::ffff:7f00:2]:7001"],
+        &["host:7001", "HOST.:7001"],
+        &["[2001:db8::1]:7001", "[2001:0DB8:0::1]:7001"],
+    ];
+    for (number, names) in places.iter().enumerate() {
+        for name in *names {
+            assert_eq!(address(name), address(names[0]), "{name}");
+            for other in places.iter().enumerate().filter(|(at, _)| *at != number) {
+                assert_ne!(address(name), address(other.1[0]), "{name}");
+            }
+        }
+    }
+    // It is called by the name that it was given first.
+    let mut node = Node::with_peers(&[]);
+    assert_eq!(registered(&node.step(register(["127.0.0.1:7001".into()]))), ["127.0.0.1:7001"]);
+    let output = node.step(register(["localhost:7001".into()]));
+    assert_eq!(
+        (each(&output), registered(&output)),
+        (&[Registered::Known][..], names(&["127.0.0.1:7001"]))
+    );
+}
+
+#[test]
+fn what_is_typed_is_taken_as_it_stands_or_refused_with_what_to_write() {
+    for (text, taken) in [
+        ("localhost:7001", "localhost:7001"),
+        (" http://Host:7001/ ", "host:7001"),
+        ("HTTP://[::1]:80", "[::1]:80"),
+        ("10.0.0.9:1", "10.0.0.9:1"),
+        ("my_node.local.:5000", "my_node.local:5000"),
+    ] {
+        assert_eq!(Address::typed(text).map(|address| address.to_string()).as_deref(), Ok(taken));
+    }
+    for (text, says) in [
+        ("", "write a host and a port"),
+        ("  ", "write a host and a port"),
+        ("http://", "write a host and a port"),
+        (":5000", "write a host and a port"),
+        ("5001", "like localhost:5001"),
+        ("localhost", "localhost:5000"),
+        ("http://localhost/", "localhost:80 if that is meant"),
+        ("[::1]", "[::1]:5000"),
+        ("https://localhost:7001/api", "https can't be had yet"),
+        ("HTTPS://localhost:7001", "https can't be had yet"),
+        ("ftp://localhost:7001", "not over ftp"),
+        ("localhost:7001/chain", "without \"/chain\"; write localhost:7001"),
+        ("localhost:7001?x=1", "without \"?x=1\""),
+        ("localhost:7001#top", "without \"#top\""),
+        ("user:secret@localhost:7001", "no user name and no password"),
+        ("localhost:http", "from 1 to 65535"),
+        ("localhost:70000", "from 1 to 65535"),
+        ("localhost:0", "from 1 to 65535"),
+        ("::1:5000", "in brackets"),
+        ("[fe80::1%eth0]:5000", "without a zone"),
+        ("127.1:5000", "four numbers"),
+        ("0x7f.1:5000", "four numbers"),
+        ("0.0.0.0:5000", "localhost:5000 if it is this machine"),
+        ("[::]:5000", "localhost:5000 if it is this machine"),
+        ("a b:5000", "letters, digits"),
+        ("h\u{202e}\n:5000", "\"h\\u{202e}\\n:5000\" names no peer"),
+    ] {
+        let refused = Address::typed(text).expect_err(text).to_string();
+        assert!(refused.contains("names no peer") && refused.contains(says), "{text}: {refused}");
+        assert!(!refused.contains(char::is_control), "{refused:?}");
     }
 }

@@ -48,6 +48,7 @@ impl Node {
             queue: vec![],
             mempool: Mempool::default(),
             peers: peers.iter().map(|peer| address(peer)).collect(),
+            unheard: vec![],
             own_addresses: vec![],
             limits: Limits::default(),
         });
@@ -81,7 +82,7 @@ impl Node {
     }
 
     fn fails(&mut self, peer: &str) {
-        self.step(Input::Failed { peer: address(peer) });
+        self.step(Input::Failed { peer: address(peer), why: String::new() });
     }
 }
 

@@ -23,6 +23,7 @@ pub mod dev;
 pub mod mine;
 pub mod node;
 mod output;
+pub mod peers;
 pub mod prove;
 mod screen;
 mod search_args;
@@ -104,6 +105,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Node(node::NodeArgs),
+    Peers(peers::PeersArgs),
     Mine(mine::MineArgs),
     Prove(prove::ProveArgs),
     Bench(bench::BenchArgs),
@@ -159,6 +161,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     name_long_files(&runtime);
     let outcome = match cli.command {
         Command::Node(args) => runtime.block_on(node::run(args)),
+        Command::Peers(args) => runtime.block_on(peers::run(args)),
         Command::Mine(args) => runtime.block_on(mine::run(args)),
         Command::Prove(args) => runtime.block_on(prove::run(args)),
         Command::Bench(args) => runtime.block_on(bench::run(args)),
@@ -231,7 +234,7 @@ pub fn exit_code(error: &anyhow::Error) -> ExitCode {
         _ if error.is::<chain::Unreachable>() => exit::UNREACHABLE,
         _ if error.is::<Redirected>() => exit::REJECTED,
         _ if is_usage => exit::USAGE,
-        _ => wallet::exit_code(error).unwrap_or(exit::FAILURE),
+        _ => wallet::exit_code(error).or(peers::exit_code(error)).unwrap_or(exit::FAILURE),
     })
 }
 

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use blocksmith_consensus::address::Address as PublicKey;
-use blocksmith_node::Address;
+use blocksmith_node::{Address, MAX_PEERS, Registered};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -98,7 +98,18 @@ pub async fn start(
     let listen = options.own_addresses.first().cloned();
     let (handle, orders) = service::start(options)?;
     if !peers.is_empty() {
-        handle.choose(peers).await?;
+        let each = handle.choose(peers.clone(), false).await?.each;
+        for (peer, registered) in peers.iter().zip(each) {
+            match registered {
+                Registered::New | Registered::Known => {}
+                Registered::Itself => {
+                    tracing::warn!("{peer} is this node itself, and no peer of its own");
+                }
+                Registered::NoRoom => {
+                    tracing::warn!("{peer} is left out: a node keeps at most {MAX_PEERS} peers");
+                }
+            }
+        }
     }
     let serving = {
         let (handle, stop) = (handle.clone(), stop.clone());
@@ -138,17 +149,11 @@ async fn ends(handle: Handle, stop: watch::Receiver<bool>) {
 /// out when it is called back.
 fn own_addresses(address: SocketAddr) -> Vec<Address> {
     let port = address.port();
-    let host = if address.ip().is_unspecified() || address.ip().is_loopback() {
-        "127.0.0.1".to_string()
-    } else if address.is_ipv6() {
-        format!("[{}]", address.ip())
-    } else {
-        address.ip().to_string()
+    let own = match address.ip() {
+        ip if ip.is_unspecified() => format!("127.0.0.1:{port}"),
+        _ => address.to_string(),
     };
-    [host.as_str(), "localhost", "127.0.0.1", "[::1]"]
-        .iter()
-        .filter_map(|host| format!("{host}:{port}").parse().ok())
-        .collect()
+    own.parse().into_iter().collect()
 }
 
 /// Turns true at the first SIGINT or SIGTERM; the second ends the process at once.
@@ -194,7 +199,7 @@ pub async fn run(args: NodeArgs) -> anyhow::Result<ExitCode> {
     let chain = file.chain(args.chain.as_deref(), args.zeros)?;
     let bind = args.bind.or(file.bind).unwrap_or_else(|| config::DEFAULT_BIND.into());
     let peers = if args.peers.is_empty() { file.peers.unwrap_or_default() } else { args.peers };
-    let peers = peers.iter().map(|peer| peer.parse()).collect::<Result<Vec<Address>, _>>()?;
+    let peers = peers.iter().map(|peer| Address::typed(peer)).collect::<Result<Vec<_>, _>>()?;
     let id = match (args.id, file.id) {
         (None, Some(id)) => Some(config::id(&id).map_err(anyhow::Error::msg)?),
         (id, _) => id,

@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
+use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use blocksmith_consensus::sealed;
 use blocksmith_consensus::{
     Ancestry as _, Block, BlockView, Hash, Issuance, Linked, Proof, Rules, Spending, Target,
 };
-use blocksmith_node::{Address, Refusal, Verdict};
+use blocksmith_node::{Address, Health, Machine, PeerReport, Refusal, Registered, Verdict};
 use serde::Deserialize;
 
 use super::answer::{self, Object, array, quoted};
@@ -19,7 +20,7 @@ use super::fault::Fault;
 use super::line::while_waiting_for_news;
 use super::operator::Operator;
 use super::query::{Query, limit};
-use super::{App, Caller, log_malformed, log_verdict, socket, turn};
+use super::{App, Caller, lecture, log_malformed, log_verdict, socket, turn};
 use crate::service::{NoWork, StoreError, now};
 
 /// The most blocks or headers of a page.
@@ -303,7 +304,7 @@ pub(super) async fn forget_peer(
     address: Result<Path<String>, PathRejection>,
 ) -> Result<Response, Fault> {
     let Path(address) = address.map_err(|error| Fault::bad(error.body_text()))?;
-    let address: Address = address.parse().map_err(Fault::bad)?;
+    let address = Address::listed(&address).map_err(Fault::bad)?;
     match app.handle.forget(address.clone()).await? {
         Some(forgotten) => {
             Ok(Object::new().text("forgotten", forgotten.as_str()).answer(StatusCode::OK))
@@ -314,8 +315,48 @@ pub(super) async fn forget_peer(
     }
 }
 
-pub(super) async fn peers(State(app): State<App>) -> Response {
-    let standing = app.handle.standing();
-    let peer = |peer: &Address| Object::new().text("address", peer.as_str()).end();
-    Object::new().json("peers", array(standing.peers.iter().map(peer))).answer(StatusCode::OK)
+/// Registers peers. Those that whoever runs the node names stay, whoever else registers.
+pub(super) async fn add_peers(
+    operator: Result<Operator, Fault>,
+    State(app): State<App>,
+    headers: HeaderMap,
+    body: Json,
+) -> Result<Response, Fault> {
+    let wanted = lecture::nodes(body.object()?, Address::typed)?;
+    let registration = match operator {
+        Ok(Operator) => app.handle.choose(wanted.clone(), true).await?,
+        // Who sends a token expects it to count.
+        Err(fault) if headers.contains_key(AUTHORIZATION) => return Err(fault),
+        Err(_) => app.handle.register(wanted.clone()).await?,
+    };
+    let is_new = |(address, registered): (&Address, &Registered)| {
+        (*registered == Registered::New).then(|| quoted(address.as_str()))
+    };
+    let new = wanted.iter().zip(&registration.each).filter_map(is_new);
+    let answer = lecture::added(&wanted, &registration)?.json("new", array(new));
+    Ok(answer.answer(StatusCode::CREATED))
+}
+
+pub(super) async fn peers(State(app): State<App>) -> Result<Response, Fault> {
+    let reports = app.handle.look(Machine::peer_reports).await?;
+    let now = now();
+    let seconds = |micros: u64| (micros as f64 / 1e6).to_string();
+    let peer = |PeerReport { address, chosen, health, since, asked_again }: PeerReport| {
+        let (state, failures, why) = match &health {
+            Health::New => ("new", 0, None),
+            Health::Answers => ("answers", 0, None),
+            Health::Fails { times, why } => ("fails", *times, Some(quoted(why))),
+        };
+        let wait = asked_again.map(|at| seconds(at.micros.saturating_sub(now.micros)));
+        Object::new()
+            .text("address", address.as_str())
+            .json("chosen", chosen)
+            .text("state", state)
+            .json("for_s", seconds(now.micros.saturating_sub(since.micros)))
+            .json("failures", failures)
+            .json("reason", why.unwrap_or("null".into()))
+            .json("asked_in_s", wait.unwrap_or("null".into()))
+            .end()
+    };
+    Ok(Object::new().json("peers", array(reports.into_iter().map(peer))).answer(StatusCode::OK))
 }

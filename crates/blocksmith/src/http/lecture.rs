@@ -8,7 +8,7 @@ use axum::response::Response;
 use blocksmith_consensus::json::{Kind, Value};
 use blocksmith_consensus::{Block, Proof, Transaction};
 use blocksmith_node::mempool::Refused;
-use blocksmith_node::{Address, Entered, MAX_PEERS, Refusal, Verdict};
+use blocksmith_node::{Address, BadAddress, Entered, MAX_PEERS, Refusal, Registered, Verdict};
 
 use super::answer::{self, Object, array, quoted};
 use super::api::ForWhom;
@@ -20,7 +20,7 @@ use crate::chain::Dialect;
 use crate::config::MAX_ID_BYTES;
 use crate::mining;
 use crate::searching::all_cores;
-use crate::service::NotPaid;
+use crate::service::{NotPaid, Registration};
 
 /// How long `GET /mine` searches, waiting for its turn included.
 const SEARCH_TIME: Duration = Duration::from_secs(120);
@@ -161,7 +161,17 @@ async fn new_payment(app: &App, text: &str) -> Result<Response, Fault> {
 }
 
 pub(super) async fn register(State(app): State<App>, body: Json) -> Result<Response, Fault> {
-    let nodes = body.object()?.get("nodes").filter(|nodes| nodes.kind() == Kind::Array);
+    let wanted = nodes(body.object()?, str::parse)?;
+    let registration = app.handle.register(wanted.clone()).await?;
+    Ok(added(&wanted, &registration)?.answer(StatusCode::CREATED))
+}
+
+/// The addresses of a list of nodes.
+pub(super) fn nodes(
+    request: Value<'_>,
+    read: fn(&str) -> Result<Address, BadAddress>,
+) -> Result<Vec<Address>, Fault> {
+    let nodes = request.get("nodes").filter(|nodes| nodes.kind() == Kind::Array);
     let mut wanted = Vec::new();
     for node in nodes.into_iter().flat_map(Value::elements) {
         if wanted.len() == MAX_PEERS {
@@ -171,22 +181,38 @@ pub(super) async fn register(State(app): State<App>, body: Json) -> Result<Respo
         let text = node.as_str().ok_or_else(|| {
             Fault::bad(format!("{} names no peer; write a host and a port", start_of(node)))
         })?;
-        wanted.push(text.parse::<Address>().map_err(Fault::bad)?);
+        wanted.push(read(&text).map_err(Fault::bad)?);
     }
     if wanted.is_empty() {
         return Err(Fault::bad("Error: Please supply a valid list of nodes"));
     }
-    let peers = app.handle.register(wanted.clone()).await?;
-    if peers.len() >= MAX_PEERS
-        && let Some(left_out) = wanted.iter().find(|wanted| !peers.contains(wanted))
-    {
+    Ok(wanted)
+}
+
+/// What became of them, as the course's nodes say it; and, where that is not all, who was left out
+/// and why.
+pub(super) fn added(wanted: &[Address], registration: &Registration) -> Result<Object, Fault> {
+    let Registration { each, peers } = registration;
+    let of = |what: Registered| {
+        let all = wanted.iter().zip(each);
+        all.filter(move |(_, registered)| **registered == what).map(|(address, _)| address)
+    };
+    if let Some(left_out) = of(Registered::NoRoom).next() {
         let reason = format!("{left_out} does not fit; a node keeps at most {MAX_PEERS} peers");
         return Err(Fault::Conflict(reason));
     }
-    Ok(Object::new()
+    let itself: Vec<_> = of(Registered::Itself).map(Address::as_str).collect();
+    if itself.len() == wanted.len() {
+        let reason = format!("{} is this node itself, which is no peer of its own", itself[0]);
+        return Err(Fault::bad(reason));
+    }
+    let answer = Object::new()
         .text("message", "New nodes have been added")
-        .json("total_nodes", array(peers.iter().map(|peer| quoted(peer.as_str()))))
-        .answer(StatusCode::CREATED))
+        .json("total_nodes", array(peers.iter().map(|peer| quoted(peer.as_str()))));
+    Ok(match itself.is_empty() {
+        true => answer,
+        false => answer.json("this_node", array(itself.into_iter().map(quoted))),
+    })
 }
 
 /// The answer comes first: whatever has to be asked of peers is asked afterwards, since the sender

@@ -114,7 +114,7 @@ pub fn router(handle: Handle) -> Router {
         .route("/api/v1/fees", get(accounts::fees))
         .route("/api/v1/faucet", post(accounts::faucet))
         .route("/api/v1/history", get(history::history))
-        .route("/api/v1/peers", get(api::peers).post(lecture::register))
+        .route("/api/v1/peers", get(api::peers).post(api::add_peers))
         .route("/api/v1/peers/{address}", delete(api::forget_peer))
         .layer(middleware::from_fn(in_time))
         // Looking must not mine.

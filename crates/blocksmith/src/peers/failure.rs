@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use blocksmith_consensus::{Hash, Invalid, Malformed};
+use blocksmith_node::Address;
 
 use super::elements::Unlike;
 use crate::chain::Differences;
@@ -59,6 +60,9 @@ pub(super) enum Failure {
     /// The address is this node's own.
     #[error("it is this node itself")]
     Itself,
+    /// It is another peer, and was forgotten as this one.
+    #[error("it is the same node as {0}")]
+    KnownAs(Address),
     /// Not the peer's fault.
     #[error(transparent)]
     Store(#[from] StoreError),

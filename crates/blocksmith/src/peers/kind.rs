@@ -1,5 +1,7 @@
 //! What kind of node a peer is, and what is remembered of it. Both are found out by asking.
 
+use std::borrow::Cow;
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -9,10 +11,10 @@ use blocksmith_consensus::payment::Verified;
 use blocksmith_consensus::{Block, Hash, Timestamp, U256};
 use blocksmith_node::Address;
 
-use super::Network;
 use super::call::{Connection, MAX_SHORT_BYTES};
 use super::failure::Failure;
 use super::tell::Tip;
+use super::{MAX_REMEMBERED, Network};
 use crate::chain::Differences;
 use crate::service;
 use crate::text::shown;
@@ -46,6 +48,9 @@ pub(super) struct Peer {
 /// left out comes in blocks, or from another peer.
 const MAX_PAYMENTS: usize = 10_000;
 
+/// How much is complained about before a peer answers again.
+const MAX_COMPLAINTS: usize = 8;
+
 /// What is known of a peer until it fails.
 #[derive(Debug, Default)]
 pub(super) struct Known {
@@ -58,8 +63,8 @@ pub(super) struct Known {
     pub(super) looked: Option<Instant>,
     /// The tip that it was told of last, and when.
     pub(super) told: Option<(Hash, Instant)>,
-    /// What was last complained about, so that it is said once.
-    complaint: Option<String>,
+    /// What was complained about since it answered last, so that each is said once.
+    complaints: Vec<String>,
 }
 
 /// A kind of node.
@@ -125,6 +130,31 @@ pub(super) struct Status {
     pub(super) work: U256,
     /// What its clock showed, if it says so.
     time: Option<Timestamp>,
+    /// What tells this run of it from all other nodes, if it says so.
+    instance: Option<String>,
+}
+
+/// Which of our own kind the peers are, by what each said last: a node has many names.
+#[derive(Debug, Default)]
+pub(super) struct Instances(Mutex<HashMap<Address, String>>);
+
+impl Instances {
+    /// Notes which node a peer is; the other address at which it is known.
+    fn note(&self, peer: &Address, instance: String) -> Option<Address> {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= MAX_REMEMBERED {
+            known.clear();
+        }
+        let others = known.iter().filter(|(address, _)| *address != peer);
+        let other = others.filter(|(_, other)| **other == instance).map(|(address, _)| address);
+        let other = other.min().cloned();
+        known.insert(peer.clone(), instance);
+        other
+    }
+
+    pub(super) fn forget(&self, peer: &Address) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(peer);
+    }
 }
 
 impl Peer {
@@ -159,20 +189,25 @@ impl Peer {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Forgets everything but the complaint: whoever answers next may be somebody else.
+    /// Forgets everything but the complaints: whoever answers next may be somebody else.
     pub(super) fn forget(&self) {
         let mut known = self.known();
-        *known = Known { complaint: known.complaint.take(), ..Known::default() };
+        *known = Known { complaints: std::mem::take(&mut known.complaints), ..Known::default() };
     }
 
-    /// Whether this is a new complaint.
+    /// Whether this complaint is to be said: it was not, and there were few.
     pub(super) fn complain(&self, text: &str) -> bool {
-        let before = self.known().complaint.replace(text.into());
-        before.as_deref() != Some(text)
+        let mut known = self.known();
+        let is_new = known.complaints.len() < MAX_COMPLAINTS
+            && !known.complaints.iter().any(|said| said == text);
+        if is_new {
+            known.complaints.push(text.into());
+        }
+        is_new
     }
 
     pub(super) fn is_well(&self) {
-        self.known().complaint = None;
+        self.known().complaints.clear();
     }
 }
 
@@ -193,11 +228,31 @@ pub(super) async fn status(network: &Network, peer: &Peer) -> Result<Option<Stat
         (429 | 500.., _) => return Err(answer.failure(STATUS)),
         _ => None,
     };
+    let instance = status.as_ref().and_then(|status| status.instance.clone());
+    if let Some(other) = instance.and_then(|id| network.instances.note(&peer.address, id)) {
+        one_of(network, peer, other).await?;
+    }
     if let Some(theirs) = status.as_ref().and_then(|status| status.time) {
         network.handle.clocks().compare(&peer.address, ours, theirs);
     }
     peer.known().kind = Some(if status.is_some() { Kind::Own } else { Kind::Python });
     Ok(status)
+}
+
+/// A peer turned out to be the same node as another one: keeps one of them.
+async fn one_of(network: &Network, peer: &Peer, other: Address) -> Result<(), Failure> {
+    let gone = network.handle.same_node(peer.address.clone(), other.clone()).await?;
+    let Some(gone) = gone else {
+        // The other is no peer any more.
+        network.instances.forget(&other);
+        return Ok(());
+    };
+    network.instances.forget(&gone);
+    let stays = if gone == other { &peer.address } else { &other };
+    tracing::info!(
+        "{gone} is the same node as {stays}, which stays a peer; the other is forgotten"
+    );
+    if gone == other { Ok(()) } else { Err(Failure::KnownAs(other)) }
 }
 
 fn read_status(network: &Network, body: &[u8]) -> Result<Option<Status>, Failure> {
@@ -226,7 +281,9 @@ fn read_status(network: &Network, body: &[u8]) -> Result<Option<Status>, Failure
         let work = value.get("work")?.as_str()?;
         let work = U256::from_str_radix(work.strip_prefix("0x").unwrap_or(&work), 16).ok()?;
         let time = value.get("time").and_then(|time| service::time(time.text()));
-        Some(Status { index, tip, work, time })
+        let instance = value.get("instance").and_then(Value::as_str);
+        let instance = instance.filter(|id| service::is_node_id(id)).map(Cow::into_owned);
+        Some(Status { index, tip, work, time, instance })
     };
     let reason = || "index, tip or work is missing or unreadable".into();
     read().map(Some).ok_or_else(|| Failure::Shape { path: STATUS, reason: reason() })

@@ -24,7 +24,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use crate::service::{Handle, Order, Stopped};
 use call::Http;
 use failure::Failure;
-use kind::Peer;
+use kind::{Instances, Peer};
 use tell::Tip;
 
 /// How many peers are remembered before those that are none any more are forgotten.
@@ -34,6 +34,7 @@ const MAX_REMEMBERED: usize = 2 * MAX_PEERS;
 struct Network {
     handle: Handle,
     http: Http,
+    instances: Instances,
     /// Bytes of peers' chains that wait in memory.
     held: AtomicUsize,
 }
@@ -70,7 +71,12 @@ pub async fn run(
     listen: Option<Address>,
 ) {
     let mut standing = handle.watch();
-    let network = Arc::new(Network { handle, http: Http::new(listen), held: AtomicUsize::new(0) });
+    let network = Arc::new(Network {
+        handle,
+        http: Http::new(listen),
+        instances: Instances::default(),
+        held: AtomicUsize::new(0),
+    });
     let mut all: HashMap<Address, Dealings> = HashMap::new();
     let mut tasks = JoinSet::new();
     loop {
@@ -96,6 +102,7 @@ pub async fn run(
                         dealings.end();
                     }
                     network.handle.clocks().forget(&address);
+                    network.instances.forget(&address);
                 }
                 Some(Order::Ask { peer, done }) => {
                     dealings(&mut all, &network, peer).ask(done, &network, &mut tasks);
@@ -222,18 +229,24 @@ impl Network {
                 tracing::info!("{address} is this node itself, and no peer");
                 return self.handle.is_self(address).await;
             }
+            // It was said, and the node knows.
+            Failure::KnownAs(_) => return Ok(()),
             _ => {}
         }
         peer.forget();
         self.handle.clocks().forget(&address);
+        self.instances.forget(&address);
         let text = failure.to_string();
         if !peer.complain(&text) {
             tracing::debug!("peer {address}: {text}");
         } else if failure.is_remarkable() {
             tracing::warn!("peer {address}: {text}");
         } else {
-            tracing::info!("peer {address}: {text}; trying again later");
+            tracing::info!(
+                "peer {address}: {text}; it is asked again, less and less often, unless blocksmith \
+                 peers forget ends that"
+            );
         }
-        self.handle.failed(address).await
+        self.handle.failed(address, text).await
     }
 }

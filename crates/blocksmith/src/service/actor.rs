@@ -178,6 +178,7 @@ fn carry_out(
         Effect::Queue(change) => writer.queue(&change)?,
         Effect::Mempool(change) => writer.mempool(&change)?,
         Effect::AddPeer(peer) => writer.add_peer(&peer)?,
+        Effect::PeerAnswered(peer) => writer.peer_answered(&peer)?,
         Effect::RemovePeer(peer) => writer.remove_peer(&peer)?,
         Effect::Announce { block, to } => {
             orders.push(Order::Announce { block, to });

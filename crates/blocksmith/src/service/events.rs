@@ -10,7 +10,8 @@ use blocksmith_consensus::json::Value;
 use blocksmith_consensus::transaction::party;
 use blocksmith_consensus::tree::Place;
 use blocksmith_consensus::{Ancestry as _, Block, ChangeSet, Hash};
-use blocksmith_node::{Address, Effect, Input, Machine, Output};
+use blocksmith_node::Registered::New;
+use blocksmith_node::{Address, Answer, Effect, Input, Machine, Output};
 
 use super::store::{StoreError, Writer};
 use crate::text::{counted, shown};
@@ -150,18 +151,21 @@ pub(super) struct Heard {
     /// Whether others follow those that came at once.
     more: bool,
     peer: Option<(Address, Option<u64>)>,
+    /// Who is to be a peer.
+    named: Vec<Address>,
 }
 
 impl Heard {
     pub(super) fn of(input: &Input) -> Self {
-        let mut heard = Self { block: None, more: false, peer: None };
+        let mut heard = Self { block: None, more: false, peer: None, named: Vec::new() };
         match input {
             Input::Block { block, .. } => heard.block = Some(block.block().hash()),
             Input::Branch { more, .. } => heard.more = *more,
             Input::Answered { peer, tip: Some((index, _)) } => {
                 heard.peer = Some((peer.clone(), Some(*index)));
             }
-            Input::Failed { peer } => heard.peer = Some((peer.clone(), None)),
+            Input::Register(peers) | Input::Choose { peers, .. } => heard.named = peers.clone(),
+            Input::Failed { peer, .. } => heard.peer = Some((peer.clone(), None)),
             _ => {}
         }
         heard
@@ -194,12 +198,16 @@ impl Events {
                         self.block(now, *place, &heard, source, machine, writer)?;
                     }
                 }
-                Effect::AddPeer(address) => self.peer(address.clone(), Became::Added),
                 Effect::RemovePeer(address) => {
                     self.answering.remove(address);
                     self.peer(address.clone(), Became::Forgotten);
                 }
                 _ => {}
+            }
+        }
+        if let Answer::Registered { each, .. } = &output.answer {
+            for (address, _) in heard.named.into_iter().zip(each).filter(|(_, r)| **r == New) {
+                self.peer(address, Became::Added);
             }
         }
         if let Source::Asked { peer, .. } = source

@@ -12,7 +12,9 @@ use blocksmith_consensus::{
     Block, Checked, Hash, Invalid, Job, Linked, Proof, Timestamp, Transaction,
 };
 use blocksmith_node::mempool::Refused;
-use blocksmith_node::{Address, Answer, Entered, Input, Machine, Refusal, Task, Verdict};
+use blocksmith_node::{
+    Address, Answer, Entered, Input, Machine, Refusal, Registered, Task, Verdict,
+};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use super::actor::Request;
@@ -82,6 +84,15 @@ pub struct Standing {
     /// How many transactions wait.
     pub queued: usize,
     /// The registered peers.
+    pub peers: Vec<Address>,
+}
+
+/// What became of addresses that were to be peers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Registration {
+    /// Of each, in order.
+    pub each: Vec<Registered>,
+    /// All peers.
     pub peers: Vec<Address>,
 }
 
@@ -558,24 +569,29 @@ impl Handle {
         }
     }
 
-    /// Registers peers; all that are registered now.
+    /// Registers peers.
     ///
     /// # Errors
     /// That the node has stopped.
-    pub async fn register(&self, peers: Vec<Address>) -> Result<Vec<Address>, Stopped> {
-        match self.call(Input::Register(peers)).await? {
-            Answer::Peers(peers) => Ok(peers),
-            answer => unreachable!("registering is answered with the peers, not {answer:?}"),
-        }
+    pub async fn register(&self, peers: Vec<Address>) -> Result<Registration, Stopped> {
+        self.registered(Input::Register(peers)).await
     }
 
     /// Registers peers that whoever runs the node chose: they fit, and stay, whoever else is
-    /// registered.
+    /// registered. They are kept at once, or where they are named again at each start, once they
+    /// have answered.
     ///
     /// # Errors
     /// That the node has stopped.
-    pub async fn choose(&self, peers: Vec<Address>) -> Result<(), Stopped> {
-        self.call(Input::Choose(peers)).await.map(drop)
+    pub async fn choose(&self, peers: Vec<Address>, keep: bool) -> Result<Registration, Stopped> {
+        self.registered(Input::Choose { peers, keep }).await
+    }
+
+    async fn registered(&self, input: Input) -> Result<Registration, Stopped> {
+        match self.call(input).await? {
+            Answer::Registered { each, peers } => Ok(Registration { each, peers }),
+            answer => unreachable!("registering is answered with the peers, not {answer:?}"),
+        }
     }
 
     /// Forgets a peer, and ends the calls to it that go on; the address that it was known by, if it
@@ -598,12 +614,28 @@ impl Handle {
         self.call(Input::Answered { peer, tip }).await.map(drop)
     }
 
-    /// Says that a peer did not answer, or not with anything of use.
+    /// Says that a peer did not answer, or not with anything of use, and why.
     ///
     /// # Errors
     /// That the node has stopped.
-    pub async fn failed(&self, peer: Address) -> Result<(), Stopped> {
-        self.call(Input::Failed { peer }).await.map(drop)
+    pub async fn failed(&self, peer: Address, why: String) -> Result<(), Stopped> {
+        self.call(Input::Failed { peer, why }).await.map(drop)
+    }
+
+    /// Says that two addresses are one node, of which `other` showed that first: the one that is
+    /// forgotten, if both were peers.
+    ///
+    /// # Errors
+    /// That the node has stopped.
+    pub async fn same_node(
+        &self,
+        peer: Address,
+        other: Address,
+    ) -> Result<Option<Address>, Stopped> {
+        match self.call(Input::SameNode { peer, other }).await? {
+            Answer::Forgotten(forgotten) => Ok(forgotten),
+            answer => unreachable!("two names are answered with the one that goes, not {answer:?}"),
+        }
     }
 
     /// Says that an address is this node's own.

@@ -11,11 +11,11 @@ mod store;
 
 pub use clocks::Clocks;
 pub(crate) use clocks::time;
-pub use handle::{Handle, NoWork, NotPaid, Order, Standing, Stopped, Work};
+pub use handle::{Handle, NoWork, NotPaid, Order, Registration, Standing, Stopped, Work};
 pub use listing::{MAX_HISTORY, MAX_PLACES, Spot};
 pub use replay::{Difference, NotReplayed, Replay, Replayed, Step, replay};
-pub(crate) use store::new_node_id;
 pub use store::{Snapshot, StoreError};
+pub(crate) use store::{is_node_id, new_node_id};
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -81,7 +81,12 @@ pub fn start(options: Options) -> Result<(Handle, mpsc::UnboundedReceiver<Order>
     let rules = Arc::new(chain.rules.clone());
     let (store, kept) =
         store::Store::open(options.data_dir.as_deref(), &rules, options.node_id, now())?;
-    let peers = if options.keep_peers { kept.peers } else { store.forget(&kept.peers)? };
+    let (peers, unheard) = if options.keep_peers {
+        (kept.peers, kept.unheard)
+    } else {
+        store.forget_peers()?;
+        (Vec::new(), Vec::new())
+    };
     let signatures = Signatures::new(&rules);
     let refused_senders =
         if options.dev { BTreeSet::new() } else { blocksmith_wallet::dev::addresses().collect() };
@@ -94,6 +99,7 @@ pub fn start(options: Options) -> Result<(Handle, mpsc::UnboundedReceiver<Order>
             queue: kept.queue,
             mempool: restore(&store, limits, &signatures, &kept.mempool)?,
             peers,
+            unheard,
             own_addresses: options.own_addresses,
             limits: Limits::default(),
         }))

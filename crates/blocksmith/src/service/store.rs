@@ -29,7 +29,9 @@ use crate::chain::{Differences, describe};
 use crate::operator::TokenError;
 use crate::system;
 use database::{Db, FILE, Opening};
-use tables::{ACCOUNTS, CHAIN, FORMAT, MEMPOOL, META, PEERS, QUEUE, SEALED, UNDO, shape_name};
+use tables::{
+    ACCOUNTS, CHAIN, FORMAT, MEMPOOL, META, PEERS, QUEUE, SEALED, UNDO, UNHEARD, shape_name,
+};
 
 /// What to do about a store that is lost.
 const ANEW: &str =
@@ -237,6 +239,8 @@ pub(crate) struct Kept {
     /// When a payment came, its id and its text.
     pub(crate) mempool: Vec<(Timestamp, Hash, String)>,
     pub(crate) peers: Vec<Address>,
+    /// Those that have not answered yet.
+    pub(crate) unheard: Vec<Address>,
     pub(crate) node_id: String,
 }
 
@@ -397,25 +401,25 @@ impl Store {
             });
             entries.collect::<Result<Vec<_>, StoreError>>()?
         };
-        let peers = {
-            let table = writer.transaction.open_table(PEERS)?;
+        let [peers, unheard] = [PEERS, UNHEARD].map(|table| {
+            let table = writer.transaction.open_table(table)?;
             // What was taken for an address once, and is none any more, leads to nobody.
             let entries = table.iter()?.map(|entry| Ok(entry?.0.value().parse().ok()));
-            entries.filter_map(Result::transpose).collect::<Result<Vec<_>, StoreError>>()?
-        };
+            entries.filter_map(Result::transpose).collect::<Result<Vec<_>, StoreError>>()
+        });
+        let (peers, unheard) = (peers?, unheard?);
         writer.commit()?;
-        Ok(Kept { tip, side, queue, mempool, peers, node_id })
+        Ok(Kept { tip, side, queue, mempool, peers, unheard, node_id })
     }
 
-    /// Forgets peers; nobody is left.
-    pub(crate) fn forget(&self, peers: &[Address]) -> Result<Vec<Address>, StoreError> {
+    /// Forgets all peers.
+    pub(crate) fn forget_peers(&self) -> Result<(), StoreError> {
         self.guard(|| {
-            let mut writer = self.write()?;
-            for peer in peers {
-                writer.remove_peer(peer)?;
+            let writer = self.write()?;
+            for table in [PEERS, UNHEARD] {
+                writer.transaction.open_table(table)?.retain(|_, ()| false)?;
             }
-            writer.commit()?;
-            Ok(Vec::new())
+            writer.commit()
         })
     }
 
@@ -429,6 +433,11 @@ impl Store {
     pub(crate) fn write(&self) -> Result<Writer, StoreError> {
         Writer::of(&self.db, self.shape, self.genesis)
     }
+}
+
+/// Whether a text is like those of [`new_node_id`].
+pub(crate) fn is_node_id(text: &str) -> bool {
+    text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// A version 4 UUID without dashes, as the course's nodes name themselves.

@@ -1,6 +1,7 @@
 //! `/api/v1`.
 
 use blocksmith::chain::{Chain, Dialect};
+use blocksmith::service::Options;
 use blocksmith_consensus::json::canonical;
 use blocksmith_consensus::rules::tagged_hash;
 use blocksmith_consensus::{Block, Difficulty, Genesis, Hash, Rules, Target};
@@ -44,7 +45,13 @@ async fn status_says_where_the_node_stands() {
         "instance": node.handle.instance(),
     });
     assert_eq!((code, status), (200, expected));
-    assert_eq!(node.get("/api/v1/peers").await.good().1, json!({"peers": [{"address": "h:1"}]}));
+    let (_, mut peers) = node.get("/api/v1/peers").await.good();
+    assert!(peers["peers"][0]["for_s"].take().as_f64().is_some_and(|for_s| for_s < 100.0));
+    let peer = json!({
+        "address": "h:1", "chosen": false, "state": "new", "for_s": null, "failures": 0,
+        "reason": null, "asked_in_s": null,
+    });
+    assert_eq!(peers, json!({"peers": [peer]}));
     let added = node.post("/api/v1/peers", r#"{"nodes": ["i:2"]}"#).await.good();
     assert_eq!((added.0, &added.1["total_nodes"]), (201, &json!(["h:1", "i:2"])));
 }
@@ -67,6 +74,58 @@ async fn a_peer_can_be_forgotten_and_comes_back_if_it_registers() {
     let added = node.post("/nodes/register", r#"{"nodes": ["h:1"]}"#).await.good();
     assert_eq!((added.0, &added.1["total_nodes"]), (201, &json!(["h:1"])));
     assert_eq!(node.send(Method::GET, "/api/v1/peers/h:1").await.allow, "DELETE");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_named_is_a_peer_or_is_refused_with_the_reason() {
+    let own_addresses = vec!["localhost:5000".parse().unwrap()];
+    let chain = Chain { rules: Rules::lecture(), dialect: Dialect::Notes };
+    let node = Node::start_with(Options { own_addresses, ..Options::new(chain) }).await;
+    let name = async |path: &str, nodes: serde_json::Value| {
+        node.post(path, json!({"nodes": nodes}).to_string()).await
+    };
+    let (course, ours) = ("/nodes/register", "/api/v1/peers");
+    // The course's nodes keep host and port, whatever stands around them.
+    let added = name(course, json!(["localhost:7001/chain", "https://h:1", "h"])).await.good();
+    let all = json!(["h:1", "h", "localhost:7001"]);
+    let message = "New nodes have been added";
+    assert_eq!(added, (201, json!({"message": message, "total_nodes": all})));
+    // Under another name it is one already.
+    let added = name(course, json!(["127.0.0.1:7001", "H.:80"])).await.good();
+    assert_eq!((added.0, &added.1["total_nodes"]), (201, &all));
+
+    // Who calls /api/v1 hears of what is too much.
+    for (typed, says) in [
+        ("localhost:7001/chain", "write localhost:7001"),
+        ("https://h:1", "https can't be had yet"),
+        ("localhost", "localhost:5000"),
+        ("127.1:5000", "four numbers"),
+        ("0.0.0.0:5000", "localhost:5000"),
+        ("", "host and a port"),
+    ] {
+        let (code, problem) = name(ours, json!(["i:1", typed])).await.problem();
+        assert_eq!(code, 400, "{problem}");
+        assert!(problem["detail"].as_str().unwrap().contains(says), "{typed}: {problem}");
+    }
+    // Oneself is named: alone as an error, among others beside what was done.
+    for itself in ["localhost:5000", "127.0.0.1:5000", "[::1]:5000"] {
+        let (code, problem) = name(ours, json!([itself])).await.problem();
+        let detail = problem["detail"].as_str().unwrap();
+        assert!(code == 400 && detail.starts_with(&format!("{itself} is this node itself")));
+        let (code, text) = (name(course, json!([itself])).await, "is this node itself");
+        assert!(code.plain().0 == 400 && code.text.contains(text), "{code:?}");
+        let added = name(course, json!(["h:1", itself])).await.good();
+        assert_eq!((added.0, &added.1["this_node"]), (201, &json!([itself])));
+        assert_eq!(added.1["total_nodes"], all);
+    }
+    let added = name(ours, json!(["i:1", "h:1", "http://I:1/"])).await.good();
+    let all = json!(["h:1", "h", "i:1", "localhost:7001"]);
+    let expected = json!({"message": message, "total_nodes": all, "new": ["i:1"]});
+    assert_eq!(added, (201, expected));
+    let (_, peers) = node.get(ours).await.good();
+    let chosen = peers["peers"].as_array().unwrap().iter().filter(|peer| peer["chosen"] == true);
+    let chosen: Vec<_> = chosen.map(|peer| &peer["address"]).collect();
+    assert_eq!(chosen, ["h:1", "i:1"], "whoever runs the node named them");
 }
 
 #[tokio::test(flavor = "multi_thread")]

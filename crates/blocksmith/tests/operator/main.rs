@@ -1,6 +1,7 @@
 //! Who runs a node: the token, from this machine and from others, and the peers that they choose.
 
 mod namespace;
+mod peers;
 #[expect(dead_code, reason = "what miners print is looked at elsewhere")]
 #[path = "../mine/program.rs"]
 mod program;

@@ -14,7 +14,7 @@ fn client() -> Client {
 }
 
 /// A node on a free port, and that port.
-fn node(home: &Path, args: &[&str]) -> (Program, String) {
+pub(crate) fn node(home: &Path, args: &[&str]) -> (Program, String) {
     let data_dir = home.join("data");
     let data_dir = data_dir.to_str().expect("a path");
     let mut all = vec!["node", "0", "--data-dir", data_dir];

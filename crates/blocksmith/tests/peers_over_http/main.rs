@@ -221,6 +221,55 @@ async fn chains_do_not_mix_and_a_node_is_no_peer_of_itself() {
     assert_eq!(other.count("GET /chain") + other.count("GET /last"), 0);
 }
 
+#[tokio::test]
+async fn calls_to_a_peer_that_is_forgotten_end() {
+    let node = Node::start(&lecture());
+    let (address, connections) = tarpit().await;
+    node.know(&[&address]).await;
+    until(5, "it is asked", || !connections.lock().unwrap().is_empty()).await;
+    assert_eq!(node.handle.forget(address.clone()).await, Ok(Some(address)));
+    let hung_up = || {
+        connections.lock().unwrap().iter().all(|connection| {
+            let mut heard = [0; 4096];
+            loop {
+                match connection.try_read(&mut heard) {
+                    Ok(0) => return true,
+                    Ok(_) => {}
+                    Err(_) => return false,
+                }
+            }
+        })
+    };
+    // It would be waited for longer than that.
+    until(2, "nobody waits for it any more", hung_up).await;
+    node.mine().await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(connections.lock().unwrap().len(), 1, "and nobody calls it");
+}
+
+#[tokio::test]
+async fn one_node_under_two_names_is_one_peer_and_no_liar_takes_its_place() {
+    let node = Node::start(&lecture());
+    let id = "0123456789abcdef0123456789abcdef";
+    let start = || {
+        let blocks = shared(&genesis(&lecture(), 0));
+        Fake::serve(move |call| own_reply(call, &lecture(), id, &blocks))
+    };
+    let (first, second) = (start().await, start().await);
+    node.know(&[&first.address]).await;
+    settled(&first, "GET /api/v1/status").await;
+    node.know(&[&second.address]).await;
+    let only_first = || node.handle.standing().peers == [first.address.clone()];
+    until(5, "the second is none", || second.count("GET ") > 0 && only_first()).await;
+    node.mine().await;
+    until(5, "the block", || first.count("POST ") > 0).await;
+    assert_eq!(second.count("POST "), 0);
+    // Whoever runs the node knows better.
+    node.handle.choose(vec![second.address.clone()], true).await.expect("it runs");
+    let only_second = || node.handle.standing().peers == [second.address.clone()];
+    until(5, "the first is none", only_second).await;
+}
+
 // Asking.
 
 #[tokio::test]

@@ -75,7 +75,10 @@ async fn four_that_stall_keep_nobody_from_an_honest_peer() {
             // These are found out at once, so that it is the honest peer's turn.
             r#"{"blocks": ["# => node.know(&[&honest.address]).await,
             // These take their time, and half of the places.
-            _ => node.handle.choose(vec![honest.address.clone()]).await.expect("it runs"),
+            _ => {
+                let honest = vec![honest.address.clone()];
+                node.handle.choose(honest, true).await.expect("it runs");
+            }
         }
         node.reaches(&chain[699], 5).await;
         println!("{start}: {:?}", started.elapsed());

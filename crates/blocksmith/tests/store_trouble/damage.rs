@@ -119,7 +119,7 @@ async fn sound(rules: &Rules) -> (Vec<u8>, Block) {
     let dirs = [folder(), folder()];
     let (handle, orders) = service::start(options(rules, dirs[0].path())).unwrap();
     let (other, other_orders) = service::start(options(rules, dirs[1].path())).unwrap();
-    handle.choose(vec!["localhost:5001".parse().unwrap()]).await.unwrap();
+    handle.choose(vec!["localhost:5001".parse().unwrap()], true).await.unwrap();
     let mut nonce = 0;
     let mut common = Vec::new();
     for _ in 0..40 {

@@ -11,6 +11,7 @@
 //! | `queue` | number, u64        | a transaction's canonical text              |
 //! | `mempool` | microseconds since 1970, 8 bytes, big-endian ‖ payment's id, 32 bytes | canonical text |
 //! | `peers` | host and port      | nothing                                     |
+//! | `unheard` | host and port of a peer that has not answered yet | nothing      |
 //! | `meta`  | name               | format, chain id, rules in words and as JSON, shape, node id |
 //!
 //! The tables of transactions are in [`listing`](crate::service::listing).
@@ -37,6 +38,7 @@ pub(super) const QUEUE: TableDefinition<'_, u64, &str> = TableDefinition::new("q
 pub(super) const MEMPOOL: TableDefinition<'_, [u8; ARRIVAL_BYTES], &str> =
     TableDefinition::new("mempool");
 pub(super) const PEERS: TableDefinition<'_, &str, ()> = TableDefinition::new("peers");
+pub(super) const UNHEARD: TableDefinition<'_, &str, ()> = TableDefinition::new("unheard");
 pub(super) const META: TableDefinition<'_, &str, &str> = TableDefinition::new("meta");
 
 /// The layout above.

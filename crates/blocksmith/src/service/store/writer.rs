@@ -16,8 +16,8 @@ use super::StoreError;
 use super::database::Db;
 use super::tables::{
     ACCOUNT_BYTES, ACCOUNTS, BLOCKS, CHAIN, INDEX, MEMPOOL, PEERS, QUEUE, RECORD_HEAD_BYTES, SIDE,
-    UNDO, UNDO_BYTES, account, account_bytes, arrival_bytes, numbered, side_block, side_bytes,
-    undo_bytes,
+    UNDO, UNDO_BYTES, UNHEARD, account, account_bytes, arrival_bytes, numbered, side_block,
+    side_bytes, undo_bytes,
 };
 use crate::service::listing;
 
@@ -84,13 +84,25 @@ impl Writer {
         Ok(())
     }
 
+    /// Keeps a peer that has not answered yet.
     pub(crate) fn add_peer(&mut self, peer: &Address) -> Result<(), StoreError> {
+        self.transaction.open_table(UNHEARD)?.insert(peer.as_str(), ())?;
+        Ok(())
+    }
+
+    /// Keeps a peer that has answered.
+    pub(crate) fn peer_answered(&mut self, peer: &Address) -> Result<(), StoreError> {
+        self.remove_peer(peer)?;
         self.transaction.open_table(PEERS)?.insert(peer.as_str(), ())?;
         Ok(())
     }
 
+    /// Forgets a peer, under whatever name it was kept.
     pub(crate) fn remove_peer(&mut self, peer: &Address) -> Result<(), StoreError> {
-        self.transaction.open_table(PEERS)?.remove(peer.as_str())?;
+        for table in [PEERS, UNHEARD] {
+            let mut table = self.transaction.open_table(table)?;
+            table.retain(|name, ()| name.parse::<Address>().as_ref() != Ok(peer))?;
+        }
         Ok(())
     }
 

@@ -1,0 +1,300 @@
+//! Where a peer listens.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use core::cmp::Ordering;
+use core::fmt;
+use core::hash::{Hash, Hasher};
+use core::net::{Ipv4Addr, Ipv6Addr};
+use core::str::FromStr;
+
+/// The longest host and port.
+const MAX_BYTES: usize = 260;
+
+/// How much of a text that names no peer is quoted, in characters.
+const MAX_QUOTE: usize = 80;
+
+/// The port of an address that names none, as URLs have it.
+const HTTP_PORT: u16 = 80;
+
+/// What loopback is called, and what reaches it on this machine.
+const LOOPBACK: [&str; 5] = ["localhost", "127.0.0.1", "[::1]", "0.0.0.0", "[::]"];
+
+/// Where a peer listens: host and port alone, as the course's nodes keep it.
+///
+/// Two are equal if they mean the same place as far as that can be told without asking anybody:
+/// `localhost:80`, `127.0.0.1:80`, `[::1]:80` and `LOCALHOST.` do. Each keeps the name that it was
+/// given, and is called by it.
+#[derive(Debug, Clone)]
+pub struct Address(String);
+
+/// A text that names no peer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{text:?} names no peer: {why}")]
+pub struct BadAddress {
+    /// The text, or its start.
+    pub text: String,
+    /// What is wrong with it.
+    pub why: NotAPeer,
+}
+
+/// What is wrong with a text that names no peer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotAPeer {
+    /// There is no host.
+    #[error("write a host and a port, like localhost:5001")]
+    NoHost,
+    /// A port alone.
+    #[error("that is a port; write a host before it, like localhost:{0}")]
+    PortAlone(String),
+    /// What follows the host is no port.
+    #[error("a port is a number from 1 to 65535, like localhost:5001")]
+    Port,
+    /// Nobody said which port.
+    #[error("write its port as well, like {0}:5000, or {0}:{HTTP_PORT} if that is meant")]
+    NoPort(String),
+    /// No host is written like that.
+    #[error(
+        "a host is letters, digits, dashes and single dots, or an IP address; write host and port, \
+         like localhost:5001"
+    )]
+    Host,
+    /// Digits and dots that are no IP address to everybody.
+    #[error("an IP address is four numbers up to 255 without more zeros, like 127.0.0.1")]
+    Ipv4,
+    /// What stands in brackets is none, or none stands in brackets.
+    #[error("an IPv6 address stands in brackets, without a zone, like [::1]:5001")]
+    Ipv6,
+    /// It would be called in the open.
+    #[error(
+        "peers are called over http, and https can't be had yet; write http://HOST:PORT if it answers \
+         there, too"
+    )]
+    Https,
+    /// Something else than HTTP.
+    #[error(
+        "peers are called over http, not over {0}; write a host and a port, like localhost:5001"
+    )]
+    Scheme(String),
+    /// A page of a server.
+    #[error("a peer is a host and a port, without {found:?}; write {address}")]
+    Page {
+        /// What is too much.
+        found: String,
+        /// What may have been meant.
+        address: String,
+    },
+    /// A name or a password for the server.
+    #[error(
+        "peers take no user name and no password; write a host and a port, like localhost:5001"
+    )]
+    User,
+    /// Where servers listen, and nobody calls them.
+    #[error(
+        "a node listens there, on all addresses of its machine, but is called by one of them: write \
+         localhost:{0} if it is this machine"
+    )]
+    Anywhere(u16),
+    /// More than a name has.
+    #[error("host and port have at most {MAX_BYTES} bytes")]
+    TooLong,
+}
+
+impl Address {
+    /// Host and port, as in `localhost:5001`.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// An address as somebody typed it: what can't be done as it stands there is refused. Where
+    /// nodes name each other, [`FromStr`] reads what the course's nodes would.
+    ///
+    /// # Errors
+    /// [`BadAddress`], with what to write instead.
+    pub fn typed(text: &str) -> Result<Self, BadAddress> {
+        let bad = |why| BadAddress { text: text.chars().take(MAX_QUOTE).collect(), why };
+        let parts = Parts::of(text).map_err(bad)?;
+        match parts.scheme {
+            None => {}
+            Some(scheme) if scheme.eq_ignore_ascii_case("http") => {}
+            Some(scheme) if scheme.eq_ignore_ascii_case("https") => {
+                return Err(bad(NotAPeer::Https));
+            }
+            Some(scheme) => {
+                return Err(bad(NotAPeer::Scheme(scheme.chars().take(MAX_QUOTE).collect())));
+            }
+        }
+        let address = parts.address().map_err(bad)?;
+        if !matches!(parts.page, "" | "/") {
+            let found = parts.page.chars().take(MAX_QUOTE).collect();
+            return Err(bad(NotAPeer::Page { found, address: address.0 }));
+        }
+        let Some((host, _)) = address.split() else { return Err(bad(NotAPeer::NoPort(address.0))) };
+        if ["0.0.0.0", "[::]"].contains(&host) {
+            return Err(bad(NotAPeer::Anywhere(address.place().1)));
+        }
+        Ok(address)
+    }
+
+    /// An address as a list of peers shows it: as [`Address::typed`], and those that other nodes
+    /// name and nobody should type.
+    ///
+    /// # Errors
+    /// [`BadAddress`], with what to write instead.
+    pub fn listed(text: &str) -> Result<Self, BadAddress> {
+        match Self::typed(text) {
+            Err(BadAddress { why: NotAPeer::NoPort(_) | NotAPeer::Anywhere(_), .. }) => {
+                text.parse()
+            }
+            typed => typed,
+        }
+    }
+
+    /// Host and port, if a port is named.
+    fn split(&self) -> Option<(&str, u16)> {
+        let (host, port) = self.0.rsplit_once(':')?;
+        // What follows the last colon of an IPv6 address alone ends in a bracket.
+        Some((host, port.parse().ok()?))
+    }
+
+    /// What tells two apart.
+    fn place(&self) -> (&str, u16) {
+        let (host, port) = self.split().unwrap_or((&self.0, HTTP_PORT));
+        (if LOOPBACK.contains(&host) { LOOPBACK[0] } else { host }, port)
+    }
+}
+
+impl PartialEq for Address {
+    fn eq(&self, other: &Self) -> bool {
+        self.place() == other.place()
+    }
+}
+
+impl Eq for Address {}
+
+impl PartialOrd for Address {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Address {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.place().cmp(&other.place())
+    }
+}
+
+impl Hash for Address {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.place().hash(state);
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// As the course's nodes read it: from `http://h:1`, `https://h:1/any/path`, `h:1` or `h`.
+impl FromStr for Address {
+    type Err = BadAddress;
+
+    fn from_str(text: &str) -> Result<Self, BadAddress> {
+        let address = Parts::of(text).and_then(|parts| parts.address());
+        address.map_err(|why| BadAddress { text: text.chars().take(MAX_QUOTE).collect(), why })
+    }
+}
+
+/// `scheme://host:port/page`.
+struct Parts<'a> {
+    scheme: Option<&'a str>,
+    host: &'a str,
+    port: Option<&'a str>,
+    page: &'a str,
+}
+
+impl<'a> Parts<'a> {
+    fn of(text: &'a str) -> Result<Self, NotAPeer> {
+        let text = text.trim();
+        let (scheme, rest) = match text.split_once("://") {
+            Some((scheme, rest)) => (Some(scheme), rest),
+            None => (None, text),
+        };
+        let (place, page) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+        if place.contains('@') {
+            return Err(NotAPeer::User);
+        }
+        if place.len() > MAX_BYTES {
+            return Err(NotAPeer::TooLong);
+        }
+        let (host, port) = if place.starts_with('[') {
+            let end = place.find(']').ok_or(NotAPeer::Ipv6)? + 1;
+            match place.split_at(end) {
+                (host, "") => (host, None),
+                (host, port) => (host, Some(port.strip_prefix(':').ok_or(NotAPeer::Ipv6)?)),
+            }
+        } else {
+            match place.split_once(':') {
+                Some((_, port)) if port.contains(':') => return Err(NotAPeer::Ipv6),
+                Some((host, port)) => (host, Some(port)),
+                None => (place, None),
+            }
+        };
+        Ok(Self { scheme, host, port, page })
+    }
+
+    fn address(&self) -> Result<Address, NotAPeer> {
+        let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+        let port = match self.port {
+            Some(port) => {
+                let number = port.parse::<u16>().ok().filter(|&number| number > 0);
+                Some(number.filter(|_| digits(port)).ok_or(NotAPeer::Port)?)
+            }
+            None => None,
+        };
+        if let (false, None) = (self.host.is_empty(), port)
+            && digits(self.host)
+        {
+            return Err(NotAPeer::PortAlone(self.host.into()));
+        }
+        let host = host(self.host)?;
+        Ok(Address(match port {
+            Some(port) => format!("{host}:{port}"),
+            None => host,
+        }))
+    }
+}
+
+/// A host in its one form.
+fn host(text: &str) -> Result<String, NotAPeer> {
+    if let Some(address) = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        let address: Ipv6Addr = address.parse().map_err(|_| NotAPeer::Ipv6)?;
+        return Ok(match address.to_ipv4_mapped() {
+            Some(address) => address.to_string(),
+            None => format!("[{address}]"),
+        });
+    }
+    // A dot at the end says that nothing follows it.
+    let name = text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase();
+    if name.is_empty() {
+        return Err(NotAPeer::NoHost);
+    }
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    let mut last = "";
+    for label in name.split('.') {
+        if label.is_empty() || !label.bytes().all(fits) {
+            return Err(NotAPeer::Host);
+        }
+        last = label;
+    }
+    // As browsers have it, a name that ends in a number is an IP address. To some programs 127.1,
+    // 0177.0.0.1 and 0x7f.1 are one; here it has to be what everybody takes it for.
+    let hex =
+        last.strip_prefix("0x").is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_hexdigit()));
+    if (hex || last.bytes().all(|byte| byte.is_ascii_digit())) && name.parse::<Ipv4Addr>().is_err()
+    {
+        return Err(NotAPeer::Ipv4);
+    }
+    Ok(name)
+}
