@@ -71,6 +71,14 @@ fn new_file(path: &Path) -> anyhow::Result<File> {
             "{} is there already and stays as it is; choose another name",
             path.display()
         ),
+        ErrorKind::NotFound | ErrorKind::NotADirectory => anyhow::anyhow!(
+            "can't write {}: there is no such folder; make it, or choose another name",
+            path.display()
+        ),
+        ErrorKind::PermissionDenied => anyhow::anyhow!(
+            "can't write {}: {error}; choose a folder in which you may write",
+            path.display()
+        ),
         _ => anyhow::Error::new(error).context(format!("can't write {}", path.display())),
     })
 }

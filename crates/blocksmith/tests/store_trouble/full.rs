@@ -87,6 +87,38 @@ fn a_limit_on_files_is_named_and_ends_nobody_without_a_word() {
 }
 
 #[test]
+fn files_that_cannot_be_written_are_named_and_not_left_half() {
+    let home = tempdir().unwrap();
+    std::fs::write(home.path().join("password"), "correct horse battery staple\n").unwrap();
+    let wallet = ["wallet", "new", "--wallet", "made.json", "--password-file", "password"];
+    let chain = ["chain", "new", "made.toml", "--name", "ours"];
+    for (arguments, made) in [(&wallet[..], "made.json"), (&chain, "made.toml")] {
+        let (code, out, said) = told(&mut through_shell("ulimit -f 0", home.path(), arguments));
+        assert_eq!((code, &*out), (1, ""), "{arguments:?}: {said}");
+        for part in [made, "File too large", "ulimit -f"] {
+            assert!(said.contains(part), "{arguments:?}: {part}: {said}");
+        }
+        let there = std::fs::read_dir(home.path()).unwrap().count();
+        assert_eq!(there, 1, "{arguments:?}: something but the password is left");
+    }
+    let elsewhere = ["chain", "new", "nowhere/made.toml", "--name", "ours"];
+    let (code, _, said) = told(&mut blocksmith(home.path(), &elsewhere));
+    assert!(code == 1 && said.contains("nowhere/made.toml: there is no such folder"), "{said}");
+    // A miner goes on with an id that is not kept.
+    let mine = ["mine", "http://127.0.0.1:9", "--coins", "1"];
+    let mut miner = Program::spawn(&mut through_shell("ulimit -f 0", home.path(), &mine));
+    super::program::wait_until("the id", || miner.stderr().contains("the coins go to"));
+    miner.terminate();
+    miner.wait();
+    let said = miner.stderr();
+    for part in ["miner-id can't be written", "File too large", "--id names one"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    let left = std::fs::read_dir(home.path().join("blocksmith")).unwrap().count();
+    assert_eq!(left, 0, "half an id is left");
+}
+
+#[test]
 fn a_dev_network_whose_disk_is_full_says_so() {
     let home = tempdir().unwrap();
     let full = home.path().join("full");

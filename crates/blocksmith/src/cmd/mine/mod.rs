@@ -162,8 +162,13 @@ fn id_in(dir: &Path) -> anyhow::Result<String> {
         std::fs::create_dir_all(dir)?;
         // Whole or not at all: another miner may start at the same time.
         let unfinished = dir.join(format!("{ID_FILE}.{}", std::process::id()));
-        std::fs::write(&unfinished, format!("{}\n", new_node_id()))?;
-        std::fs::rename(unfinished, &path)
+        let text = format!("{}\n", new_node_id());
+        let written =
+            std::fs::write(&unfinished, text).and_then(|()| std::fs::rename(&unfinished, &path));
+        if written.is_err() {
+            let _ = std::fs::remove_file(unfinished);
+        }
+        written
     };
     write().with_context(|| format!("{} can't be written", path.display()))?;
     read()?.context("the id is gone again")

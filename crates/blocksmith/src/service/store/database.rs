@@ -336,3 +336,35 @@ fn said(payload: &(dyn Any + Send)) -> String {
     let words: Vec<_> = text.split_whitespace().collect();
     words.join(" ").chars().filter(|char| !char.is_control()).take(MAX_SAID).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_an_error_that_names_the_directory_and_the_end_of_its_use() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let db = Db::open(Some(dir.path()), Opening::Create).expect("a store");
+        db.guard(|| Ok(())).expect("all is well");
+        let panics = || -> Result<(), StoreError> { panic!("no way\n\tout") };
+        let said = db.guard(panics).expect_err("it panics").to_string();
+        let place = dir.path().display().to_string();
+        for part in [&*place, "no way out", "database.rs", "move chain.redb"] {
+            assert!(said.contains(part), "{part}: {said}");
+        }
+        let used = db.guard(|| -> Result<(), StoreError> { unreachable!("it is not used again") });
+        assert_eq!(used.expect_err("the same").to_string(), said);
+        // Outside of a guard a panic is what it always is.
+        let outside = panic::catch_unwind(|| panic!("outside"));
+        assert_eq!(outside.expect_err("it panics").downcast_ref(), Some(&"outside"));
+    }
+
+    #[test]
+    fn a_panic_of_the_database_is_damage() {
+        let dir: Arc<Path> = Path::new("data").into();
+        let damaged =
+            caught(Some(&dir), || redb::TableDefinition::<u64, u64>::new(std::hint::black_box("")));
+        let error = damaged.err().expect("no table has no name").in_dir(Some(&dir));
+        assert!(matches!(error, StoreError::DamagedIn { .. }), "{error}");
+    }
+}
