@@ -79,6 +79,13 @@ pub enum Input {
         /// Who sent them.
         from: Option<Address>,
     },
+    /// A signed payment whose sender said what it may replace.
+    Payment {
+        /// The payment.
+        payment: Verified,
+        /// The one payment in whose place it may come; `None` if it is to replace nothing.
+        replaces: Option<Hash>,
+    },
     /// A miner wants to know what to search, where work commits to what a block says.
     Work {
         /// Who gets the coin.

@@ -17,7 +17,7 @@ use blocksmith_consensus::{
 use crate::address::Address;
 use crate::early::{Early, is_early};
 use crate::interface::{Answer, Effect, Input, Output, PeerReport, Refusal, Start, Verdict};
-use crate::mempool::{Mempool, MempoolChange};
+use crate::mempool::{Mempool, MempoolChange, Refused};
 use crate::orphans::Orphans;
 use crate::peers::{Namer, Peers};
 use crate::pool::Pool;
@@ -149,6 +149,16 @@ impl Machine {
             }
             Input::Payments { payments, from } => {
                 self.payments(now, payments, from.as_ref(), chain, &mut effects)?
+            }
+            Input::Payment { payment, replaces } => {
+                let rival = self.mempool().and_then(|mempool| mempool.rival(&payment));
+                match rival.filter(|rival| Some(*rival) != replaces) {
+                    Some(id) => {
+                        let replaces = Refused::Replaces { id, nonce: payment.nonce() };
+                        Answer::Payments([Err(replaces)].into())
+                    }
+                    None => self.payments(now, [payment].into(), None, chain, &mut effects)?,
+                }
             }
             Input::Work { recipient } => {
                 let Self { tree, pool, .. } = self;

@@ -238,6 +238,18 @@ pub enum Refused {
         /// The payment's fee.
         found: u64,
     },
+    /// Another payment has its sender and nonce, and its sender did not say that it may come in the
+    /// place of that one.
+    #[error(
+        "payment {id} waits with the nonce {nonce} already, and this one was not to take its place; \
+         sign it with the next nonce, or say that it may replace that one"
+    )]
+    Replaces {
+        /// The one that waits or is held.
+        id: Hash,
+        /// The nonce of both.
+        nonce: u64,
+    },
     /// There is no room, and nothing that waits is worth less to a miner.
     #[error(
         "the mempool is full, and {found} are not better than the worst that waits{}; pay a higher \
@@ -261,6 +273,7 @@ impl Refused {
             Self::NonceUsed { .. } | Self::TooFar { .. } => "nonce",
             Self::Balance { .. } => "balance",
             Self::Replacement { .. } => "fee",
+            Self::Replaces { .. } => "replaces",
             Self::Full { .. } => "full",
         }
     }
@@ -409,6 +422,17 @@ impl Mempool {
     /// account's is the next.
     pub fn next_nonce(&self, sender: &Address) -> Option<u64> {
         self.of_sender(sender).last().map(|last| last.payment.nonce() + 1)
+    }
+
+    /// Another payment of the same sender with the same nonce, which this one would replace, be it that
+    /// it waits or that it is held.
+    pub fn rival(&self, payment: &Payment) -> Option<Hash> {
+        let (sender, nonce) = (payment.sender(), payment.nonce());
+        let queue = self.of_sender(&sender);
+        let place = queue.first().and_then(|first| nonce.checked_sub(first.payment.nonce()));
+        let waits = place.and_then(|place| queue.get(usize::try_from(place).ok()?));
+        let rival = waits.or_else(|| self.held.with_nonce(sender, nonce))?.payment.id();
+        (rival != payment.id()).then_some(rival)
     }
 
     /// Takes a payment in. One with the nonce of another replaces it for a fee that is at least a

@@ -312,6 +312,25 @@ fn a_replacement_costs_a_tenth_more() {
 }
 
 #[test]
+fn a_payments_rival_is_another_one_with_its_sender_and_nonce() {
+    let mut node = Node::new(Limits::default());
+    let (first, held) = (pay(&node.alice, 0, 10), pay(&node.alice, 2, 10));
+    node.admit_all([&first]);
+    node.offer(&held).expect("it is held");
+    let rivals = |node: &Node, nonce| {
+        let rival = |from: &Signer| node.mempool.rival(&pay(from, nonce, 99));
+        (rival(&node.alice), rival(&node.bob))
+    };
+    assert_eq!(rivals(&node, 0), (Some(first.id()), None));
+    assert_eq!(rivals(&node, 1), (None, None));
+    assert_eq!(rivals(&node, 2), (Some(held.id()), None));
+    assert_eq!(rivals(&node, u64::MAX >> 11), (None, None));
+    for same in [&first, &held] {
+        assert_eq!(node.mempool.rival(same), None);
+    }
+}
+
+#[test]
 fn a_replacement_pays_for_later_payments_that_it_makes_unpayable() {
     let mut node = Node::new(Limits::default());
     let [first, second, third] = [0, 1, 2].map(|nonce| pay_amount(&node.alice, nonce, 100, 3_000));

@@ -303,6 +303,7 @@ fn kind(refused: &Refused) -> &'static str {
         Refused::TooFar { .. } => "too far",
         Refused::Balance { .. } => "balance",
         Refused::Replacement { .. } => "replacement",
+        Refused::Replaces { .. } => "replaces",
         Refused::Full { .. } => "full",
     }
 }

@@ -137,7 +137,9 @@ impl Fault {
                 | Refusal::Early { .. }
                 | Refusal::NoDraft,
             )
-            | Self::NotPaid(NotPaid::Unsigned) => StatusCode::CONFLICT,
+            | Self::NotPaid(NotPaid::Unsigned | NotPaid::Refused(Refused::Replaces { .. })) => {
+                StatusCode::CONFLICT
+            }
             Self::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
             Self::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::NotPaid(NotPaid::Refused(Refused::Full { .. })) => {

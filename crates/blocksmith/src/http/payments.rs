@@ -30,14 +30,42 @@ pub(crate) const MAX_PAYMENTS: usize = 1_000;
 /// How long a list of payments waits for its turn.
 const LIST_TIME: Duration = Duration::from_secs(10);
 
+#[derive(Deserialize)]
+pub(super) struct Replacing {
+    replaces: Option<String>,
+}
+
+impl Replacing {
+    /// What the payment may replace, if its sender says so: one payment, or none.
+    fn read(&self) -> Result<Option<Option<Hash>>, Fault> {
+        match self.replaces.as_deref() {
+            None => Ok(None),
+            Some("none") => Ok(Some(None)),
+            Some(id) => match id.parse() {
+                Ok(id) => Ok(Some(Some(id))),
+                Err(_) => Err(Fault::bad(
+                    "replaces says which payment this one may replace: none, or an id of 64 \
+                     lower-case hex digits",
+                )),
+            },
+        }
+    }
+}
+
 /// Takes a payment in, or a list of payments as peers send them.
 pub(super) async fn submit(
     State(app): State<App>,
+    Query(replacing): Query<Replacing>,
     headers: HeaderMap,
     body: Wire,
 ) -> Result<Response, Fault> {
+    let replacing = replacing.read()?;
     let Some(payments) = elements(body.bytes())? else {
-        let paid = pay(&app.handle, body.bytes().to_vec()).await?;
+        let text = body.bytes().to_vec();
+        let paid = match replacing {
+            None => pay(&app.handle, text).await?,
+            Some(replaces) => app.handle.pay_replacing(text, replaces).await?,
+        };
         if let Some(id) = used(&paid)
             && let Some(found) = whereabouts(&app.handle, id).await?
         {
@@ -46,6 +74,9 @@ pub(super) async fn submit(
         let (status, answer) = outcome(paid)?;
         return Ok(answer.answer(status));
     };
+    if replacing.is_some() {
+        return Err(Fault::bad("a list of payments takes no replaces; hand them in one by one"));
+    }
     // Nothing is done yet: whoever waits for a turn can still be told to come again.
     line::set(Doing::Looking);
     let turn = app.paying.take(LIST_TIME).await;

@@ -478,7 +478,7 @@ impl Handle {
     }
 
     /// Hands in payments in any spelling of JSON, from a peer if it says which: the ids of those
-    /// that are taken in, and what became of them.
+    /// that are taken in, and what became of them. Each may replace one that waits.
     ///
     /// # Errors
     /// That the node has stopped; for each, why it is not taken in.
@@ -486,6 +486,33 @@ impl Handle {
         &self,
         texts: Vec<Vec<u8>>,
         from: Option<Address>,
+    ) -> Result<Vec<Result<(Hash, Entered), NotPaid>>, Stopped> {
+        self.enter(texts, |payments| Input::Payments { payments, from }).await
+    }
+
+    /// Hands in one payment that may come in the place of the payment `replaces`, and of no other.
+    ///
+    /// # Errors
+    /// That the node has stopped; why it is not taken in.
+    pub async fn pay_replacing(
+        &self,
+        text: Vec<u8>,
+        replaces: Option<Hash>,
+    ) -> Result<Result<(Hash, Entered), NotPaid>, Stopped> {
+        let input = |mut payments: Vec<_>| match payments.pop() {
+            Some(payment) => Input::Payment { payment, replaces },
+            // It is none, and what it is instead is the answer.
+            None => Input::Payments { payments, from: None },
+        };
+        let mut entered = self.enter(vec![text], input).await?;
+        Ok(entered.pop().expect("one answer for one payment"))
+    }
+
+    /// Reads payments, and tells the machine.
+    async fn enter(
+        &self,
+        texts: Vec<Vec<u8>>,
+        input: impl FnOnce(Vec<Verified>) -> Input,
     ) -> Result<Vec<Result<(Hash, Entered), NotPaid>>, Stopped> {
         if self.domain().is_none() {
             return Ok(texts.iter().map(|_| Err(NotPaid::Unsigned)).collect());
@@ -502,7 +529,7 @@ impl Handle {
         let read = tokio::task::spawn_blocking(read).await.map_err(|_| self.stopped_why())?;
         let ids: Vec<_> = read.iter().flatten().map(|payment| payment.id()).collect();
         let payments: Vec<_> = read.iter().flatten().cloned().collect();
-        let entered = match self.call(Input::Payments { payments, from }).await? {
+        let entered = match self.call(input(payments)).await? {
             Answer::Payments(entered) => entered,
             answer => unreachable!("payments are answered one by one, not with {answer:?}"),
         };

@@ -625,3 +625,67 @@ async fn history_says_how_the_chain_grew() {
         assert_eq!((&point["block_time_s"], &point["hash_rate"]), (&json!(10), &json!(1.6)));
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_says_what_a_payment_may_replace_replaces_nothing_else() {
+    let forge = Forge::start().await;
+    let post = async |query: &str, payment: &str| {
+        let path = format!("/api/v1/transactions?replaces={query}");
+        let answer = forge.node.post(&path, payment.to_string()).await;
+        (answer.status, answer.json())
+    };
+    let first = forge.payment(300, 7, 0);
+    let (status, answer) = post("none", &first).await;
+    assert_eq!((status, &answer["status"]), (201, &json!("queued")));
+    let id = answer["id"].as_str().unwrap().to_string();
+    // The same one again is no other one.
+    assert_eq!(post("none", &first).await.0, 200);
+    // Another one, however much it pays.
+    let other = forge.payment(300, 700, 0);
+    let unrelated = "00".repeat(32);
+    for replaces in ["none", &unrelated] {
+        let (status, problem) = post(replaces, &other).await;
+        assert_eq!((status, &problem["rule"]), (409, &json!("replaces")));
+        let detail = problem["detail"].as_str().unwrap();
+        assert!(
+            detail.contains(&format!("payment {id} waits with the nonce 0 already")),
+            "{detail}"
+        );
+    }
+    assert_eq!(forge.transaction(&id).await["status"], "queued");
+    // What is held has its place too.
+    let held = forge.payment(1, 0, 2);
+    assert_eq!(post("none", &held).await.0, 201);
+    assert_eq!(post("none", &held).await.0, 200);
+    assert_eq!(post("none", &forge.payment(2, 9, 2)).await.1["rule"], "replaces");
+    assert_eq!(post("none", &forge.payment(1, 0, 1)).await.0, 201);
+    assert_eq!(post("none", &forge.payment(2, 9, 2)).await.1["rule"], "replaces");
+    // The one that was meant; it still has to pay for it.
+    let (status, problem) = post(&id, &forge.payment(299, 7, 0)).await;
+    assert_eq!((status, &problem["rule"]), (422, &json!("fee")));
+    assert_eq!(post(&id, &other).await.0, 201);
+    assert_eq!(forge.node.get(&format!("/api/v1/transactions/{id}")).await.status, 404);
+    // Once it is in a block, its nonce is used.
+    forge.mine(forge.bob.address).await;
+    assert_eq!(post("none", &other).await.1["status"], "confirmed");
+    assert_eq!(post("none", &first).await.1["rule"], "nonce");
+    // Who says nothing replaces as ever, and so do the course's call and peers.
+    let (one, two) = (forge.payment(1, 1, 3), forge.payment(1, 50, 3));
+    for payment in [&one, &two] {
+        assert_eq!(forge.pay(payment).await.0, 201);
+    }
+    let three = forge.payment(1, 500, 3);
+    assert_eq!(forge.node.post("/transactions/new", three).await.status, 201);
+    let listed = forge.pay(&format!("[{}]", forge.payment(1, 900, 3))).await.1;
+    assert_eq!(listed["payments"][0]["status"], "queued");
+    // What can't be understood is not passed over.
+    for (query, body) in
+        [("some", &*one), ("", &one), (&id[1..], &one), ("none", &format!("[{one}]"))]
+    {
+        let (status, problem) = post(query, body).await;
+        assert_eq!(status, 400, "{query}: {problem}");
+        assert!(problem["detail"].as_str().unwrap().contains("replaces"), "{problem}");
+    }
+    let (status, problem) = post("none", "{}").await;
+    assert_eq!((status, &problem["rule"]), (422, &json!("transaction")));
+}

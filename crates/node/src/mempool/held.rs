@@ -35,8 +35,13 @@ impl Held {
         }
     }
 
+    /// This sender's payment with this nonce.
+    pub(super) fn with_nonce(&self, sender: Address, nonce: u64) -> Option<&Waiting> {
+        self.by_nonce.get(&(sender, nonce))
+    }
+
     pub(super) fn contains(&self, payment: &Payment) -> bool {
-        let same_nonce = self.by_nonce.get(&(payment.sender(), payment.nonce()));
+        let same_nonce = self.with_nonce(payment.sender(), payment.nonce());
         same_nonce.is_some_and(|held| held.payment.id() == payment.id())
     }
 
