@@ -10,7 +10,7 @@ use std::path::Path;
 
 use blocksmith_consensus::job::MAX_ZEROS;
 use blocksmith_consensus::rules::UnknownPreset;
-use blocksmith_consensus::{Difficulty, Puzzle, Rules};
+use blocksmith_consensus::{Difficulty, Hash, Puzzle, Rules};
 use serde::Deserialize;
 
 pub use difference::Differences;
@@ -109,6 +109,16 @@ impl Chain {
             }
             _ => Self::load_base(name, zeros),
         }
+    }
+
+    /// The preset with this id, or the dev chain of one.
+    pub fn with_id(id: &Hash) -> Option<Self> {
+        let named = |name: &str| Self::load(name, None).ok();
+        let mut chains = Rules::PRESETS
+            .into_iter()
+            .flat_map(|name| [named(name), named(&format!("{name}{}", dev::SUFFIX))])
+            .flatten();
+        chains.find(|chain| chain.rules.chain_id() == *id)
     }
 
     /// A preset, or the chain of a file.

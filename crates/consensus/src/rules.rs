@@ -14,7 +14,7 @@ use crate::block::{Block, BlockView, MAX_BLOCK_BYTES, Malformed, Shape, Timestam
 use crate::difficulty::{Difficulty, Pace};
 use crate::hash::Hash;
 use crate::job::{Job, Target};
-use crate::json::{JsonError, canonical, push_string};
+use crate::json::{JsonError, Value, canonical, push_string};
 use crate::merkle;
 use crate::payment::{Coin, Emission};
 use crate::sealed::{Draft, Header};
@@ -307,6 +307,28 @@ impl Rules {
         };
         let covered = self.decisive(genesis).into_iter().filter(|member| !member.is_implied);
         tagged_hash("blocksmith/chain", object(covered).as_bytes())
+    }
+
+    /// The id of the chain whose rules and genesis block somebody tells: the rules as [`Rules::json`]
+    /// has them. `None` if they name another block. Nothing else is checked, and nothing else need be:
+    /// what gives a chain's id is what that chain was made of.
+    pub fn told_id(rules: Value<'_>, genesis: &Block) -> Option<Hash> {
+        let mut covered = Vec::new();
+        for (key, value) in rules.members() {
+            let json = match key.text() {
+                r#""genesis""# if value.text() == format!(r#""{}""#, genesis.hash()) => {
+                    genesis.text()
+                }
+                r#""genesis""# => return None,
+                _ => value.text(),
+            };
+            // As in `decisive`, but for chains where nobody signs.
+            if key.text() != r#""max_block_bytes""# || json != MAX_BLOCK_BYTES.to_string() {
+                covered.push(format!("{}: {json}", key.text()));
+            }
+        }
+        let covered = format!("{{{}}}", covered.join(", "));
+        Some(tagged_hash("blocksmith/chain", covered.as_bytes()))
     }
 
     /// What the chain's id covers, member by member, as canonical JSON with the genesis block by its

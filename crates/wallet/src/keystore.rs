@@ -15,7 +15,9 @@
 //! - **checksum**: SHA-256 of this object without `checksum`, in the same form. It is no secret and
 //!   proves nothing against an attacker; it tells a damaged file from a wrong password.
 //! - Inside: `{"entropy": Base64, "labels": […], "passphrase": Base64}`: what the words stand for,
-//!   the label of each address in the order of indexes, and BIP-39's passphrase in NFKD.
+//!   the label of each address in the order of indexes, and BIP-39's passphrase in NFKD. Before them,
+//!   where there are any, `"chains": [{"id": 64 hex digits, "name": …}, …]`: chains that the owner
+//!   agreed to pay on.
 //!
 //! A file that means the same and is written differently is refused as damaged.
 
@@ -41,7 +43,10 @@ pub const MAX_PASSWORD_BYTES: usize = 1_000;
 /// The most addresses that a file keeps labels of.
 pub const MAX_ADDRESSES: usize = 1_000;
 
-/// The longest label, in bytes.
+/// The most chains that a file keeps.
+pub const MAX_CHAINS: usize = 100;
+
+/// The longest label, and the longest name of a chain, in bytes.
 pub const MAX_LABEL_BYTES: usize = 100;
 
 const FORMAT: &str = "blocksmith-wallet";
@@ -125,6 +130,17 @@ pub struct Contents {
     pub passphrase: Zeroizing<String>,
     /// The label of each address that was handed out, in the order of indexes from 0.
     pub labels: Vec<String>,
+    /// Chains that the owner agreed to pay on, the oldest first.
+    pub chains: Vec<KnownChain>,
+}
+
+/// A chain that the owner agreed to pay on, as no preset and no chain file names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownChain {
+    /// Its id.
+    pub id: Hash,
+    /// What it was called then.
+    pub name: String,
 }
 
 hide!(Contents);
@@ -181,7 +197,8 @@ pub enum OpenError {
 /// A cost out of bounds, no password or a very long one, too little memory.
 ///
 /// # Panics
-/// If there are more or longer labels than [`MAX_ADDRESSES`] and [`MAX_LABEL_BYTES`].
+/// If there are more or longer labels than [`MAX_ADDRESSES`] and [`MAX_LABEL_BYTES`], or more chains
+/// than [`MAX_CHAINS`].
 pub fn seal(
     contents: &Contents,
     password: &str,
@@ -189,6 +206,7 @@ pub fn seal(
     fresh: Fresh,
 ) -> Result<String, SealError> {
     assert!(contents.labels.len() <= MAX_ADDRESSES, "a wallet has no more");
+    assert!(contents.chains.len() <= MAX_CHAINS, "a wallet keeps no more");
     cost.check()?;
     if !(1..=MAX_PASSWORD_BYTES).contains(&password.len()) {
         return Err(SealError::Password(password.len()));
@@ -308,14 +326,28 @@ fn cipher(password: &str, cost: Cost, salt: &[u8; 16]) -> Option<ChaCha20Poly130
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Inside {
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    chains: Vec<InsideChain>,
     entropy: Zeroizing<String>,
     labels: Vec<String>,
     passphrase: Zeroizing<String>,
 }
 
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct InsideChain {
+    id: String,
+    name: String,
+}
+
 /// What is locked up, with room for the tag.
 fn plain_text(contents: &Contents) -> Zeroizing<Vec<u8>> {
+    let chain = |KnownChain { id, name }: &KnownChain| InsideChain {
+        id: id.to_string(),
+        name: name.clone(),
+    };
     let inside = Inside {
+        chains: contents.chains.iter().map(chain).collect(),
         entropy: Zeroizing::new(Base64::encode_string(&contents.phrase.entropy())),
         labels: contents.labels.clone(),
         // In Base64 it has no escapes, for which a reader would need a buffer that nobody wipes.
@@ -331,13 +363,15 @@ fn contents(text: &[u8]) -> Option<Contents> {
     let inside: Inside = serde_json::from_slice(text).ok()?;
     let entropy = Zeroizing::new(Base64::decode_vec(&inside.entropy).ok()?);
     let passphrase = Base64::decode_vec(&inside.passphrase).ok()?;
-    if inside.labels.len() > MAX_ADDRESSES {
+    if inside.labels.len() > MAX_ADDRESSES || inside.chains.len() > MAX_CHAINS {
         return None;
     }
+    let chain = |InsideChain { id, name }| Some(KnownChain { id: id.parse().ok()?, name });
     Some(Contents {
         phrase: Phrase::from_entropy(&entropy).ok()?,
         passphrase: Zeroizing::new(String::from_utf8(passphrase).ok()?),
         labels: inside.labels,
+        chains: inside.chains.into_iter().map(chain).collect::<Option<_>>()?,
     })
 }
 

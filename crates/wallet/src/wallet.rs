@@ -1,11 +1,14 @@
 //! A wallet: words, the addresses that were handed out, and what they sign.
 
+use blocksmith_consensus::Hash;
 use blocksmith_consensus::address::{Address, Hrp};
 use blocksmith_consensus::payment::{BadTransaction, Domain, Draft, Payment, Verified};
 
 use crate::dev::is_dev_key;
 use crate::keys::{Account, DeriveError, SignError, SigningKey};
-use crate::keystore::{Contents, MAX_ADDRESSES, MAX_LABEL_BYTES, OpenError};
+use crate::keystore::{
+    Contents, KnownChain, MAX_ADDRESSES, MAX_CHAINS, MAX_LABEL_BYTES, OpenError,
+};
 use crate::words::{MAX_PASSPHRASE_BYTES, Phrase, nfkd};
 
 /// An address that the wallet handed out.
@@ -112,7 +115,7 @@ impl Wallet {
         }
         let mut wallet = Self {
             account: Account::new(&phrase.seed(&passphrase), 0)?,
-            contents: Contents { phrase, passphrase, labels: Vec::new() },
+            contents: Contents { phrase, passphrase, labels: Vec::new(), chains: Vec::new() },
             addresses: Vec::new(),
         };
         wallet.add_address("")?;
@@ -121,12 +124,15 @@ impl Wallet {
 
     /// The wallet that a file keeps. What no wallet would have written counts as damaged.
     pub(crate) fn from_contents(contents: Contents) -> Result<Self, OpenError> {
-        let Contents { phrase, passphrase, labels } = contents;
+        let Contents { phrase, passphrase, labels, chains } = contents;
         let mut wallet = Self::new(phrase, &passphrase).map_err(|_| OpenError::Damaged)?;
         let (first, more) = labels.split_first().ok_or(OpenError::Damaged)?;
         wallet.set_label(0, first).map_err(|_| OpenError::Damaged)?;
         for label in more {
             wallet.add_address(label).map_err(|_| OpenError::Damaged)?;
+        }
+        for KnownChain { id, name } in chains {
+            wallet.remember_chain(id, &name).map_err(|_| OpenError::Damaged)?;
         }
         Ok(wallet)
     }
@@ -178,6 +184,33 @@ impl Wallet {
     pub fn set_label(&mut self, index: u32, label: &str) -> Result<(), WalletError> {
         check_label(label)?;
         self.contents.labels[index as usize] = label.to_owned();
+        Ok(())
+    }
+
+    /// What the chain with this id was called when its owner agreed to pay on it.
+    pub fn chain_name(&self, id: &Hash) -> Option<&str> {
+        let chain = self.contents.chains.iter().find(|chain| chain.id == *id)?;
+        Some(&chain.name)
+    }
+
+    /// The chains that [`Wallet::remember_chain`] was told of, the oldest first.
+    pub fn chains(&self) -> &[KnownChain] {
+        &self.contents.chains
+    }
+
+    /// Remembers that the owner agreed to pay on a chain, instead of the oldest such one if there are
+    /// [`MAX_CHAINS`].
+    ///
+    /// # Errors
+    /// A long name or one of several lines.
+    pub fn remember_chain(&mut self, id: Hash, name: &str) -> Result<(), WalletError> {
+        check_label(name)?;
+        let chains = &mut self.contents.chains;
+        chains.retain(|chain| chain.id != id);
+        if chains.len() == MAX_CHAINS {
+            chains.remove(0);
+        }
+        chains.push(KnownChain { id, name: name.to_owned() });
         Ok(())
     }
 

@@ -3,8 +3,8 @@
 use blocksmith_consensus::Hash;
 use blocksmith_wallet::Phrase;
 use blocksmith_wallet::keystore::{
-    BadCost, Contents, Cost, Fresh, MAX_COST, MAX_FILE_BYTES, MAX_PASSWORD_BYTES, OpenError,
-    SealError, open, seal,
+    BadCost, Contents, Cost, Fresh, KnownChain, MAX_COST, MAX_FILE_BYTES, MAX_PASSWORD_BYTES,
+    OpenError, SealError, open, seal,
 };
 use proptest::prelude::*;
 use serde_json::Value;
@@ -27,12 +27,13 @@ fn contents(entropy: &[u8], passphrase: &str, labels: &[&str]) -> Contents {
         phrase: Phrase::from_entropy(entropy).expect("a phrase"),
         passphrase: passphrase.to_owned().into(),
         labels: labels.iter().map(|&label| label.to_owned()).collect(),
+        chains: Vec::new(),
     }
 }
 
 /// What of the contents can be compared.
 fn parts(contents: &Contents) -> (Vec<u8>, String, Vec<String>) {
-    let Contents { phrase, passphrase, labels } = contents;
+    let Contents { phrase, passphrase, labels, .. } = contents;
     (phrase.entropy().to_vec(), passphrase.to_string(), labels.clone())
 }
 
@@ -244,6 +245,21 @@ fn nothing_is_written_that_could_not_be_read() {
     let passes = MAX_COST.passes + 1;
     let expected = BadCost { what: "passes", found: passes, least: 1, most: MAX_COST.passes };
     assert_eq!(seal(PASSWORD, Cost { passes, ..CHEAP }), Some(SealError::Cost(expected)));
+}
+
+#[test]
+fn chains_that_are_remembered_come_back_and_files_without_any_are_as_they_were() {
+    let fresh = || Fresh { salt: [7; 16], nonce: [9; 12] };
+    let mut kept = contents(&[1; 16], "", &["", "rent"]);
+    let without = seal(&kept, PASSWORD, CHEAP, fresh()).expect("a file");
+    assert_eq!(without, file());
+    kept.chains = [("class", 7), ("chess \"club\"", 8)]
+        .map(|(name, byte)| KnownChain { id: Hash([byte; 32]), name: name.into() })
+        .into();
+    let with = seal(&kept, PASSWORD, CHEAP, fresh()).expect("a file");
+    assert_ne!(with, without);
+    assert_eq!(open(with.as_bytes(), PASSWORD).expect("opens").chains, kept.chains);
+    assert!(open(without.as_bytes(), PASSWORD).expect("opens").chains.is_empty());
 }
 
 #[test]

@@ -6,7 +6,7 @@ use blocksmith_consensus::Hash;
 use blocksmith_consensus::address::{Address, Hrp};
 use blocksmith_consensus::payment::{BadTransaction, Domain, Draft, MAX_INTEGER, Payment};
 use blocksmith_wallet::keys::{Account, SigningKey};
-use blocksmith_wallet::keystore::{Contents, MAX_ADDRESSES, MAX_LABEL_BYTES};
+use blocksmith_wallet::keystore::{Contents, MAX_ADDRESSES, MAX_CHAINS, MAX_LABEL_BYTES};
 use blocksmith_wallet::wallet::{PayError, WalletError};
 use blocksmith_wallet::words::MAX_PASSPHRASE_BYTES;
 use blocksmith_wallet::{DevKeys, Phrase, Wallet, dev};
@@ -169,6 +169,7 @@ fn no_secret_shows_when_it_is_printed_for_debugging() {
         phrase: phrase(),
         passphrase: "open sesame".to_owned().into(),
         labels: vec!["rent".into()],
+        chains: Vec::new(),
     };
     let wallet = Wallet::new(phrase(), "open sesame").expect("a wallet");
     for (value, expected) in [
@@ -193,4 +194,22 @@ fn secrets_are_wiped_when_dropped() {
     wiped::<SigningKey>();
     wiped::<Phrase>();
     wiped::<blocksmith_wallet::words::Seed>();
+}
+
+#[test]
+fn chains_are_remembered_by_their_ids_and_the_oldest_goes() {
+    let mut wallet = wallet_of(1);
+    let id = |number: usize| Hash([number as u8; 32]);
+    assert_eq!(wallet.chain_name(&id(0)), None);
+    for number in 0..=MAX_CHAINS {
+        wallet.remember_chain(id(number), &format!("chain {number}")).expect("a name");
+    }
+    assert_eq!(wallet.chains().len(), MAX_CHAINS);
+    assert_eq!(wallet.chain_name(&id(0)), None);
+    assert_eq!(wallet.chain_name(&id(1)), Some("chain 1"));
+    wallet.remember_chain(id(1), "other").expect("a name");
+    assert_eq!((wallet.chains().len(), wallet.chain_name(&id(1))), (MAX_CHAINS, Some("other")));
+    assert!(wallet.remember_chain(id(2), "two\nlines").is_err());
+    assert!(wallet.remember_chain(id(2), &"x".repeat(MAX_LABEL_BYTES + 1)).is_err());
+    assert_eq!(wallet.chain_name(&id(2)), Some("chain 2"));
 }

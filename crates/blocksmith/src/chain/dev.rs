@@ -11,8 +11,9 @@
 
 use blocksmith_consensus::Spending;
 use blocksmith_consensus::address::{Address, Hrp};
+use blocksmith_consensus::json::Value;
 use blocksmith_consensus::payment::{Coin, UNITS_PER_COIN};
-use blocksmith_consensus::{Block, Genesis, Rules, Timestamp};
+use blocksmith_consensus::{Block, Genesis, Hash, Rules, Shape, Target, Timestamp};
 use blocksmith_wallet::dev;
 
 use super::Chain;
@@ -72,9 +73,31 @@ impl Chain {
         let (Genesis::Fixed(block), Spending::Signed { hrp, .. }) = (genesis, spending) else {
             return false;
         };
-        let given: Vec<_> = everybodys().collect();
-        genesis.target() == difficulty.easiest() && allotted(block, *hrp).ends_with(&given)
+        begins_for_dev(block, difficulty.easiest(), *hrp)
     }
+}
+
+/// Whether the chain with this id is what [`Chain::for_dev`] makes of one, going by the rules, as
+/// canonical JSON, and the genesis block that somebody tells. They are not believed: what does not
+/// give the id is not that chain's.
+pub fn is_told(id: &Hash, rules: Value<'_>, genesis: &str) -> bool {
+    let Ok(genesis) = Block::read(Shape::Sealed, genesis) else { return false };
+    let text = |value: Option<Value<'_>>| Some(value?.as_str()?.into_owned());
+    let signed = rules.get("spending").and_then(|spending| spending.get("signed"));
+    let hrp = text(signed.and_then(|signed| signed.get("addresses")));
+    let hrp = hrp.and_then(|hrp| Hrp::new(&hrp).ok());
+    let policy = rules.get("difficulty").and_then(|difficulty| difficulty.members().next());
+    let easiest = text(policy.map(|(_, policy)| policy.get("easiest").unwrap_or(policy)));
+    let easiest = easiest.and_then(|target| target.parse().ok());
+    let (Some(hrp), Some(easiest)) = (hrp, easiest) else { return false };
+    Rules::told_id(rules, &genesis) == Some(*id) && begins_for_dev(&genesis, easiest, hrp)
+}
+
+/// Whether a chain begins as easily as it can, and with coins for everybody.
+fn begins_for_dev(genesis: &Block, easiest: Target, hrp: Hrp) -> bool {
+    let given: Vec<_> = everybodys().collect();
+    let target = genesis.header().map(|header| header.target);
+    target == Some(easiest) && allotted(genesis, hrp).ends_with(&given)
 }
 
 /// What the accounts that everybody has get.
@@ -200,6 +223,27 @@ mod tests {
         assert!(!is_dev(easiest, &given[1..]));
         assert!(!is_dev(easiest, &less));
         assert!(!is_dev(easiest, &[]));
+    }
+
+    #[test]
+    fn what_somebody_tells_of_a_chain_has_to_give_its_id() {
+        let tells = |id: &Rules, rules: &Rules, genesis: &Rules| {
+            let (json, genesis) = (rules.json(), genesis.genesis.block(Timestamp::default()));
+            is_told(&id.chain_id(), Value::of_canonical(&json), genesis.text())
+        };
+        let load = |name: &str| Chain::load(name, None).unwrap().rules;
+        let ours = example(&[]).for_dev().unwrap().rules;
+        let longer = example(&[("max_block_bytes = 1_000_000", "max_block_bytes = 16_000_000")]);
+        let longer = longer.for_dev().unwrap().rules;
+        let (forge, dev) = (load("forge"), load("forge-dev"));
+        for chain in [&dev, &load("bitcoin-like-dev"), &ours, &longer] {
+            assert!(tells(chain, chain, chain), "{}", chain.name);
+            // Another chain's rules or first block say nothing of this one.
+            assert!(!tells(&forge, chain, chain) && !tells(chain, &forge, chain));
+            assert!(!tells(chain, chain, &forge) && !tells(chain, &forge, &forge));
+        }
+        assert!(!tells(&forge, &forge, &forge), "it is none");
+        assert!(!is_told(&dev.chain_id(), Value::of_canonical("7"), "{}"));
     }
 
     #[test]

@@ -38,7 +38,7 @@ fn a_payment_is_sent_where_it_is_handed_in_and_nowhere_else() {
         let ran = alice.run(&["send", &to, "1", "--yes", "--node", &node.url()]);
         assert!(ran.stdout.is_empty(), "{ran:?}");
         let error = ran.bad(4);
-        let to = format!("{}/api/v1/transactions", elsewhere.url());
+        let to = format!("{}/api/v1/transactions?replaces=none", elsewhere.url());
         let named = format!("redirect to {to}, which is not followed");
         assert!(
             error.contains("the payment was not handed in") && error.contains(&named),

@@ -18,7 +18,21 @@ pub(crate) const SUBSIDY: u64 = 2_000_000_000;
 
 pub(crate) struct Ledger {
     pub(crate) domain: Domain,
+    /// What it calls the chain.
+    pub(crate) name: String,
     pub(crate) dev: bool,
+    /// The nonce and the next nonce that it says every account has, whatever is so.
+    pub(crate) claims: Option<(u64, u64)>,
+    /// Whether it shows no payment and no transaction of anybody's.
+    pub(crate) hides: bool,
+    /// How many payments it refuses as if others had their nonces.
+    pub(crate) lies_to_refuse: usize,
+    /// Whether it keeps what it refuses like that.
+    pub(crate) keeps_refused: bool,
+    /// Who pays first whenever a payment is handed in, as long as there is one.
+    pub(crate) faster: Vec<Verified>,
+    /// Whether it changes what others signed.
+    pub(crate) forges: bool,
     /// What it takes to be in the next block.
     pub(crate) fee: u64,
     /// What waits, in order.
@@ -49,7 +63,14 @@ impl Ledger {
     pub(crate) fn new() -> Self {
         Self {
             domain: forge(),
+            name: "forge".into(),
             dev: false,
+            claims: None,
+            hides: false,
+            lies_to_refuse: 0,
+            keeps_refused: false,
+            faster: Vec::new(),
+            forges: false,
             fee: 0,
             queue: Vec::new(),
             blocks: Vec::new(),
@@ -144,7 +165,7 @@ impl Ledger {
                 ))
             }
             ("POST", ["api", "v1", "transactions"]) => {
-                let reply = self.submit(&call.body);
+                let reply = self.submit(&call.body, query.get("replaces").copied());
                 if self.answers_to_lose > 0 {
                     self.answers_to_lose -= 1;
                     return Reply::html(502, "<h1>Bad Gateway</h1>");
@@ -158,15 +179,16 @@ impl Ledger {
 
     fn status(&self) -> Reply {
         let Domain { chain_id, hrp } = self.domain;
-        let (dev, index) = (self.dev, self.tip());
+        let (name, dev, index) = (&self.name, self.dev, self.tip());
         Reply::json(format!(
-            r#"{{"name": "forge", "chain_id": "{chain_id}", "rules": {{"puzzle": "seal", "spending": {{"signed": {{"addresses": "{hrp}", "first_subsidy": 1, "halving_blocks": 1}}}}}}, "dev": {dev}, "index": {index}}}"#
+            r#"{{"name": "{name}", "chain_id": "{chain_id}", "rules": {{"puzzle": "seal", "spending": {{"signed": {{"addresses": "{hrp}", "first_subsidy": 1, "halving_blocks": 1}}}}}}, "dev": {dev}, "index": {index}}}"#
         ))
     }
 
     fn account(&self, text: &str, address: &Address) -> Reply {
         let (balance, nonce) = (self.balance(address), self.nonce(address));
         let next = nonce + self.waiting(address).count() as u64;
+        let (nonce, next) = self.claims.unwrap_or((nonce, next));
         let transactions = self.history(address).len();
         Reply::json(format!(
             r#"{{"party": "{text}", "balance": {balance}, "nonce": {nonce}, "next_nonce": {next}, "transactions": {transactions}, "uncounted": 0}}"#
@@ -176,7 +198,7 @@ impl Ledger {
     fn page(&self, address: &Address, query: &HashMap<&str, &str>) -> Reply {
         let limit = query["limit"].parse::<usize>().unwrap().min(PAGE);
         let start: usize = query.get("before").map_or(0, |before| before.parse().unwrap());
-        let all = self.history(address);
+        let all = if self.hides { Vec::new() } else { self.history(address) };
         let page = &all[start..all.len().min(start + limit)];
         let next = match start + limit < all.len() {
             true => format!(r#""{}""#, start + limit),
@@ -189,13 +211,14 @@ impl Ledger {
             };
             let queued: Vec<_> =
                 self.queue.iter().filter(about).map(|payment| payment.text()).collect();
+            let queued = if self.hides { Vec::new() } else { queued };
             let _ = write!(body, r#""queued": [{}], "#, queued.join(", "));
         }
         let _ = write!(body, r#""transactions": [{}], "next": {next}}}"#, page.join(", "));
-        Reply::json(body)
+        Reply::json(if self.forges { body.replace("\"fee\": 0", "\"fee\": 1") } else { body })
     }
 
-    fn submit(&mut self, body: &[u8]) -> Reply {
+    fn submit(&mut self, body: &[u8], replaces: Option<&str>) -> Reply {
         let payment = match Payment::parse(body, &self.domain) {
             Ok(payment) => payment,
             Err(why) => return problem(422, "shape", &why.to_string()),
@@ -207,6 +230,30 @@ impl Ledger {
         let (id, sender) = (payment.id(), payment.sender());
         if self.queue.iter().any(|waiting| waiting.id() == id) {
             return Reply::json(format!(r#"{{"id": "{id}", "status": "queued"}}"#));
+        }
+        if self.lies_to_refuse > 0 {
+            self.lies_to_refuse -= 1;
+            if self.keeps_refused {
+                self.queue.push(payment);
+            }
+            return problem(409, "replaces", "another payment waits with that nonce already");
+        }
+        if !self.faster.is_empty() {
+            let faster = self.faster.remove(0);
+            self.queue.push(faster);
+        }
+        let rival = self.waiting(&sender).find(|waiting| waiting.nonce() == payment.nonce());
+        let rival = rival.map(|rival| rival.id());
+        match (rival, replaces) {
+            (Some(rival), Some(replaces)) if replaces == rival.to_string() => {
+                self.queue.retain(|waiting| waiting.id() != rival);
+                self.queue.push(payment);
+                return Reply::json(format!(r#"{{"id": "{id}", "status": "queued"}}"#));
+            }
+            (Some(rival), Some(_)) => {
+                return problem(409, "replaces", &format!("payment {rival} waits already"));
+            }
+            _ => {}
         }
         let (next, used) = (self.waiting(&sender).count() as u64, self.nonce(&sender));
         if payment.nonce() < used + next {
@@ -234,6 +281,9 @@ impl Ledger {
         if self.mine_when_asked > 0 {
             self.mine_when_asked -= 1;
             self.mine(stranger());
+        }
+        if self.hides {
+            return problem(404, "unknown", "there is no such transaction");
         }
         if let Some(payment) = self.queue.iter().find(|payment| payment.id().to_string() == id) {
             let text = payment.text();

@@ -12,9 +12,11 @@ mod owner;
 #[expect(dead_code, reason = "what miners print is looked at elsewhere")]
 #[path = "../mine/program.rs"]
 mod program;
+mod races;
 mod secrets;
 mod sending;
 mod signed;
 #[cfg(target_os = "linux")]
 mod terminal;
+mod trust;
 mod walk;

@@ -32,7 +32,9 @@ fn balances_are_those_of_the_node_in_coins() {
             &url,
         ])
         .good();
-    let printed = alice.run(&["balance", "--node", &url]).good();
+    let ran = alice.run(&["balance", "--node", &url]);
+    assert!(ran.stderr.contains(&format!("That is what {url} says.\n")), "{}", ran.stderr);
+    let printed = ran.good();
     let (first, second) = (&texts[0], &texts[1]);
     assert_eq!(
         printed,
@@ -81,7 +83,9 @@ fn a_history_is_what_all_addresses_paid_and_were_paid() {
     // And one that waits.
     send(&alice, &[&bobs, "3"]);
 
-    let printed = alice.run(&["history", "--node", &url]).good();
+    let ran = alice.run(&["history", "--node", &url]);
+    assert!(ran.stderr.contains(&format!("That is what {url} says.\n")), "{}", ran.stderr);
+    let printed = ran.good();
     let lines: Vec<String> =
         printed.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
     let (first, second) = (&texts[0], &texts[1]);
@@ -125,6 +129,27 @@ fn a_history_is_what_all_addresses_paid_and_were_paid() {
 }
 
 #[test]
+fn a_payment_that_its_sender_did_not_sign_is_not_shown() {
+    let node = ledger::start();
+    let alice = Owner::with_wallet(1, 1);
+    node.state().mine(alice.addresses()[0]);
+    let (to, url) = (stranger().to_text(forge().hrp), node.url());
+    let send = ["send", &to, "1", "--yes", "--node", &url];
+    alice.run(&send).good();
+    node.state().forges = true;
+    for _ in ["waiting", "in the chain"] {
+        // Neither the history nor a nonce is taken from what anybody could have written.
+        for args in [&["history", "--node", &url][..], &send] {
+            let error = alice.run(args).bad(1);
+            assert!(error.contains("is not answered as a Blocksmith node"), "{error}");
+        }
+        let payments = node.state().queue.len();
+        assert!(payments < 2, "nothing more was sent");
+        node.state().mine(stranger());
+    }
+}
+
+#[test]
 fn a_long_history_is_read_page_by_page() {
     let node = ledger::start();
     let alice = Owner::with_wallet(1, 1);
@@ -152,8 +177,10 @@ fn a_node_of_another_chain_is_refused_by_name() {
         assert!(error.contains(&forge().chain_id.to_string()), "{error}");
     }
     assert_eq!(node.state().calls, vec!["GET /api/v1/status"; 3]);
-    // Unless one is named, the node's is as good as any.
-    alice.run(&["balance", "--node", &url]).good();
+    // Unless one is named, a look at the node's is as good as any. It is told by its id alone.
+    let balance = alice.run(&["balance", "--node", &url, "--json"]).json();
+    assert_eq!(balance["chain"], serde_json::Value::Null);
+    assert_eq!(balance["chain_id"], other.chain_id.to_string());
 }
 
 #[test]
@@ -173,7 +200,8 @@ fn what_is_no_node_with_accounts_is_told() {
         ),
         (
             Reply::json(lecture),
-            "has no accounts: it runs lecture, where nobody signs payments; start",
+            "has no accounts: it runs \"lecture\" (as the node calls it), where nobody signs payments; \
+             start",
         ),
         (Reply::json(huge), "more than 4194304 bytes"),
         (Reply::json("{}".into()), "200 OK: {}"),
@@ -220,7 +248,7 @@ fn a_node_of_ours_runs_the_chain_that_it_says_and_takes_what_was_signed_offline(
     let url = line.split(' ').nth(2).unwrap().to_owned();
 
     let error = alice.run(&["balance", "--node", &url, "--chain", "forge"]).bad(1);
-    assert!(error.contains("runs class with the chain id"), "{error}");
+    assert!(error.contains("runs \"class\" (as the node calls it) with the chain id"), "{error}");
     assert!(error.contains(&forge().chain_id.to_string()), "{error}");
     assert!(error.contains("Name the chain of that node with --chain"), "{error}");
     // Somebody's copy of the file has another number in it.

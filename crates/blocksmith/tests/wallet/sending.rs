@@ -1,10 +1,11 @@
 //! Payments from one to another.
 
+use blocksmith_consensus::payment::Payment;
 use blocksmith_wallet::{Phrase, dev};
 
 use crate::fake::Fake;
 use crate::ledger::{self, Ledger, SUBSIDY, stranger};
-use crate::owner::{Owner, Ran, forge};
+use crate::owner::{Owner, Ran, forge, forge_dev};
 use crate::program::{Program, wait_until};
 
 struct Scene {
@@ -216,10 +217,16 @@ fn dev_chains_take_the_keys_that_everybody_has_and_no_others_do() {
     node.state().mine(carol.addresses()[0]);
     let (to, url) = (stranger().to_text(forge().hrp), node.url());
     let args = ["send", &to, "1", "--yes", "--node", &url];
-    let error = carol.run(&args).bad(1);
-    assert!(error.contains("everybody has the key of"), "{error}");
-    assert_eq!(node.state().queue, []);
-    node.state().dev = true;
+    // Whatever a node says: the chain is known by its id.
+    for (name, dev) in [("forge", false), ("forge", true), ("forge-dev", true)] {
+        let name = name.into();
+        (node.state().name, node.state().dev) = (name, dev);
+        let error = carol.run(&args).bad(1);
+        assert!(error.contains("everybody has the key of"), "{error}");
+        assert_eq!(node.state().queue, []);
+    }
+    node.state().domain = forge_dev();
+    node.state().dev = false;
     carol.run(&args).good();
     assert_eq!(node.state().queue.len(), 1);
 }
@@ -290,5 +297,19 @@ fn a_payment_that_is_dropped_is_not_waited_for() {
     scene.node.state().queue.clear();
     assert_eq!(sending.wait().code(), Some(1));
     let error = sending.stderr();
-    assert!(error.contains("neither waits any more nor is it in the chain"), "{error}");
+    assert!(
+        error.contains("neither waits any more nor is it in the chain, the node says"),
+        "{error}"
+    );
+    // The very same text is the way to pay it after all: it can't count twice.
+    let text = error.lines().find(|line| line.starts_with('{')).expect("the payment").to_owned();
+    assert!(
+        error.contains("hand in this very text with `blocksmith wallet send --signed`"),
+        "{error}"
+    );
+    let payment = Payment::parse(text.as_bytes(), &forge()).unwrap().verify().unwrap();
+    let args = ["send", "--signed", "-", "--yes", "--node", &node];
+    let id = Owner::new().run_with(&text, &args).good();
+    assert_eq!(id, format!("{}\n", payment.id()));
+    assert_eq!(scene.node.state().queue, [payment]);
 }

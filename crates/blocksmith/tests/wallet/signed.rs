@@ -1,8 +1,8 @@
 //! Payments that were signed on one machine and are handed in from another, where no wallet is.
 
 use blocksmith_consensus::Hash;
-use blocksmith_consensus::payment::{Domain, MAX_WIRE_BYTES, Payment, Verified};
-use blocksmith_wallet::{Phrase, dev};
+use blocksmith_consensus::payment::{Domain, Draft, MAX_WIRE_BYTES, Payment, Verified};
+use blocksmith_wallet::{DevKeys, Phrase, Wallet, dev};
 
 use crate::fake::Fake;
 use crate::ledger::{self, Ledger, SUBSIDY, stranger};
@@ -42,7 +42,7 @@ impl Scene {
     }
 }
 
-fn read(text: &str) -> Verified {
+pub(crate) fn read(text: &str) -> Verified {
     Payment::parse(text.as_bytes(), &forge()).unwrap().verify().unwrap()
 }
 
@@ -149,10 +149,13 @@ fn what_cannot_be_paid_is_told_with_what_to_do() {
     assert!(error.contains("it takes 20.01 coins with the fee"), "{error}");
     assert!(error.contains(&format!("\n  {from}  20")), "{error}");
     scene.send(&scene.sign("1", "0"), &[]).good();
-    // Whether another payment with the nonce is replaced is the node's to say.
+    // Another payment with the nonce is not replaced, unless that is asked for.
     let ran = scene.send(&scene.sign("2", "0"), &[]);
-    assert!(ran.stderr.contains("nonce  0, as another payment that waits"), "{}", ran.stderr);
-    assert!(ran.bad(4).contains("the node refuses: the nonce is used"));
+    let waits = scene.node.state().queue[0].id();
+    let to = stranger().to_text(forge().hrp);
+    let shown = format!("nonce  0, as another payment that waits, {waits}: 1 coin to {to}. This");
+    assert!(ran.stderr.contains(&shown), "{}", ran.stderr);
+    assert!(ran.bad(2).contains("none is replaced unasked: say --replace to hand this one in"));
     scene.node.state().mine(stranger());
     let error = scene.send(&scene.sign("2", "0"), &[]).bad(1);
     assert!(error.contains(&format!("another payment of {from} has the nonce 0")), "{error}");
@@ -161,7 +164,57 @@ fn what_cannot_be_paid_is_told_with_what_to_do() {
     assert!(ran.stderr.contains("nonce  2, but the sender's next one is 1"), "{}", ran.stderr);
     assert!(ran.stderr.contains("it waits for the one with the nonce 1"), "{}", ran.stderr);
     assert_eq!(ran.json()["status"], "held");
-    assert_eq!(scene.posted(), 3);
+    assert_eq!(scene.posted(), 2);
+}
+
+#[test]
+fn a_payment_that_waits_is_replaced_if_that_is_asked_for() {
+    let scene = Scene::new();
+    let id = |text: &str| read(text).id().to_string();
+    for (nonce, amount) in [("0", "5"), ("1", "4"), ("2", "10")] {
+        scene.send(&scene.sign(amount, nonce), &["--replace"]).good();
+    }
+    // What waits later and can't be paid any more would be lost too.
+    let signed = scene.sign("12", "0");
+    let ran = scene.send(&signed, &["--replace"]);
+    let shown = "; then 1 payment that waits later can't be paid any more, and is dropped\n";
+    assert!(ran.stderr.contains(shown), "{}", ran.stderr);
+    assert_eq!(ran.good(), format!("{}\n", id(&signed)));
+    let calls = scene.node.state().calls.clone();
+    let posted: Vec<_> = calls.iter().filter_map(|call| call.strip_prefix("POST ")).collect();
+    let replaced = format!("/api/v1/transactions?replaces={}", id(&scene.sign("5", "0")));
+    assert_eq!(posted.last(), Some(&&*replaced), "that one and no other");
+    let error = scene.send(&scene.sign("1", "0"), &["--replace", "1"]).bad(2);
+    assert!(error.contains("cannot be used with"), "{error}");
+    let args = ["send", &stranger().to_text(forge().hrp), "1", "--replace", "--yes"];
+    assert!(scene.friend.run(&args).bad(2).contains("cannot be used with"));
+}
+
+#[test]
+fn one_that_is_overtaken_while_it_is_handed_in_replaces_nothing() {
+    let scene = Scene::new();
+    let other = scene.sign("1", "0");
+    scene.node.state().faster = vec![read(&other)];
+    let error = scene.send(&scene.sign("2", "0"), &[]).bad(4);
+    assert!(error.contains("the payment was not sent: another one has its nonce"), "{error}");
+    assert!(error.contains("--replace hands this one in"), "{error}");
+    assert_eq!(scene.node.state().queue, [read(&other)]);
+}
+
+#[test]
+fn a_new_nonce_is_advised_only_if_the_node_shows_whose_the_old_one_is() {
+    let scene = Scene::new();
+    let signed = scene.sign("1", "0");
+    scene.node.state().claims = Some((1, 1));
+    let error = scene.send(&signed, &[]).bad(1);
+    assert!(error.contains("shows no payment that used it. This one may still count"), "{error}");
+    assert!(!error.contains("--nonce"), "{error}");
+    assert_eq!(scene.posted(), 0);
+    scene.node.state().queue.push(read(&scene.sign("3", "0")));
+    scene.node.state().mine(stranger());
+    let error = scene.send(&signed, &[]).bad(1);
+    assert!(error.contains("in block 3 as the node says; if it is to be paid all"), "{error}");
+    assert!(error.contains("sign it with --nonce 1"), "{error}");
 }
 
 #[test]
@@ -172,11 +225,21 @@ fn everybodys_keys_are_for_dev_chains_here_too() {
     scene.node.state().mine(carol.addresses()[0]);
     let to = stranger().to_text(forge().hrp);
     let signed = carol.run(&["sign", &to, "1", "--nonce", "0", "--fee", "0", "--dev"]).good();
-    let error = scene.send(&signed, &[]).bad(1);
-    assert!(error.contains("everybody has the key of"), "{error}");
-    assert_eq!(scene.posted(), 0);
-    scene.node.state().dev = true;
     scene.send(&signed, &[]).good();
+    // A node that calls another chain so is not believed.
+    let wallet = Wallet::new(Phrase::parse(dev::PHRASE).unwrap(), "").unwrap();
+    let (sender, recipient) = (carol.addresses()[0], stranger());
+    let draft = Draft { sender, recipient, amount: 1, fee: 0, nonce: 0, memo: None };
+    for domain in [forge(), Domain { chain_id: Hash([7; 32]), ..forge() }] {
+        {
+            let mut ledger = scene.node.state();
+            (ledger.domain, ledger.dev, ledger.name) = (domain, true, "forge-dev".into());
+        }
+        let signed = wallet.sign(&draft, &domain, DevKeys::Allowed).unwrap();
+        let error = scene.send(signed.text(), &[]).bad(1);
+        assert!(error.contains("everybody has the key of"), "{error}");
+    }
+    assert_eq!(scene.posted(), 1);
 }
 
 #[test]

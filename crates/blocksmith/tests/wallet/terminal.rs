@@ -6,11 +6,14 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use blocksmith_consensus::payment::Payment;
+use blocksmith_consensus::Hash;
+use blocksmith_consensus::payment::{Domain, Payment};
+use blocksmith_wallet::{Phrase, WalletFile, dev};
 
 use crate::ledger::{self, stranger};
 use crate::owner::{Owner, PASSWORD, forge};
-use crate::program::PATIENCE;
+use crate::program::{PATIENCE, Program};
+use crate::races::{dev_node, waiting};
 
 /// A terminal in which the command runs.
 struct Terminal {
@@ -207,4 +210,195 @@ fn ctrl_c_at_a_question_ends_it() {
     let (code, screen) = terminal.end();
     assert_eq!(code, Some(130), "{screen}");
     assert_eq!(node.state().queue, []);
+}
+
+#[test]
+fn a_payment_that_is_made_while_the_question_stands_is_not_replaced() {
+    let (carol, _node, url) = dev_node();
+    let (to, from) = (stranger().to_text(forge().hrp), &carol.texts()[4]);
+    let args = ["send", &to, "3", "--fee", "0.00005", "--from", from, "--node", &url];
+    let more = ["--password-file", "password"];
+    let mut terminal = Terminal::run(&carol, &[&args[..], &more].concat());
+    terminal.asked("Send it? [y/N] ", "");
+    let args = ["send", &to, "7", "--fee", "0.00001", "--from", from, "--yes", "--node", &url];
+    let other = carol.run(&args).good();
+    terminal.asked("", "y\n");
+    let (code, screen) = terminal.end();
+    assert_eq!(code, Some(0), "{screen}");
+    let rows = carol.run(&["history", "--json", "--node", &url]).json();
+    let rows = waiting(&rows);
+    let amounts: Vec<_> = rows.iter().map(|row| &row["amount"]).collect();
+    assert_eq!(amounts, [700_000_000, 300_000_000], "{rows:?}");
+    assert_eq!(rows[0]["id"], other.trim_end());
+}
+
+#[test]
+fn a_signed_payment_takes_the_place_of_another_one_if_somebody_says_yes() {
+    let (carol, _node, url) = dev_node();
+    let friend = Owner::new();
+    let to = stranger().to_text(forge().hrp);
+    let sign = |amount: &str, fee: &str| {
+        let args = ["sign", &to, amount, "--nonce", "0", "--fee", fee, "--from", &carol.texts()[4]];
+        let text = carol.run(&[&args[..], &["--chain", "forge-dev"]].concat()).good();
+        std::fs::write(friend.home.path().join("payment.json"), text).unwrap();
+    };
+    let args = ["send", "--signed", "payment.json", "--node", &url];
+    sign("1", "0");
+    friend.run_with("", &[&args[..], &["--yes"]].concat()).good();
+    let amount = || {
+        let rows = carol.run(&["history", "--json", "--node", &url]).json();
+        let rows = waiting(&rows);
+        assert_eq!(rows.len(), 1, "{rows:?}");
+        rows[0]["amount"].as_u64().unwrap() / 100_000_000
+    };
+    sign("2", "0.01");
+    for (answer, expected, left) in [("\n", 1, 1), ("y\n", 0, 2)] {
+        let mut terminal = Terminal::run(&friend, &args);
+        terminal.asked(": 1 coin to ", "");
+        terminal.asked("Send it in the place of the other one? [y/N] ", answer);
+        let (code, screen) = terminal.end();
+        assert_eq!((code, amount()), (Some(expected), left), "{screen}");
+    }
+    // While the question stands, another one than was shown takes the nonce.
+    sign("4", "0.09");
+    let mut terminal = Terminal::run(&friend, &args);
+    terminal.asked(": 2 coins to ", "");
+    terminal.asked("[y/N] ", "");
+    std::fs::rename(friend.home.path().join("payment.json"), friend.home.path().join("four"))
+        .unwrap();
+    sign("3", "0.05");
+    friend.run_with("", &[&args[..], &["--yes", "--replace"]].concat()).good();
+    terminal.asked("", "y\n");
+    let (code, screen) = terminal.end();
+    assert_eq!((code, amount()), (Some(4), 3), "{screen}");
+    assert!(screen.contains("--replace hands this one in, in its place"), "{screen}");
+}
+
+#[test]
+fn who_agreed_is_asked_once_more_when_another_address_would_pay() {
+    let node = ledger::start();
+    let alice = Owner::with_wallet(1, 2);
+    let own = alice.addresses();
+    own.iter().for_each(|address| node.state().mine(*address));
+    let (to, url, texts) = (stranger().to_text(forge().hrp), node.url(), alice.texts());
+    let pay = |amount: &str| {
+        let args = ["send", &to, amount, "--from", &texts[0], "--yes", "--node", &url];
+        alice.run(&args).good();
+    };
+    let args = ["send", &to, "15", "--node", &url, "--password-file", "password"];
+    for (last, expected) in [("n\n", Some(1)), ("y\n", Some(0))] {
+        node.state().queue.clear();
+        let mut terminal = Terminal::run(&alice, &args);
+        terminal.asked(&format!("from   {}", texts[0]), "");
+        terminal.asked("Send it? [y/N] ", "");
+        pay("10");
+        terminal.asked("", "y\n");
+        terminal.asked("meanwhile something changed", "");
+        terminal.asked(&format!("from   {}", texts[1]), "");
+        terminal.asked("Send it? [y/N] ", last);
+        let (code, screen) = terminal.end();
+        assert_eq!(code, expected, "{screen}");
+    }
+    let sender = node.state().queue[1].sender();
+    assert_eq!(sender, own[1]);
+    // Nobody has enough any more.
+    node.state().queue.clear();
+    let mut terminal = Terminal::run(&alice, &[&args[..], &["--from", &texts[0]]].concat());
+    terminal.asked("Send it? [y/N] ", "");
+    pay("10");
+    terminal.asked("", "y\n");
+    let (code, screen) = terminal.end();
+    assert_eq!(code, Some(1), "{screen}");
+    assert!(screen.contains("it takes 15 coins with the fee"), "{screen}");
+    assert_eq!(node.state().queue.len(), 1);
+}
+
+#[test]
+fn a_nonce_with_a_gap_is_signed_when_somebody_says_yes() {
+    let node = ledger::start();
+    let alice = Owner::with_wallet(1, 1);
+    node.state().mine(alice.addresses()[0]);
+    node.state().claims = Some((0, 7));
+    let (to, url) = (stranger().to_text(forge().hrp), node.url());
+    let args = ["send", &to, "1", "--node", &url, "--password-file", "password"];
+    for (answer, expected, posted) in [("\n", 1, 0), ("y\n", 0, 1)] {
+        let mut terminal = Terminal::run(&alice, &args);
+        terminal
+            .asked("nonce  7: the node says that the next nonce is 7, but shows no payment", "");
+        terminal.asked("Send it? [y/N] ", answer);
+        let (code, screen) = terminal.end();
+        assert_eq!(code, Some(expected), "{screen}");
+        let posts = node.state().calls.iter().filter(|call| call.starts_with("POST")).count();
+        assert_eq!(posts, posted);
+    }
+}
+
+#[test]
+fn a_chain_that_nobody_knows_is_asked_about_once() {
+    let node = ledger::start();
+    let alice = Owner::with_wallet(1, 2);
+    node.state().mine(alice.addresses()[0]);
+    let url = node.url();
+    let to = stranger().to_text(forge().hrp);
+    let args = ["send", &to, "0.5", "--node", &url, "--password-file", "password"];
+    let before = std::fs::read(alice.wallet()).unwrap();
+    for (byte, told, question, kept) in [
+        (7, "class", "calls it \"class\". What you pay", "class"),
+        (8, "forge", "calls it \"forge\", which is the name of another chain.", "unnamed"),
+        (9, "Class", "calls it \"Class\", which is the name of another chain.", "unnamed"),
+        (10, "Forge-Dev", "which is the name of another chain.", "unnamed"),
+    ] {
+        let id = Hash([byte; 32]);
+        let domain = Domain { chain_id: id, ..forge() };
+        (node.state().domain, node.state().name) = (domain, told.into());
+        node.state().queue.clear();
+        let mut terminal = Terminal::run(&alice, &args);
+        terminal.asked(&format!("this wallet does not know the chain {id}."), "");
+        terminal.asked(question, "");
+        terminal.asked("Pay on it, and remember it? [y/N] ", "\n");
+        let (code, screen) = terminal.end();
+        assert_eq!(code, Some(1), "{screen}");
+        assert!(byte > 7 || std::fs::read(alice.wallet()).unwrap() == before);
+        let mut terminal = Terminal::run(&alice, &args);
+        terminal.asked("Pay on it, and remember it? [y/N] ", "y\n");
+        terminal.asked(&format!("chain  {kept}, {id}"), "");
+        terminal.asked("Send it? [y/N] ", "y\n");
+        assert_eq!(terminal.end().0, Some(0));
+        // From then on it is known, also unasked, whatever a node calls it.
+        node.state().name = "something else".into();
+        let ran = alice.run(&[&args[..3], &["--node", &url, "--yes"]].concat());
+        assert!(ran.stderr.contains(&format!("chain  {kept}, {id}\n")), "{}", ran.stderr);
+        ran.good();
+        let balance = alice.run(&["balance", "--json", "--node", &url]).json();
+        assert_eq!(balance["chain"], kept);
+        assert_eq!(node.state().queue.len(), 2);
+    }
+    // Nothing else in the file changed.
+    let (_, wallet) = WalletFile::open(alice.wallet(), PASSWORD).unwrap();
+    let labels: Vec<_> = wallet.addresses().map(|entry| entry.label.to_owned()).collect();
+    assert_eq!(labels, ["", "number 1"]);
+    assert_eq!(wallet.phrase().text(), Phrase::from_entropy(&[1; 16]).unwrap().text());
+}
+
+#[test]
+fn the_dev_chain_of_a_file_takes_everybodys_keys_as_its_rules_say() {
+    let carol = Owner::with_phrase(Phrase::parse(dev::PHRASE).unwrap(), 3);
+    let home = carol.home.path();
+    let example = include_str!("../../../../chains/forge-example.toml");
+    std::fs::write(home.join("ours.toml"), example).unwrap();
+    let chain = format!("{}-dev", home.join("ours.toml").to_str().unwrap());
+    let args = ["node", "--port", "0", "--chain", &chain];
+    let mut node = Program::start_in(home, &args);
+    let line = node.until_so("its address", |line| line.starts_with("Running on "));
+    let url = line.split(' ').nth(2).unwrap().to_owned();
+    let to = carol.run(&["address", "--chain", &chain]).good();
+    let to = to.split_whitespace().next().unwrap();
+    let args = ["send", to, "0.5", "--node", &url, "--password-file", "password"];
+    let mut terminal = Terminal::run(&carol, &args);
+    terminal.asked("Pay on it, and remember it? [y/N] ", "y\n");
+    terminal.asked("chain  forge-example-dev, ", "");
+    terminal.asked("Send it? [y/N] ", "y\n");
+    let (code, screen) = terminal.end();
+    assert_eq!(code, Some(0), "{screen}");
+    carol.run(&[&args[..3], &["--node", &url, "--yes"]].concat()).good();
 }

@@ -150,7 +150,10 @@ fn alice_signs_offline_and_a_friend_without_a_wallet_hands_it_in() {
     let signed = sign("2.5", "0", "./class.toml");
     for text in [sign("2.5", "0", "forge"), signed.replace("250000000", "950000000")] {
         let error = send(&text, &[]).bad(1);
-        assert!(error.contains("is not signed by its sender for the chain class"), "{error}");
+        assert!(
+            error.contains("is not signed by its sender for the chain \"class\" (as"),
+            "{error}"
+        );
     }
     assert_eq!((&waiting()["nonce"], &waiting()["next_nonce"]), (&0.into(), &0.into()));
 
@@ -189,9 +192,20 @@ fn alice_signs_offline_and_a_friend_without_a_wallet_hands_it_in() {
     // The one before it comes, and another one that pays too little to take its place.
     assert_eq!(send(&sign("1", "1", "./class.toml"), &["--json"]).json()["status"], "queued");
     assert_eq!(waiting()["next_nonce"], 3);
-    let ran = send(&sign("2", "1", "./class.toml"), &[]);
+    let other = sign("2", "1", "./class.toml");
+    let ran = send(&other, &[]);
     assert!(ran.stderr.contains("nonce  1, as another payment that waits"), "{}", ran.stderr);
-    let error = ran.bad(4);
+    assert!(ran.bad(2).contains("none is replaced unasked: say --replace"));
+    let error = send(&other, &["--replace"]).bad(4);
     assert!(error.contains("the node refuses: a fee of 1000000 units replaces nothing"), "{error}");
+    // One that is held is another payment's place too, which the node knows alone.
+    let error = send(&sign("2", "5", "./class.toml"), &[]).good();
+    assert_eq!(error.lines().count(), 1);
+    let error = send(&sign("3", "5", "./class.toml"), &[]).bad(4);
+    assert!(error.contains("--replace hands this one in, in its place"), "{error}");
+    assert_eq!(
+        send(&sign("3", "5", "./class.toml"), &["--replace", "--json"]).json()["status"],
+        "held"
+    );
     stop(running);
 }

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
+use super::remote::Name;
 use super::{Common, NodeArgs};
 use crate::amount::Coins;
 
@@ -17,7 +18,8 @@ pub(super) struct BalanceArgs {
 
 #[derive(Serialize)]
 struct Balance {
-    chain: String,
+    /// Nothing if the wallet does not know the chain.
+    chain: Option<String>,
     chain_id: String,
     balance: u64,
     addresses: Vec<Row>,
@@ -37,8 +39,9 @@ struct Row {
 
 /// Shows balances.
 pub(super) async fn run(common: &Common, args: &BalanceArgs) -> anyhow::Result<ExitCode> {
-    let (node, remote) = args.node.meet().await?;
+    let (node, mut remote) = args.node.meet().await?;
     let opened = common.open()?;
+    remote.recall(&opened.wallet);
     let mut addresses = Vec::new();
     for entry in opened.wallet.addresses() {
         let address = entry.address.to_text(remote.domain.hrp);
@@ -54,12 +57,16 @@ pub(super) async fn run(common: &Common, args: &BalanceArgs) -> anyhow::Result<E
         });
     }
     let balance = Balance {
-        chain: remote.name,
+        chain: match remote.name {
+            Name::Known(name) => Some(name),
+            Name::Said(_) => None,
+        },
         chain_id: remote.domain.chain_id.to_string(),
         balance: addresses.iter().map(|row| row.balance).fold(0, u64::saturating_add),
         addresses,
     };
     common.print(|| table(&balance), &balance)?;
+    node.is_quoted();
     Ok(ExitCode::SUCCESS)
 }
 

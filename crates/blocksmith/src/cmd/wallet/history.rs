@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use blocksmith_consensus::Hash;
 use blocksmith_consensus::address::{Address, Hrp};
-use blocksmith_consensus::payment::{COIN_SENDER, Domain, Entry};
+use blocksmith_consensus::payment::{COIN_SENDER, Domain, Verified, VerifiedEntry as Entry};
 use serde::Serialize;
 
 use super::node::{Node, NodeError, Page, Place, Placed};
@@ -105,6 +105,7 @@ pub(super) async fn run(common: &Common, args: &HistoryArgs) -> anyhow::Result<E
         .map(|Placed { place, id, entry }| Row::of(id, Spot::of(place), &entry, &own, hrp));
     let rows: Vec<Row> = waiting.chain(confirmed).collect();
     common.print(|| table(&rows), &rows)?;
+    node.is_quoted();
     Ok(ExitCode::SUCCESS)
 }
 
@@ -114,7 +115,7 @@ async fn newest(
     address: &str,
     domain: &Domain,
     limit: usize,
-) -> Result<(Vec<blocksmith_consensus::payment::Payment>, Vec<Placed>), NodeError> {
+) -> Result<(Vec<Verified>, Vec<Placed>), NodeError> {
     let (mut waiting, mut all, mut before) = (Vec::new(), Vec::new(), None);
     while all.len() < limit {
         let page = node.history(address, domain, limit - all.len(), before.as_deref()).await?;

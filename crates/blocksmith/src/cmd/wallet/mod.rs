@@ -1,8 +1,8 @@
 //! `blocksmith wallet`: keys of one's own, payments that they sign, and what a node knows of them.
 //!
-//! A node is asked which chain it runs, and payments are signed for that one: who lies about it gets
-//! a payment that is good on the chain that was named. `--chain` pins the chain for whoever asks a
-//! node that is not their own.
+//! A node is asked which chain it runs, and payments are signed for that one. What it says beyond the
+//! chain's id is its word alone: [`remote`] is about the chain's name, [`payer`] about nonces. `--chain`
+//! pins the chain for whoever asks a node that is not their own.
 
 mod address;
 mod balance;
@@ -11,6 +11,8 @@ mod export;
 mod history;
 mod new;
 mod node;
+mod payer;
+mod remote;
 mod secrets;
 mod send;
 mod sign;
@@ -24,7 +26,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use blocksmith_consensus::Rules;
 use blocksmith_consensus::address::Address;
-use blocksmith_consensus::json::{Value, push_string};
+use blocksmith_consensus::json::push_string;
 use blocksmith_consensus::payment::{Domain, MAX_MEMO_BYTES};
 use blocksmith_wallet::wallet::Entry;
 use blocksmith_wallet::{Cost, DevKeys, FileError, Wallet, WalletFile};
@@ -32,11 +34,12 @@ use reqwest::Url;
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use self::node::{Node, NodeError, Remote};
+use self::node::{Node, NodeError};
+use self::remote::{Remote, meet};
 use self::secrets::PasswordArgs;
 use super::node::{stop_on_signal, until};
 use super::{Misused, exit};
-use crate::chain::{Chain, ChainError, Differences};
+use crate::chain::{Chain, ChainError};
 use crate::config;
 use crate::text::{json, lines};
 
@@ -241,7 +244,9 @@ impl Offline {
 
 /// A chain on which payments are signed.
 struct Known {
+    /// The preset's, if there is one with its id: a file may call a copy of it anything.
     name: String,
+    rules: Rules,
     domain: Domain,
     /// Whether the keys that everybody has are taken there.
     dev_keys: DevKeys,
@@ -251,7 +256,9 @@ impl Known {
     fn of(chain: Chain) -> anyhow::Result<Self> {
         let dev_keys = if chain.is_dev() { DevKeys::Allowed } else { DevKeys::Refused };
         let (rules, domain) = signed_rules(chain)?;
-        Ok(Self { name: rules.name, domain, dev_keys })
+        let preset = Chain::with_id(&domain.chain_id);
+        let name = preset.map_or_else(|| rules.name.clone(), |preset| preset.rules.name);
+        Ok(Self { name, rules, domain, dev_keys })
     }
 }
 
@@ -283,34 +290,6 @@ impl NodeArgs {
     async fn meet(&self) -> anyhow::Result<(Node, Remote)> {
         meet(&self.node, self.chain.as_deref()).await
     }
-}
-
-async fn meet(url: &Url, chain: Option<&str>) -> anyhow::Result<(Node, Remote)> {
-    let known = chain.map(|name| signed_rules(Chain::load(name, None)?)).transpose()?;
-    let node = Node::new(url.clone())?;
-    let remote = node.meet().await?;
-    match known {
-        Some((rules, domain)) if domain != remote.domain => {
-            Err(another_chain(&node, &remote, &rules, &domain))
-        }
-        _ => Ok((node, remote)),
-    }
-}
-
-/// That the node runs another chain than was named, and what is different about it.
-fn another_chain(node: &Node, remote: &Remote, rules: &Rules, domain: &Domain) -> anyhow::Error {
-    let differences = Differences::between(rules, Value::of_canonical(&remote.rules));
-    let differences =
-        if differences.is_empty() { String::new() } else { format!(": {differences}") };
-    anyhow::anyhow!(
-        "{} runs {} with the chain id {}, not {} with {}{differences}. Name the chain of that node \
-         with --chain, or a node of this one with --node",
-        node.name(),
-        remote.name,
-        remote.domain.chain_id,
-        rules.name,
-        domain.chain_id
-    )
 }
 
 /// Reads an address as somebody typed it.
@@ -359,6 +338,19 @@ fn print_secret_json(value: &impl Serialize) -> anyhow::Result<()> {
     let mut out = super::stdout();
     out.write_all(&text)?;
     Ok(out.flush()?)
+}
+
+/// Asks on the terminal. Anything but yes is no.
+async fn agreed(question: &str) -> anyhow::Result<bool> {
+    write!(io::stderr(), "{question}")?;
+    io::stderr().flush()?;
+    // Elsewhere, so that a signal is heard meanwhile.
+    let read = tokio::task::spawn_blocking(|| {
+        let mut answer = String::new();
+        io::stdin().read_line(&mut answer).map(|_| answer)
+    });
+    let answer = read.await?.context("the answer can't be read")?;
+    Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
 }
 
 /// A line for whoever watches.

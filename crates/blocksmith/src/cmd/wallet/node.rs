@@ -5,15 +5,15 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use blocksmith_consensus::Hash;
-use blocksmith_consensus::address::{Address, Hrp};
+use blocksmith_consensus::address::Hrp;
 use blocksmith_consensus::json::{self, Value};
-use blocksmith_consensus::payment::{self, Domain, Verified};
-use blocksmith_wallet::DevKeys;
+use blocksmith_consensus::payment::{Domain, Verified, VerifiedEntry};
 use reqwest::header::HeaderMap;
 use reqwest::{Method, StatusCode, Url};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::remote::Name;
 use crate::client::{Redirected, cause, described, is_loopback, name};
 use crate::text::shown;
 
@@ -43,13 +43,17 @@ pub(super) enum NodeError {
     Away { url: String, cause: String },
     /// The node understands and refuses, in its own words.
     #[error("the node refuses: {detail}")]
-    Refused { detail: String },
+    Refused {
+        detail: String,
+        /// The rule that is broken, for programs.
+        rule: Option<String>,
+    },
     /// A chain of another kind.
     #[error(
         "the node at {url} has no accounts: it runs {chain}, where nobody signs payments; start one \
          with --chain forge or a chain file, or name another with --node"
     )]
-    Unsigned { url: String, chain: String },
+    Unsigned { url: String, chain: Name },
     /// Not what a node of ours would say.
     #[error("{call} is not answered as a Blocksmith node with accounts does: {answer}")]
     Strange { call: String, answer: String },
@@ -65,16 +69,18 @@ pub(super) struct Node {
     base: Url,
 }
 
-/// What a node says of the chain that it runs.
+/// What a node says of the chain that it runs. Only the id says which chain it is: it is signed.
 #[derive(Debug)]
-pub(super) struct Remote {
-    /// What people call the chain.
+pub(super) struct Told {
+    pub(super) chain_id: Hash,
+    /// What the node calls the chain.
     pub(super) name: String,
-    pub(super) domain: Domain,
     /// What it says its rules are, as canonical JSON.
     pub(super) rules: String,
-    /// Whether it takes the keys that everybody has.
-    pub(super) dev_keys: DevKeys,
+    /// What it says that addresses start with.
+    pub(super) hrp: Option<Hrp>,
+    /// Whether it says that everybody has keys with coins there.
+    pub(super) dev: bool,
 }
 
 /// How an account stands, amounts in units.
@@ -106,7 +112,7 @@ impl Account {
 #[derive(Debug)]
 pub(super) struct Page {
     /// Payments to and from it that wait; only in the first page.
-    pub(super) queued: Vec<payment::Payment>,
+    pub(super) queued: Vec<Verified>,
     /// The newest first.
     pub(super) placed: Vec<Placed>,
     /// Where the next page starts.
@@ -118,7 +124,7 @@ pub(super) struct Page {
 pub(super) struct Placed {
     pub(super) place: Place,
     pub(super) id: Hash,
-    pub(super) entry: payment::Entry,
+    pub(super) entry: VerifiedEntry,
 }
 
 /// Where a transaction is in the chain.
@@ -149,6 +155,17 @@ pub(super) enum Submitted {
         /// That one's nonce.
         missing: u64,
     },
+}
+
+/// What a payment may replace that waits with its nonce.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Replacing {
+    /// Nothing.
+    Nothing,
+    /// This payment.
+    Only(Hash),
+    /// Whatever it is.
+    Any,
 }
 
 /// Where a payment is.
@@ -183,6 +200,7 @@ impl Answer {
         #[derive(Deserialize)]
         struct Problem {
             detail: String,
+            rule: Option<String>,
         }
         if self.status.is_success() {
             return serde_json::from_slice(&self.body).map_err(|_| self.strange());
@@ -190,11 +208,18 @@ impl Answer {
         // Busy is as good as no, unlike a fault of the node or of what is in between.
         let is_no = self.status.is_client_error() || self.status == StatusCode::SERVICE_UNAVAILABLE;
         match serde_json::from_slice(&self.body) {
-            Ok(Problem { detail }) if is_no && self.status != StatusCode::NOT_FOUND => {
-                Err(NodeError::Refused { detail: shown(&detail, MAX_SHOWN) })
+            Ok(Problem { detail, rule }) if is_no && self.status != StatusCode::NOT_FOUND => {
+                Err(NodeError::Refused { detail: shown(&detail, MAX_SHOWN), rule })
             }
             _ => Err(self.strange()),
         }
+    }
+}
+
+impl NodeError {
+    /// Whether another payment has the nonce of one that was to replace nothing.
+    pub(super) fn is_taken(&self) -> bool {
+        matches!(self, Self::Refused { rule: Some(rule), .. } if rule == "replaces")
     }
 }
 
@@ -219,8 +244,13 @@ impl Node {
         name(&self.base)
     }
 
+    /// Says whose word it is that was printed.
+    pub(super) fn is_quoted(&self) {
+        super::note(&format!("That is what {} says.", self.name()));
+    }
+
     /// Asks which chain it runs.
-    pub(super) async fn meet(&self) -> Result<Remote, NodeError> {
+    pub(super) async fn meet(&self) -> Result<Told, NodeError> {
         #[derive(Deserialize)]
         struct Status {
             name: String,
@@ -234,20 +264,24 @@ impl Node {
         let addresses = [&status.rules["spending"]["signed"], &status.rules]
             .into_iter()
             .find_map(|rules| rules["addresses"].as_str());
-        let hrp = addresses.and_then(|text| Hrp::new(text).ok());
-        match (status.chain_id.parse(), hrp) {
-            (Ok(chain_id), Some(hrp)) => Ok(Remote {
-                name: shown(&status.name, MAX_QUOTE),
-                domain: Domain { chain_id, hrp },
-                rules: canonical(&status.rules).unwrap_or_else(|| "{}".into()),
-                dev_keys: if status.dev { DevKeys::Allowed } else { DevKeys::Refused },
-            }),
-            (Ok(_), None) => Err(NodeError::Unsigned {
-                url: self.name().into(),
-                chain: shown(&status.name, MAX_QUOTE),
-            }),
-            _ => Err(answer.strange()),
+        Ok(Told {
+            chain_id: status.chain_id.parse().map_err(|_| answer.strange())?,
+            name: shown(&status.name, MAX_QUOTE),
+            rules: canonical(&status.rules).unwrap_or_else(|| "{}".into()),
+            hrp: addresses.and_then(|text| Hrp::new(text).ok()),
+            dev: status.dev,
+        })
+    }
+
+    /// The text of the block with this index, in canonical form.
+    pub(super) async fn block(&self, index: u64) -> Result<String, NodeError> {
+        #[derive(Deserialize)]
+        struct Said {
+            block: serde_json::Value,
         }
+        let answer = self.get(&["blocks", &index.to_string()], &[]).await?;
+        let said: Said = answer.read()?;
+        canonical(&said.block).ok_or_else(|| answer.strange())
     }
 
     /// How an account stands; one that nobody has heard of has nothing.
@@ -285,35 +319,19 @@ impl Node {
             entry(transaction, domain).ok_or_else(|| answer.strange())
         };
         let queued = said.queued.iter().map(|transaction| match read(transaction)? {
-            payment::Entry::Payment(payment) => Ok(payment),
-            payment::Entry::Coin(_) => Err(answer.strange()),
+            VerifiedEntry::Payment(payment) => Ok(payment),
+            VerifiedEntry::Coin(_) => Err(answer.strange()),
         });
         let queued = queued.collect::<Result<_, _>>()?;
         let placed = said.transactions.into_iter().map(|SaidPlaced { place, transaction }| {
             let entry = read(&transaction)?;
             let id = match &entry {
-                payment::Entry::Payment(payment) => payment.id(),
-                payment::Entry::Coin(coin) => coin.id(domain),
+                VerifiedEntry::Payment(payment) => payment.id(),
+                VerifiedEntry::Coin(coin) => coin.id(domain),
             };
             Ok(Placed { place, id, entry })
         });
         Ok(Page { queued, placed: placed.collect::<Result<_, _>>()?, next: said.next })
-    }
-
-    /// What an account can pay with: its balance, less what its waiting payments cost.
-    pub(super) async fn spendable(
-        &self,
-        account: &Account,
-        address: &Address,
-        domain: &Domain,
-    ) -> Result<u64, NodeError> {
-        if account.waiting() == 0 {
-            return Ok(account.balance);
-        }
-        let page = self.history(&address.to_text(domain.hrp), domain, 1, None).await?;
-        let own = page.queued.iter().filter(|payment| payment.sender() == *address);
-        let queued = own.map(|payment| payment.cost()).fold(0, u64::saturating_add);
-        Ok(account.balance.saturating_sub(queued))
     }
 
     /// The least fee, in units, with which a payment of so many bytes may be in the next block.
@@ -328,15 +346,25 @@ impl Node {
 
     /// Hands in a signed payment. The same text twice does no harm. Only an answer that names the
     /// payment by its id says that the node has it.
-    pub(super) async fn submit(&self, payment: &Verified) -> Result<Submitted, NodeError> {
+    pub(super) async fn submit(
+        &self,
+        payment: &Verified,
+        replacing: Replacing,
+    ) -> Result<Submitted, NodeError> {
         #[derive(Deserialize)]
         struct Said {
             id: String,
             #[serde(flatten)]
             submitted: Submitted,
         }
+        let replaces = match replacing {
+            Replacing::Nothing => Some("none".into()),
+            Replacing::Only(id) => Some(id.to_string()),
+            Replacing::Any => None,
+        };
+        let query: Vec<_> = replaces.iter().map(|replaces| ("replaces", &**replaces)).collect();
         let text = payment.text();
-        let answer = self.ask(Method::POST, &["transactions"], &[], Some(text)).await?;
+        let answer = self.ask(Method::POST, &["transactions"], &query, Some(text)).await?;
         match answer.read()? {
             Said { id, submitted } if id == payment.id().to_string() => Ok(submitted),
             _ => Err(answer.strange()),
@@ -407,10 +435,10 @@ impl Node {
     }
 }
 
-/// A transaction of an answer, if it is one of this chain. Its signature is not checked: who doubts
-/// what the node says of the chain asks another one.
-fn entry(said: &serde_json::Value, domain: &Domain) -> Option<payment::Entry> {
-    payment::Entry::of_canonical(Value::of_canonical(&canonical(said)?), domain).ok()
+/// A transaction of an answer, if it is one of this chain: a node can say that a payment was made
+/// which was not, but none that its sender did not sign.
+fn entry(said: &serde_json::Value, domain: &Domain) -> Option<VerifiedEntry> {
+    VerifiedEntry::of_canonical(Value::of_canonical(&canonical(said)?), domain).ok()
 }
 
 /// The canonical text of what was said, if it has one.

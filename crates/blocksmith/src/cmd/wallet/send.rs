@@ -1,21 +1,23 @@
 //! `blocksmith wallet send`.
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Context as _;
-use blocksmith_consensus::Hash;
 use blocksmith_consensus::address::{Address, Hrp};
 use blocksmith_consensus::payment::{Draft, Verified};
 use serde::Serialize;
 use tokio::time::{Instant, sleep};
 
-use super::node::{Node, NodeError, Remote, Submitted, Whereabouts};
+use super::node::{Node, NodeError, Replacing, Submitted, Whereabouts};
+use super::payer::{Gap, Payer};
+use super::remote::Remote;
 use super::signed::{self, is_stdin};
 use super::verify::Said;
-use super::{Common, Misused, NodeArgs, Opened, note, parse_address, print_json, print_line};
+use super::{
+    Common, Misused, NodeArgs, Opened, agreed, note, parse_address, print_json, print_line,
+};
 use crate::amount::Coins;
 use crate::cmd::{counted, exit};
 use crate::text::shown;
@@ -30,6 +32,17 @@ const FEE_BYTES: usize = 7;
 const AGAIN_AFTER: [Duration; 3] =
     [Duration::from_millis(500), Duration::from_secs(1), Duration::from_secs(2)];
 
+/// How often it is looked again where a nonce comes from that leaves a gap: between two answers, what
+/// waited may have been mined or dropped.
+const LOOKS: usize = 3;
+
+/// The wait before that.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(200);
+
+/// How often a payment is signed anew because others took its nonce: twice as often as payments of
+/// one sender can wait.
+const MAX_SIGNED: usize = 32;
+
 /// How often it is asked where a payment is.
 const ASK_EVERY: Duration = Duration::from_secs(1);
 
@@ -41,7 +54,8 @@ const MAX_SHOWN: usize = 300;
 
 /// Pay somebody, or hand in a payment that was signed elsewhere
 ///
-/// Says what will be sent, and asks before it does. Prints the payment's id; with --json an object
+/// Says what will be sent, and asks before it does. A payment that waits is never replaced, unless
+/// that is asked for with --replace, or answered with yes. Prints the payment's id; with --json an object
 /// as soon as the node has it, and with --wait another one once it is confirmed.
 #[derive(Debug, clap::Args)]
 #[command(override_usage = "blocksmith wallet send [OPTIONS] <ADDRESS> <AMOUNT>
@@ -53,6 +67,9 @@ pub(super) struct SendArgs {
     /// input
     #[arg(long, value_name = "FILE", conflicts_with = "Order")]
     signed: Option<PathBuf>,
+    /// Let the signed payment take the place of the one that waits with its nonce, if there is one
+    #[arg(long, conflicts_with = "Order")]
+    replace: bool,
     /// Send without asking
     #[arg(long, short)]
     yes: bool,
@@ -94,25 +111,14 @@ pub(super) struct Purse {
     pub(super) label: String,
     /// Units that no waiting payment takes.
     pub(super) spendable: u64,
-    /// The nonce of its next payment.
-    pub(super) nonce: u64,
 }
 
-/// A payment that can be handed in.
-#[derive(Debug)]
-pub(super) struct Ready {
-    pub(super) payment: Verified,
-    /// Units that its sender can pay with.
-    pub(super) spendable: u64,
-    /// What is said of the nonce, if somebody chose it.
-    pub(super) nonce: Option<String>,
-    /// Where the node has it already.
-    pub(super) found: Whereabouts,
-}
+/// A payment that the node has, and where.
+pub(super) type Sent = (Verified, Standing);
 
 /// What was handed in, and where it is. Amounts in units.
 #[derive(Debug, Serialize)]
-struct Sent<'a> {
+struct Report<'a> {
     #[serde(flatten)]
     said: &'a Said,
     #[serde(flatten)]
@@ -121,7 +127,7 @@ struct Sent<'a> {
 
 /// Where a payment is, as programs are told.
 #[derive(Debug, Serialize)]
-struct Standing {
+pub(super) struct Standing {
     status: &'static str,
     /// The one that holds it; where it waits, the one that may.
     block: Option<u64>,
@@ -134,7 +140,7 @@ impl Standing {
     }
 
     /// As it was found.
-    fn of(found: &Whereabouts) -> Self {
+    pub(super) fn of(found: &Whereabouts) -> Self {
         match *found {
             Whereabouts::Confirmed { block, confirmations } => {
                 Self { status: "confirmed", block: Some(block), confirmations }
@@ -155,35 +161,25 @@ pub(super) async fn run(common: &Common, args: &SendArgs) -> anyhow::Result<Exit
         Some(file) => Some(signed::read(file.clone()).await?),
         None => None,
     };
-    let (node, remote) = args.node.meet().await?;
-    let ready = match (&text, &args.order) {
-        (Some(text), _) => text.ready(&node, &remote).await?,
+    let (node, mut remote) = args.node.meet().await?;
+    let sent = match (&text, &args.order) {
+        (Some(text), _) => text.send(&node, &remote, args.yes, args.replace).await?,
         (None, order) => {
             let order = order.as_ref().expect("clap asks for it where nothing is signed yet");
-            order.sign(common, &node, &remote).await?
+            order.send(common, &node, &mut remote, args.yes).await?
         }
     };
-    let Ready { payment, found, .. } = &ready;
-    note(&summary(&ready, &remote));
-    let said = Said::of(payment, remote.domain.hrp);
-    let standing = if *found != Whereabouts::Nowhere {
-        note(&format!(
-            "the node has this very payment already, so it is not sent once more: {}",
-            news(found)
-        ));
-        Standing::of(found)
-    } else if args.yes || agreed().await? {
-        hand_in(&node, payment).await?
-    } else {
+    let Some((payment, standing)) = sent else {
         note("Nothing was sent.");
         return Ok(ExitCode::from(exit::FAILURE));
     };
+    let said = Said::of(&payment, remote.domain.hrp);
     tell(common, &said, standing)?;
     if let Some(wanted) = args.wait {
         let deadline = Instant::now() + Duration::from_secs(args.timeout.into());
-        let standing = wait(&node, &payment.id(), wanted, deadline).await?;
+        let standing = wait(&node, &payment, wanted, deadline).await?;
         if common.json {
-            print_json(&Sent { said: &said, standing })?;
+            print_json(&Report { said: &said, standing })?;
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -202,60 +198,177 @@ fn check_somebody_answers(signed: Option<&Path>) -> Result<(), Misused> {
     Err(Misused(why.into()))
 }
 
-impl Order {
-    /// Signs the payment, with the nonce that is next, before it is asked whether to send it: nobody
-    /// agrees to what turns out not to be possible.
-    async fn sign(&self, common: &Common, node: &Node, remote: &Remote) -> anyhow::Result<Ready> {
-        let recipient = parse_address(&self.recipient, &remote.domain)?;
-        let opened = common.open()?;
-        let purses = purses(node, remote, &opened, self.from.as_deref()).await?;
-        let mut draft = Draft {
-            sender: recipient,
-            recipient,
-            amount: self.amount.units(),
-            fee: 0,
-            nonce: purses.iter().map(|purse| purse.nonce).max().unwrap_or(0),
-            memo: self.memo.as_deref(),
-        };
-        draft.fee = match self.fee {
-            Some(fee) => fee.units(),
-            None => usual_fee(node, remote, &draft).await?,
-        };
-        let cost = draft.amount.saturating_add(draft.fee);
-        let purse = choose(&purses, cost, &recipient, remote.domain.hrp)?;
-        (draft.sender, draft.nonce) = (purse.address, purse.nonce);
-        Ok(Ready {
-            payment: opened.wallet.sign(&draft, &remote.domain, remote.dev_keys)?,
-            spendable: purse.spendable,
-            nonce: None,
-            found: Whereabouts::Nowhere,
-        })
+/// How the wallet would pay now.
+#[derive(Debug)]
+struct Plan {
+    payer: Address,
+    spendable: u64,
+    /// Units for the miner.
+    fee: u64,
+    nonce: u64,
+    /// Set if only the node knows why the nonce is the next one.
+    gap: Option<Gap>,
+}
+
+impl Plan {
+    /// Whether who agreed to the other one agreed to this one.
+    fn is_as(&self, agreed: &Self) -> bool {
+        let is_expected = self.gap.is_none() || self.gap == agreed.gap;
+        is_expected && (self.payer, self.fee) == (agreed.payer, agreed.fee)
     }
 }
 
-/// What the wallet's addresses can pay with, or the one that was named.
-async fn purses(
-    node: &Node,
-    remote: &Remote,
-    opened: &Opened,
-    named: Option<&str>,
-) -> anyhow::Result<Vec<Purse>> {
-    let only = named.map(|text| opened.payer(Some(text), &remote.domain)).transpose()?;
-    let mut purses = Vec::new();
-    for entry in opened.wallet.addresses() {
-        let address = entry.address;
-        if only.is_some_and(|only| only != address) {
-            continue;
+impl Order {
+    /// Pays, if whoever is asked agrees. The nonce is the one that is next after the answer: others
+    /// may pay from the same address while the question stands, in another window or on another
+    /// machine, and nobody's payment may take the place of theirs.
+    async fn send(
+        &self,
+        common: &Common,
+        node: &Node,
+        remote: &mut Remote,
+        unasked: bool,
+    ) -> anyhow::Result<Option<Sent>> {
+        let recipient = parse_address(&self.recipient, &remote.domain)?;
+        let mut opened = common.open()?;
+        if !remote.is_agreed(&mut opened, node, unasked).await? {
+            return Ok(None);
         }
-        let account = node.account(&address.to_text(remote.domain.hrp)).await?;
-        purses.push(Purse {
-            address,
-            label: entry.label.into(),
-            spendable: node.spendable(&account, &address, &remote.domain).await?,
-            nonce: account.next_nonce,
-        });
+        let mut agreed_to: Option<Plan> = None;
+        let mut refused: Vec<Verified> = Vec::new();
+        loop {
+            let plan = self.plan(node, remote, &opened, recipient, agreed_to.as_ref()).await?;
+            let draft = self.draft(&plan, recipient);
+            if !unasked && !agreed_to.as_ref().is_some_and(|agreed| plan.is_as(agreed)) {
+                if agreed_to.is_some() {
+                    note("meanwhile something changed, so that you are asked once more:");
+                }
+                let nonce = plan.gap.map(|gap| doubtful(&gap));
+                note(&summary(&draft, plan.spendable, nonce.as_deref(), node, remote));
+                if !agreed("Send it? [y/N] ").await? {
+                    return Ok(None);
+                }
+                agreed_to = Some(plan);
+                continue;
+            }
+            if let (true, Some(gap)) = (unasked, &plan.gap) {
+                anyhow::bail!(
+                    "no payment from {} was signed: {gap}. Signed with {}, it would count once others fill \
+                     the gap, perhaps when you don't expect it any more. Ask another node, named with \
+                     --node; or, if you know that it is right, send without --yes, and agree",
+                    plan.payer.to_text(remote.domain.hrp),
+                    plan.nonce
+                );
+            }
+            if unasked && refused.is_empty() {
+                note(&summary(&draft, plan.spendable, None, node, remote));
+            }
+            let payment = opened.wallet.sign(&draft, &remote.domain, remote.dev_keys)?;
+            let taken = match hand_in(node, &payment, Replacing::Nothing).await? {
+                Ok(standing) => return Ok(Some((payment, standing))),
+                Err(taken) => taken,
+            };
+            // To sign anew is to pay twice, if the node has the payment that it refuses. It has to show
+            // whose nonce that is: what it shows is signed, and it can't have made it.
+            let payer = Payer::look(node, plan.payer, &remote.domain).await?;
+            let is_rivals = payer.shows_rival(&payment);
+            refused.push(payment);
+            if let Some(kept) = refused.iter().find(|payment| payer.shows(&payment.id())) {
+                note("the node refused the payment, and has it all the same");
+                let found = node.whereabouts(&kept.id()).await?;
+                return Ok(Some((kept.clone(), Standing::of(&found))));
+            }
+            if !is_rivals || refused.len() == MAX_SIGNED {
+                return Err(unknown(taken, refused.last().expect("it was pushed")));
+            }
+            note(&format!(
+                "another payment took the nonce {}; signing with the next one",
+                plan.nonce
+            ));
+        }
     }
-    Ok(purses)
+
+    fn draft(&self, plan: &Plan, recipient: Address) -> Draft<'_> {
+        Draft {
+            sender: plan.payer,
+            recipient,
+            amount: self.amount.units(),
+            fee: plan.fee,
+            nonce: plan.nonce,
+            memo: self.memo.as_deref(),
+        }
+    }
+
+    /// Who pays, which fee, and with which nonce: as it was agreed, as far as that is still possible.
+    async fn plan(
+        &self,
+        node: &Node,
+        remote: &Remote,
+        opened: &Opened,
+        recipient: Address,
+        agreed: Option<&Plan>,
+    ) -> anyhow::Result<Plan> {
+        let (domain, hrp) = (&remote.domain, remote.domain.hrp);
+        let named =
+            self.from.as_deref().map(|text| opened.payer(Some(text), domain)).transpose()?;
+        let mut payers = Vec::new();
+        for entry in opened.wallet.addresses() {
+            let address = entry.address;
+            if named.is_none_or(|named| named == address) {
+                let payer = Payer::look(node, address, domain).await?;
+                let (label, spendable) = (entry.label.into(), payer.spendable());
+                payers.push((Purse { address, label, spendable }, payer));
+            }
+        }
+        let nonce = payers.iter().map(|(_, payer)| payer.account.next_nonce).max().unwrap_or(0);
+        let fee = match (agreed, self.fee) {
+            (Some(agreed), _) => agreed.fee,
+            (None, Some(fee)) => fee.units(),
+            (None, None) => {
+                let (payer, spendable) = (recipient, 0);
+                let plan = Plan { payer, spendable, fee: 0, nonce, gap: None };
+                usual_fee(node, remote, &self.draft(&plan, recipient)).await?
+            }
+        };
+        let cost = self.amount.units().saturating_add(fee);
+        // Whose paying was agreed to goes first.
+        payers.sort_by_key(|(purse, _)| agreed.is_some_and(|agreed| agreed.payer != purse.address));
+        let (purses, mut payers): (Vec<_>, Vec<_>) = payers.into_iter().unzip();
+        let still = agreed.and_then(|_| purses.first()).filter(|purse| purse.spendable >= cost);
+        let purse = match still {
+            Some(purse) => purse,
+            None => choose(&purses, cost, &recipient, hrp)?,
+        };
+        for address in [purse.address, recipient] {
+            remote.dev_keys.check(&address, hrp)?;
+        }
+        let place = purses.iter().position(|other| other == purse).expect("it is one of them");
+        let mut payer = payers.swap_remove(place);
+        let mut next = payer.next(node, domain).await?;
+        for _ in 1..LOOKS {
+            if next.is_ok() {
+                break;
+            }
+            sleep(LOOK_AGAIN_AFTER).await;
+            payer = Payer::look(node, purse.address, domain).await?;
+            next = payer.next(node, domain).await?;
+        }
+        let gap = next.err();
+        let nonce = next.unwrap_or(payer.account.next_nonce);
+        let plan = Plan { payer: purse.address, spendable: payer.spendable(), fee, nonce, gap };
+        // Nobody agrees to what turns out not to be possible.
+        self.draft(&plan, recipient).write(domain)?;
+        Ok(plan)
+    }
+}
+
+/// A nonce that only the node knows, and what comes of it.
+fn doubtful(gap: &Gap) -> String {
+    format!(
+        "{}: {gap}. This payment may count once others fill the gap, perhaps when you don't expect it \
+         any more. Ask another node, unless you know that it is right",
+        gap.claimed
+    )
 }
 
 /// The fee that the node names for a payment like this one.
@@ -303,96 +416,109 @@ pub(super) fn choose<'a>(
 }
 
 /// What is about to be sent.
-fn summary(ready: &Ready, remote: &Remote) -> String {
-    let Ready { payment, spendable, nonce, .. } = ready;
+pub(super) fn summary(
+    draft: &Draft<'_>,
+    spendable: u64,
+    nonce: Option<&str>,
+    node: &Node,
+    remote: &Remote,
+) -> String {
     let hrp = remote.domain.hrp;
     let mut summary = format!(
         "pay    {}\nto     {}\nfrom   {}, which has {}\nfee    {}\n",
-        counted(Coins::from_units(payment.amount()), "coin"),
-        payment.recipient().to_text(hrp),
-        payment.sender().to_text(hrp),
-        Coins::from_units(*spendable),
-        Coins::from_units(payment.fee()),
+        counted(Coins::from_units(draft.amount), "coin"),
+        draft.recipient.to_text(hrp),
+        draft.sender.to_text(hrp),
+        Coins::from_units(spendable),
+        Coins::from_units(draft.fee),
     );
     if let Some(nonce) = nonce {
         summary.push_str(&format!("nonce  {nonce}\n"));
     }
-    if let Some(memo) = payment.memo() {
-        summary.push_str(&format!("memo   \"{}\"\n", shown(&memo, MAX_SHOWN)));
+    if let Some(memo) = draft.memo {
+        summary.push_str(&format!("memo   \"{}\"\n", shown(memo, MAX_SHOWN)));
     }
-    summary.push_str(&format!("chain  {}, {}", remote.name, remote.domain.chain_id));
+    summary.push_str(&format!(
+        "chain  {}, {}\nnode   {}, which says what the address has",
+        remote.name,
+        remote.domain.chain_id,
+        node.name()
+    ));
     summary
 }
 
-/// Asks whether to send it. Anything but yes is no.
-async fn agreed() -> anyhow::Result<bool> {
-    write!(io::stderr(), "Send it? [y/N] ")?;
-    io::stderr().flush()?;
-    // Elsewhere, so that a signal is heard meanwhile.
-    let read = tokio::task::spawn_blocking(|| {
-        let mut answer = String::new();
-        io::stdin().read_line(&mut answer).map(|_| answer)
-    });
-    let answer = read.await?.context("the answer can't be read")?;
-    Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
-}
-
 /// Hands the payment in, again if there is no answer: the same text is the same payment.
-async fn hand_in(node: &Node, payment: &Verified) -> anyhow::Result<Standing> {
+///
+/// # Errors
+/// That it is not known whether it arrived, or that it is refused. If all that keeps the node from
+/// taking it is another payment with its nonce, and no try before could have arrived, that is the
+/// inner error.
+pub(super) async fn hand_in(
+    node: &Node,
+    payment: &Verified,
+    replacing: Replacing,
+) -> anyhow::Result<Result<Standing, NodeError>> {
     let mut waits = AGAIN_AFTER.into_iter();
     loop {
-        let error = match node.submit(payment).await {
-            Ok(Submitted::Queued { block }) => return Ok(Standing::waits("queued", block)),
+        // After a try without an answer, the payment may be there whatever the next answer says.
+        let is_first = waits.len() == AGAIN_AFTER.len();
+        let error = match node.submit(payment, replacing).await {
+            Ok(Submitted::Queued { block }) => return Ok(Ok(Standing::waits("queued", block))),
             Ok(Submitted::Held { missing }) => {
                 note(&format!(
                     "the node holds the payment for some minutes: it waits for the one with the \
                      nonce {missing}"
                 ));
-                return Ok(Standing::waits("held", None));
+                return Ok(Ok(Standing::waits("held", None)));
             }
-            // It was not taken there, and asking again does not help. After a try without an answer
-            // it may be there all the same.
-            Err(redirected @ NodeError::Redirected(_)) if waits.len() == AGAIN_AFTER.len() => {
+            // It was not taken there, and asking again does not help.
+            Err(redirected @ NodeError::Redirected(_)) if is_first => {
                 let unsent = "the payment was not handed in";
                 return Err(anyhow::Error::from(redirected).context(unsent));
             }
             // It may have come the time before, or from who else has the text, and be in the chain
             // by now.
             Err(refused @ NodeError::Refused { .. }) => {
+                let is_taken = refused.is_taken();
                 match node.whereabouts(&payment.id()).await {
+                    Ok(Whereabouts::Nowhere) if is_taken && is_first => return Ok(Err(refused)),
+                    Ok(Whereabouts::Nowhere) if is_taken => return Err(unknown(refused, payment)),
                     Ok(Whereabouts::Nowhere) => return Err(refused.into()),
                     Ok(found) => {
                         note(&format!("the node has the payment: {}", news(&found)));
-                        return Ok(Standing::of(&found));
+                        return Ok(Ok(Standing::of(&found)));
                     }
                     Err(error) => error,
                 }
             }
             Err(error) => error,
         };
-        let Some(wait) = waits.next() else {
-            return Err(anyhow::Error::from(error).context(format!(
-                "whether payment {} arrived is not known. Do not pay once more before it is: \
-                 `blocksmith wallet history` tells, and handing in the very same text again is \
-                 harmless, as `blocksmith wallet send --signed` does. It is\n{}\n",
-                payment.id(),
-                payment.text()
-            )));
-        };
+        let Some(wait) = waits.next() else { return Err(unknown(error, payment)) };
         note(&format!("{error}; trying again"));
         sleep(wait).await;
     }
 }
 
+/// That nobody knows whether the payment arrived.
+fn unknown(why: NodeError, payment: &Verified) -> anyhow::Error {
+    anyhow::Error::from(why).context(format!(
+        "whether payment {} arrived is not known. Do not pay once more before it is: `blocksmith \
+         wallet history` tells, and handing in the very same text again is harmless, as `blocksmith \
+         wallet send --signed` does. It is\n{}\n",
+        payment.id(),
+        payment.text()
+    ))
+}
+
 fn tell(common: &Common, said: &Said, standing: Standing) -> anyhow::Result<()> {
     if common.json {
-        return print_json(&Sent { said, standing });
+        return print_json(&Report { said, standing });
     }
     print_line(&said.id)
 }
 
 /// Where a payment is.
-fn news(found: &Whereabouts) -> String {
+pub(super) fn news(found: &Whereabouts) -> String {
     match found {
         Whereabouts::Confirmed { block, confirmations } => {
             format!("in block {block}: {}", counted(confirmations, "confirmation"))
@@ -403,8 +529,14 @@ fn news(found: &Whereabouts) -> String {
     }
 }
 
-/// Waits until so many blocks confirm the payment.
-async fn wait(node: &Node, id: &Hash, wanted: u64, deadline: Instant) -> anyhow::Result<Standing> {
+/// Waits until so many blocks confirm the payment, as the node says.
+async fn wait(
+    node: &Node,
+    payment: &Verified,
+    wanted: u64,
+    deadline: Instant,
+) -> anyhow::Result<Standing> {
+    let id = payment.id();
     let mut told = String::new();
     let mut tell = |news: String| {
         if news != told {
@@ -414,12 +546,12 @@ async fn wait(node: &Node, id: &Hash, wanted: u64, deadline: Instant) -> anyhow:
     };
     let mut nowhere = 0;
     loop {
-        let found = node.whereabouts(id).await;
+        let found = node.whereabouts(&id).await;
         nowhere = if matches!(found, Ok(Whereabouts::Nowhere)) { nowhere + 1 } else { 0 };
         if let Ok(found) = &found
             && *found != Whereabouts::Nowhere
         {
-            tell(news(found));
+            tell(format!("the node says: {}", news(found)));
         }
         match &found {
             Ok(found @ Whereabouts::Confirmed { confirmations, .. })
@@ -427,10 +559,13 @@ async fn wait(node: &Node, id: &Hash, wanted: u64, deadline: Instant) -> anyhow:
             {
                 return Ok(Standing::of(found));
             }
+            // Another text would be another payment, and both could count.
             Ok(Whereabouts::Nowhere) if nowhere == ENOUGH_NOWHERE => anyhow::bail!(
-                "payment {id} neither waits any more nor is it in the chain: another one took its \
-                 nonce, or the node dropped it. What the addresses have is told by `blocksmith wallet \
-                 balance`"
+                "payment {id} neither waits any more nor is it in the chain, the node says: another one \
+                 took its nonce, or the node dropped it. It may count all the same, so if it is still \
+                 to be paid, hand in this very text with `blocksmith wallet send --signed`, which can't \
+                 pay twice, and sign no other:\n{}",
+                payment.text()
             ),
             Ok(_) => {}
             Err(NodeError::Redirected(_)) => {

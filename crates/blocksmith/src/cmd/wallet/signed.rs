@@ -5,10 +5,16 @@ use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use blocksmith_consensus::payment::{BadTransaction, MAX_WIRE_BYTES, Payment, Verified};
+use blocksmith_consensus::address::Hrp;
+use blocksmith_consensus::payment::{BadTransaction, Draft, MAX_WIRE_BYTES, Payment, Verified};
 
-use super::node::{Account, Node, Remote, Whereabouts};
-use super::send::{Purse, Ready, choose};
+use super::node::{Account, Node, Replacing, Whereabouts};
+use super::payer::Payer;
+use super::remote::Remote;
+use super::send::{Purse, Sent, Standing, choose, hand_in, news, summary};
+use super::{Misused, agreed, note};
+use crate::amount::Coins;
+use crate::cmd::counted;
 
 /// The most bytes of a file with a payment: its text, and a newline.
 const MAX_FILE_BYTES: usize = MAX_WIRE_BYTES + 1;
@@ -83,36 +89,140 @@ impl Text {
         })
     }
 
-    /// The payment, and what the node knows of it. One that can't be made is refused.
-    pub(super) async fn ready(&self, node: &Node, remote: &Remote) -> anyhow::Result<Ready> {
+    /// Hands the payment in, if whoever is asked agrees. What can't be made is refused.
+    pub(super) async fn send(
+        &self,
+        node: &Node,
+        remote: &Remote,
+        unasked: bool,
+        replace: bool,
+    ) -> anyhow::Result<Option<Sent>> {
         let payment = self.verify(remote)?;
-        let (sender, hrp) = (payment.sender(), remote.domain.hrp);
+        let (sender, domain, hrp) = (payment.sender(), &remote.domain, remote.domain.hrp);
         for address in [sender, payment.recipient()] {
             remote.dev_keys.check(&address, hrp)?;
         }
         let found = node.whereabouts(&payment.id()).await?;
-        let account = node.account(&sender.to_text(hrp)).await?;
-        let spendable = node.spendable(&account, &sender, &remote.domain).await?;
+        let mut payer = Payer::look(node, sender, domain).await?;
         if found == Whereabouts::Nowhere {
-            if payment.nonce() < account.nonce {
-                anyhow::bail!(
-                    "another payment of {} has the nonce {}, so that this one can't be made any more; \
-                     if it is to be paid all the same, sign it with --nonce {}",
-                    sender.to_text(hrp),
-                    payment.nonce(),
-                    account.next_nonce
-                );
-            }
-            // What another payment's place costs, or one that is held, the node knows better.
-            if payment.nonce() == account.next_nonce {
-                let nonce = payment.nonce();
-                let purse = Purse { address: sender, label: String::new(), spendable, nonce };
-                choose(&[purse], payment.cost(), &payment.recipient(), hrp)?;
-            }
+            check_payable(&payment, &mut payer, node, remote).await?;
         }
-        let nonce = Some(about_nonce(payment.nonce(), &account, &found));
-        Ok(Ready { payment, spendable, nonce, found })
+        let rival = payer.waiting.iter().find(|waiting| waiting.nonce() == payment.nonce());
+        let rival = rival.filter(|_| found == Whereabouts::Nowhere);
+        let memo = payment.memo();
+        let draft = Draft {
+            sender,
+            recipient: payment.recipient(),
+            amount: payment.amount(),
+            fee: payment.fee(),
+            nonce: payment.nonce(),
+            memo: memo.as_deref(),
+        };
+        let nonce = match rival {
+            Some(rival) => in_place_of(rival, &payment, &payer, hrp),
+            None => about_nonce(payment.nonce(), &payer.account, &found),
+        };
+        note(&summary(&draft, payer.spendable(), Some(&nonce), node, remote));
+        if found != Whereabouts::Nowhere {
+            note(&format!(
+                "the node has this very payment already, so it is not sent once more: {}",
+                news(&found)
+            ));
+            return Ok(Some((payment.clone(), Standing::of(&found))));
+        }
+        let replacing = match rival {
+            Some(rival) if replace || !unasked => Replacing::Only(rival.id()),
+            None if replace => Replacing::Any,
+            None => Replacing::Nothing,
+            Some(_) => {
+                return Err(Misused(format!(
+                    "another payment waits with the nonce {}, and none is replaced unasked: say \
+                     --replace to hand this one in, in its place",
+                    payment.nonce()
+                ))
+                .into());
+            }
+        };
+        let question = match rival {
+            Some(_) => "Send it in the place of the other one? [y/N] ",
+            None => "Send it? [y/N] ",
+        };
+        if !unasked && !agreed(question).await? {
+            return Ok(None);
+        }
+        match hand_in(node, &payment, replacing).await? {
+            Ok(standing) => Ok(Some((payment.clone(), standing))),
+            Err(taken) => Err(anyhow::Error::from(taken).context(
+                "the payment was not sent: another one has its nonce, and none is replaced unasked; \
+                 --replace hands this one in, in its place",
+            )),
+        }
     }
+}
+
+/// Whether a payment can still be made, as far as the node shows.
+async fn check_payable(
+    payment: &Verified,
+    payer: &mut Payer,
+    node: &Node,
+    remote: &Remote,
+) -> anyhow::Result<()> {
+    let (domain, hrp, nonce) = (&remote.domain, remote.domain.hrp, payment.nonce());
+    let (sender, account) = (payment.sender(), payer.account);
+    if nonce < account.nonce {
+        let next = payer.next(node, domain).await?;
+        let (text, of) = (sender.to_text(hrp), "another payment of");
+        let Some((block, other)) = payer.confirmed(node, domain, nonce).await? else {
+            anyhow::bail!(
+                "the node says that the nonce {nonce} of {text} is used, and shows no payment that \
+                 used it. This one may still count, so don't sign another one in its stead: hand in the \
+                 very same text at another node, named with --node"
+            );
+        };
+        let instead = match next {
+            Ok(next) => format!("; if it is to be paid all the same, sign it with --nonce {next}"),
+            Err(_) => String::new(),
+        };
+        anyhow::bail!(
+            "{of} {text} has the nonce {nonce}, so that this one can't be made any more: {} to {}, in \
+             block {block} as the node says{instead}",
+            counted(Coins::from_units(other.amount()), "coin"),
+            other.recipient().to_text(hrp),
+        );
+    }
+    // What another payment's place costs, or one that is held, the node knows better.
+    if nonce == account.next_nonce {
+        let purse = Purse { address: sender, label: String::new(), spendable: payer.spendable() };
+        choose(&[purse], payment.cost(), &payment.recipient(), hrp)?;
+    }
+    Ok(())
+}
+
+/// A nonce with which another payment waits, and what comes of it.
+fn in_place_of(rival: &Verified, payment: &Verified, payer: &Payer, hrp: Hrp) -> String {
+    let mut text = format!(
+        "{}, as another payment that waits, {}: {} to {}. This one takes its place if it pays more",
+        rival.nonce(),
+        rival.id(),
+        counted(Coins::from_units(rival.amount()), "coin"),
+        rival.recipient().to_text(hrp)
+    );
+    let mut left = payer.account.balance;
+    let unpayable = payer.waiting.iter().position(|waiting| {
+        let is_rival = waiting.nonce() == rival.nonce();
+        let cost = if is_rival { payment.cost() } else { waiting.cost() };
+        let is_payable = cost <= left;
+        left = left.saturating_sub(cost);
+        !is_payable
+    });
+    let dropped = unpayable.map_or(0, |place| payer.waiting.len() - place);
+    if dropped > 0 {
+        text.push_str(&format!(
+            "; then {} that waits later can't be paid any more, and is dropped",
+            counted(dropped, "payment")
+        ));
+    }
+    text
 }
 
 /// A nonce that somebody chose, and what comes of it.
@@ -121,7 +231,9 @@ fn about_nonce(nonce: u64, account: &Account, found: &Whereabouts) -> String {
     if *found != Whereabouts::Nowhere || nonce == next {
         nonce.to_string()
     } else if nonce < next {
-        format!("{nonce}, as another payment that waits: this one takes its place if it pays more")
+        format!(
+            "{nonce}, which the node says is another waiting payment's, without showing that one"
+        )
     } else {
         format!(
             "{nonce}, but the sender's next one is {next}: it can only be held until that comes"

@@ -1,0 +1,170 @@
+//! Which chain a node runs.
+//!
+//! Payments are signed for a chain's id, so the id says which chain it is, and nothing else that a
+//! node says does: a node that gives one chain's id and another one's name would get payments that
+//! are good on the first. The name is that of the preset with this id or of the file that `--chain`
+//! names, and of other chains the one that the owner agreed to, once, which the wallet file keeps.
+
+use std::fmt;
+
+use blocksmith_consensus::Hash;
+use blocksmith_consensus::json::Value;
+use blocksmith_consensus::payment::Domain;
+use blocksmith_wallet::keystore::MAX_LABEL_BYTES;
+use blocksmith_wallet::{DevKeys, Wallet};
+use reqwest::Url;
+
+use super::node::{Node, NodeError, Told};
+use super::{Known, Misused, Opened, agreed, note};
+use crate::chain::{Chain, Differences, dev, taken_for};
+
+/// What the wallet remembers of a chain whose name it can't take over.
+const UNNAMED: &str = "unnamed";
+
+/// The index of a chain's first block, where payments are signed.
+const GENESIS_INDEX: u64 = 1;
+
+/// What a chain is called.
+#[derive(Debug, Clone)]
+pub(super) enum Name {
+    /// By whom the wallet can ask without a node.
+    Known(String),
+    /// By the node alone.
+    Said(String),
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Known(name) => f.write_str(name),
+            Self::Said(name) => write!(f, "\"{name}\" (as the node calls it)"),
+        }
+    }
+}
+
+impl Name {
+    /// What a chain with this id is called, which a node calls `said`.
+    fn of(id: &Hash, said: &str) -> Self {
+        match Chain::with_id(id) {
+            Some(preset) => Self::Known(preset.rules.name),
+            None => Self::Said(said.into()),
+        }
+    }
+}
+
+/// The chain that a node runs.
+#[derive(Debug)]
+pub(super) struct Remote {
+    pub(super) name: Name,
+    pub(super) domain: Domain,
+    /// Whether the keys that everybody has are taken there.
+    pub(super) dev_keys: DevKeys,
+}
+
+/// Meets the node, and refuses one of another chain than was named.
+pub(super) async fn meet(url: &Url, chain: Option<&str>) -> anyhow::Result<(Node, Remote)> {
+    let named = chain.map(|name| Known::of(Chain::load(name, None)?)).transpose()?;
+    let node = Node::new(url.clone())?;
+    let told = node.meet().await?;
+    let preset = || Chain::with_id(&told.chain_id).and_then(|chain| Known::of(chain).ok());
+    let remote = match named {
+        Some(known) if known.domain.chain_id != told.chain_id => {
+            return Err(another_chain(&node, &told, &known));
+        }
+        Some(known) => known.into(),
+        None => match preset() {
+            Some(known) => known.into(),
+            None => stranger(&node, &told).await?,
+        },
+    };
+    Ok((node, remote))
+}
+
+impl From<Known> for Remote {
+    fn from(Known { name, domain, dev_keys, .. }: Known) -> Self {
+        Self { name: Name::Known(name), domain, dev_keys }
+    }
+}
+
+/// A chain that only the node knows.
+async fn stranger(node: &Node, told: &Told) -> Result<Remote, NodeError> {
+    let name = Name::of(&told.chain_id, &told.name);
+    let Some(hrp) = told.hrp else {
+        return Err(NodeError::Unsigned { url: node.name().into(), chain: name });
+    };
+    let is_dev = told.dev
+        && match node.block(GENESIS_INDEX).await {
+            Ok(genesis) => dev::is_told(&told.chain_id, Value::of_canonical(&told.rules), &genesis),
+            Err(away @ NodeError::Away { .. }) => return Err(away),
+            Err(_) => false,
+        };
+    let dev_keys = if is_dev { DevKeys::Allowed } else { DevKeys::Refused };
+    Ok(Remote { name, domain: Domain { chain_id: told.chain_id, hrp }, dev_keys })
+}
+
+/// That the node runs another chain than was named, and what is different about it.
+fn another_chain(node: &Node, told: &Told, known: &Known) -> anyhow::Error {
+    let differences = Differences::between(&known.rules, Value::of_canonical(&told.rules));
+    let differences =
+        if differences.is_empty() { String::new() } else { format!(": {differences}") };
+    anyhow::anyhow!(
+        "{} runs {} with the chain id {}, not {} with {}{differences}. Name the chain of that node \
+         with --chain, or a node of this one with --node",
+        node.name(),
+        Name::of(&told.chain_id, &told.name),
+        told.chain_id,
+        known.name,
+        known.domain.chain_id
+    )
+}
+
+impl Remote {
+    /// Calls the chain as the wallet's owner agreed to, if it was asked about.
+    pub(super) fn recall(&mut self, wallet: &Wallet) {
+        if let (Name::Said(_), Some(name)) = (&self.name, wallet.chain_name(&self.domain.chain_id))
+        {
+            self.name = Name::Known(name.into());
+        }
+    }
+
+    /// Whether the owner pays on this chain: asked once about each that no preset and no `--chain`
+    /// names, and kept in the wallet file.
+    pub(super) async fn is_agreed(
+        &mut self,
+        opened: &mut Opened,
+        node: &Node,
+        unasked: bool,
+    ) -> anyhow::Result<bool> {
+        self.recall(&opened.wallet);
+        let Name::Said(said) = &self.name else { return Ok(true) };
+        let id = self.domain.chain_id;
+        if unasked {
+            return Err(Misused(format!(
+                "this wallet does not know the chain {id}, which {} calls \"{said}\", and does not pay on \
+                 it unasked: name the chain's file with --chain; or pay there once without --yes, and \
+                 the wallet asks and remembers it",
+                node.name()
+            ))
+            .into());
+        }
+        let taken = taken_for(said).is_some()
+            || opened.wallet.chains().iter().any(|chain| chain.name.eq_ignore_ascii_case(said));
+        note(&format!(
+            "this wallet does not know the chain {id}. {} calls it \"{said}\"{}. What you pay there is \
+             good on the chain with that id, whatever it is called: compare the id with what \
+             `blocksmith chain show` or your teacher says",
+            node.name(),
+            if taken { ", which is the name of another chain" } else { "" }
+        ));
+        if !agreed("Pay on it, and remember it? [y/N] ").await? {
+            return Ok(false);
+        }
+        // What was escaped would not be what anybody calls it.
+        let is_name = !said.is_empty() && said.len() <= MAX_LABEL_BYTES && !said.contains('\\');
+        let name = if is_name && !taken { said.clone() } else { UNNAMED.into() };
+        opened.wallet.remember_chain(id, &name)?;
+        opened.save()?;
+        self.name = Name::Known(name);
+        Ok(true)
+    }
+}
