@@ -26,7 +26,7 @@ class Case:
     path: str
     body: Any = None  # a value; a text or bytes sent as they are; or a function (family, chain) -> value
     content_type: str = "application/json"
-    compare: str = "body"  # or "message": a JSON body with a message of its own; or "status" alone
+    compare: str = "body"  # or "message": a JSON body with a message of its own; "options"; or "status" alone
 
     def send(self, family, node):
         """The node's answer."""
@@ -95,6 +95,8 @@ def cases(family):
     for path in ("/", "/nothing", "/chain/", "/nodes", "/Chain"):
         yield Case(f"unknown path {path}", "GET", path, compare="status")
     yield post("POST to an unknown path", "/nothing", {}, compare="status")
+    for path in (*gets, *posts, "/nothing"):
+        yield Case(f"OPTIONS {path}", "OPTIONS", path, compare="options")
     for path in gets:
         for method in ("POST", "PUT", "DELETE"):
             yield Case(f"{method} {path}", method, path, compare="status")
@@ -177,6 +179,9 @@ def outline(answer, compare):
     kind = answer.headers.get("Content-Type", "").split(";")[0]
     if compare == "status":
         return answer.status_code, answer.status_code == 405 and sorted(allowed(answer))
+    if compare == "options":
+        known = answer.status_code == 200
+        return answer.status_code, known and (sorted(allowed(answer)), "OPTIONS" in answer.headers["Allow"], kind, answer.text)
     if kind != "application/json":
         return answer.status_code, kind.split("/")[0], answer.text
     if compare == "message":

@@ -3,6 +3,7 @@
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, ExitCode, Stdio};
 
+use crate::browser;
 use crate::python;
 use crate::run::{cargo, command, show, succeed, target};
 
@@ -56,6 +57,7 @@ pub(crate) fn run(long: bool) -> Result<ExitCode, String> {
         );
     }
 
+    browser::chromium()?;
     let mut interop = command(python::interpreter()?);
     interop.args(["-m", "pytest", "--quiet", "-p", "no:cacheprovider", "tests/interop"]);
     // Building it for the tests above built the program too.

@@ -37,6 +37,10 @@ pub struct File {
     pub data_dir: Option<PathBuf>,
     /// Peers to register.
     pub peers: Option<Vec<String>>,
+    /// Names by which browsers reach the node.
+    pub hosts: Option<Vec<String>>,
+    /// Origins of web pages that may do what programs may.
+    pub cors: Option<Vec<String>>,
     /// The file with the operator's token.
     pub token_file: Option<PathBuf>,
     /// Who gets the coins that the node mines.

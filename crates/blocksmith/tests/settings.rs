@@ -113,3 +113,82 @@ fn what_makes_no_sense_is_a_matter_of_usage() {
     let (code, said) = refused(&["node", "0", "--bind", "nonsense.invalid"]);
     assert!(code == Some(1) && said.contains("--bind"), "{said}");
 }
+
+/// The status of `GET /chain` under a name, and with an origin whether its page may read the answer.
+fn named(port: &str, host: &str, origin: &str) -> (String, bool) {
+    use std::io::{Read as _, Write as _};
+    let mut stream = std::net::TcpStream::connect(format!("127.0.0.1:{port}")).unwrap();
+    let request = format!(
+        "GET /chain HTTP/1.1\r\nHost: {host}\r\nOrigin: {origin}\r\nConnection: close\r\n\r\n"
+    );
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let allowed = format!("access-control-allow-origin: {origin}\r\n");
+    (answer[9..12].into(), answer.contains(&allowed) && answer.contains("vary: Origin\r\n"))
+}
+
+#[test]
+fn names_and_origins_come_from_a_flag_the_environment_or_the_file() {
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("settings.toml");
+    let settings = "port = 0\nhosts = [\"file.example\"]\ncors = [\"http://file.example:3000\"]\n";
+    std::fs::write(&file, settings).unwrap();
+    let data = home.path().join("data");
+    let base = ["node", "--config", file.to_str().unwrap(), "--data-dir", data.to_str().unwrap()];
+    let environment = [
+        ("BLOCKSMITH_HOSTS", "a.example,b.example"),
+        ("BLOCKSMITH_CORS", "http://page.example,https://b.example:8443"),
+    ];
+    let flags = ["--host", "c.example", "--host", "D.example.", "--cors", "http://other.example"];
+    for (environment, args, good, bad) in [
+        (
+            &[][..],
+            &[][..],
+            &[("file.example:9", "http://file.example:3000")][..],
+            &[("a.example", "http://page.example")][..],
+        ),
+        (
+            &environment,
+            &[],
+            &[("a.example", "http://page.example"), ("b.example", "https://b.example:8443")],
+            &[("file.example", "http://file.example:3000")],
+        ),
+        (
+            &environment,
+            &flags,
+            &[("c.example", "http://other.example"), ("d.example", "http://other.example")],
+            &[("a.example", "http://page.example")],
+        ),
+    ] {
+        let args = [&base[..], args].concat();
+        let mut node = Program::start_with(home.path(), environment, &args);
+        let url = node.until_so("Running on", |line| line.starts_with("Running on http://"));
+        let (_, port) = url.rsplit_once(':').unwrap();
+        let port = port.split(' ').next().unwrap();
+        for (host, origin) in good {
+            assert_eq!(named(port, host, origin), ("200".into(), true), "{host} {origin}");
+        }
+        for (host, origin) in bad {
+            assert_eq!(named(port, host, origin), ("421".into(), false), "{host} {origin}");
+            assert_eq!(named(port, "localhost", origin), ("200".into(), false), "{host} {origin}");
+        }
+        node.terminate();
+        node.wait();
+    }
+    for (wrong, says) in [
+        (["--host", "http://x.example"], "write a name alone"),
+        (["--host", "x.example:80"], "write a name alone"),
+        (["--cors", "localhost:3000"], "http://localhost:3000"),
+        (["--cors", "null"], "http.server"),
+        (["--cors", "*"], "one origin after the other"),
+    ] {
+        for command in ["node", "dev"] {
+            let (code, said) = refused(&[&[command, "--port", "0"], &wrong[..]].concat());
+            assert!(code == Some(2) && said.contains(says), "{command} {wrong:?}: {said}");
+        }
+    }
+    std::fs::write(&file, "hosts = [\"http://x\"]").unwrap();
+    let (code, said) = refused(&["node", "--config", file.to_str().unwrap()]);
+    assert!(code == Some(1) && said.contains("under hosts in the settings file"), "{said}");
+}

@@ -21,7 +21,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::chain::quoted;
-use super::node::{Running, start, stop_on_signal, until};
+use super::node::{BrowserArgs, Running, start, stop_on_signal, until};
 use super::{counted, exit, stdout};
 use crate::amount::Coins;
 use crate::chain::dev::{KEYS_WARNING, SUFFIX};
@@ -83,6 +83,8 @@ pub struct DevArgs {
     /// Where to keep the chains [default: nowhere, all is gone at the end]
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
+    #[command(flatten)]
+    browsers: BrowserArgs,
     /// Stop after so many blocks
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     blocks: Option<u64>,
@@ -105,8 +107,8 @@ pub async fn run(args: DevArgs) -> anyhow::Result<ExitCode> {
     for listener in &listeners {
         addresses.push(listener.local_addr()?.to_string().parse::<Address>()?);
     }
-    let manners =
-        Manners { nodes: NonZeroUsize::new(listeners.len()).unwrap_or(NonZeroUsize::MIN) };
+    let nodes_here = NonZeroUsize::new(listeners.len()).unwrap_or(NonZeroUsize::MIN);
+    let manners = Manners { nodes: nodes_here, ..args.browsers.manners(None, None)? };
     let (end_nodes, ended) = watch::channel(false);
     let mut nodes = Vec::new();
     for (at, listener) in listeners.into_iter().enumerate() {

@@ -4,6 +4,7 @@ use std::io::{ErrorKind, Write as _};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::str::FromStr;
 use std::time::Duration;
 
 use blocksmith_consensus::address::Address as PublicKey;
@@ -15,7 +16,7 @@ use tokio::task::JoinHandle;
 use super::{Misused, exit, note, stdout};
 use crate::chain::describe;
 use crate::chain::dev::KEYS_WARNING;
-use crate::http::Manners;
+use crate::http::{HostName, Manners, PageOrigin};
 use crate::mining::NotMined;
 use crate::searching::all_cores;
 use crate::service::{Handle, NoWork, Options};
@@ -49,6 +50,8 @@ pub struct NodeArgs {
     /// A node to keep in touch with; more with commas or by giving it again
     #[arg(long = "peer", value_name = "URL", env = "BLOCKSMITH_PEERS", value_delimiter = ',')]
     peers: Vec<String>,
+    #[command(flatten)]
+    browsers: BrowserArgs,
     /// Who gets the coins mined here: any name, or an address where coins go to addresses [default: an id made at the first start]
     #[arg(long, visible_alias = "to", value_name = "NAME", env = "BLOCKSMITH_ID", value_parser = config::id)]
     id: Option<String>,
@@ -61,6 +64,54 @@ pub struct NodeArgs {
     /// The settings file [default: blocksmith/config.toml where the system keeps settings]
     #[arg(long, value_name = "FILE", env = "BLOCKSMITH_CONFIG")]
     config: Option<PathBuf>,
+}
+
+/// What a browser may do with a node.
+#[derive(Debug, clap::Args)]
+pub struct BrowserArgs {
+    /// A name by which the node is reached, through a tunnel or in a network with names of its own; IP
+    /// addresses and names like localhost or pc12.local are always taken. More with commas or by
+    /// giving it again
+    #[arg(long = "host", value_name = "NAME", env = "BLOCKSMITH_HOSTS", value_delimiter = ',')]
+    hosts: Vec<HostName>,
+    /// The origin of web pages that may do what programs may, like http://localhost:3000. More with
+    /// commas or by giving it again [default: none]
+    #[arg(long = "cors", value_name = "ORIGIN", env = "BLOCKSMITH_CORS", value_delimiter = ',')]
+    cors: Vec<PageOrigin>,
+}
+
+impl BrowserArgs {
+    /// How a node is served, with what a settings file says where nothing was typed.
+    ///
+    /// # Errors
+    /// What in the file is no name or no origin.
+    pub fn manners(
+        self,
+        hosts: Option<Vec<String>>,
+        cors: Option<Vec<String>>,
+    ) -> anyhow::Result<Manners> {
+        Ok(Manners {
+            hosts: typed_or(self.hosts, hosts, "hosts")?,
+            cors: typed_or(self.cors, cors, "cors")?,
+            ..Manners::default()
+        })
+    }
+}
+
+fn typed_or<T: FromStr<Err = String>>(
+    typed: Vec<T>,
+    file: Option<Vec<String>>,
+    name: &str,
+) -> anyhow::Result<Vec<T>> {
+    if !typed.is_empty() {
+        return Ok(typed);
+    }
+    let read = |text: String| {
+        text.parse().map_err(|why| {
+            anyhow::anyhow!("\"{text}\" under {name} in the settings file is not right: {why}")
+        })
+    };
+    file.unwrap_or_default().into_iter().map(read).collect()
 }
 
 /// A node that serves, with its tasks.
@@ -210,6 +261,7 @@ pub async fn run(args: NodeArgs) -> anyhow::Result<ExitCode> {
         })?;
     }
 
+    let manners = args.browsers.manners(file.hosts, file.cors)?;
     http::raise_file_limit();
     let stop = stop_on_signal()?;
     let listener = TcpListener::bind((bind.as_str(), port)).await.map_err(|error| {
@@ -238,7 +290,7 @@ pub async fn run(args: NodeArgs) -> anyhow::Result<ExitCode> {
         token_file: Some(token_file.clone()),
         ..Options::new(chain)
     };
-    let node = start(options, listener, peers, Manners::default(), stop.clone()).await?;
+    let node = start(options, listener, peers, manners, stop.clone()).await?;
     if args.mine
         && let Err(NoWork::Nobody) = node.handle.work(None).await?
     {

@@ -25,6 +25,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tower::ServiceExt as _;
 
+use super::browsers::{Browsers, HostName, PageOrigin};
 use super::line::{self, Doing, LINE, Line};
 use super::patient::{IDLE_TIME, Patient};
 use super::router;
@@ -56,11 +57,15 @@ const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 pub struct Manners {
     /// How many nodes share the files that this process may open.
     pub nodes: NonZeroUsize,
+    /// By which names the node may be called besides those that nobody else can take.
+    pub hosts: Vec<HostName>,
+    /// The pages of which origins may do what programs may.
+    pub cors: Vec<PageOrigin>,
 }
 
 impl Default for Manners {
     fn default() -> Self {
-        Self { nodes: NonZeroUsize::MIN }
+        Self { nodes: NonZeroUsize::MIN, hosts: Vec::new(), cors: Vec::new() }
     }
 }
 
@@ -75,7 +80,7 @@ pub async fn serve(
     manners: Manners,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
-    let router = router(handle);
+    let router = router(handle, Browsers::new(manners.hosts, manners.cors));
     let (stop, stopped) = watch::channel(false);
     let mut connections = JoinSet::new();
     let mut lines = HashMap::new();

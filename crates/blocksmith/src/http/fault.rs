@@ -44,6 +44,22 @@ pub(super) enum Fault {
         "only whoever runs this node may do that, and only from its own machine: it has no token"
     )]
     NoOperator,
+    #[error(
+        "this node does not answer to the name \"{0}\", under which the page of a stranger could \
+         reach it; use its IP address, or start it with --host {0}"
+    )]
+    Host(String),
+    #[error(
+        "a page of {0} asked for this, and pages from elsewhere may change nothing here; if it is \
+         yours, start the node with --cors and its origin, as in --cors http://localhost:3000"
+    )]
+    Page(String),
+    #[error(
+        "from another machine, the coins of this node's own search go to nobody else: ask without a \
+         recipient, search yourself with blocksmith mine, or send the token from the node's token \
+         file as \"Authorization: Bearer TOKEN\""
+    )]
+    Recipient,
     #[error("send JSON, with the header Content-Type: application/json")]
     MediaType,
     #[error("the body is not JSON that every node can read: {0}")]
@@ -122,13 +138,15 @@ impl Fault {
         Self::Unprocessable(reason.to_string())
     }
 
-    fn status(&self) -> StatusCode {
+    pub(super) fn status(&self) -> StatusCode {
         match self {
             Self::Json(_) | Self::Bad(_) => StatusCode::BAD_REQUEST,
             Self::NoSuchCall | Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::NoToken | Self::WrongToken => StatusCode::UNAUTHORIZED,
             Self::NoOperator => StatusCode::FORBIDDEN,
+            Self::Host(_) => StatusCode::MISDIRECTED_REQUEST,
+            Self::Page(_) | Self::Recipient => StatusCode::FORBIDDEN,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::Conflict(_)
             | Self::Refused(

@@ -7,6 +7,7 @@ mod accounts;
 mod answer;
 mod api;
 mod body;
+mod browsers;
 mod chain;
 mod connection;
 mod fault;
@@ -35,10 +36,12 @@ use blocksmith_node::Verdict;
 use tower_http::catch_panic::CatchPanicLayer;
 
 pub use api::LISTEN_HEADER;
+pub use browsers::{HostName, PageOrigin};
 pub use connection::{Manners, raise_file_limit, serve};
 pub(crate) use payments::MAX_PAYMENTS;
 
 use crate::service::Handle;
+use browsers::{Browsers, Guard};
 use fault::{Fault, Voice};
 use line::LINE;
 use room::Room;
@@ -85,10 +88,11 @@ struct App {
 
 /// All calls of the node. [`serve`] bounds what a router can't see: connections, the time that a
 /// request's head takes, and clients that don't read.
-pub fn router(handle: Handle) -> Router {
+fn router(handle: Handle, browsers: Browsers) -> Router {
+    let guard = Arc::new(Guard { browsers, dialect: handle.chain().dialect });
     let app = app(handle);
     let answer_room = app.answer_room.clone();
-    Router::new()
+    let calls = Router::new()
         .route("/chain", get(lecture::chain))
         .route("/last_proof", get(lecture::last_proof))
         .route("/last_block", get(lecture::last_block))
@@ -118,14 +122,23 @@ pub fn router(handle: Handle) -> Router {
         .route("/api/v1/peers/{address}", delete(api::forget_peer))
         .layer(middleware::from_fn(in_time))
         // Looking must not mine.
-        .route("/mine", get(lecture::mine).head(async || ([(ALLOW, "GET, POST")], Fault::Method)))
+        .route("/mine", get(lecture::mine).head(no_look).fallback(no_look))
         .fallback(async || Fault::NoSuchCall)
         .method_not_allowed_fallback(async || Fault::Method)
         .layer(middleware::from_fn_with_state(answer_room, answer::within_room))
         .layer(middleware::from_fn(unless_excused))
         .layer(CatchPanicLayer::custom(|_| Fault::Panic.into_response()))
         .layer(middleware::from_fn_with_state(app.clone(), in_its_voice))
-        .with_state(app)
+        .with_state(app);
+    // Around all of it, where an answer says which methods its path takes.
+    Router::new()
+        .fallback_service(calls)
+        .layer(middleware::from_fn_with_state(guard, browsers::guarded))
+}
+
+/// What `/mine` says to other methods than its own.
+async fn no_look() -> Response {
+    ([(ALLOW, "GET, POST")], Fault::Method).into_response()
 }
 
 fn app(handle: Handle) -> App {

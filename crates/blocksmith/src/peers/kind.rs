@@ -225,7 +225,7 @@ pub(super) async fn status(network: &Network, peer: &Peer) -> Result<Option<Stat
     let status = match (answer.status, &answer.body) {
         (200, Some(body)) => read_status(network, body)?,
         // It may be our kind and have a bad moment.
-        (429 | 500.., _) => return Err(answer.failure(STATUS)),
+        (421 | 429 | 500.., _) => return Err(answer.failure(STATUS)),
         _ => None,
     };
     let instance = status.as_ref().and_then(|status| status.instance.clone());

@@ -73,7 +73,7 @@ async fn a_peer_can_be_forgotten_and_comes_back_if_it_registers() {
     }
     let added = node.post("/nodes/register", r#"{"nodes": ["h:1"]}"#).await.good();
     assert_eq!((added.0, &added.1["total_nodes"]), (201, &json!(["h:1"])));
-    assert_eq!(node.send(Method::GET, "/api/v1/peers/h:1").await.allow, "DELETE");
+    assert_eq!(node.send(Method::GET, "/api/v1/peers/h:1").await.allow, "DELETE, OPTIONS");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -359,7 +359,7 @@ async fn errors_are_problems_in_both_dialects() {
         assert_eq!(node.get("/api/v1/nothing").await.problem().0, 404);
         assert_eq!(node.get("/api/v2").await.problem().0, 404);
         let wrong_method = node.post("/api/v1/status", "{}").await;
-        assert_eq!((wrong_method.problem().0, &*wrong_method.allow), (405, "GET,HEAD"));
+        assert_eq!((wrong_method.problem().0, &*wrong_method.allow), (405, "GET, HEAD, OPTIONS"));
         assert_eq!(node.post_as("/api/v1/work", "text/plain", "{}").await.problem().0, 415);
         assert_eq!(node.post("/api/v1/work", "{").await.problem().0, 400);
         assert_eq!(node.post("/api/v1/work", "[]").await.problem().0, 400);

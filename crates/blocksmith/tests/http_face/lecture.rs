@@ -299,9 +299,9 @@ async fn wrong_paths_methods_types_and_bodies_are_answered_as_flask_does() {
             assert_eq!((answer.status, &*answer.kind), (404, kind), "{path}");
         }
         for (method, path, allow) in [
-            (Method::POST, "/chain", "GET,HEAD"),
-            (Method::GET, "/nodes/register", "POST"),
-            (Method::DELETE, "/mine", "POST,GET,HEAD"),
+            (Method::POST, "/chain", "GET, HEAD, OPTIONS"),
+            (Method::GET, "/nodes/register", "POST, OPTIONS"),
+            (Method::DELETE, "/mine", "GET, POST, OPTIONS"),
         ] {
             let answer = node.send(method, path).await;
             assert_eq!((answer.status, &*answer.kind), (405, kind), "{path}");
@@ -309,7 +309,7 @@ async fn wrong_paths_methods_types_and_bodies_are_answered_as_flask_does() {
         }
         // Looking must not mine.
         let looked = node.send(Method::HEAD, "/mine").await;
-        assert_eq!((looked.status, &*looked.allow), (405, "GET, POST"));
+        assert_eq!((looked.status, &*looked.allow), (405, "GET, POST, OPTIONS"));
         assert_eq!(node.tip().index(), 1);
         for path in
             ["/mine", "/transactions/new", "/nodes/register", "/new", "/nodes/new", "/block/new"]

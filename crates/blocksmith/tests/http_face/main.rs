@@ -2,6 +2,7 @@
 
 mod api;
 mod bounds;
+mod browsers;
 mod crowds;
 mod forge;
 mod lecture;

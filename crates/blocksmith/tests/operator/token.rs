@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::namespace::{FAR, is_in_its_own_network};
 use crate::program::{Program, wait_until};
 
-fn client() -> Client {
+pub(crate) fn client() -> Client {
     blocksmith::client::builder().no_proxy().build().expect("a client")
 }
 

@@ -1,0 +1,499 @@
+//! Browsers carry out what the pages of strangers tell them to, on the machine of whoever looks at
+//! them, which may be the node's own. So a page changes nothing here unless its origin was allowed,
+//! and can't give the node a name of its own to become part of its origin.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::str::FromStr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, ALLOW,
+    CONTENT_TYPE, HOST, ORIGIN, VARY,
+};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+
+use super::fault::{Fault, Voice};
+use crate::chain::Dialect;
+use crate::text::shown;
+
+/// How many names and origins that were refused the log tells of, each once.
+const MAX_TOLD: usize = 16;
+
+/// How much of a name or an origin is told, in characters.
+const MAX_SHOWN: usize = 100;
+
+/// How long a browser may remember what a page may do, in seconds.
+const PREFLIGHT_S: &str = "600";
+
+/// As Flask answers it, though there is nothing to read.
+const HTML: &str = "text/html; charset=utf-8";
+
+/// Calls that make the node do something although they only seem to look.
+const ACTS: [&str; 2] = ["/mine", "/nodes/resolve"];
+
+/// A host and a port as the headers `Host` and `Origin` name them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Authority {
+    /// In small letters, without a dot at its end.
+    host: String,
+    port: Option<u16>,
+}
+
+impl Authority {
+    fn read(text: &str) -> Option<Self> {
+        let (host, port) = if let Some(rest) = text.strip_prefix('[') {
+            let (address, port) = rest.split_once(']')?;
+            let address: Ipv6Addr = address.split('%').next()?.parse().ok()?;
+            (format!("[{address}]"), port)
+        } else {
+            let end = text.find(':').unwrap_or(text.len());
+            let host = text[..end].strip_suffix('.').unwrap_or(&text[..end]);
+            let is_label = |label: &str| {
+                let byte = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+                !label.is_empty() && label.bytes().all(byte)
+            };
+            if !host.split('.').all(is_label) {
+                return None;
+            }
+            (host.to_ascii_lowercase(), &text[end..])
+        };
+        let port = match port.strip_prefix(':') {
+            Some("") => None,
+            Some(port) if port.bytes().all(|byte| byte.is_ascii_digit()) => {
+                Some(port.parse().ok()?)
+            }
+            Some(_) => return None,
+            None if port.is_empty() => None,
+            None => return None,
+        };
+        Some(Self { host, port })
+    }
+
+    /// Whether nobody outside can let this name mean an address of their choice: it is an address, or
+    /// no public server of names knows it.
+    fn is_nobody_elses(&self) -> bool {
+        let host = &*self.host;
+        let last = host.rsplit('.').next().unwrap_or_default();
+        host.starts_with('[')
+            || host.parse::<Ipv4Addr>().is_ok()
+            || !host.contains('.')
+            // No domain ends in a number: such names are addresses in older spellings.
+            || last.bytes().all(|byte| byte.is_ascii_digit())
+            || matches!(last, "local" | "localhost")
+    }
+}
+
+/// A name by which the node is reached, through a tunnel or in a network with names of its own.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct HostName(String);
+
+impl FromStr for HostName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match Authority::read(text) {
+            Some(Authority { host, port: None })
+                if !text.contains(':') || host.starts_with('[') =>
+            {
+                Ok(Self(host))
+            }
+            _ => Err("write a name alone, as in chain.school.edu, without http:// and port".into()),
+        }
+    }
+}
+
+/// Where a page comes from, as browsers write it in the header `Origin`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PageOrigin {
+    scheme: String,
+    authority: Authority,
+}
+
+impl PageOrigin {
+    /// The port, also where it is the usual one of its scheme.
+    fn port(&self) -> Option<u16> {
+        self.authority.port.or(usual_port(&self.scheme))
+    }
+
+    fn is(&self, other: &Self) -> bool {
+        let host = (&self.scheme, &self.authority.host) == (&other.scheme, &other.authority.host);
+        host && self.port() == other.port()
+    }
+}
+
+fn usual_port(scheme: &str) -> Option<u16> {
+    match scheme {
+        "http" => Some(80),
+        "https" => Some(443),
+        _ => None,
+    }
+}
+
+impl FromStr for PageOrigin {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let what = match text {
+            "null" => {
+                "null is every page that does not say where it comes from, files and strangers' pages \
+                 alike; serve yours, as with python3 -m http.server, and name that address"
+            }
+            "*" => "that would let the pages of all strangers in; name one origin after the other",
+            _ => {
+                let origin = text.split_once("://").and_then(|(scheme, rest)| {
+                    let is_scheme = scheme.starts_with(|char: char| char.is_ascii_alphabetic())
+                        && scheme.bytes().all(|byte| {
+                            byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'+' | b'.')
+                        });
+                    let rest = rest.strip_suffix('/').unwrap_or(rest);
+                    let authority = Authority::read(rest).filter(|_| is_scheme)?;
+                    Some(Self { scheme: scheme.to_ascii_lowercase(), authority })
+                });
+                match origin {
+                    Some(origin) => return Ok(origin),
+                    None => "write a scheme, a host and a port, as in http://localhost:3000",
+                }
+            }
+        };
+        Err(what.into())
+    }
+}
+
+/// Who may reach the node through a browser.
+#[derive(Debug, Default)]
+pub(super) struct Browsers {
+    hosts: Vec<HostName>,
+    origins: Vec<PageOrigin>,
+    told: Mutex<BTreeSet<String>>,
+}
+
+/// What a page may do.
+enum Page {
+    /// No page asks, or one of this node.
+    None,
+    /// Its origin was allowed; in these words.
+    Allowed(HeaderValue),
+    /// It may see nothing and change nothing.
+    Foreign,
+}
+
+impl Browsers {
+    pub(super) fn new(hosts: Vec<HostName>, origins: Vec<PageOrigin>) -> Self {
+        Self { hosts, origins, told: Mutex::default() }
+    }
+
+    /// The name by which the node was called, if a browser would say one.
+    fn host(&self, headers: &HeaderMap, uri: &Uri) -> Result<Option<Authority>, Fault> {
+        let named = headers.get_all(HOST).iter().map(HeaderValue::as_bytes);
+        let named = named.chain(uri.authority().map(|authority| authority.as_str().as_bytes()));
+        let mut host = None;
+        for name in named.filter(|name| !name.is_empty()) {
+            let read = std::str::from_utf8(name).ok().and_then(Authority::read);
+            let taken = read.as_ref().is_some_and(|name| {
+                name.is_nobody_elses() || self.hosts.iter().any(|host| host.0 == name.host)
+            });
+            if !taken {
+                let name = read.map_or_else(|| lossy(name), |name| shown(&name.host, MAX_SHOWN));
+                self.tell(
+                    &name,
+                    format_args!(
+                        "a call to this node under the name \"{name}\" is \
+                    refused; if that is one of its names, start it with --host {name}"
+                    ),
+                );
+                return Err(Fault::Host(name));
+            }
+            host = read;
+        }
+        Ok(host)
+    }
+
+    /// Which page asks, if one does.
+    fn page(&self, headers: &HeaderMap, host: Option<&Authority>) -> Page {
+        let mut page = Page::None;
+        for value in &headers.get_all(ORIGIN) {
+            let origin = value.to_str().ok().and_then(|text| text.parse::<PageOrigin>().ok());
+            page = match origin {
+                Some(origin) if self.is_ours(&origin, host) => page,
+                Some(origin) if self.origins.iter().any(|allowed| allowed.is(&origin)) => {
+                    Page::Allowed(value.clone())
+                }
+                _ => return Page::Foreign,
+            };
+        }
+        // Browsers say so, too, where they say no origin: of an image, a link, or a form.
+        let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
+        match page {
+            Page::None if matches!(site, Some(b"cross-site" | b"same-site")) => Page::Foreign,
+            page => page,
+        }
+    }
+
+    /// Whether a page of this origin came from the node itself, which serves http; what stands
+    /// before it under another name may serve https.
+    fn is_ours(&self, origin: &PageOrigin, host: Option<&Authority>) -> bool {
+        let Some(host) = host else { return false };
+        let scheme = match &*origin.scheme {
+            "http" => true,
+            "https" => self.hosts.iter().any(|given| given.0 == host.host),
+            _ => false,
+        };
+        let port = host.port.or(usual_port(&origin.scheme));
+        scheme && origin.authority.host == host.host && origin.port() == port
+    }
+
+    /// Whoever runs the node hears once of each that was refused, and not of too many.
+    fn tell(&self, name: &str, what: fmt::Arguments<'_>) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.len() < MAX_TOLD && told.insert(name.into()) {
+            tracing::warn!("{what}");
+        }
+    }
+}
+
+fn lossy(bytes: &[u8]) -> String {
+    shown(&String::from_utf8_lossy(bytes), MAX_SHOWN)
+}
+
+/// What stands between browsers and a node.
+pub(super) struct Guard {
+    pub(super) browsers: Browsers,
+    /// How refusals are put.
+    pub(super) dialect: Dialect,
+}
+
+/// Refuses what strangers' pages ask for, tells browsers which pages may do what, and answers
+/// `OPTIONS` as Flask does.
+pub(super) async fn guarded(
+    State(guard): State<Arc<Guard>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let browsers = &guard.browsers;
+    let voice = Voice::of(request.uri().path(), guard.dialect);
+    let refused = |fault: Fault| {
+        let response = fault.status().into_response();
+        fault.told(voice, response)
+    };
+    let host = match browsers.host(request.headers(), request.uri()) {
+        Ok(host) => host,
+        Err(fault) => return refused(fault),
+    };
+    let page = browsers.page(request.headers(), host.as_ref());
+    let method = request.method().clone();
+    let changes = match method {
+        Method::OPTIONS => false,
+        Method::GET | Method::HEAD => ACTS.contains(&request.uri().path()),
+        _ => true,
+    };
+    if changes && matches!(page, Page::Foreign) {
+        let origin = request.headers().get(ORIGIN).map(|origin| lossy(origin.as_bytes()));
+        let origin = origin.unwrap_or_else(|| "somebody else".into());
+        browsers.tell(
+            &origin,
+            format_args!(
+                "a page of {origin} may change nothing here; if it \
+            is yours, start the node with --cors and its origin"
+            ),
+        );
+        return refused(Fault::Page(origin));
+    }
+    let asked = (method == Method::OPTIONS
+        && request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD))
+    .then(|| request.headers().get(ACCESS_CONTROL_REQUEST_HEADERS).cloned());
+    let mut response = with_options(&method, next.run(request).await);
+    let headers = response.headers_mut();
+    if !browsers.origins.is_empty() {
+        headers.append(VARY, HeaderValue::from_static("Origin"));
+    }
+    if let Page::Allowed(origin) = page {
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        if let (Some(names), Some(methods)) = (asked, headers.get(ALLOW).cloned()) {
+            headers.insert(ACCESS_CONTROL_ALLOW_METHODS, methods);
+            headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static(PREFLIGHT_S));
+            if let Some(names) = names {
+                headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, names);
+            }
+        }
+    }
+    response
+}
+
+/// Every call takes `OPTIONS`, which says what else it takes.
+fn with_options(method: &Method, mut response: Response) -> Response {
+    if response.status() != StatusCode::METHOD_NOT_ALLOWED {
+        return response;
+    }
+    let allow = response.headers().get(ALLOW).and_then(|allow| allow.to_str().ok());
+    let mut methods: Vec<_> = allow.into_iter().flat_map(|allow| allow.split(',')).collect();
+    methods.push("OPTIONS");
+    let methods: Vec<_> = methods.into_iter().map(str::trim).collect();
+    let Ok(allow) = HeaderValue::from_str(&methods.join(", ")) else { return response };
+    if method == Method::OPTIONS {
+        response = Response::new(Body::empty());
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(HTML));
+    }
+    response.headers_mut().insert(ALLOW, allow);
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_nobody_else_can_take_are_taken() {
+        let browsers = Browsers::new(vec!["Chain.School.edu.".parse().expect("a name")], vec![]);
+        let host = |text: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(HOST, HeaderValue::from_bytes(text.as_bytes()).expect("a header"));
+            browsers.host(&headers, &Uri::from_static("/chain")).map_err(|fault| fault.to_string())
+        };
+        for good in [
+            "",
+            "localhost",
+            "LOCALHOST:5000",
+            "localhost.",
+            "localhost.:5000",
+            "localhost:",
+            "127.0.0.1:5000",
+            "10.0.0.7",
+            "203.0.113.9:80",
+            "[::1]:5000",
+            "[FE80::1%eth0]",
+            "127.1:5000",
+            "2130706433",
+            "x",
+            "node_1:80",
+            "pc12.local",
+            "Pc12.LOCAL.:5000",
+            "evil.localhost:5000",
+            "chain.school.edu",
+            "CHAIN.school.edu.:443",
+        ] {
+            assert!(host(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "evil.example",
+            "evil.example:5000",
+            "evil.example.",
+            "localhost.evil.example",
+            "127.0.0.1.evil.example",
+            "local.example",
+            "sub.chain.school.edu",
+            "school.edu",
+            ".localhost",
+            "evil.example@localhost",
+            "localhost@evil.example",
+            "localhost:5000@evil.example",
+            "localhost, evil.example",
+            "localhost:http",
+            "localhost:99999",
+            "localhost:+80",
+            "[::1",
+            "[::1]x",
+            "[evil.example]",
+            "::1",
+            "evil\u{ff0e}example",
+            "..",
+            ".",
+            "http://localhost",
+        ] {
+            let refused = host(bad).expect_err(bad);
+            assert!(refused.contains("--host "), "{bad}: {refused}");
+        }
+        let mut two = HeaderMap::new();
+        two.append(HOST, HeaderValue::from_static("localhost"));
+        two.append(HOST, HeaderValue::from_static("evil.example"));
+        assert!(browsers.host(&two, &Uri::from_static("/")).is_err());
+        let whole = Uri::from_static("http://evil.example/chain");
+        assert!(browsers.host(&HeaderMap::new(), &whole).is_err());
+        assert!(browsers.host(&HeaderMap::new(), &Uri::from_static("/")).is_ok());
+    }
+
+    #[test]
+    fn a_page_is_foreign_unless_it_is_the_nodes_own_or_was_allowed() {
+        let names = vec!["chain.school.edu".parse().expect("a name")];
+        let allowed = ["http://localhost:3000", "HTTPS://Course.Example:443/"];
+        let allowed = allowed.map(|origin| origin.parse().expect("an origin"));
+        let browsers = Browsers::new(names, allowed.into());
+        let page = |host: &'static str, origin: &'static str, site: &'static str| {
+            let mut headers = HeaderMap::new();
+            for (name, value) in [("host", host), ("origin", origin), ("sec-fetch-site", site)] {
+                if !value.is_empty() {
+                    headers.insert(name, HeaderValue::from_static(value));
+                }
+            }
+            let host = browsers.host(&headers, &Uri::from_static("/")).expect("a good name");
+            match browsers.page(&headers, host.as_ref()) {
+                Page::None => "none",
+                Page::Allowed(_) => "allowed",
+                Page::Foreign => "foreign",
+            }
+        };
+        for (host, origin, site, expected) in [
+            ("localhost:5000", "", "", "none"),
+            ("localhost:5000", "", "none", "none"),
+            ("localhost:5000", "", "same-origin", "none"),
+            ("localhost:5000", "", "cross-site", "foreign"),
+            ("localhost:5000", "", "same-site", "foreign"),
+            ("localhost:5000", "http://localhost:5000", "same-origin", "none"),
+            ("LOCALHOST:5000", "http://localhost:5000", "", "none"),
+            ("localhost", "http://localhost", "", "none"),
+            ("localhost:80", "http://localhost", "", "none"),
+            ("localhost:5000", "http://localhost:5000", "cross-site", "foreign"),
+            ("localhost:5000", "http://localhost:5001", "same-site", "foreign"),
+            ("localhost:5000", "http://127.0.0.1:5000", "", "foreign"),
+            ("localhost:5000", "https://localhost:5000", "", "foreign"),
+            ("localhost:5000", "http://evil.example", "", "foreign"),
+            ("localhost:5000", "null", "", "foreign"),
+            ("localhost:5000", "", "", "none"),
+            ("localhost:5000", "nonsense", "", "foreign"),
+            ("", "http://localhost:5000", "", "foreign"),
+            ("[::1]:5000", "http://[::1]:5000", "same-origin", "none"),
+            ("localhost:5000", "http://localhost:3000", "same-site", "allowed"),
+            ("localhost:5000", "https://course.example", "cross-site", "allowed"),
+            ("localhost:5000", "http://course.example", "cross-site", "foreign"),
+            ("localhost:5000", "https://course.example:444", "cross-site", "foreign"),
+            ("localhost:5000", "https://sub.course.example", "cross-site", "foreign"),
+            ("chain.school.edu", "https://chain.school.edu", "same-origin", "none"),
+            ("chain.school.edu", "http://chain.school.edu", "same-origin", "none"),
+            ("chain.school.edu", "https://chain.school.edu:444", "", "foreign"),
+        ] {
+            assert_eq!(page(host, origin, site), expected, "{host} {origin} {site}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_name_and_no_origin_is_told_so() {
+        for bad in ["", "http://x.example", "x.example:80", "*", "a b", "x.example/"] {
+            assert!(bad.parse::<HostName>().is_err(), "{bad}");
+        }
+        assert!("[::1]".parse::<HostName>().is_ok());
+        for bad in
+            ["", "null", "*", "localhost:3000", "http://", "http://x/page", "http://*.x", "://x"]
+        {
+            assert!(bad.parse::<PageOrigin>().is_err(), "{bad}");
+        }
+        let null = "null".parse::<PageOrigin>().unwrap_err();
+        assert!(null.contains("http.server"), "{null}");
+    }
+
+    #[test]
+    fn the_log_tells_of_some_and_of_each_once() {
+        let browsers = Browsers::default();
+        for number in 0..100 {
+            for _ in 0..2 {
+                browsers.tell(&number.to_string(), format_args!("refused"));
+            }
+        }
+        assert_eq!(browsers.told.lock().expect("whole").len(), MAX_TOLD);
+    }
+}
