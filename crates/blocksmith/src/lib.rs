@@ -16,6 +16,7 @@ pub mod operator;
 pub mod peers;
 pub mod searching;
 pub mod service;
+mod spelling;
 mod system;
 pub mod text;
 pub mod verify;

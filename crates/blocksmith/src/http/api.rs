@@ -20,7 +20,8 @@ use super::fault::Fault;
 use super::line::while_waiting_for_news;
 use super::operator::Operator;
 use super::query::{Query, limit};
-use super::{App, Caller, lecture, log_malformed, log_verdict, socket, turn};
+use super::sent::{Sender, log_malformed, log_verdict, socket};
+use super::{App, Caller, lecture, turn};
 use crate::service::{NoWork, StoreError, now};
 
 /// The most blocks or headers of a page.
@@ -281,7 +282,8 @@ pub(super) async fn submit_block(
     let from = listens(&headers);
     let hash = block.hash();
     let verdict = app.handle.submit_block_of(block.clone(), from, socket(&caller)).await?;
-    log_verdict(&caller, &block, &verdict);
+    let sender = Sender { caller: &caller, listens: listens(&headers), body: body.sent() };
+    log_verdict(&app, sender, &block, &verdict).await;
     let verdict = match verdict {
         Verdict::NewTip => "accepted",
         Verdict::SideBranch => "side_branch",

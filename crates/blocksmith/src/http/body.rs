@@ -36,6 +36,8 @@ const MAX_QUOTE: usize = 60;
 /// The canonical text of a request's body.
 pub(super) struct Json {
     text: String,
+    /// As it came, unless it is long.
+    sent: Vec<u8>,
     _room: Option<Arc<Share>>,
 }
 
@@ -51,6 +53,11 @@ impl Json {
 
     pub(super) fn text(&self) -> &str {
         &self.text
+    }
+
+    /// The body as it came, or nothing if it is long.
+    pub(super) fn sent(&self) -> &[u8] {
+        &self.sent
     }
 }
 
@@ -88,10 +95,11 @@ impl FromRequest<App> for Json {
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Fault> {
         let Wire { bytes, room } = Wire::from_request(request, app).await?;
+        let sent = bytes.get(..MAX_QUICK_BYTES).map_or_else(|| bytes.clone(), |_| Vec::new());
         let text =
             apart(bytes.len(), move || json::canonical(&bytes).map(|text| text.into_owned()))
                 .await?;
-        Ok(Self { text, _room: room })
+        Ok(Self { text, sent, _room: room })
     }
 }
 

@@ -16,7 +16,8 @@ use super::body::{Json, apart, start_of};
 use super::fault::Fault;
 use super::operator::Operator;
 use super::query::Query;
-use super::{App, Caller, chain as whole, log_malformed, log_verdict, payments, socket};
+use super::sent::{Sender, log_malformed, log_verdict, socket};
+use super::{App, Caller, chain as whole, payments};
 use crate::chain::Dialect;
 use crate::config::MAX_ID_BYTES;
 use crate::mining;
@@ -239,7 +240,8 @@ pub(super) async fn new_block(
         Fault::bad(error)
     })?;
     let verdict = app.handle.submit_block_of(block.clone(), None, socket(&caller)).await?;
-    log_verdict(&caller, &block, &verdict);
+    let sender = Sender { caller: &caller, listens: None, body: body.sent() };
+    log_verdict(&app, sender, &block, &verdict).await;
     Ok(answer::text(match verdict {
         Verdict::NewTip => "Block Accepted",
         _ => "Block Rejected",

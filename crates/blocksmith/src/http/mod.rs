@@ -19,6 +19,7 @@ mod patient;
 mod payments;
 mod query;
 mod room;
+mod sent;
 mod turns;
 
 use std::net::SocketAddr;
@@ -31,8 +32,6 @@ use axum::http::header::ALLOW;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{delete, get, post};
-use blocksmith_consensus::Block;
-use blocksmith_node::Verdict;
 use tower_http::catch_panic::CatchPanicLayer;
 
 pub use api::LISTEN_HEADER;
@@ -80,6 +79,8 @@ struct App {
     reading_one: Arc<Turns>,
     /// How many lists of payments are taken in at a time.
     paying: Arc<Turns>,
+    /// Who sent blocks lately that don't fit.
+    told: Arc<sent::Told>,
     /// Room for long bodies.
     body_room: Arc<Room>,
     /// Room for long answers, until their clients have read them.
@@ -151,6 +152,7 @@ fn app(handle: Handle) -> App {
         searching_back: Turns::new(MAX_READING),
         reading_one: Turns::new(MAX_READING),
         paying: Turns::new(MAX_READING),
+        told: Arc::default(),
         body_room: Room::new(body::ROOM_BYTES),
         answer_room: Room::new(answer::ROOM_BYTES),
     }
@@ -205,40 +207,3 @@ async fn turn(turns: &Arc<Turns>) -> Result<Turn, Fault> {
 
 /// Who is calling, as far as it is known.
 type Caller = Option<axum::Extension<ConnectInfo<SocketAddr>>>;
-
-/// A peer that sends blocks that we refuse should be found in the log.
-fn log_verdict(caller: &Caller, block: &Block, verdict: &Verdict) {
-    let caller = name(caller);
-    match verdict {
-        Verdict::NewTip | Verdict::SideBranch | Verdict::Known => {
-            tracing::debug!("{block:?} from {caller}: {verdict:?}");
-        }
-        Verdict::Orphan => {
-            tracing::info!(
-                "{block:?} from {caller} waits: the block before it is not known; peers are asked \
-                 for it, which --peer and POST /nodes/register name"
-            );
-        }
-        Verdict::Early => {
-            tracing::info!("{block:?} from {caller} waits: its time is ahead of this clock");
-        }
-        Verdict::NoRoom => {
-            tracing::info!("{block:?} from {caller} is dropped: too many side branches are longer");
-        }
-        Verdict::Invalid(invalid) => {
-            tracing::warn!("{block:?} from {caller} is refused: {invalid}");
-        }
-    }
-}
-
-fn log_malformed(caller: &Caller, error: &impl std::fmt::Display) {
-    tracing::warn!("a block from {} is refused: {error}", name(caller));
-}
-
-fn name(caller: &Caller) -> String {
-    socket(caller).map_or_else(|| "somebody".into(), |address| address.to_string())
-}
-
-fn socket(caller: &Caller) -> Option<SocketAddr> {
-    caller.as_ref().map(|axum::Extension(ConnectInfo(address))| *address)
-}

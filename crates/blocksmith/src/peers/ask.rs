@@ -7,14 +7,15 @@ use std::time::{Duration, Instant};
 use blocksmith_consensus::json::{self, Value};
 use blocksmith_consensus::tree::Limits;
 use blocksmith_consensus::{Ancestry, Block, Hash, Invalid, Malformed, Rules, check};
-use blocksmith_node::Verdict;
+use blocksmith_node::{MAX_AHEAD_S, Verdict};
 
 use super::Network;
 use super::call::{Connection, MAX_SHORT_BYTES, Stream};
 use super::elements::Elements;
 use super::failure::Failure;
 use super::kind::{Glimpse, Kind, Peer, Seen, Status, glimpse, status};
-use crate::service::{Snapshot, Stopped};
+use crate::service::{Snapshot, Stopped, now};
+use crate::spelling::Spelling;
 
 /// How long a peer may be asked for all that we lack. What it gave until then is kept, and the
 /// next time goes on from there.
@@ -45,6 +46,9 @@ const BATCH_BYTES: usize = 8 << 20;
 /// The most bytes of texts that wait in memory, of all peers together, until a chain is known to be
 /// longer than ours.
 const MAX_WAITING_BYTES: usize = 512 << 20;
+
+/// Room that is kept from one block to the next.
+const KEPT_BYTES: usize = 64 << 10;
 
 /// The blocks of one page of our own kind.
 const PAGE_BLOCKS: usize = 500;
@@ -263,6 +267,8 @@ struct Intake<'a> {
     held_bytes: usize,
     room: Room<'a>,
     last: Option<Seen>,
+    /// The last block as it was sent.
+    last_sent: Vec<u8>,
     /// Where the peer says that its chain ends.
     end: Option<u64>,
     patience: Patience,
@@ -290,6 +296,7 @@ impl<'a> Intake<'a> {
             held_bytes: 0,
             room: Room { shared: &network.held, taken: 0 },
             last: None,
+            last_sent: Vec::new(),
             end: None,
             handed_in: patience.waited,
             patience,
@@ -306,11 +313,22 @@ impl<'a> Intake<'a> {
         let network = self.network;
         let rules = &network.handle.chain().rules;
         while let Some(piece) = self.patience.wait(document.chunk()).await? {
-            elements.feed(&piece, |text| {
+            let fed = elements.feed(&piece, |text| {
                 let block = parse(rules, text);
                 let index = self.next;
-                self.take(block.map_err(|reason| Failure::Malformed { index, reason })?)
-            })?;
+                self.take(block.map_err(|reason| Failure::Malformed { index, reason })?)?;
+                self.last_sent.clear();
+                self.last_sent.shrink_to(KEPT_BYTES);
+                self.last_sent.extend_from_slice(text);
+                Ok::<_, Failure>(())
+            });
+            if let Err(failure) = fed {
+                // What comes before a block that does not fit is as good as ever.
+                if let Failure::Unlinked { .. } = failure {
+                    self.finish().await?;
+                }
+                return Err(failure);
+            }
             if self.is_longer() {
                 while self.held.len() > BATCH_BLOCKS
                     || self.held.len() > 1 && self.held_bytes > BATCH_BYTES
@@ -321,8 +339,12 @@ impl<'a> Intake<'a> {
                     self.hand_in(true).await?;
                 }
             }
-            if !self.room.take(self.held_bytes + elements.pending()) {
-                return Err(self.too_deep());
+            let bytes = self.held_bytes + elements.pending();
+            if !self.room.take(bytes) {
+                return Err(match (self.too_deep(), bytes > MAX_WAITING_BYTES) {
+                    (Failure::TooDeep { depth }, false) => Failure::Crowded { depth },
+                    (too_deep, _) => too_deep,
+                });
             }
         }
         Ok(elements.end()?)
@@ -331,6 +353,12 @@ impl<'a> Intake<'a> {
     fn take(&mut self, block: Block) -> Result<(), Failure> {
         if block.index() != self.next {
             return Err(Invalid::Index { expected: self.next, found: block.index() }.into());
+        }
+        if let (Some(last), Some(named)) = (&self.last, block.parent())
+            && last.hash != named
+        {
+            let spelling = Spelling::of_sent(&self.last_sent, &named);
+            return Err(Failure::Unlinked { index: last.index, found: last.hash, named, spelling });
         }
         self.last = Some(Seen::from(&block));
         if self.fork.is_none() && self.chain.index_of(&block.hash())?.is_none() {
@@ -379,7 +407,7 @@ impl<'a> Intake<'a> {
         }
         self.held_bytes -= bytes;
         self.handed_in = self.patience.waited;
-        let index = batch.last().map_or(0, Block::index);
+        let sent = batch.clone();
         let more = !self.held.is_empty();
         let from = self.peer.address.clone();
         match self.network.handle.catch_up(batch, from, more, self.end).await? {
@@ -389,11 +417,19 @@ impl<'a> Intake<'a> {
             }
             Verdict::Known => Ok(()),
             Verdict::Invalid(invalid) => Err(invalid.into()),
-            Verdict::Orphan => Err(Failure::Orphan { index }),
-            Verdict::Early => Err(Failure::Early { index }),
+            // Only the first one has a parent that was not handed in with it.
+            Verdict::Orphan => Err(Failure::Orphan { index: sent.first().map_or(0, Block::index) }),
+            Verdict::Early => Err(Failure::Early { index: first_early(&sent) }),
             Verdict::NoRoom => Err(self.too_deep()),
         }
     }
+}
+
+/// The index of the first block whose time has not come.
+fn first_early(blocks: &[Block]) -> u64 {
+    let latest = now().micros / 1_000_000 + MAX_AHEAD_S;
+    let is_early = |block: &&Block| block.view().timestamp_s() > latest;
+    blocks.iter().find(is_early).or(blocks.last()).map_or(0, Block::index)
 }
 
 /// A part of the memory that all peers' waiting blocks share.

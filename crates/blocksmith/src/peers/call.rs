@@ -1,5 +1,6 @@
 //! HTTP calls to peers, every one with bounds.
 
+use std::error::Error as _;
 use std::time::{Duration, Instant};
 
 use blocksmith_node::Address;
@@ -192,8 +193,22 @@ async fn read(mut response: Response, most: usize) -> Result<Answer, Failure> {
     Ok(Answer { status, body, redirect, headers })
 }
 
+/// Whether what came was no answer of HTTP/1, as from a server that speaks TLS.
+fn is_not_http(error: &reqwest::Error) -> bool {
+    let mut next = error.source();
+    while let Some(error) = next {
+        if error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse) {
+            return true;
+        }
+        next = error.source();
+    }
+    false
+}
+
 fn failure(error: reqwest::Error) -> Failure {
-    if error.is_connect() {
+    if is_not_http(&error) {
+        Failure::NotHttp(cause(&error))
+    } else if error.is_connect() {
         Failure::Unreachable(cause(&error))
     } else if error.is_timeout() {
         Failure::Silent(CALL_TIME)

@@ -1,5 +1,6 @@
 //! What can go wrong with a peer.
 
+use std::fmt;
 use std::time::Duration;
 
 use blocksmith_consensus::{Hash, Invalid, Malformed};
@@ -8,6 +9,7 @@ use blocksmith_node::Address;
 use super::elements::Unlike;
 use crate::chain::Differences;
 use crate::service::{Stopped, StoreError};
+use crate::spelling::{HASHED_TEXT, Spelling};
 
 /// Why a peer was not told, or did not help us.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +48,18 @@ pub(super) enum Failure {
     #[error("it sent block {index}, whose parent it did not send; it may be changing its chain")]
     Orphan { index: u64 },
     #[error(
+        "its block {} names {named} as the block before it, and block {index}, which it sent, hashes \
+         to {found}: {}", index + 1, Why(*.spelling, *.index)
+    )]
+    Unlinked { index: u64, found: Hash, named: Hash, spelling: Option<Spelling> },
+    #[error("it does not speak HTTP there: {0}")]
+    NotHttp(String),
+    #[error(
+        "its chain leaves ours {depth} blocks below our tip, and the blocks of other peers take the \
+         memory that this takes"
+    )]
+    Crowded { depth: u64 },
+    #[error(
         "it sent block {index}, whose time is ahead of this machine's clock; it is taken when its \
          time has come, unless a clock is wrong"
     )]
@@ -70,6 +84,25 @@ pub(super) enum Failure {
     Stopped(#[from] Stopped),
 }
 
+/// Why a block's hash is not the one that the next block names.
+struct Why(Option<Spelling>, u64);
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self(Some(spelling), index) => {
+                write!(f, "that is the hash of block {index} {spelling}. {HASHED_TEXT}")
+            }
+            Self(None, index) => {
+                write!(
+                    f,
+                    "block {index} was changed, or that node hashes another text. {HASHED_TEXT}"
+                )
+            }
+        }
+    }
+}
+
 impl Failure {
     /// Whether the same may go well in a moment, as with a node that was busy telling others.
     pub(super) fn may_pass(&self) -> bool {
@@ -80,7 +113,11 @@ impl Failure {
     pub(super) fn is_remarkable(&self) -> bool {
         !matches!(
             self,
-            Self::Unreachable(_) | Self::Silent(_) | Self::Broken(_) | Self::Orphan { .. }
+            Self::Unreachable(_)
+                | Self::Silent(_)
+                | Self::Broken(_)
+                | Self::Orphan { .. }
+                | Self::Crowded { .. }
         )
     }
 }

@@ -157,6 +157,8 @@ pub(super) struct Node {
     checking: Arc<Semaphore>,
     allotted: u64,
     instance: String,
+    /// Under which it is reached from this machine.
+    pub(super) address: Option<Address>,
     clocks: Clocks,
     started: Instant,
 }
@@ -183,6 +185,7 @@ impl Node {
             signatures,
             checking: Arc::new(Semaphore::new(MAX_CHECKING)),
             instance: new_node_id(),
+            address: None,
             clocks: Clocks::default(),
             started: Instant::now(),
         }
@@ -222,6 +225,11 @@ impl Handle {
     /// calls itself by another address notices.
     pub fn instance(&self) -> &str {
         &self.node.instance
+    }
+
+    /// The address under which the node is reached from this machine, if it serves.
+    pub fn listens_at(&self) -> Option<&Address> {
+        self.node.address.as_ref()
     }
 
     /// Whether this is a chain to try things on.

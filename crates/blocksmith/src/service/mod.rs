@@ -91,6 +91,7 @@ pub fn start(options: Options) -> Result<(Handle, mpsc::UnboundedReceiver<Order>
     let refused_senders =
         if options.dev { BTreeSet::new() } else { blocksmith_wallet::dev::addresses().collect() };
     let limits = mempool::Limits { refused_senders, ..mempool::Limits::default() };
+    let address = options.own_addresses.first().cloned();
     let machine = store.guard(|| {
         Ok(Machine::new(Start {
             rules,
@@ -105,8 +106,9 @@ pub fn start(options: Options) -> Result<(Handle, mpsc::UnboundedReceiver<Order>
         }))
     })?;
     let token = options.token_file.as_deref().map(Token::keep).transpose()?;
-    let node =
+    let mut node =
         handle::Node::new(chain, kept.node_id, options.dev, options.giver, token, signatures);
+    node.address = address;
     Ok(actor::spawn(store, machine, node))
 }
 

@@ -13,15 +13,16 @@ use crate::fake::{Call, Fake, Reply};
 use crate::program::{Program, wait_until};
 
 /// The lines of the log that hold this, without their times.
-fn lines(node: &Program, part: &str) -> Vec<String> {
+pub(crate) fn lines(node: &Program, part: &str) -> Vec<String> {
     let said = node.stderr();
-    let lines = said.lines().filter(|line| line.contains(part));
-    lines.filter_map(|line| Some(line.split_once(" INFO ")?.1.to_string())).collect()
+    let lines = said.lines().filter(|line| line.starts_with("20") && line.contains(part));
+    // The time, and how grave it is, which has five letters.
+    lines.filter_map(|line| Some(line.split_once("Z ")?.1.get(6..)?.to_string())).collect()
 }
 
 /// Waits for such a line, and returns the only one.
 #[track_caller]
-fn line(node: &Program, part: &str) -> String {
+pub(crate) fn line(node: &Program, part: &str) -> String {
     wait_until(&format!("{part}: {}", node.stderr()), || !lines(node, part).is_empty());
     // What is said twice is said at once.
     sleep(Duration::from_millis(100));
@@ -30,7 +31,7 @@ fn line(node: &Program, part: &str) -> String {
 }
 
 /// The address of a node.
-fn address(url: &str) -> &str {
+pub(crate) fn address(url: &str) -> &str {
     url.trim_start_matches("http://")
 }
 
@@ -47,13 +48,13 @@ fn queue(url: &str, text: &str) {
     assert!(post(url, "/transactions/new", text).contains("201 Created"));
 }
 
-fn register(url: &str, other: &str) {
+pub(crate) fn register(url: &str, other: &str) {
     let body = format!(r#"{{"nodes": ["{other}"]}}"#);
     assert!(post(url, "/nodes/register", &body).contains("201 Created"));
 }
 
 /// A chain of which every proof is good.
-fn easy(blocks: usize) -> Vec<Block> {
+pub(crate) fn easy(blocks: usize) -> Vec<Block> {
     let rules = Rules::lecture().with_zeros(0);
     let mut chain = vec![rules.genesis.block(Timestamp::default())];
     while chain.len() < blocks {

@@ -8,3 +8,5 @@ mod fake;
 #[expect(dead_code, reason = "what miners print is looked at elsewhere")]
 #[path = "../mine/program.rs"]
 mod program;
+mod senders;
+mod spelling;

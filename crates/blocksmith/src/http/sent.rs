@@ -1,0 +1,158 @@
+//! What the log tells of blocks that others send unasked.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use blocksmith_consensus::{Ancestry as _, Block};
+use blocksmith_node::{Address, Verdict};
+
+use super::{App, Caller, aside};
+use crate::service::Handle;
+use crate::spelling::{HASHED_TEXT, Spelling};
+
+/// How long whoever sends blocks that don't fit is not told of again.
+const TOLD_FOR: Duration = Duration::from_secs(60);
+
+/// Of how many of them that is remembered.
+const MAX_TOLD: usize = 256;
+
+/// Who sent a block, and in which words.
+pub(super) struct Sender<'a> {
+    pub(super) caller: &'a Caller,
+    /// Where the sender says that it listens.
+    pub(super) listens: Option<Address>,
+    /// The body of the call as it came, unless it is long.
+    pub(super) body: &'a [u8],
+}
+
+/// A sender: the address of the call, and where it says that it listens.
+type Who = (Option<IpAddr>, Option<Address>);
+
+/// Who sent blocks lately that don't fit.
+#[derive(Debug, Default)]
+pub(super) struct Told(Mutex<HashMap<Who, Instant>>);
+
+impl Told {
+    /// Whether it is time to tell of this one, again perhaps.
+    fn is_due(&self, who: Who) -> bool {
+        let now = Instant::now();
+        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        told.retain(|_, at| now - *at < TOLD_FOR);
+        if told.len() >= MAX_TOLD || told.contains_key(&who) {
+            return false;
+        }
+        told.insert(who, now);
+        true
+    }
+}
+
+/// A peer that sends blocks that we refuse should be found in the log.
+pub(super) async fn log_verdict(app: &App, sender: Sender<'_>, block: &Block, verdict: &Verdict) {
+    let caller = name(sender.caller);
+    match verdict {
+        Verdict::NewTip | Verdict::SideBranch | Verdict::Known => {
+            tracing::debug!("{block:?} from {caller}: {verdict:?}");
+        }
+        Verdict::Orphan => {
+            let ip = socket(sender.caller).map(|address| address.ip().to_canonical());
+            // What is below our tip is no longer chain.
+            let is_longer = block.index() > app.handle.standing().tip.block.index();
+            if is_longer && app.told.is_due((ip, sender.listens.clone())) {
+                log_orphan(&app.handle, &caller, ip, sender, block).await;
+            } else {
+                tracing::debug!("{block:?} from {caller} waits for the block before it");
+            }
+        }
+        Verdict::Early => {
+            tracing::info!("{block:?} from {caller} waits: its time is ahead of this clock");
+        }
+        Verdict::NoRoom => {
+            tracing::info!("{block:?} from {caller} is dropped: too many side branches are longer");
+        }
+        Verdict::Invalid(invalid) => {
+            tracing::warn!("{block:?} from {caller} is refused: {invalid}");
+        }
+    }
+}
+
+/// Says of a block of a longer chain why nothing comes of it yet, and what may be done about that.
+async fn log_orphan(
+    handle: &Handle,
+    caller: &str,
+    ip: Option<IpAddr>,
+    sender: Sender<'_>,
+    block: &Block,
+) {
+    let index = block.index().saturating_sub(1);
+    if let Some(spelling) = spelled_otherwise(handle.clone(), block.clone(), sender.body).await {
+        tracing::warn!(
+            "{block:?} from {caller} does not fit: what it names as the block before it is the hash \
+             of this node's block {index} {spelling}. {HASHED_TEXT}"
+        );
+        return;
+    }
+    let waits = format!("{block:?} from {caller} waits: the block before it is not known here");
+    let peers = &handle.standing().peers;
+    let host = ip.map(|ip| match ip {
+        IpAddr::V4(ip) => ip.to_string(),
+        IpAddr::V6(ip) => format!("[{ip}]"),
+    });
+    let (stranger, address) = match sender.listens {
+        Some(listens) if peers.contains(&listens) => {
+            tracing::info!("{waits}. {listens}, which sent it, is a peer and asked for it");
+            return;
+        }
+        Some(listens) => (
+            format!("it is from a node that says that it listens at {listens}, which is no peer"),
+            listens.to_string(),
+        ),
+        None => {
+            let local = ip.is_some_and(|ip| ip.is_loopback());
+            let is_there = |peer: &&Address| {
+                let name = peer.as_str().rsplit_once(':').map_or(peer.as_str(), |(host, _)| host);
+                Some(name) == host.as_deref() || local && name == "localhost"
+            };
+            let there: Vec<_> = peers.iter().filter(is_there).map(Address::as_str).collect();
+            let unless = match &there[..] {
+                [] => "and no peer is named by that address".to_string(),
+                there => format!("unless it is {}, which is asked", there.join(" or ")),
+            };
+            let host = host.unwrap_or_else(|| "HOST".into());
+            (format!("its sender does not say where it listens, {unless}"), format!("{host}:PORT"))
+        }
+    };
+    let asked = match peers.len() {
+        0 => "this node has no peers to ask".to_string(),
+        _ => "the peers are asked".to_string(),
+    };
+    let node = handle.listens_at().map(|own| format!(" --node http://{own}")).unwrap_or_default();
+    tracing::info!(
+        "{waits}, and {asked}; {stranger}. To follow that node as well: blocksmith peers add \
+         {address}{node}, or start this one with --peer {address}"
+    );
+}
+
+/// The spelling of our block below this one, if that is what its sender hashed.
+async fn spelled_otherwise(handle: Handle, block: Block, body: &[u8]) -> Option<Spelling> {
+    let named = block.parent()?;
+    let body = body.to_vec();
+    let look = move || {
+        let parent = handle.snapshot().ok()?.at(block.index().checked_sub(1)?).ok()??;
+        Spelling::of_canonical(parent.block.text(), &body, &named)
+    };
+    aside(look).await
+}
+
+pub(super) fn log_malformed(caller: &Caller, error: &impl std::fmt::Display) {
+    tracing::warn!("a block from {} is refused: {error}", name(caller));
+}
+
+fn name(caller: &Caller) -> String {
+    socket(caller).map_or_else(|| "somebody".into(), |address| address.to_string())
+}
+
+pub(super) fn socket(caller: &Caller) -> Option<SocketAddr> {
+    caller.as_ref().map(|axum::Extension(axum::extract::ConnectInfo(address))| *address)
+}

@@ -1,0 +1,91 @@
+//! Who sends blocks of a chain that this node doesn't know, and how to follow it.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::thread::sleep;
+use std::time::Duration;
+
+use crate::escaped::{node, post};
+use crate::events::{address, easy, line, lines, register};
+
+/// Sends a block as our own kind does, from a node that says that it listens there.
+fn send(url: &str, text: &str, listens: &str) {
+    let mut stream = TcpStream::connect(address(url)).unwrap();
+    let length = text.len();
+    write!(
+        stream,
+        "POST /api/v1/blocks HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nblocksmith-listen: \
+         {listens}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{text}"
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.contains("orphan"), "{answer}");
+}
+
+#[test]
+fn a_stranger_is_named_with_the_command_that_follows_it() {
+    let (node, url) = node(&["--zeros", "0"]);
+    let chain = easy(9);
+    for block in &chain[5..] {
+        send(&url, block.text(), "10.1.2.3:5001");
+    }
+    let said = line(&node, "waits");
+    let end = format!(
+        " waits: the block before it is not known here, and this node has no peers to ask; it is from \
+         a node that says that it listens at 10.1.2.3:5001, which is no peer. To follow that node as \
+         well: blocksmith peers add 10.1.2.3:5001 --node {url}, or start this one with --peer \
+         10.1.2.3:5001"
+    );
+    assert!(said.starts_with(&format!("Block 6 {} from 127.0.0.1:", chain[5].hash())), "{said}");
+    assert!(said.ends_with(&end), "{said}");
+}
+
+#[test]
+fn one_that_does_not_say_where_it_listens_is_told_by_its_address() {
+    let (node, url) = node(&["--zeros", "0"]);
+    let chain = easy(9);
+    for block in &chain[5..] {
+        post(&url, "/nodes/new", &format!(r#"{{"block": {}}}"#, block.text()));
+    }
+    let said = line(&node, "waits");
+    let end = format!(
+        "; its sender does not say where it listens, and no peer is named by that address. To follow \
+         that node as well: blocksmith peers add 127.0.0.1:PORT --node {url}, or start this one with \
+         --peer 127.0.0.1:PORT"
+    );
+    assert!(said.ends_with(&end), "{said}");
+}
+
+#[test]
+fn of_a_peer_nothing_is_claimed_that_is_not_so() {
+    let ((alice, url), (_bob, other)) = (node(&["--zeros", "0"]), node(&["--zeros", "0"]));
+    register(&url, address(&other));
+    let chain = easy(9);
+    send(&url, chain[7].text(), address(&other));
+    let said = line(&alice, "waits");
+    let asked = format!(". {}, which sent it, is a peer and asked for it", address(&other));
+    assert!(said.ends_with(&asked), "{said}");
+    // One of the course's, which may be that peer.
+    post(&url, "/nodes/new", &format!(r#"{{"block": {}}}"#, chain[6].text()));
+    let said = lines(&alice, "does not say").join("\n");
+    let unless = format!(
+        ", and the peers are asked; its sender does not say where it listens, unless \
+                          it is {}, which is asked. To follow",
+        address(&other)
+    );
+    assert!(said.contains(&unless), "{}", alice.stderr());
+}
+
+#[test]
+fn a_block_that_is_no_longer_chain_than_ours_needs_nothing() {
+    let (node, url) = node(&["--zeros", "0"]);
+    let chain = easy(9);
+    for block in &chain[1..6] {
+        post(&url, "/nodes/new", &format!(r#"{{"block": {}}}"#, block.text()));
+    }
+    let orphan = chain[4].text().replace(&chain[3].hash().to_string(), &"00".repeat(32));
+    post(&url, "/nodes/new", &format!(r#"{{"block": {orphan}}}"#));
+    sleep(Duration::from_millis(200));
+    assert!(lines(&node, "waits").is_empty(), "{}", node.stderr());
+}
