@@ -11,6 +11,7 @@ use std::path::Path;
 use blocksmith_consensus::job::MAX_ZEROS;
 use blocksmith_consensus::rules::UnknownPreset;
 use blocksmith_consensus::{Difficulty, Hash, Puzzle, Rules};
+use blocksmith_wallet::written;
 use serde::Deserialize;
 
 pub use difference::Differences;
@@ -147,12 +148,13 @@ impl Chain {
         let name = || path.display().to_string();
         let unreadable = |error| ChainError::Unreadable { path: name(), error };
         let wrong = |reason| ChainError::Wrong { path: name(), reason };
-        let mut text = String::new();
+        let mut bytes = Vec::new();
         let mut file = std::fs::File::open(path).map_err(unreadable)?.take(MAX_FILE_BYTES + 1);
-        file.read_to_string(&mut text).map_err(unreadable)?;
+        file.read_to_end(&mut bytes).map_err(unreadable)?;
         if file.limit() == 0 {
             return Err(wrong(format!("it has more than {MAX_FILE_BYTES} bytes")));
         }
+        let text = written::decode(&bytes).map_err(|error| wrong(error.to_string()))?;
         let mut chain = Self::parse(&text).map_err(wrong)?;
         // Anybody can write any name into a file, and whoever reads it elsewhere sees the name alone.
         if let Some(known) = taken_for(&chain.rules.name)

@@ -10,6 +10,7 @@ use etcetera::BaseStrategy as _;
 use serde::Deserialize;
 
 use crate::chain::{Chain, ChainError};
+use crate::toml_text;
 
 /// The port of the course's nodes.
 pub const DEFAULT_PORT: u16 = 5000;
@@ -94,10 +95,10 @@ pub fn read(named: Option<&Path>) -> anyhow::Result<File> {
             }
         }
     };
-    let text = std::fs::read_to_string(&path)
+    let bytes = std::fs::read(&path)
         .with_context(|| format!("the settings file {} can't be read", path.display()))?;
-    toml::from_str(&text)
-        .with_context(|| format!("the settings file {} is not right", path.display()))
+    toml_text::read(&bytes)
+        .map_err(|why| anyhow::anyhow!("the settings file {} is not right: {why}", path.display()))
 }
 
 /// Where Blocksmith keeps what should last.

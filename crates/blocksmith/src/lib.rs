@@ -19,4 +19,5 @@ pub mod service;
 mod spelling;
 mod system;
 pub mod text;
+pub mod toml_text;
 pub mod verify;

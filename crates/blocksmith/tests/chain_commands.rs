@@ -138,6 +138,54 @@ fn the_chain_of_the_notes_is_valid() {
     assert_eq!(verdict["chain_id"], Rules::lecture().chain_id().to_string());
 }
 
+#[test]
+fn a_chain_that_a_shell_wrote_is_the_same() {
+    let dir = TempDir::new().expect("a directory");
+    let utf16 = |text: &str, unit: fn(u16) -> [u8; 2]| {
+        text.encode_utf16().flat_map(unit).collect::<Vec<u8>>()
+    };
+    let block = NOTES.find("{\"index\":2").expect("block 2");
+    let block = &NOTES[block..NOTES.rfind("],\"length").expect("the end")];
+    let lines = format!("{block}\r\n7\r\n");
+    let hashes = "7902699be42c8a8e46fbbb4501726517e86b22c56a189f7625a6da49081b2451\n";
+    for (name, write) in [
+        ("a mark", (|text| format!("\u{feff}{text}").into_bytes()) as fn(&str) -> Vec<u8>),
+        ("PowerShell", |text| {
+            let text = format!("\u{feff}{text}").replace('\n', "\r\n");
+            text.encode_utf16().flat_map(u16::to_le_bytes).collect()
+        }),
+        ("the other order", |text| {
+            format!("\u{feff}{text}").encode_utf16().flat_map(u16::to_be_bytes).collect()
+        }),
+        ("no mark", |text| text.encode_utf16().flat_map(u16::to_le_bytes).collect()),
+        ("lone CR", |text| text.replace('\n', "\r").into_bytes()),
+    ] {
+        let file = path(&dir, name);
+        std::fs::write(&file, write(NOTES)).expect("a file");
+        let text: &'static [u8] = write(NOTES).leak();
+        let data = path(&dir, &format!("{name}'s data"));
+        for told in [
+            run(&["chain", "verify", &file]),
+            run_with_input(&["chain", "verify", "-"], text),
+            run_with_input(&["chain", "verify", "-", "--replay"], text),
+            run(&["chain", "import", &file, "--data-dir", &data]),
+        ] {
+            assert_eq!((told.0, told.1.contains(SECOND_HASH)), (0, true), "{name}: {told:?}");
+        }
+        std::fs::write(&file, write(block)).expect("a file");
+        let told = run(&["block", "hash", &file]);
+        assert_eq!((told.0, told.1), (0, format!("{SECOND_HASH}\n")), "{name}");
+        if name != "lone CR" {
+            let told = run_with_input(&["block", "hash", "--lines", "-"], write(&lines).leak());
+            assert_eq!((told.0, told.1), (0, format!("{SECOND_HASH}\n{hashes}")), "{name}");
+        }
+    }
+    let half = utf16("{\"chain\": [", u16::to_le_bytes);
+    std::fs::write(path(&dir, "half"), &half[..half.len() - 1]).expect("a file");
+    let (code, _, err) = run(&["chain", "verify", &path(&dir, "half")]);
+    assert!(code == 1 && err.contains("line 1, column 11: what stands there is neither"), "{err}");
+}
+
 /// A chain of these rules with an edited newest block, of any work: the rules ask for no zeros.
 fn edited(rules: &Rules, length: u64) -> String {
     let mut chain = vec![rules.genesis.block(Timestamp::default())];

@@ -289,6 +289,67 @@ fn a_file_without_random_digits_is_the_chain_that_it_was() {
 }
 
 #[test]
+fn a_chain_file_that_editors_and_mail_went_through_is_the_same_chain() {
+    let dir = TempDir::new().expect("a directory");
+    let balance = format!("{SOMEBODY}=1");
+    let new = ["chain", "new", "ours.toml", "--name", "ours", "--balance", &balance];
+    assert_eq!(run(dir.path(), &new).0, 0);
+    let text = std::fs::read_to_string(dir.path().join("ours.toml")).expect("a file");
+    let rules = load(dir.path(), "ours.toml").rules;
+    let genesis = format!("{}\n", rules.genesis.block(Default::default()).text());
+    std::fs::write(dir.path().join("chain"), genesis).expect("a file");
+    let utf16 = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>();
+    // As mail does it: no line has more than 72 characters, if there is a space to break at.
+    let mut wrapped = String::new();
+    for line in text.lines() {
+        let mut column = 0;
+        for word in line.split(' ') {
+            let end = if column > 0 && column + word.len() > 72 { "\r\n" } else { " " };
+            wrapped += if column == 0 { "" } else { end };
+            column = if end == " " { column + word.len() + 1 } else { word.len() };
+            wrapped += word;
+        }
+        wrapped += "\r\n";
+    }
+    assert!(wrapped.lines().count() > text.lines().count(), "{wrapped}");
+    for (name, bytes) in [
+        ("a mark and CRLF", format!("\u{feff}{}", text.replace('\n', "\r\n")).into_bytes()),
+        ("UTF-16", utf16(&format!("\u{feff}{}", text.replace('\n', "\r\n")))),
+        ("UTF-16 without a mark", utf16(&text)),
+        ("lone CR", text.replace('\n', "\r").into_bytes()),
+        ("no newline", text.trim_end().as_bytes().to_vec()),
+        ("no-break spaces", text.replace(" = ", "\u{a0}=\u{a0}").into_bytes()),
+        (
+            "curly quotes",
+            text.replace(" \"", " \u{201c}").replace("\"\n", "\u{201d}\n").into_bytes(),
+        ),
+        ("quoted", text.lines().map(|line| format!("> {line}\n")).collect::<String>().into()),
+        ("wrapped", wrapped.into_bytes()),
+    ] {
+        std::fs::write(dir.path().join("sent.toml"), bytes).expect("a file");
+        let told = run(dir.path(), &["chain", "verify", "chain", "--chain", "sent.toml", "--json"]);
+        assert_eq!(told.0, 0, "{name}: {}", told.2);
+        let id = format!("\"chain_id\":\"{}\"", rules.chain_id());
+        assert!(told.1.contains(&id), "{name}: {}", told.1);
+    }
+    for (text, why) in [
+        (
+            text.replace("puzzle = ", "puzzle \u{2013} "),
+            "column 8: – (U+2013, en dash) can't stand there",
+        ),
+        (
+            text.replace("puzzle", "p\u{443}zzle"),
+            "column 2: у (U+0443, Cyrillic) can't stand there",
+        ),
+    ] {
+        std::fs::write(dir.path().join("sent.toml"), text).expect("a file");
+        let told = run(dir.path(), &["chain", "verify", "chain", "--chain", "sent.toml"]);
+        assert_eq!((told.0, told.1.as_str()), (1, ""), "{}", told.2);
+        assert!(told.2.contains(why), "{}", told.2);
+    }
+}
+
+#[test]
 fn forge_takes_no_zeros() {
     let dir = TempDir::new().expect("a directory");
     for arguments in [

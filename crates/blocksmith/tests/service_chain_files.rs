@@ -163,8 +163,8 @@ fn each_mistake_is_told_in_its_own_words() {
         assert!(error.starts_with("the chain file "), "{error:.600}");
         assert!(error.contains("chain.toml is not right: "), "{error:.600}");
     }
-    let error = load(b"\xff\xfe").expect_err("not UTF-8").to_string();
-    assert!(error.contains("can't be read"), "{error}");
+    let error = load(b"name = \"ours\"\n# Zo\xeb\n").expect_err("not UTF-8").to_string();
+    assert!(error.contains("is not right: line 2, column 5: what stands there"), "{error}");
     let error = load(&b"#".repeat((32 << 20) + 1)).expect_err("too long").to_string();
     assert!(error.contains("more than 33554432 bytes"), "{error}");
 }

@@ -43,6 +43,40 @@ fn a_flag_comes_before_the_environment_and_that_before_the_file() {
 }
 
 #[test]
+fn a_settings_file_that_editors_went_through_says_the_same() {
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("settings.toml");
+    let text = "# Of the node\r\nport = 0\r\nid = \"Zoë\"\r\n";
+    let marked = format!("\u{feff}{text}");
+    for (place, bytes) in [
+        marked.clone().into_bytes(),
+        marked.encode_utf16().flat_map(u16::to_le_bytes).collect(),
+        marked.encode_utf16().flat_map(u16::to_be_bytes).collect(),
+        text.replace("\r\n", "\r").into_bytes(),
+        text.replace(" = ", "\u{a0}= ").trim_end().as_bytes().to_vec(),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        std::fs::write(&file, bytes).unwrap();
+        let config = [("BLOCKSMITH_CONFIG", file.to_str().unwrap())];
+        let said = started(&home.path().join(place.to_string()), &config, &[]);
+        assert!(said.contains("node id Zoë;"), "{place}: {said}");
+    }
+    for (bytes, why) in [
+        (
+            &b"port = 0\nid = \"Zo\xeb\"\n"[..],
+            "line 2, column 9: what stands there is neither UTF-8",
+        ),
+        ("port \u{2014} 0\n".as_bytes(), "line 1, column 6: — (U+2014, em dash) can't stand there"),
+    ] {
+        std::fs::write(&file, bytes).unwrap();
+        let (code, said) = refused(&["node", "--config", file.to_str().unwrap()]);
+        assert!(code == Some(1) && said.contains(why), "{said}");
+    }
+}
+
+#[test]
 fn the_port_that_is_typed_comes_before_the_one_in_the_environment() {
     let home = tempfile::tempdir().unwrap();
     started(home.path(), &[("BLOCKSMITH_PORT", "1")], &["0"]);

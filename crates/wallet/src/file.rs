@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
-use crate::keystore::{self, Cost, Fresh, MAX_FILE_BYTES, OpenError, SealError};
+use crate::keystore::{self, Cost, Fresh, MAX_READ_BYTES, OpenError, SealError};
 use crate::wallet::Wallet;
 
 /// A file in which a wallet is kept, as it was when it was last read or written.
@@ -138,7 +138,7 @@ fn io_at(path: &Path) -> impl Fn(io::Error) -> FileError {
 fn read(path: &Path) -> Result<Vec<u8>, FileError> {
     let mut bytes = Vec::new();
     File::open(path)
-        .and_then(|file| file.take(MAX_FILE_BYTES as u64 + 1).read_to_end(&mut bytes))
+        .and_then(|file| file.take(MAX_READ_BYTES as u64 + 1).read_to_end(&mut bytes))
         .map_err(io_at(path))?;
     Ok(bytes)
 }

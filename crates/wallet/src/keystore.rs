@@ -19,7 +19,9 @@
 //!   where there are any, `"chains": [{"id": 64 hex digits, "name": …}, …]`: chains that the owner
 //!   agreed to pay on.
 //!
-//! A file that means the same and is written differently is refused as damaged.
+//! So it is written. What is read may be spelled otherwise: no value has white space, so that none in
+//! the file means anything, wherever an editor or a mail program put it; neither do the order of the
+//! members, marks of byte order and quotation, or UTF-16. Everything else is vouched for.
 
 use argon2::{Algorithm, Argon2, Params, Version};
 use base64ct::{Base64, Encoding};
@@ -30,9 +32,13 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::words::{Phrase, nfkd};
+use crate::written::{self, Named, NotText, Place, is_blank, is_curly_quote};
 
-/// The largest file that is read, in bytes.
+/// The longest file that is written, in bytes.
 pub const MAX_FILE_BYTES: usize = 1 << 20;
+
+/// The longest that is read, in bytes: twice as long in UTF-16, and with white space.
+pub const MAX_READ_BYTES: usize = 4 * MAX_FILE_BYTES;
 
 /// What a file may ask for at most, so that a hostile one cannot eat the machine.
 pub const MAX_COST: Cost = Cost { memory_kib: 512 * 1024, passes: 10, lanes: 4 };
@@ -171,12 +177,15 @@ pub enum OpenError {
         /// The file's version.
         found: u32,
     },
-    /// Longer than [`MAX_FILE_BYTES`].
-    #[error("a wallet file has at most {MAX_FILE_BYTES} bytes, not {0}")]
+    /// Longer than [`MAX_READ_BYTES`].
+    #[error("a wallet file has at most {MAX_READ_BYTES} bytes, not {0}")]
     TooLong(usize),
     /// The file is not what was written. The password plays no part in this.
-    #[error("the wallet file is damaged: take a copy of it, or restore the wallet from its words")]
-    Damaged,
+    #[error(
+        "the wallet file is damaged: {0}. Take another copy of it, or restore the wallet from its \
+         words"
+    )]
+    Damaged(Damage),
     /// It asks for more than [`MAX_COST`].
     #[error("the wallet file asks for too much")]
     Cost(#[from] BadCost),
@@ -189,6 +198,36 @@ pub enum OpenError {
         "the password is wrong: try again, or restore the wallet from its words into another file"
     )]
     WrongPassword,
+}
+
+/// What is wrong with a file that was a wallet file once.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Damage {
+    /// Bytes that are no text.
+    #[error(transparent)]
+    NotText(#[from] NotText),
+    /// A character that no wallet file has.
+    #[error("{place}: {} stands there, which no wallet file has", Named(*.found))]
+    Character {
+        /// Where.
+        place: Place,
+        /// The character.
+        found: char,
+    },
+    /// Not the members that a file has, or not JSON at all.
+    #[error("{place}: {why}")]
+    Members {
+        /// Where it was seen.
+        place: Place,
+        /// What is wrong there.
+        why: String,
+    },
+    /// All is there, and not as it was written.
+    #[error("its checksum does not fit: some of it was changed, or is missing")]
+    Checksum,
+    /// The file was written by whoever has the password, and makes no sense.
+    #[error("what is locked up in it is no wallet")]
+    Contents,
 }
 
 /// The text of a file that keeps `contents` under `password`, with a line's end.
@@ -229,57 +268,112 @@ pub fn seal(
 /// # Errors
 /// Whatever can be told without the password is told first: see [`OpenError`].
 pub fn open(text: &[u8], password: &str) -> Result<Contents, OpenError> {
-    if text.len() > MAX_FILE_BYTES {
+    if text.len() > MAX_READ_BYTES {
         return Err(OpenError::TooLong(text.len()));
     }
-    let ours = text.windows(FORMAT.len()).any(|window| window == FORMAT.as_bytes());
-    let not_json = if ours { OpenError::Damaged } else { OpenError::NotAWallet };
-    let kind: Kind<'_> = serde_json::from_slice(text).map_err(|_| not_json)?;
+    let written = written::decode(text).map_err(|error| match find(text, FORMAT.as_bytes()) {
+        true => OpenError::Damaged(error.into()),
+        false => OpenError::NotAWallet,
+    })?;
+    let bare: String = written.chars().filter_map(meaning).collect();
+    let ours = find(bare.as_bytes(), FORMAT.as_bytes());
+    let unread = |error: serde_json::Error| match ours {
+        true => OpenError::Damaged(damage(&written, &error)),
+        false => OpenError::NotAWallet,
+    };
+    let kind: Kind = serde_json::from_str(&bare).map_err(unread)?;
     if kind.format != FORMAT {
         return Err(OpenError::NotAWallet);
     }
     if kind.version != VERSION {
         return Err(OpenError::Version { found: kind.version });
     }
-    let fields: Fields<'_> = serde_json::from_slice(text).map_err(|_| OpenError::Damaged)?;
+    let fields: Fields = serde_json::from_str(&bare).map_err(unread)?;
     let cost = Cost { memory_kib: fields.memory_kib, passes: fields.passes, lanes: fields.lanes };
-    let header = Header { cost, salt: fields.salt, nonce: fields.nonce };
-    if header.file(fields.ciphertext).as_bytes() != text {
-        return Err(OpenError::Damaged);
+    let header = Header { cost, salt: &fields.salt, nonce: &fields.nonce };
+    let is_known = fields.cipher == CIPHER && fields.kdf == KDF;
+    if !is_known || header.checksum(&fields.ciphertext) != fields.checksum {
+        return Err(OpenError::Damaged(stranger(&written).unwrap_or(Damage::Checksum)));
     }
     cost.check()?;
     if !(1..=MAX_PASSWORD_BYTES).contains(&password.len()) {
         return Err(OpenError::WrongPassword);
     }
 
-    let salt = bytes::<16>(fields.salt)?;
-    let nonce = bytes::<12>(fields.nonce)?;
-    let mut locked =
-        Zeroizing::new(Base64::decode_vec(fields.ciphertext).map_err(|_| OpenError::Damaged)?);
+    let salt = bytes::<16>(&fields.salt)?;
+    let nonce = bytes::<12>(&fields.nonce)?;
+    let locked = Base64::decode_vec(&fields.ciphertext);
+    let mut locked = Zeroizing::new(locked.map_err(|_| OpenError::Damaged(Damage::Checksum))?);
     cipher(password, cost, &salt)
         .ok_or(OpenError::Memory(cost.memory_kib))?
         .decrypt_in_place(&Nonce::from(nonce), header.text().as_bytes(), &mut *locked)
         .map_err(|_| OpenError::WrongPassword)?;
     // Whoever has the password wrote this: what does not fit is a mistake of ours, or of theirs.
-    contents(&locked).ok_or(OpenError::Damaged)
+    contents(&locked).ok_or(OpenError::Damaged(Damage::Contents))
+}
+
+/// Whether the bytes have the others in them.
+fn find(bytes: &[u8], wanted: &[u8]) -> bool {
+    bytes.windows(wanted.len()).any(|window| window == wanted)
+}
+
+/// What a character means in a file: nothing, if editors or mail put it there, since no value has
+/// white space, marks, or the `>` of a quoted mail.
+fn meaning(char: char) -> Option<char> {
+    match char {
+        '>' => None,
+        char if is_blank(char) => None,
+        char if is_curly_quote(char) => Some('"'),
+        char => Some(char),
+    }
+}
+
+/// The first character that no file has, if that is what is wrong.
+fn stranger(written: &str) -> Option<Damage> {
+    let is_strange = |char: char| {
+        meaning(char)
+            .is_some_and(|char| !char.is_ascii_alphanumeric() && !r#"{}":,+/=-_\"#.contains(char))
+    };
+    let (at, found) = written.char_indices().find(|(_, char)| is_strange(*char))?;
+    Some(Damage::Character { place: Place::of(written, at), found })
+}
+
+/// What a text has in the place of a wallet, given what is wrong with its bare characters.
+fn damage(written: &str, error: &serde_json::Error) -> Damage {
+    stranger(written).unwrap_or_else(|| {
+        // Nothing but ASCII is left, all of it in one line.
+        let mut bare = written.char_indices().filter(|(_, char)| meaning(*char).is_some());
+        let last = bare.nth(error.column().saturating_sub(1)).filter(|_| !error.is_eof());
+        let at = last.map_or(written.len(), |(at, _)| at);
+        let why = error.to_string();
+        let why = why.split(" at line ").next().unwrap_or_default().to_owned();
+        Damage::Members { place: Place::of(written, at), why }
+    })
 }
 
 /// What every version of the file says.
 #[derive(Deserialize)]
-struct Kind<'a> {
-    #[serde(borrow)]
-    format: &'a str,
+struct Kind {
+    format: String,
     version: u32,
 }
 
 #[derive(Deserialize)]
-struct Fields<'a> {
-    ciphertext: &'a str,
+#[serde(deny_unknown_fields)]
+struct Fields {
+    checksum: String,
+    cipher: String,
+    ciphertext: String,
+    #[serde(rename = "format")]
+    _format: String,
+    kdf: String,
     lanes: u32,
     memory_kib: u32,
-    nonce: &'a str,
+    nonce: String,
     passes: u32,
-    salt: &'a str,
+    salt: String,
+    #[serde(rename = "version")]
+    _version: u32,
 }
 
 /// What the file says of its lock.
@@ -303,12 +397,19 @@ impl Header<'_> {
         format!(r#"{{"cipher": "{CIPHER}", {}"#, self.rest())
     }
 
+    /// The members that sort behind the checksum.
+    fn members(&self, ciphertext: &str) -> String {
+        format!(r#""cipher": "{CIPHER}", "ciphertext": "{ciphertext}", {}"#, self.rest())
+    }
+
+    fn checksum(&self, ciphertext: &str) -> String {
+        Hash::of(format!("{{{}", self.members(ciphertext))).to_string()
+    }
+
     /// The whole file.
     fn file(&self, ciphertext: &str) -> String {
-        let members =
-            format!(r#""cipher": "{CIPHER}", "ciphertext": "{ciphertext}", {}"#, self.rest());
-        let checksum = Hash::of(format!("{{{members}"));
-        format!("{{\"checksum\": \"{checksum}\", {members}\n")
+        let checksum = self.checksum(ciphertext);
+        format!("{{\"checksum\": \"{checksum}\", {}\n", self.members(ciphertext))
     }
 }
 
@@ -379,6 +480,6 @@ fn bytes<const N: usize>(text: &str) -> Result<[u8; N], OpenError> {
     let mut bytes = [0; N];
     match Base64::decode(text, &mut bytes) {
         Ok(read) if read.len() == N => Ok(bytes),
-        _ => Err(OpenError::Damaged),
+        _ => Err(OpenError::Damaged(Damage::Checksum)),
     }
 }

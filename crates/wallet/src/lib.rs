@@ -23,6 +23,7 @@ pub mod keys;
 pub mod keystore;
 pub mod wallet;
 pub mod words;
+pub mod written;
 
 pub use file::{FileError, WalletFile};
 pub use keystore::Cost;

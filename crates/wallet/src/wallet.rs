@@ -7,7 +7,7 @@ use blocksmith_consensus::payment::{BadTransaction, Domain, Draft, Payment, Veri
 use crate::dev::is_dev_key;
 use crate::keys::{Account, DeriveError, SignError, SigningKey};
 use crate::keystore::{
-    Contents, KnownChain, MAX_ADDRESSES, MAX_CHAINS, MAX_LABEL_BYTES, OpenError,
+    Contents, Damage, KnownChain, MAX_ADDRESSES, MAX_CHAINS, MAX_LABEL_BYTES, OpenError,
 };
 use crate::words::{MAX_PASSPHRASE_BYTES, Phrase, nfkd};
 
@@ -124,15 +124,16 @@ impl Wallet {
 
     /// The wallet that a file keeps. What no wallet would have written counts as damaged.
     pub(crate) fn from_contents(contents: Contents) -> Result<Self, OpenError> {
+        let damaged = || OpenError::Damaged(Damage::Contents);
         let Contents { phrase, passphrase, labels, chains } = contents;
-        let mut wallet = Self::new(phrase, &passphrase).map_err(|_| OpenError::Damaged)?;
-        let (first, more) = labels.split_first().ok_or(OpenError::Damaged)?;
-        wallet.set_label(0, first).map_err(|_| OpenError::Damaged)?;
+        let mut wallet = Self::new(phrase, &passphrase).map_err(|_| damaged())?;
+        let (first, more) = labels.split_first().ok_or_else(damaged)?;
+        wallet.set_label(0, first).map_err(|_| damaged())?;
         for label in more {
-            wallet.add_address(label).map_err(|_| OpenError::Damaged)?;
+            wallet.add_address(label).map_err(|_| damaged())?;
         }
         for KnownChain { id, name } in chains {
-            wallet.remember_chain(id, &name).map_err(|_| OpenError::Damaged)?;
+            wallet.remember_chain(id, &name).map_err(|_| damaged())?;
         }
         Ok(wallet)
     }

@@ -4,6 +4,8 @@ use bip39::{Language, Mnemonic};
 use std::borrow::Cow;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
+use crate::written::{Named, is_mark};
+
 /// The longest text that is read as a phrase, in bytes. 24 words of 8 letters take 215.
 pub const MAX_PHRASE_BYTES: usize = 1_000;
 
@@ -32,6 +34,14 @@ pub enum BadPhrase {
         /// Which word, counted from 1.
         place: usize,
     },
+    /// A character that no word of the list has.
+    #[error("word {place} has {} in it; the words have the letters a to z alone", Named(*.found))]
+    Character {
+        /// Which word, counted from 1.
+        place: usize,
+        /// The character.
+        found: char,
+    },
     /// All words are known and do not belong together.
     #[error("the words do not fit together: one of them is wrong, or their order is")]
     Checksum,
@@ -53,6 +63,16 @@ impl From<bip39::Error> for BadPhrase {
             bip39::Error::InvalidChecksum | bip39::Error::AmbiguousLanguages(_) => Self::Checksum,
         }
     }
+}
+
+/// Whether a character stands between words: white space, punctuation, and what lists begin with.
+fn separates(char: char) -> bool {
+    char.is_whitespace()
+        || char.is_ascii_punctuation()
+        || matches!(
+            char,
+            '«' | '»' | '·' | '\u{2010}'..='\u{205e}' | '\u{25a0}'..='\u{25ff}' | '\u{3001}'..='\u{301f}'
+        )
 }
 
 /// 12 to 24 words that whoever knows owns the wallet. The last one holds a checksum, which is right.
@@ -79,13 +99,28 @@ impl Phrase {
         Ok(Self::from_entropy(bytes).expect("16 and 32 bytes have a phrase"))
     }
 
-    /// Reads words as people type them: any case, any white space between, in any Unicode form.
+    /// Reads words as people write and send them: in any case and Unicode form, numbered or not, with
+    /// any white space, marks and punctuation around them.
     pub fn parse(text: &str) -> Result<Self, BadPhrase> {
         if text.len() > MAX_PHRASE_BYTES {
             return Err(BadPhrase::Length(text.len()));
         }
         let lower = Zeroizing::new(nfkd(text).to_lowercase());
-        Ok(Self(Mnemonic::parse_in_normalized(Language::English, &lower)?))
+        let seen = lower.chars().filter(|char| !is_mark(*char));
+        let seen = Zeroizing::new(
+            seen.map(|char| if separates(char) { ' ' } else { char }).collect::<String>(),
+        );
+        let words =
+            seen.split(' ').map(|word| word.trim_start_matches(|char: char| char.is_ascii_digit()));
+        let mut bare = Zeroizing::new(String::with_capacity(seen.len() + 1));
+        for (place, word) in (1..).zip(words.filter(|word| !word.is_empty())) {
+            if let Some(found) = word.chars().find(|char| !char.is_ascii_lowercase()) {
+                return Err(BadPhrase::Character { place, found });
+            }
+            bare.push_str(word);
+            bare.push(' ');
+        }
+        Ok(Self(Mnemonic::parse_in_normalized(Language::English, bare.trim_end())?))
     }
 
     /// The words with one space between them.

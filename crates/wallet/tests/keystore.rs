@@ -3,8 +3,8 @@
 use blocksmith_consensus::Hash;
 use blocksmith_wallet::Phrase;
 use blocksmith_wallet::keystore::{
-    BadCost, Contents, Cost, Fresh, KnownChain, MAX_COST, MAX_FILE_BYTES, MAX_PASSWORD_BYTES,
-    OpenError, SealError, open, seal,
+    BadCost, Contents, Cost, Damage, Fresh, KnownChain, MAX_COST, MAX_PASSWORD_BYTES,
+    MAX_READ_BYTES, OpenError, SealError, open, seal,
 };
 use proptest::prelude::*;
 use serde_json::Value;
@@ -129,33 +129,113 @@ fn every_flipped_bit_is_damage_that_no_password_is_needed_to_see() {
             };
             let start = file.find(expected).expect("it is there");
             let believed = (start..start + expected.len()).contains(&at);
-            assert!(found == OpenError::Damaged || believed, "byte {at}, bit {bit}: {found}");
+            // A line's end that is another white space means as little.
+            let is_damaged = matches!(found, OpenError::Damaged(_)) || at == file.len() - 1;
+            assert!(is_damaged || believed, "byte {at}, bit {bit}: {found}");
+        }
+    }
+}
+
+/// What is wrong with the text, if it is damaged.
+#[track_caller]
+fn damage(text: impl AsRef<[u8]>) -> Damage {
+    match error(text, PASSWORD) {
+        Some(OpenError::Damaged(damage)) => damage,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn utf16(text: &str, unit: fn(u16) -> [u8; 2]) -> Vec<u8> {
+    text.encode_utf16().flat_map(unit).collect()
+}
+
+#[test]
+fn a_file_that_editors_and_mail_went_through_opens() {
+    let file = file();
+    let value: Value = serde_json::from_str(&file).expect("JSON");
+    let members = value.as_object().expect("an object");
+    let pretty = serde_json::to_string_pretty(&value).expect("JSON");
+    // In another order.
+    let turned: Vec<_> =
+        members.iter().rev().map(|(key, value)| format!("{key:?}:{value}")).collect();
+    let wrapped = |columns: usize, start: &str| {
+        let lines =
+            file.trim_end().as_bytes().chunks(columns).map(|line| String::from_utf8_lossy(line));
+        lines.map(|line| format!("{start}{line}\n")).collect::<String>()
+    };
+    let rows = [
+        ("without its last newline", file.trim_end().to_owned()),
+        ("with several", format!("{file}\n\r\n")),
+        ("CRLF", file.replace('\n', "\r\n")),
+        ("a lone CR", file.replace('\n', "\r")),
+        ("a mark", format!("\u{feff}{file}")),
+        ("pretty-printed", pretty.clone()),
+        ("so, with CRLF and tabs", pretty.replace('\n', "\r\n").replace("  ", "\t")),
+        ("minified", value.to_string()),
+        ("in another order", format!("{{{}}}", turned.join(","))),
+        ("no-break spaces", file.replace(' ', "\u{a0}")),
+        ("typographic spaces", file.replace(", ", ",\u{2009}\u{200b}")),
+        ("curly quotes", file.replace('"', "\u{201d}")),
+        ("wrapped within values", wrapped(76, "")),
+        ("quoted in a mail", wrapped(20, "> > ")),
+        ("indented", wrapped(7, "    ")),
+        ("an escape", file.replace("argon2id", "argon2\\u0069d")),
+    ];
+    for (name, text) in rows {
+        assert_ne!(text, file, "{name}");
+        let marked = format!("\u{feff}{text}");
+        for bytes in [
+            text.clone().into_bytes(),
+            utf16(&marked, u16::to_le_bytes),
+            utf16(&marked, u16::to_be_bytes),
+            utf16(&text, u16::to_le_bytes),
+        ] {
+            let read = open(&bytes, PASSWORD).unwrap_or_else(|why| panic!("{name}: {why}"));
+            assert_eq!(read.labels, ["", "rent"], "{name}");
+            assert_eq!(error(&bytes, "sesame"), Some(OpenError::WrongPassword), "{name}");
         }
     }
 }
 
 #[test]
-fn a_file_that_says_the_same_otherwise_or_stops_early_is_damaged() {
+fn what_cannot_be_read_is_named_with_its_place() {
     let file = file();
-    for other in [
-        file.replace(": ", ":"),
-        file.trim_end().to_owned(),
-        format!("{file}\n"),
-        file.replace("\n", "\r\n"),
-        file.replace("{\"checksum\"", "{\"more\": 1, \"checksum\""),
-        file.replace("\"lanes\": 1", "\"lanes\": 1, \"lanes\": 1"),
-        file.replace("\"lanes\": 1", "\"lanes\": 1.0"),
-        file.replace("argon2id", "argon2\\u0069d"),
-    ] {
-        assert_ne!(other, file);
-        assert_eq!(error(&other, PASSWORD), Some(OpenError::Damaged), "{other}");
+    let pretty = serde_json::to_string_pretty(&serde_json::from_str::<Value>(&file).expect("JSON"));
+    let pretty = pretty.expect("JSON");
+    let salt = file.find("\"salt\"").expect("a field") + 1;
+    let rows = [
+        (
+            file.replace("\"salt\"", "\"s\u{430}lt\""),
+            salt + 1,
+            "а (U+0430, Cyrillic) stands there, which",
+        ),
+        (file.replace("\"salt\"", "\"s#lt\""), salt + 1, "# (U+0023) stands there"),
+        (file.replace("\"lanes\": 1", "\"lanes\": 1, \"more\": 1"), 0, "unknown field `more`"),
+        (file.replace("\"lanes\": 1", "\"lanes\": 1, \"lanes\": 1"), 0, "duplicate field `lanes`"),
+        (file.replace("\"lanes\": 1, ", ""), file.trim_end().len() - 13, "missing field `lanes`"),
+        (file.replace("\"lanes\": 1", "\"lanes\": -1"), 0, "invalid value: integer `-1`"),
+        (file[..300].to_owned(), 300, "EOF while parsing"),
+    ];
+    for (text, at, why) in rows {
+        let said = damage(&text).to_string();
+        assert!(said.contains(why), "{said}");
+        assert!(said.starts_with("line 1, column "), "{said}");
+        assert!(at == 0 || said.starts_with(&format!("line 1, column {}: ", at + 1)), "{said}");
     }
-    for length in 0..file.len() {
+    let said = damage(pretty.replace("\"version\": 1", "\"version\": 1;")).to_string();
+    assert!(said.starts_with("line 12, column 15: ; (U+003B) stands there"), "{said}");
+    let said = damage([file.as_bytes(), b"\xff"].concat()).to_string();
+    assert!(said.starts_with("line 2, column 1: what stands there is neither UTF-8"), "{said}");
+    assert_eq!(damage(file.replace("\"lanes\": 1", "\"lanes\": 2")), Damage::Checksum);
+    assert_eq!(damage(file.replace("chacha20poly1305", "none")), Damage::Checksum);
+
+    for length in 0..file.trim_end().len() {
         assert!(error(&file[..length], PASSWORD).is_some(), "{length} bytes");
     }
-    for other in ["", "[]", "{}", "12", "{\"format\": \"geth\", \"version\": 3}"] {
+    for other in ["", "[]", "{}", "12", "{\"format\": \"geth\", \"version\": 3}", "\u{feff}{}"] {
         assert_eq!(error(other, PASSWORD), Some(OpenError::NotAWallet), "{other}");
     }
+    assert_eq!(error(b"\xff", PASSWORD), Some(OpenError::NotAWallet));
 }
 
 #[test]
@@ -182,7 +262,7 @@ fn an_attacker_who_mends_the_checksum_changes_nothing_either() {
         ("argon2id", "argon2d"),
         ("\"version\": 1", "\"version\": 1, \"xxx\": 1"),
     ] {
-        assert_eq!(error(forged(&file, from, to), PASSWORD), Some(OpenError::Damaged), "{to}");
+        damage(forged(&file, from, to));
     }
 
     let start = file.find("\"ciphertext\": \"").expect("a field") + 15;
@@ -193,7 +273,7 @@ fn an_attacker_who_mends_the_checksum_changes_nothing_either() {
         let changed = format!("{}{other}{}", &locked[..at], &locked[at + 1..]);
         let found = error(forged(&file, locked, &changed), PASSWORD);
         // The padding of Base64 has one form.
-        let padding = found == Some(OpenError::Damaged) && at + 4 > length;
+        let padding = found == Some(OpenError::Damaged(Damage::Checksum)) && at + 4 > length;
         assert!(found == Some(OpenError::WrongPassword) || padding, "{at}: {found:?}");
     }
     let none = forged(&file, locked, "");
@@ -221,10 +301,10 @@ fn a_hostile_file_cannot_ask_for_the_whole_machine() {
     let two_lanes = forged(&file, "\"lanes\": 1", "\"lanes\": 2");
     let expected = BadCost { what: "memory_kib", found: 8, least: 16, most: MAX_COST.memory_kib };
     assert_eq!(error(two_lanes, PASSWORD), Some(OpenError::Cost(expected)));
-    let long = " ".repeat(MAX_FILE_BYTES + 1);
-    assert_eq!(error(long, PASSWORD), Some(OpenError::TooLong(MAX_FILE_BYTES + 1)));
+    let long = " ".repeat(MAX_READ_BYTES + 1);
+    assert_eq!(error(long, PASSWORD), Some(OpenError::TooLong(MAX_READ_BYTES + 1)));
     let deep = format!("{}\"blocksmith-wallet\"", "[".repeat(100_000));
-    assert_eq!(error(deep, PASSWORD), Some(OpenError::Damaged));
+    assert!(matches!(damage(deep), Damage::Character { found: '[', .. }));
 }
 
 #[test]

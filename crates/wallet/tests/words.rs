@@ -41,6 +41,37 @@ fn people_may_shout_and_break_lines() {
 }
 
 #[test]
+fn people_may_number_words_and_send_them_by_mail() {
+    let words = || ABOUT.split(' ');
+    let numbered =
+        |form: fn((usize, &str)) -> String| (1..).zip(words()).map(form).collect::<String>();
+    for text in [
+        numbered(|(place, word)| format!("{place}. {word}\n")),
+        numbered(|(place, word)| format!("{place:02}) {word}\r\n")),
+        numbered(|(place, word)| format!("{place}:{word};")),
+        numbered(|(place, word)| format!("#{place} {word}\t")),
+        numbered(|(place, word)| format!("({place}){word}\u{a0}")),
+        numbered(|(_, word)| format!("\u{2022} {word}\u{2028}")),
+        numbered(|(_, word)| format!("> - \u{201c}{word}\u{201d}\r")),
+        numbered(|(_, word)| format!("{}\u{200b}{}, ", &word[..2], &word[2..])),
+        format!("[\"{}\"]", words().collect::<Vec<_>>().join("\",\"")),
+        format!("\u{feff}{}", ABOUT.replace(' ', "\u{2009}")),
+        ABOUT.replacen(' ', "\n", 6),
+    ] {
+        assert_eq!(*Phrase::parse(&text).expect("a phrase").text(), ABOUT, "{text:?}");
+    }
+    for (text, place, found) in [
+        (ABOUT.replacen('o', "\u{43e}", 1), 1, '\u{43e}'),
+        (ABOUT.replace("about", "ab0ut"), 12, '0'),
+        (ABOUT.replace("about", "caf\u{e9}"), 12, '\u{301}'),
+    ] {
+        assert_eq!(Phrase::parse(&text).err(), Some(BadPhrase::Character { place, found }));
+    }
+    let said = BadPhrase::Character { place: 3, found: '\u{43e}' }.to_string();
+    assert!(said.starts_with("word 3 has о (U+043E, Cyrillic) in it; the words have"), "{said}");
+}
+
+#[test]
 fn a_phrase_that_is_none_says_why() {
     let abandon = |count: usize| "abandon ".repeat(count);
     let rows = [

@@ -15,6 +15,7 @@ use blocksmith_consensus::{
 use serde::Deserialize;
 
 use super::{Chain, Dialect};
+use crate::toml_text;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -109,7 +110,7 @@ struct SpendingTable {
 
 /// Reads the text of a chain file; the error says what is wrong with it.
 pub(super) fn parse(text: &str) -> Result<Chain, String> {
-    let file: File = toml::from_str(text).map_err(|error| error.to_string())?;
+    let file: File = toml_text::parse(text)?;
     let dialect = file.dialect;
     let rules = match file.puzzle {
         PuzzleName::LastProof => open(Puzzle::LastProof, file)?,

@@ -1,5 +1,6 @@
 //! `blocksmith block`: what can be said of a block's text alone.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -8,6 +9,7 @@ use anyhow::Context as _;
 use blocksmith_consensus::{Hash, json};
 
 use super::exit;
+use super::input::utf8;
 use crate::text::escaped;
 
 /// The longest JSON text of a file or a line, in bytes: a block in a wide spelling.
@@ -58,12 +60,11 @@ pub fn run(args: BlockArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn open(file: &Path) -> anyhow::Result<Box<dyn BufRead>> {
-    if file == Path::new("-") {
-        return Ok(Box::new(std::io::stdin().lock()));
-    }
-    let opened = std::fs::File::open(file);
-    let opened = opened.with_context(|| format!("{} can't be read", file.display()))?;
-    Ok(Box::new(BufReader::new(opened)))
+    let open = || match file == Path::new("-") {
+        true => utf8(std::io::stdin().lock(), MAX_TEXT_BYTES as usize),
+        false => utf8(BufReader::new(File::open(file)?), MAX_TEXT_BYTES as usize),
+    };
+    open().with_context(|| format!("{} can't be read", file.display()))
 }
 
 /// Prints the hash of the whole input; whether it has one.

@@ -20,6 +20,7 @@ pub mod bench;
 pub mod block;
 pub mod chain;
 pub mod dev;
+mod input;
 pub mod mine;
 pub mod node;
 mod output;

@@ -6,6 +6,7 @@ mod elsewhere;
 mod fake;
 mod files;
 mod ledger;
+mod marks;
 mod node;
 mod offline;
 mod owner;

@@ -133,6 +133,28 @@ fn words_are_typed_and_not_shown() {
 }
 
 #[test]
+fn words_may_be_pasted_on_several_lines() {
+    let half = "abandon ".repeat(6);
+    let bob = Owner::new();
+    let mut terminal = Terminal::run(&bob, &["restore", "--password-file", "password"]);
+    terminal.asked("Words, with spaces between", &format!("{half}\n"));
+    terminal
+        .asked("6 so far; more words", &format!("{} about\n", half.replacen("abandon ", "", 1)));
+    let (code, screen) = terminal.end();
+    assert_eq!(code, Some(0), "{screen}");
+    assert!(!screen.contains("abandon"), "{screen}");
+    assert!(screen.contains(&bob.texts()[0]), "{screen}");
+
+    let bob = Owner::new();
+    let mut terminal = Terminal::run(&bob, &["restore", "--password-file", "password"]);
+    terminal.asked("Words, with spaces between", &format!("{half}\n"));
+    terminal.asked("6 so far; more words", "\n");
+    let (code, screen) = terminal.end();
+    assert_eq!(code, Some(1), "{screen}");
+    assert!(screen.contains("a phrase has 12, 15, 18, 21 or 24 words, not 6"), "{screen}");
+}
+
+#[test]
 fn it_is_sent_when_alice_says_yes() {
     let node = ledger::start();
     let alice = Owner::with_wallet(1, 1);

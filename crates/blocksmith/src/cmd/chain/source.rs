@@ -1,7 +1,7 @@
 //! Where a chain's text comes from: a file, the standard input, a node.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use reqwest::header::CONTENT_TYPE;
 use super::reading::MAX_HELD_BYTES;
 use crate::client::{Redirected, described, parse_page};
 use crate::cmd::Misused;
+use crate::cmd::input::utf8;
 
 /// How long a node may take to accept a connection.
 const CONNECT_TIME: Duration = Duration::from_secs(5);
@@ -53,7 +54,8 @@ impl Source {
     pub(super) fn held(self) -> anyhow::Result<Self> {
         let Self::Stdin = self else { return Ok(self) };
         let mut text = Vec::new();
-        std::io::stdin().lock().take(MAX_HELD_BYTES as u64 + 1).read_to_end(&mut text)?;
+        let input = utf8(std::io::stdin().lock(), MAX_HELD_BYTES)?;
+        input.take(MAX_HELD_BYTES as u64 + 1).read_to_end(&mut text)?;
         anyhow::ensure!(
             text.len() <= MAX_HELD_BYTES,
             "the standard input has more than {MAX_HELD_BYTES} bytes; read it from a file"
@@ -64,8 +66,8 @@ impl Source {
     /// The text from its start.
     pub(super) fn reader(&self) -> std::io::Result<Box<dyn Read + '_>> {
         Ok(match self {
-            Self::File(path) => Box::new(File::open(path)?),
-            Self::Stdin => Box::new(std::io::stdin().lock()),
+            Self::File(path) => utf8(BufReader::new(File::open(path)?), MAX_HELD_BYTES)?,
+            Self::Stdin => utf8(std::io::stdin().lock(), MAX_HELD_BYTES)?,
             Self::Held(text) => Box::new(&**text),
         })
     }

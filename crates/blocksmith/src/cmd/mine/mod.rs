@@ -13,6 +13,7 @@ use anyhow::Context as _;
 use blocksmith_consensus::Target;
 use blocksmith_consensus::job::MAX_ZEROS;
 use blocksmith_miner::search::Outcome;
+use blocksmith_wallet::written::{self, is_blank};
 use reqwest::Url;
 
 use self::forged::Forged;
@@ -147,9 +148,10 @@ fn kept_id(screen: &Screen) -> String {
 
 fn id_in(dir: &Path) -> anyhow::Result<String> {
     let path = dir.join(ID_FILE);
-    let read = || match std::fs::read_to_string(&path) {
-        Ok(text) => {
-            let id = config::id(text.trim()).map_err(anyhow::Error::msg);
+    let read = || match std::fs::read(&path) {
+        Ok(bytes) => {
+            let text = written::decode(&bytes).with_context(|| path.display().to_string())?;
+            let id = config::id(text.trim_matches(is_blank)).map_err(anyhow::Error::msg);
             id.map(Some).with_context(|| format!("{} holds no id", path.display()))
         }
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),

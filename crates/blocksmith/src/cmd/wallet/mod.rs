@@ -9,6 +9,7 @@ mod balance;
 mod code;
 mod export;
 mod history;
+mod mail;
 mod new;
 mod node;
 mod payer;
@@ -160,8 +161,7 @@ impl Common {
         {
             return Err(no_file(FileError::Missing { path }));
         }
-        let password = self.password.get()?;
-        let (file, wallet) = WalletFile::open(path, &password).map_err(no_file)?;
+        let (file, wallet, password) = self.password.get()?.open(&path).map_err(no_file)?;
         Ok(Opened { file, wallet, password })
     }
 

@@ -45,8 +45,8 @@ fn length(text: &str) -> Result<Words, &'static str> {
 
 /// Make a wallet from the words of another one
 ///
-/// The words are asked for, or read from the standard input as one line. They are never typed
-/// behind the command, where every program of this machine could read them.
+/// The words are asked for, or read from the standard input, on one line or on several. They are
+/// never typed behind the command, where every program of this machine could read them.
 #[derive(Debug, clap::Args)]
 pub(super) struct RestoreArgs {
     /// Ask for the passphrase that goes with the words, if there is one
@@ -123,9 +123,7 @@ pub(super) async fn restore(common: &Common, args: &RestoreArgs) -> anyhow::Resu
     };
     // Where all of it comes from the standard input, the password is the first line.
     let new = New::prepare(common)?;
-    let phrase = secrets::words()?;
-    let passphrase =
-        if args.passphrase { secrets::passphrase()? } else { Zeroizing::new(String::new()) };
+    let (phrase, passphrase) = secrets::words(args.passphrase)?;
     let used = match &node {
         Some(node) => find_used(node, &phrase, &passphrase, hrp).await?,
         None => 1,

@@ -1,16 +1,31 @@
 //! Passwords and words: from the terminal without echo, or from a file or the standard input; never
 //! from the command line, which every process of the machine can read. Wiped when dropped.
 
+use std::borrow::Cow;
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, IsTerminal as _, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 use anyhow::Context as _;
-use blocksmith_wallet::Phrase;
+use blocksmith_wallet::keystore::OpenError;
+use blocksmith_wallet::words::BadPhrase;
+use blocksmith_wallet::written::{Encoding, decode_as, is_blank, is_mark};
+use blocksmith_wallet::{FileError, Phrase, Wallet, WalletFile};
 use zeroize::Zeroizing;
 
-/// The longest line that is read, in bytes: more than any password, phrase or passphrase has.
+use super::note;
+
+/// The longest line that is read, in bytes of UTF-8: more than any password, phrase or passphrase
+/// has.
 const MAX_LINE_BYTES: usize = 4_096;
+
+/// The most lines that are read for words, each with one of them, and as many between.
+const MAX_LINES: usize = 64;
+
+/// How many words are the most.
+const MOST_WORDS: usize = 24;
 
 /// Where the password comes from.
 #[derive(Debug, Clone, clap::Args)]
@@ -28,55 +43,190 @@ pub(super) struct NobodyToAsk {
     instead: &'static str,
 }
 
+/// A password as it was typed or as it stands in a file. White space and marks around it are no part
+/// of it: editors add them, and nobody who types it would know.
+pub(super) struct Password {
+    literal: Zeroizing<String>,
+}
+
+impl Password {
+    /// The password itself.
+    fn bare(&self) -> &str {
+        // Of the lines that a line's end of another system hides, the first that says something.
+        parts(&self.literal)
+            .map(|line| line.trim_matches(is_blank))
+            .find(|line| !line.is_empty())
+            .unwrap_or("")
+    }
+
+    /// Opens a wallet; says which of the password's readings opened it.
+    ///
+    /// Wallets that were made when all of the line counted have to open with the same line still, and
+    /// those that were made with a mark of byte order in it, with the password that somebody types.
+    pub(super) fn open(
+        &self,
+        path: &Path,
+    ) -> Result<(WalletFile, Wallet, Zeroizing<String>), FileError> {
+        let bare = self.bare();
+        let marked = Zeroizing::new(format!("\u{feff}{bare}"));
+        let mut readings = vec![bare];
+        for reading in [&self.literal, &marked] {
+            if !readings.contains(&reading.as_str()) {
+                readings.push(reading);
+            }
+        }
+        let mut outcome =
+            Err(FileError::Open { path: path.into(), source: OpenError::WrongPassword });
+        for reading in readings {
+            outcome = WalletFile::open(path, reading)
+                .map(|(file, wallet)| (file, wallet, Zeroizing::new(reading.to_owned())));
+            let is_wrong = |error: &FileError| {
+                matches!(error, FileError::Open { source: OpenError::WrongPassword, .. })
+            };
+            if !outcome.as_ref().is_err_and(is_wrong) {
+                break;
+            }
+        }
+        outcome
+    }
+}
+
 impl PasswordArgs {
     /// The password of a file that exists.
-    pub(super) fn get(&self) -> anyhow::Result<Zeroizing<String>> {
-        match &self.password_file {
-            Some(path) => first_line(path),
-            None => ask("the password", "Password of the wallet: ", "name a --password-file"),
-        }
+    pub(super) fn get(&self) -> anyhow::Result<Password> {
+        let literal = match &self.password_file {
+            Some(path) => first_line(path)?,
+            None => ask("the password", "Password of the wallet: ", "name a --password-file")?,
+        };
+        Ok(Password { literal })
     }
 
     /// A password for a new file, typed twice if it is typed.
     pub(super) fn choose(&self) -> anyhow::Result<Zeroizing<String>> {
-        match &self.password_file {
-            Some(path) => first_line(path),
+        let literal = match &self.password_file {
+            Some(path) => first_line(path)?,
             None => ask_twice(
                 "a password",
                 ["New password for the wallet file: ", "The same again: "],
                 "name a --password-file",
-            ),
+            )?,
+        };
+        let password = Password { literal };
+        let bare = password.bare();
+        let around = password.literal.trim_matches(is_mark);
+        if !bare.is_empty() && around != bare && around.trim_matches(is_blank) == bare {
+            note("The white space around the password is no part of it.");
+        }
+        Ok(Zeroizing::new(bare.to_owned()))
+    }
+}
+
+/// The words of a wallet, and the passphrase that goes with them, if there should be one: typed, or
+/// from the standard input, where a password that comes from there too is the line before. Words may
+/// stand on several lines, as mail wraps them and lists number them; the passphrase is the line after.
+pub(super) fn words(with_passphrase: bool) -> anyhow::Result<(Phrase, Zeroizing<String>)> {
+    const NONE: &str = "these are no words of a wallet";
+    let none = || Zeroizing::new(String::new());
+    if io::stdin().is_terminal() {
+        let phrase = typed_words()?.context(NONE)?;
+        let passphrase = if with_passphrase { typed_passphrase()? } else { none() };
+        return Ok((phrase, passphrase));
+    }
+    let mut lines = with_stdin(Stdin::rest)
+        .context("the words can't be read from the standard input")?
+        .into_iter();
+    let (phrase, count) = find_words(lines.as_slice()).context(NONE)?;
+    let mut rest = lines.by_ref().skip(count);
+    let passphrase = if with_passphrase { rest.next().unwrap_or_else(none) } else { none() };
+    if passphrase.trim_matches(is_blank) != *passphrase {
+        note("The passphrase begins or ends with white space, which is part of it.");
+    }
+    if rest.any(|line| !line.trim_matches(is_blank).is_empty()) {
+        let what = if with_passphrase { "the passphrase" } else { "the words" };
+        note(&format!(
+            "What follows {what} was not read. (--passphrase takes the line after the words.)"
+        ));
+    }
+    Ok((phrase, passphrase))
+}
+
+/// Words that are typed or pasted, on as many lines as they take.
+fn typed_words() -> anyhow::Result<Result<Phrase, BadPhrase>> {
+    let mut all =
+        ask("the words", "Words, with spaces between (they are not shown): ", "pipe them in")?;
+    loop {
+        match Phrase::parse(&all) {
+            Err(BadPhrase::Count(count @ 1..MOST_WORDS)) => {
+                let prompt = format!("{count} so far; more words, or an empty line to end: ");
+                let more = ask("the words", &prompt, "pipe them in")?;
+                if more.trim_matches(is_blank).is_empty() {
+                    return Ok(Err(BadPhrase::Count(count)));
+                }
+                all = Zeroizing::new(format!("{} {}", *all, *more));
+            }
+            outcome => return Ok(outcome),
         }
     }
 }
 
-/// The words of a wallet: typed, or a line of the standard input. A password that comes from there
-/// too is the line before.
-pub(super) fn words() -> anyhow::Result<Phrase> {
-    let text = if io::stdin().is_terminal() {
-        ask("the words", "Words, with spaces between (they are not shown): ", "pipe them in")?
-    } else {
-        line(&mut stdin()?).context("the words can't be read from the standard input")?
-    };
-    Phrase::parse(&text).context("these are no words of a wallet; give all of them in one line")
+fn typed_passphrase() -> anyhow::Result<Zeroizing<String>> {
+    ask_twice(
+        "the passphrase",
+        ["Passphrase that goes with the words: ", "The same again: "],
+        "pipe it in after the words",
+    )
 }
 
-/// The passphrase that goes with the words: typed twice, or the line after them.
-pub(super) fn passphrase() -> anyhow::Result<Zeroizing<String>> {
-    if io::stdin().is_terminal() {
-        return ask_twice(
-            "the passphrase",
-            ["Passphrase that goes with the words: ", "The same again: "],
-            "pipe it in after the words",
-        );
+/// The words that the first lines are, and how many lines.
+fn find_words(lines: &[Zeroizing<String>]) -> anyhow::Result<(Phrase, usize)> {
+    let mut text = Zeroizing::new(String::new());
+    let (mut found, mut first) = (None, None);
+    for (count, line) in (1..).zip(lines) {
+        if line.trim_matches(is_blank).is_empty() {
+            continue;
+        }
+        text = Zeroizing::new(format!("{} {}", *text, **line));
+        match Phrase::parse(&text) {
+            // The lines of a long phrase that are a short one, or a passphrase of nothing but words.
+            Ok(_) if found.is_some() => anyhow::bail!(
+                "where the words end can't be told, since they go on in the next line; give all of \
+                 them in one line"
+            ),
+            Ok(phrase) => found = Some((phrase, count)),
+            // What is wrong with as many words as there should be says more than that there are others.
+            Err(BadPhrase::Count(_)) => {}
+            Err(why) => _ = first.get_or_insert(why),
+        }
     }
-    line(&mut stdin()?).context("the passphrase can't be read from the standard input")
+    if let Some(found) = found {
+        return Ok(found);
+    }
+    Err(match (first, Phrase::parse(&text)) {
+        (Some(why), _) | (None, Err(why)) => why,
+        (None, Ok(_)) => BadPhrase::Count(0),
+    }
+    .into())
 }
 
+/// The first line that says something. Of the standard input it is the first one: what follows is
+/// somebody else's.
 fn first_line(path: &Path) -> anyhow::Result<Zeroizing<String>> {
-    let read =
-        || if path == Path::new("-") { line(&mut stdin()?) } else { line(&mut File::open(path)?) };
-    read().with_context(|| format!("the password can't be read from {}", path.display()))
+    let read = || {
+        if path == Path::new("-") {
+            return with_stdin(Stdin::password);
+        }
+        let mut lines = Lines::new(File::open(path)?);
+        for _ in 1..MAX_LINES {
+            match lines.next()? {
+                Some(line) if line.trim_matches(is_blank).is_empty() => {}
+                line => return Ok(line),
+            }
+        }
+        lines.next()
+    };
+    let line =
+        read().with_context(|| format!("the password can't be read from {}", path.display()))?;
+    Ok(line.unwrap_or_default())
 }
 
 /// The standard input without the buffer of [`io::stdin`], which nobody wipes and which would take
@@ -89,28 +239,115 @@ fn stdin() -> io::Result<File> {
     Ok(own.into())
 }
 
-/// The next line, without its end. No more than that is read.
-fn line(input: &mut impl Read) -> io::Result<Zeroizing<String>> {
-    // As long as it gets from the start: growing would leave a copy behind.
-    let mut text = Zeroizing::new(Vec::with_capacity(MAX_LINE_BYTES));
-    let mut byte = Zeroizing::new([0_u8]);
-    loop {
-        match input.read(&mut *byte) {
-            Ok(0) => break,
-            Ok(_) if byte[0] == b'\n' => break,
-            Ok(_) if text.len() == MAX_LINE_BYTES => {
-                let why = format!("the line has more than {MAX_LINE_BYTES} bytes");
+/// What was read of the standard input so far.
+struct Stdin {
+    /// Its first bytes say how the later ones are to be read.
+    lines: Lines<File>,
+    /// Lines of another system that stood in one of this one.
+    pending: VecDeque<Zeroizing<String>>,
+}
+
+static STDIN: Mutex<Option<Stdin>> = Mutex::new(None);
+
+/// Reads on.
+fn with_stdin<T>(read: impl FnOnce(&mut Stdin) -> io::Result<T>) -> io::Result<T> {
+    let mut guard = STDIN.lock().expect("no thread panics with it");
+    if guard.is_none() {
+        *guard = Some(Stdin { lines: Lines::new(stdin()?), pending: VecDeque::new() });
+    }
+    read(guard.as_mut().expect("it was just made"))
+}
+
+/// The lines that a line is on other systems.
+fn parts(line: &str) -> impl Iterator<Item = &str> {
+    line.split(['\r', '\u{85}', '\u{2028}', '\u{2029}'])
+}
+
+impl Stdin {
+    /// The next line with a password, whole. What is behind the password is left for others.
+    fn password(&mut self) -> io::Result<Option<Zeroizing<String>>> {
+        let Some(line) = self.lines.next()? else { return Ok(None) };
+        let behind = parts(&line).skip_while(|part| part.trim_matches(is_blank).is_empty()).skip(1);
+        self.pending.extend(behind.map(|part| Zeroizing::new(part.to_owned())));
+        Ok(Some(line))
+    }
+
+    /// All lines that are left, of those that are read.
+    fn rest(&mut self) -> io::Result<Vec<Zeroizing<String>>> {
+        let mut rest: Vec<_> = self.pending.drain(..).collect();
+        while rest.len() < MAX_LINES
+            && let Some(line) = self.lines.next()?
+        {
+            rest.extend(parts(&line).map(|part| Zeroizing::new(part.to_owned())));
+        }
+        Ok(rest)
+    }
+}
+
+/// Lines of secrets, in UTF-8 or in UTF-16. No more is read than what was asked for.
+struct Lines<R> {
+    input: R,
+    encoding: Option<Encoding>,
+}
+
+impl<R: Read> Lines<R> {
+    fn new(input: R) -> Self {
+        Self { input, encoding: None }
+    }
+
+    /// The next line, without its end.
+    fn next(&mut self) -> io::Result<Option<Zeroizing<String>>> {
+        // As long as it gets from the start: growing would leave a copy behind.
+        let mut bytes = Zeroizing::new(Vec::with_capacity(2 * MAX_LINE_BYTES + 4));
+        let mut byte = Zeroizing::new([0_u8]);
+        loop {
+            match self.input.read(&mut *byte) {
+                Ok(0) => break,
+                Ok(_) => bytes.push(byte[0]),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            }
+            if self.encoding.is_none() && (bytes.len() == 2 || *bytes == b"\n") {
+                self.encoding = Some(Encoding::of(&bytes));
+            }
+            let most = match self.encoding {
+                Some(Encoding::Utf16Le | Encoding::Utf16Be) => 2 * MAX_LINE_BYTES,
+                Some(Encoding::Utf8) | None => MAX_LINE_BYTES,
+            };
+            if self.ends(&bytes) {
+                break;
+            }
+            if bytes.len() > most {
+                let why = format!("the line has more than {most} bytes");
                 return Err(io::Error::new(io::ErrorKind::InvalidData, why));
             }
-            Ok(_) => text.push(byte[0]),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
         }
+        if bytes.is_empty() {
+            return Ok(None);
+        }
+        let text = decode_as(&bytes, self.encoding.unwrap_or(Encoding::Utf8)).map_err(|error| {
+            let why = format!(
+                "the line is not UTF-8 from its character {} on; save the file as UTF-8",
+                error.place.column
+            );
+            io::Error::new(io::ErrorKind::InvalidData, why)
+        })?;
+        let text = match text {
+            Cow::Borrowed(text) => Zeroizing::new(text.to_owned()),
+            Cow::Owned(text) => Zeroizing::new(text),
+        };
+        let line = text.strip_suffix('\n').unwrap_or(&text);
+        Ok(Some(Zeroizing::new(line.strip_suffix('\r').unwrap_or(line).to_owned())))
     }
-    let line = text.strip_suffix(b"\r").unwrap_or(&text);
-    match std::str::from_utf8(line) {
-        Ok(line) => Ok(Zeroizing::new(line.to_owned())),
-        Err(_) => Err(io::Error::new(io::ErrorKind::InvalidData, "the line is not UTF-8")),
+
+    /// Whether the bytes end in a line's end.
+    fn ends(&self, bytes: &[u8]) -> bool {
+        let (units, rest) = bytes.as_chunks::<2>();
+        match self.encoding {
+            Some(Encoding::Utf16Le) => rest.is_empty() && units.ends_with(&[*b"\n\0"]),
+            Some(Encoding::Utf16Be) => rest.is_empty() && units.ends_with(&[*b"\0\n"]),
+            Some(Encoding::Utf8) | None => bytes.ends_with(b"\n"),
+        }
     }
 }
 
@@ -153,18 +390,59 @@ mod tests {
 
     #[test]
     fn a_line_is_read_to_its_end_and_no_further() {
-        let mut input = &b"first \r\nsecond\n\nlast"[..];
-        for expected in ["first ", "second", "", "last", ""] {
-            assert_eq!(*line(&mut input).expect("a line"), expected);
+        let mut lines = Lines::new(&b"first \r\nsecond\n\nlast"[..]);
+        for expected in [Some("first "), Some("second"), Some(""), Some("last"), None] {
+            let line = lines.next().expect("a line");
+            assert_eq!(line.as_ref().map(|line| line.as_str()), expected);
         }
+        let mut lines = Lines::new(&b"first\nsecond"[..]);
+        lines.next().expect("a line");
+        assert_eq!(lines.input, b"second");
+    }
+
+    fn units(unit: fn(u16) -> [u8; 2], text: &str) -> Vec<u8> {
+        text.encode_utf16().flat_map(unit).collect()
+    }
+
+    #[test]
+    fn lines_in_utf_16_are_the_same() {
+        let text = "Zo\u{eb}\u{10a}\u{a00}\r\n\n\u{1f528}";
+        for bytes in [units(u16::to_le_bytes, text), units(u16::to_be_bytes, text)] {
+            let mut lines = Lines::new(&*bytes);
+            for expected in [Some("Zo\u{eb}\u{10a}\u{a00}"), Some(""), Some("\u{1f528}"), None] {
+                let line = lines.next().expect("a line");
+                assert_eq!(line.as_ref().map(|line| line.as_str()), expected);
+            }
+        }
+        let longest = units(u16::to_le_bytes, &"x".repeat(MAX_LINE_BYTES));
+        assert!(Lines::new(&*longest).next().is_ok());
+        assert!(Lines::new(&*[&longest[..], b"x\0"].concat()).next().is_err());
     }
 
     #[test]
     fn long_lines_and_bytes_that_are_no_text_are_refused_and_not_quoted() {
         let longest = "x".repeat(MAX_LINE_BYTES);
-        assert_eq!(*line(&mut longest.as_bytes()).expect("a line"), longest);
-        assert!(line(&mut format!("{longest}x").as_bytes()).is_err());
-        let error = line(&mut &b"secret\xff\n"[..]).expect_err("no text");
-        assert!(!error.to_string().contains("secret"), "{error}");
+        let read = |text: &[u8]| Lines::new(text).next();
+        assert_eq!(read(longest.as_bytes()).expect("a line").as_deref(), Some(&longest));
+        assert!(read(format!("{longest}x").as_bytes()).is_err());
+        let error = read(b"secret\xff\n").expect_err("no text").to_string();
+        assert!(!error.contains("secret") && error.contains("from its character 7 on"), "{error}");
+    }
+
+    #[test]
+    fn what_stands_around_a_password_is_no_part_of_it() {
+        for (literal, bare) in [
+            ("secret", "secret"),
+            ("\u{feff}secret", "secret"),
+            (" two words\t", "two words"),
+            ("\u{200b}secret\u{a0}", "secret"),
+            ("secret\rnot the password\r", "secret"),
+            ("\r\rsecret", "secret"),
+            ("a \u{a0} b", "a \u{a0} b"),
+            ("  ", ""),
+        ] {
+            let password = Password { literal: Zeroizing::new(literal.to_owned()) };
+            assert_eq!(password.bare(), bare, "{literal:?}");
+        }
     }
 }

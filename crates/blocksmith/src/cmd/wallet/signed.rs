@@ -6,7 +6,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use blocksmith_consensus::address::Hrp;
-use blocksmith_consensus::payment::{BadTransaction, Draft, MAX_WIRE_BYTES, Payment, Verified};
+use blocksmith_consensus::payment::{Domain, Draft, MAX_WIRE_BYTES, Verified};
+use blocksmith_wallet::written::{decode, is_blank};
+
+use super::mail::{self, NoPayment};
 
 use super::node::{Account, Node, Replacing, Whereabouts};
 use super::payer::Payer;
@@ -16,16 +19,16 @@ use super::{Misused, agreed, note};
 use crate::amount::Coins;
 use crate::cmd::counted;
 
-/// The most bytes of a file with a payment: its text, and a newline.
-const MAX_FILE_BYTES: usize = MAX_WIRE_BYTES + 1;
+/// The most bytes of a file with a payment: twice as many as its text in UTF-16, and white space.
+const MAX_FILE_BYTES: usize = 4 * MAX_WIRE_BYTES;
 
 /// What a file has in the place of a payment.
 #[derive(Debug)]
 pub(super) struct Text {
     /// Where it comes from, as people say it.
     source: String,
-    /// Without the newline at its end.
-    pub(super) bytes: Vec<u8>,
+    /// As it was written; `None` if it is longer than any payment.
+    text: Option<String>,
 }
 
 /// Whether the file is the standard input.
@@ -38,7 +41,7 @@ pub(super) async fn read(file: PathBuf) -> anyhow::Result<Text> {
     let source =
         if is_stdin(&file) { "the standard input".into() } else { file.display().to_string() };
     match tokio::task::spawn_blocking(move || read_file(&file)).await? {
-        Ok(bytes) => Ok(Text { source, bytes }),
+        Ok(text) => Ok(Text { source, text }),
         Err(error) if error.kind() == ErrorKind::NotFound => anyhow::bail!(
             "the payment can't be read from {source}: there is no such file; `blocksmith wallet sign \
              --out` makes one, and - is the standard input"
@@ -50,7 +53,7 @@ pub(super) async fn read(file: PathBuf) -> anyhow::Result<Text> {
 }
 
 /// One byte more than a file may have tells that there is more.
-fn read_file(file: &Path) -> io::Result<Vec<u8>> {
+fn read_file(file: &Path) -> io::Result<Option<String>> {
     let mut bytes = Vec::new();
     let most = MAX_FILE_BYTES as u64 + 1;
     if is_stdin(file) {
@@ -58,34 +61,37 @@ fn read_file(file: &Path) -> io::Result<Vec<u8>> {
     } else {
         File::open(file)?.take(most).read_to_end(&mut bytes)?;
     }
-    bytes.pop_if(|last| *last == b'\n');
-    Ok(bytes)
+    if bytes.len() > MAX_FILE_BYTES {
+        return Ok(None);
+    }
+    let text = decode(&bytes).map_err(|error| io::Error::new(ErrorKind::InvalidData, error))?;
+    Ok(Some(text.into_owned()))
 }
 
 impl Text {
+    /// The payment, if its sender signed it for this chain.
+    pub(super) fn payment(&self, domain: &Domain) -> Result<Verified, NoPayment> {
+        let text =
+            self.text.as_deref().filter(|text| text.trim_matches(is_blank).len() <= MAX_WIRE_BYTES);
+        let text = text
+            .ok_or_else(|| NoPayment::Text(format!("it has more than {MAX_WIRE_BYTES} bytes")))?;
+        mail::payment(text, domain)
+    }
+
     /// The payment, if its sender signed it for the node's chain. The node is told nothing yet.
     fn verify(&self, remote: &Remote) -> anyhow::Result<Verified> {
         let (source, chain) = (&self.source, &remote.name);
-        let payment = Payment::parse(&self.bytes, &remote.domain).map_err(|why| {
-            let why = match why {
-                // How many there are is not known: no more are read.
-                BadTransaction::TooLong { .. } => {
-                    format!("it has more than {MAX_WIRE_BYTES} bytes")
-                }
-                why => why.to_string(),
-            };
-            anyhow::anyhow!(
+        self.payment(&remote.domain).map_err(|why| match why {
+            NoPayment::Text(why) => anyhow::anyhow!(
                 "{source} has no payment of the chain {chain}: {why}; hand in the text just as \
-                 `blocksmith wallet sign` prints it for that chain"
-            )
-        })?;
-        payment.verify().map_err(|_| {
-            anyhow::anyhow!(
+                 `blocksmith wallet sign` prints for that chain"
+            ),
+            NoPayment::Signature(_) => anyhow::anyhow!(
                 "the payment of {source} is not signed by its sender for the chain {chain}, {}: it was \
                  changed on the way, or is one of another chain. `blocksmith wallet sign --chain` \
                  signs it for this one, and --node names a node of another",
                 remote.domain.chain_id
-            )
+            ),
         })
     }
 

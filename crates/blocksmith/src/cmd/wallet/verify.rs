@@ -77,10 +77,7 @@ struct Verdict {
 pub(super) async fn run(common: &Common, args: VerifyArgs) -> anyhow::Result<ExitCode> {
     let Known { name: chain, domain, .. } = args.chain.load()?;
     let text = signed::read(args.file).await?;
-    let verified = match Payment::parse(&text.bytes, &domain) {
-        Ok(payment) => payment.verify().map_err(|why| why.to_string()),
-        Err(why) => Err(why.to_string()),
-    };
+    let verified = text.payment(&domain).map_err(|why| why.to_string());
     match verified {
         Ok(payment) => {
             let said = Said::of(&payment, domain.hrp);

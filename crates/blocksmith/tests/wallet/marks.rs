@@ -1,0 +1,258 @@
+//! What editors, shells and mail do to wallets, passwords, words and payments keeps nobody out.
+
+use std::fs::File;
+
+use blocksmith_consensus::payment::Payment;
+use blocksmith_wallet::{Cost, Phrase, Wallet, WalletFile};
+
+use crate::ledger::{self, stranger};
+use crate::owner::{Owner, PASSWORD, forge};
+
+/// What a password costs in tests that are not about it.
+const CHEAP: Cost = Cost { memory_kib: 8, passes: 1, lanes: 1 };
+
+/// The words of 16 zero bytes, BIP-39's first vector.
+const WORDS: &str =
+    "abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon about";
+
+fn utf16(text: &str) -> Vec<u8> {
+    format!("\u{feff}{text}").encode_utf16().flat_map(u16::to_le_bytes).collect()
+}
+
+/// Exit code, standard output and error of a command with these bytes on its standard input.
+fn run(owner: &Owner, input: &[u8], args: &[&str]) -> (i32, String, String) {
+    let file = owner.home.path().join("input");
+    std::fs::write(&file, input).unwrap();
+    let mut command = owner.command(args);
+    command.env("BLOCKSMITH_LOG", "off").stdin(File::open(&file).unwrap());
+    let output = command.output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn a_wallet_file_that_was_edited_opens_and_is_written_as_ever() {
+    let alice = Owner::with_wallet(1, 1);
+    let file = std::fs::read_to_string(alice.wallet()).unwrap();
+    let value: serde_json::Value = serde_json::from_str(&file).unwrap();
+    let pretty = serde_json::to_string_pretty(&value).unwrap();
+    let first = alice.run(&["address"]).good();
+    for (name, bytes) in [
+        ("CRLF", file.replace('\n', "\r\n").into_bytes()),
+        ("no newline", file.trim_end().as_bytes().to_vec()),
+        ("more of them", format!("\n{file}\n\n").into_bytes()),
+        ("pretty", pretty.clone().into_bytes()),
+        ("minified", value.to_string().into_bytes()),
+        ("a mark", format!("\u{feff}{file}").into_bytes()),
+        ("UTF-16", utf16(&pretty.replace('\n', "\r\n"))),
+        (
+            "mail",
+            pretty.lines().map(|line| format!("> {line}\u{a0}\r\n")).collect::<String>().into(),
+        ),
+    ] {
+        std::fs::write(alice.wallet(), bytes).unwrap();
+        let ran = alice.run(&["address"]);
+        assert_eq!((ran.code, &ran.stdout), (0, &first), "{name}: {}", ran.stderr);
+    }
+    alice.run(&["address", "--new"]).good();
+    let written = std::fs::read_to_string(alice.wallet()).unwrap();
+    assert!(written.starts_with("{\"checksum\": \"") && written.ends_with("\"version\": 1}\n"));
+
+    let broken = pretty.replacen("\"kdf\"", "\"k\u{501}f\"", 1);
+    std::fs::write(alice.wallet(), &broken).unwrap();
+    let at = broken.lines().position(|line| line.contains('\u{501}')).unwrap() + 1;
+    let error = alice.run(&["address"]).bad(1);
+    let expected =
+        format!("is damaged: line {at}, column 5: \u{501} (U+0501, Cyrillic) stands there");
+    assert!(error.contains(&expected), "{error}");
+    assert!(error.contains("or restore the wallet from its words"), "{error}");
+}
+
+#[test]
+fn a_wallet_opens_with_the_password_that_its_owner_would_type() {
+    for (name, bytes) in [
+        ("a mark", b"\xef\xbb\xbfopen sesame\n".to_vec()),
+        ("CRLF and a mark", b"\xef\xbb\xbfopen sesame\r\nnotes\r\n".to_vec()),
+        ("UTF-16", utf16("open sesame\r\nnotes\r\n")),
+        ("a lone CR", b"open sesame\rnotes\r".to_vec()),
+        ("no newline", b"open sesame".to_vec()),
+        ("white space around", "\t open sesame\u{a0}\u{200b}\n".into()),
+        ("an empty line before", b"\r\n  \r\nopen sesame\r\n".to_vec()),
+    ] {
+        let alice = Owner::new();
+        std::fs::write(alice.home.path().join("password"), bytes).unwrap();
+        let ran = alice.run(&["new"]);
+        assert_eq!(ran.code, 0, "{name}: {}", ran.stderr);
+        assert_eq!(ran.stderr.contains("is no part of it"), name == "white space around", "{name}");
+        assert!(WalletFile::open(alice.wallet(), "open sesame").is_ok(), "{name}");
+        // With the very file, too, and with what a shell hands over.
+        alice.run(&["address"]).good();
+        for typed in [&b"open sesame\n"[..], b" open sesame \r\n", &utf16("open sesame\r\n")] {
+            let (code, _, error) = run(&alice, typed, &["address", "--password-file", "-"]);
+            assert_eq!(code, 0, "{name}: {error}");
+        }
+        let (code, _, error) = run(&alice, b"opensesame\n", &["address", "--password-file", "-"]);
+        assert!(code == 1 && error.contains("the password is wrong"), "{name}: {error}");
+    }
+}
+
+#[test]
+fn wallets_of_earlier_programs_open_with_the_files_that_they_were_made_with() {
+    for (password, file) in [
+        ("\u{feff}secret", "\u{feff}secret\n"),
+        ("\u{feff}secret", "secret\n"),
+        (" secret ", " secret \r\n"),
+        ("secret\u{a0}", "secret\u{a0}"),
+        ("   ", "   \n"),
+        ("sec\rret", "sec\rret\n"),
+        ("\u{feff} secret", "\u{feff} secret\n"),
+    ] {
+        let alice = Owner::new();
+        let wallet = Wallet::new(Phrase::parse(WORDS).unwrap(), "").unwrap();
+        WalletFile::create(alice.wallet(), &wallet, password, CHEAP).unwrap();
+        let (code, _, error) = run(&alice, file.as_bytes(), &["address", "--password-file", "-"]);
+        assert_eq!(code, 0, "{password:?}: {error}");
+        if !password.trim().is_empty() {
+            std::fs::write(alice.home.path().join("password"), file).unwrap();
+            alice.run(&["address", "--new"]).good();
+        }
+        // The password is what it was, also when the file was written anew.
+        assert!(WalletFile::open(alice.wallet(), password).is_ok(), "{password:?}");
+    }
+}
+
+/// The only address that these words make, with this passphrase.
+fn address(words: &str, passphrase: &str) -> String {
+    let wallet = Wallet::new(Phrase::parse(words).unwrap(), passphrase).unwrap();
+    let entry = wallet.addresses().next().unwrap();
+    format!("{}\n", entry.address.to_text(forge().hrp))
+}
+
+#[test]
+fn words_are_read_as_lists_mail_and_shells_have_them() {
+    let numbered: String =
+        (1..).zip(WORDS.split(' ')).map(|(place, word)| format!("{place}. {word}\r\n")).collect();
+    let wrapped = WORDS.replacen(' ', "\n", 5);
+    let restore = ["restore", "--password-file", "password"];
+    for (name, bytes) in [
+        ("numbered", numbered.clone().into_bytes()),
+        ("wrapped", format!("{wrapped}\n").into_bytes()),
+        ("wrapped with CR", wrapped.replace('\n', "\r").into_bytes()),
+        ("quoted", format!("> {}\n", WORDS.replacen(' ', "\n> ", 3)).into_bytes()),
+        ("UTF-16", utf16(&numbered)),
+        ("a mark and commas", format!("\u{feff}{}", WORDS.replace(' ', ",\u{a0}")).into_bytes()),
+        ("one a line, with empty lines", WORDS.replace(' ', "\n\n").into_bytes()),
+    ] {
+        let bob = Owner::new();
+        let (code, out, error) = run(&bob, &bytes, &restore);
+        assert_eq!((code, out), (0, address(WORDS, "")), "{name}: {error}");
+    }
+    // All from the standard input: a password, words on several lines, and a passphrase.
+    let all = format!("{PASSWORD}\r\n{numbered}TREZOR\r\n");
+    for bytes in [all.clone().into_bytes(), utf16(&all), all.replace("\r\n", "\r").into_bytes()] {
+        let bob = Owner::new();
+        let args = ["restore", "--passphrase", "--password-file", "-"];
+        let (code, out, error) = run(&bob, &bytes, &args);
+        assert_eq!((code, out), (0, address(WORDS, "TREZOR")), "{error}");
+        assert!(WalletFile::open(bob.wallet(), PASSWORD).is_ok());
+    }
+    // What would be dropped in silence, or could be taken for something else, is said.
+    let bob = Owner::new();
+    let (code, out, error) = run(&bob, format!("{WORDS}\nTREZOR\n").as_bytes(), &restore);
+    assert_eq!((code, out), (0, address(WORDS, "")), "{error}");
+    assert!(error.contains("What follows the words was not read. (--passphrase"), "{error}");
+    let bob = Owner::new();
+    let args = ["restore", "--passphrase", "--password-file", "password"];
+    let (code, out, error) = run(&bob, format!("{WORDS}\nhush \n").as_bytes(), &args);
+    assert_eq!((code, out), (0, address(WORDS, "hush ")), "{error}");
+    assert!(error.contains("ends with white space, which is part of it"), "{error}");
+    // Twelve words of 24 may be a phrase by themselves.
+    let long = format!("{}art", "abandon ".repeat(23));
+    assert!(Phrase::parse(&long).is_ok());
+    let both = (0..=255_u8).find_map(|byte| {
+        let phrase = Phrase::from_entropy(&[[byte; 16], [7; 16]].concat()).unwrap().text();
+        let words: Vec<_> = phrase.split(' ').collect();
+        let half = words[..12].join(" ");
+        Phrase::parse(&half).is_ok().then(|| format!("{half}\n{}\n", words[12..].join(" ")))
+    });
+    let bob = Owner::new();
+    let (code, out, error) = run(&bob, both.unwrap().as_bytes(), &restore);
+    assert_eq!((code, out.as_str()), (1, ""), "{error}");
+    assert!(error.contains("where the words end can't be told"), "{error}");
+    assert!(!bob.wallet().exists());
+
+    let bob = Owner::new();
+    let strange = WORDS.replacen("abandon", "aband\u{43e}n", 1);
+    let (code, _, error) = run(&bob, strange.as_bytes(), &restore);
+    assert!(code == 1 && error.contains("word 1 has \u{43e} (U+043E, Cyrillic) in it"), "{error}");
+}
+
+#[test]
+fn a_payment_that_went_by_mail_is_the_payment_that_was_signed() {
+    let node = ledger::start();
+    let (alice, friend) = (Owner::with_wallet(1, 1), Owner::new());
+    node.state().mine(alice.addresses()[0]);
+    let to = stranger().to_text(forge().hrp);
+    let args = [
+        "sign",
+        &to,
+        "1",
+        "--nonce",
+        "0",
+        "--fee",
+        "0.01",
+        "--memo",
+        "rent for \u{201c}May\u{201d}",
+    ];
+    let signed = alice.run(&args).good();
+    let id = Payment::parse(signed.as_bytes(), &forge()).unwrap().id().to_string();
+    let bare = signed.trim_end();
+    let cut = |columns: usize, end: &str| {
+        let lines = bare.as_bytes().chunks(columns).map(String::from_utf8_lossy);
+        lines.map(|line| format!("{line}{end}")).collect::<String>()
+    };
+    let value: serde_json::Value = serde_json::from_str(bare).unwrap();
+    let curly = bare.replace("\", \"", "\u{201d}, \u{201c}").replace("\": ", "\u{201d}: ");
+    let curly =
+        curly.replace(": \"", ": \u{201c}").replace("{\"", "{\u{201c}").replace("\"}", "\u{201d}}");
+    let curly = curly.replace(", \"", ", \u{201c}");
+    for (name, bytes) in [
+        ("a mark", format!("\u{feff}{bare}\r\n").into_bytes()),
+        ("UTF-16", utf16(&format!("{bare}\r\n"))),
+        ("empty lines", format!("\n\r\n  {bare}\n\n\u{a0}").into_bytes()),
+        ("pretty", serde_json::to_string_pretty(&value).unwrap().into_bytes()),
+        ("cut anywhere", cut(31, "\n").into_bytes()),
+        ("cut anywhere, CRLF", cut(76, "\r\n").into_bytes()),
+        ("cut and quoted", format!("> {}", cut(60, "\n> ")).into_bytes()),
+        ("wrapped between words", bare.replace(' ', "\n").into_bytes()),
+        ("wrapped and quoted", format!("> {}", bare.replace(' ', "\r\n>> ")).into_bytes()),
+        ("other spaces", bare.replace(' ', "\u{a0}").into_bytes()),
+        ("zero-width spaces", bare.replace("forge1", "forge\u{200b}1").into_bytes()),
+        ("curly quotes", curly.into_bytes()),
+    ] {
+        let (code, out, error) = run(&friend, &bytes, &["verify"]);
+        assert_eq!(code, 0, "{name}: {error}");
+        assert!(out.starts_with(&format!("id         {id}\n")), "{name}: {out}");
+        assert!(out.contains("memo       \"rent for \u{201c}May\u{201d}\""), "{name}: {out}");
+    }
+    // And so it is handed in: the node gets its one text.
+    std::fs::write(friend.home.path().join("mail"), cut(40, "\r\n> ")).unwrap();
+    let send = ["send", "--signed", "mail", "--yes", "--node", &node.url()];
+    friend.run_with("", &send).good();
+    assert_eq!(node.state().queue[0].text(), bare);
+
+    // What was changed is not, whatever is tried.
+    let changed = cut(31, "\n").replacen("rent", "rant", 1);
+    let (code, _, error) = run(&friend, changed.as_bytes(), &["verify"]);
+    assert!(code == 1 && error.contains("the signature of transaction"), "{error}");
+    for (text, place) in [
+        (bare.replacen("\"fee\":", "\"fee\"\u{2013}", 1), "U+2013, en dash"),
+        (format!("\n{bare} und Gr\u{fc}\u{df}e"), "line 2, column"),
+        (format!("{bare}\nBest wishes, Alice"), "line 2, column 1: B (U+0042) follows the end"),
+    ] {
+        let (code, _, error) = run(&friend, text.as_bytes(), &["verify"]);
+        assert!(code == 1 && error.contains(place), "{error}");
+    }
+    let (code, _, error) = run(&friend, b"{\"memo\": \"Zo\xeb\"}", &["verify"]);
+    assert!(code == 1 && error.contains("line 1, column 13: what stands there"), "{error}");
+}

@@ -1,0 +1,261 @@
+//! Text as editors, shells and mail leave it: what they add means nothing, and what can't be read is
+//! named with its place.
+
+use std::borrow::Cow;
+use std::fmt;
+
+/// Where a character stands, as editors count: both from 1, columns in characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// The line.
+    pub line: usize,
+    /// The character in the line.
+    pub column: usize,
+}
+
+impl Place {
+    /// The place of the byte `at`, or of the text's end.
+    pub fn of(text: &str, at: usize) -> Self {
+        let mut place = Self { line: 1, column: 1 };
+        let mut chars = text.char_indices().take_while(|(start, _)| *start < at).peekable();
+        while let Some((_, char)) = chars.next() {
+            let breaks = char == '\n' || char == '\r' && !matches!(chars.peek(), Some((_, '\n')));
+            match breaks {
+                true => place = Self { line: place.line + 1, column: 1 },
+                false => place.column += 1,
+            }
+        }
+        place
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}, column {}", self.line, self.column)
+    }
+}
+
+/// Bytes that are no text. What they are is not said: they may be a secret's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{place}: what stands there is neither UTF-8 nor UTF-16; save the text as UTF-8")]
+pub struct NotText {
+    /// Where they begin.
+    pub place: Place,
+}
+
+/// How a text is written, by its first bytes: with a mark, or, since no text has a NUL, by where
+/// the NULs of its first letter are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encoding {
+    /// One byte a letter, and more for those beyond ASCII.
+    Utf8,
+    /// Two bytes, the lower one first: what PowerShell's `>` writes.
+    Utf16Le,
+    /// Two bytes, the higher one first.
+    Utf16Be,
+}
+
+impl Encoding {
+    /// By the first two bytes, or as many as there are.
+    pub fn of(first: &[u8]) -> Self {
+        match first {
+            [0xff, 0xfe, ..] | [1..=255, 0, ..] => Self::Utf16Le,
+            [0xfe, 0xff, ..] | [0, 1..=255, ..] => Self::Utf16Be,
+            _ => Self::Utf8,
+        }
+    }
+}
+
+/// The text of these bytes, without a byte order mark.
+///
+/// # Errors
+/// Where they are no text.
+pub fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, NotText> {
+    let mut text = decode_as(bytes, Encoding::of(bytes))?;
+    if text.starts_with(BYTE_ORDER_MARK) {
+        text = match text {
+            Cow::Borrowed(text) => Cow::Borrowed(&text[BYTE_ORDER_MARK.len_utf8()..]),
+            Cow::Owned(text) => Cow::Owned(text[BYTE_ORDER_MARK.len_utf8()..].into()),
+        };
+    }
+    Ok(text)
+}
+
+/// The same of a part, or with its mark.
+///
+/// # Errors
+/// Where they are no text.
+pub fn decode_as(bytes: &[u8], encoding: Encoding) -> Result<Cow<'_, str>, NotText> {
+    let unit = match encoding {
+        Encoding::Utf8 => {
+            return std::str::from_utf8(bytes).map(Cow::Borrowed).map_err(|error| {
+                let good = std::str::from_utf8(&bytes[..error.valid_up_to()]).unwrap_or_default();
+                NotText { place: Place::of(good, good.len()) }
+            });
+        }
+        Encoding::Utf16Le => u16::from_le_bytes,
+        Encoding::Utf16Be => u16::from_be_bytes,
+    };
+    let (units, rest) = bytes.as_chunks::<2>();
+    // As long as it gets from the start: growing would leave a copy of a secret behind.
+    let mut text = String::with_capacity(bytes.len() / 2 * 3);
+    for char in char::decode_utf16(units.iter().map(|bytes| unit(*bytes))) {
+        match char {
+            Ok(char) => text.push(char),
+            Err(_) => return Err(NotText { place: Place::of(&text, text.len()) }),
+        }
+    }
+    match rest {
+        [] => Ok(Cow::Owned(text)),
+        _ => Err(NotText { place: Place::of(&text, text.len()) }),
+    }
+}
+
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
+/// Whether a character is white space of any width, or nothing that anybody sees.
+pub fn is_blank(char: char) -> bool {
+    char.is_whitespace() || is_mark(char)
+}
+
+/// Whether nobody sees a character, and it only says where lines may break, which way letters run,
+/// or in what order bytes come.
+pub fn is_mark(char: char) -> bool {
+    matches!(
+        char,
+        BYTE_ORDER_MARK
+            | '\u{ad}'
+            | '\u{34f}'
+            | '\u{61c}'
+            | '\u{180e}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{fe00}'..='\u{fe0f}'
+    )
+}
+
+/// Whether word processors put this in the place of a straight double quote.
+pub fn is_curly_quote(char: char) -> bool {
+    matches!(char, '\u{201c}'..='\u{201f}' | '\u{ff02}' | '«' | '»')
+}
+
+/// A character as errors name it: itself if it can be seen, its number, and the name of one that is
+/// easily taken for another, or for nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Named(pub char);
+
+impl fmt::Display for Named {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = match self.0 {
+            '\0' => "null",
+            '\t' => "tab",
+            '\n' => "line feed",
+            '\r' => "carriage return",
+            '\u{1a}' => "substitute, Ctrl-Z",
+            ' ' => "space",
+            '\u{a0}' => "no-break space",
+            '\u{ad}' => "soft hyphen",
+            '\u{2000}'..='\u{200a}' => "typographic space",
+            '\u{200b}' => "zero width space",
+            '\u{200c}' => "zero width non-joiner",
+            '\u{200d}' => "zero width joiner",
+            '\u{200e}' | '\u{200f}' => "direction mark",
+            '\u{2013}' => "en dash",
+            '\u{2014}' => "em dash",
+            '\u{2018}' => "left single quotation mark",
+            '\u{2019}' => "right single quotation mark",
+            '\u{201c}' => "left double quotation mark",
+            '\u{201d}' => "right double quotation mark",
+            '\u{201e}' => "double low-9 quotation mark",
+            '\u{2028}' => "line separator",
+            '\u{2029}' => "paragraph separator",
+            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => "direction control",
+            '\u{202f}' => "narrow no-break space",
+            '\u{2060}' => "word joiner",
+            '\u{3000}' => "ideographic space",
+            BYTE_ORDER_MARK => "byte order mark",
+            '\u{fffd}' => "replacement character",
+            '\u{370}'..='\u{3ff}' => "Greek",
+            '\u{400}'..='\u{52f}' => "Cyrillic",
+            _ => "",
+        };
+        let code = u32::from(self.0);
+        let is_seen = !self.0.is_control() && !is_blank(self.0);
+        match (is_seen, name) {
+            (true, "") => write!(f, "{} (U+{code:04X})", self.0),
+            (true, name) => write!(f, "{} (U+{code:04X}, {name})", self.0),
+            (false, "") => write!(f, "U+{code:04X}"),
+            (false, name) => write!(f, "U+{code:04X} ({name})"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn utf16(text: &str, unit: fn(u16) -> [u8; 2]) -> Vec<u8> {
+        text.encode_utf16().flat_map(unit).collect()
+    }
+
+    #[test]
+    fn what_editors_write_is_one_text() {
+        let text = "name = \"Zoë 🔨\"\r\nb";
+        let marked = format!("\u{feff}{text}");
+        for bytes in [
+            text.as_bytes().to_vec(),
+            marked.as_bytes().to_vec(),
+            utf16(text, u16::to_le_bytes),
+            utf16(text, u16::to_be_bytes),
+            utf16(&marked, u16::to_le_bytes),
+            utf16(&marked, u16::to_be_bytes),
+        ] {
+            assert_eq!(decode(&bytes).as_deref(), Ok(text), "{bytes:?}");
+        }
+        for empty in [&b""[..], b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff"] {
+            assert_eq!(decode(empty).as_deref(), Ok(""));
+        }
+    }
+
+    #[test]
+    fn what_is_no_text_is_placed_and_not_shown() {
+        let place = |bytes: &[u8]| {
+            decode(bytes).map(Cow::into_owned).map_err(|NotText { place }| place.to_string())
+        };
+        assert_eq!(place(b"a\r\nZo\xeb"), Err("line 2, column 3".into()));
+        assert_eq!(place(b"a\n\nZ\xc3\xabx\xff"), Err("line 3, column 4".into()));
+        assert_eq!(place(b"\xff\xfea\0\n\0\0\xd8b\0"), Err("line 2, column 1".into()));
+        assert_eq!(place(b"\xff\xfea\0b"), Err("line 1, column 3".into()));
+    }
+
+    #[test]
+    fn places_are_those_of_editors() {
+        for (at, expected) in [
+            (0, (1, 1)),
+            (1, (1, 2)),
+            (2, (2, 1)),
+            (4, (2, 2)),
+            (6, (3, 1)),
+            (7, (4, 1)),
+            (99, (4, 2)),
+        ] {
+            let Place { line, column } = Place::of("a\në\r\n\rb", at);
+            assert_eq!((line, column), expected, "byte {at}");
+        }
+    }
+
+    #[test]
+    fn characters_are_named_so_that_somebody_finds_them() {
+        for (char, expected) in [
+            ('\u{a0}', "U+00A0 (no-break space)"),
+            ('\u{201c}', "“ (U+201C, left double quotation mark)"),
+            ('\u{43e}', "о (U+043E, Cyrillic)"),
+            ('\u{7}', "U+0007"),
+            ('\u{202e}', "U+202E (direction control)"),
+            ('#', "# (U+0023)"),
+        ] {
+            assert_eq!(Named(char).to_string(), expected);
+        }
+    }
+}
