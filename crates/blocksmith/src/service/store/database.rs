@@ -20,6 +20,11 @@ use crate::text::escaped;
 /// Pages kept in memory, in bytes.
 const CACHE_BYTES: usize = 64 << 20;
 
+/// The longest file, in bytes, of which every checksum is looked at before anything is written: that
+/// takes a moment. A page that points back to itself would end the process by its stack, without a
+/// word, where no panic does. Of longer ones `chain verify --replay` looks at all.
+const MAX_CHECKED_BYTES: u64 = 64 << 20;
+
 /// The file in a data directory.
 pub(super) const FILE: &str = "chain.redb";
 
@@ -33,7 +38,7 @@ const MAX_SAID: usize = 200;
 /// What is to be opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Opening {
-    /// What is there, or a new one.
+    /// What is there, checked unless it is long, or a new one.
     Create,
     /// What is there.
     Existing,
@@ -59,7 +64,6 @@ impl Db {
     pub(super) fn open(dir: Option<&Path>, opening: Opening) -> Result<Arc<Self>, StoreError> {
         let mut builder = Database::builder();
         builder.set_cache_size(CACHE_BYTES);
-        builder.set_check_integrity_on_open(opening == Opening::Checked);
         let Some(dir) = dir else {
             let database = builder.create_with_backend(redb::backends::InMemoryBackend::new())?;
             return Ok(Arc::new(Self::new(database, None, None)));
@@ -69,6 +73,11 @@ impl Db {
         }
         let lock = lock(dir)?;
         let file = dir.join(FILE);
+        builder.set_check_integrity_on_open(match opening {
+            Opening::Create => file.metadata().is_ok_and(|found| found.len() <= MAX_CHECKED_BYTES),
+            Opening::Existing => false,
+            Opening::Checked => true,
+        });
         let place = Arc::from(dir);
         let opened = caught(Some(&place), || match opening {
             Opening::Create => create(&builder, &file),
