@@ -6,17 +6,15 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use axum::body::Body;
-use axum::extract::{Request, State};
 use axum::http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
     ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, ALLOW,
     CONTENT_TYPE, HOST, ORIGIN, VARY,
 };
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
-use axum::middleware::Next;
+use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
 
 use super::fault::{Fault, Voice};
@@ -262,68 +260,76 @@ fn lossy(bytes: &[u8]) -> String {
     shown(&String::from_utf8_lossy(bytes), MAX_SHOWN)
 }
 
-/// What stands between browsers and a node.
+/// What stands between browsers and a node: refuses what strangers' pages ask for, tells browsers
+/// which pages may do what, and answers `OPTIONS` as Flask does.
 pub(super) struct Guard {
     pub(super) browsers: Browsers,
     /// How refusals are put.
     pub(super) dialect: Dialect,
 }
 
-/// Refuses what strangers' pages ask for, tells browsers which pages may do what, and answers
-/// `OPTIONS` as Flask does.
-pub(super) async fn guarded(
-    State(guard): State<Arc<Guard>>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let browsers = &guard.browsers;
-    let voice = Voice::of(request.uri().path(), guard.dialect);
-    let refused = |fault: Fault| {
-        let response = fault.status().into_response();
-        fault.told(voice, response)
-    };
-    let host = match browsers.host(request.headers(), request.uri()) {
-        Ok(host) => host,
-        Err(fault) => return refused(fault),
-    };
-    let page = browsers.page(request.headers(), host.as_ref());
-    let method = request.method().clone();
-    let changes = match method {
-        Method::OPTIONS => false,
-        Method::GET | Method::HEAD => ACTS.contains(&request.uri().path()),
-        _ => true,
-    };
-    if changes && matches!(page, Page::Foreign) {
-        let origin = request.headers().get(ORIGIN).map(|origin| lossy(origin.as_bytes()));
-        let origin = origin.unwrap_or_else(|| "somebody else".into());
-        browsers.tell(
-            &origin,
-            format_args!(
-                "a page of {origin} may change nothing here; if it \
-            is yours, start the node with --cors and its origin"
-            ),
-        );
-        return refused(Fault::Page(origin));
+/// A request that was let in, as far as its answer depends on it.
+pub(super) struct Visit {
+    page: Page,
+    method: Method,
+    /// What a preflight asks for: the headers that a page wants to send.
+    preflight: Option<Option<HeaderValue>>,
+}
+
+impl Guard {
+    /// Lets a request in, or answers why not.
+    pub(super) fn admit<B>(&self, request: &Request<B>) -> Result<Visit, Box<Response>> {
+        let (browsers, headers) = (&self.browsers, request.headers());
+        let path = request.uri().path();
+        let refused = |fault: Fault| {
+            let response = fault.status().into_response();
+            Box::new(fault.told(Voice::of(path, self.dialect), response))
+        };
+        let host = browsers.host(headers, request.uri()).map_err(refused)?;
+        let page = browsers.page(headers, host.as_ref());
+        let method = request.method().clone();
+        let changes = match method {
+            Method::OPTIONS => false,
+            Method::GET | Method::HEAD => ACTS.contains(&path),
+            _ => true,
+        };
+        if changes && matches!(page, Page::Foreign) {
+            let origin = headers.get(ORIGIN).map(|origin| lossy(origin.as_bytes()));
+            let origin = origin.unwrap_or_else(|| "somebody else".into());
+            browsers.tell(
+                &origin,
+                format_args!(
+                    "a page of {origin} may change nothing here; if it is yours, start the node with \
+                     --cors and its origin"
+                ),
+            );
+            return Err(refused(Fault::Page(origin)));
+        }
+        let preflight = (method == Method::OPTIONS
+            && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD))
+        .then(|| headers.get(ACCESS_CONTROL_REQUEST_HEADERS).cloned());
+        Ok(Visit { page, method, preflight })
     }
-    let asked = (method == Method::OPTIONS
-        && request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD))
-    .then(|| request.headers().get(ACCESS_CONTROL_REQUEST_HEADERS).cloned());
-    let mut response = with_options(&method, next.run(request).await);
-    let headers = response.headers_mut();
-    if !browsers.origins.is_empty() {
-        headers.append(VARY, HeaderValue::from_static("Origin"));
-    }
-    if let Page::Allowed(origin) = page {
-        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-        if let (Some(names), Some(methods)) = (asked, headers.get(ALLOW).cloned()) {
-            headers.insert(ACCESS_CONTROL_ALLOW_METHODS, methods);
-            headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static(PREFLIGHT_S));
-            if let Some(names) = names {
-                headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, names);
+
+    /// The answer, with what browsers have to know.
+    pub(super) fn complete(&self, visit: Visit, response: Response) -> Response {
+        let mut response = with_options(&visit.method, response);
+        let headers = response.headers_mut();
+        if !self.browsers.origins.is_empty() {
+            headers.append(VARY, HeaderValue::from_static("Origin"));
+        }
+        if let Page::Allowed(origin) = visit.page {
+            headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+            if let (Some(names), Some(methods)) = (visit.preflight, headers.get(ALLOW).cloned()) {
+                headers.insert(ACCESS_CONTROL_ALLOW_METHODS, methods);
+                headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static(PREFLIGHT_S));
+                if let Some(names) = names {
+                    headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, names);
+                }
             }
         }
+        response
     }
-    response
 }
 
 /// Every call takes `OPTIONS`, which says what else it takes.

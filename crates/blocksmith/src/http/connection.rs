@@ -25,7 +25,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tower::ServiceExt as _;
 
-use super::browsers::{Browsers, HostName, PageOrigin};
+use super::browsers::{Browsers, Guard, HostName, PageOrigin};
 use super::line::{self, Doing, LINE, Line};
 use super::patient::{IDLE_TIME, Patient};
 use super::router;
@@ -80,7 +80,9 @@ pub async fn serve(
     manners: Manners,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
-    let router = router(handle, Browsers::new(manners.hosts, manners.cors));
+    let browsers = Browsers::new(manners.hosts, manners.cors);
+    let guard = Arc::new(Guard { browsers, dialect: handle.chain().dialect });
+    let router = router(handle);
     let (stop, stopped) = watch::channel(false);
     let mut connections = JoinSet::new();
     let mut lines = HashMap::new();
@@ -104,7 +106,8 @@ pub async fn serve(
         match accepted {
             Ok((stream, address)) => {
                 let line = Line::new(address.ip());
-                let talk = converse(stream, address, line.clone(), router.clone(), stopped.clone());
+                let calls = (guard.clone(), router.clone());
+                let talk = converse(stream, address, line.clone(), calls, stopped.clone());
                 let id = connections.spawn(LINE.scope(line.clone(), talk)).id();
                 lines.insert(id, line);
                 if connections.len() > most {
@@ -170,7 +173,7 @@ async fn converse(
     stream: TcpStream,
     address: SocketAddr,
     line: Arc<Line>,
-    router: Router,
+    (guard, router): (Arc<Guard>, Router),
     mut stop: watch::Receiver<bool>,
 ) {
     // Answers are small and written at once: nothing is gained by waiting for more.
@@ -183,9 +186,17 @@ async fn converse(
         line.set(if looks { Doing::Looking } else { Doing::Working });
         let stays = stays(request.version(), request.headers());
         request.extensions_mut().insert(ConnectInfo(address));
-        let answer = router.clone().oneshot(request);
+        let guard = guard.clone();
+        let admitted = guard.admit(&request);
+        let admitted = admitted.map(|visit| (visit, router.clone().oneshot(request)));
         async move {
-            let mut answer = answer.await.unwrap_or_else(|never| match never {});
+            let mut answer = match admitted {
+                Ok((visit, answer)) => {
+                    let answer = answer.await.unwrap_or_else(|never| match never {});
+                    guard.complete(visit, answer)
+                }
+                Err(refused) => *refused,
+            };
             announce(answer.headers_mut(), stays && !line.leaves());
             line.set(Doing::Reading);
             Ok::<_, Infallible>(answer.map(|body| Sent { body, line }))

@@ -40,7 +40,6 @@ pub use connection::{Manners, raise_file_limit, serve};
 pub(crate) use payments::MAX_PAYMENTS;
 
 use crate::service::Handle;
-use browsers::{Browsers, Guard};
 use fault::{Fault, Voice};
 use line::LINE;
 use room::Room;
@@ -89,11 +88,10 @@ struct App {
 
 /// All calls of the node. [`serve`] bounds what a router can't see: connections, the time that a
 /// request's head takes, and clients that don't read.
-fn router(handle: Handle, browsers: Browsers) -> Router {
-    let guard = Arc::new(Guard { browsers, dialect: handle.chain().dialect });
+fn router(handle: Handle) -> Router {
     let app = app(handle);
     let answer_room = app.answer_room.clone();
-    let calls = Router::new()
+    Router::new()
         .route("/chain", get(lecture::chain))
         .route("/last_proof", get(lecture::last_proof))
         .route("/last_block", get(lecture::last_block))
@@ -127,14 +125,9 @@ fn router(handle: Handle, browsers: Browsers) -> Router {
         .fallback(async || Fault::NoSuchCall)
         .method_not_allowed_fallback(async || Fault::Method)
         .layer(middleware::from_fn_with_state(answer_room, answer::within_room))
-        .layer(middleware::from_fn(unless_excused))
         .layer(CatchPanicLayer::custom(|_| Fault::Panic.into_response()))
         .layer(middleware::from_fn_with_state(app.clone(), in_its_voice))
-        .with_state(app);
-    // Around all of it, where an answer says which methods its path takes.
-    Router::new()
-        .fallback_service(calls)
-        .layer(middleware::from_fn_with_state(guard, browsers::guarded))
+        .with_state(app)
 }
 
 /// What `/mine` says to other methods than its own.
@@ -167,24 +160,22 @@ async fn in_time(request: Request, next: Next) -> Response {
     }
 }
 
-/// Where connections run out, some calls that wait are answered at once, so that others can be made.
-async fn unless_excused(request: Request, next: Next) -> Response {
-    let Ok(line) = LINE.try_with(Arc::clone) else { return next.run(request).await };
-    tokio::select! {
-        biased;
-        response = next.run(request) => response,
-        () = line.excused() => {
-            let reason = "the node has too many calls open, and this one kept others waiting; try \
-                          again in a moment";
-            Fault::busy(reason).into_response()
-        }
-    }
-}
-
-/// Puts faults as the caller expects them.
+/// Puts faults as the caller expects them. Where connections run out, some calls that wait are
+/// answered at once, so that others can be made.
 async fn in_its_voice(State(app): State<App>, request: Request, next: Next) -> Response {
     let voice = Voice::of(request.uri().path(), app.handle.chain().dialect);
-    let response = next.run(request).await;
+    let response = match LINE.try_with(Arc::clone) {
+        Err(_) => next.run(request).await,
+        Ok(line) => tokio::select! {
+            biased;
+            response = next.run(request) => response,
+            () = line.excused() => {
+                let reason = "the node has too many calls open, and this one kept others waiting; try \
+                              again in a moment";
+                Fault::busy(reason).into_response()
+            }
+        },
+    };
     match response.extensions().get::<Arc<Fault>>().cloned() {
         Some(fault) => fault.told(voice, response),
         None => response,
