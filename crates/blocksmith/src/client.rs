@@ -131,10 +131,29 @@ pub(crate) fn parse_page(text: &str) -> Result<Url, String> {
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(format!("a port needs a host before it, as in localhost:{text}"));
     }
-    let text = if text.contains("://") { text.into() } else { format!("http://{text}") };
-    let url = Url::parse(&text).map_err(|error| error.to_string())?;
+    let has_scheme = text.contains("://");
+    let full = if has_scheme { text.into() } else { format!("http://{text}") };
+    let url = Url::parse(&full).map_err(|error| error.to_string())?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err(format!("servers are reached by http or https, not by {}", url.scheme()));
+    }
+    // What is not part of any call is not dropped in silence.
+    if let Some(fragment) = url.fragment() {
+        return Err(format!(
+            "a server never hears of \"#{}\"; leave it out",
+            shown(fragment, MAX_CAUSE)
+        ));
+    }
+    // Where nobody writes http://, few mean its port.
+    let place = full[full.find("://").map_or(0, |at| at + 3)..].split(['/', '?']).next();
+    let has_port = place.and_then(|place| place.rsplit_once(':')).is_some_and(|(_, port)| {
+        !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit())
+    });
+    if !has_scheme && !has_port {
+        let host = url.host_str().unwrap_or_default();
+        return Err(format!(
+            "write its port as well, as in {host}:5000, or http://{host} for port 80"
+        ));
     }
     Ok(url)
 }
@@ -142,8 +161,10 @@ pub(crate) fn parse_page(text: &str) -> Result<Url, String> {
 /// The same of a server, whose pages are below it.
 pub(crate) fn parse_url(text: &str) -> Result<Url, String> {
     let mut url = parse_page(text)?;
-    url.set_query(None);
-    url.set_fragment(None);
+    if let Some(query) = url.query() {
+        let query = shown(query, MAX_CAUSE);
+        return Err(format!("calls to a server have their own queries; leave \"?{query}\" out"));
+    }
     if !url.path().ends_with('/') {
         url.set_path(&format!("{}/", url.path()));
     }
@@ -173,7 +194,7 @@ mod tests {
         for (text, url) in [
             ("localhost:5001", "http://localhost:5001/"),
             ("http://127.0.0.1:5000/", "http://127.0.0.1:5000/"),
-            ("https://class.example/chain?x=1", "https://class.example/chain/"),
+            ("https://class.example/chain", "https://class.example/chain/"),
             (" [::1]:5000 ", "http://[::1]:5000/"),
         ] {
             assert_eq!(parse_url(text).as_ref().map(Url::as_str), Ok(url), "{text}");
@@ -182,6 +203,16 @@ mod tests {
         assert_eq!(page.as_ref().map(Url::as_str), Ok("http://localhost:5000/chain?x=1"));
         for text in ["", "http://", "ftp://host", "localhost:port", "localhost:123456", "a b"] {
             assert!(parse_url(text).is_err(), "{text}");
+        }
+        for (text, says) in [
+            ("http://localhost:5000/?x=1", "leave \"?x=1\" out"),
+            ("localhost:5000#top", "\"#top\""),
+            ("localhost", "localhost:5000, or http://localhost for port 80"),
+            ("[::1]", "[::1]:5000, or http://[::1] for port 80"),
+            ("class.example/chain", "class.example:5000"),
+        ] {
+            let refused = parse_url(text).unwrap_err();
+            assert!(refused.contains(says), "{text}: {refused}");
         }
     }
 

@@ -49,6 +49,20 @@ pub struct File {
 }
 
 impl File {
+    /// Nothing in it is said to be nothing.
+    fn filled(self) -> anyhow::Result<Self> {
+        let texts = [("bind", &self.bind), ("chain", &self.chain)];
+        let paths = [("data_dir", &self.data_dir), ("token_file", &self.token_file)];
+        let empty =
+            |path: &Option<PathBuf>| path.as_ref().is_some_and(|p| p.as_os_str().is_empty());
+        let text = texts.iter().find(|(_, text)| text.as_ref().is_some_and(String::is_empty));
+        let path = paths.iter().find(|(_, path)| empty(path));
+        match text.map(|(name, _)| name).or(path.map(|(name, _)| name)) {
+            Some(name) => anyhow::bail!("{name} is empty; give it a value, or leave it out"),
+            None => Ok(self),
+        }
+    }
+
     /// The chain to run, given what the command line and the environment say.
     ///
     /// # Errors
@@ -66,8 +80,15 @@ pub const MAX_ID_BYTES: usize = 256;
 /// Who gets coins, as a command line names them.
 ///
 /// # Errors
-/// That the text is too long for a coin, or would break the lines that it is printed in.
+/// That the text is too long for a coin, would break the lines that it is printed in, or is another
+/// one than it seems.
 pub fn id(text: &str) -> Result<String, String> {
+    if text.trim() != text {
+        return Err(match text.trim() {
+            "" => "an id of blanks alone names nobody; write a name".into(),
+            name => format!("an id has no blanks around it; write {name:?}"),
+        });
+    }
     let mut json = String::new();
     push_string(&mut json, text);
     if text.is_empty() || json.len() > MAX_ID_BYTES || text.contains(char::is_control) {
@@ -98,6 +119,8 @@ pub fn read(named: Option<&Path>) -> anyhow::Result<File> {
     let bytes = std::fs::read(&path)
         .with_context(|| format!("the settings file {} can't be read", path.display()))?;
     toml_text::read(&bytes)
+        .map_err(|why| anyhow::anyhow!("{why}"))
+        .and_then(File::filled)
         .map_err(|why| anyhow::anyhow!("the settings file {} is not right: {why}", path.display()))
 }
 

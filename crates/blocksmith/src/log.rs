@@ -1,15 +1,16 @@
 //! The log: a line for each event, on the standard error.
 
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Write as _};
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::field::MakeExt as _;
+use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::format::debug_fn;
 
 use crate::text::escaped;
 
 /// What sets how much is logged, as in `debug` or `blocksmith=debug`.
-const LEVEL: &str = "BLOCKSMITH_LOG";
+pub(crate) const LEVEL: &str = "BLOCKSMITH_LOG";
 
 /// Starts the log, at the level `usual` where nobody sets another. Whatever an event tells, and
 /// whoever wrote it, an event stays one line.
@@ -26,6 +27,31 @@ pub fn start(usual: &str) {
         // It would panic where the standard error can't be written.
         .log_internal_errors(false)
         .fmt_fields(fields.delimited(" "))
-        .with_env_filter(EnvFilter::try_from_env(LEVEL).unwrap_or_else(|_| EnvFilter::new(usual)))
+        .with_env_filter(filter(usual))
         .init();
+}
+
+/// What is logged. What is set and can't be understood is said.
+fn filter(usual: &str) -> EnvFilter {
+    let set = std::env::var_os(LEVEL).unwrap_or_default();
+    let set = set.to_string_lossy();
+    if set.is_empty() {
+        return EnvFilter::new(usual);
+    }
+    // A word alone would be taken for a part of the program of which all is logged, and of the rest
+    // nothing.
+    let is_level = |part: &str| part.contains(['=', '[']) || part.parse::<LevelFilter>().is_ok();
+    match set.parse() {
+        Ok(filter) if set.split(',').all(|part| is_level(part.trim())) => filter,
+        _ => {
+            // Nobody may be watching.
+            let _ = writeln!(
+                std::io::stderr(),
+                "{LEVEL} is {:?}, which is no level: off, error, warn, info, debug or trace, or as in \
+                 blocksmith=debug; {usual} is logged",
+                escaped(&set).to_string()
+            );
+            EnvFilter::new(usual)
+        }
+    }
 }

@@ -132,6 +132,29 @@ fn what_makes_no_sense_is_a_matter_of_usage() {
         (&["node", "--chain", "lectur"][..], "lectur"),
         (&["node", "--peer", "http://"], "names no peer"),
         (&["node", "--peer", "5001"], "like localhost:5001"),
+        (&["node", "--peer", "https://localhost:7001/api"], "https can't be had yet"),
+        (&["node", "--peer", "localhost"], "localhost:5000"),
+        (&["node", "--peer", "localhost:7001/chain"], "write localhost:7001"),
+        (&["node", "--peer", "a:1,,b:1"], "write a host and a port"),
+        (&["node", "--peer", ""], "write a host and a port"),
+        (&["node", "7001", "7002"], "7002"),
+        (&["node", "--port", "7001", "7002"], "both name the port"),
+        (&["node", "7001", "--port=7002"], "both name the port"),
+        (&["node", "--chain", "dvf", "--chain", "course"], "--chain"),
+        (&["node", "--id", "  "], "of blanks alone"),
+        (&["node", "--id", "alice "], "write \"alice\""),
+        (&["mine", "--to", "\u{a0}alice"], "write \"alice\""),
+        (&["mine", "localhost:5000/?x=1"], "leave \"?x=1\" out"),
+        (&["mine", "localhost:5000#top"], "\"#top\""),
+        (&["mine", "localhost"], "localhost:5000"),
+        (&["chain", "verify", "http://localhost:1/#top"], "\"#top\""),
+        (&["chain", "show", "localhost:1", "--data-dir", "x"], "not from both"),
+        (&["chain", "show", "localhost:1", "--chain", "dvf"], "chain verify does"),
+        (&["chain", "export", "localhost:1", "--port", "5000"], "not from both"),
+        (&["chain", "export", "--data-dir", "x", "--port", "5000"], "leave one of them out"),
+        (&["chain", "verify", "-", "--data-dir", "x"], "not from both"),
+        (&["chain", "import", "-", "--data-dir", "x", "--port", "1"], "leave one of them out"),
+        (&["peers", "add", "localhost"], "localhost:5000"),
         (&["mine", "5001"], "as in localhost:5001"),
         (&["chain", "show", "5001"], "as in localhost:5001"),
         (&["node", "--id", "two\nlines"], "one line"),
@@ -225,4 +248,60 @@ fn names_and_origins_come_from_a_flag_the_environment_or_the_file() {
     std::fs::write(&file, "hosts = [\"http://x\"]").unwrap();
     let (code, said) = refused(&["node", "--config", file.to_str().unwrap()]);
     assert!(code == Some(1) && said.contains("under hosts in the settings file"), "{said}");
+}
+
+#[test]
+fn what_the_environment_leaves_empty_is_not_set() {
+    let home = tempfile::tempdir().unwrap();
+    let empty = ["PORT", "CHAIN", "ZEROS", "BIND", "PEERS", "ID", "TOKEN_FILE", "CONFIG", "LOG"];
+    let names = empty.map(|name| format!("BLOCKSMITH_{name}"));
+    let environment: Vec<_> = names.iter().map(|name| (&**name, "")).collect();
+    let said = started(home.path(), &environment, &["--port", "0"]);
+    assert!(said.contains("lecture with 4 zeros"), "{said}");
+    assert!(said.contains(&format!("data in {}", home.path().display())), "{said}");
+    // Here it comes second, as ever.
+    started(home.path(), &[("BLOCKSMITH_PORT", "1"), ("BLOCKSMITH_DATA_DIR", "x")], &["0"]);
+}
+
+#[test]
+fn what_the_environment_says_in_vain_is_named() {
+    let home = tempfile::tempdir().unwrap();
+    let environment = [
+        ("BLOCKSMITH_PEER", "localhost:1"),
+        ("BLOCKSMITH_MINE", "1"),
+        ("BLOCKSMITH_WALLET", "for-another-command"),
+        ("BLOCKSMITH_LOG", "debgu"),
+    ];
+    let said = started(home.path(), &environment, &["0"]);
+    for named in [
+        "BLOCKSMITH_PEER in the environment sets nothing; --peer can be set by BLOCKSMITH_PEERS",
+        "BLOCKSMITH_MINE in the environment sets nothing; --mine has to be typed",
+        "BLOCKSMITH_LOG is \"debgu\", which is no level",
+    ] {
+        assert_eq!(said.matches(named).count(), 1, "{named}: {said}");
+    }
+    assert!(!said.contains("BLOCKSMITH_WALLET"), "{said}");
+    for right in ["warn", "off", "blocksmith=debug", "info,hyper=off"] {
+        let said = started(home.path(), &[("BLOCKSMITH_LOG", right)], &["0"]);
+        assert!(!said.contains("BLOCKSMITH_LOG"), "{said}");
+    }
+}
+
+#[test]
+fn a_settings_file_is_taken_as_the_command_line_is() {
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("settings.toml");
+    for (text, named, code) in [
+        ("id = \"  \"", "of blanks alone", 1),
+        ("id = \"bob \"", "write \"bob\"", 1),
+        ("peers = [\"https://h:1\"]", "https can't be had yet", 2),
+        ("peers = [\"\"]", "write a host and a port", 2),
+        ("data_dir = \"\"", "data_dir is empty", 1),
+        ("bind = \"\"", "bind is empty", 1),
+        ("peer = [\"h:1\"]", "unknown field `peer`", 1),
+    ] {
+        std::fs::write(&file, text).unwrap();
+        let (found, said) = refused(&["node", "0", "--config", file.to_str().unwrap()]);
+        assert!(found == Some(code) && said.contains(named), "{text}: {found:?} {said}");
+    }
 }

@@ -28,6 +28,7 @@ pub mod peers;
 pub mod prove;
 mod screen;
 mod search_args;
+mod typed;
 pub mod wallet;
 
 pub use output::note;
@@ -138,7 +139,7 @@ impl Cli {
 /// Reads the command line, or says what is wrong with it and ends the process. What was typed, or
 /// copied from somewhere, is quoted there.
 pub fn parse() -> Cli {
-    let error = match Cli::try_parse() {
+    let error = match typed::read() {
         Ok(cli) => return cli,
         Err(error) => error,
     };

@@ -1,7 +1,7 @@
 //! `blocksmith peers`: whom a running node keeps in touch with.
 
 use std::fmt::Write as _;
-use std::io::{self, ErrorKind, Write as _};
+use std::io::{ErrorKind, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use reqwest::{Method, StatusCode, Url, redirect};
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep};
 
-use super::{counted, exit};
+use super::{counted, exit, output};
 use crate::client::{cause, is_loopback, parse_url};
 use crate::operator::Token;
 use crate::text::{json, shown};
@@ -119,7 +119,7 @@ pub async fn run(args: PeersArgs) -> anyhow::Result<ExitCode> {
         PeersCommand::Add { address } => add(&node, address, args.json).await?,
         PeersCommand::Forget { address } => forget(&node, address, args.json).await?,
     };
-    match writeln!(io::stdout(), "{said}") {
+    match writeln!(output::stdout(), "{said}") {
         // Whoever reads has what they wanted, as `head` does.
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
         _ => Ok(ExitCode::SUCCESS),

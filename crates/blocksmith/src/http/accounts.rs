@@ -202,7 +202,7 @@ pub(super) async fn fees(
 
 /// Gives some coins to whoever asks, where they are worth nothing.
 pub(super) async fn faucet(State(app): State<App>, body: Json) -> Result<Response, Fault> {
-    let recipient = body.object()?.get("recipient").and_then(Value::as_str);
+    let recipient = body.object_of(&["recipient"])?.get("recipient").and_then(Value::as_str);
     let recipient = recipient.ok_or_else(|| Fault::unprocessable("there is no \"recipient\""))?;
     let given = faucet::give(&app.handle, &recipient).await;
     let (id, amount) = given.map_err(|not_given| match not_given {

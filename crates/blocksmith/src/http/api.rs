@@ -141,7 +141,7 @@ pub(super) async fn work(
 }
 
 pub(super) async fn submit_work(State(app): State<App>, body: Json) -> Result<Response, Fault> {
-    let request = body.object()?;
+    let request = body.object_of(&["id", "proof"])?;
     let id = request.get("id").ok_or_else(|| Fault::unprocessable("there is no \"id\""))?;
     let id = id.as_str().ok_or(NoWork::Id)?;
     let proof =
@@ -324,7 +324,7 @@ pub(super) async fn add_peers(
     headers: HeaderMap,
     body: Json,
 ) -> Result<Response, Fault> {
-    let wanted = lecture::nodes(body.object()?, Address::typed)?;
+    let wanted = lecture::nodes(body.object_of(&["nodes"])?, Address::typed)?;
     let registration = match operator {
         Ok(Operator) => app.handle.choose(wanted.clone(), true).await?,
         // Who sends a token expects it to count.

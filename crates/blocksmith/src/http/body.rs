@@ -1,5 +1,6 @@
 //! Bodies of requests: JSON as Python reads it, within bounds.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use futures_util::StreamExt as _;
 
 use super::fault::Fault;
 use super::line::{self, Doing};
+use super::query::refuse_unknown;
 use super::room::{Room, Share, UNIT_BYTES};
 use super::{App, aside};
 
@@ -49,6 +51,17 @@ impl Json {
             Kind::Object => Ok(value),
             _ => Err(Fault::bad(format!("the body is a JSON object, not {}", start_of(value)))),
         }
+    }
+
+    /// The body, which is an object that has no other members than these: one that nobody would heed
+    /// is mistyped.
+    pub(super) fn object_of(&self, known: &[&str]) -> Result<Value<'_>, Fault> {
+        let object = self.object()?;
+        for (name, _) in object.members() {
+            let name = name.as_str().unwrap_or(Cow::Borrowed(name.text()));
+            refuse_unknown("field", [&*name].into_iter(), known)?;
+        }
+        Ok(object)
     }
 
     pub(super) fn text(&self) -> &str {

@@ -119,6 +119,7 @@ fn router(handle: Handle) -> Router {
         .route("/api/v1/history", get(history::history))
         .route("/api/v1/peers", get(api::peers).post(api::add_peers))
         .route("/api/v1/peers/{address}", delete(api::forget_peer))
+        .layer(middleware::from_fn(query::known))
         .layer(middleware::from_fn(in_time))
         // Looking must not mine.
         .route("/mine", get(lecture::mine).head(no_look).fallback(no_look))

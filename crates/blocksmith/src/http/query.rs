@@ -1,10 +1,68 @@
 //! What follows the question mark.
 
-use axum::extract::FromRequestParts;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{FromRequestParts, MatchedPath, Request};
+use axum::http::Method;
 use axum::http::request::Parts;
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
 use serde::de::DeserializeOwned;
 
 use super::fault::Fault;
+
+/// What calls of `/api/v1` may be asked with. Those that are not here know no parameters.
+const KNOWN: [(&str, &str, &[&str]); 8] = [
+    ("GET", "/api/v1/work", &["recipient", "than"]),
+    ("GET", "/api/v1/headers", &["from", "limit"]),
+    ("GET", "/api/v1/blocks", &["from", "limit"]),
+    ("GET", "/api/v1/transactions", &["queued", "from", "limit"]),
+    ("POST", "/api/v1/transactions", &["replaces"]),
+    ("GET", "/api/v1/accounts/{party}/transactions", &["limit", "before"]),
+    ("GET", "/api/v1/fees", &["bytes"]),
+    ("GET", "/api/v1/history", &["points"]),
+];
+
+/// Refuses what a call of `/api/v1` would not heed: a name that is mistyped says something else than
+/// was meant. Nobody reads what the course's calls don't know, as in Flask.
+pub(super) async fn known(request: Request, next: Next) -> Response {
+    match unknown(&request) {
+        Ok(()) => next.run(request).await,
+        Err(fault) => fault.into_response(),
+    }
+}
+
+fn unknown(request: &Request) -> Result<(), Fault> {
+    let Some(path) = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str) else {
+        return Ok(());
+    };
+    if !path.starts_with("/api/") || request.uri().query().is_none() {
+        return Ok(());
+    }
+    let method = match *request.method() {
+        Method::HEAD => "GET",
+        ref method => method.as_str(),
+    };
+    let call = KNOWN.iter().find(|(by, call, _)| *by == method && *call == path);
+    let known = call.map_or(&[][..], |(.., known)| known);
+    let pairs = axum::extract::Query::<Vec<(String, String)>>::try_from_uri(request.uri());
+    let axum::extract::Query(pairs) = pairs.map_err(not_right)?;
+    refuse_unknown("parameter", pairs.iter().map(|(name, _)| &**name), known)
+}
+
+/// Refuses the first name that is none of those that are known.
+pub(super) fn refuse_unknown<'a>(
+    what: &str,
+    mut names: impl Iterator<Item = &'a str>,
+    known: &[&str],
+) -> Result<(), Fault> {
+    let Some(unknown) = names.find(|name| !known.contains(name)) else { return Ok(()) };
+    let unknown: String = unknown.chars().take(MAX_QUOTE).collect();
+    let takes = if known.is_empty() { "none".to_string() } else { known.join(", ") };
+    Err(Fault::bad(format!("this call knows no {what} {unknown:?}; it takes {takes}")))
+}
+
+/// How much of a name that is not known a message quotes, in characters.
+const MAX_QUOTE: usize = 60;
 
 /// How axum begins to say what is wrong.
 const AXUM_SAYS: &str = "Failed to deserialize query string: ";
@@ -18,13 +76,15 @@ impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Query<T> {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Fault> {
         match axum::extract::Query::try_from_uri(&parts.uri) {
             Ok(axum::extract::Query(query)) => Ok(Self(query)),
-            Err(rejection) => {
-                let why = rejection.body_text();
-                let why = why.strip_prefix(AXUM_SAYS).unwrap_or(&why);
-                Err(Fault::bad(format!("what follows the ? is not right: {why}")))
-            }
+            Err(rejection) => Err(not_right(rejection)),
         }
     }
+}
+
+fn not_right(rejection: QueryRejection) -> Fault {
+    let why = rejection.body_text();
+    let why = why.strip_prefix(AXUM_SAYS).unwrap_or(&why);
+    Fault::bad(format!("what follows the ? is not right: {why}"))
 }
 
 /// How many entries a page has: `usual` if nobody says, and at most `most`.

@@ -129,6 +129,81 @@ async fn what_is_named_is_a_peer_or_is_refused_with_the_reason() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_call_does_not_know_is_refused_by_its_name() {
+    let node = Node::easy().await;
+    let refused = |answer: crate::node::Answer, says: &[&str]| {
+        let (code, problem) = answer.problem();
+        let detail = problem["detail"].as_str().unwrap();
+        assert!(code == 400 && says.iter().all(|says| detail.contains(says)), "{says:?}: {detail}");
+    };
+    for (call, takes) in [
+        ("status", "none"),
+        ("work?recipient=ann", "recipient, than"),
+        ("headers?from=1&limit=1", "from, limit"),
+        ("blocks?from=1", "from, limit"),
+        ("blocks/1", "none"),
+        ("transactions?queued", "queued, from, limit"),
+        ("transactions/x", "none"),
+        ("transactions/x/proof", "none"),
+        ("accounts/x", "none"),
+        ("accounts/x/transactions?limit=1", "limit, before"),
+        ("supply", "none"),
+        ("fees?bytes=1", "bytes"),
+        ("history?points=2", "points"),
+        ("peers", "none"),
+    ] {
+        let between = if call.contains('?') { '&' } else { '?' };
+        for typed in ["form=1", "form", "Limit=1", "%66orm=1"] {
+            let name = if typed.starts_with('L') { "\"Limit\"" } else { "\"form\"" };
+            let answer = node.get(&format!("/api/v1/{call}{between}{typed}")).await;
+            refused(answer, &[name, &format!("it takes {takes}")]);
+        }
+        // What is known is heeded.
+        let answer = node.get(&format!("/api/v1/{call}")).await;
+        assert!(!answer.text.contains("knows no"), "{answer:?}");
+    }
+    // Nothing is done that was asked for with something else besides.
+    let work = node.get("/api/v1/work").await.json()["id"].clone();
+    let (id, tip) = (work.as_str().unwrap(), node.tip());
+    let block = next(&tip, 1, "ann");
+    for (call, body) in [
+        ("work?than=x", json!({"id": id, "proof": 1}).to_string()),
+        ("peers?chosen=true", json!({"nodes": ["h:1"]}).to_string()),
+        ("blocks?from=1", block.text().to_string()),
+        ("faucet?recipient=ann", "{}".to_string()),
+    ] {
+        refused(node.post(&format!("/api/v1/{call}"), body).await, &["parameter", "takes none"]);
+    }
+    let pay = node.post("/api/v1/transactions?queued", "{}").await;
+    refused(pay, &["parameter \"queued\"", "takes replaces"]);
+    let forget = node.send(Method::DELETE, "/api/v1/peers/h:1?force").await;
+    refused(forget, &["\"force\""]);
+    for (call, body, name, takes) in [
+        ("work", json!({"id": id, "proof": 1, "recipient": "ann"}), "recipient", "id, proof"),
+        ("work", json!({"id": id, "prof": 1}), "prof", "id, proof"),
+        ("peers", json!({"nodes": ["h:1"], "node": "i:1"}), "node", "nodes"),
+        ("peers", json!({"nodes\u{202e}": ["h:1"]}), "nodes\\u{202e}", "nodes"),
+        ("faucet", json!({"recipient": "ann", "amount": 5}), "amount", "recipient"),
+    ] {
+        let answer = node.post(&format!("/api/v1/{call}"), body.to_string()).await;
+        refused(answer, &[&format!("no field \"{name}\""), &format!("it takes {takes}")]);
+    }
+    assert_eq!((node.tip(), node.handle.standing().peers.len()), (tip, 0));
+
+    // As in Flask, nobody reads what the course's calls don't know.
+    for call in ["/chain?from=1", "/last_proof?x", "/last_block?x=1", "/mine?x=1"] {
+        assert_eq!(node.get(call).await.status, 200, "{call}");
+    }
+    for (call, body, code) in [
+        ("/nodes/register?x=1", r#"{"nodes": ["h:1"], "x": 1}"#, 201),
+        ("/mine?x=1", r#"{"proof": 1, "x": 1}"#, 200),
+        ("/transactions/new?x=1", r#"{"sender": 1, "recipient": 2, "amount": 3, "x": 1}"#, 201),
+    ] {
+        assert_eq!(node.post(call, body).await.status, code, "{call}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_target_between_two_numbers_of_zeros_is_a_fraction() {
     for (hex, zeros) in [
         (format!("000{}", "7".repeat(61)), "3.274884"),
