@@ -8,6 +8,7 @@ pub mod chain;
 pub mod client;
 pub mod cmd;
 pub mod config;
+mod early;
 pub mod faucet;
 pub mod http;
 pub mod log;

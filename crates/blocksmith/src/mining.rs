@@ -7,6 +7,7 @@ use blocksmith_consensus::{Block, Proof};
 use blocksmith_miner::search::Outcome;
 use blocksmith_node::Refusal;
 
+use crate::early;
 use crate::searching::Workers;
 use crate::service::{Handle, NoWork, Stopped, Work};
 
@@ -25,12 +26,32 @@ pub enum NotMined {
 }
 
 /// Searches until one more block stands on the tip, and returns it. The coin goes to `recipient`,
-/// or to the node. Starts anew whenever there is other work; dropping the future ends the search. A
-/// node's requests come first: the search takes the time that they leave.
+/// or to the node. Starts anew whenever there is other work, and waits while the tip's time is ahead of
+/// the clock; dropping the future ends the search. A node's requests come first: the search takes the
+/// time that they leave.
 ///
 /// # Errors
 /// That the node has stopped, or has no work for this recipient.
 pub async fn next_block(
+    handle: &Handle,
+    recipient: Option<&str>,
+    threads: NonZeroUsize,
+) -> Result<Block, NotMined> {
+    loop {
+        match next_block_now(handle, recipient, threads).await {
+            Err(NotMined::NoWork(NoWork::Refused(Refusal::EarlyTip(_)))) => {
+                early::over(handle).await;
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+/// The same for whoever does not wait until there is work.
+///
+/// # Errors
+/// Those of [`next_block`], and that the tip's time is ahead of the clock.
+pub async fn next_block_now(
     handle: &Handle,
     recipient: Option<&str>,
     threads: NonZeroUsize,

@@ -3,7 +3,7 @@
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
-use blocksmith_consensus::{Checked, Hash, Timestamp};
+use blocksmith_consensus::{Block, Checked, Hash, Timestamp};
 
 /// How far ahead of this node's clock a block's time may be, in seconds: clocks differ. A block
 /// that is further ahead waits until it is not; it may be good on a node whose clock is right.
@@ -22,10 +22,37 @@ pub(crate) struct Early {
     bytes: usize,
 }
 
-/// Whether a block's time is too far ahead. Blocks without a header have none that rules know.
-pub(crate) fn is_early(checked: &Checked, now: Timestamp) -> bool {
-    let header = checked.block().header();
-    header.is_some_and(|header| header.timestamp_s > latest(now))
+/// By how many seconds a block's time is ahead of `now`, if that is too far. Blocks without a header
+/// have no time that rules know.
+pub fn too_far_ahead_s(block: &Block, now: Timestamp) -> Option<u64> {
+    let time_s = block.header()?.timestamp_s;
+    (time_s > latest(now)).then(|| time_s - now.micros / 1_000_000)
+}
+
+/// The tip's time is too far ahead of the node's clock: what goes on top of it can't be older, and
+/// would have to wait. The clock was set back, or the tip is the first block of a chain that has not
+/// begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "block {index} is the tip, and its time is {ahead_s} s ahead of this node's clock: no block on top \
+     of it is taken for {} s", .ahead_s - MAX_AHEAD_S
+)]
+pub struct EarlyTip {
+    /// The tip's index.
+    pub index: u64,
+    /// Seconds by which its time is ahead of the node's clock.
+    pub ahead_s: u64,
+    /// From when on blocks on top of it are taken, by the node's clock, in seconds since 1970.
+    pub until_s: u64,
+}
+
+impl EarlyTip {
+    /// What there is to say of this tip, if its time is too far ahead.
+    pub fn of(tip: &Block, now: Timestamp) -> Option<Self> {
+        let ahead_s = too_far_ahead_s(tip, now)?;
+        let until_s = now.micros / 1_000_000 + ahead_s - MAX_AHEAD_S;
+        Some(Self { index: tip.index(), ahead_s, until_s })
+    }
 }
 
 fn latest(now: Timestamp) -> u64 {

@@ -15,6 +15,7 @@ use blocksmith_consensus::{
 };
 
 use crate::address::Address;
+use crate::early::EarlyTip;
 use crate::mempool::{Mempool, MempoolChange, Refused};
 use crate::queue::QueueChange;
 use crate::work::Task;
@@ -249,6 +250,9 @@ pub enum Refusal {
         /// Seconds by which its time is ahead of the node's clock.
         ahead_s: u64,
     },
+    /// There is no work: its block would be too early.
+    #[error(transparent)]
+    EarlyTip(#[from] EarlyTip),
     /// The work commits to what the block says, so that a number alone is no proof of anything.
     #[error("a proof belongs to a certain block here: get its work from /api/v1/work")]
     NoDraft,

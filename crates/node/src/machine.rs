@@ -15,7 +15,7 @@ use blocksmith_consensus::{
 };
 
 use crate::address::Address;
-use crate::early::{Early, is_early};
+use crate::early::{Early, EarlyTip, too_far_ahead_s};
 use crate::interface::{Answer, Effect, Input, Output, PeerReport, Refusal, Start, Verdict};
 use crate::mempool::{Mempool, MempoolChange, Refused};
 use crate::orphans::Orphans;
@@ -163,10 +163,12 @@ impl Machine {
             Input::Work { recipient } => {
                 let Self { tree, pool, .. } = self;
                 match pool.payments() {
-                    Some(payments) => {
-                        let task = payments.task(now, recipient, tree.rules(), tree.tip());
-                        Answer::Work(task.map_err(Refusal::from))
-                    }
+                    Some(payments) => Answer::Work(match EarlyTip::of(&tree.tip().block, now) {
+                        Some(early) => Err(early.into()),
+                        None => payments
+                            .task(now, recipient, tree.rules(), tree.tip())
+                            .map_err(Refusal::from),
+                    }),
                     None => Answer::Done,
                 }
             }
@@ -298,7 +300,7 @@ impl Machine {
         chain: &mut C,
         effects: &mut Vec<Effect>,
     ) -> Result<Verdict, <C as Ancestry>::Error> {
-        if is_early(&checked, now) {
+        if too_far_ahead_s(checked.block(), now).is_some() {
             return self.hold(checked, chain);
         }
         Ok(match self.tree.insert(checked, chain) {

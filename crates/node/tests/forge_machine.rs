@@ -24,7 +24,7 @@ use blocksmith_consensus::{
 };
 use blocksmith_node::mempool::{self, MAX_HELD_S, Mempool, Refused};
 use blocksmith_node::{
-    Answer, Effect, Entered, Input, MAX_AHEAD_S, Machine, Refusal, Start, Task, Verdict,
+    Answer, EarlyTip, Effect, Entered, Input, MAX_AHEAD_S, Machine, Refusal, Start, Task, Verdict,
 };
 use memory::Chain;
 use random::{Random, setting};
@@ -192,13 +192,24 @@ impl Node {
     }
 
     fn work(&mut self, recipient: Address) -> Task {
-        match self.step(Input::Work { recipient }) {
+        self.ask_for_work(recipient).expect("the tip's time has come")
+    }
+
+    fn ask_for_work(&mut self, recipient: Address) -> Result<Task, EarlyTip> {
+        let work = match self.step(Input::Work { recipient }) {
             Answer::Work(Ok(task)) => {
                 self.handed_out.push((task.clone(), self.now_s()));
-                task
+                Ok(task)
             }
+            Answer::Work(Err(Refusal::EarlyTip(early))) => Err(early),
             answer => panic!("{answer:?}"),
-        }
+        };
+        // There is none exactly where its block, which can't be older than the tip, would wait.
+        let (index, time_s) = (self.tip().index(), self.tip().view().timestamp_s());
+        let ahead_s = time_s.saturating_sub(self.now_s());
+        let early = EarlyTip { index, ahead_s, until_s: time_s.saturating_sub(MAX_AHEAD_S) };
+        assert_eq!(work.as_ref().err(), (ahead_s > MAX_AHEAD_S).then_some(&early));
+        work
     }
 
     fn solve(&mut self, id: Hash, proof: u64) -> Result<Block, Refusal> {
@@ -315,9 +326,14 @@ fn what_waits_and_what_is_searched_follow_the_chain_wherever_it_goes() {
             35..55 => {
                 let recipient = random.pick(&people).address;
                 let tip = nodes[which].tip();
-                let task = nodes[which].work(recipient);
-                assert_eq!((task.index, task.previous_hash), (tip.index() + 1, tip.hash()));
-                "work"
+                match nodes[which].ask_for_work(recipient) {
+                    Ok(task) => {
+                        let next = (tip.index() + 1, tip.hash());
+                        assert_eq!((task.index, task.previous_hash), next);
+                        "work"
+                    }
+                    Err(_) => "no work yet",
+                }
             }
             55..75 => mine(&mut nodes[which], &mut random, &people),
             75..90 if !blocks.is_empty() => {
@@ -337,9 +353,13 @@ fn what_waits_and_what_is_searched_follow_the_chain_wherever_it_goes() {
                 "all of the other's"
             }
             94..96 => {
-                // Up to two minutes before or behind the right time.
+                // Up to two minutes before or behind the right time, while somebody searches.
+                let task = nodes[which].ask_for_work(random.pick(&people).address);
                 nodes[which].micros = time + random.next() % 240_000_000 - 120_000_000;
-                "jump"
+                match task {
+                    Ok(task) => hand_in(&mut nodes[which], &task, &mut random),
+                    Err(_) => "jump",
+                }
             }
             _ => {
                 nodes[which].tick();
@@ -358,6 +378,7 @@ fn what_waits_and_what_is_searched_follow_the_chain_wherever_it_goes() {
         "work",
         "mined",
         "stale",
+        "no work yet",
         "early work",
         "extends",
         "reorg",
@@ -399,14 +420,18 @@ fn deliver(node: &mut Node, block: &Block) -> &'static str {
 fn mine(node: &mut Node, random: &mut Random, people: &[Signer]) -> &'static str {
     let now_s = node.now_s();
     node.handed_out.retain(|(_, at)| at.abs_diff(now_s) < MAX_WORK_AGE_S);
-    if node.handed_out.is_empty() {
-        node.work(random.pick(people).address);
+    if node.handed_out.is_empty() && node.ask_for_work(random.pick(people).address).is_err() {
+        return "no work yet";
     }
+    let task = random.pick(&node.handed_out).0.clone();
+    hand_in(node, &task, random)
+}
+
+fn hand_in(node: &mut Node, task: &Task, random: &mut Random) -> &'static str {
     // What is beyond is let go, which this model does not know.
     if node.early.len() + node.own_early.len() >= MAX_EARLY {
         return "enough early";
     }
-    let task = random.pick(&node.handed_out).0.clone();
     let tip = node.tip();
     match node.solve(task.seal, random.next() % 1_000_000) {
         Ok(block) => {
@@ -435,9 +460,9 @@ fn a_block_that_has_to_wait_for_its_time_is_no_block_yet() {
     let miner = people()[0].address;
     let first = node.work(miner);
     let block = node.solve(first.seal, 1).expect("its time has come");
+    let work = node.work(miner);
     // The clock is set right: it was more than a minute fast.
     node.micros -= 100 * 1_000_000;
-    let work = node.work(miner);
     let ahead_s = block.view().timestamp_s() - node.now_s();
     let refused = Refusal::Early { index: 3, ahead_s };
     assert_eq!(node.solve(work.seal, 1), Err(refused));
@@ -447,6 +472,24 @@ fn a_block_that_has_to_wait_for_its_time_is_no_block_yet() {
     node.tick();
     assert_eq!((node.tip().index(), node.tip().parent()), (3, Some(block.hash())));
     node.check();
+}
+
+#[test]
+fn work_is_given_from_the_second_on_in_which_its_block_is_taken() {
+    let mut node = Node::new(&rules());
+    let miner = people()[0].address;
+    let first = node.work(miner);
+    node.solve(first.seal, 1).expect("its time has come");
+    node.micros -= 7_200 * 1_000_000;
+    let early = node.ask_for_work(miner).expect_err("the tip is two hours ahead");
+    assert_eq!((early.index, early.ahead_s), (2, 7_200));
+    // The steps take some microseconds themselves.
+    node.micros = early.until_s * 1_000_000 - 2_000;
+    assert_eq!(node.ask_for_work(miner).map_err(|early| early.ahead_s), Err(MAX_AHEAD_S + 1));
+    node.micros = early.until_s * 1_000_000;
+    let work = node.work(miner);
+    assert_eq!(node.solve(work.seal, 1).expect("it is taken").index(), 3);
+    assert_eq!(node.tip().view().timestamp_s(), early.until_s + MAX_AHEAD_S);
 }
 
 #[test]

@@ -27,6 +27,7 @@ use crate::amount::Coins;
 use crate::chain::dev::{KEYS_WARNING, SUFFIX};
 use crate::chain::{Chain, describe};
 use crate::config::{DEFAULT_CHAIN, DEFAULT_PORT};
+use crate::early;
 use crate::faucet::{GIFT, GIVERS};
 use crate::http::{self, Manners};
 use crate::mining::{NotMined, next_block};
@@ -123,6 +124,8 @@ pub async fn run(args: DevArgs) -> anyhow::Result<ExitCode> {
         };
         nodes.push(start(options, listener, others, manners.clone(), ended.clone()).await?);
     }
+    // All of them have one clock, and soon one tip.
+    let watching = tokio::spawn(early::watch(nodes[0].handle.clone()));
     let rules = chain.rules;
     let mut network = Network::new(nodes, domain);
     let watched = async {
@@ -143,6 +146,7 @@ pub async fn run(args: DevArgs) -> anyhow::Result<ExitCode> {
         Some(NotMined::Stopped(_)) => error.context("a node had to stop"),
         _ => error,
     });
+    watching.abort();
     end_nodes.send_replace(true);
     let nodes = network.nodes.into_iter().map(|node| timeout(END_TIME, node.ended()));
     futures_util::future::join_all(nodes).await;

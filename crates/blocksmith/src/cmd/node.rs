@@ -21,7 +21,7 @@ use crate::mining::NotMined;
 use crate::searching::all_cores;
 use crate::service::{Handle, NoWork, Options};
 use crate::text::escaped;
-use crate::{config, http, mining, operator, peers, service, system};
+use crate::{config, early, http, mining, operator, peers, service, system};
 
 /// How long what serves may take to end after the node had to stop.
 const END_TIME: Duration = Duration::from_secs(2);
@@ -321,6 +321,7 @@ pub async fn run(args: NodeArgs) -> anyhow::Result<ExitCode> {
         note(KEYS_WARNING);
     }
 
+    let watching = tokio::spawn(early::watch(node.handle.clone()));
     let miner = args.mine.then(|| {
         let handle = node.handle.clone();
         tokio::spawn(async move {
@@ -341,6 +342,7 @@ pub async fn run(args: NodeArgs) -> anyhow::Result<ExitCode> {
         () = until(stop) => None,
         stopped = node.handle.stopped() => Some(stopped),
     };
+    watching.abort();
     if let Some(miner) = miner {
         miner.abort();
     }

@@ -52,7 +52,7 @@ pub(super) async fn status(State(app): State<App>) -> Response {
     let (rules, standing) = (&handle.chain().rules, handle.standing());
     let tip = &standing.tip;
     let target = rules.target_after(&tip.pace);
-    let offset_s = handle.clocks().offset_s();
+    let (offset_s, early) = (handle.clocks().offset_s(), handle.early_tip());
     Object::new()
         .text("name", &rules.name)
         .json("rules", rules_object(rules))
@@ -68,6 +68,7 @@ pub(super) async fn status(State(app): State<App>) -> Response {
         .json("uptime_s", handle.uptime().as_secs())
         .json("time", now())
         .json("clock_offset_s", offset_s.map_or("null".into(), |offset_s| offset_s.to_string()))
+        .json("early_until", early.map_or("null".into(), |early| early.until_s.to_string()))
         .json("dev", handle.is_dev())
         .text("node", handle.node_id())
         .text("instance", handle.instance())

@@ -10,14 +10,15 @@ use axum::response::{IntoResponse, Response};
 use blocksmith_consensus::Invalid;
 use blocksmith_consensus::json::JsonError;
 use blocksmith_consensus::payment::BadEntry;
-use blocksmith_node::Refusal;
 use blocksmith_node::mempool::Refused;
+use blocksmith_node::{EarlyTip, Refusal};
 
 use super::answer::{JSON, Object, PROBLEM, TEXT};
 use super::body::{BODY_TIME, MAX_BODY_BYTES};
 use crate::chain::Dialect;
+use crate::early;
 use crate::mining::NotMined;
-use crate::service::{NoWork, NotPaid, Stopped, StoreError};
+use crate::service::{NoWork, NotPaid, Stopped, StoreError, now};
 use crate::text::escaped;
 
 /// Why a call has no other answer.
@@ -73,7 +74,9 @@ pub(super) enum Fault {
     #[error(transparent)]
     Invalid(#[from] Invalid),
     #[error(transparent)]
-    Refused(#[from] Refusal),
+    Refused(Refusal),
+    #[error("{}", early::told(.0))]
+    Early(EarlyTip),
     #[error(transparent)]
     NotPaid(#[from] NotPaid),
     #[error("the body is too long; at most {MAX_BODY_BYTES} bytes are taken")]
@@ -89,6 +92,15 @@ pub(super) enum Fault {
     Store(#[from] StoreError),
     #[error("the node made a mistake with this request; its log says which")]
     Panic,
+}
+
+impl From<Refusal> for Fault {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::EarlyTip(early) => Self::Early(early),
+            refusal => Self::Refused(refusal),
+        }
+    }
 }
 
 impl From<NoWork> for Fault {
@@ -167,7 +179,7 @@ impl Fault {
                 StatusCode::UNPROCESSABLE_ENTITY
             }
             Self::Store(_) | Self::Panic => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::Busy(_) | Self::Stopped(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Busy(_) | Self::Early(_) | Self::Stopped(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -177,7 +189,7 @@ impl Fault {
             Self::Invalid(rule) | Self::Refused(Refusal::Invalid(rule)) => Some(rule.rule()),
             Self::Refused(Refusal::Stale { .. }) => Some("stale"),
             Self::Refused(Refusal::Proof { .. }) => Some("proof"),
-            Self::Refused(Refusal::Early { .. }) => Some("early"),
+            Self::Refused(Refusal::Early { .. }) | Self::Early(_) => Some("early"),
             Self::NotPaid(NotPaid::Bad(BadEntry::Transaction(_))) => Some("transaction"),
             Self::NotPaid(NotPaid::Bad(BadEntry::Signature(_))) => Some("signature"),
             Self::NotPaid(NotPaid::Refused(refused)) => Some(refused.rule()),
@@ -219,6 +231,10 @@ impl IntoResponse for Fault {
             tracing::error!("a request could not be answered: {error}");
         }
         let mut response = self.status().into_response();
+        if let Self::Early(early) = &self {
+            let wait_s = early.until_s.saturating_sub(now().micros / 1_000_000).max(1);
+            response.headers_mut().insert(header::RETRY_AFTER, wait_s.into());
+        }
         if response.status() == StatusCode::UNAUTHORIZED {
             response
                 .headers_mut()

@@ -74,7 +74,7 @@ pub(super) async fn mine(
     }
     let search = async {
         let _turn = app.searching.take(SEARCH_TIME).await;
-        mining::next_block(&app.handle, recipient, all_cores()).await
+        mining::next_block_now(&app.handle, recipient, all_cores()).await
     };
     match tokio::time::timeout(SEARCH_TIME, search).await {
         Ok(block) => Ok(forged(&block?)),

@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 use blocksmith_consensus::json::{self, Value};
 use blocksmith_consensus::tree::Limits;
 use blocksmith_consensus::{Ancestry, Block, Hash, Invalid, Malformed, Rules, check};
-use blocksmith_node::{MAX_AHEAD_S, Verdict};
+use blocksmith_node::{MAX_AHEAD_S, Verdict, too_far_ahead_s};
 
-use super::Network;
 use super::call::{Connection, MAX_SHORT_BYTES, Stream};
 use super::elements::Elements;
 use super::failure::Failure;
 use super::kind::{Glimpse, Kind, Peer, Seen, Status, glimpse, status};
+use super::{Network, complain};
 use crate::service::{Snapshot, Stopped, now};
 use crate::spelling::Spelling;
 
@@ -69,6 +69,11 @@ pub(super) async fn ask(network: &Network, peer: &Peer, closely: bool) -> Result
         Ok(end) => {
             peer.is_well();
             network.handle.answered(peer.address.clone(), Some(end)).await
+        }
+        // It answered, and its blocks may be as good as any.
+        Err(Failure::Early { index, ahead_s, tip }) => {
+            complain(peer, &Failure::Early { index, ahead_s, tip });
+            network.handle.answered(peer.address.clone(), tip).await
         }
         Err(failure) => network.give_up(peer, failure).await,
     }
@@ -137,6 +142,7 @@ async fn own_kind(
     }
     let mut intake = Intake::new(network, peer, chain, from, 0, patience);
     intake.end = Some(status.index);
+    intake.tip = Some(end);
     while intake.next <= status.index {
         let first = intake.next;
         let query = format!("?from={first}&limit={PAGE_BLOCKS}");
@@ -271,6 +277,8 @@ struct Intake<'a> {
     last_sent: Vec<u8>,
     /// Where the peer says that its chain ends.
     end: Option<u64>,
+    /// The same with its hash, where it says that.
+    tip: Option<(u64, Hash)>,
     patience: Patience,
     /// How long the peer was waited for when blocks were handed in last.
     handed_in: Duration,
@@ -298,6 +306,7 @@ impl<'a> Intake<'a> {
             last: None,
             last_sent: Vec::new(),
             end: None,
+            tip: None,
             handed_in: patience.waited,
             patience,
         }
@@ -419,17 +428,22 @@ impl<'a> Intake<'a> {
             Verdict::Invalid(invalid) => Err(invalid.into()),
             // Only the first one has a parent that was not handed in with it.
             Verdict::Orphan => Err(Failure::Orphan { index: sent.first().map_or(0, Block::index) }),
-            Verdict::Early => Err(Failure::Early { index: first_early(&sent) }),
+            Verdict::Early => {
+                let (index, ahead_s) = first_early(&sent);
+                Err(Failure::Early { index, ahead_s, tip: self.tip })
+            }
             Verdict::NoRoom => Err(self.too_deep()),
         }
     }
 }
 
-/// The index of the first block whose time has not come.
-fn first_early(blocks: &[Block]) -> u64 {
-    let latest = now().micros / 1_000_000 + MAX_AHEAD_S;
-    let is_early = |block: &&Block| block.view().timestamp_s() > latest;
-    blocks.iter().find(is_early).or(blocks.last()).map_or(0, Block::index)
+/// The index of the first block whose time has not come, and how far ahead that is in seconds.
+fn first_early(blocks: &[Block]) -> (u64, u64) {
+    let now = now();
+    let early = |block: &Block| Some((block.index(), too_far_ahead_s(block, now)?));
+    // It may have come since.
+    let last = (blocks.last().map_or(0, Block::index), MAX_AHEAD_S);
+    blocks.iter().find_map(early).unwrap_or(last)
 }
 
 /// A part of the memory that all peers' waiting blocks share.

@@ -59,11 +59,12 @@ pub(super) enum Failure {
          memory that this takes"
     )]
     Crowded { depth: u64 },
+    /// Not the peer's fault: our clock may be the one that is wrong.
     #[error(
-        "it sent block {index}, whose time is ahead of this machine's clock; it is taken when its \
-         time has come, unless a clock is wrong"
+        "it sent block {index}, whose time is {ahead_s} s ahead of this machine's clock; what it sends \
+         is taken when its time has come, and if this clock is behind, set it"
     )]
-    Early { index: u64 },
+    Early { index: u64, ahead_s: u64, tip: Option<(u64, Hash)> },
     #[error(
         "its chain leaves ours {depth} blocks below our tip, and a branch of that size does not \
          fit in memory; chain import takes it from an export"
@@ -107,6 +108,14 @@ impl Failure {
     /// Whether the same may go well in a moment, as with a node that was busy telling others.
     pub(super) fn may_pass(&self) -> bool {
         matches!(self, Self::Silent(_) | Self::Broken(_))
+    }
+
+    /// What tells it from other complaints: the next early block is no news.
+    pub(super) fn complaint(&self) -> String {
+        match self {
+            Self::Early { .. } => "early".into(),
+            _ => self.to_string(),
+        }
     }
 
     /// Whether somebody should look at it; the rest is what networks are like.

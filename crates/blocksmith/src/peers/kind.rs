@@ -211,32 +211,47 @@ impl Peer {
     }
 }
 
-/// Asks a peer for its status; `None` if it is not our kind. Remembers which it is.
+/// Asks a peer for its status; `None` if it is not our kind. Remembers which it is, and what its clock
+/// shows: as long as it tells the time, whatever else is wrong with it or with us.
 pub(super) async fn status(network: &Network, peer: &Peer) -> Result<Option<Status>, Failure> {
+    let (address, clocks) = (&peer.address, network.handle.clocks());
+    let (outcome, ours) = ask_status(network, peer).await;
+    match &outcome {
+        Ok(Some(Status { time: Some(theirs), .. })) => clocks.compare(address, ours, *theirs),
+        // It answers, and may tell the time again in a moment.
+        Err(Failure::Status { .. }) => {}
+        _ => clocks.forget(address),
+    }
+    let status = outcome?;
+    let instance = status.as_ref().and_then(|status| status.instance.clone());
+    if let Some(other) = instance.and_then(|id| network.instances.note(address, id)) {
+        one_of(network, peer, other).await?;
+    }
+    peer.known().kind = Some(if status.is_some() { Kind::Own } else { Kind::Python });
+    Ok(status)
+}
+
+/// Also what our clock showed when the peer looked at its own.
+async fn ask_status(
+    network: &Network,
+    peer: &Peer,
+) -> (Result<Option<Status>, Failure>, Timestamp) {
     let connection = match peer.known().kind {
         Some(Kind::Own) => Connection::Keep,
         _ => Connection::Close,
     };
     let (asked, began) = (service::now(), Instant::now());
-    let answer = network.http.get(&peer.address, STATUS, "", MAX_SHORT_BYTES, connection).await?;
+    let answer = network.http.get(&peer.address, STATUS, "", MAX_SHORT_BYTES, connection).await;
     // On average, it looked at its clock half-way.
     let half = u64::try_from(began.elapsed().as_micros() / 2).unwrap_or(u64::MAX);
     let ours = Timestamp { micros: asked.micros.saturating_add(half) };
-    let status = match (answer.status, &answer.body) {
-        (200, Some(body)) => read_status(network, body)?,
+    let outcome = answer.and_then(|answer| match (answer.status, &answer.body) {
+        (200, Some(body)) => read_status(network, body),
         // It may be our kind and have a bad moment.
-        (421 | 429 | 500.., _) => return Err(answer.failure(STATUS)),
-        _ => None,
-    };
-    let instance = status.as_ref().and_then(|status| status.instance.clone());
-    if let Some(other) = instance.and_then(|id| network.instances.note(&peer.address, id)) {
-        one_of(network, peer, other).await?;
-    }
-    if let Some(theirs) = status.as_ref().and_then(|status| status.time) {
-        network.handle.clocks().compare(&peer.address, ours, theirs);
-    }
-    peer.known().kind = Some(if status.is_some() { Kind::Own } else { Kind::Python });
-    Ok(status)
+        (421 | 429 | 500.., _) => Err(answer.failure(STATUS)),
+        _ => Ok(None),
+    });
+    (outcome, ours)
 }
 
 /// A peer turned out to be the same node as another one: keeps one of them.

@@ -234,19 +234,23 @@ impl Network {
             _ => {}
         }
         peer.forget();
-        self.handle.clocks().forget(&address);
         self.instances.forget(&address);
-        let text = failure.to_string();
-        if !peer.complain(&text) {
-            tracing::debug!("peer {address}: {text}");
-        } else if failure.is_remarkable() {
-            tracing::warn!("peer {address}: {text}");
-        } else {
-            tracing::info!(
-                "peer {address}: {text}; it is asked again, less and less often, unless blocksmith \
-                 peers forget ends that"
-            );
-        }
-        self.handle.failed(address, text).await
+        complain(peer, &failure);
+        self.handle.failed(address, failure.to_string()).await
+    }
+}
+
+/// Says what is wrong with a peer, once.
+fn complain(peer: &Peer, failure: &Failure) {
+    let (address, text) = (&peer.address, failure.to_string());
+    if !peer.complain(&failure.complaint()) {
+        tracing::debug!("peer {address}: {text}");
+    } else if failure.is_remarkable() {
+        tracing::warn!("peer {address}: {text}");
+    } else {
+        tracing::info!(
+            "peer {address}: {text}; it is asked again, less and less often, unless blocksmith peers \
+             forget ends that"
+        );
     }
 }

@@ -3,12 +3,16 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use blocksmith_consensus::Timestamp;
 use blocksmith_node::{Address, MAX_PEERS};
 
 /// From here on a disagreement is worth a warning, in microseconds.
 const MAX_OFFSET_US: i64 = 10_000_000;
+
+/// How long a clock counts that is not asked again. Peers that answer are asked more often.
+const MAX_AGE: Duration = Duration::from_secs(300);
 
 /// The start of the year 10000: nobody's clock shows that, and differences stay small.
 const MAX_TIME_S: f64 = 253_402_300_800.0;
@@ -19,8 +23,8 @@ pub struct Clocks(Mutex<Known>);
 
 #[derive(Debug, Default)]
 struct Known {
-    /// By peer, in microseconds.
-    offsets: HashMap<Address, i64>,
+    /// By peer, in microseconds, and when it told the time last.
+    offsets: HashMap<Address, (i64, Instant)>,
     /// What was warned of last, unless all was well since.
     warned: Option<i64>,
 }
@@ -31,13 +35,14 @@ impl Clocks {
         let signed = |time: Timestamp| i64::try_from(time.micros).unwrap_or(i64::MAX);
         let offset = signed(theirs).saturating_sub(signed(ours));
         let mut known = self.known();
+        known.let_go();
         if known.offsets.len() < MAX_PEERS || known.offsets.contains_key(peer) {
-            known.offsets.insert(peer.clone(), offset);
+            known.offsets.insert(peer.clone(), (offset, Instant::now()));
         }
         known.look();
     }
 
-    /// Forgets a peer, which may be another one when it answers next.
+    /// Forgets a peer that did not tell the time: it is gone, or another one when it answers next.
     pub(crate) fn forget(&self, peer: &Address) {
         let mut known = self.known();
         if known.offsets.remove(peer).is_some() {
@@ -48,7 +53,9 @@ impl Clocks {
     /// The median of what the peers' clocks show more than ours, in seconds, to the tenth; `None`
     /// if no peer has told the time.
     pub fn offset_s(&self) -> Option<f64> {
-        self.known().median().map(seconds)
+        let mut known = self.known();
+        known.let_go();
+        known.median().map(seconds)
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
@@ -58,7 +65,12 @@ impl Clocks {
 
 impl Known {
     fn median(&self) -> Option<i64> {
-        median(self.offsets.values().copied().collect())
+        median(self.offsets.values().map(|(offset, _)| *offset).collect())
+    }
+
+    /// Forgets those who have not told the time for long: peers that were forgotten are not asked.
+    fn let_go(&mut self) {
+        self.offsets.retain(|_, (_, told)| told.elapsed() < MAX_AGE);
     }
 
     /// Warns if the clocks disagree, and that was not said yet.
@@ -178,6 +190,16 @@ mod tests {
         assert_eq!(clocks.offset_s(), Some(0.0));
         clocks.forget(&peer("a:1"));
         assert_eq!(clocks.offset_s(), Some(-499.0));
+        clocks.compare(&peer("d:1"), at(1_000), at(1_007));
+        assert_eq!(clocks.offset_s(), Some(2.0));
+        // Whoever is asked no more.
+        let long_ago = Instant::now().checked_sub(MAX_AGE);
+        if let (Some(told), Some(entry)) = (long_ago, clocks.known().offsets.get_mut(&peer("d:1")))
+        {
+            entry.1 = told;
+        }
+        assert_eq!(clocks.offset_s(), long_ago.map(|_| -499.0).or(Some(2.0)));
+        clocks.forget(&peer("d:1"));
         clocks.forget(&peer("b:1"));
         clocks.forget(&peer("c:1"));
         assert_eq!(clocks.offset_s(), None);

@@ -13,13 +13,14 @@ use blocksmith_consensus::{
 };
 use blocksmith_node::mempool::Refused;
 use blocksmith_node::{
-    Address, Answer, Entered, Input, Machine, Refusal, Registered, Task, Verdict,
+    Address, Answer, EarlyTip, Entered, Input, Machine, Refusal, Registered, Task, Verdict,
 };
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use super::actor::Request;
 use super::clocks::Clocks;
 use super::events::Source;
+use super::now;
 use super::signatures::Signatures;
 use super::store::{Snapshot, Store, StoreError, new_node_id};
 use crate::chain::Chain;
@@ -261,6 +262,11 @@ impl Handle {
     /// How this machine's clock stands to those of its peers.
     pub fn clocks(&self) -> &Clocks {
         &self.node.clocks
+    }
+
+    /// Why there is no work now, if the tip's time is ahead of this machine's clock.
+    pub fn early_tip(&self) -> Option<EarlyTip> {
+        EarlyTip::of(&self.standing().tip.block, now())
     }
 
     /// How long the node has been running.

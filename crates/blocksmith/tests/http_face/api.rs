@@ -40,6 +40,7 @@ async fn status_says_where_the_node_stands() {
         "uptime_s": null,
         "time": null,
         "clock_offset_s": null,
+        "early_until": null,
         "node": "00341426854640f596f4ba49a64f7c5a",
         "dev": false,
         "instance": node.handle.instance(),

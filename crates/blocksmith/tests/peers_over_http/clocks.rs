@@ -116,3 +116,57 @@ async fn a_clock_that_is_off_is_noticed_by_what_most_peers_show() {
     resolve(&node, Duration::from_secs(10)).await;
     until(10, "nobody tells the time", || node.handle.clocks().offset_s().is_none()).await;
 }
+
+/// What a call is answered with, if not as usual.
+type Instead = fn(&str) -> Option<Reply>;
+
+/// What is wrong with the answers of a node whose clock is a minute ahead.
+fn wrong() -> Vec<(&'static str, Instead)> {
+    vec![
+        ("it has less work than it says", |line| {
+            line.starts_with("GET /api/v1/blocks")
+                .then(|| Reply::Text(200, r#"{"blocks": [], "next": null}"#.into()))
+        }),
+        ("its pages fail", |line| {
+            line.starts_with("GET /api/v1/blocks").then(|| Reply::Text(500, String::new()))
+        }),
+        ("its headers are none", |line| {
+            line.starts_with("GET /api/v1/headers").then(|| Reply::Text(200, "[]".into()))
+        }),
+        ("its blocks are none", |line| {
+            let block = r#"{"index": 1}"#;
+            line.starts_with("GET /api/v1/blocks")
+                .then(|| Reply::Text(200, format!(r#"{{"blocks": [{{"block": {block}}}]}}"#)))
+        }),
+    ]
+}
+
+#[tokio::test]
+async fn a_clock_counts_as_long_as_its_node_answers_whatever_else_it_does() {
+    for (what, answer) in wrong() {
+        let blocks = shared(&genesis(&lecture(), 0));
+        let peer = Fake::serve(move |call| {
+            if let Some(reply) = answer(&call.line) {
+                return reply;
+            }
+            let now = UNIX_EPOCH.elapsed().expect("a clock").as_secs_f64();
+            match own_reply(call, &lecture(), "somebody", &blocks) {
+                Reply::Text(status, text) => {
+                    let named = format!("\"name\": \"x\", \"time\": {}", now + 60.0);
+                    let text = text.replace("\"name\": \"x\"", &named);
+                    // It claims to be ahead, so that it is asked for more.
+                    Reply::Text(status, text.replace("\"work\": \"", "\"work\": \"fff"))
+                }
+                other => other,
+            }
+        })
+        .await;
+        let node = Node::start(&lecture());
+        node.know(&[&peer.address]).await;
+        for _ in 0..3 {
+            resolve(&node, Duration::from_secs(10)).await;
+            let offset = status(&node).await["clock_offset_s"].as_f64();
+            assert!(offset.is_some_and(|offset| (offset - 60.0).abs() < 1.0), "{what}: {offset:?}");
+        }
+    }
+}

@@ -324,10 +324,12 @@ impl Miner {
             };
             match answer {
                 Ok((kind, work)) => {
-                    let again = self.trouble.take().is_some();
+                    let before = self.trouble.take();
                     if self.kind != Some(kind) {
                         self.kind = Some(kind);
-                        self.introduce(kind, &work, again).await;
+                        self.introduce(kind, &work, before.is_some()).await;
+                    } else if before.is_some() {
+                        self.screen.note(&format!("{} has work again", self.server.name()));
                     }
                     return Ok((kind, work));
                 }
@@ -358,18 +360,30 @@ impl Miner {
         if let Trouble::Redirected(to) = trouble {
             return Err(Ended::Redirected(to));
         }
+        let wait = match &trouble {
+            // Its clock may be set meanwhile.
+            Trouble::Early { wait, .. } => (*wait).clamp(FIRST_WAIT, MAX_WAIT),
+            _ => wait_after(failures),
+        };
         self.note_trouble(trouble);
-        tokio::time::sleep(wait_after(failures)).await;
+        tokio::time::sleep(wait).await;
         Ok(())
     }
 
-    /// Says that something is wrong with the server, once, and forgets what kind it is.
+    /// Says that something is wrong with the server, once, and forgets what kind it is unless it
+    /// said so.
     fn note_trouble(&mut self, trouble: Trouble) {
-        self.kind = None;
+        if !matches!(trouble, Trouble::Early { .. }) {
+            self.kind = None;
+        }
         // Nothing is searched until it answers.
         self.screen.clear();
-        let away = |trouble: &Trouble| matches!(trouble, Trouble::Away(_));
-        if self.trouble.as_ref().is_some_and(|said| away(said) == away(&trouble)) {
+        let class = |trouble: &Trouble| match trouble {
+            Trouble::Away(_) => 0,
+            Trouble::Early { .. } => 1,
+            _ => 2,
+        };
+        if self.trouble.as_ref().is_some_and(|said| class(said) == class(&trouble)) {
             return;
         }
         let name = self.server.name();
@@ -377,6 +391,7 @@ impl Miner {
             Trouble::Away(cause) => {
                 format!("no answer from {name} ({cause}); asking again until there is one")
             }
+            Trouble::Early { why, .. } => format!("{name} has no work yet: {why}; waiting for it"),
             Trouble::Unable(why) => format!("{name}: {why}; asking again until it can"),
             Trouble::Unfit(what) | Trouble::Strange(what) | Trouble::Refused(what) => {
                 format!("{name} does not answer as a server for miners does ({what}); asking again")
@@ -521,7 +536,7 @@ async fn moved(server: &Server, kind: Kind, work: &Work) -> Result<Work, Trouble
         let asked = Instant::now();
         match server.other_work(kind, work).await {
             Ok(now) if !now.same_search(work) => return Ok(now),
-            Err(trouble @ Trouble::Redirected(_)) => return Err(trouble),
+            Err(trouble @ (Trouble::Redirected(_) | Trouble::Early { .. })) => return Err(trouble),
             // Our own node waited with its answer: whatever comes next is heard at once.
             Ok(_) if asked.elapsed() > kind.poll_every() && kind == Kind::Ours => {}
             _ => tokio::time::sleep(kind.poll_every()).await,

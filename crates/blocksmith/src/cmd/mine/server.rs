@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use blocksmith_consensus::json::{self, Kind as JsonKind, Value, push_string};
 use blocksmith_consensus::{Block, Difficulty, Job, Proof, Rules, Target};
-use reqwest::header::HeaderMap;
+use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::{RequestBuilder, StatusCode, Url};
 
 use super::forged::{Forged, Submitted};
@@ -139,6 +139,9 @@ pub(super) enum Trouble {
     Strange(String),
     /// It can't answer this now, and says why.
     Unable(String),
+    /// Its block would not be taken yet, so that there is no work; and how long that lasts by what
+    /// it says.
+    Early { why: String, wait: Duration },
     /// There is no work for this miner, in the server's own words, and there will be none.
     Refused(String),
     /// It points to another address.
@@ -196,6 +199,19 @@ impl Answer {
     fn says_nothing_of_the_call(&self) -> bool {
         self.status.is_server_error()
             || [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS].contains(&self.status)
+    }
+
+    /// Whether a node of ours has no work before a time comes.
+    fn is_early(&self) -> bool {
+        let text = self.object().filter(|_| self.status == StatusCode::SERVICE_UNAVAILABLE);
+        let rule = text.as_deref().and_then(|text| Value::of_canonical(text).get("rule"));
+        rule.and_then(Value::as_str).is_some_and(|rule| rule == "early")
+    }
+
+    /// How long to wait before the same call.
+    fn retry_after(&self) -> Duration {
+        let header = self.headers.get(RETRY_AFTER).and_then(|seconds| seconds.to_str().ok());
+        Duration::from_secs(header.and_then(|seconds| seconds.parse().ok()).unwrap_or_default())
     }
 
     /// The reason alone, if it gives one.
@@ -327,6 +343,9 @@ impl Server {
         }
         let request = self.client.get(url);
         let answer = self.ask("GET /api/v1/work", request, MAX_ANSWER_BYTES).await?;
+        if answer.is_early() {
+            return Err(Trouble::Early { why: answer.says_why(), wait: answer.retry_after() });
+        }
         if answer.status == StatusCode::UNPROCESSABLE_ENTITY {
             return Err(Trouble::Refused(answer.says_why()));
         }

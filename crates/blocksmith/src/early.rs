@@ -1,0 +1,94 @@
+//! What people are told where the tip's time is ahead of this machine's clock, so that there is no
+//! work: from when on there is, and the way out.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use blocksmith_consensus::Ancestry as _;
+use blocksmith_node::{EarlyTip, MAX_AHEAD_S};
+
+use crate::service::{Handle, StoreError, now};
+
+/// How often the clock is looked at, which may be set meanwhile.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// A time for people, in seconds since 1970.
+fn date(time_s: u64) -> String {
+    // Later times are none that a calendar of four digits has.
+    let latest_s = 253_402_300_799;
+    httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(time_s.min(latest_s)))
+}
+
+/// For whoever asks for work.
+pub(crate) fn told(early: &EarlyTip) -> String {
+    format!(
+        "{early}; there is work from {} on, or as soon as that node's clock is set, if it is behind",
+        date(early.until_s)
+    )
+}
+
+/// Says in the log that there is no work because of the tip's time, and later that there is again;
+/// each once. It ends with the node.
+pub(crate) async fn watch(handle: Handle) {
+    let mut said = false;
+    loop {
+        let early = handle.early_tip();
+        match early {
+            Some(early) if !said => tracing::warn!("{}", told_at_home(&handle, &early)),
+            None if said => tracing::info!("the tip's time has come: there is work again"),
+            _ => {}
+        }
+        said = early.is_some();
+        tokio::select! {
+            _ = handle.stopped() => return,
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+        }
+    }
+}
+
+/// For whoever runs the node.
+fn told_at_home(handle: &Handle, early: &EarlyTip) -> String {
+    let EarlyTip { index, ahead_s, until_s } = early;
+    let what = format!(
+        "block {index} is the tip, and its time is {ahead_s} s ahead of this machine's clock: no block on \
+         top of it would be taken now, so that no work is given until {}",
+        date(*until_s)
+    );
+    let leave_out = match blocks_in_time(handle) {
+        // None is left, or the store can't be read, of which others will say more.
+        Ok(0) | Err(_) => String::new(),
+        Ok(kept) => format!(
+            ", or leave the blocks after the first {kept} out: stop the node, `blocksmith chain export`, \
+             `head -n {kept}`, and `blocksmith chain import` into another --data-dir"
+        ),
+    };
+    format!("{what}. If this clock is behind, set it; if it is right, wait{leave_out}")
+}
+
+/// How many blocks of the best chain are not ahead of this machine's clock: times don't go back.
+fn blocks_in_time(handle: &Handle) -> Result<u64, StoreError> {
+    let chain = handle.snapshot()?;
+    let first = handle.chain().rules.genesis.index();
+    let latest_s = now().micros / 1_000_000 + MAX_AHEAD_S;
+    let (mut from, mut to) = (first, chain.tip()?.block.index() + 1);
+    while from < to {
+        let middle = from.midpoint(to);
+        let in_time =
+            chain.at(middle)?.is_some_and(|linked| linked.block.view().timestamp_s() <= latest_s);
+        if in_time {
+            from = middle + 1;
+        } else {
+            to = middle;
+        }
+    }
+    Ok(from - first)
+}
+
+/// Waits until there is work again; at once if there is.
+pub(crate) async fn over(handle: &Handle) {
+    while handle.early_tip().is_some() {
+        tokio::select! {
+            _ = handle.stopped() => return,
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+        }
+    }
+}
