@@ -47,7 +47,7 @@ fn of_a_node(line: &str) -> bool {
         || line.starts_with("the operator")
 }
 
-fn run(args: &[&str]) -> (Option<i32>, String, String) {
+pub(crate) fn run(args: &[&str]) -> (Option<i32>, String, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_blocksmith"));
     let home = tempfile::tempdir().unwrap();
     let command = command.args(args).env("HOME", home.path()).env("XDG_DATA_HOME", home.path());

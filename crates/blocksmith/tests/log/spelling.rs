@@ -5,7 +5,7 @@ use std::net::TcpListener;
 
 use blocksmith_consensus::{Hash, Rules};
 
-use crate::escaped::{node, post};
+use crate::escaped::{node, post, run};
 use crate::events::{address, line, lines};
 use crate::fake::{Call, Fake, Reply};
 use crate::program::wait_until;
@@ -182,4 +182,33 @@ fn of_a_page_that_does_not_fit_the_block_is_named_that_does_not() {
     let (node, _) = node(&["--zeros", "0", "--peer", &peer.url()]);
     let said = line(&node, "names");
     assert!(said.contains(": its block 3 names "), "{said}");
+}
+
+#[test]
+fn chain_verify_does_not_call_a_block_changed_that_was_hashed_otherwise() {
+    for (spell, why) in [
+        (javascript as Spell, "byte for byte as it was sent"),
+        (go, "byte for byte as it was sent"),
+    ] {
+        let blocks = chain(spell, |text| Hash::of(text));
+        let peer = peer(blocks.clone());
+        for extra in [&[][..], &["--json"]] {
+            let args = ["chain", "verify", &peer.url(), "--zeros", "0"];
+            let (code, out, err) = run(&[&args, extra].concat());
+            let said = format!("{out}{err}");
+            let hash = Hash::of(&blocks[1]);
+            let names =
+                format!(", and block 3 names {hash}: that is the hash of block 2 {why}{DO}");
+            assert_eq!(code, Some(1), "{said}");
+            assert!(
+                said.replace(&format!("\"{hash}\""), &hash.to_string()).contains(&names),
+                "{said}"
+            );
+            assert!(!said.contains("was changed"), "{said}");
+        }
+    }
+    // What was changed is still said to be.
+    let peer = peer(chain(go, |_| Hash::of("another")));
+    let (_, _, err) = run(&["chain", "verify", &peer.url(), "--zeros", "0"]);
+    assert!(err.contains("invalid: previous_hash: block 2 was changed"), "{err}");
 }

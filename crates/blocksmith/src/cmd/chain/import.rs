@@ -47,7 +47,7 @@ pub(super) async fn run(args: ImportArgs) -> anyhow::Result<ExitCode> {
     let verified = match verify::check(&source, &chain, args.tip) {
         Ok(verdict) => verdict,
         Err(VerifyError::Fault(fault)) => {
-            verify::print_invalid(&fault, &chain);
+            verify::print_invalid(&fault, &fault.to_string(), &chain);
             return Ok(ExitCode::from(exit::FAILURE));
         }
         Err(VerifyError::Read(error)) => return Err(error.into()),

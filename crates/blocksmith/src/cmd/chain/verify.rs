@@ -1,9 +1,10 @@
 //! `blocksmith chain verify`.
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::process::ExitCode;
 
-use blocksmith_consensus::document::{Fault, Verdict, Verifier};
+use blocksmith_consensus::document::{Document, Fault, Verdict, Verifier};
+use blocksmith_consensus::json::{Reader, Value};
 use blocksmith_consensus::{Difficulty, Hash, Invalid, Puzzle};
 use serde_json::json;
 
@@ -15,6 +16,7 @@ use crate::chain::{Chain, describe};
 use crate::cmd::{counted, exit, note, stdout};
 use crate::config;
 use crate::service::{self, NotReplayed, Replay, Replayed};
+use crate::spelling::{HASHED_TEXT, Spelling};
 use crate::text::{self, escaped};
 
 /// Check every block of a chain, and name the first bad one
@@ -53,7 +55,10 @@ pub(super) async fn run(args: VerifyArgs) -> anyhow::Result<ExitCode> {
     }
     let verdict = match check(&source, &chain, args.tip) {
         Ok(verdict) => verdict,
-        Err(VerifyError::Fault(fault)) => return invalid(&fault, &chain, args.json),
+        Err(VerifyError::Fault(fault)) => {
+            let reason = spelled_otherwise(&source, &fault);
+            return invalid(&fault, reason, &chain, args.json);
+        }
         Err(VerifyError::Read(error)) => return Err(error.into()),
     };
     let mut progress = Progress::new(verdict.blocks);
@@ -62,7 +67,9 @@ pub(super) async fn run(args: VerifyArgs) -> anyhow::Result<ExitCode> {
     progress.end();
     let replayed = match replayed {
         Ok(replayed) => replayed,
-        Err(Unfinished::Invalid(broken)) => return invalid(&broken.into(), &chain, args.json),
+        Err(Unfinished::Invalid(broken)) => {
+            return invalid(&broken.into(), None, &chain, args.json);
+        }
         Err(Unfinished::Other(error)) => return Err(error),
     };
     if replayed.is_some_and(|replayed| replayed.tip != verdict.tip) {
@@ -130,7 +137,9 @@ fn replay_data(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
     progress.end();
     let replayed = match replayed {
         Ok(replayed) => replayed,
-        Err(NotReplayed::Invalid(broken)) => return invalid(&broken.into(), &chain, args.json),
+        Err(NotReplayed::Invalid(broken)) => {
+            return invalid(&broken.into(), None, &chain, args.json);
+        }
         Err(NotReplayed::Difference(difference)) => {
             if args.json {
                 let verdict = json!({
@@ -152,7 +161,7 @@ fn replay_data(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
     };
     if let Some(expected) = args.tip.filter(|expected| *expected != replayed.tip) {
         let fault = Fault::Tip { index: tip.index(), expected, found: replayed.tip };
-        return invalid(&fault, &chain, args.json);
+        return invalid(&fault, None, &chain, args.json);
     }
     let unprotected = unprotected(&chain, tip.index(), args.tip);
     let valid = Valid { blocks: replayed.blocks, tip: replayed.tip, unprotected };
@@ -160,19 +169,57 @@ fn replay_data(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn invalid(fault: &Fault, chain: &Chain, json: bool) -> anyhow::Result<ExitCode> {
+/// Why a block seems to have been changed of which the next one names the hash of another spelling.
+fn spelled_otherwise(source: &Source, fault: &Fault) -> Option<String> {
+    let (index, found, named) = match fault {
+        Fault::Changed { index, found, named, .. } => (*index, found, named),
+        Fault::Invalid(Invalid::PreviousHash { index, expected, found }) => {
+            (index.checked_sub(1)?, expected, found)
+        }
+        _ => return None,
+    };
+    let child = index + 1;
+    let wanted = named.trim_matches('"').parse().ok()?;
+    let mut input = Vec::new();
+    let most = MAX_HELD_BYTES as u64;
+    // What came by the standard input is gone.
+    let (Source::File(_) | Source::Held(_)) = source else { return None };
+    source.reader().ok()?.take(most).read_to_end(&mut input).ok()?;
+    let mut document = Document::new(&input);
+    let spelling = loop {
+        let located = document.next_block().ok()??;
+        if Value::of_canonical(&located.text).get("index")?.as_u64() == Some(index) {
+            let mut reader = Reader::at(&input, located.at);
+            reader.skip_value().ok()?;
+            break Spelling::of_sent(input.get(located.at..reader.position())?, &wanted)?;
+        }
+    };
+    Some(format!(
+        "previous_hash: block {index} hashes to {found}, and block {child} names {named}: that is the \
+         hash of block {index} {spelling}. {HASHED_TEXT}"
+    ))
+}
+
+/// Says that a chain is invalid, and why: by the fault, unless another reason explains it.
+fn invalid(
+    fault: &Fault,
+    reason: Option<String>,
+    chain: &Chain,
+    json: bool,
+) -> anyhow::Result<ExitCode> {
+    let reason = reason.unwrap_or_else(|| fault.to_string());
     if json {
         let verdict = json!({
             "valid": false,
             "block": fault.block(&chain.rules),
             "rule": fault.rule(),
-            "reason": fault.to_string(),
+            "reason": reason,
             "rules": describe(&chain.rules),
             "chain_id": chain.rules.chain_id().to_string(),
         });
         writeln!(stdout(), "{}", text::json(&verdict.to_string()))?;
     }
-    print_invalid(fault, chain);
+    print_invalid(fault, &reason, chain);
     Ok(ExitCode::from(exit::FAILURE))
 }
 
@@ -271,8 +318,8 @@ impl Valid {
 }
 
 /// Says what is wrong, and that these may be the wrong rules.
-pub(super) fn print_invalid(fault: &Fault, chain: &Chain) {
-    note(format_args!("invalid: {}", escaped(fault)));
+pub(super) fn print_invalid(fault: &Fault, reason: &str, chain: &Chain) {
+    note(format_args!("invalid: {}", escaped(reason)));
     if matches!(fault.rule(), "genesis" | "proof") {
         let others = match chain.rules.difficulty {
             Difficulty::Fixed(_) => "--chain and --zeros choose others",
