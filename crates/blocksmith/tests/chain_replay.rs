@@ -211,8 +211,11 @@ fn transactions_that_were_changed_under_their_header_are_found_without_a_replay(
     let mut world = World::new();
     world.texts[4] = world.texts[4].replace("\"amount\": 7,", "\"amount\": 8,");
     let document = world.document("changed", None);
-    for arguments in [&["chain", "verify", &document][..], &["chain", "import", &document]] {
-        let told = world.run(&[arguments, &["--data-dir", &world.path("data")]].concat());
+    let data = world.path("data");
+    for arguments in
+        [&["chain", "verify", &document][..], &["chain", "import", &document, "--data-dir", &data]]
+    {
+        let told = world.run(arguments);
         let (code, out, error) = &told;
         let expected = "invalid: merkle_root: block 5 states ";
         assert!(*code == 1 && out.is_empty() && error.starts_with(expected), "{told:?}");

@@ -166,6 +166,8 @@ fn what_makes_no_sense_is_a_matter_of_usage() {
         let (code, said) = refused(args);
         assert_eq!(code, Some(2), "{args:?}: {said}");
         assert!(said.contains(named), "{args:?}: {said}");
+        // Nothing that a terminal obeys is shown as if somebody had typed it.
+        assert!(!said.contains("u{1b}"), "{args:?}: {said}");
     }
     let (code, said) = refused(&["node", "0", "--bind", "nonsense.invalid"]);
     assert!(code == Some(1) && said.contains("--bind"), "{said}");

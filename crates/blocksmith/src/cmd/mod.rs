@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use blocksmith_node::BadAddress;
 use clap::builder::Styles;
-use clap::{CommandFactory as _, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 
 use crate::chain::ChainError;
 use crate::client::Redirected;
@@ -139,7 +139,7 @@ impl Cli {
 /// Reads the command line, or says what is wrong with it and ends the process. What was typed, or
 /// copied from somewhere, is quoted there.
 pub fn parse() -> Cli {
-    let error = match typed::read() {
+    let error = match typed::read(std::env::args_os(), Styles::styled()) {
         Ok(cli) => return cli,
         Err(error) => error,
     };
@@ -147,9 +147,9 @@ pub fn parse() -> Cli {
         // The same error with all that was typed escaped, and nothing else that a terminal obeys.
         let typed = std::env::args_os();
         let typed = typed.map(|typed| escaped(typed.to_string_lossy()).to_string());
-        let plain = Cli::command().styles(Styles::plain()).try_get_matches_from(typed);
+        let plain = typed::read(typed, Styles::plain());
         let plain = plain.map_or_else(|error| error.render(), |_| error.render());
-        let plain = lines(plain.ansi()).to_string();
+        let plain = lines(plain).to_string();
         if plain != error.render().to_string() {
             note(plain.trim_end());
             std::process::exit(error.exit_code());

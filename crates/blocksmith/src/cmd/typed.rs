@@ -2,8 +2,9 @@
 //! of itself.
 
 use std::env;
+use std::ffi::OsString;
 
-use clap::builder::Resettable;
+use clap::builder::{Resettable, Styles};
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Command, CommandFactory as _, Error, FromArgMatches as _};
@@ -37,10 +38,13 @@ const URL_SAYS: &str = "a running node says itself which chain it has, and nobod
 const DIR_OR_PORT: &str = "--port names a folder by its node, and --data-dir names it itself";
 const SOURCE_OR_DIR: &str = "the chain is read from SOURCE or from the disk, not from both";
 
-/// Reads the command line.
-pub(super) fn read() -> Result<Cli, Error> {
-    let mut command = without_empty_settings(Cli::command());
-    let mut matches = command.try_get_matches_from_mut(env::args_os())?;
+/// Reads a command line, and puts what is wrong with it in these styles.
+pub(super) fn read(
+    line: impl IntoIterator<Item = impl Into<OsString> + Clone>,
+    styles: Styles,
+) -> Result<Cli, Error> {
+    let mut command = without_empty_settings(Cli::command().styles(styles));
+    let mut matches = command.try_get_matches_from_mut(line)?;
     refuse_contradictions(&mut command, &matches)?;
     name_what_sets_nothing(&command, &matches);
     Cli::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
@@ -65,6 +69,8 @@ fn refuse_contradictions(command: &mut Command, matches: &ArgMatches) -> Result<
         };
         if both.iter().all(typed) {
             let why = format!("{why}; leave one of them out");
+            let named = |command, name: &&str| Command::find_subcommand_mut(command, name);
+            let command = path.iter().try_fold(command, named).expect("it was found above");
             return Err(command.error(ErrorKind::ArgumentConflict, why));
         }
     }

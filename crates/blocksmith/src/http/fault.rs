@@ -85,7 +85,7 @@ pub(super) enum Fault {
     TooSlow,
     #[error("{0}")]
     Busy(Cow<'static, str>),
-    #[error("the node is stopping")]
+    #[error("{}", .0.outside())]
     Stopped(#[from] Stopped),
     /// The log has the details, which are nobody else's business.
     #[error("the node can't read its store; its log says why")]

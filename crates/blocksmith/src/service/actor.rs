@@ -9,7 +9,7 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::events::{Events, Heard, Source};
-use super::handle::{Handle, Node, Order, Standing};
+use super::handle::{Handle, Node, Order, Reason, Standing};
 use super::now;
 use super::store::{Store, StoreError, Writer};
 
@@ -56,15 +56,19 @@ pub(super) fn spawn(
         .name("blocksmith-chain".into())
         .spawn(move || {
             let mut actor =
-                Actor { store, machine, orders, standing, inbox, events: Events::default() };
+                Actor { store, machine, orders, standing, inbox, events: Events::start() };
             let mut batch = Batch::default();
-            if let Err(error) = actor.run(&mut batch) {
+            let outcome = actor.run(&mut batch);
+            // What happened comes before why it is over.
+            let Actor { store, machine, orders, standing, inbox, events } = actor;
+            events.end();
+            if let Err(error) = outcome {
                 tracing::error!("the node stops: {error}");
-                let _ = reason.set(error.to_string().into());
+                let _ = reason.set(Arc::new(Reason::of(&error)));
             }
             // Only now whoever waits for an answer sees the channels close: nothing of the batch
             // was acknowledged, and the reason is there for them.
-            drop((actor, batch));
+            drop((store, machine, orders, standing, inbox, batch));
         })
         .expect("the system starts a thread");
     tokio::spawn(async move {
@@ -122,7 +126,6 @@ impl Actor {
             for look in batch.looks.drain(..) {
                 look(&self.machine);
             }
-            // Nobody waits for the log.
             self.events.say(self.machine.tip().block.index());
         }
         Ok(())

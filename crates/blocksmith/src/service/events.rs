@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::{Duration, Instant};
 
 use blocksmith_consensus::json::Value;
@@ -39,6 +40,13 @@ const MAX_NAME: usize = 80;
 /// How many digits of a block's hash are shown.
 const HASH_DIGITS: usize = 12;
 
+/// The most events that wait to be written. A terminal that stands still keeps the log waiting, and
+/// nobody else.
+const MAX_UNSAID: usize = 1_000;
+
+/// How long the last ones may take when the node ends.
+const END_TIME: Duration = Duration::from_secs(1);
+
 /// Who brought an input.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) enum Source {
@@ -66,6 +74,8 @@ pub(super) enum Event {
     CaughtUp { peer: Address, blocks: u64, index: u64 },
     /// What became of a peer.
     Peer { address: Address, became: Became },
+    /// So many were left out, since those before them could not be written.
+    Unsaid { events: u64 },
 }
 
 /// Where a block came from.
@@ -124,8 +134,9 @@ struct CatchingUp {
 }
 
 /// Finds out what happened, and lets through what a reader can follow.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Events {
+    log: Log,
     /// What is to be said once it is durable.
     pending: Vec<Event>,
     /// When the latest lines about the chain were said.
@@ -172,7 +183,65 @@ impl Heard {
     }
 }
 
+/// The thread that writes events to the log.
+#[derive(Debug)]
+struct Log {
+    events: SyncSender<Event>,
+    /// Closed when all is written.
+    written: Receiver<()>,
+    /// How many found no room.
+    unsaid: u64,
+}
+
+impl Log {
+    fn start() -> Self {
+        let (events, inbox) = sync_channel::<Event>(MAX_UNSAID);
+        let (writing, written) = sync_channel(0);
+        std::thread::Builder::new()
+            .name("blocksmith-log".into())
+            .spawn(move || {
+                for event in inbox {
+                    tracing::info!("{event}");
+                }
+                drop(writing);
+            })
+            .expect("the system starts a thread");
+        Self { events, written, unsaid: 0 }
+    }
+
+    fn say(&mut self, event: Event) {
+        if self.unsaid > 0 {
+            match self.events.try_send(Event::Unsaid { events: self.unsaid }) {
+                Ok(()) => self.unsaid = 0,
+                Err(_) => return self.unsaid += 1,
+            }
+        }
+        if let Err(TrySendError::Full(_)) = self.events.try_send(event) {
+            self.unsaid += 1;
+        }
+    }
+}
+
 impl Events {
+    pub(super) fn start() -> Self {
+        Self {
+            log: Log::start(),
+            pending: Vec::new(),
+            said: VecDeque::new(),
+            left_out: LeftOut::default(),
+            catching_up: HashMap::new(),
+            answering: HashMap::new(),
+        }
+    }
+
+    /// Waits until all that was said is written, but not for ever.
+    pub(super) fn end(self) {
+        let Log { events, written, .. } = self.log;
+        drop(events);
+        // It is closed when all is written, and nothing is ever sent.
+        let _ = written.recv_timeout(END_TIME);
+    }
+
     /// Notes what followed from an input.
     pub(super) fn note(
         &mut self,
@@ -344,14 +413,14 @@ impl Events {
     /// Says what was noted: it is durable now.
     pub(super) fn say(&mut self, tip: u64) {
         for event in self.pending.drain(..) {
-            tracing::info!("{event}");
+            self.log.say(event);
         }
         let now = Instant::now();
         if self.left_out.since.is_some_and(|since| now - since >= WINDOW)
             && self.may_say(now, MAX_LINES)
         {
             let LeftOut { blocks, reorgs, .. } = std::mem::take(&mut self.left_out);
-            tracing::info!("{}", Event::More { blocks, reorgs, tip });
+            self.log.say(Event::More { blocks, reorgs, tip });
         }
     }
 }
@@ -444,6 +513,11 @@ impl fmt::Display for Event {
                 write!(f, ", now at block {tip}")
             }
             Self::Reorg(reorg) => reorg.fmt(f),
+            Self::Unsaid { events } => write!(
+                f,
+                "{} more could not be written, since nothing took what was",
+                counted(*events, "event")
+            ),
             Self::Progress { peer, index, last: Some(last) } => {
                 write!(f, "catching up with {peer}: block {index} of {last}")
             }

@@ -43,10 +43,38 @@ const RESOLVE_TIME: Duration = Duration::from_secs(30);
 
 /// The node has stopped.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{}", .reason.as_deref().unwrap_or("the node is stopping"))]
+#[error("{}", .reason.as_ref().map_or("the node is stopping", |reason| &reason.whole))]
 pub struct Stopped {
-    /// Why it had to, with what to do about it; none if nobody needs it any more.
-    reason: Option<Arc<str>>,
+    /// Why it had to; none if nobody needs it any more.
+    reason: Option<Arc<Reason>>,
+}
+
+/// Why a node had to stop.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Reason {
+    /// For whoever runs it, with what to do about it.
+    whole: String,
+    /// For its callers, without what is only this machine's.
+    outside: String,
+}
+
+impl Reason {
+    pub(super) fn of(error: &StoreError) -> Self {
+        Self { whole: error.to_string(), outside: error.without_paths() }
+    }
+}
+
+impl Stopped {
+    /// What callers from outside are told.
+    pub fn outside(&self) -> String {
+        match &self.reason {
+            Some(reason) => format!(
+                "the node had to stop: {}; whoever runs it finds in its log what to do",
+                reason.outside
+            ),
+            None => self.to_string(),
+        }
+    }
 }
 
 /// What the node asks the network's adapter to do.
@@ -201,7 +229,7 @@ pub struct Handle {
     pub(super) store: Store,
     pub(super) standing: watch::Receiver<Arc<Standing>>,
     /// Why the node had to stop: there before its channels close.
-    pub(super) reason: Arc<OnceLock<Arc<str>>>,
+    pub(super) reason: Arc<OnceLock<Arc<Reason>>>,
     pub(super) node: Arc<Node>,
 }
 

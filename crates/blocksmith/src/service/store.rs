@@ -175,6 +175,25 @@ pub enum StoreError {
     Database(redb::Error),
 }
 
+impl StoreError {
+    /// What is wrong, for those whom this machine's paths don't concern.
+    pub(super) fn without_paths(&self) -> String {
+        match self {
+            Self::Unopened { error, .. } | Self::Failed { error, .. } => match &**error {
+                redb::Error::Io(error) if system::is_full(error) => {
+                    format!("there is no room for its data ({error})")
+                }
+                error => format!("its data can't be read or written ({error})"),
+            },
+            Self::Gone { .. } => "somebody took its data away while it was in use".into(),
+            Self::Damaged(_) | Self::DamagedIn { .. } | Self::Impossible { .. } => {
+                "its data is damaged".into()
+            }
+            _ => "its data can't be used".into(),
+        }
+    }
+}
+
 /// What to do about a store that can't be opened, read or written.
 fn way_out(error: &redb::Error) -> &'static str {
     let redb::Error::Io(error) = error else {

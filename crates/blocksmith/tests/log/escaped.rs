@@ -75,6 +75,7 @@ pub(crate) fn node(args: &[&str]) -> (Program, String) {
 /// Posts without a client, and returns the answer as it came.
 pub(crate) fn post(url: &str, path: &str, body: &str) -> String {
     let mut stream = TcpStream::connect(url.trim_start_matches("http://")).unwrap();
+    stream.set_read_timeout(Some(std::time::Duration::from_secs(60))).unwrap();
     let length = body.len();
     write!(
         stream,

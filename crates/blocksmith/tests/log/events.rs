@@ -1,7 +1,10 @@
 //! What happens to a node is said once, in one line.
 
-use std::io::{Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -256,4 +259,48 @@ fn a_dev_network_shows_its_table_alone() {
     let mut dev = Program::start(&["dev", "--port", "0", "--blocks", "2", "--zeros", "1"]);
     assert!(dev.wait().success());
     assert_eq!(dev.stderr(), "");
+}
+
+/// A pipe that is full, as a terminal is that stands still; and what keeps it so.
+fn full_pipe() -> (std::io::PipeReader, std::io::PipeWriter) {
+    let (reader, writer) = std::io::pipe().unwrap();
+    let written = Arc::new(AtomicUsize::new(0));
+    let (mut fills, so_far) = (writer.try_clone().unwrap(), written.clone());
+    // It ends when the reader is gone.
+    std::thread::spawn(move || {
+        while let Ok(bytes) = fills.write(&[b'.'; 512]) {
+            so_far.fetch_add(bytes, Ordering::SeqCst);
+        }
+    });
+    let mut before = 0;
+    wait_until("a full pipe", || {
+        sleep(Duration::from_millis(200));
+        let now = written.load(Ordering::SeqCst);
+        std::mem::replace(&mut before, now) == now && now > 0
+    });
+    (reader, writer)
+}
+
+#[test]
+fn a_terminal_that_stands_still_stops_no_node() {
+    let (reader, writer) = full_pipe();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_blocksmith"))
+        .args(["node", "0", "--zeros", "0", "--data-dir"])
+        .arg(tempfile::tempdir().unwrap().path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(writer)
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let url = line.split_whitespace().nth(2).expect("an address").to_string();
+    // Each block is a line that nobody takes.
+    for proof in 1..=20 {
+        let forged = post(&url, "/mine", &format!(r#"{{"proof": {proof}}}"#));
+        assert!(forged.contains("New Block Forged"), "{proof}: {forged}");
+    }
+    drop(reader);
+    child.kill().unwrap();
+    child.wait().unwrap();
 }

@@ -33,6 +33,9 @@ fn the_reason_of_an_end_is_there_before_anybody_is_told_and_is_the_last_line() {
         let answer = pay(address);
         let so_far = std::fs::read_to_string(&log).unwrap();
         assert!(!answer.contains(" 201 "), "{answer}");
+        let outside =
+            "the node had to stop: there is no room for its data (No space left on device";
+        assert!(answer.contains(outside) && !answer.contains(&kept), "{answer}");
         assert!(so_far.contains(NO_ROOM), "told {answer:?} before {so_far}");
         assert_eq!(child.wait().unwrap().code(), Some(1));
         let said = std::fs::read_to_string(&log).unwrap();
