@@ -1,7 +1,7 @@
 //! `blocksmith wallet`: keys of one's own, payments that they sign, and what a node knows of them.
 //!
 //! A node is asked which chain it runs, and payments are signed for that one. What it says beyond the
-//! chain's id is its word alone: [`remote`] is about the chain's name, [`payer`] about nonces. `--chain`
+//! chain's id is its word alone: `remote` is about the chain's name, `payer` about nonces. `--chain`
 //! pins the chain for whoever asks a node that is not their own.
 
 mod address;
