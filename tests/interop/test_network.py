@@ -173,5 +173,8 @@ def test_a_block_reaches_a_peer_once_from_each_of_us(start):
 
 def test_a_node_does_not_register_itself(start):
     node = LECTURE.rust_node(start)
-    node.register(node, f"localhost:{node.port}")
+    answer = node.post("/nodes/register", {"nodes": [f"http://localhost:{node.port}"]})
+    assert answer.status_code == 400 and "this node itself" in answer.text, answer.text
+    answer = node.post("/nodes/register", {"nodes": [f"http://127.0.0.1:{node.port}", "http://127.0.0.1:9"]}).json()
+    assert answer["total_nodes"] == ["127.0.0.1:9"] and "this_node" in answer, answer
     until(lambda: node.register("127.0.0.1:9") == ["127.0.0.1:9"], 5, "the node to leave itself out", node)
