@@ -422,3 +422,15 @@ async fn a_reorg_of_ten_thousand_blocks_is_one_step() {
     let tip = handle.snapshot().expect("a snapshot").tip().expect("a tip");
     assert_eq!((tip.block, tip.work), (longer[1].clone(), U256::from(10_002_u32)));
 }
+
+#[tokio::test]
+async fn a_peer_is_one_for_everybody_before_it_has_answered() {
+    let (handle, _orders) = start(easy(), None).expect("a node");
+    let peer: Address = "localhost:9".parse().expect("an address");
+    handle.choose(vec![peer.clone()], false).await.expect("it runs");
+    let began = Instant::now();
+    while handle.standing().peers != [peer.clone()] {
+        assert!(began.elapsed() < Duration::from_secs(5), "{:?}", handle.standing().peers);
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}

@@ -12,7 +12,7 @@ use axum::body::Body;
 use axum::http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
     ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, ALLOW,
-    CONTENT_TYPE, HOST, ORIGIN, VARY,
+    AUTHORIZATION, CONTENT_TYPE, HOST, ORIGIN, VARY,
 };
 use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
@@ -72,6 +72,15 @@ impl Authority {
             None => return None,
         };
         Some(Self { host, port })
+    }
+
+    /// Whether browsers say for which page they ask under this name: they do where it stands for
+    /// their own machine, and keep silent elsewhere unless the call is encrypted.
+    fn is_own_machine(&self) -> bool {
+        let host = &*self.host;
+        host.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback())
+            || host == "[::1]"
+            || host.rsplit('.').next() == Some("localhost")
     }
 
     /// Whether nobody outside can let this name mean an address of their choice: it is an address, or
@@ -180,6 +189,14 @@ enum Page {
     Allowed(HeaderValue),
     /// It may see nothing and change nothing.
     Foreign,
+}
+
+/// Whether a page of somebody else would have been named with this call, if one had caused it. Images
+/// carry no authorization, and programs of old no host.
+pub(super) fn would_be_named(headers: &HeaderMap) -> bool {
+    let host = |value: &HeaderValue| value.to_str().ok().and_then(Authority::read);
+    let is_own = |value| host(value).is_some_and(|name| name.is_own_machine());
+    headers.contains_key(AUTHORIZATION) || headers.get_all(HOST).iter().all(is_own)
 }
 
 impl Browsers {

@@ -56,9 +56,9 @@ pub(super) enum Fault {
     )]
     Page(String),
     #[error(
-        "from another machine, the coins of this node's own search go to nobody else: ask without a \
-         recipient, search yourself with blocksmith mine, or send the token from the node's token \
-         file as \"Authorization: Bearer TOKEN\""
+        "the coins of this node's own search go to others only if they ask on its own machine and call \
+         it localhost: ask so, or without a recipient, search yourself with blocksmith mine, or send \
+         the token from the node's token file as \"Authorization: Bearer TOKEN\""
     )]
     Recipient,
     #[error("send JSON, with the header Content-Type: application/json")]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use blocksmith_consensus::json::{Kind, Value};
 use blocksmith_consensus::{Block, Proof, Transaction};
@@ -13,6 +13,7 @@ use blocksmith_node::{Address, BadAddress, Entered, MAX_PEERS, Refusal, Register
 use super::answer::{self, Object, array, quoted};
 use super::api::ForWhom;
 use super::body::{Json, apart, start_of};
+use super::browsers::would_be_named;
 use super::fault::Fault;
 use super::operator::Operator;
 use super::query::Query;
@@ -58,6 +59,7 @@ pub(super) async fn last_block(State(app): State<App>) -> Response {
 pub(super) async fn mine(
     State(app): State<App>,
     operator: Result<Operator, Fault>,
+    headers: HeaderMap,
     query: Result<Query<ForWhom>, Fault>,
 ) -> Result<Response, Fault> {
     let for_whom = match app.handle.domain() {
@@ -70,6 +72,8 @@ pub(super) async fn mine(
     match operator {
         Err(Fault::WrongToken) if recipient.is_some() => return Err(Fault::WrongToken),
         Err(_) if recipient.is_some() => return Err(Fault::Recipient),
+        // The page's browser may run on this very machine, and call it by a name such as 0.0.0.0.
+        Ok(_) if recipient.is_some() && !would_be_named(&headers) => return Err(Fault::Recipient),
         _ => {}
     }
     let search = async {

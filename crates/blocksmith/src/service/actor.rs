@@ -78,7 +78,7 @@ pub(super) fn spawn(
             interval.tick().await;
             let Some(requests) = ticks.upgrade() else { break };
             // Where others fill the queue, time is told later: ticks would pile up behind a long step.
-            let tick = Request::Step { input: Input::Tick, source: Source::default(), reply: None };
+            let tick = Request::Step { input: Input::Tick, source: Source::Time, reply: None };
             if let Err(TrySendError::Closed(_)) = requests.try_send(tick) {
                 break;
             }
@@ -120,13 +120,14 @@ impl Actor {
                     let _ = reply.send(answer);
                 }
             }
+            // Before those who carry out orders have something to say of them.
+            self.events.say(self.machine.tip().block.index());
             for order in batch.orders.drain(..) {
                 let _ = self.orders.send(order);
             }
             for look in batch.looks.drain(..) {
                 look(&self.machine);
             }
-            self.events.say(self.machine.tip().block.index());
         }
         Ok(())
     }
@@ -163,6 +164,9 @@ impl Actor {
         // A block of a side branch is kept without an effect that says so.
         if dirty || writer.blocks_changed() {
             writer.commit()?;
+            self.standing.send_replace(Arc::new(standing(&self.machine)));
+        } else if self.standing.borrow().peers != self.machine.peers() {
+            // A peer that has not answered yet is not kept, and one all the same.
             self.standing.send_replace(Arc::new(standing(&self.machine)));
         }
         Ok(())

@@ -53,6 +53,8 @@ pub(super) enum Source {
     /// This node itself, or a miner that it gave work.
     #[default]
     Here,
+    /// Nobody just now: it had come before, and its time has come.
+    Time,
     /// Somebody who sent a block unasked, and where they say that they listen.
     Sent { by: Option<SocketAddr>, listens: Option<Address> },
     /// A peer that was asked, and the index of the last block that it says it has.
@@ -554,6 +556,7 @@ impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Here => f.write_str("mined here"),
+            Self::Time => f.write_str("which came before and waited for its time"),
             Self::Sent { by: Some(by), listens: Some(listens) } => {
                 write!(f, "from {by}, which says that it listens at {listens}")
             }

@@ -297,3 +297,18 @@ fn a_clock_that_is_off_is_told_as_long_as_peers_answer() {
     stop(behind);
     stop(ahead);
 }
+
+#[test]
+fn of_a_block_that_waited_for_its_time_it_is_not_said_that_it_was_mined_here() {
+    let home = Home::new();
+    let (right, right_url) = home.node(0, "right", &[]);
+    let (ahead, ahead_url) = home.node(50, "ahead", &["--peer", &right_url]);
+    home.mine(&ahead_url, 1);
+    wait_until("the block", || index(&right_url) == 2);
+    wait_until("its line", || right.stderr().contains("block 2 "));
+    let said = right.stderr();
+    assert!(said.contains("which came before and waited for its time"), "{said}");
+    assert!(!said.contains("mined here"), "{said}");
+    stop(right);
+    stop(ahead);
+}

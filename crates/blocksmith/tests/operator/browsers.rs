@@ -42,4 +42,14 @@ async fn a_node_mines_for_others_from_its_own_machine_or_with_the_token() {
         assert_eq!(status, StatusCode::OK, "{host} {query}: {said}");
         assert!(said.contains(whose), "{host} {query}: {said}");
     }
+    // A browser on this machine does not say for whose page it asks under these names, which lead
+    // here as well.
+    for name in ["0.0.0.0", "vm", "[::ffff:127.0.0.1]", "pc12.local", "192.168.1.9"] {
+        let url = format!("http://127.0.0.1:{port}/mine{for_eve}");
+        let request = client().get(url).header("host", format!("{name}:{port}"));
+        let response = request.send().await.expect("an answer");
+        let (status, said) = (response.status(), response.text().await.expect("a text"));
+        assert_eq!(status, StatusCode::FORBIDDEN, "{name}: {said}");
+        assert!(said.contains("call it localhost"), "{name}: {said}");
+    }
 }

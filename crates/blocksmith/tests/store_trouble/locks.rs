@@ -172,3 +172,17 @@ fn what_is_written_into_a_directory_that_was_removed_is_not_acknowledged() {
     let last = said.lines().last().unwrap();
     assert!(last.contains(&kept) && last.contains("moved or removed"), "{said}");
 }
+
+#[test]
+fn a_pipe_in_the_place_of_the_lock_keeps_nobody_waiting() {
+    let home = tempdir().unwrap();
+    let kept = data(home.path(), "data", 3);
+    let lock = home.path().join("data").join("lock");
+    let _ = std::fs::remove_file(&lock);
+    assert!(std::process::Command::new("mkfifo").arg(&lock).status().unwrap().success());
+    // The nodes of dev have folders of their own in there.
+    for arguments in commands(&kept).into_iter().filter(|arguments| arguments[0] != "dev") {
+        let (code, _, said) = told(&mut blocksmith(home.path(), &arguments));
+        assert!(code == 1 && said.contains("lock in there is no file"), "{arguments:?}: {said}");
+    }
+}

@@ -58,6 +58,40 @@ fn twelve_payments_at_once_from_one_address_are_twelve_payments() {
 }
 
 #[test]
+fn of_those_that_pay_the_same_at_once_only_one_says_that_it_paid() {
+    let (carol, _node, url) = dev_node();
+    let (from, to) = (&carol.texts()[4], stranger().to_text(forge().hrp));
+    let start = |_| {
+        let args = ["send", &to, "1", "--fee", "0.001", "--from", from, "--yes", "--json"];
+        let more = ["--node", &url, "--password-file", "password"];
+        let mut command = carol.command(&[&args[..], &more].concat());
+        command.env("BLOCKSMITH_LOG", "off").stdin(Stdio::null());
+        Program::spawn(&mut command)
+    };
+    let mut all: Vec<_> = (0..8).map(start).collect();
+    let mut ids = Vec::new();
+    for sending in &mut all {
+        match sending.wait().code() {
+            Some(0) => {
+                let sent: serde_json::Value =
+                    serde_json::from_str(&sending.rest().concat()).unwrap();
+                ids.push(sent["id"].as_str().unwrap().to_owned());
+            }
+            code => {
+                assert_eq!(code, Some(4), "{}", sending.stderr());
+                assert!(sending.stderr().contains("to pay once more, send again"));
+            }
+        }
+    }
+    assert!(!ids.is_empty());
+    let told: BTreeSet<_> = ids.iter().cloned().collect();
+    assert_eq!(told.len(), ids.len(), "two were told of one payment: {ids:?}");
+    let rows = carol.run(&["history", "--json", "--node", &url]).json();
+    let waits = waiting(&rows).into_iter().map(|row| row["id"].as_str().unwrap().to_owned());
+    assert_eq!(waits.collect::<BTreeSet<_>>(), told);
+}
+
+#[test]
 fn a_nonce_that_another_one_takes_is_left_to_it() {
     let node = ledger::start();
     let alice = Owner::with_wallet(1, 1);

@@ -60,6 +60,13 @@ pub(super) enum NodeError {
     /// It points to another address.
     #[error(transparent)]
     Redirected(Redirected),
+    /// It had the payment that was made for it just now.
+    #[error(
+        "the node says that it had this very payment already: another process has paid the same amount \
+         to the same address at the same moment, with the same nonce, and this one sent nothing. \
+         `blocksmith wallet history` shows what was sent; to pay once more, send again"
+    )]
+    Twin,
 }
 
 /// A node at an address.
@@ -345,12 +352,12 @@ impl Node {
     }
 
     /// Hands in a signed payment. The same text twice does no harm. Only an answer that names the
-    /// payment by its id says that the node has it.
+    /// payment by its id says that the node has it. The second value is whether it had it before.
     pub(super) async fn submit(
         &self,
         payment: &Verified,
         replacing: Replacing,
-    ) -> Result<Submitted, NodeError> {
+    ) -> Result<(Submitted, bool), NodeError> {
         #[derive(Deserialize)]
         struct Said {
             id: String,
@@ -366,7 +373,9 @@ impl Node {
         let text = payment.text();
         let answer = self.ask(Method::POST, &["transactions"], &query, Some(text)).await?;
         match answer.read()? {
-            Said { id, submitted } if id == payment.id().to_string() => Ok(submitted),
+            Said { id, submitted } if id == payment.id().to_string() => {
+                Ok((submitted, answer.status != StatusCode::CREATED))
+            }
             _ => Err(answer.strange()),
         }
     }

@@ -265,7 +265,10 @@ impl Order {
             }
             let payment = opened.wallet.sign(&draft, &remote.domain, remote.dev_keys)?;
             let taken = match hand_in(node, &payment, Replacing::Nothing).await? {
-                Ok(standing) => return Ok(Some((payment, standing))),
+                // Two that pay the same at once sign the same text: one of them paid, and it was not
+                // this one. Nothing is signed anew by itself, since the node can't prove its word.
+                Ok((_, true)) => return Err(NodeError::Twin.into()),
+                Ok((standing, false)) => return Ok(Some((payment, standing))),
                 Err(taken) => taken,
             };
             // To sign anew is to pay twice, if the node has the payment that it refuses. It has to show
@@ -452,24 +455,26 @@ pub(super) fn summary(
 /// # Errors
 /// That it is not known whether it arrived, or that it is refused. If all that keeps the node from
 /// taking it is another payment with its nonce, and no try before could have arrived, that is the
-/// inner error.
+/// inner error. The second value is whether the node had it before the first try.
 pub(super) async fn hand_in(
     node: &Node,
     payment: &Verified,
     replacing: Replacing,
-) -> anyhow::Result<Result<Standing, NodeError>> {
+) -> anyhow::Result<Result<(Standing, bool), NodeError>> {
     let mut waits = AGAIN_AFTER.into_iter();
     loop {
         // After a try without an answer, the payment may be there whatever the next answer says.
         let is_first = waits.len() == AGAIN_AFTER.len();
         let error = match node.submit(payment, replacing).await {
-            Ok(Submitted::Queued { block }) => return Ok(Ok(Standing::waits("queued", block))),
-            Ok(Submitted::Held { missing }) => {
+            Ok((Submitted::Queued { block }, known)) => {
+                return Ok(Ok((Standing::waits("queued", block), known && is_first)));
+            }
+            Ok((Submitted::Held { missing }, known)) => {
                 note(&format!(
                     "the node holds the payment for some minutes: it waits for the one with the \
                      nonce {missing}"
                 ));
-                return Ok(Ok(Standing::waits("held", None)));
+                return Ok(Ok((Standing::waits("held", None), known && is_first)));
             }
             // It was not taken there, and asking again does not help.
             Err(redirected @ NodeError::Redirected(_)) if is_first => {
@@ -486,7 +491,7 @@ pub(super) async fn hand_in(
                     Ok(Whereabouts::Nowhere) => return Err(refused.into()),
                     Ok(found) => {
                         note(&format!("the node has the payment: {}", news(&found)));
-                        return Ok(Ok(Standing::of(&found)));
+                        return Ok(Ok((Standing::of(&found), false)));
                     }
                     Err(error) => error,
                 }

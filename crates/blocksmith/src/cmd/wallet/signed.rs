@@ -157,7 +157,7 @@ impl Text {
             return Ok(None);
         }
         match hand_in(node, &payment, replacing).await? {
-            Ok(standing) => Ok(Some((payment.clone(), standing))),
+            Ok((standing, _)) => Ok(Some((payment.clone(), standing))),
             Err(taken) => Err(anyhow::Error::from(taken).context(
                 "the payment was not sent: another one has its nonce, and none is replaced unasked; \
                  --replace hands this one in, in its place",

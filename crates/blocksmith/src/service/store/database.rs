@@ -248,6 +248,11 @@ fn remove(file: &Path) -> Result<(), DatabaseError> {
 /// Makes this process the only one that uses a directory, as long as the file is open. However a
 /// process ends, the system lets go of its lock; the file stays, and says nothing by itself.
 fn lock(dir: &Path) -> Result<File, StoreError> {
+    // To open a pipe is to wait for who reads it.
+    if std::fs::symlink_metadata(dir.join(LOCK)).is_ok_and(|lock| !lock.is_file()) {
+        let error = io::Error::other(format!("{LOCK} in there is no file"));
+        return Err(StoreError::Unlockable { dir: dir.into(), error });
+    }
     let file = File::options().write(true).create(true).truncate(false).open(dir.join(LOCK));
     let file = file
         .map_err(|error| StoreError::Unopened { dir: dir.into(), error: Box::new(error.into()) })?;
