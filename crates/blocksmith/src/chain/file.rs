@@ -111,10 +111,6 @@ struct SpendingTable {
 /// Reads the text of a chain file; the error says what is wrong with it.
 pub(super) fn parse(text: &str) -> Result<Chain, String> {
     let file: File = toml_text::parse(text)?;
-    // It is shown above what somebody agrees to, and lines of its own would look like ours.
-    if let Some(found) = file.name.chars().find(|char| char.is_control()) {
-        return Err(format!("name is one line of text, without {}", found.escape_unicode()));
-    }
     let dialect = file.dialect;
     let rules = match file.puzzle {
         PuzzleName::LastProof => open(Puzzle::LastProof, file)?,
