@@ -138,7 +138,7 @@ fn nothing_is_signed_anew_for_a_node_that_may_have_it() {
     let node = scene();
     (node.state().lies_to_refuse, node.state().keeps_refused) = (1, true);
     let ran = send(&node.url());
-    assert!(ran.stderr.contains("the node has the payment"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("the node says that it has the payment"), "{}", ran.stderr);
     let id = node.state().queue[0].id().to_string();
     assert_eq!(ran.good(), format!("{id}\n"));
     assert_eq!(payments(&node), (1, 1));

@@ -182,7 +182,11 @@ fn a_payment_that_was_mined_before_its_answer_came_was_sent_once() {
     let said: serde_json::Value = serde_json::from_str(&sending.rest().concat()).unwrap();
     assert_eq!((&said["status"], &said["block"]), (&"confirmed".into(), &3.into()));
     assert_eq!(said["confirmations"], 1);
-    assert!(sending.stderr().contains("the node has the payment: in block 3: 1 confirmation\n"));
+    assert!(
+        sending
+            .stderr()
+            .contains("the node says that it has the payment: in block 3: 1 confirmation\n")
+    );
     let asked = |calls: &[String]| calls.last().unwrap().starts_with("GET /api/v1/transactions/");
     assert!(asked(&scene.node.state().calls));
     assert_eq!(scene.node.state().queue, []);

@@ -196,7 +196,9 @@ fn one_that_is_overtaken_while_it_is_handed_in_replaces_nothing() {
     let other = scene.sign("1", "0");
     scene.node.state().faster = vec![read(&other)];
     let error = scene.send(&scene.sign("2", "0"), &[]).bad(4);
-    assert!(error.contains("the payment was not sent: another one has its nonce"), "{error}");
+    let id = scene.sign("2", "0");
+    let named = format!("did not take payment {}: another one has its nonce", read(&id).id());
+    assert!(error.contains(&named), "{error}");
     assert!(error.contains("--replace hands this one in"), "{error}");
     assert_eq!(scene.node.state().queue, [read(&other)]);
 }

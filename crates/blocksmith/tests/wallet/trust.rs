@@ -1,11 +1,15 @@
 //! Nodes that say what is not so.
 
-use blocksmith_consensus::Hash;
-use blocksmith_consensus::payment::{Domain, Verified};
+use std::sync::mpsc::channel;
+use std::time::Duration;
 
-use crate::fake::Fake;
+use blocksmith_consensus::Hash;
+use blocksmith_consensus::payment::{Domain, Payment, Verified};
+
+use crate::fake::{Fake, Reply};
 use crate::ledger::{self, Ledger, stranger};
 use crate::owner::{Owner, Ran, forge, forge_dev};
+use crate::program::Program;
 use crate::signed::read;
 
 struct Scene {
@@ -146,4 +150,101 @@ fn who_mines_much_and_pays_seldom_still_has_a_nonce() {
     }
     assert_eq!(scene.send(&["--json"]).json()["nonce"], 1);
     assert_eq!(scene.send(&["--json"]).json()["nonce"], 2);
+}
+
+/// A node that answers like this whenever it gets a payment, and keeps it where nobody sees it.
+fn keeps(alice: &Owner, reply: Reply) -> Fake<(Ledger, Vec<Verified>)> {
+    let mut ledger = Ledger::new();
+    ledger.mine(alice.addresses()[0]);
+    Fake::start((ledger, Vec::new()), move |(ledger, kept), call| match &*call.method {
+        "POST" => {
+            kept.push(Payment::parse(&call.body, &forge()).unwrap().verify().unwrap());
+            reply.clone()
+        }
+        _ => ledger.answer(call),
+    })
+}
+
+#[test]
+fn a_payment_that_a_node_refuses_may_be_kept_and_is_named() {
+    let alice = Owner::with_wallet(1, 1);
+    let to = stranger().to_text(forge().hrp);
+    let elsewhere = "http://127.0.0.1:9/".to_owned();
+    for (reply, words) in [
+        (Reply::problem(400, "shape", "not\u{1b}[31m like that"), r"not\u{1b}[31m like that. P"),
+        (Reply::problem(403, "closed", "not from you"), "the node refuses: not from you. P"),
+        (Reply::problem(422, "fee", "the fee is too low"), "refuses: the fee is too low. Payment"),
+        (Reply::problem(503, "busy", "come again"), "the node refuses: come again. Payment"),
+        (Reply::redirect(301, elsewhere.clone()), "a redirect to http://127.0.0.1:9/"),
+    ] {
+        let node = keeps(&alice, reply);
+        let ran = alice.run(&["send", &to, "1", "--yes", "--node", &node.url()]);
+        assert_eq!(ran.stdout, "");
+        let error = ran.bad(4);
+        let kept = node.state().1[0].clone();
+        let id = format!("Payment {} may still count, though, if the node kept it", kept.id());
+        let (refused, rest) = error.split_once(&id).unwrap_or_else(|| panic!("{error}"));
+        assert!(refused.lines().last().unwrap().starts_with("blocksmith: "), "{error}");
+        assert!(error.contains(words), "{error}");
+        assert_eq!(rest.lines().count(), 1, "one sentence: {error}");
+        // The way out that it names.
+        let (mut sign, mut send) = (vec![to.as_str(), "1", "--fee", "0.1"], vec!["--yes"]);
+        sign.splice(0..0, ["sign", "--nonce", "0", "--out", "other.json"]);
+        send.splice(0..0, ["send", "--signed", "other.json", "--replace"]);
+        assert!(rest.contains("`blocksmith wallet sign --nonce 0`"), "{error}");
+        assert!(rest.contains("`blocksmith wallet send --signed FILE --replace`"), "{error}");
+        alice.run(&sign).good();
+        let honest = ledger::start();
+        honest.state().mine(alice.addresses()[0]);
+        honest.state().queue.push(kept.clone());
+        let id = alice.run(&[&send[..], &["--node", &honest.url()]].concat()).good();
+        assert_eq!(honest.state().queue.len(), 1);
+        assert_eq!(id, format!("{}\n", honest.state().queue[0].id()));
+        assert_ne!(honest.state().queue[0].id(), kept.id());
+        std::fs::remove_file(alice.home.path().join("other.json")).unwrap();
+    }
+}
+
+#[test]
+fn a_payment_of_which_the_node_says_nothing_more_is_named_with_its_text() {
+    let alice = Owner::with_wallet(1, 1);
+    let to = stranger().to_text(forge().hrp);
+    // It says that the nonce is taken, and then nothing that anybody understands.
+    let mut ledger = Ledger::new();
+    ledger.mine(alice.addresses()[0]);
+    let node = Fake::start((ledger, None), move |(ledger, kept), call| match &*call.method {
+        "POST" => {
+            *kept = Some(String::from_utf8(call.body.clone()).unwrap());
+            Reply::problem(409, "replaces", "another payment waits with that nonce")
+        }
+        _ if kept.is_some() && call.path.contains("/accounts/") => Reply::html(500, "<h1>No</h1>"),
+        _ => ledger.answer(call),
+    });
+    let error = alice.run(&["send", &to, "1", "--yes", "--node", &node.url()]).bad(1);
+    let text = node.state().1.clone().unwrap();
+    assert!(error.contains("arrived is not known") && error.contains(&text), "{error}");
+}
+
+#[test]
+fn who_stops_a_payment_on_its_way_is_told_that_it_may_have_arrived() {
+    let alice = Owner::with_wallet(1, 1);
+    let to = stranger().to_text(forge().hrp);
+    let (arrived, seen) = channel();
+    let mut ledger = Ledger::new();
+    ledger.mine(alice.addresses()[0]);
+    let node = Fake::start(ledger, move |ledger, call| {
+        if call.method == "POST" {
+            arrived.send(String::from_utf8(call.body.clone()).unwrap()).unwrap();
+            std::thread::sleep(Duration::from_secs(2));
+        }
+        ledger.answer(call)
+    });
+    let args = ["send", &to, "1", "--yes", "--node", &node.url(), "--password-file", "password"];
+    let mut sending = Program::spawn(&mut alice.command(&args));
+    let text = seen.recv_timeout(crate::program::PATIENCE).unwrap();
+    sending.terminate();
+    assert_eq!(sending.wait().code(), Some(130));
+    let said = sending.stderr();
+    assert!(said.contains("arrived is not known. Do not pay once more"), "{said}");
+    assert!(said.contains(&text), "{said}");
 }

@@ -129,9 +129,10 @@ pub(super) fn exit_code(error: &anyhow::Error) -> Option<u8> {
     }
     match error.downcast_ref()? {
         NodeError::Away { .. } => Some(exit::UNREACHABLE),
-        NodeError::Refused { .. } | NodeError::Redirected(_) | NodeError::Twin => {
-            Some(exit::REJECTED)
-        }
+        NodeError::Refused { .. }
+        | NodeError::Redirected(_)
+        | NodeError::NotTaken { .. }
+        | NodeError::Twin { .. } => Some(exit::REJECTED),
         NodeError::Unsigned { .. } | NodeError::Strange { .. } => None,
     }
 }

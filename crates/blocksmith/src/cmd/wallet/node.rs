@@ -60,13 +60,20 @@ pub(super) enum NodeError {
     /// It points to another address.
     #[error(transparent)]
     Redirected(Redirected),
+    /// It got a payment and does not take it, as it says. Nothing proves that it did not keep it.
+    #[error(
+        "{why}. Payment {id} may still count, though, if the node kept it: another one with its nonce, \
+         signed by `blocksmith wallet sign --nonce {nonce}` and handed in by `blocksmith wallet send \
+         --signed FILE --replace`, rules that out"
+    )]
+    NotTaken { why: Box<NodeError>, id: Hash, nonce: u64 },
     /// It had the payment that was made for it just now.
     #[error(
-        "the node says that it had this very payment already: another process has paid the same amount \
-         to the same address at the same moment, with the same nonce, and this one sent nothing. \
-         `blocksmith wallet history` shows what was sent; to pay once more, send again"
+        "the node says that it had this very payment, {id}, already: another process has paid the same \
+         amount to the same address at the same moment, with the same nonce, and this one sent nothing \
+         else. `blocksmith wallet history` shows what was sent; to pay once more, send again"
     )]
-    Twin,
+    Twin { id: Hash },
 }
 
 /// A node at an address.
@@ -224,6 +231,11 @@ impl Answer {
 }
 
 impl NodeError {
+    /// That a payment which the node got was not taken.
+    pub(super) fn about(self, payment: &Verified) -> Self {
+        Self::NotTaken { why: Box::new(self), id: payment.id(), nonce: payment.nonce() }
+    }
+
     /// Whether another payment has the nonce of one that was to replace nothing.
     pub(super) fn is_taken(&self) -> bool {
         matches!(self, Self::Refused { rule: Some(rule), .. } if rule == "replaces")

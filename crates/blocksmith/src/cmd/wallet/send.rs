@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use blocksmith_consensus::address::{Address, Hrp};
 use blocksmith_consensus::payment::{Draft, Verified};
 use serde::Serialize;
@@ -174,7 +175,7 @@ pub(super) async fn run(common: &Common, args: &SendArgs) -> anyhow::Result<Exit
         return Ok(ExitCode::from(exit::FAILURE));
     };
     let said = Said::of(&payment, remote.domain.hrp);
-    tell(common, &said, standing)?;
+    tell(common, &said, standing).with_context(|| format!("payment {} was sent", said.id))?;
     if let Some(wanted) = args.wait {
         let deadline = Instant::now() + Duration::from_secs(args.timeout.into());
         let standing = wait(&node, &payment, wanted, deadline).await?;
@@ -267,18 +268,19 @@ impl Order {
             let taken = match hand_in(node, &payment, Replacing::Nothing).await? {
                 // Two that pay the same at once sign the same text: one of them paid, and it was not
                 // this one. Nothing is signed anew by itself, since the node can't prove its word.
-                Ok((_, true)) => return Err(NodeError::Twin.into()),
+                Ok((_, true)) => return Err(NodeError::Twin { id: payment.id() }.into()),
                 Ok((standing, false)) => return Ok(Some((payment, standing))),
                 Err(taken) => taken,
             };
             // To sign anew is to pay twice, if the node has the payment that it refuses. It has to show
             // whose nonce that is: what it shows is signed, and it can't have made it.
-            let payer = Payer::look(node, plan.payer, &remote.domain).await?;
+            let payer = Payer::look(node, plan.payer, &remote.domain).await;
+            let payer = payer.map_err(|why| unknown(why, &payment))?;
             let is_rivals = payer.shows_rival(&payment);
             refused.push(payment);
             if let Some(kept) = refused.iter().find(|payment| payer.shows(&payment.id())) {
-                note("the node refused the payment, and has it all the same");
-                let found = node.whereabouts(&kept.id()).await?;
+                note("the node refused the payment, and shows that it has it all the same");
+                let found = node.whereabouts(&kept.id()).await.map_err(|why| unknown(why, kept))?;
                 return Ok(Some((kept.clone(), Standing::of(&found))));
             }
             if !is_rivals || refused.len() == MAX_SIGNED {
@@ -461,6 +463,17 @@ pub(super) async fn hand_in(
     payment: &Verified,
     replacing: Replacing,
 ) -> anyhow::Result<Result<(Standing, bool), NodeError>> {
+    let mut on_its_way = OnItsWay(Some(payment));
+    let outcome = hand_in_again(node, payment, replacing).await;
+    on_its_way.0 = None;
+    outcome
+}
+
+async fn hand_in_again(
+    node: &Node,
+    payment: &Verified,
+    replacing: Replacing,
+) -> anyhow::Result<Result<(Standing, bool), NodeError>> {
     let mut waits = AGAIN_AFTER.into_iter();
     loop {
         // After a try without an answer, the payment may be there whatever the next answer says.
@@ -476,10 +489,9 @@ pub(super) async fn hand_in(
                 ));
                 return Ok(Ok((Standing::waits("held", None), known && is_first)));
             }
-            // It was not taken there, and asking again does not help.
+            // Asking again does not help.
             Err(redirected @ NodeError::Redirected(_)) if is_first => {
-                let unsent = "the payment was not handed in";
-                return Err(anyhow::Error::from(redirected).context(unsent));
+                return Err(redirected.about(payment).into());
             }
             // It may have come the time before, or from who else has the text, and be in the chain
             // by now.
@@ -488,9 +500,9 @@ pub(super) async fn hand_in(
                 match node.whereabouts(&payment.id()).await {
                     Ok(Whereabouts::Nowhere) if is_taken && is_first => return Ok(Err(refused)),
                     Ok(Whereabouts::Nowhere) if is_taken => return Err(unknown(refused, payment)),
-                    Ok(Whereabouts::Nowhere) => return Err(refused.into()),
+                    Ok(Whereabouts::Nowhere) => return Err(refused.about(payment).into()),
                     Ok(found) => {
-                        note(&format!("the node has the payment: {}", news(&found)));
+                        note(&format!("the node says that it has the payment: {}", news(&found)));
                         return Ok(Ok((Standing::of(&found), false)));
                     }
                     Err(error) => error,
@@ -504,15 +516,30 @@ pub(super) async fn hand_in(
     }
 }
 
+/// A payment that is handed in. Who stops the program meanwhile hears of it.
+struct OnItsWay<'a>(Option<&'a Verified>);
+
+impl Drop for OnItsWay<'_> {
+    fn drop(&mut self) {
+        if let Some(payment) = self.0 {
+            note(not_known(payment).trim_end());
+        }
+    }
+}
+
 /// That nobody knows whether the payment arrived.
 fn unknown(why: NodeError, payment: &Verified) -> anyhow::Error {
-    anyhow::Error::from(why).context(format!(
+    anyhow::Error::from(why).context(not_known(payment))
+}
+
+fn not_known(payment: &Verified) -> String {
+    format!(
         "whether payment {} arrived is not known. Do not pay once more before it is: `blocksmith \
          wallet history` tells, and handing in the very same text again is harmless, as `blocksmith \
          wallet send --signed` does. It is\n{}\n",
         payment.id(),
         payment.text()
-    ))
+    )
 }
 
 fn tell(common: &Common, said: &Said, standing: Standing) -> anyhow::Result<()> {

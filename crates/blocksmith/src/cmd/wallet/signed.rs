@@ -158,10 +158,11 @@ impl Text {
         }
         match hand_in(node, &payment, replacing).await? {
             Ok((standing, _)) => Ok(Some((payment.clone(), standing))),
-            Err(taken) => Err(anyhow::Error::from(taken).context(
-                "the payment was not sent: another one has its nonce, and none is replaced unasked; \
-                 --replace hands this one in, in its place",
-            )),
+            Err(taken) => Err(anyhow::Error::from(taken).context(format!(
+                "the node did not take payment {}: another one has its nonce, so that only one of them \
+                 can count, and none is replaced unasked; --replace hands this one in, in its place",
+                payment.id()
+            ))),
         }
     }
 }
