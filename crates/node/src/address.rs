@@ -42,29 +42,80 @@ pub struct BadAddress {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotAPeer {
     /// There is no host.
-    #[error("write a host and a port, like localhost:5001")]
+    #[error("it has no host; write a host and a port, like localhost:5001")]
     NoHost,
     /// A port alone.
     #[error("that is a port; write a host before it, like localhost:{0}")]
     PortAlone(String),
     /// What follows the host is no port.
-    #[error("a port is a number from 1 to 65535, like localhost:5001")]
-    Port,
+    #[error("{0:?} is no port; a port is a number from 1 to 65535, like localhost:5001")]
+    Port(String),
     /// Nobody said which port.
     #[error("write its port as well, like {0}:5000, or {0}:{HTTP_PORT} if that is meant")]
     NoPort(String),
-    /// No host is written like that.
+    /// More than one port follows a host.
     #[error(
-        "a host is letters, digits, dashes and single dots, or an IP address; write host and port, \
-         like localhost:5001"
+        "more than one \":\" stands in it, and one parts the host from the port; write {host}:{port} if \
+         that is meant"
     )]
-    Host,
-    /// Digits and dots that are no IP address to everybody.
-    #[error("an IP address is four numbers up to 255 without more zeros, like 127.0.0.1")]
-    Ipv4,
-    /// What stands in brackets is none, or none stands in brackets.
-    #[error("an IPv6 address stands in brackets, without a zone, like [::1]:5001")]
-    Ipv6,
+    Colons {
+        /// What stands before the first.
+        host: String,
+        /// What stands behind the last.
+        port: String,
+    },
+    /// A character that no host has.
+    #[error(
+        "character {at} of the host is {char:?} (U+{:04X}), and a host has letters from a to z, digits, \
+         dashes and dots; write it with those (letters of other alphabets may look the same), or the IP \
+         address, like 10.0.0.7:5001", *.char as u32
+    )]
+    Character {
+        /// Which of its host's characters, from 1.
+        at: usize,
+        /// The character.
+        char: char,
+    },
+    /// A dot at the start, or two in a row.
+    #[error(
+        "nothing stands before one of the dots of its host; leave that dot out, like localhost:5001"
+    )]
+    Dots,
+    /// Too few or too many numbers for an IP address.
+    #[error(
+        "a host that ends in a number ({last:?}) is an IP address, and that has four numbers, like \
+         127.0.0.1; here {parts} stand between dots: write all four, or a name that ends in a word"
+    )]
+    Ipv4 {
+        /// What stands behind the last dot.
+        last: String,
+        /// How many parts there are.
+        parts: usize,
+    },
+    /// Not a number of an IP address, or to some programs another one than to others.
+    #[error(
+        "a host that ends in a number is an IP address, and {0:?} is none of its numbers: each is one from \
+         0 to 255 without zeros before it, like 127.0.0.1"
+    )]
+    Ipv4Number(String),
+    /// An IPv6 address without brackets.
+    #[error("an IPv6 address stands in brackets; write {0}, or another port after the bracket")]
+    NoBrackets(String),
+    /// The second bracket is missing.
+    #[error("\"]\" is missing, in which an IPv6 address ends; write it like [::1]:5001")]
+    OpenBracket,
+    /// Something between bracket and port.
+    #[error("{0:?} stands behind \"]\", and a colon and a port should, like [::1]:5001")]
+    AfterBracket(String),
+    /// A zone.
+    #[error(
+        "\"%\" starts a zone, which means something on one machine only; write the address without a \
+         zone, like [fe80::1]:5001"
+    )]
+    Zone,
+    /// What stands in brackets is no IPv6 address.
+    #[error("{0:?} stands in brackets and is no IPv6 address, as in [::1]:5001")]
+    Ipv6(String),
     /// It would be called in the open.
     #[error(
         "peers are called over http, and https can't be had yet; write http://HOST:PORT if it answers \
@@ -86,7 +137,8 @@ pub enum NotAPeer {
     },
     /// A name or a password for the server.
     #[error(
-        "peers take no user name and no password; write a host and a port, like localhost:5001"
+        "peers take no user name and no password, as stand before \"@\"; write a host and a port, like \
+         localhost:5001"
     )]
     User,
     /// Where servers listen, and nobody calls them.
@@ -96,8 +148,15 @@ pub enum NotAPeer {
     )]
     Anywhere(u16),
     /// More than a name has.
-    #[error("host and port have at most {MAX_BYTES} bytes")]
-    TooLong,
+    #[error(
+        "host and port have {0} bytes, and at most {MAX_BYTES} are taken; look what was pasted there"
+    )]
+    TooLong(usize),
+}
+
+/// The start of a part of what was typed.
+fn quote(part: &str) -> String {
+    part.chars().take(MAX_QUOTE).collect()
 }
 
 impl Address {
@@ -112,7 +171,7 @@ impl Address {
     /// # Errors
     /// [`BadAddress`], with what to write instead.
     pub fn typed(text: &str) -> Result<Self, BadAddress> {
-        let bad = |why| BadAddress { text: text.chars().take(MAX_QUOTE).collect(), why };
+        let bad = |why| BadAddress { text: quote(text), why };
         let parts = Parts::of(text).map_err(bad)?;
         match parts.scheme {
             None => {}
@@ -121,12 +180,12 @@ impl Address {
                 return Err(bad(NotAPeer::Https));
             }
             Some(scheme) => {
-                return Err(bad(NotAPeer::Scheme(scheme.chars().take(MAX_QUOTE).collect())));
+                return Err(bad(NotAPeer::Scheme(quote(scheme).escape_debug().to_string())));
             }
         }
         let address = parts.address().map_err(bad)?;
         if !matches!(parts.page, "" | "/") {
-            let found = parts.page.chars().take(MAX_QUOTE).collect();
+            let found = quote(parts.page);
             return Err(bad(NotAPeer::Page { found, address: address.0 }));
         }
         let Some((host, _)) = address.split() else { return Err(bad(NotAPeer::NoPort(address.0))) };
@@ -202,7 +261,7 @@ impl FromStr for Address {
 
     fn from_str(text: &str) -> Result<Self, BadAddress> {
         let address = Parts::of(text).and_then(|parts| parts.address());
-        address.map_err(|why| BadAddress { text: text.chars().take(MAX_QUOTE).collect(), why })
+        address.map_err(|why| BadAddress { text: quote(text), why })
     }
 }
 
@@ -226,17 +285,20 @@ impl<'a> Parts<'a> {
             return Err(NotAPeer::User);
         }
         if place.len() > MAX_BYTES {
-            return Err(NotAPeer::TooLong);
+            return Err(NotAPeer::TooLong(place.len()));
         }
         let (host, port) = if place.starts_with('[') {
-            let end = place.find(']').ok_or(NotAPeer::Ipv6)? + 1;
+            let end = place.find(']').ok_or(NotAPeer::OpenBracket)? + 1;
             match place.split_at(end) {
                 (host, "") => (host, None),
-                (host, port) => (host, Some(port.strip_prefix(':').ok_or(NotAPeer::Ipv6)?)),
+                (host, rest) => {
+                    let port = rest.strip_prefix(':');
+                    (host, Some(port.ok_or_else(|| NotAPeer::AfterBracket(quote(rest)))?))
+                }
             }
         } else {
             match place.split_once(':') {
-                Some((_, port)) if port.contains(':') => return Err(NotAPeer::Ipv6),
+                Some((_, rest)) if rest.contains(':') => return Err(colons(place)),
                 Some((host, port)) => (host, Some(port)),
                 None => (place, None),
             }
@@ -249,7 +311,11 @@ impl<'a> Parts<'a> {
         let port = match self.port {
             Some(port) => {
                 let number = port.parse::<u16>().ok().filter(|&number| number > 0);
-                Some(number.filter(|_| digits(port)).ok_or(NotAPeer::Port)?)
+                let number = number.filter(|_| digits(port));
+                Some(number.ok_or_else(|| match port {
+                    "" if !self.host.is_empty() => NotAPeer::NoPort(quote(self.host)),
+                    port => NotAPeer::Port(quote(port)),
+                })?)
             }
             None => None,
         };
@@ -266,10 +332,31 @@ impl<'a> Parts<'a> {
     }
 }
 
+/// What is wrong with more than one colon, where no bracket is.
+fn colons(place: &str) -> NotAPeer {
+    let whole = place.parse::<Ipv6Addr>().ok().map(|address| (address, "5001"));
+    let split = place.rsplit_once(':');
+    let split = split.and_then(|(host, port)| Some((host.parse::<Ipv6Addr>().ok()?, port)));
+    // Of [::1:5000] and [::1]:5000, hardly anybody means the first.
+    match split.filter(|(_, port)| port.len() > 3).or(whole) {
+        Some((address, port)) => NotAPeer::NoBrackets(format!("[{address}]:{}", quote(port))),
+        None if place.contains('%') => NotAPeer::Zone,
+        None => {
+            let is_port = |part: &&str| part.parse::<u16>().is_ok_and(|port| port > 0);
+            let port = place.rsplit(':').find(is_port).unwrap_or("5001");
+            let host = place.rsplit(':').find(|part| host(part).is_ok() && !is_port(part));
+            NotAPeer::Colons { host: quote(host.unwrap_or("localhost")), port: quote(port) }
+        }
+    }
+}
+
 /// A host in its one form.
 fn host(text: &str) -> Result<String, NotAPeer> {
-    if let Some(address) = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-        let address: Ipv6Addr = address.parse().map_err(|_| NotAPeer::Ipv6)?;
+    if let Some(inner) = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        let address: Ipv6Addr = inner.parse().map_err(|_| match inner.contains('%') {
+            true => NotAPeer::Zone,
+            false => NotAPeer::Ipv6(quote(inner)),
+        })?;
         return Ok(match address.to_ipv4_mapped() {
             Some(address) => address.to_string(),
             None => format!("[{address}]"),
@@ -280,21 +367,28 @@ fn host(text: &str) -> Result<String, NotAPeer> {
     if name.is_empty() {
         return Err(NotAPeer::NoHost);
     }
-    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
-    let mut last = "";
-    for label in name.split('.') {
-        if label.is_empty() || !label.bytes().all(fits) {
-            return Err(NotAPeer::Host);
-        }
-        last = label;
+    let fits = |char: char| char.is_ascii_alphanumeric() || "-_.".contains(char);
+    if let Some((before, char)) = text.chars().enumerate().find(|&(_, char)| !fits(char)) {
+        return Err(NotAPeer::Character { at: before + 1, char });
+    }
+    if name.split('.').any(str::is_empty) {
+        return Err(NotAPeer::Dots);
     }
     // As browsers have it, a name that ends in a number is an IP address. To some programs 127.1,
     // 0177.0.0.1 and 0x7f.1 are one; here it has to be what everybody takes it for.
-    let hex =
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let last = name.rsplit('.').next().unwrap_or_default();
+    let is_hex =
         last.strip_prefix("0x").is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_hexdigit()));
-    if (hex || last.bytes().all(|byte| byte.is_ascii_digit())) && name.parse::<Ipv4Addr>().is_err()
-    {
-        return Err(NotAPeer::Ipv4);
+    if (is_hex || digits(last)) && name.parse::<Ipv4Addr>().is_err() {
+        let is_number = |part: &str| {
+            digits(part) && part.parse::<u8>().is_ok_and(|number| number.to_string() == part)
+        };
+        let bad = name.split('.').find(|part| !is_number(part)).unwrap_or(last);
+        return Err(match name.split('.').count() {
+            4 => NotAPeer::Ipv4Number(quote(bad)),
+            parts => NotAPeer::Ipv4 { last: quote(last), parts },
+        });
     }
     Ok(name)
 }
