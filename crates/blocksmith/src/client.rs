@@ -1,6 +1,9 @@
 //! The HTTP client that every call to somebody else's server starts from, and the manners that such
 //! calls share.
 
+use std::error::Error;
+use std::io;
+
 use blocksmith_consensus::json::{self, Kind, Value};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, LOCATION};
 use reqwest::redirect::Policy;
@@ -178,11 +181,48 @@ pub(crate) fn is_loopback(url: &Url) -> bool {
 
 /// Why there was no answer. The sentence around the cause would name the address once more.
 pub(crate) fn cause(error: &reqwest::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(deeper) = cause.source() {
-        cause = deeper;
-    }
-    shown(&cause.to_string(), MAX_CAUSE)
+    let cause = causes(error).last();
+    shown(&cause.map_or_else(|| error.to_string(), ToString::to_string), MAX_CAUSE)
+}
+
+/// What an error comes from, and what that does.
+fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn Error + 'static)> {
+    std::iter::successors(error.source(), |&error| error.source())
+}
+
+/// Whether what came was no answer of HTTP/1, as from a server that speaks TLS.
+pub(crate) fn is_not_http(error: &reqwest::Error) -> bool {
+    causes(error).any(|error| error.downcast_ref().is_some_and(hyper::Error::is_parse))
+}
+
+/// Whether TLS comes to nothing there: it speaks another language, or nobody vouches for it.
+fn is_not_tls(error: &reqwest::Error) -> bool {
+    causes(error).any(|error| {
+        let inner = error.downcast_ref().and_then(io::Error::get_ref);
+        error.is::<rustls::Error>() || inner.is_some_and(|inner| inner.is::<rustls::Error>())
+    })
+}
+
+/// Why no call will ever be understood by the server at `base`, if `error` shows that somebody
+/// listens who speaks otherwise than the address says. `typed` gives what to type for another one.
+pub(crate) fn misspoken(
+    error: &reqwest::Error,
+    base: &Url,
+    typed: impl FnOnce(&str) -> String,
+) -> Option<String> {
+    let (not, other) = match base.scheme() {
+        "https" if is_not_tls(error) => ("by TLS as it should", "http"),
+        "http" if is_not_http(error) => ("in HTTP", "https"),
+        _ => return None,
+    };
+    let mut there = base.clone();
+    let port = base.port_or_known_default();
+    let way_out = match there.set_scheme(other).and_then(|()| there.set_port(port)) {
+        Ok(()) => format!("; if it speaks {other}: {}", typed(name(&there))),
+        Err(()) => String::new(),
+    };
+    let cause = cause(error);
+    Some(format!("{} answers, but not {not} ({cause}){way_out}", name(base)))
 }
 
 #[cfg(test)]

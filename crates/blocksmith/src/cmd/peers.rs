@@ -2,25 +2,29 @@
 
 use std::fmt::Write as _;
 use std::io::{ErrorKind, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use blocksmith_node::Address;
-use reqwest::{Method, StatusCode, Url, redirect};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
+use reqwest::{Method, StatusCode, Url};
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep};
 
 use super::{counted, exit, output};
-use crate::client::{cause, is_loopback, parse_url};
+use crate::client::{Redirected, cause, described, is_loopback, misspoken, name, parse_url};
 use crate::operator::Token;
 use crate::text::{json, shown};
+
+/// The node that is meant unless told otherwise.
+const DEFAULT_NODE: &str = "http://127.0.0.1:5000";
 
 /// How long a connection may take.
 const CONNECT_TIME: Duration = Duration::from_secs(5);
 
-/// How long an answer may take.
-const ANSWER_TIME: Duration = Duration::from_secs(30);
+/// How long the whole command may wait for the node, with every call.
+const MAX_WAIT: Duration = Duration::from_secs(15);
 
 /// The most bytes of an answer: some hundred peers, each with why it fails.
 const MAX_ANSWER_BYTES: usize = 4 << 20;
@@ -38,7 +42,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 #[derive(Debug, clap::Args)]
 pub struct PeersArgs {
     /// The node that is meant
-    #[arg(long, global = true, value_name = "URL", default_value = "http://127.0.0.1:5000", value_parser = parse_url)]
+    #[arg(long, global = true, value_name = "URL", default_value = DEFAULT_NODE, value_parser = parse_url)]
     node: Url,
     /// The node's token, if it runs on another machine: a copy of the file whose path it prints when it starts
     #[arg(long, global = true, value_name = "FILE", env = "BLOCKSMITH_TOKEN_FILE")]
@@ -71,21 +75,38 @@ enum PeersCommand {
 /// Why a node did not do it.
 #[derive(Debug, thiserror::Error)]
 enum NodeError {
-    #[error("{url} does not answer ({cause}); is a node running there? --node names another")]
-    Away { url: String, cause: String },
+    #[error("{url} does not answer ({cause}): {way_out}")]
+    Away { url: String, cause: String, way_out: String },
     #[error("the node at {url} refuses: {detail}")]
     Refused { url: String, detail: String },
-    #[error("{url} does not answer as a Blocksmith node does ({answer}); --node names another")]
-    Strange { url: String, answer: String },
+    #[error("{address} is no peer of the node at {url}; what is one: {list}")]
+    NoPeer { address: Address, url: String, list: String },
+    #[error(
+        "{address} is no peer: it is the node at {url} itself, or one of its peers under another name. \
+         Its log says which, and {list} shows its peers"
+    )]
+    KnownAlready { address: Address, url: String, list: String },
+    #[error(
+        "the node at {url} does this for other machines only if they send its token: {way_out}"
+    )]
+    Token { url: String, way_out: String },
+    #[error(
+        "{url} does not answer {call} as a Blocksmith node does: {answer}. If the node is elsewhere: \
+         {way_out}"
+    )]
+    Strange { url: String, call: String, answer: String, way_out: String },
+    #[error("{0}")]
+    Misspoken(String),
+    #[error(transparent)]
+    Redirected(Redirected),
 }
 
 /// The exit code of this command's own errors.
 pub(super) fn exit_code(error: &anyhow::Error) -> Option<u8> {
-    match error.downcast_ref()? {
-        NodeError::Away { .. } => Some(exit::UNREACHABLE),
-        NodeError::Refused { .. } => Some(exit::REJECTED),
-        NodeError::Strange { .. } => None,
-    }
+    Some(match error.downcast_ref()? {
+        NodeError::Away { .. } => exit::UNREACHABLE,
+        _ => exit::REJECTED,
+    })
 }
 
 /// A peer, as a node tells of it.
@@ -132,7 +153,7 @@ async fn list(node: &Node, as_json: bool) -> anyhow::Result<String> {
         return Ok(json(&serde_json::to_string(&peers)?));
     }
     if peers.is_empty() {
-        return Ok("no peers; blocksmith peers add ADDRESS names one".into());
+        return Ok(format!("no peers; to name one: {}", node.typed("add HOST:PORT")));
     }
     let width = peers.iter().map(|peer| peer.name().chars().count()).max().unwrap_or_default();
     let mut said = String::new();
@@ -163,21 +184,24 @@ async fn add(node: &Node, address: &Address, as_json: bool) -> anyhow::Result<St
         }
         sleep(LOOK_EVERY).await;
     };
+    let Some(peer) = peer else {
+        let (address, url) = (address.clone(), node.name());
+        return Err(NodeError::KnownAlready { address, url, list: node.typed("list") }.into());
+    };
     if as_json {
         return Ok(json(&serde_json::json!({ "added": is_new, "peer": peer }).to_string()));
     }
-    let Some(peer) = peer else {
-        return Ok(format!(
-            "{address} was asked and is no peer: it is that node itself, or a peer under another \
-             name, as its log says"
-        ));
-    };
     let name = match peer.name() {
         name if name == address.as_str() => name,
         name => format!("{address} (as {name})"),
     };
     let was = if is_new { "is a peer now" } else { "is a peer already" };
-    Ok(format!("{name} {was}: {}", peer.says()))
+    let mut said = format!("{name} {was}: {}", peer.says());
+    if peer.state == State::Fails {
+        let forget = node.typed(&format!("forget {}", peer.name()));
+        said += &format!("; if it is not the one that you mean: {forget}");
+    }
+    Ok(said)
 }
 
 async fn forget(node: &Node, address: &Address, as_json: bool) -> anyhow::Result<String> {
@@ -185,7 +209,15 @@ async fn forget(node: &Node, address: &Address, as_json: bool) -> anyhow::Result
     struct Forgotten {
         forgotten: String,
     }
-    let said: Forgotten = node.ask(Method::DELETE, &["peers", address.as_str()], None).await?;
+    let asked = node.ask(Method::DELETE, &["peers", address.as_str()], None).await;
+    let said: Forgotten = match asked {
+        // As it says of any page that it does not have.
+        Err(NodeError::Strange { .. }) if node.lacks(address).await? => {
+            let (address, url) = (address.clone(), node.name());
+            return Err(NodeError::NoPeer { address, url, list: node.typed("list") }.into());
+        }
+        asked => asked?,
+    };
     if as_json {
         return Ok(json(&serde_json::to_string(&said)?));
     }
@@ -231,21 +263,60 @@ struct Node {
     client: reqwest::Client,
     base: Url,
     token: Option<Token>,
+    /// What was typed after `blocksmith peers`.
+    command: String,
+    /// And after that, to mean this node.
+    token_file: Option<PathBuf>,
+    /// When it has had all the time that it gets.
+    deadline: Instant,
 }
 
 impl Node {
     fn new(args: &PeersArgs) -> anyhow::Result<Self> {
+        // It follows no redirect: what is to be done is done there, or nowhere, and a token is for
+        // one node alone.
         let mut client = crate::client::builder()
             .user_agent(concat!("blocksmith/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(CONNECT_TIME)
-            .timeout(ANSWER_TIME)
-            // What is to be done is done there, or nowhere; and a token is for one node alone.
-            .redirect(redirect::Policy::none());
+            .connect_timeout(CONNECT_TIME);
         if is_loopback(&args.node) {
             client = client.no_proxy();
         }
         let token = args.token_file.as_deref().map(Token::read).transpose()?;
-        Ok(Self { client: client.build()?, base: args.node.clone(), token })
+        let command = match &args.command {
+            PeersCommand::List => "list".into(),
+            PeersCommand::Add { address } => format!("add {address}"),
+            PeersCommand::Forget { address } => format!("forget {address}"),
+        };
+        let (client, base, token_file) =
+            (client.build()?, args.node.clone(), args.token_file.clone());
+        let deadline = Instant::now() + MAX_WAIT;
+        Ok(Self { client, base, token, command, token_file, deadline })
+    }
+
+    fn name(&self) -> String {
+        name(&self.base).into()
+    }
+
+    /// How to type a command for this node.
+    fn typed(&self, command: &str) -> String {
+        self.typed_for(self.base.as_str(), self.token_file.as_deref(), command)
+    }
+
+    fn typed_for(&self, url: &str, token_file: Option<&Path>, command: &str) -> String {
+        let url = url.trim_end_matches('/');
+        let mut typed = format!("blocksmith peers {command}");
+        if url != DEFAULT_NODE {
+            typed += &format!(" --node {url}");
+        }
+        if let Some(file) = token_file {
+            typed += &format!(" --token-file {}", file.display());
+        }
+        typed
+    }
+
+    /// The same command for a node elsewhere. Another node has another token.
+    fn elsewhere(&self, url: &str) -> String {
+        self.typed_for(url, None, &self.command)
     }
 
     async fn peers(&self) -> Result<Vec<Peer>, NodeError> {
@@ -254,6 +325,12 @@ impl Node {
             peers: Vec<Peer>,
         }
         self.ask(Method::GET, &["peers"], None).await.map(|said: Said| said.peers)
+    }
+
+    /// Whether the node names its peers, and this is none of them.
+    async fn lacks(&self, address: &Address) -> Result<bool, NodeError> {
+        let is_it = |peer: &Peer| peer.address.parse::<Address>().is_ok_and(|it| it == *address);
+        Ok(!self.peers().await?.iter().any(is_it))
     }
 
     async fn ask<T: for<'a> Deserialize<'a>>(
@@ -266,45 +343,83 @@ impl Node {
         struct Problem {
             detail: String,
         }
-        let name = || self.base.as_str().trim_end_matches('/').to_string();
-        let away = |error| NodeError::Away { url: name(), cause: cause(&error) };
+        let path = format!("api/v1/{}", path.join("/"));
         let mut url = self.base.clone();
-        if let Ok(mut parts) = url.path_segments_mut() {
-            parts.pop_if_empty().extend(["api", "v1"]).extend(path);
-        }
-        let mut request = self.client.request(method, url);
+        url.set_path(&format!("{}{path}", self.base.path()));
+        let call = format!("{method} /{path}");
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        let mut request = self.client.request(method, url).timeout(left);
         if let Some(token) = &self.token {
-            request = request.bearer_auth(token.as_str());
+            request = request.header(AUTHORIZATION, format!("Bearer {}", token.as_str()));
         }
         if let Some(body) = body {
-            request = request.header("content-type", "application/json").body(body);
+            request = request.header(CONTENT_TYPE, "application/json").body(body);
         }
-        let mut response = request.send().await.map_err(away)?;
-        let status = response.status();
-        let moved = response.headers().get("location").cloned();
-        let mut text = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(away)? {
-            text.extend_from_slice(&chunk);
-            if text.len() > MAX_ANSWER_BYTES {
-                break;
-            }
+        let failed = |error| self.failed(&error);
+        let mut response = request.send().await.map_err(failed)?;
+        if let Some(to) = Redirected::of(&response, &self.base, &call, |to| self.elsewhere(to)) {
+            return Err(NodeError::Redirected(to));
         }
-        let strange = |answer: String| NodeError::Strange { url: name(), answer };
-        if let (true, Some(to)) = (status.is_redirection(), moved) {
-            let to = shown(&String::from_utf8_lossy(to.as_bytes()), MAX_SHOWN);
-            return Err(strange(format!("it says that it has moved to {to}")));
-        }
-        let quoted = || {
-            let text = shown(&String::from_utf8_lossy(&text), MAX_SHOWN);
-            strange(format!("it says {status}: {text}"))
+        let (status, headers) = (response.status(), response.headers().clone());
+        let strange = |answer| NodeError::Strange {
+            url: self.name(),
+            call: call.clone(),
+            answer,
+            way_out: self.elsewhere("URL"),
         };
-        let is_no = status.is_client_error() || status == StatusCode::SERVICE_UNAVAILABLE;
-        match serde_json::from_slice(&text) {
-            Ok(Problem { detail }) if is_no => {
-                Err(NodeError::Refused { url: name(), detail: shown(&detail, MAX_SHOWN) })
+        let mut text = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(failed)? {
+            if text.len() + chunk.len() > MAX_ANSWER_BYTES {
+                return Err(strange(format!("{status} and more than {MAX_ANSWER_BYTES} bytes")));
             }
-            _ if status.is_success() => serde_json::from_slice(&text).map_err(|_| quoted()),
-            _ => Err(quoted()),
+            text.extend_from_slice(&chunk);
         }
+        let not_understood = || strange(described(status, &headers, &text));
+        if status.is_success() {
+            return serde_json::from_slice(&text).map_err(|_| not_understood());
+        }
+        // Busy is as good as no, unlike a fault of the node or of what is in between.
+        let is_no = status.is_client_error() && status != StatusCode::NOT_FOUND
+            || status == StatusCode::SERVICE_UNAVAILABLE;
+        Err(match serde_json::from_slice(&text) {
+            Ok(Problem { .. }) if status == StatusCode::UNAUTHORIZED => self.needs_token(),
+            Ok(Problem { detail }) if is_no => {
+                NodeError::Refused { url: self.name(), detail: shown(&detail, MAX_SHOWN) }
+            }
+            _ => not_understood(),
+        })
+    }
+
+    /// Why there is no answer.
+    fn failed(&self, error: &reqwest::Error) -> NodeError {
+        if let Some(said) = misspoken(error, &self.base, |to| self.elsewhere(to)) {
+            return NodeError::Misspoken(said);
+        }
+        let cause = match error.is_timeout() && !error.is_connect() {
+            true => format!("not within {} s", MAX_WAIT.as_secs()),
+            false => cause(error),
+        };
+        let start = match (is_loopback(&self.base), self.base.port_or_known_default()) {
+            (true, Some(port)) => format!("start a node there: blocksmith node {port}"),
+            _ => "see whether a node runs there".into(),
+        };
+        let way_out = format!("{start}; or name another: {}", self.elsewhere("URL"));
+        NodeError::Away { url: self.name(), cause, way_out }
+    }
+
+    /// What to do where the node takes this from its own machine, or with the token.
+    fn needs_token(&self) -> NodeError {
+        let copy = "copy the file whose path the node printed when it started";
+        let way_out = match &self.token_file {
+            None => format!(
+                "{copy} to this machine, then: {}",
+                self.typed_for(self.base.as_str(), Some(Path::new("FILE")), &self.command)
+            ),
+            Some(file) => format!(
+                "the one in {} is not its own; {copy} to this machine, and name that",
+                file.display()
+            ),
+        };
+        NodeError::Token { url: self.name(), way_out }
     }
 }

@@ -72,7 +72,7 @@ pub(super) async fn ask(network: &Network, peer: &Peer, closely: bool) -> Result
         }
         // It answered, and its blocks may be as good as any.
         Err(Failure::Early { index, ahead_s, tip }) => {
-            complain(peer, &Failure::Early { index, ahead_s, tip });
+            complain(peer, &Failure::Early { index, ahead_s, tip }, &network.handle);
             network.handle.answered(peer.address.clone(), tip).await
         }
         Err(failure) => network.give_up(peer, failure).await,

@@ -1,6 +1,5 @@
 //! HTTP calls to peers, every one with bounds.
 
-use std::error::Error as _;
 use std::time::{Duration, Instant};
 
 use blocksmith_node::Address;
@@ -9,7 +8,7 @@ use reqwest::header::{CONNECTION, CONTENT_TYPE, HeaderMap};
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
 
 use super::failure::Failure;
-use crate::client::{cause, described, redirect_of};
+use crate::client::{cause, described, is_not_http, redirect_of};
 
 /// How long a connection may take.
 const CONNECT_TIME: Duration = Duration::from_secs(2);
@@ -191,18 +190,6 @@ async fn read(mut response: Response, most: usize) -> Result<Answer, Failure> {
         body.extend_from_slice(&chunk);
     }
     Ok(Answer { status, body, redirect, headers })
-}
-
-/// Whether what came was no answer of HTTP/1, as from a server that speaks TLS.
-fn is_not_http(error: &reqwest::Error) -> bool {
-    let mut next = error.source();
-    while let Some(error) = next {
-        if error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse) {
-            return true;
-        }
-        next = error.source();
-    }
-    false
 }
 
 fn failure(error: reqwest::Error) -> Failure {

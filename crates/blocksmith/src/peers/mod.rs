@@ -235,22 +235,24 @@ impl Network {
         }
         peer.forget();
         self.instances.forget(&address);
-        complain(peer, &failure);
+        complain(peer, &failure, &self.handle);
         self.handle.failed(address, failure.to_string()).await
     }
 }
 
 /// Says what is wrong with a peer, once.
-fn complain(peer: &Peer, failure: &Failure) {
+fn complain(peer: &Peer, failure: &Failure, handle: &Handle) {
     let (address, text) = (&peer.address, failure.to_string());
     if !peer.complain(&failure.complaint()) {
         tracing::debug!("peer {address}: {text}");
     } else if failure.is_remarkable() {
         tracing::warn!("peer {address}: {text}");
     } else {
+        let node =
+            handle.listens_at().map(|own| format!(" --node http://{own}")).unwrap_or_default();
         tracing::info!(
-            "peer {address}: {text}; it is asked again, less and less often, unless blocksmith peers \
-             forget ends that"
+            "peer {address}: {text}; it is asked again, less and less often. To end that: blocksmith \
+             peers forget {address}{node}"
         );
     }
 }

@@ -206,6 +206,45 @@ fn a_block_that_left_the_chain_again_is_no_coin() {
 }
 
 #[test]
+fn a_block_that_no_chain_shows_is_no_coin_and_no_end() {
+    let long = format!(
+        r#"{{"length": 2, "chain": [{{"index": 1, "previous_hash": "1", "proof": 100, "timestamp": 0, "transactions": []}}, "{}"]}}"#,
+        "x".repeat(65 << 20)
+    );
+    for (chain, says) in [
+        (
+            Reply::html(404, "<h1>Not Found</h1>"),
+            "GET /chain answered 404 Not Found and an HTML page",
+        ),
+        (Reply::json(r#"{"blocks": []}"#.into()), "GET /chain answered 200 OK"),
+        (Reply::json(long), "GET /chain has more than 64 MiB"),
+    ] {
+        for rules in [Rules::lecture(), Rules::course()] {
+            let chain = chain.clone();
+            // Somebody is always faster, so that the last block is another one.
+            let server = Fake::start((Python::new(rules, 3), 0), move |(python, proofs), call| {
+                if call.path == "/chain" && *proofs > 0 {
+                    return chain.clone();
+                }
+                let reply = python.answer(call);
+                if call.method == "POST" {
+                    *proofs += 1;
+                    python.grow(1);
+                }
+                reply
+            });
+            server.state().0.grow(10);
+            let miner = Program::start(&["mine", &server.url(), "--coins", "1", "--id", "alice"]);
+            wait_until("a third proof", || server.state().1 >= 3);
+            let said = miner.stderr();
+            assert_eq!(said.matches("does not show that block").count(), 1, "{said}");
+            assert!(said.contains(says) && !said.contains("does not have that block"), "{said}");
+            assert_eq!(coins(&miner.seen()), 0);
+        }
+    }
+}
+
+#[test]
 fn a_block_that_others_stand_on_already_counts() {
     for rules in [Rules::lecture(), Rules::course()] {
         let python = Python::new(rules, 3);

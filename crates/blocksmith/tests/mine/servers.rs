@@ -532,3 +532,95 @@ fn the_id_is_made_once_and_kept() {
     assert_eq!(ids[0].len(), 32);
     assert_eq!(ids[0], ids[1]);
 }
+
+/// A server for miners that takes no proof, and says so in this way.
+fn takes_no_proof(reply: Reply) -> Fake<Moody> {
+    let python = Python::new(Rules::lecture(), 4);
+    Fake::start(Moody { python, well: true, asked: 0 }, move |moody, call| {
+        if call.method == "POST" {
+            moody.asked += 1;
+            return reply.clone();
+        }
+        moody.python.answer(call)
+    })
+}
+
+#[test]
+fn a_trouble_with_proofs_alone_is_said_once() {
+    let busy = Reply { status: 503, ..Reply::json(r#"{"message":"not\nnow"}"#.into()) };
+    for reply in [Reply::html(500, "<h1>Oops</h1>"), busy, Reply::json("{}".into())] {
+        let server = takes_no_proof(reply);
+        let miner = Program::start(&["mine", &server.url()]);
+        wait_until("a third time", || server.state().asked >= 3);
+        let said = miner.stderr();
+        assert_eq!(said.matches("POST /mine answered").count(), 1, "{said}");
+        // That, whom it mines for, and what was met.
+        assert_eq!(said.lines().count(), 3, "{said}");
+    }
+}
+
+#[test]
+fn a_proof_that_is_refused_for_ever_is_complained_of_once() {
+    let server = python(Rules::lecture(), 20);
+    let miner = Program::start(&["mine", &server.url(), "--zeros", "1"]);
+    wait_until("three refusals", || server.state().refused >= 3);
+    let said = miner.stderr();
+    assert_eq!(said.matches("although the tip is the same").count(), 1, "{said}");
+}
+
+#[test]
+fn what_waiting_does_not_change_ends_it_with_the_servers_own_words() {
+    let words = |status| Reply::problem(status, "", "pay\nfirst\u{1b}[31m\u{202e}");
+    let shown = r"pay\nfirst\u{1b}[31m\u{202e}";
+    let broken = Reply { headers: vec![("Location", "/\u{1}x".into())], ..Reply::html(301, "") };
+    let anywhere = |reply: Reply| {
+        Fake::start(
+            Moody { python: Python::new(Rules::lecture(), 4), well: true, asked: 0 },
+            move |_, _| reply.clone(),
+        )
+    };
+    for (server, says) in [
+        (anywhere(Reply::html(404, "<h1>Not Found</h1>")), "404 Not Found and an HTML page"),
+        (anywhere(Reply { status: 405, ..Reply::json("{}".into()) }), "405 Method Not Allowed: {}"),
+        (anywhere(words(401)), shown),
+        (anywhere(words(403)), shown),
+        (anywhere(words(421)), shown),
+        (anywhere(broken), "answers, but not in HTTP (invalid HTTP header parsed)"),
+        (takes_no_proof(words(403)), shown),
+        (takes_no_proof(words(404)), shown),
+        (
+            takes_no_proof(Reply::html(405, "<h1>No</h1>")),
+            "POST /mine answered 405 Method Not Allowed",
+        ),
+        (takes_no_proof(Reply::html(501, "")), "POST /mine answered 501 Not Implemented"),
+    ] {
+        let mut miner = Program::start(&["mine", &server.url(), "--coins", "1"]);
+        assert_eq!(miner.wait().code(), Some(4), "{}", miner.stderr());
+        let said = miner.stderr();
+        assert!(said.contains(says) && said.contains(&server.url()), "{said}");
+        assert!(said.contains("nothing is mined any more: "), "{said}");
+        assert!(said.contains(": blocksmith mine "), "{said}");
+        assert!(!said.contains(['\u{1b}', '\u{202e}']) && !said.contains("<h1>"), "{said}");
+    }
+}
+
+#[test]
+fn a_server_that_had_work_and_lacks_its_calls_for_a_while_is_waited_for() {
+    let python = Python::new(Rules::lecture(), 3);
+    let server = Fake::start(Moody { python, well: true, asked: 0 }, |moody, call| {
+        moody.asked += 1;
+        match moody.well {
+            true => moody.python.answer(call),
+            false => Reply::html(404, "<h1>Starting</h1>"),
+        }
+    });
+    server.state().python.grow(10);
+    let mut miner = Program::start(&["mine", &server.url(), "--zeros", "3"]);
+    miner.until("Coins mined: 1");
+    server.state().well = false;
+    wait_until("a word", || miner.stderr().contains("asking again") || miner.ended().is_some());
+    assert!(miner.ended().is_none(), "{}", miner.stderr());
+    server.state().well = true;
+    miner.seen();
+    miner.until_so("another coin", |line| line.starts_with("Coins mined: "));
+}

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use crate::fake::{Fake, Reply};
 use crate::namespace::{FAR, is_in_its_own_network};
 use crate::program::{Program, wait_until};
 use crate::token::node;
@@ -56,7 +57,8 @@ fn peers_are_seen_added_and_forgotten() {
     let (_theirs, other) = node(homes[1].path(), &[]);
     let (url, mistyped) = (format!("http://127.0.0.1:{port}"), dead());
     let at = |args: &[&str]| done(&[args, &["--node", &url]].concat());
-    assert!(at(&["list"]).contains("no peers; blocksmith peers add ADDRESS"), "{}", at(&["list"]));
+    let add = format!("no peers; to name one: blocksmith peers add HOST:PORT --node {url}");
+    assert_eq!(at(&["list"]).trim_end(), add);
 
     let said = at(&["add", &format!("localhost:{other}")]);
     assert!(said.starts_with(&format!("localhost:{other} is a peer now: answers")), "{said}");
@@ -66,6 +68,8 @@ fn peers_are_seen_added_and_forgotten() {
     let said = at(&["add", &mistyped]);
     assert!(said.contains("is a peer now: does not answer") && said.contains("refused"), "{said}");
     assert!(said.contains("asked again in"), "{said}");
+    let forget = format!("mean: blocksmith peers forget {mistyped} --node {url}");
+    assert!(said.contains(&forget), "{said}");
     let listed = at(&["list"]);
     assert!(listed.contains(&mistyped) && listed.contains("answers, since"), "{listed}");
     assert_eq!(listed.lines().count(), 2, "{listed}");
@@ -79,7 +83,9 @@ fn peers_are_seen_added_and_forgotten() {
     let said = at(&["forget", &mistyped]);
     assert!(said.contains(&format!("{mistyped} is forgotten")), "{said}");
     let (code, _, complained) = peers(&["forget", &mistyped, "--node", &url]);
-    assert!(code == Some(4) && complained.contains("is no peer of this node"), "{complained}");
+    let no_peer = format!("{mistyped} is no peer of the node at {url}");
+    assert!(code == Some(4) && complained.contains(&no_peer), "{complained}");
+    assert!(complained.contains(&format!("blocksmith peers list --node {url}")), "{complained}");
 
     // What was done once outlasts the node.
     stop(ours);
@@ -99,13 +105,61 @@ fn peers_are_seen_added_and_forgotten() {
 #[test]
 fn who_does_not_answer_or_is_no_node_is_told_apart() {
     let (code, _, complained) = peers(&["list", "--node", &dead()]);
-    assert!(code == Some(3) && complained.contains("is a node running there?"), "{complained}");
+    assert!(code == Some(3) && complained.contains(": blocksmith node "), "{complained}");
+    assert!(complained.contains(": blocksmith peers list --node URL"), "{complained}");
     for typed in ["", "5001", "localhost", "https://h:1", "h:1/chain", "127.1:1", "0.0.0.0:1"] {
         let (code, _, complained) = peers(&["add", typed, "--node", &dead()]);
         assert!(code == Some(2) && complained.contains("names no peer"), "{typed}: {complained}");
     }
     let (code, _, complained) = peers(&["list", "--token-file", "/nowhere/token"]);
     assert!(code == Some(1) && complained.contains("/nowhere/token can't be read"), "{complained}");
+}
+
+#[test]
+fn a_server_that_answers_otherwise_is_not_taken_for_nobody() {
+    let long = format!(r#"{{"numbers": [{}1]}}"#, "1, ".repeat(100));
+    let broken = Reply { headers: vec![("X-Broken", "\u{1}".into())], ..Reply::json("{}".into()) };
+    let replies = [
+        (Reply::redirect(301, "http://127.0.0.1:9/x".into()), "a redirect to http://127.0.0.1:9/x"),
+        (Reply::redirect(308, "/\u{202e}".into()), "a redirect to"),
+        (Reply::json(long), "bytes of JSON that say something else"),
+        (Reply::html(502, "<h1>Bad Gateway</h1>"), "502 Bad Gateway and an HTML page"),
+        (Reply::problem(404, "", "there is no such\ncall\u{1b}[31m"), "no such\\ncall\\u{1b}[31m"),
+        (Reply::problem(403, "", "this node has no token"), "refuses: this node has no token"),
+        (
+            Reply::problem(500, "", "the disk is gone"),
+            "500 Internal Server Error: the disk is gone",
+        ),
+        (broken, "answers, but not in HTTP"),
+    ];
+    for (reply, says) in replies {
+        let server = Fake::start((), move |(), _| reply.clone());
+        let url = server.url();
+        for command in [&["list"][..], &["add", "h:1"], &["forget", "h:1"]] {
+            let args = [command, &["--node", &url]].concat();
+            let (code, said, complained) = peers(&args);
+            assert_eq!((code, &*said), (Some(4), ""), "{args:?}: {complained}");
+            assert!(complained.contains(says) && complained.contains(&url), "{complained}");
+            let harmless = |char| char != '{' && char != '\u{202e}' && char != '\u{1b}';
+            let text = complained.replace("\\u{", "");
+            assert!(text.chars().all(harmless) && complained.lines().count() == 1, "{complained}");
+            if !says.starts_with("refuses") && !says.starts_with("a redirect") {
+                let again = format!(": blocksmith peers {} --node ", command.join(" "));
+                assert!(complained.contains(&again), "{complained}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_waiting_for_a_node_has_an_end() {
+    // It takes the connection, and says nothing.
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let began = Instant::now();
+    let (code, _, complained) = peers(&["add", "h:1", "--node", &url]);
+    assert!(code == Some(3) && complained.contains("not within 15 s"), "{complained}");
+    assert!(began.elapsed() < Duration::from_secs(30));
 }
 
 #[test]
@@ -135,7 +189,8 @@ fn a_peer_that_was_mistyped_once_is_gone_with_the_next_start_and_said_once() {
     // The two are said by two threads.
     let say = |part: &str| told.iter().filter(|line| line.contains(part)).count();
     assert_eq!((told.len(), say("is added"), say("can't be reached")), (2, 1, 1), "{log}");
-    assert!(log.contains("less and less often") && log.contains("peers forget"), "{log}");
+    let forget = format!("To end that: blocksmith peers forget {mistyped} --node {url}");
+    assert!(log.contains("less and less often") && log.contains(&forget), "{log}");
     stop(ours);
     let (_again, port) = node(home.path(), &[]);
     let url = format!("http://127.0.0.1:{port}");
@@ -179,18 +234,34 @@ fn from_other_machines_it_takes_the_token_and_one_node_is_one_peer() {
     let near = format!("127.0.0.1:{other}");
     assert!(done(&["add", &near, "--node", &url, "--token-file", file]).contains("is a peer now"));
     let (code, _, complained) = peers(&["forget", &near, "--node", &url]);
-    assert!(code == Some(4) && complained.contains("token"), "{complained}");
+    let again = format!("then: blocksmith peers forget {near} --node {url} --token-file FILE");
+    assert!(code == Some(4) && complained.contains(&again), "{complained}");
+    assert!(!complained.contains("Authorization"), "{complained}");
+    let other_token = homes[1].path().join("data/operator.token");
+    wait_for(&other_token);
+    let other_token = other_token.to_str().expect("a path");
+    let wrong = ["forget", &near, "--node", &url, "--token-file", other_token];
+    let (code, _, complained) = peers(&wrong);
+    let not_its = format!("the one in {other_token} is not its own");
+    assert!(code == Some(4) && complained.contains(&not_its), "{complained}");
 
     // Other names of the same node, and of this one, are found out by asking.
     for same in [format!("{FAR}:{other}"), format!("127.0.0.2:{other}")] {
-        let said = done(&["add", &same, "--node", &url, "--token-file", file]);
-        assert!(said.contains("is no peer"), "{said}");
+        for json in [&[][..], &["--json"]] {
+            let add = [&["add", &same, "--node", &url, "--token-file", file], json].concat();
+            let (code, said, complained) = peers(&add);
+            assert_eq!((code, &*said), (Some(4), ""), "{complained}");
+            let list = format!("blocksmith peers list --node {url} --token-file {file}");
+            assert!(complained.contains(&format!("{same} is no peer: ")), "{complained}");
+            assert!(complained.contains(&list), "{complained}");
+        }
         assert_eq!(states(&url), [(near.clone(), "answers".to_string())]);
         let log = ours.stderr();
         assert!(log.contains(&format!("{same} is the same node as {near}")), "{log}");
     }
-    let said = done(&["add", &format!("{FAR}:{port}"), "--node", &url, "--token-file", file]);
-    assert!(said.contains("it is that node itself"), "{said}");
+    let itself = format!("{FAR}:{port}");
+    let (code, _, complained) = peers(&["add", &itself, "--node", &url, "--token-file", file]);
+    assert!(code == Some(4) && complained.contains("itself"), "{complained}");
     assert_eq!(states(&url), [(near.clone(), "answers".to_string())]);
     done(&["forget", &near, "--node", &url, "--token-file", file]);
     assert_eq!(states(&url), []);

@@ -17,12 +17,11 @@ use blocksmith_wallet::written::{self, is_blank};
 use reqwest::Url;
 
 use self::forged::Forged;
-use self::server::{Kind, Said, Server, Trouble, Work};
+use self::server::{Kind, Said, Server, Standing, Trouble, Work};
 use super::exit;
 use super::node::{stop_on_signal, until};
 use super::screen::{Progress, REFRESH, Screen};
 use super::search_args::SearchArgs;
-use crate::client::Redirected;
 use crate::config;
 use crate::searching::Workers;
 use crate::service::new_node_id;
@@ -32,6 +31,10 @@ const FIRST_WAIT: Duration = Duration::from_millis(500);
 
 /// The longest of these waits.
 const MAX_WAIT: Duration = Duration::from_secs(10);
+
+/// How often a server that can't show its chain is asked again whether a block is there, which takes
+/// a quarter of a minute.
+const MAX_LOOKS: u32 = 6;
 
 /// A random start is below this, so that years of searching are left below 2^53, where proofs of
 /// signed chains end.
@@ -90,7 +93,9 @@ pub async fn run(args: MineArgs) -> anyhow::Result<ExitCode> {
     let mut miner = Miner {
         server,
         kind: None,
+        met: None,
         trouble: None,
+        doubts: None,
         workers,
         start: args.start,
         zeros: Zeros { fixed: args.zeros, now: 0, looks_left: 0 },
@@ -112,8 +117,8 @@ pub async fn run(args: MineArgs) -> anyhow::Result<ExitCode> {
             ));
             Ok(ExitCode::from(exit::REJECTED))
         }
-        Err(Ended::Redirected(to)) => {
-            miner.screen.note(&format!("nothing is mined any more: {to}"));
+        Err(Ended::Hopeless(why)) => {
+            miner.screen.note(&format!("nothing is mined any more: {why}"));
             Ok(ExitCode::from(exit::REJECTED))
         }
         // Whoever reads the lines has what they wanted, as `head` does.
@@ -128,8 +133,8 @@ enum Ended {
     Unread(io::Error),
     /// The server has no work for this miner, and says why.
     Refused(String),
-    /// The server points to another address.
-    Redirected(Redirected),
+    /// The server is none for miners, or elsewhere, and stays so; with what to do.
+    Hopeless(String),
 }
 
 impl From<io::Error> for Ended {
@@ -180,8 +185,12 @@ struct Miner {
     server: Server,
     /// What the server is, until it falls silent or answers as something else.
     kind: Option<Kind>,
-    /// What was said about a server that does not answer as it should.
+    /// What it was when it last had work.
+    met: Option<Kind>,
+    /// What was said about a server that has no work to tell.
     trouble: Option<Trouble>,
+    /// What was said about one that has work, and takes no proof or shows no block.
+    doubts: Option<Doubt>,
     workers: Workers,
     start: Start,
     zeros: Zeros,
@@ -200,6 +209,17 @@ struct Zeros {
     now: u8,
     /// How many more times the chain is looked at when somebody else's block comes.
     looks_left: usize,
+}
+
+/// What keeps a block from being counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Doubt {
+    /// The answer to a proof, or to the question for the block, is none.
+    Answer,
+    /// The chain does not have it.
+    Gone,
+    /// There is no chain to see.
+    Unseen,
 }
 
 enum Searched {
@@ -272,21 +292,37 @@ impl Miner {
             };
             self.screen.line(&format!("Found new proof: {proof}"))?;
             match self.server.submit(kind, &work, proof).await {
-                Ok(Said::Forged(forged)) if self.stands(kind, &forged).await? => {
-                    self.mined += 1;
-                    let what = if self.signed { "Blocks" } else { "Coins" };
-                    self.screen.line(&format!("{what} mined: {}", self.mined))?;
-                    if wanted.is_some_and(|wanted| self.mined >= wanted) {
-                        return Ok(());
-                    }
-                }
-                Ok(Said::Forged(_)) => {
-                    self.screen.note(&format!(
-                        "{} says that it made a block of this proof, but its chain does not have that \
-                         block: it counts for nothing. Another block may have taken its place, or \
-                         something in between answers for the server",
-                        self.server.name()
-                    ));
+                Ok(Said::Forged(forged)) => {
+                    let standing = self.stands(kind, &forged).await?;
+                    let name = self.server.name();
+                    let (doubt, why) = match standing {
+                        Standing::There => {
+                            self.doubts = None;
+                            self.mined += 1;
+                            let what = if self.signed { "Blocks" } else { "Coins" };
+                            self.screen.line(&format!("{what} mined: {}", self.mined))?;
+                            if wanted.is_some_and(|wanted| self.mined >= wanted) {
+                                return Ok(());
+                            }
+                            continue;
+                        }
+                        Standing::Gone => (
+                            Doubt::Gone,
+                            format!(
+                                "{name} says that it made a block of this proof, but its chain does not \
+                                 have that block: it counts for nothing. Another block may have taken \
+                                 its place, or something in between answers for the server"
+                            ),
+                        ),
+                        Standing::Unseen(why) => (
+                            Doubt::Unseen,
+                            format!(
+                                "{name} says that it made a block of this proof, but does not show that \
+                                 block: {why}. It is not counted, nor is any later one that is not shown"
+                            ),
+                        ),
+                    };
+                    self.note_doubt(doubt, &why);
                     tokio::time::sleep(wait_after(failures)).await;
                     failures += 1;
                     resume = Some((work, proof + 1));
@@ -306,7 +342,7 @@ impl Miner {
                     }
                 }
                 Err(trouble) => {
-                    self.wait_after(trouble, failures).await?;
+                    self.wait_in_doubt(trouble, failures).await?;
                     failures += 1;
                     // It may have arrived. If not, this proof is still the next one.
                     resume = Some((work, proof));
@@ -325,27 +361,35 @@ impl Miner {
             match answer {
                 Ok((kind, work)) => {
                     let before = self.trouble.take();
-                    if self.kind != Some(kind) {
-                        self.kind = Some(kind);
+                    self.kind = Some(kind);
+                    let is_away = matches!(before, Some(Trouble::Away(_)));
+                    if self.met.replace(kind) != Some(kind) || is_away {
                         self.introduce(kind, &work, before.is_some()).await;
                     } else if before.is_some() {
                         self.screen.note(&format!("{} has work again", self.server.name()));
                     }
                     return Ok((kind, work));
                 }
-                Err(Trouble::Refused(why)) => return Err(Ended::Refused(why)),
                 Err(trouble) => self.wait_after(trouble, turn).await?,
             }
         }
         unreachable!("numbers don't end")
     }
 
-    /// Whether the server's chain has the block that it says it made, as soon as it says that.
-    async fn stands(&mut self, kind: Kind, forged: &Forged) -> Result<bool, Ended> {
+    /// Whether the server's chain has the block that it says it made, as soon as it says that. One
+    /// that is away is waited for; one that is there and does not say, not for ever.
+    async fn stands(&mut self, kind: Kind, forged: &Forged) -> Result<Standing, Ended> {
+        let mut looks = 0;
         for turn in 0.. {
             match self.server.has(kind, forged).await {
-                Ok(stands) => return Ok(stands),
-                Err(trouble) => self.wait_after(trouble, turn).await?,
+                Ok(standing) => return Ok(standing),
+                Err(Trouble::Strange(what) | Trouble::Unable(what)) if looks == MAX_LOOKS => {
+                    return Ok(Standing::Unseen(what));
+                }
+                Err(trouble) => {
+                    looks += u32::from(!matches!(trouble, Trouble::Away(_)));
+                    self.wait_in_doubt(trouble, turn).await?;
+                }
             }
         }
         unreachable!("numbers don't end")
@@ -357,9 +401,7 @@ impl Miner {
     /// # Errors
     /// That asking again won't help.
     async fn wait_after(&mut self, trouble: Trouble, failures: u32) -> Result<(), Ended> {
-        if let Trouble::Redirected(to) = trouble {
-            return Err(Ended::Redirected(to));
-        }
+        let trouble = self.mendable(trouble)?;
         let wait = match &trouble {
             // Its clock may be set meanwhile.
             Trouble::Early { wait, .. } => (*wait).clamp(FIRST_WAIT, MAX_WAIT),
@@ -368,6 +410,38 @@ impl Miner {
         self.note_trouble(trouble);
         tokio::time::sleep(wait).await;
         Ok(())
+    }
+
+    /// The same where it has work, and what came to nothing is a proof, or a look for its block.
+    async fn wait_in_doubt(&mut self, trouble: Trouble, failures: u32) -> Result<(), Ended> {
+        if matches!(trouble, Trouble::Away(_) | Trouble::Early { .. }) {
+            return self.wait_after(trouble, failures).await;
+        }
+        let trouble = self.mendable(trouble)?;
+        // It may be another one when it answers next.
+        self.kind = None;
+        self.note_doubt(Doubt::Answer, &said_of(self.server.name(), &trouble));
+        tokio::time::sleep(wait_after(failures)).await;
+        Ok(())
+    }
+
+    /// What is wrong, if waiting may mend it.
+    fn mendable(&self, trouble: Trouble) -> Result<Trouble, Ended> {
+        let name = self.server.name();
+        let if_elsewhere = "if the server is elsewhere: blocksmith mine URL";
+        Err(match trouble {
+            Trouble::Refused(why) => Ended::Refused(why),
+            Trouble::Redirected(to) => Ended::Hopeless(to.to_string()),
+            Trouble::Misspoken(why) => Ended::Hopeless(why),
+            Trouble::Hopeless(why) => Ended::Hopeless(format!(
+                "{name}: {why}, which waiting does not change; {if_elsewhere}"
+            )),
+            // One that had work may only be starting again.
+            Trouble::Unfit { says, is_missing: true } if self.met.is_none() => Ended::Hopeless(
+                format!("{name} has none of the calls for miners ({says}); {if_elsewhere}"),
+            ),
+            trouble => return Ok(trouble),
+        })
     }
 
     /// Says that something is wrong with the server, once, and forgets what kind it is unless it
@@ -386,19 +460,16 @@ impl Miner {
         if self.trouble.as_ref().is_some_and(|said| class(said) == class(&trouble)) {
             return;
         }
-        let name = self.server.name();
-        self.screen.note(&match &trouble {
-            Trouble::Away(cause) => {
-                format!("no answer from {name} ({cause}); asking again until there is one")
-            }
-            Trouble::Early { why, .. } => format!("{name} has no work yet: {why}; waiting for it"),
-            Trouble::Unable(why) => format!("{name}: {why}; asking again until it can"),
-            Trouble::Unfit(what) | Trouble::Strange(what) | Trouble::Refused(what) => {
-                format!("{name} does not answer as a server for miners does ({what}); asking again")
-            }
-            Trouble::Redirected(to) => to.to_string(),
-        });
+        self.screen.note(&said_of(self.server.name(), &trouble));
         self.trouble = Some(trouble);
+    }
+
+    /// Says why a proof makes no block that counts, once until one does.
+    fn note_doubt(&mut self, doubt: Doubt, why: &str) {
+        self.screen.clear();
+        if self.doubts.replace(doubt) != Some(doubt) {
+            self.screen.note(why);
+        }
     }
 
     /// Says what was met, after finding out what it wants.
@@ -469,10 +540,13 @@ impl Miner {
             return Some((kind, work));
         }
         self.screen.clear();
-        self.screen.note(&format!(
-            "refused, although the tip is the same: going on in {} s, or when the tip moves",
-            patience.as_secs_f32()
-        ));
+        if patience == FIRST_WAIT {
+            self.screen.note(&format!(
+                "refused, although the tip is the same: going on with the next proof after a while, of up \
+                 to {} s, or when the tip moves",
+                MAX_WAIT.as_secs()
+            ));
+        }
         match tokio::time::timeout(patience, moved(&self.server, kind, &work)).await {
             Ok(moved) => moved.ok().map(|moved| (kind, moved)),
             Err(_) => Some((kind, work)),
@@ -536,11 +610,36 @@ async fn moved(server: &Server, kind: Kind, work: &Work) -> Result<Work, Trouble
         let asked = Instant::now();
         match server.other_work(kind, work).await {
             Ok(now) if !now.same_search(work) => return Ok(now),
-            Err(trouble @ (Trouble::Redirected(_) | Trouble::Early { .. })) => return Err(trouble),
+            Err(
+                trouble @ (Trouble::Redirected(_)
+                | Trouble::Misspoken(_)
+                | Trouble::Hopeless(_)
+                | Trouble::Refused(_)
+                | Trouble::Early { .. }),
+            ) => return Err(trouble),
             // Our own node waited with its answer: whatever comes next is heard at once.
             Ok(_) if asked.elapsed() > kind.poll_every() && kind == Kind::Ours => {}
             _ => tokio::time::sleep(kind.poll_every()).await,
         }
+    }
+}
+
+/// What is said about a server that waiting may mend.
+fn said_of(name: &str, trouble: &Trouble) -> String {
+    match trouble {
+        Trouble::Away(cause) => {
+            format!("no answer from {name} ({cause}); asking again until there is one")
+        }
+        Trouble::Early { why, .. } => format!("{name} has no work yet: {why}; waiting for it"),
+        Trouble::Unable(why) => format!("{name}: {why}; asking again until it can"),
+        Trouble::Unfit { says: what, .. }
+        | Trouble::Strange(what)
+        | Trouble::Refused(what)
+        | Trouble::Hopeless(what)
+        | Trouble::Misspoken(what) => {
+            format!("{name} does not answer as a server for miners does ({what}); asking again")
+        }
+        Trouble::Redirected(to) => to.to_string(),
     }
 }
 

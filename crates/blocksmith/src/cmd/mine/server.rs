@@ -9,7 +9,7 @@ use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::{RequestBuilder, StatusCode, Url};
 
 use super::forged::{Forged, Submitted};
-use crate::client::{Redirected, cause, described, is_loopback, name, reason};
+use crate::client::{Redirected, cause, described, is_loopback, misspoken, name, reason};
 use crate::text::shown;
 
 /// The most bytes of an answer; a block may be one.
@@ -21,6 +21,20 @@ const MAX_CHAIN_BYTES: usize = 64 << 20;
 
 /// How much of what a server says is shown, in characters.
 const MAX_SHOWN: usize = 300;
+
+/// What servers say to a call that they don't have or don't take from this caller, whatever is in it.
+const NO_SUCH_CALL: [StatusCode; 10] = [
+    StatusCode::UNAUTHORIZED,
+    StatusCode::FORBIDDEN,
+    StatusCode::NOT_FOUND,
+    StatusCode::METHOD_NOT_ALLOWED,
+    StatusCode::PROXY_AUTHENTICATION_REQUIRED,
+    StatusCode::GONE,
+    StatusCode::LENGTH_REQUIRED,
+    StatusCode::UNSUPPORTED_MEDIA_TYPE,
+    StatusCode::MISDIRECTED_REQUEST,
+    StatusCode::NOT_IMPLEMENTED,
+];
 
 /// How long a connection may take.
 const CONNECT_TIME: Duration = Duration::from_secs(5);
@@ -134,7 +148,11 @@ pub(super) enum Trouble {
     /// Nobody answers.
     Away(String),
     /// It does not have this call, or means something else by it: it may be of another kind.
-    Unfit(String),
+    Unfit {
+        says: String,
+        /// Whether it says so itself.
+        is_missing: bool,
+    },
     /// The answer is not one that a miner understands.
     Strange(String),
     /// It can't answer this now, and says why.
@@ -146,6 +164,21 @@ pub(super) enum Trouble {
     Refused(String),
     /// It points to another address.
     Redirected(Redirected),
+    /// The same call will be answered so again, whenever it comes.
+    Hopeless(String),
+    /// What it speaks is not what its address says; a whole sentence, with the way out.
+    Misspoken(String),
+}
+
+/// Whether a server's chain has a block that it says it made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// It does.
+    There,
+    /// It does not.
+    Gone,
+    /// It shows no chain in which that could be seen, and why.
+    Unseen(String),
 }
 
 /// A server at an address.
@@ -169,22 +202,37 @@ struct Answer {
     status: StatusCode,
     headers: HeaderMap,
     body: Vec<u8>,
+    /// Whether it has more than that.
+    is_cut: bool,
 }
 
 impl Answer {
     fn says(&self) -> String {
-        let said = described(self.status, &self.headers, &self.body);
+        let said = match self.is_cut {
+            true => format!("{} and more than {} bytes", self.status, self.body.len()),
+            false => described(self.status, &self.headers, &self.body),
+        };
         format!("{} answered {said}", self.call)
     }
 
     /// What is wrong with an answer that tells no work.
     fn no_work(&self) -> Trouble {
+        let unfit = |is_missing| Trouble::Unfit { says: self.says(), is_missing };
         match self.status {
-            StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => Trouble::Unfit(self.says()),
+            StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => unfit(true),
             // Some servers have a page for every address.
-            status if status.is_success() => Trouble::Unfit(self.says()),
+            status if status.is_success() => unfit(false),
+            StatusCode::CONFLICT => self.strange(),
+            status if status.is_client_error() && !self.says_nothing_of_the_call() => {
+                Trouble::Hopeless(self.says())
+            }
             _ => self.strange(),
         }
+    }
+
+    /// Whether it speaks of the call, not of the proof in it: no other proof is answered otherwise.
+    fn refuses_every_proof(&self) -> bool {
+        NO_SUCH_CALL.contains(&self.status)
     }
 
     /// What is wrong with an answer that is neither yes nor no.
@@ -192,6 +240,14 @@ impl Answer {
         match self.says_nothing_of_the_call() && reason(&self.body).is_some() {
             true => Trouble::Unable(self.says()),
             false => Trouble::Strange(self.says()),
+        }
+    }
+
+    /// The same, of an answer that should show a block.
+    fn shows_no_block(&self) -> Result<Standing, Trouble> {
+        match self.says_nothing_of_the_call() {
+            true => Err(self.strange()),
+            false => Ok(Standing::Unseen(self.says())),
         }
     }
 
@@ -255,20 +311,23 @@ impl Server {
     /// # Errors
     /// That nobody answers, or nobody whom a miner understands.
     pub(super) async fn meet(&self) -> Result<(Kind, Work), Trouble> {
-        let (mut answers, mut elsewhere) = (Vec::new(), None);
+        let (mut answers, mut all_missing, mut hopeless) = (Vec::new(), true, None);
         for kind in Kind::ALL {
             match self.work(kind).await {
                 Ok(work) => return Ok((kind, work)),
-                Err(Trouble::Unfit(answer)) => answers.push(answer),
+                Err(Trouble::Unfit { says, is_missing }) => {
+                    answers.push(says);
+                    all_missing &= is_missing;
+                }
                 // As some servers answer to calls that they don't have.
-                Err(Trouble::Redirected(to)) => elsewhere = elsewhere.or(Some(to)),
+                Err(trouble @ (Trouble::Redirected(_) | Trouble::Hopeless(_))) => {
+                    hopeless = hopeless.or(Some(trouble));
+                }
                 Err(trouble) => return Err(trouble),
             }
         }
-        Err(match elsewhere {
-            Some(to) => Trouble::Redirected(to),
-            None => Trouble::Strange(answers.join("; ")),
-        })
+        let unfit = || Trouble::Unfit { says: answers.join("; "), is_missing: all_missing };
+        Err(hopeless.unwrap_or_else(unfit))
     }
 
     /// What the server wants searched now.
@@ -384,6 +443,9 @@ impl Server {
         let request =
             self.client.post(self.url(path)).header("content-type", "application/json").body(body);
         let answer = self.ask(&format!("POST /{path}"), request, MAX_ANSWER_BYTES).await?;
+        if answer.refuses_every_proof() {
+            return Err(Trouble::Hopeless(answer.says()));
+        }
         let text = answer.object().ok_or_else(|| answer.strange())?;
         let object = Value::of_canonical(&text);
         let said = reason(&answer.body);
@@ -423,8 +485,9 @@ impl Server {
     /// Whether the server's chain has the block that it says it made.
     ///
     /// # Errors
-    /// That nobody answers, or not as this kind of server does.
-    pub(super) async fn has(&self, kind: Kind, forged: &Forged) -> Result<bool, Trouble> {
+    /// That nobody answers, or nobody who can now.
+    pub(super) async fn has(&self, kind: Kind, forged: &Forged) -> Result<Standing, Trouble> {
+        let standing = |is_there| if is_there { Standing::There } else { Standing::Gone };
         if let (Kind::Ours, Some(index), Some(hash)) = (kind, forged.index, forged.hash) {
             let mut url = self.url("api/v1/headers");
             url.query_pairs_mut().append_pair("from", &index.to_string()).append_pair("limit", "1");
@@ -432,23 +495,36 @@ impl Server {
             let answer = self.ask("GET /api/v1/headers", request, MAX_ANSWER_BYTES).await?;
             let text = answer.object().filter(|_| answer.status.is_success());
             let headers = text.as_deref().and_then(|text| Value::of_canonical(text).get("headers"));
-            let headers = headers.ok_or_else(|| answer.strange())?;
+            let Some(headers) = headers else { return answer.shows_no_block() };
             let first = headers.elements().next().and_then(|header| header.get("hash")?.as_str());
-            return Ok(first.is_some_and(|first| first.parse() == Ok(hash)));
+            return Ok(standing(first.is_some_and(|first| first.parse() == Ok(hash))));
         }
         // Mostly it is the last one, which costs less to ask for; somebody may have been there since.
         let recipient = self.recipient_at(kind);
         let is_last = match kind {
-            Kind::LastBlock => forged.is_block(self.last_block().await?.view(), recipient),
+            Kind::LastBlock => {
+                self.last_block().await.map(|last| forged.is_block(last.view(), recipient))
+            }
             Kind::Ours | Kind::LastProof => {
-                *self.last_proof().await?.text() == forged.proof.to_string()
+                self.last_proof().await.map(|last| *last.text() == forged.proof.to_string())
             }
         };
-        if is_last {
-            return Ok(true);
+        match is_last {
+            Ok(true) => return Ok(Standing::There),
+            Err(trouble @ (Trouble::Away(_) | Trouble::Redirected(_))) => return Err(trouble),
+            // The whole chain may show it all the same.
+            Ok(false) | Err(_) => {}
         }
         let answer = self.get("chain", MAX_CHAIN_BYTES).await?;
-        forged.is_in(&answer.body, recipient).ok_or_else(|| answer.strange())
+        match forged.is_in(&answer.body, recipient) {
+            Some(false) if answer.is_cut => Ok(Standing::Unseen(format!(
+                "{} has more than {} MiB, and the rest of it is not read",
+                answer.call,
+                MAX_CHAIN_BYTES >> 20
+            ))),
+            Some(is_there) => Ok(standing(is_there)),
+            None => answer.shows_no_block(),
+        }
     }
 
     /// The answer to `/chain`, or as much of it as is worth reading.
@@ -484,21 +560,25 @@ impl Server {
         request: RequestBuilder,
         max_bytes: usize,
     ) -> Result<Answer, Trouble> {
-        let away = |error: reqwest::Error| Trouble::Away(cause(&error));
-        let mut response = request.send().await.map_err(away)?;
         let typed = |there: &str| format!("blocksmith mine {there}");
+        let failed = |error: reqwest::Error| match misspoken(&error, &self.base, typed) {
+            Some(said) => Trouble::Misspoken(said),
+            None => Trouble::Away(cause(&error)),
+        };
+        let mut response = request.send().await.map_err(failed)?;
         if let Some(to) = Redirected::of(&response, &self.base, call, typed) {
             return Err(Trouble::Redirected(to));
         }
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(away)? {
+        let (mut body, mut is_cut) = (Vec::new(), false);
+        while let Some(chunk) = response.chunk().await.map_err(failed)? {
             let room = max_bytes - body.len();
             body.extend_from_slice(&chunk[..chunk.len().min(room)]);
-            if chunk.len() >= room {
+            is_cut = chunk.len() > room;
+            if is_cut {
                 break;
             }
         }
         let (status, headers) = (response.status(), response.headers().clone());
-        Ok(Answer { call: call.into(), status, headers, body })
+        Ok(Answer { call: call.into(), status, headers, body, is_cut })
     }
 }
