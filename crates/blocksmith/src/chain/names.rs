@@ -8,9 +8,12 @@ use super::{Chain, dev};
 /// The preset that a chain of this name would be taken for: the name is the preset's, or that of its
 /// dev chain, or looks like one of them.
 pub fn taken_for(name: &str) -> Option<&'static str> {
-    let looks = skeleton(name);
+    // Capitals look like others than small letters do.
+    let name: String = name.nfkd().collect();
+    let looks = [skeleton(&name), skeleton(&name.to_lowercase())];
     Rules::PRESETS.into_iter().find(|preset| {
-        looks == skeleton(preset) || looks == skeleton(&format!("{preset}{}", dev::SUFFIX))
+        let dev = format!("{preset}{}", dev::SUFFIX);
+        looks.contains(&skeleton(preset)) || looks.contains(&skeleton(&dev))
     })
 }
 
@@ -26,33 +29,24 @@ pub(super) fn is(rules: &Rules, preset: &str) -> bool {
     chain.rules.chain_id() == id || chain.for_dev().is_ok_and(|dev| dev.rules.chain_id() == id)
 }
 
-/// What the eye makes of a name: letters and digits without case and accents, one for all that look
-/// like it. Two names that look alike have the same; so have some that don't, which is no harm here.
+/// What the eye makes of a name, by Unicode's list of confusable characters (UTS 39): letters and
+/// digits without case and accents, one for all that look like it. Two names that look alike have the
+/// same; so have some that don't, which is no harm here.
 fn skeleton(name: &str) -> String {
-    let plain = name.nfkd().flat_map(char::to_lowercase).filter(|char| char.is_alphanumeric());
-    plain.map(like).collect()
+    let plain = name.chars().filter(|char| char.is_alphanumeric()).collect::<String>();
+    let looks = unicode_security::skeleton(&plain).flat_map(char::to_lowercase);
+    looks.filter(|char| char.is_alphanumeric()).map(like).collect()
 }
 
-/// The Latin letter that looks like this one, of those that presets have: after Unicode's list of
-/// confusable characters (UTS 39), for Greek, Cyrillic and a few more.
+/// What people take for a letter, and the list does not.
 fn like(letter: char) -> char {
     match letter {
-        'α' | 'а' | 'ɑ' => 'a',
-        'β' | 'в' | 'ь' => 'b',
-        'с' | 'ϲ' | 'ᴄ' => 'c',
-        'ԁ' | 'ɗ' => 'd',
-        '3' | 'ε' | 'е' | 'є' | 'ҽ' => 'e',
-        'ƒ' | 'ϝ' | 'ғ' => 'f',
-        '9' | 'ɡ' | 'ց' | 'ǥ' => 'g',
-        '1' | 'i' | 'ι' | 'ı' | 'і' | 'ӏ' | 'ɩ' | 'ł' | 'ɫ' => 'l',
-        'κ' | 'к' | 'қ' | 'ĸ' => 'k',
-        'η' | 'ո' | 'п' => 'n',
-        '0' | 'ο' | 'о' | 'σ' | 'օ' | 'ø' => 'o',
-        'г' | 'ɾ' | 'ᴦ' => 'r',
-        '5' | 'ѕ' | 'ꜱ' => 's',
-        '7' | 'τ' | 'т' | 'ŧ' => 't',
-        'υ' | 'ս' | 'ц' | 'ʋ' => 'u',
-        'ν' | 'ѵ' | 'ᴠ' => 'v',
+        '3' | 'ꞓ' => 'e',
+        '5' => 's',
+        '7' | 'ᴛ' => 't',
+        '9' => 'g',
+        'i' => 'l',
+        'ĸ' => 'k',
         other => other,
     }
 }
@@ -82,6 +76,13 @@ mod tests {
             ("\u{441}ourse", "course"),
             ("DVF", "dvf"),
             ("lecture-dev", "lecture"),
+            ("\u{412}ITCOIN-LIKE", "bitcoin-like"),
+            ("\u{392}\u{399}\u{3a4}COI\u{39d}-LIKE", "bitcoin-like"),
+            ("bi\u{442}coin-li\u{43a}e", "bitcoin-like"),
+            ("f\u{585}rg\u{435}", "forge"),
+            ("f\u{1d0f}rge", "forge"),
+            ("f\u{1d428}rge", "forge"),
+            ("L\u{415}CTURE", "lecture"),
         ] {
             assert_eq!(taken_for(name), Some(preset), "{name:?}");
         }
