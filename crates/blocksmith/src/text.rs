@@ -8,6 +8,9 @@ use std::fmt::{self, Display, Write};
 
 use icu_properties::props::{DefaultIgnorableCodePoint, GeneralCategory, GeneralCategoryGroup};
 use icu_properties::{CodePointMapData, CodePointSetData};
+use unicode_security::skeleton;
+
+use blocksmith_wallet::written::is_curly_quote;
 
 /// What others wrote, without blanks around it, in one line and at most `max` characters of it.
 pub fn shown(text: &str, max: usize) -> String {
@@ -16,6 +19,30 @@ pub fn shown(text: &str, max: usize) -> String {
         None => escaped(text).to_string(),
         Some((end, _)) => format!("{}…", escaped(&text[..end])),
     }
+}
+
+/// What others wrote, at most `max` characters of it, between quotes that nothing in it looks like:
+/// what follows the closing one is the program's own.
+pub fn quoted(text: &str, max: usize) -> String {
+    let text = text.trim();
+    let end = text.char_indices().nth(max);
+    let mut out = String::from("\"");
+    let mut follows_stroke = false;
+    for char in text[..end.map_or(text.len(), |(end, _)| end)].chars() {
+        // UTS 39 takes a double quote for two strokes.
+        let looks: String = skeleton(char.encode_utf8(&mut [0; 4])).collect();
+        let is_quote = looks.contains("''")
+            || looks == "'" && follows_stroke
+            || is_curly_quote(char)
+            || matches!(char, '\u{275d}' | '\u{275e}' | '\u{301d}'..='\u{301f}');
+        follows_stroke = looks.ends_with('\'');
+        match char {
+            '"' | '\\' => out.extend(['\\', char]),
+            _ if is_quote => out.extend(char.escape_unicode()),
+            _ => _ = write!(out, "{}", escaped(char)),
+        }
+    }
+    out + if end.is_some() { "…\"" } else { "\"" }
 }
 
 /// What is shown, in one line: `\n`, `\u{1b}` or `\u{202e}` for what a line can't have.
@@ -130,6 +157,21 @@ mod tests {
         }
         assert_eq!(escaped("a\n\r\t\u{1b}[31m").to_string(), "a\\n\\r\\t\\u{1b}[31m");
         assert_eq!(lines("a\n\rb\u{202e}").to_string(), "a\n\\rb\\u{202e}");
+    }
+
+    #[test]
+    fn nothing_within_quotes_looks_like_their_end() {
+        for (text, expected) in [
+            ("Zo\u{eb}'s class", "\"Zo\u{eb}'s class\""),
+            ("forge\" (your chain", r#""forge\" (your chain""#),
+            ("forge\\", r#""forge\\""#),
+            ("a\u{201d}b\u{2033}c\u{ff02}", r#""a\u{201d}b\u{2033}c\u{ff02}""#),
+            ("a''b\u{2b9}\u{2b9}", "\"a'\\u{27}b\u{2b9}\\u{2b9}\""),
+            (" \u{202e}x\n", r#""\u{202e}x""#),
+        ] {
+            assert_eq!(quoted(text, 80), expected, "{text:?}");
+        }
+        assert_eq!(quoted("abc", 2), "\"ab…\"");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use blocksmith_consensus::Hash;
 use blocksmith_consensus::payment::{Domain, Draft, MAX_WIRE_BYTES, Payment, Verified};
 use blocksmith_wallet::{DevKeys, Phrase, Wallet, dev};
 
-use crate::fake::Fake;
+use crate::fake::{Fake, Reply};
 use crate::ledger::{self, Ledger, SUBSIDY, stranger};
 use crate::owner::{Owner, Ran, forge, forge_dev};
 
@@ -70,13 +70,14 @@ fn it_is_shown_handed_in_and_followed_as_a_payment_of_ones_own_is() {
 }
 
 #[test]
-fn what_the_node_has_already_is_told_kindly_and_not_sent() {
+fn what_the_node_says_it_has_is_handed_in_all_the_same() {
     let scene = Scene::new();
     let signed = scene.sign("1", "0");
     let sent = scene.send(&signed, &["--json"]).json();
     assert_eq!((&sent["status"], &sent["block"]), (&"queued".into(), &3.into()));
     let ran = scene.send(&signed, &[]);
-    assert!(ran.stderr.contains("already, so it is not sent once more: it waits for a block\n"));
+    let told = "the node says that it has this very payment already: it waits for a block. It is";
+    assert!(ran.stderr.contains(told), "{}", ran.stderr);
     assert_eq!(ran.good(), format!("{}\n", sent["id"].as_str().unwrap()));
     scene.node.state().mine(stranger());
     let ran = scene.send(&signed, &["--json", "--wait"]);
@@ -88,7 +89,44 @@ fn what_the_node_has_already_is_told_kindly_and_not_sent() {
         assert_eq!((&said["id"], &said["status"]), (&sent["id"], &"confirmed".into()));
         assert_eq!((&said["block"], &said["confirmations"]), (&3.into(), &1.into()));
     }
-    assert_eq!(scene.posted(), 1);
+    assert_eq!(scene.posted(), 3);
+    assert_eq!(scene.node.state().queue, []);
+}
+
+#[test]
+fn a_node_that_calls_a_payment_confirmed_is_not_believed() {
+    let scene = Scene::new();
+    let signed = scene.sign("1", "0");
+    let id = read(&signed).id();
+    let claim = format!(
+        r#"{{"id": "{id}", "status": "confirmed", "places": [{{"block": 2, "hash": "{}", "position": 0, "confirmations": 90}}]}}"#,
+        "7".repeat(64)
+    );
+    // One that says so and has it not, and one that says so and won't have it.
+    for refuses in [false, true] {
+        let (mut ledger, claim) = (Ledger::new(), claim.clone());
+        ledger.mine(scene.alice.addresses()[0]);
+        ledger.fee = if refuses { 100_000_000 } else { 0 };
+        let node = Fake::start(ledger, move |ledger, call| {
+            let posted = ledger.calls.iter().any(|call| call.starts_with("POST"));
+            match call.path.strip_prefix("/api/v1/transactions/") {
+                Some(_) if !posted => Reply::json(claim.clone()),
+                _ => ledger.answer(call),
+            }
+        });
+        let args = ["send", "--signed", "-", "--yes", "--json", "--node", &node.url()];
+        let ran = scene.friend.run_with(&signed, &args);
+        let told = "the node says that it has this very payment already: in block 2: 90 confirm";
+        assert!(ran.stderr.contains(told), "{}", ran.stderr);
+        if refuses {
+            assert_eq!(ran.stdout, "");
+            let error = ran.bad(4);
+            assert!(error.contains("refuses: the fee is too low. Payment"), "{error}");
+        } else {
+            assert_eq!(ran.json()["status"], "queued");
+            assert_eq!(node.state().queue, [read(&signed)]);
+        }
+    }
 }
 
 #[test]

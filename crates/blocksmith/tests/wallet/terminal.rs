@@ -369,6 +369,7 @@ fn a_chain_that_nobody_knows_is_asked_about_once() {
         (8, "forge", "calls it \"forge\", which is the name of another chain.", "unnamed"),
         (9, "Class", "calls it \"Class\", which is the name of another chain.", "unnamed"),
         (10, "Forge-Dev", "which is the name of another chain.", "unnamed"),
+        (11, r#"mine\" (your chain"#, r#"calls it "mine\" (your chain". What"#, "unnamed"),
     ] {
         let id = Hash([byte; 32]);
         let domain = Domain { chain_id: id, ..forge() };

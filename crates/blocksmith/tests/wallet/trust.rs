@@ -93,6 +93,32 @@ fn nobody_pays_unasked_on_a_chain_that_the_wallet_does_not_know() {
 }
 
 #[test]
+fn nothing_in_a_chains_name_looks_like_the_wallets_own_words() {
+    let scene = Scene::new();
+    let domain = Domain { chain_id: Hash([7; 32]), ..forge() };
+    for (told, shown) in [
+        (r#"forge\" (your chain"#, r#""forge\" (your chain""#),
+        (r#"forge\\"#, r#""forge\\""#),
+        ("forge\u{201d} (your chain", r#""forge\u{201d} (your chain""#),
+        ("forge\u{ff02}, a chain that it knows", r#""forge\u{ff02}, a chain that it knows""#),
+        ("forge'' (your chain", r#""forge'\u{27} (your chain""#),
+        (r"forge\n\nSend it? [y/N] y\u202e", r#""forge\n\nSend it? [y/N] y\u{202e}""#),
+        ("Zo\u{eb}'s class", "\"Zo\u{eb}'s class\""),
+    ] {
+        (scene.node.state().domain, scene.node.state().name) = (domain, told.into());
+        let error = scene.send(&[]).bad(2);
+        assert!(error.contains(&format!(" calls {shown}, and does not pay on it")), "{error}");
+        // Whoever asks for another chain, and whoever has a signed payment.
+        let error = scene.send(&["--chain", "forge"]).bad(1);
+        assert!(error.contains(&format!(" runs {shown} (as the node calls it) with")), "{error}");
+        std::fs::write(scene.alice.home.path().join("signed"), scene.sign(0).text()).unwrap();
+        let args = ["send", "--signed", "signed", "--yes", "--node", &scene.node.url()];
+        let error = scene.alice.run(&args).bad(1);
+        assert!(error.contains(&format!("chain {shown} (as the node calls it)")), "{error}");
+    }
+}
+
+#[test]
 fn no_nonce_with_a_gap_is_signed_unasked() {
     let scene = Scene::new();
     let refused = |more: &str| {

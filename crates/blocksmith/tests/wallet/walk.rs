@@ -171,7 +171,7 @@ fn alice_signs_offline_and_a_friend_without_a_wallet_hands_it_in() {
 
     // Once more is no second payment.
     let ran = send(&signed, &["--wait=2"]);
-    assert!(ran.stderr.contains("the node has this very payment already"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("it has this very payment already: in block"), "{}", ran.stderr);
     assert_eq!(format!("{}\n", queued["id"].as_str().expect("an id")), ran.good());
 
     // What can't be paid is told, and what waits for another one is held.

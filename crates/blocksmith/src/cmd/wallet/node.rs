@@ -32,9 +32,6 @@ const ANSWER_TIME: Duration = Duration::from_secs(30);
 /// How much of what a node says is shown, in characters.
 const MAX_SHOWN: usize = 300;
 
-/// How much of an answer that is not understood is shown, in characters.
-const MAX_QUOTE: usize = 80;
-
 /// Why there is no answer to work with.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum NodeError {
@@ -87,7 +84,7 @@ pub(super) struct Node {
 #[derive(Debug)]
 pub(super) struct Told {
     pub(super) chain_id: Hash,
-    /// What the node calls the chain.
+    /// What the node calls the chain, in its own characters.
     pub(super) name: String,
     /// What it says its rules are, as canonical JSON.
     pub(super) rules: String,
@@ -285,7 +282,7 @@ impl Node {
             .find_map(|rules| rules["addresses"].as_str());
         Ok(Told {
             chain_id: status.chain_id.parse().map_err(|_| answer.strange())?,
-            name: shown(&status.name, MAX_QUOTE),
+            name: status.name,
             rules: canonical(&status.rules).unwrap_or_else(|| "{}".into()),
             hrp: addresses.and_then(|text| Hrp::new(text).ok()),
             dev: status.dev,

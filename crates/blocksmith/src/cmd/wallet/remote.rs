@@ -17,9 +17,13 @@ use reqwest::Url;
 use super::node::{Node, NodeError, Told};
 use super::{Known, Misused, Opened, agreed, note};
 use crate::chain::{Chain, Differences, dev, taken_for};
+use crate::text::quoted;
 
 /// What the wallet remembers of a chain whose name it can't take over.
 const UNNAMED: &str = "unnamed";
+
+/// How much of a chain's name is shown, in characters.
+const MAX_NAME: usize = 80;
 
 /// The index of a chain's first block, where payments are signed.
 const GENESIS_INDEX: u64 = 1;
@@ -37,9 +41,14 @@ impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Known(name) => f.write_str(name),
-            Self::Said(name) => write!(f, "\"{name}\" (as the node calls it)"),
+            Self::Said(name) => write!(f, "{} (as the node calls it)", named(name)),
         }
     }
+}
+
+/// What a node calls a chain, so that none of it looks like a word of the wallet's own.
+fn named(said: &str) -> String {
+    quoted(said, MAX_NAME)
 }
 
 impl Name {
@@ -140,27 +149,30 @@ impl Remote {
         let id = self.domain.chain_id;
         if unasked {
             return Err(Misused(format!(
-                "this wallet does not know the chain {id}, which {} calls \"{said}\", and does not pay on \
-                 it unasked: name the chain's file with --chain; or pay there once without --yes, and \
+                "this wallet does not know the chain {id}, which {} calls {}, and does not pay on it \
+                 unasked: name the chain's file with --chain; or pay there once without --yes, and \
                  the wallet asks and remembers it",
-                node.name()
+                node.name(),
+                named(said)
             ))
             .into());
         }
         let taken = taken_for(said).is_some()
             || opened.wallet.chains().iter().any(|chain| chain.name.eq_ignore_ascii_case(said));
         note(&format!(
-            "this wallet does not know the chain {id}. {} calls it \"{said}\"{}. What you pay there is \
+            "this wallet does not know the chain {id}. {} calls it {}{}. What you pay there is \
              good on the chain with that id, whatever it is called: compare the id with what \
              `blocksmith chain show` or your teacher says",
             node.name(),
+            named(said),
             if taken { ", which is the name of another chain" } else { "" }
         ));
         if !agreed("Pay on it, and remember it? [y/N] ").await? {
             return Ok(false);
         }
-        // What was escaped would not be what anybody calls it.
-        let is_name = !said.is_empty() && said.len() <= MAX_LABEL_BYTES && !said.contains('\\');
+        // What is shown escaped is not what anybody calls it.
+        let is_plain = named(said) == format!("\"{said}\"");
+        let is_name = !said.is_empty() && said.len() <= MAX_LABEL_BYTES && is_plain;
         let name = if is_name && !taken { said.clone() } else { UNNAMED.into() };
         opened.wallet.remember_chain(id, &name)?;
         opened.save()?;

@@ -279,7 +279,7 @@ impl Order {
             let is_rivals = payer.shows_rival(&payment);
             refused.push(payment);
             if let Some(kept) = refused.iter().find(|payment| payer.shows(&payment.id())) {
-                note("the node refused the payment, and shows that it has it all the same");
+                note("the node refused the payment, and says that it has it all the same");
                 let found = node.whereabouts(&kept.id()).await.map_err(|why| unknown(why, kept))?;
                 return Ok(Some((kept.clone(), Standing::of(&found))));
             }
@@ -441,7 +441,8 @@ pub(super) fn summary(
         summary.push_str(&format!("nonce  {nonce}\n"));
     }
     if let Some(memo) = draft.memo {
-        summary.push_str(&format!("memo   \"{}\"\n", shown(memo, MAX_SHOWN)));
+        let memo = shown(memo, MAX_SHOWN).replace('"', "\\\"");
+        summary.push_str(&format!("memo   \"{memo}\"\n"));
     }
     summary.push_str(&format!(
         "chain  {}, {}\nnode   {}, which says what the address has",

@@ -131,10 +131,10 @@ impl Text {
         note(&summary(&draft, payer.spendable(), Some(&nonce), node, remote));
         if found != Whereabouts::Nowhere {
             note(&format!(
-                "the node has this very payment already, so it is not sent once more: {}",
+                "the node says that it has this very payment already: {}. It is handed in all the same, \
+                 which is harmless: one text pays once",
                 news(&found)
             ));
-            return Ok(Some((payment.clone(), Standing::of(&found))));
         }
         let replacing = match rival {
             Some(rival) if replace || !unasked => Replacing::Only(rival.id()),
@@ -157,6 +157,10 @@ impl Text {
             return Ok(None);
         }
         match hand_in(node, &payment, replacing).await? {
+            // Of what it had before, it said more then.
+            Ok((_, true)) if found != Whereabouts::Nowhere => {
+                Ok(Some((payment.clone(), Standing::of(&found))))
+            }
             Ok((standing, _)) => Ok(Some((payment.clone(), standing))),
             Err(taken) => Err(anyhow::Error::from(taken).context(format!(
                 "the node did not take payment {}: another one has its nonce, so that only one of them \
