@@ -9,7 +9,7 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap, LOCATION};
 use reqwest::redirect::Policy;
 use reqwest::{ClientBuilder, Response, StatusCode, Url};
 
-use crate::text::shown;
+use crate::text::{self, shown};
 
 /// How much of what went wrong is shown, in characters.
 const MAX_CAUSE: usize = 300;
@@ -49,12 +49,12 @@ impl Redirected {
         let to = redirect_of(response)?;
         let base_there = Url::parse(&to).ok().and_then(|to| moved(base, response.url(), &to));
         let way_out = match &base_there {
-            Some(there) => format!("if you mean the server there, name it: {}", typed(name(there))),
-            None => {
-                "open that address in a browser to see what stands there, and name the address \
-                     of the server itself"
-                    .into()
+            Some(there) if is_typable(there, base) => {
+                format!("if you mean the server there, name it: {}", typed(name(there)))
             }
+            _ => "open that address in a browser to see what stands there, and name the address \
+                     of the server itself"
+                .into(),
         };
         Some(Self { url: name(base).into(), call: call.into(), to, way_out })
     }
@@ -65,6 +65,15 @@ impl Redirected {
         let way_out = "if that is what you mean, name that address".into();
         Some(Self { url: response.url().to_string(), call: "GET".into(), to, way_out })
     }
+}
+
+/// Whether a server's address may stand in a command: it is a host and a port, and what else is in it
+/// was typed.
+fn is_typable(there: &Url, typed: &Url) -> bool {
+    there.host_str().is_some_and(text::is_typable)
+        && there.username().is_empty()
+        && there.password().is_none()
+        && there.path() == typed.path()
 }
 
 /// Where an answer points instead of being one.

@@ -72,6 +72,16 @@ pub fn json(text: &str) -> String {
     out
 }
 
+/// The most characters of a host and a port.
+const MAX_TYPED: usize = 260;
+
+/// Whether this may stand in a command that people are told to type, though others wrote it: a host,
+/// with or without a port, in which no shell and no program reads anything else.
+pub fn is_typable(host: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte);
+    (1..=MAX_TYPED).contains(&host.len()) && !host.starts_with('-') && host.bytes().all(fits)
+}
+
 /// A number and what it counts: `1 coin`, `2.5 coins`.
 pub fn counted(number: impl Display, thing: &str) -> String {
     let number = number.to_string();
@@ -178,6 +188,30 @@ mod tests {
     fn one_is_counted_as_one() {
         let counts = [counted(0, "coin"), counted(1, "coin"), counted(2, "coin")];
         assert_eq!(counts, ["0 coins", "1 coin", "2 coins"]);
+    }
+
+    #[test]
+    fn only_hosts_and_ports_are_told_to_be_typed() {
+        for good in ["localhost:5000", "10.0.0.7", "[::1]:80", "pc-12.school.example:65535"] {
+            assert!(is_typable(good), "{good}");
+        }
+        let long = "a".repeat(MAX_TYPED + 1);
+        for bad in [
+            "",
+            "-x:1",
+            "--data-dir",
+            "$(rm)",
+            "`rm`",
+            "a;b",
+            "a b",
+            "a'b",
+            "a_b",
+            "a|b",
+            "é",
+            &long,
+        ] {
+            assert!(!is_typable(bad), "{bad}");
+        }
     }
 
     #[test]

@@ -19,7 +19,7 @@ use axum::response::{IntoResponse as _, Response};
 
 use super::fault::{Fault, Voice};
 use crate::chain::Dialect;
-use crate::text::shown;
+use crate::text::{is_typable, shown};
 
 /// How many names and origins that were refused the log tells of, each once.
 const MAX_TOLD: usize = 16;
@@ -173,6 +173,99 @@ impl FromStr for PageOrigin {
     }
 }
 
+/// What `Host` names, under which the node does not answer.
+#[derive(Debug)]
+pub(super) enum OtherName {
+    /// A name that may be one of the node's.
+    Host(String),
+    /// What is no host with or without a port.
+    Nothing(String),
+}
+
+impl OtherName {
+    fn of(name: &[u8]) -> Self {
+        match std::str::from_utf8(name).ok().and_then(Authority::read) {
+            Some(Authority { host, .. }) => Self::Host(host),
+            None => Self::Nothing(lossy(name)),
+        }
+    }
+
+    /// What whoever runs the node may do, if that is one of its names. A stranger may have written it:
+    /// nobody should type what it may say besides.
+    pub(super) fn way_out(&self) -> String {
+        match self {
+            Self::Host(host) if is_typable(host) => format!(", or start it with --host {host}"),
+            _ => String::new(),
+        }
+    }
+}
+
+impl fmt::Display for OtherName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Host(host) => write!(
+                f,
+                "this node does not answer to the name \"{}\", under which the page of a stranger could \
+                 reach it",
+                shown(host, MAX_SHOWN)
+            ),
+            Self::Nothing(text) => write!(
+                f,
+                "this call was made to \"{text}\", which is no host, with or without a port from 0 to \
+                 65535"
+            ),
+        }
+    }
+}
+
+/// A page that may change nothing.
+#[derive(Debug)]
+pub(super) enum Foreign {
+    /// One of this origin, which may be allowed.
+    Of(String),
+    /// One that has no origin.
+    Null,
+    /// One of whose origin nothing is said that could be allowed.
+    Unsaid,
+}
+
+impl Foreign {
+    fn of(headers: &HeaderMap, has_origin: bool) -> Self {
+        match headers.get(ORIGIN).map(HeaderValue::as_bytes) {
+            Some(origin) if has_origin => Self::Of(lossy(origin)),
+            Some(b"null") => Self::Null,
+            _ => Self::Unsaid,
+        }
+    }
+
+    /// What its owner may do.
+    pub(super) fn way_out(&self) -> &'static str {
+        match self {
+            Self::Of(_) => {
+                "if it is yours, start the node with --cors and its origin, as in --cors \
+                 http://localhost:3000"
+            }
+            Self::Null => {
+                "if it is a file of yours, serve it, as with python3 -m http.server, and the node says \
+                 how to let it in"
+            }
+            Self::Unsaid => "if you mean it, ask with a program that is no browser, like curl",
+        }
+    }
+}
+
+impl fmt::Display for Foreign {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Of(origin) => write!(f, "a page of {origin} asked for this"),
+            Self::Null => f.write_str(
+                "a page that does not say where it is from (Origin: null) asked for this",
+            ),
+            Self::Unsaid => f.write_str("a page from elsewhere asked for this"),
+        }
+    }
+}
+
 /// Who may reach the node through a browser.
 #[derive(Debug, Default)]
 pub(super) struct Browsers {
@@ -187,8 +280,8 @@ enum Page {
     None,
     /// Its origin was allowed; in these words.
     Allowed(HeaderValue),
-    /// It may see nothing and change nothing.
-    Foreign,
+    /// It may see nothing and change nothing. Whether it could be allowed, which takes one origin.
+    Foreign { has_origin: bool },
 }
 
 /// Whether a page of somebody else would have been named with this call, if one had caused it. Images
@@ -215,14 +308,8 @@ impl Browsers {
                 name.is_nobody_elses() || self.hosts.iter().any(|host| host.0 == name.host)
             });
             if !taken {
-                let name = read.map_or_else(|| lossy(name), |name| shown(&name.host, MAX_SHOWN));
-                self.tell(
-                    &name,
-                    format_args!(
-                        "a call to this node under the name \"{name}\" is \
-                    refused; if that is one of its names, start it with --host {name}"
-                    ),
-                );
+                let name = OtherName::of(name);
+                self.tell(&name, &name.way_out());
                 return Err(Fault::Host(name));
             }
             host = read;
@@ -232,21 +319,26 @@ impl Browsers {
 
     /// Which page asks, if one does.
     fn page(&self, headers: &HeaderMap, host: Option<&Authority>) -> Page {
-        let mut page = Page::None;
-        for value in &headers.get_all(ORIGIN) {
+        let (mut page, origins) = (Page::None, headers.get_all(ORIGIN));
+        for value in &origins {
             let origin = value.to_str().ok().and_then(|text| text.parse::<PageOrigin>().ok());
             page = match origin {
                 Some(origin) if self.is_ours(&origin, host) => page,
                 Some(origin) if self.origins.iter().any(|allowed| allowed.is(&origin)) => {
                     Page::Allowed(value.clone())
                 }
-                _ => return Page::Foreign,
+                origin => {
+                    let has_origin = origin.is_some() && origins.iter().count() == 1;
+                    return Page::Foreign { has_origin };
+                }
             };
         }
         // Browsers say so, too, where they say no origin: of an image, a link, or a form.
         let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
         match page {
-            Page::None if matches!(site, Some(b"cross-site" | b"same-site")) => Page::Foreign,
+            Page::None if matches!(site, Some(b"cross-site" | b"same-site")) => {
+                Page::Foreign { has_origin: false }
+            }
             page => page,
         }
     }
@@ -265,10 +357,10 @@ impl Browsers {
     }
 
     /// Whoever runs the node hears once of each that was refused, and not of too many.
-    fn tell(&self, name: &str, what: fmt::Arguments<'_>) {
+    fn tell(&self, what: &impl fmt::Display, way_out: &str) {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        if told.len() < MAX_TOLD && told.insert(name.into()) {
-            tracing::warn!("{what}");
+        if told.len() < MAX_TOLD && told.insert(what.to_string()) {
+            tracing::warn!("a call is refused: {what}{way_out}");
         }
     }
 }
@@ -310,17 +402,10 @@ impl Guard {
             Method::GET | Method::HEAD => ACTS.contains(&path),
             _ => true,
         };
-        if changes && matches!(page, Page::Foreign) {
-            let origin = headers.get(ORIGIN).map(|origin| lossy(origin.as_bytes()));
-            let origin = origin.unwrap_or_else(|| "somebody else".into());
-            browsers.tell(
-                &origin,
-                format_args!(
-                    "a page of {origin} may change nothing here; if it is yours, start the node with \
-                     --cors and its origin"
-                ),
-            );
-            return Err(refused(Fault::Page(origin)));
+        if let (true, Page::Foreign { has_origin }) = (changes, &page) {
+            let page = Foreign::of(headers, *has_origin);
+            browsers.tell(&page, &format!("; {}", page.way_out()));
+            return Err(refused(Fault::Page(page)));
         }
         let preflight = (method == Method::OPTIONS
             && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD))
@@ -429,8 +514,7 @@ mod tests {
             ".",
             "http://localhost",
         ] {
-            let refused = host(bad).expect_err(bad);
-            assert!(refused.contains("--host "), "{bad}: {refused}");
+            assert!(host(bad).is_err(), "{bad}");
         }
         let mut two = HeaderMap::new();
         two.append(HOST, HeaderValue::from_static("localhost"));
@@ -458,7 +542,7 @@ mod tests {
             match browsers.page(&headers, host.as_ref()) {
                 Page::None => "none",
                 Page::Allowed(_) => "allowed",
-                Page::Foreign => "foreign",
+                Page::Foreign { .. } => "foreign",
             }
         };
         for (host, origin, site, expected) in [
@@ -514,7 +598,7 @@ mod tests {
         let browsers = Browsers::default();
         for number in 0..100 {
             for _ in 0..2 {
-                browsers.tell(&number.to_string(), format_args!("refused"));
+                browsers.tell(&number.to_string(), "; so what");
             }
         }
         assert_eq!(browsers.told.lock().expect("whole").len(), MAX_TOLD);

@@ -15,6 +15,7 @@ use blocksmith_node::{EarlyTip, Refusal};
 
 use super::answer::{JSON, Object, PROBLEM, TEXT};
 use super::body::{BODY_TIME, MAX_BODY_BYTES};
+use super::browsers::{Foreign, OtherName};
 use crate::chain::Dialect;
 use crate::early;
 use crate::mining::NotMined;
@@ -45,16 +46,10 @@ pub(super) enum Fault {
         "only whoever runs this node may do that, and only from its own machine: it has no token"
     )]
     NoOperator,
-    #[error(
-        "this node does not answer to the name \"{0}\", under which the page of a stranger could \
-         reach it; use its IP address, or start it with --host {0}"
-    )]
-    Host(String),
-    #[error(
-        "a page of {0} asked for this, and pages from elsewhere may change nothing here; if it is \
-         yours, start the node with --cors and its origin, as in --cors http://localhost:3000"
-    )]
-    Page(String),
+    #[error("{0}; use its IP address{way_out}", way_out = .0.way_out())]
+    Host(OtherName),
+    #[error("{0}, and pages from elsewhere may change nothing here; {way_out}", way_out = .0.way_out())]
+    Page(Foreign),
     #[error(
         "the coins of this node's own search go to others only if they ask on its own machine and call \
          it localhost: ask so, or without a recipient, search yourself with blocksmith mine, or send \
@@ -227,9 +222,6 @@ impl Fault {
 /// Without a body yet: how it is put depends on whom it is told.
 impl IntoResponse for Fault {
     fn into_response(self) -> Response {
-        if let Self::Store(error) = &self {
-            tracing::error!("a request could not be answered: {error}");
-        }
         let mut response = self.status().into_response();
         if let Self::Early(early) = &self {
             let wait_s = early.until_s.saturating_sub(now().micros / 1_000_000).max(1);

@@ -51,20 +51,36 @@ async fn pages_from_elsewhere_change_nothing() {
         node.post("/nodes/register", r#"{"nodes": ["localhost:2"]}"#).await;
         let before = state(&node);
         let host = format!("Host: {}", node.url.trim_start_matches("http://"));
-        let pages: [&[&str]; 6] = [
-            &["Origin: http://evil.example"],
-            &["Origin: null"],
-            &["Origin: http://localhost:1", "Sec-Fetch-Site: same-site"],
-            &["Sec-Fetch-Site: cross-site"],
-            &["Origin: http://evil.example", "Sec-Fetch-Site: cross-site", "Upgrade: websocket"],
-            &["Origin: http://localhost:5000", "Origin: http://evil.example"],
+        let own = format!("Origin: {}", node.url);
+        // What a page of each may be told: only what would let it in.
+        let (allow, serve, curl) = ("start the node with --cors", "http.server", "like curl");
+        let pages: [(&[&str], &str); 9] = [
+            (&["Origin: http://evil.example"], allow),
+            (&["Origin: null"], serve),
+            (&["Origin: null", "Sec-Fetch-Site: cross-site"], serve),
+            (&["Origin: http://localhost:1", "Sec-Fetch-Site: same-site"], allow),
+            (&["Sec-Fetch-Site: cross-site"], curl),
+            (
+                &[
+                    "Origin: http://evil.example",
+                    "Sec-Fetch-Site: cross-site",
+                    "Upgrade: websocket",
+                ],
+                allow,
+            ),
+            (&["Origin: http://localhost:5000", "Origin: http://evil.example"], curl),
+            (&["Origin: $(reboot)"], curl),
+            (&[&own, "Sec-Fetch-Site: cross-site"], curl),
         ];
-        for page in pages {
+        for (page, way_out) in pages {
             let lines = [&[&*host], page].concat();
             for change in CHANGES {
                 let (status, answer) = call(&node, change, &lines).await;
                 assert_eq!(status, 403, "{change} {page:?}: {answer}");
-                assert!(answer.contains("--cors") || change.starts_with("HEAD"), "{answer}");
+                if !change.starts_with("HEAD") {
+                    assert!(answer.contains(way_out), "{page:?}: {answer}");
+                    assert_eq!(answer.contains("--cors"), way_out == allow, "{page:?}: {answer}");
+                }
             }
             // What is only looked at is answered, and no page gets to see the answer.
             let (status, answer) = call(&node, "GET /chain", &lines).await;
@@ -100,6 +116,31 @@ async fn a_name_that_somebody_else_can_take_is_refused_whatever_is_asked() {
     }
     let (status, answer) = call(&node, "GET http://evil.example/chain", &["Host: localhost"]).await;
     assert!(status == 421 && answer.contains("--host evil.example"), "{answer}");
+    // What a stranger wrote is told to nobody as something to type, unless it is a name.
+    for (name, advice) in [
+        ("evil.example:5000", "--host evil.example"),
+        ("EVIL.example.", "--host evil.example"),
+        ("$(rm -rf ~).example", ""),
+        ("`reboot`.example", ""),
+        ("x.example;reboot", ""),
+        ("x.example'", ""),
+        ("x.example\"", ""),
+        ("x.example|sh", ""),
+        ("-x.example", ""),
+        ("x.example:http", ""),
+        ("localhost:99999", ""),
+        ("127.0.0.1:-1", ""),
+    ] {
+        for path in ["/chain", "/api/v1/status"] {
+            let host = format!("Host: {name}");
+            let (status, answer) = call(&node, &format!("GET {path}"), &[&host]).await;
+            assert_eq!(status, 421, "{name}: {answer}");
+            let advised = answer.split_once("--host").map_or("", |(_, rest)| rest);
+            let advised = advised.split(['"', '\r']).next().unwrap_or_default();
+            let expected = advice.strip_prefix("--host").unwrap_or_default();
+            assert_eq!(advised, expected, "{name}: {answer}");
+        }
+    }
     let (_, answer) = call(&node, "GET /api/v1/status", &["Host: evil.example"]).await;
     assert!(answer.contains("application/problem+json"), "{answer}");
     assert_eq!(state(&node), before);

@@ -67,6 +67,29 @@ fn a_server_that_points_elsewhere_is_told_of_and_not_followed() {
 }
 
 #[test]
+fn nobody_is_told_to_type_what_a_redirect_says_besides_host_and_port() {
+    for there in [
+        "http://$(reboot).example",
+        "http://x.example;reboot",
+        "http://`reboot`",
+        "http://a'b.example:80",
+        "http://x.example/$(reboot)",
+        "http://x.example/a;reboot",
+        "http://u:$(reboot)@x.example",
+        "http://x_y.example/&reboot",
+    ] {
+        let server =
+            Fake::start((), move |(), call| Reply::redirect(302, format!("{there}{}", call.path)));
+        let mut miner = Program::start(&["mine", &server.url(), "--coins", "1"]);
+        assert_eq!(miner.wait().code(), Some(4), "{}", miner.stderr());
+        let said = miner.stderr();
+        assert!(said.contains("with a redirect to http://"), "{said}");
+        assert!(said.contains("name the address of the server itself"), "{said}");
+        assert!(!said.contains("blocksmith mine"), "{said}");
+    }
+}
+
+#[test]
 fn a_proof_is_handed_in_where_the_work_came_from_and_nowhere_else() {
     let home = tempfile::tempdir().unwrap();
     let (_node, ours) = node(home.path());

@@ -23,6 +23,20 @@ fn a_node_that_points_elsewhere_is_not_followed_there() {
 }
 
 #[test]
+fn nobody_is_told_to_type_what_a_redirect_says_besides_host_and_port() {
+    let alice = Owner::with_wallet(1, 1);
+    for there in
+        ["http://$(reboot).example", "http://x.example/;reboot", "http://`reboot`@x.example"]
+    {
+        let node =
+            Fake::start((), move |(), call| Reply::redirect(302, format!("{there}{}", call.path)));
+        let error = alice.run(&["balance", "--node", &node.url()]).bad(4);
+        assert!(error.contains("name the address of the server itself"), "{error}");
+        assert!(!error.contains("--node"), "{error}");
+    }
+}
+
+#[test]
 fn a_payment_is_sent_where_it_is_handed_in_and_nowhere_else() {
     let elsewhere = ledger::start();
     let alice = Owner::with_wallet(1, 1);
