@@ -21,8 +21,10 @@ mod scan;
 mod value;
 
 use alloc::borrow::Cow;
+use alloc::string::String;
 use core::fmt;
 
+use rewrite::Rewritten;
 pub use value::{Elements, Kind, Members, Value, push_string};
 
 /// Arrays and objects may lie this deep inside each other.
@@ -113,10 +115,21 @@ impl fmt::Display for Shown {
 ///
 /// The first fault found in the text.
 pub fn canonical(input: &[u8]) -> Result<Cow<'_, str>, JsonError> {
+    canonical_and_doubled(input).map(|(text, _)| text)
+}
+
+/// The canonical text of a document, and a name that one of its objects has twice, if any does: what
+/// stands between the quotes of a canonical string. As in CPython, only the last of such members is
+/// in the text.
+///
+/// # Errors
+///
+/// Those of [`canonical`].
+pub fn canonical_and_doubled(input: &[u8]) -> Result<(Cow<'_, str>, Option<String>), JsonError> {
     let mut reader = Reader::new(input);
-    let text = reader.value()?;
+    let (text, doubled) = reader.value_and_doubled()?;
     reader.end()?;
-    Ok(text)
+    Ok((text, doubled))
 }
 
 /// Reads a document from its bytes, for those who want its parts one by one.
@@ -170,17 +183,21 @@ impl<'a> Reader<'a> {
     ///
     /// The first fault found in the value.
     pub fn value(&mut self) -> Result<Cow<'a, str>, JsonError> {
+        self.value_and_doubled().map(|(text, _)| text)
+    }
+
+    fn value_and_doubled(&mut self) -> Result<(Cow<'a, str>, Option<String>), JsonError> {
         let start = scan::whitespace(self.input, self.at);
         if let Some(end) = check::value(self.input, start, self.depth) {
             self.at = end;
-            return borrowed(self.input, start, end);
+            return Ok((borrowed(self.input, start, end)?, None));
         }
-        let (end, text) = rewrite::value(self.input, start, self.depth)?;
+        let Rewritten { end, text, doubled } = rewrite::value(self.input, start, self.depth)?;
         self.at = end;
         if self.input.get(start..end) == Some(text.as_bytes()) {
-            return borrowed(self.input, start, end);
+            return Ok((borrowed(self.input, start, end)?, None));
         }
-        Ok(Cow::Owned(text))
+        Ok((Cow::Owned(text), doubled))
     }
 
     /// Reads a value as [`value`](Self::value) does, and keeps nothing of it.

@@ -61,6 +61,7 @@ pub(super) async fn submit(
 ) -> Result<Response, Fault> {
     let replacing = replacing.read()?;
     let Some(payments) = elements(body.bytes())? else {
+        body.is_said_once().await?;
         let text = body.bytes().to_vec();
         let paid = match replacing {
             None => pay(&app.handle, text).await?,

@@ -205,6 +205,50 @@ async fn what_a_call_does_not_know_is_refused_by_its_name() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_body_says_twice_is_refused_by_its_name() {
+    let node = Node::easy().await;
+    let work = node.get("/api/v1/work").await.json()["id"].clone();
+    let tip = node.tip();
+    let block = next(&tip, 1, "ann");
+    let in_block = |from: &str, to: &str| {
+        let doubled = block.text().replace(from, to);
+        assert_ne!(doubled, block.text());
+        doubled
+    };
+    for (call, body, name) in [
+        ("work", format!(r#"{{"id": {work}, "proof": 1, "proof": 2}}"#), "proof"),
+        ("work", format!(r#"{{"proof": 1, "id": "x", "id": {work}}}"#), "id"),
+        ("peers", r#"{"nodes": ["h:1"], "nodes": ["i:1"]}"#.into(), "nodes"),
+        ("peers", r#"{"nodes":["h:1"],"\u006eodes":["h:1"]}"#.into(), "nodes"),
+        ("faucet", r#"{"recipient": "a", "recipient": "a"}"#.into(), "recipient"),
+        ("transactions", r#"{"amount": 1, "amount": 2}"#.into(), "amount"),
+        ("transactions", r#" {"memo": {"\u202e": 1, "\u202e": 1}}"#.into(), "\\u202e"),
+        ("blocks", in_block("\"proof\": 1", "\"proof\": 7, \"proof\": 1"), "proof"),
+        // However deep it lies.
+        ("blocks", in_block("\"amount\": 1", "\"amount\": 9, \"amount\": 1"), "amount"),
+    ] {
+        let (code, problem) = node.post(&format!("/api/v1/{call}"), body).await.problem();
+        let detail = problem["detail"].as_str().unwrap();
+        let says = format!("the body says \"{name}\" twice in one object; say once what is meant");
+        assert_eq!((code, detail), (400, &*says), "{call}");
+    }
+    assert_eq!((node.tip(), node.handle.standing().peers.len()), (tip, 0));
+    // Objects beside each other may say the same.
+    assert_eq!(node.post("/api/v1/blocks", block.text().to_string()).await.status, 200);
+
+    // As in Flask, the course's calls take the last one.
+    for (call, body, code) in [
+        ("/nodes/register", r#"{"nodes": "x", "nodes": ["h:1"]}"#, 201),
+        ("/mine", r#"{"proof": "x y", "proof": 1}"#, 200),
+        ("/transactions/new", r#"{"sender": 1, "recipient": 2, "amount": 3, "amount": 4}"#, 201),
+    ] {
+        assert_eq!(node.post(call, body).await.status, code, "{call}");
+    }
+    let queued = node.get("/api/v1/transactions?queued").await.json();
+    assert_eq!(queued["transactions"][0]["amount"], 4, "{queued}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_target_between_two_numbers_of_zeros_is_a_fraction() {
     for (hex, zeros) in [
         (format!("000{}", "7".repeat(61)), "3.274884"),

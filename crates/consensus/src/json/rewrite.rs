@@ -22,21 +22,28 @@ const STRING_END: &str = "a string's closing quote";
 /// Room for a value is reserved up to here at once; what follows it is not known to belong to it.
 const FIRST_ROOM: usize = 1024;
 
-/// The canonical text of the value that starts at `start`, and the offset after the value.
-/// Arrays and objects around it number `depth`.
-pub(super) fn value(
-    input: &[u8],
-    start: usize,
-    depth: usize,
-) -> Result<(usize, String), JsonError> {
+/// A value that was rewritten.
+pub(super) struct Rewritten {
+    /// The offset after it.
+    pub(super) end: usize,
+    /// Its canonical text.
+    pub(super) text: String,
+    /// A name that an object in it has twice: what stands between the quotes of a canonical string.
+    pub(super) doubled: Option<String>,
+}
+
+/// Rewrites the value that starts at `start`. Arrays and objects around it number `depth`.
+pub(super) fn value(input: &[u8], start: usize, depth: usize) -> Result<Rewritten, JsonError> {
     let mut rewriter = Rewriter::<true>::new(input, start, depth);
     let room = input.len().saturating_sub(start).min(FIRST_ROOM);
     rewriter.out.reserve(room + room / 4);
     rewriter.value()?;
     let end = rewriter.at;
-    let mut text = String::from_utf8(rewriter.finish()).expect("only ASCII is written");
+    let ascii = |bytes| String::from_utf8(bytes).expect("only ASCII is written");
+    let doubled = rewriter.doubled.take().map(ascii);
+    let mut text = ascii(rewriter.finish());
     text.shrink_to_fit();
-    Ok((end, text))
+    Ok(Rewritten { end, text, doubled })
 }
 
 /// The offset after the value that starts at `start`.
@@ -91,6 +98,8 @@ struct Rewriter<'a, const KEEP: bool> {
     members: Vec<Member>,
     unsorted: Vec<Unsorted>,
     sorted: Vec<Range<usize>>,
+    /// The first name that an object was found to have twice.
+    doubled: Option<Vec<u8>>,
 }
 
 impl<'a, const KEEP: bool> Rewriter<'a, KEEP> {
@@ -104,6 +113,7 @@ impl<'a, const KEEP: bool> Rewriter<'a, KEEP> {
             members: Vec::new(),
             unsorted: Vec::new(),
             sorted: Vec::new(),
+            doubled: None,
         }
     }
 
@@ -283,6 +293,8 @@ impl<'a, const KEEP: bool> Rewriter<'a, KEEP> {
             let last = members.get(i + 1).is_none_or(|next| name(out, member) != name(out, next));
             if last {
                 self.sorted.push(member.start..member.end);
+            } else if self.doubled.is_none() {
+                self.doubled = Some(name(out, member).to_vec());
             }
         }
         let members = first..self.sorted.len();
