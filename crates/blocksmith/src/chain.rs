@@ -14,6 +14,7 @@ use blocksmith_consensus::{Difficulty, Hash, Puzzle, Rules};
 use blocksmith_wallet::written;
 use serde::Deserialize;
 
+use crate::text::escaped;
 pub use difference::Differences;
 pub use names::taken_for;
 
@@ -57,8 +58,8 @@ pub enum ChainError {
     },
     /// Zeros for a chain whose difficulty is not a number of them.
     #[error(
-        "the difficulty of {name} follows its miners, so it takes no zeros; leave --zeros out, or \
-         choose a chain file with another [difficulty]"
+        "the difficulty of {} follows its miners, so it takes no zeros; leave --zeros out, or \
+         choose a chain file with another [difficulty]", escaped(.name)
     )]
     NoZeros {
         /// The chain, as people call it.
@@ -66,7 +67,8 @@ pub enum ChainError {
     },
     /// A dev chain of a chain that needs none.
     #[error(
-        "nobody signs payments on {name}, so `blocksmith dev` runs {name} itself; leave -dev out"
+        "nobody signs payments on {name}, so `blocksmith dev` runs {name} itself; leave -dev out",
+        name = escaped(.name)
     )]
     NoDev {
         /// The chain, as people call it.

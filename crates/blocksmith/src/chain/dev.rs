@@ -17,6 +17,7 @@ use blocksmith_consensus::{Block, Genesis, Hash, Rules, Shape, Target, Timestamp
 use blocksmith_wallet::dev;
 
 use super::Chain;
+use crate::text::escaped;
 
 /// What follows the name of a chain, or the path of its file, to name its dev chain.
 pub const SUFFIX: &str = "-dev";
@@ -34,8 +35,8 @@ pub const ALLOTTED: u64 = 10_000 * UNITS_PER_COIN;
 /// The rules leave no room for what the accounts get.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "dev gives 10,000 coins to each of ten accounts, and {name} has no room for them: {reason}; try \
-     a chain file that allots or mines less"
+    "dev gives 10,000 coins to each of ten accounts, and {} has no room for them: {reason}; try \
+     a chain file that allots or mines less", escaped(.name)
 )]
 pub struct NoRoom {
     /// The chain, as people call it.

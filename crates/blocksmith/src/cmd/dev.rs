@@ -32,7 +32,7 @@ use crate::faucet::{GIFT, GIVERS};
 use crate::http::{self, Manners};
 use crate::mining::{NotMined, next_block};
 use crate::service::{Options, Stopped};
-use crate::text::lines;
+use crate::text::{escaped, lines};
 
 /// The most nodes: each has a thread and a port of its own.
 const MAX_NODES: u16 = 32;
@@ -256,7 +256,7 @@ impl Network {
         }
         say(&format!(
             "The rules are {}. A miner mines on each node in turn; Ctrl-C stops.",
-            describe(rules)
+            escaped(describe(rules))
         ))?;
         say(&format!("{}\n", warning(rules.puzzle)))
     }

@@ -186,17 +186,69 @@ fn what_was_typed_or_copied_is_quoted_harmlessly() {
     }
 }
 
+/// A chain file under another name.
+fn renamed(text: &str) -> String {
+    let name: String =
+        hostile().chars().map(|char| format!("\\U{:08x}", u32::from(char))).collect();
+    let (before, rest) = text.split_once("\nname = ").unwrap();
+    let (_, after) = rest.split_once('\n').unwrap();
+    format!("{before}\nname = \"{name}\"\n{after}")
+}
+
+#[test]
+fn a_chain_of_any_name_is_called_so_in_one_line_by_every_command() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name).to_str().unwrap().to_string();
+    let (open, sealed, other) = (path("open.toml"), path("sealed.toml"), path("other.toml"));
+    std::fs::write(&open, renamed(include_str!("../../../../chains/lecture-1.toml"))).unwrap();
+    for file in [&sealed, &other] {
+        assert_eq!(run(&["chain", "new", "--name", "ours", file]).0, Some(0));
+        std::fs::write(file, renamed(&std::fs::read_to_string(file).unwrap())).unwrap();
+    }
+    let (nothing, data) = (path("nothing.json"), path("data"));
+    std::fs::write(&nothing, "{}").unwrap();
+    let (first, url) = node(&["--chain", &sealed, "--data-dir", &data]);
+    wait_until("its first words", || first.stderr().contains("data in"));
+    assert_harmless(&first.stderr(), of_a_node);
+    let dev = format!("{open}-dev");
+    for (args, code) in [
+        (&["dev", "--chain", &sealed, "--port", "0", "--nodes", "1", "--blocks", "1"][..], 0),
+        (&["dev", "--chain", &open, "--port", "0", "--nodes", "1", "--blocks", "1"], 0),
+        (&["node", "0", "--chain", &sealed, "--zeros", "2"], 2),
+        (&["chain", "verify", &nothing, "--chain", &sealed], 1),
+        (&["chain", "verify", &url, "--chain", &other], 1),
+        (&["chain", "verify", &url, "--chain", &sealed], 0),
+        (&["wallet", "verify", &nothing, "--chain", &sealed], 1),
+        (&["wallet", "verify", &nothing, "--chain", &open], 2),
+        (&["wallet", "history", "--node", &url, "--chain", &other], 1),
+        (&["wallet", "history", "--node", &url], 1),
+    ] {
+        let (ended, out, err) = run(args);
+        let said = format!("{out}{err}");
+        assert_harmless(&said, |line| !line.starts_with("\\u"));
+        assert_eq!(ended, Some(code), "{args:?}: {said}");
+    }
+    assert_eq!(run(&["node", "0", "--chain", &dev]).0, Some(2));
+    // Another chain in the directory of the first, and the same one under another name.
+    drop(first);
+    let (code, out, err) = run(&["node", "0", "--chain", &other, "--data-dir", &data]);
+    assert_eq!(code, Some(1), "{err}");
+    assert_harmless(&format!("{out}{err}"), |line| !line.starts_with("\\u"));
+    let text = std::fs::read_to_string(&sealed).unwrap();
+    let (before, rest) = text.split_once("\nname = ").unwrap();
+    let (_, after) = rest.split_once('\n').unwrap();
+    std::fs::write(&sealed, format!("{before}\nname = \"another\"\n{after}")).unwrap();
+    let (again, _) = node(&["--chain", &sealed, "--data-dir", &data]);
+    wait_until("a warning", || again.stderr().contains("is the chain that was kept here as"));
+    assert_harmless(&again.stderr(), of_a_node);
+}
+
 #[test]
 fn a_chain_file_and_a_chain_say_nothing_to_the_terminal() {
     let dir = tempfile::tempdir().unwrap();
     let path = |name: &str| dir.path().join(name).to_str().unwrap().to_string();
     let (file, chain) = (path("ours.toml"), path("chain.json"));
-    let name: String =
-        hostile().chars().map(|char| format!("\\U{:08x}", u32::from(char))).collect();
-    let text = include_str!("../../../../chains/lecture-1.toml");
-    let named = text.replace("name = \"lecture-1\"", &format!("name = \"{name}\""));
-    assert_ne!(named, text);
-    std::fs::write(&file, named).unwrap();
+    std::fs::write(&file, renamed(include_str!("../../../../chains/lecture-1.toml"))).unwrap();
     let genesis = Rules::lecture().genesis.block(Default::default());
     std::fs::write(&chain, format!("{{\"chain\": [{}]}}", genesis.text())).unwrap();
     for json in [&[][..], &["--json"]] {

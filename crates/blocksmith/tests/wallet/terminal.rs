@@ -425,3 +425,32 @@ fn the_dev_chain_of_a_file_takes_everybodys_keys_as_its_rules_say() {
     assert_eq!(code, Some(0), "{screen}");
     carol.run(&[&args[..3], &["--node", &url, "--yes"]].concat()).good();
 }
+
+#[test]
+fn the_question_calls_a_chain_in_one_line_whatever_its_file_calls_it() {
+    let carol = Owner::with_phrase(Phrase::parse(dev::PHRASE).unwrap(), 1);
+    let file = carol.home.path().join("ours.toml");
+    let file = file.to_str().unwrap();
+    let mut made = Program::start(&["chain", "new", "--name", "ours", file]);
+    assert_eq!(made.wait().code(), Some(0), "{}", made.stderr());
+    let text = std::fs::read_to_string(file).unwrap();
+    let named = r#"name = "ours\nnode   http://good.example\u202E\u001b[2J""#;
+    let renamed = text.replace("name = \"ours\"", named);
+    assert_ne!(renamed, text);
+    std::fs::write(file, renamed).unwrap();
+    let chain = format!("{file}-dev");
+    let args = ["node", "--port", "0", "--chain", &chain];
+    let mut node = Program::start_in(carol.home.path(), &args);
+    let line = node.until_so("its address", |line| line.starts_with("Running on "));
+    let (to, url) = (stranger().to_text(forge().hrp), line.split(' ').nth(2).unwrap());
+    let args = ["send", &to, "1", "--node", url, "--chain", &chain, "--password-file", "password"];
+    let mut terminal = Terminal::run(&carol, &args);
+    terminal.asked("Send it? [y/N] ", "y\n");
+    let (code, screen) = terminal.end();
+    assert_eq!(code, Some(0), "{screen}");
+    let shown = r"chain  ours\nnode   http://good.example\u{202e}\u{1b}[2J-dev, ";
+    assert!(screen.contains(shown), "{screen:?}");
+    assert!(!screen.contains(['\u{202e}', '\u{1b}']), "{screen:?}");
+    let own = |line: &str| !line.starts_with("node   http://good");
+    assert!(screen.lines().all(own), "{screen}");
+}

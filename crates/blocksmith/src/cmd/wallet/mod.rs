@@ -42,7 +42,7 @@ use super::node::{stop_on_signal, until};
 use super::{Misused, exit};
 use crate::chain::{Chain, ChainError};
 use crate::config;
-use crate::text::{json, lines};
+use crate::text::{escaped, json, lines};
 
 /// The chain whose addresses are shown unless another one is named.
 const DEFAULT_CHAIN: &str = "forge";
@@ -271,7 +271,7 @@ fn signed_rules(Chain { rules, .. }: Chain) -> anyhow::Result<(Rules, Domain)> {
         Some(domain) => Ok((rules, domain)),
         None => Err(Misused(format!(
             "nobody signs payments on the chain {}, so it has no addresses; --chain names another",
-            rules.name
+            escaped(&rules.name)
         ))
         .into()),
     }

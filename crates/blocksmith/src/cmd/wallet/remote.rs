@@ -17,7 +17,7 @@ use reqwest::Url;
 use super::node::{Node, NodeError, Told};
 use super::{Known, Misused, Opened, agreed, note};
 use crate::chain::{Chain, Differences, dev, taken_for};
-use crate::text::quoted;
+use crate::text::{escaped, quoted};
 
 /// What the wallet remembers of a chain whose name it can't take over.
 const UNNAMED: &str = "unnamed";
@@ -40,7 +40,7 @@ pub(super) enum Name {
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Known(name) => f.write_str(name),
+            Self::Known(name) => escaped(name).fmt(f),
             Self::Said(name) => write!(f, "{} (as the node calls it)", named(name)),
         }
     }
@@ -122,7 +122,7 @@ fn another_chain(node: &Node, told: &Told, known: &Known) -> anyhow::Error {
         node.name(),
         Name::of(&told.chain_id, &told.name),
         told.chain_id,
-        known.name,
+        escaped(&known.name),
         known.domain.chain_id
     )
 }

@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::{Common, Known, Offline, print_json, signed};
 use crate::amount::Coins;
 use crate::cmd::exit;
+use crate::text::escaped;
 
 /// Check a signed payment, without any node
 ///
@@ -89,6 +90,8 @@ pub(super) async fn run(common: &Common, args: VerifyArgs) -> anyhow::Result<Exi
             print_json(&Verdict { valid: false, said: None, error: Some(error) })?;
             Ok(ExitCode::from(exit::FAILURE))
         }
-        Err(error) => anyhow::bail!("this is no signed payment on the chain {chain}: {error}"),
+        Err(error) => {
+            anyhow::bail!("this is no signed payment on the chain {}: {error}", escaped(chain))
+        }
     }
 }
