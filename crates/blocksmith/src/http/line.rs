@@ -80,6 +80,7 @@ impl From<IpAddr> for Origin {
 #[derive(Debug)]
 pub(super) struct Line {
     origin: Origin,
+    opened: Instant,
     /// What it does and since when: milliseconds, and in the last byte the [`Doing`].
     state: AtomicU64,
     /// When it was last asked to give way: milliseconds, 0 for never.
@@ -102,6 +103,7 @@ impl Line {
     pub(super) fn new(address: IpAddr) -> Arc<Self> {
         let line = Self {
             origin: address.into(),
+            opened: Instant::now(),
             state: AtomicU64::default(),
             asked: AtomicU64::default(),
             answered: AtomicBool::new(true),
@@ -129,15 +131,26 @@ impl Line {
         self.asked.load(Ordering::Relaxed) > 0
     }
 
-    /// Asks it to give way. It does so at once, unless its call may change something.
+    /// Asks it to give way. It does so at once, unless its call may change something, or it has only
+    /// begun with what it does: then its next answer is the last one.
     pub(super) fn give_way(&self) {
         self.asked.store(millis().max(1), Ordering::Relaxed);
-        match self.doing().0 {
+        let (doing, since) = self.doing();
+        if since.elapsed() < UNTOUCHED {
+            return;
+        }
+        match doing {
             Doing::Idle | Doing::Head | Doing::Reading => self.leave.notify_one(),
             Doing::News => self.news.notify_one(),
             Doing::Body | Doing::Looking => self.excuse.notify_one(),
             Doing::Working => {}
         }
+    }
+
+    /// Whether it may be told that its next answer is the last one. Whoever sends one call after the
+    /// other is never found at rest, and would hold the connection for ever.
+    fn may_answer_last(&self) -> bool {
+        !self.leaves() && self.opened.elapsed() >= UNTOUCHED
     }
 
     fn may_give_way(&self) -> bool {
@@ -187,9 +200,10 @@ pub(super) fn first_to_give_way<'a>(
     for line in lines.clone() {
         *held.entry(line.origin).or_default() += 1;
     }
-    lines.filter(|line| line.may_give_way()).max_by_key(|line| {
+    let may = |line: &&Arc<Line>| line.may_give_way() || line.may_answer_last();
+    lines.filter(may).max_by_key(|line| {
         let (doing, since) = line.doing();
-        (held[&line.origin], std::cmp::Reverse((doing, since)))
+        (held[&line.origin], line.may_give_way(), std::cmp::Reverse((doing, since)))
     })
 }
 
@@ -243,6 +257,30 @@ mod tests {
         assert!(std::ptr::eq(first_to_give_way(crowd.iter()).expect("another"), &crowd[3]));
         assert!(first_to_give_way(crowd[5..].iter()).is_none(), "it has just begun");
         assert!(first_to_give_way(crowd[1..2].iter()).is_none(), "it changes something");
+    }
+
+    #[test]
+    fn who_is_never_at_rest_answers_for_the_last_time() {
+        LazyLock::force(&START);
+        let busy = [line("10.0.0.1", Doing::Working, 0), line("10.0.0.1", Doing::Reading, 0)];
+        assert!(first_to_give_way(busy.iter()).is_none(), "both have just come");
+        std::thread::sleep(UNTOUCHED * 2);
+        busy[0].set(Doing::Working);
+        busy[1].set(Doing::Reading);
+        let crowd = [busy[0].clone(), busy[1].clone(), line("10.0.0.2", Doing::Idle, 300)];
+        for expected in [1, 0, 2] {
+            let first = first_to_give_way(crowd.iter()).expect("one");
+            assert!(std::ptr::eq(first, &crowd[expected]), "{expected}");
+            first.give_way();
+            assert!(first.leaves());
+        }
+        assert!(first_to_give_way(crowd.iter()).is_none(), "all were asked");
+        // Nothing that goes on is broken off.
+        let broken_off = |line: &Line| {
+            let told = line.leave.notified();
+            futures_util::FutureExt::now_or_never(told).is_some()
+        };
+        assert_eq!(crowd.each_ref().map(|line| broken_off(line)), [false, false, true]);
     }
 
     #[test]

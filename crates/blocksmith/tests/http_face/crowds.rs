@@ -220,6 +220,64 @@ async fn clients_that_do_not_read_keep_nobody_from_reading() {
     drop(crowd);
 }
 
+/// Calls one after the other, and never waits for an answer. Comes back whenever it is sent away.
+async fn pipeline(address: &str, request: &str) {
+    let calls = request.repeat(20);
+    loop {
+        let hog = async {
+            let mut stream = TcpStream::connect(address).await?;
+            let (mut reader, mut writer) = stream.split();
+            let send = async {
+                loop {
+                    writer.write_all(calls.as_bytes()).await?;
+                }
+            };
+            let mut answers = vec![0; 65_536];
+            let read = async {
+                while reader.read(&mut answers).await? > 0 {}
+                std::io::Result::Ok(())
+            };
+            tokio::select! { done = send => done, done = read => done }
+        };
+        let _: std::io::Result<()> = hog.await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_that_never_stops_calling_keeps_no_other_waiting() {
+    let payment = r#"{"sender": "a", "recipient": "b", "amount": 1}"#;
+    let pay = format!(
+        "POST /transactions/new HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\n\r\n{payment}",
+        payment.len()
+    );
+    for (kind, request) in
+        [("looks", "GET /last_block HTTP/1.1\r\nHost: x\r\n\r\n".to_string()), ("payments", pay)]
+    {
+        let node = Program::node(&[]).await;
+        let mut crowd = tokio::task::JoinSet::new();
+        for _ in 0..300 {
+            let (address, request) = (node.address().to_string(), request.clone());
+            crowd.spawn(async move { pipeline(&address, &request).await });
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        for turn in 0..5 {
+            let asked = Instant::now();
+            // From another address of this machine.
+            let socket = tokio::net::TcpSocket::new_v4().unwrap();
+            socket.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+            let mut stream = socket.connect(node.address().parse().unwrap()).await.unwrap();
+            let head = "GET /last_block HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+            stream.write_all(head.as_bytes()).await.unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await.unwrap();
+            assert!(answer.starts_with("HTTP/1.1 200"), "{kind}, {turn}: {answer}");
+            assert!(asked.elapsed() < SHORT, "{kind}, {turn}: {:?}", asked.elapsed());
+        }
+        crowd.shutdown().await;
+    }
+}
+
 /// Room for long bodies is taken back from those that send them slowly.
 #[tokio::test(flavor = "multi_thread")]
 async fn long_bodies_that_do_not_end_keep_nobody_from_sending_one() {
