@@ -12,7 +12,7 @@ use crate::service::{Handle, StoreError, now};
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// A time for people, in seconds since 1970.
-fn date(time_s: u64) -> String {
+pub(crate) fn date(time_s: u64) -> String {
     // Later times are none that a calendar of four digits has.
     let latest_s = 253_402_300_799;
     httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(time_s.min(latest_s)))

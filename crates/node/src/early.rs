@@ -22,6 +22,27 @@ pub(crate) struct Early {
     bytes: usize,
 }
 
+/// A block that waits for its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EarlyBlock {
+    /// Its index.
+    pub index: u64,
+    /// Its time, in seconds since 1970.
+    pub time_s: u64,
+}
+
+impl EarlyBlock {
+    /// Seconds by which its time is ahead of `now`.
+    pub fn ahead_s(&self, now: Timestamp) -> u64 {
+        self.time_s.saturating_sub(now.micros / 1_000_000)
+    }
+
+    /// From when on it is taken, in seconds since 1970.
+    pub fn until_s(&self) -> u64 {
+        self.time_s.saturating_sub(MAX_AHEAD_S)
+    }
+}
+
 /// By how many seconds a block's time is ahead of `now`, if that is too far. Blocks without a header
 /// have no time that rules know.
 pub fn too_far_ahead_s(block: &Block, now: Timestamp) -> Option<u64> {
@@ -70,6 +91,13 @@ impl Early {
             let Some((_, latest)) = self.waiting.pop_last() else { break };
             self.bytes -= latest.block().text().len();
         }
+    }
+
+    /// The block with this hash, if it waits.
+    pub(crate) fn find(&self, hash: &Hash) -> Option<EarlyBlock> {
+        let mut waiting = self.waiting.iter();
+        let ((time_s, _), checked) = waiting.find(|((_, waits), _)| waits == hash)?;
+        Some(EarlyBlock { index: checked.block().index(), time_s: *time_s })
     }
 
     /// Takes out the blocks whose time has come, the earliest first.

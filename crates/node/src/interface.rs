@@ -15,7 +15,7 @@ use blocksmith_consensus::{
 };
 
 use crate::address::Address;
-use crate::early::EarlyTip;
+use crate::early::{EarlyBlock, EarlyTip};
 use crate::mempool::{Mempool, MempoolChange, Refused};
 use crate::queue::QueueChange;
 use crate::work::Task;
@@ -161,6 +161,8 @@ pub enum Verdict {
     Orphan,
     /// Its time has not come, by this node's clock; it waits.
     Early,
+    /// It is on top of a block that waits for its time, and waits with it.
+    OnEarly(EarlyBlock),
     /// It breaks a rule.
     Invalid(Invalid),
 }

@@ -19,7 +19,7 @@ mod queue;
 mod work;
 
 pub use address::{Address, BadAddress, NotAPeer};
-pub use early::{EarlyTip, MAX_AHEAD_S, too_far_ahead_s};
+pub use early::{EarlyBlock, EarlyTip, MAX_AHEAD_S, too_far_ahead_s};
 pub use interface::{
     Answer, Effect, Entered, Health, Input, Output, PeerReport, Refusal, Registered, Start, Verdict,
 };

@@ -15,7 +15,7 @@ use blocksmith_consensus::{
 };
 
 use crate::address::Address;
-use crate::early::{Early, EarlyTip, too_far_ahead_s};
+use crate::early::{Early, EarlyBlock, EarlyTip, too_far_ahead_s};
 use crate::interface::{Answer, Effect, Input, Output, PeerReport, Refusal, Start, Verdict};
 use crate::mempool::{Mempool, MempoolChange, Refused};
 use crate::orphans::Orphans;
@@ -312,10 +312,7 @@ impl Machine {
             Ok(Inserted::Known) => Verdict::Known,
             Ok(Inserted::NoRoom) => Verdict::NoRoom,
             Err(NotInserted::Invalid(invalid)) => Verdict::Invalid(invalid),
-            Err(NotInserted::Orphan(checked)) => {
-                self.orphans.insert(*checked);
-                Verdict::Orphan
-            }
+            Err(NotInserted::Orphan(checked)) => self.wait_for_parent(*checked),
             Err(NotInserted::Ancestry(error)) => return Err(error),
         })
     }
@@ -337,11 +334,26 @@ impl Machine {
                 Verdict::Early
             }
             Some(Err(invalid)) => Verdict::Invalid(invalid),
-            None => {
-                self.orphans.insert(checked);
-                Verdict::Orphan
-            }
+            None => self.wait_for_parent(checked),
         })
+    }
+
+    /// Keeps a block until its parent joins the tree.
+    fn wait_for_parent(&mut self, checked: Checked) -> Verdict {
+        let early = self.early_below(checked.block());
+        self.orphans.insert(checked);
+        early.map_or(Verdict::Orphan, Verdict::OnEarly)
+    }
+
+    /// The block that waits for its time on whose account this one waits, if all between are here.
+    fn early_below(&self, block: &Block) -> Option<EarlyBlock> {
+        let mut below = block.parent()?;
+        loop {
+            if let Some(early) = self.early.find(&below) {
+                return Some(early);
+            }
+            below = self.orphans.parent_of(&below)?;
+        }
     }
 
     /// Lets what waits for a block follow a change of the best chain.
@@ -499,7 +511,11 @@ impl Machine {
                 Verdict::NewTip | Verdict::SideBranch | Verdict::Known => {
                     self.peers.has(from, hash);
                 }
-                Verdict::Invalid(_) | Verdict::Orphan | Verdict::Early | Verdict::NoRoom => break,
+                Verdict::Invalid(_)
+                | Verdict::Orphan
+                | Verdict::Early
+                | Verdict::OnEarly(_)
+                | Verdict::NoRoom => break,
             }
         }
         if self.tip().block.hash() != before {

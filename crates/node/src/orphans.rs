@@ -48,6 +48,11 @@ impl Orphans {
         children.iter().filter_map(|hash| self.remove(hash)).collect()
     }
 
+    /// What the block with this hash names as its parent, if it waits for that.
+    pub(crate) fn parent_of(&self, hash: &Hash) -> Option<Hash> {
+        self.by_hash.get(hash)?.block().parent()
+    }
+
     fn remove(&mut self, hash: &Hash) -> Option<Checked> {
         let checked = self.by_hash.remove(hash)?;
         self.bytes -= checked.block().text().len();

@@ -24,7 +24,8 @@ use blocksmith_consensus::{
 };
 use blocksmith_node::mempool::{self, MAX_HELD_S, Mempool, Refused};
 use blocksmith_node::{
-    Answer, EarlyTip, Effect, Entered, Input, MAX_AHEAD_S, Machine, Refusal, Start, Task, Verdict,
+    Answer, EarlyBlock, EarlyTip, Effect, Entered, Input, MAX_AHEAD_S, Machine, Refusal, Start,
+    Task, Verdict,
 };
 use memory::Chain;
 use random::{Random, setting};
@@ -270,7 +271,7 @@ impl Node {
             let verdict = self.take(&block);
             let waits_for_another = {
                 let parent = block.parent().expect("it has one");
-                verdict == Verdict::Orphan && !self.has(&parent)
+                matches!(verdict, Verdict::Orphan | Verdict::OnEarly(_)) && !self.has(&parent)
             };
             assert!(verdict == Verdict::Known || waits_for_another, "{block:?}: {verdict:?}");
         }
@@ -412,6 +413,7 @@ fn deliver(node: &mut Node, block: &Block) -> &'static str {
         Verdict::Known => "known block",
         Verdict::Orphan => "orphan",
         Verdict::Early => "early",
+        Verdict::OnEarly(_) => "on early",
         verdict => panic!("{verdict:?}"),
     }
 }
@@ -535,7 +537,15 @@ fn the_child_of_an_early_block_waits_for_it_and_for_its_own_time() {
     maker.micros += 50 * 1_000_000;
     let second = maker.work(people()[1].address);
     let second = maker.solve(second.seal, 1).expect("its time has come");
-    assert_eq!((node.take(&first), node.take(&second)), (Verdict::Early, Verdict::Orphan));
+    maker.micros += 1_000_000;
+    let third = maker.work(people()[1].address);
+    let third = maker.solve(third.seal, 1).expect("its time has come");
+    assert_eq!(node.take(&third), Verdict::Orphan, "what is below it is not known");
+    let below = EarlyBlock { index: 2, time_s: first.view().timestamp_s() };
+    let on_early = Verdict::OnEarly(below);
+    assert_eq!((node.take(&first), node.take(&second)), (Verdict::Early, on_early.clone()));
+    // Now it is, and sent once more.
+    assert_eq!(node.take(&third), on_early);
     node.early.clear();
     let mut tips = Vec::new();
     for _ in 0..20 {

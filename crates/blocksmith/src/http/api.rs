@@ -22,7 +22,7 @@ use super::operator::Operator;
 use super::query::{Query, limit};
 use super::sent::{Sender, log_malformed, log_verdict, socket};
 use super::{App, Caller, lecture, turn};
-use crate::service::{NoWork, StoreError, now};
+use crate::service::{NoWork, Notice, StoreError, now};
 
 /// The most blocks or headers of a page.
 const MAX_PAGE_BLOCKS: usize = 10_000;
@@ -152,7 +152,8 @@ pub(super) async fn submit_work(State(app): State<App>, body: Json) -> Result<Re
         Ok(block) => Ok(entry(block.index(), &block.hash(), block.text()).answer(StatusCode::OK)),
         Err(no_work) => {
             if let NoWork::Refused(Refusal::Malformed(_) | Refusal::Invalid(_)) = &no_work {
-                tracing::warn!("a valid proof makes no block: {no_work}");
+                let what = format_args!("a valid proof makes no block: {no_work}");
+                app.handle.tell(Notice::NoBlock, what);
             }
             Err(no_work.into())
         }
@@ -277,7 +278,7 @@ pub(super) async fn submit_block(
     let text = body.text().to_string();
     let shape = app.handle.chain().rules.puzzle.shape();
     let block = apart(text.len(), move || Block::read(shape, &text)).await.map_err(|error| {
-        log_malformed(&caller, &error);
+        log_malformed(&app.handle, &caller, &error);
         Fault::unprocessable(error)
     })?;
     let from = listens(&headers);
@@ -291,7 +292,7 @@ pub(super) async fn submit_block(
         Verdict::Known => "known",
         Verdict::NoRoom => "no_room",
         Verdict::Orphan => "orphan",
-        Verdict::Early => "early",
+        Verdict::Early | Verdict::OnEarly(_) => "early",
         Verdict::Invalid(invalid) => return Err(invalid.into()),
     };
     Ok(Object::new()

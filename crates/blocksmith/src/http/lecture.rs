@@ -240,7 +240,7 @@ pub(super) async fn new_block(
     let text = block.text().to_string();
     let shape = app.handle.chain().rules.puzzle.shape();
     let block = apart(text.len(), move || Block::read(shape, &text)).await.map_err(|error| {
-        log_malformed(&caller, &error);
+        log_malformed(&app.handle, &caller, &error);
         Fault::bad(error)
     })?;
     let verdict = app.handle.submit_block_of(block.clone(), None, socket(&caller)).await?;

@@ -39,7 +39,7 @@ pub use browsers::{HostName, PageOrigin};
 pub use connection::{Manners, raise_file_limit, serve};
 pub(crate) use payments::MAX_PAYMENTS;
 
-use crate::service::Handle;
+use crate::service::{Handle, Notice};
 use fault::{Fault, Voice};
 use line::LINE;
 use room::Room;
@@ -178,7 +178,13 @@ async fn in_its_voice(State(app): State<App>, request: Request, next: Next) -> R
         },
     };
     match response.extensions().get::<Arc<Fault>>().cloned() {
-        Some(fault) => fault.told(voice, response),
+        Some(fault) => {
+            if let Fault::Store(error) = &*fault {
+                let what = format_args!("a request could not be answered: {error}");
+                app.handle.tell(Notice::Unanswered, what);
+            }
+            fault.told(voice, response)
+        }
         None => response,
     }
 }

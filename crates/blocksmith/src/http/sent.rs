@@ -1,16 +1,19 @@
 //! What the log tells of blocks that others send unasked.
 
 use std::collections::HashMap;
+use std::fmt::Display;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use blocksmith_consensus::{Ancestry as _, Block};
-use blocksmith_node::{Address, Verdict};
+use blocksmith_node::{Address, EarlyBlock, MAX_AHEAD_S, Verdict};
 
 use super::{App, Caller, aside};
-use crate::service::Handle;
+use crate::early;
+use crate::service::{Handle, Notice, now};
 use crate::spelling::{HASHED_TEXT, Spelling};
+use crate::text::is_typable;
 
 /// How long whoever sends blocks that don't fit is not told of again.
 const TOLD_FOR: Duration = Duration::from_secs(60);
@@ -51,6 +54,7 @@ impl Told {
 /// A peer that sends blocks that we refuse should be found in the log.
 pub(super) async fn log_verdict(app: &App, sender: Sender<'_>, block: &Block, verdict: &Verdict) {
     let caller = name(sender.caller);
+    let handle = &app.handle;
     match verdict {
         Verdict::NewTip | Verdict::SideBranch | Verdict::Known => {
             tracing::debug!("{block:?} from {caller}: {verdict:?}");
@@ -58,23 +62,49 @@ pub(super) async fn log_verdict(app: &App, sender: Sender<'_>, block: &Block, ve
         Verdict::Orphan => {
             let ip = socket(sender.caller).map(|address| address.ip().to_canonical());
             // What is below our tip is no longer chain.
-            let is_longer = block.index() > app.handle.standing().tip.block.index();
+            let is_longer = block.index() > handle.standing().tip.block.index();
             if is_longer && app.told.is_due((ip, sender.listens.clone())) {
-                log_orphan(&app.handle, &caller, ip, sender, block).await;
+                log_orphan(handle, &caller, ip, sender, block).await;
             } else {
                 tracing::debug!("{block:?} from {caller} waits for the block before it");
             }
         }
-        Verdict::Early => {
-            tracing::info!("{block:?} from {caller} waits: its time is ahead of this clock");
+        Verdict::Early | Verdict::OnEarly(_) => {
+            let own = EarlyBlock { index: block.index(), time_s: block.view().timestamp_s() };
+            handle.tell(
+                Notice::Early,
+                format_args!("{block:?} from {caller} {}", waits(own, verdict)),
+            );
         }
         Verdict::NoRoom => {
-            tracing::info!("{block:?} from {caller} is dropped: too many side branches are longer");
+            let what = "is dropped: too many side branches are longer";
+            handle.tell(Notice::NoRoom, format_args!("{block:?} from {caller} {what}"));
         }
         Verdict::Invalid(invalid) => {
-            tracing::warn!("{block:?} from {caller} is refused: {invalid}");
+            let what = format_args!("{block:?} from {caller} is refused: {invalid}");
+            handle.tell(Notice::Refused, what);
         }
     }
+}
+
+/// For whose time a block waits, and what to do about that.
+fn waits(own: EarlyBlock, verdict: &Verdict) -> String {
+    let now = now();
+    let ahead = |early: EarlyBlock| {
+        format!("time is {} s ahead of this machine's clock", early.ahead_s(now))
+    };
+    let (why, until_s) = match verdict {
+        Verdict::OnEarly(below) => {
+            let why = format!("block {} below it is known, and its {}", below.index, ahead(*below));
+            (why, own.until_s().max(below.until_s()))
+        }
+        _ => (format!("its {}, and {MAX_AHEAD_S} s are let pass", ahead(own)), own.until_s()),
+    };
+    format!(
+        "waits: {why}. If this clock is behind, set it; if it is right, wait until {}, when the block is \
+         tried",
+        early::date(until_s)
+    )
 }
 
 /// Says of a block of a longer chain why nothing comes of it yet, and what may be done about that.
@@ -87,10 +117,11 @@ async fn log_orphan(
 ) {
     let index = block.index().saturating_sub(1);
     if let Some(spelling) = spelled_otherwise(handle.clone(), block.clone(), sender.body).await {
-        tracing::warn!(
+        let what = format_args!(
             "{block:?} from {caller} does not fit: what it names as the block before it is the hash \
              of this node's block {index} {spelling}. {HASHED_TEXT}"
         );
+        handle.tell(Notice::Refused, what);
         return;
     }
     let waits = format!("{block:?} from {caller} waits: the block before it is not known here");
@@ -101,7 +132,9 @@ async fn log_orphan(
     });
     let (stranger, address) = match sender.listens {
         Some(listens) if peers.contains(&listens) => {
-            tracing::info!("{waits}. {listens}, which sent it, is a peer and asked for it");
+            let what =
+                format_args!("{waits}. {listens}, which sent it, is a peer and asked for it");
+            handle.tell(Notice::Orphan, what);
             return;
         }
         Some(listens) => (
@@ -123,15 +156,18 @@ async fn log_orphan(
             (format!("its sender does not say where it listens, {unless}"), format!("{host}:PORT"))
         }
     };
+    // It is to be typed, and a stranger may have chosen it.
+    let address = if is_typable(&address) { address } else { "HOST:PORT".into() };
     let asked = match peers.len() {
         0 => "this node has no peers to ask".to_string(),
         _ => "the peers are asked".to_string(),
     };
     let node = handle.listens_at().map(|own| format!(" --node http://{own}")).unwrap_or_default();
-    tracing::info!(
+    let what = format_args!(
         "{waits}, and {asked}; {stranger}. To follow that node as well: blocksmith peers add \
          {address}{node}, or start this one with --peer {address}"
     );
+    handle.tell(Notice::Orphan, what);
 }
 
 /// The spelling of our block below this one, if that is what its sender hashed.
@@ -145,8 +181,9 @@ async fn spelled_otherwise(handle: Handle, block: Block, body: &[u8]) -> Option<
     aside(look).await
 }
 
-pub(super) fn log_malformed(caller: &Caller, error: &impl std::fmt::Display) {
-    tracing::warn!("a block from {} is refused: {error}", name(caller));
+pub(super) fn log_malformed(handle: &Handle, caller: &Caller, error: &impl Display) {
+    let what = format_args!("a block from {} is refused: {error}", name(caller));
+    handle.tell(Notice::Unreadable, what);
 }
 
 fn name(caller: &Caller) -> String {

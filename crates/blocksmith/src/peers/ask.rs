@@ -9,11 +9,11 @@ use blocksmith_consensus::tree::Limits;
 use blocksmith_consensus::{Ancestry, Block, Hash, Invalid, Malformed, Rules, check};
 use blocksmith_node::{MAX_AHEAD_S, Verdict, too_far_ahead_s};
 
+use super::Network;
 use super::call::{Connection, MAX_SHORT_BYTES, Stream};
 use super::elements::Elements;
 use super::failure::Failure;
 use super::kind::{Glimpse, Kind, Peer, Seen, Status, glimpse, status};
-use super::{Network, complain};
 use crate::service::{Snapshot, Stopped, now};
 use crate::spelling::Spelling;
 
@@ -72,7 +72,7 @@ pub(super) async fn ask(network: &Network, peer: &Peer, closely: bool) -> Result
         }
         // It answered, and its blocks may be as good as any.
         Err(Failure::Early { index, ahead_s, tip }) => {
-            complain(peer, &Failure::Early { index, ahead_s, tip }, &network.handle);
+            network.complain(peer, &Failure::Early { index, ahead_s, tip });
             network.handle.answered(peer.address.clone(), tip).await
         }
         Err(failure) => network.give_up(peer, failure).await,
@@ -431,6 +431,10 @@ impl<'a> Intake<'a> {
             Verdict::Early => {
                 let (index, ahead_s) = first_early(&sent);
                 Err(Failure::Early { index, ahead_s, tip: self.tip })
+            }
+            Verdict::OnEarly(early) => {
+                let ahead_s = early.ahead_s(now());
+                Err(Failure::Early { index: early.index, ahead_s, tip: self.tip })
             }
             Verdict::NoRoom => Err(self.too_deep()),
         }

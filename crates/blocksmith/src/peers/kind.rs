@@ -16,7 +16,7 @@ use super::failure::Failure;
 use super::tell::Tip;
 use super::{MAX_REMEMBERED, Network};
 use crate::chain::Differences;
-use crate::service;
+use crate::service::{self, Notice};
 use crate::text::shown;
 
 /// Tells our own kind from the Python kinds, which don't have it.
@@ -264,9 +264,10 @@ async fn one_of(network: &Network, peer: &Peer, other: Address) -> Result<(), Fa
     };
     network.instances.forget(&gone);
     let stays = if gone == other { &peer.address } else { &other };
-    tracing::info!(
+    let what = format_args!(
         "{gone} is the same node as {stays}, which stays a peer; the other is forgotten"
     );
+    network.handle.tell(Notice::NoPeer, what);
     if gone == other { Ok(()) } else { Err(Failure::KnownAs(other)) }
 }
 

@@ -21,7 +21,8 @@ use blocksmith_node::{Address, MAX_PEERS};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{AbortHandle, JoinSet};
 
-use crate::service::{Handle, Order, Stopped};
+use crate::service::{Handle, Notice, Order, Stopped};
+use crate::text::is_typable;
 use call::Http;
 use failure::Failure;
 use kind::{Instances, Peer};
@@ -226,7 +227,8 @@ impl Network {
                 return self.handle.answered(address, None).await;
             }
             Failure::Itself => {
-                tracing::info!("{address} is this node itself, and no peer");
+                let what = format!("{address} is this node itself, and no peer");
+                self.handle.tell(Notice::NoPeer, what);
                 return self.handle.is_self(address).await;
             }
             // It was said, and the node knows.
@@ -235,24 +237,27 @@ impl Network {
         }
         peer.forget();
         self.instances.forget(&address);
-        complain(peer, &failure, &self.handle);
+        self.complain(peer, &failure);
         self.handle.failed(address, failure.to_string()).await
     }
-}
 
-/// Says what is wrong with a peer, once.
-fn complain(peer: &Peer, failure: &Failure, handle: &Handle) {
-    let (address, text) = (&peer.address, failure.to_string());
-    if !peer.complain(&failure.complaint()) {
-        tracing::debug!("peer {address}: {text}");
-    } else if failure.is_remarkable() {
-        tracing::warn!("peer {address}: {text}");
-    } else {
-        let node =
-            handle.listens_at().map(|own| format!(" --node http://{own}")).unwrap_or_default();
-        tracing::info!(
-            "peer {address}: {text}; it is asked again, less and less often. To end that: blocksmith \
-             peers forget {address}{node}"
-        );
+    /// Says what is wrong with a peer, once.
+    fn complain(&self, peer: &Peer, failure: &Failure) {
+        let (address, text) = (&peer.address, failure.to_string());
+        if !peer.complain(&failure.complaint()) {
+            tracing::debug!("peer {address}: {text}");
+        } else if failure.is_remarkable() {
+            self.handle.tell(Notice::Peer, format_args!("peer {address}: {text}"));
+        } else {
+            // A stranger may have named it, and it is to be typed.
+            let typed = if is_typable(address.as_str()) { address.as_str() } else { "HOST:PORT" };
+            let own = self.handle.listens_at();
+            let node = own.map(|own| format!(" --node http://{own}")).unwrap_or_default();
+            let what = format_args!(
+                "peer {address}: {text}; it is asked again, less and less often. To end that: blocksmith \
+                 peers forget {typed}{node}"
+            );
+            self.handle.tell(Notice::Away, what);
+        }
     }
 }

@@ -13,7 +13,7 @@ use super::failure::Failure;
 use super::kind::{Glimpse, Kind, Peer, Push, Seen, glimpse, kind};
 use crate::client::reason;
 use crate::http::MAX_PAYMENTS;
-use crate::service::Stopped;
+use crate::service::{Notice, Stopped};
 
 /// How long a peer that did not answer is left alone before the one other try: a Python node that
 /// tells others of a block answers nobody meanwhile.
@@ -138,7 +138,8 @@ async fn tell_our_kind(network: &Network, peer: &Peer, tip: &Tip) -> Result<(), 
         422 => {
             let reason = reason(&answer.body.unwrap_or_default());
             let reason = reason.unwrap_or("it does not say why".into());
-            tracing::warn!("{} refuses {:?}: {reason}", peer.address, tip.block);
+            let what = format_args!("{} refuses {:?}: {reason}", peer.address, tip.block);
+            network.handle.tell(Notice::Peer, what);
             Ok(())
         }
         _ => Err(answer.failure(BLOCKS)),

@@ -44,6 +44,7 @@ pub(super) fn spawn(
     let (standing, standing_out) = watch::channel(Arc::new(standing(&machine)));
     let ticks = requests.downgrade();
     let reason = Arc::new(OnceLock::new());
+    let notices = node.notices.clone();
     let handle = Handle {
         requests,
         orders: orders.clone(),
@@ -55,8 +56,8 @@ pub(super) fn spawn(
     std::thread::Builder::new()
         .name("blocksmith-chain".into())
         .spawn(move || {
-            let mut actor =
-                Actor { store, machine, orders, standing, inbox, events: Events::start() };
+            let events = Events::start(notices);
+            let mut actor = Actor { store, machine, orders, standing, inbox, events };
             let mut batch = Batch::default();
             let outcome = actor.run(&mut batch);
             // What happened comes before why it is over.

@@ -1,9 +1,10 @@
 //! What happens to a node, as values that follow from what its machine did, and the lines of the log
 //! that say so: each thing once, in one line, and never more than a reader can follow.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::{Duration, Instant};
 
@@ -13,16 +14,12 @@ use blocksmith_consensus::tree::Place;
 use blocksmith_consensus::{Ancestry as _, Block, ChangeSet, Hash};
 use blocksmith_node::Registered::New;
 use blocksmith_node::{Address, Answer, Effect, Input, Machine, Output};
+use tracing::Level;
 
+use super::notices::{Notice, Notices};
+use super::pace::Pace;
 use super::store::{StoreError, Writer};
 use crate::text::{counted, shown};
-
-/// The most lines about the chain within [`WINDOW`]. The last of them is kept for the summary of what
-/// is left out.
-const MAX_LINES: usize = 10;
-
-/// See [`MAX_LINES`]; a summary is said as often at most.
-const WINDOW: Duration = Duration::from_secs(1);
 
 /// How often it is said how far a node has caught up with a peer.
 const PROGRESS: Duration = Duration::from_secs(5);
@@ -76,6 +73,10 @@ pub(super) enum Event {
     CaughtUp { peer: Address, blocks: u64, index: u64 },
     /// What became of a peer.
     Peer { address: Address, became: Became },
+    /// What others caused.
+    Notice { about: Notice, text: String },
+    /// More of that than can be said one by one.
+    MoreNotices(BTreeMap<Notice, u64>),
     /// So many were left out, since those before them could not be written.
     Unsaid { events: u64 },
 }
@@ -141,19 +142,18 @@ pub(super) struct Events {
     log: Log,
     /// What is to be said once it is durable.
     pending: Vec<Event>,
-    /// When the latest lines about the chain were said.
-    said: VecDeque<Instant>,
-    left_out: LeftOut,
+    of_the_chain: Pace<Change>,
+    notices: Arc<Notices>,
     catching_up: HashMap<Address, CatchingUp>,
     /// Whether a peer that answered once answered last time.
     answering: HashMap<Address, bool>,
 }
 
-#[derive(Debug, Default)]
-struct LeftOut {
-    blocks: u64,
-    reorgs: u64,
-    since: Option<Instant>,
+/// What happens to the chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Change {
+    Block,
+    Reorg,
 }
 
 /// What an input says about peers, and what else is gone once the machine has it.
@@ -203,7 +203,11 @@ impl Log {
             .name("blocksmith-log".into())
             .spawn(move || {
                 for event in inbox {
-                    tracing::info!("{event}");
+                    match event.level() {
+                        Level::ERROR => tracing::error!("{event}"),
+                        Level::WARN => tracing::warn!("{event}"),
+                        _ => tracing::info!("{event}"),
+                    }
                 }
                 drop(writing);
             })
@@ -225,19 +229,21 @@ impl Log {
 }
 
 impl Events {
-    pub(super) fn start() -> Self {
+    /// Beside what happens to the node, `notices` are told.
+    pub(super) fn start(notices: Arc<Notices>) -> Self {
         Self {
             log: Log::start(),
             pending: Vec::new(),
-            said: VecDeque::new(),
-            left_out: LeftOut::default(),
+            of_the_chain: Pace::default(),
+            notices,
             catching_up: HashMap::new(),
             answering: HashMap::new(),
         }
     }
 
     /// Waits until all that was said is written, but not for ever.
-    pub(super) fn end(self) {
+    pub(super) fn end(mut self) {
+        self.say_notices();
         let Log { events, written, .. } = self.log;
         drop(events);
         // It is closed when all is written, and nothing is ever sent.
@@ -294,7 +300,9 @@ impl Events {
     }
 
     fn peer(&mut self, address: Address, became: Became) {
-        self.pending.push(Event::Peer { address, became });
+        if self.notices.may_say(became.notice()) {
+            self.pending.push(Event::Peer { address, became });
+        }
     }
 
     fn answered(&mut self, address: Address, index: Option<u64>, machine: &Machine) {
@@ -338,8 +346,7 @@ impl Events {
             }
             return Ok(());
         }
-        if !self.may_say(now, MAX_LINES - 1) {
-            self.left_out.blocks += 1;
+        if !self.of_the_chain.may_say(now, Change::Block) {
             return Ok(());
         }
         let tip = &machine.tip().block;
@@ -371,8 +378,7 @@ impl Events {
         else {
             return Ok(());
         };
-        if !self.may_say(now, MAX_LINES - 1) {
-            self.left_out.reorgs += 1;
+        if !self.of_the_chain.may_say(now, Change::Reorg) {
             return Ok(());
         }
         let (left, joined) = (change.disconnected.len(), change.connected.len());
@@ -391,21 +397,6 @@ impl Events {
         Ok(())
     }
 
-    /// Whether there is room for a line, which it takes.
-    fn may_say(&mut self, now: Instant, most: usize) -> bool {
-        while self.said.front().is_some_and(|said| now - *said >= WINDOW) {
-            self.said.pop_front();
-        }
-        let left_out = self.left_out.blocks + self.left_out.reorgs > 0;
-        let may = self.said.len() < most && (most == MAX_LINES || !left_out);
-        if may {
-            self.said.push_back(now);
-        } else {
-            self.left_out.since.get_or_insert(now);
-        }
-        may
-    }
-
     fn caught_up(&mut self, peer: &Address) {
         if let Some(CatchingUp { blocks, index, .. }) = self.catching_up.remove(peer) {
             self.pending.push(Event::CaughtUp { peer: peer.clone(), blocks, index });
@@ -418,11 +409,44 @@ impl Events {
             self.log.say(event);
         }
         let now = Instant::now();
-        if self.left_out.since.is_some_and(|since| now - since >= WINDOW)
-            && self.may_say(now, MAX_LINES)
-        {
-            let LeftOut { blocks, reorgs, .. } = std::mem::take(&mut self.left_out);
+        if let Some(left_out) = self.of_the_chain.left_out(now) {
+            let times = |change| left_out.get(&change).copied().unwrap_or_default();
+            let (blocks, reorgs) = (times(Change::Block), times(Change::Reorg));
             self.log.say(Event::More { blocks, reorgs, tip });
+        }
+        self.say_notices();
+    }
+
+    fn say_notices(&mut self) {
+        for told in self.notices.take() {
+            self.log.say(match told {
+                Ok((about, text)) => Event::Notice { about, text },
+                Err(left_out) => Event::MoreNotices(left_out),
+            });
+        }
+    }
+}
+
+impl Event {
+    fn level(&self) -> Level {
+        match self {
+            Self::Notice { about, .. } => about.level(),
+            Self::MoreNotices(times) => {
+                // The gravest of them.
+                times.keys().map(|about| about.level()).min().unwrap_or(Level::INFO)
+            }
+            _ => Level::INFO,
+        }
+    }
+}
+
+impl Became {
+    fn notice(&self) -> Notice {
+        match self {
+            Self::Added => Notice::Added,
+            Self::Forgotten => Notice::Forgotten,
+            Self::Answering { .. } => Notice::Answering,
+            Self::Back { .. } => Notice::Back,
         }
     }
 }
@@ -513,6 +537,12 @@ impl fmt::Display for Event {
                     write!(f, ", {}", counted(*reorgs, "reorg"))?;
                 }
                 write!(f, ", now at block {tip}")
+            }
+            Self::Notice { text, .. } => f.write_str(text),
+            Self::MoreNotices(times) => {
+                let times: Vec<_> =
+                    times.iter().map(|(about, times)| about.times(*times)).collect();
+                write!(f, "… and more of the kind: {}", times.join(", "))
             }
             Self::Reorg(reorg) => reorg.fmt(f),
             Self::Unsaid { events } => write!(

@@ -20,6 +20,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use super::actor::Request;
 use super::clocks::Clocks;
 use super::events::Source;
+use super::notices::{Notice, Notices};
 use super::now;
 use super::signatures::Signatures;
 use super::store::{Snapshot, Store, StoreError, new_node_id};
@@ -189,6 +190,7 @@ pub(super) struct Node {
     /// Under which it is reached from this machine.
     pub(super) address: Option<Address>,
     clocks: Clocks,
+    pub(super) notices: Arc<Notices>,
     started: Instant,
 }
 
@@ -216,6 +218,7 @@ impl Node {
             instance: new_node_id(),
             address: None,
             clocks: Clocks::default(),
+            notices: Arc::default(),
             started: Instant::now(),
         }
     }
@@ -290,6 +293,11 @@ impl Handle {
     /// How this machine's clock stands to those of its peers.
     pub fn clocks(&self) -> &Clocks {
         &self.node.clocks
+    }
+
+    /// Tells whoever runs the node, unless there is too much of the kind: then how often it happened.
+    pub(crate) fn tell(&self, about: Notice, text: impl fmt::Display) {
+        self.node.notices.tell(about, text);
     }
 
     /// Why there is no work now, if the tip's time is ahead of this machine's clock.

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use crate::escaped::{node, post};
 use crate::events::{address, easy, line, lines, register};
+use crate::program::wait_until;
 
 /// Sends a block as our own kind does, from a node that says that it listens there.
-fn send(url: &str, text: &str, listens: &str) {
+pub(crate) fn send(url: &str, text: &str, listens: &str) {
     let mut stream = TcpStream::connect(address(url)).unwrap();
     let length = text.len();
     write!(
@@ -68,7 +69,7 @@ fn of_a_peer_nothing_is_claimed_that_is_not_so() {
     assert!(said.ends_with(&asked), "{said}");
     // One of the course's, which may be that peer.
     post(&url, "/nodes/new", &format!(r#"{{"block": {}}}"#, chain[6].text()));
-    let said = lines(&alice, "does not say").join("\n");
+    let said = line(&alice, "does not say");
     let unless = format!(
         ", and the peers are asked; its sender does not say where it listens, unless \
                           it is {}, which is asked. To follow",
@@ -88,4 +89,28 @@ fn a_block_that_is_no_longer_chain_than_ours_needs_nothing() {
     post(&url, "/nodes/new", &format!(r#"{{"block": {orphan}}}"#));
     sleep(Duration::from_millis(200));
     assert!(lines(&node, "waits").is_empty(), "{}", node.stderr());
+}
+
+#[test]
+fn nobody_is_told_to_type_what_a_stranger_wrote() {
+    let (node, url) = node(&["--zeros", "0"]);
+    let chain = easy(9);
+    for listens in ["--data-dir:1", "-x:2", "a_b:3"] {
+        send(&url, chain[7].text(), listens);
+    }
+    wait_until("three lines", || lines(&node, "which is no peer").len() == 3);
+    for said in lines(&node, "which is no peer") {
+        let (_, to_type) = said.split_once("blocksmith peers add ").unwrap();
+        let expected = format!("HOST:PORT --node {url}, or start this one with --peer HOST:PORT");
+        assert_eq!(to_type, expected);
+    }
+    for host in ["$(reboot).example", "`reboot`", "x;reboot", "localhost:99999", "-x.example"] {
+        let mut stream = TcpStream::connect(address(&url)).unwrap();
+        write!(stream, "GET /chain HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 421") && !answer.contains("--host"), "{answer}");
+    }
+    assert_eq!(lines(&node, "a call is refused: ").len(), 5, "{}", node.stderr());
+    assert!(!node.stderr().contains("--host"), "{}", node.stderr());
 }

@@ -312,3 +312,61 @@ fn of_a_block_that_waited_for_its_time_it_is_not_said_that_it_was_mined_here() {
     stop(right);
     stop(ahead);
 }
+
+/// Hands a block in, as our own kind does: the answer.
+fn hand_in(url: &str, block: &str) -> String {
+    let mut stream = TcpStream::connect(url.trim_start_matches("http://")).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    let length = block.len();
+    write!(
+        stream,
+        "POST /api/v1/blocks HTTP/1.0\r\nContent-Type: application/json\r\nContent-Length: {length}\
+         \r\n\r\n{block}"
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn a_block_on_an_early_one_is_not_said_to_lack_its_parent() {
+    let home = Home::new();
+    let (ahead, ahead_url) = home.node(FAR_S as i64, "ahead", &[]);
+    home.mine(&ahead_url, 4);
+    let block =
+        |index: u64| json(&ahead_url, &format!("/api/v1/blocks/{index}"))["block"].to_string();
+    let (right, url) = home.node(0, "right", &[]);
+    // The first one, one on top of it, and one on top of that.
+    for index in 2..5 {
+        let answer = hand_in(&url, &canonical(&block(index)));
+        assert!(answer.contains(r#""verdict": "early""#), "{index}: {answer}");
+    }
+    let said = || right.stderr();
+    wait_until("three lines", || said().matches(" waits: ").count() == 3);
+    let lines: Vec<_> = {
+        let said = said();
+        said.lines().filter(|line| line.contains(" waits: ")).map(String::from).collect()
+    };
+    for (line, why) in lines.iter().zip([
+        " waits: its time is 7",
+        " waits: block 2 below it is known, and its time is 7",
+        " waits: block 2 below it is known, and its time is 7",
+    ]) {
+        assert!(line.contains(why) && line.contains(" s ahead of this machine's clock"), "{line}");
+        let way_out = ". If this clock is behind, set it; if it is right, wait until ";
+        assert!(line.contains(way_out) && line.contains(" GMT, when the block is tried"), "{line}");
+    }
+    assert!(!said().contains("not known") && !said().contains("peers add"), "{}", said());
+    // One whose parent nobody sent still lacks it.
+    home.mine(&ahead_url, 2);
+    let answer = hand_in(&url, &canonical(&block(7)));
+    assert!(answer.contains(r#""verdict": "orphan""#), "{answer}");
+    wait_until("its line", || said().contains("the block before it is not known here"));
+    stop(right);
+    stop(ahead);
+}
+
+fn canonical(block: &str) -> String {
+    blocksmith_consensus::json::canonical(block.as_bytes()).unwrap().into_owned()
+}

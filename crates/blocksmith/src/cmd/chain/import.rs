@@ -141,7 +141,7 @@ impl Batches {
                  {index}; import the file into another --data-dir"
             ),
             Verdict::Orphan => anyhow::bail!("the file changed while it was read"),
-            Verdict::Early => anyhow::bail!(
+            Verdict::Early | Verdict::OnEarly(_) => anyhow::bail!(
                 "the time of a block up to {index} is ahead of this machine's clock; set the clock, \
                  or import the file later"
             ),

@@ -1,0 +1,160 @@
+//! What whoever runs a node should hear of, and others can cause as often as they like.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use tracing::Level;
+
+use super::pace::Pace;
+use crate::text::counted;
+
+/// The most lines that wait: they are fetched some times a second, unless the node has much to do.
+const MAX_WAITING: usize = 100;
+
+/// What there is to hear of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Notice {
+    /// A block that was sent breaks a rule.
+    Refused,
+    /// What was sent as a block can't be read.
+    Unreadable,
+    /// A block that was sent waits for its time, or for that of one below it.
+    Early,
+    /// A block that was sent is on top of one that is not known.
+    Orphan,
+    /// There is no room for a block that was sent.
+    NoRoom,
+    /// A valid proof makes no block.
+    NoBlock,
+    /// A call could not be answered.
+    Unanswered,
+    /// A peer does what it should not.
+    Peer,
+    /// Nothing comes of a peer, as happens in networks.
+    Away,
+    /// An address is none of a peer.
+    NoPeer,
+    /// There is another peer.
+    Added,
+    /// A peer is none any more.
+    Forgotten,
+    /// A peer answers for the first time.
+    Answering,
+    /// A peer answers again.
+    Back,
+}
+
+impl Notice {
+    pub(super) fn level(self) -> Level {
+        match self {
+            Self::Unanswered => Level::ERROR,
+            Self::Refused | Self::Unreadable | Self::NoBlock | Self::Peer => Level::WARN,
+            _ => Level::INFO,
+        }
+    }
+
+    fn is_about_peers(self) -> bool {
+        match self {
+            Self::Refused
+            | Self::Unreadable
+            | Self::Early
+            | Self::Orphan
+            | Self::NoRoom
+            | Self::NoBlock
+            | Self::Unanswered => false,
+            Self::Peer
+            | Self::Away
+            | Self::NoPeer
+            | Self::Added
+            | Self::Forgotten
+            | Self::Answering
+            | Self::Back => true,
+        }
+    }
+
+    /// So many of them.
+    pub(super) fn times(self, times: u64) -> String {
+        let (thing, what) = match self {
+            Self::Refused => ("block", "refused"),
+            Self::Unreadable => ("block", "that can't be read"),
+            Self::Early => ("block", "ahead of this machine's clock"),
+            Self::Orphan => ("block", "on top of one that is not known"),
+            Self::NoRoom => ("block", "dropped for want of room"),
+            Self::NoBlock => ("proof", "without a block"),
+            Self::Unanswered => ("call", "without an answer"),
+            Self::Peer => ("complaint", "about peers"),
+            Self::Away => ("call", "to peers in vain"),
+            Self::NoPeer => ("name", "of no peer"),
+            Self::Added => ("peer", "added"),
+            Self::Forgotten => ("peer", "forgotten"),
+            Self::Answering => ("peer", "answering"),
+            Self::Back => ("peer", "back"),
+        };
+        format!("{} {what}", counted(times, thing))
+    }
+}
+
+/// What waits for the thread that writes the log: nobody who answers or calls others waits for it.
+#[derive(Debug, Default)]
+pub(super) struct Notices(Mutex<Waiting>);
+
+#[derive(Debug, Default)]
+struct Waiting {
+    lines: Vec<(Notice, String)>,
+    /// Strangers' calls take no room from what there is to say of peers.
+    of_calls: Pace<Notice>,
+    of_peers: Pace<Notice>,
+}
+
+/// A line, or how many of each kind were left out.
+pub(super) type Told = Result<(Notice, String), BTreeMap<Notice, u64>>;
+
+impl Notices {
+    pub(super) fn tell(&self, about: Notice, text: impl Display) {
+        if !is_logged(about.level()) {
+            return;
+        }
+        let (now, mut waiting) = (Instant::now(), self.waiting());
+        if waiting.lines.len() >= MAX_WAITING {
+            waiting.pace(about).leave_out(now, about);
+        } else if waiting.pace(about).may_say(now, about) {
+            waiting.lines.push((about, text.to_string()));
+        }
+    }
+
+    /// Whether there is room for a line that the caller says; if not, it is counted.
+    pub(super) fn may_say(&self, about: Notice) -> bool {
+        self.waiting().pace(about).may_say(Instant::now(), about)
+    }
+
+    /// Takes out what there is to say.
+    pub(super) fn take(&self) -> Vec<Told> {
+        let mut waiting = self.waiting();
+        let Waiting { lines, of_calls, of_peers } = &mut *waiting;
+        let now = Instant::now();
+        let lines = lines.drain(..).map(Ok);
+        let left_out = [of_calls, of_peers].into_iter().filter_map(|pace| pace.left_out(now));
+        lines.chain(left_out.map(Err)).collect()
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Waiting {
+    fn pace(&mut self, about: Notice) -> &mut Pace<Notice> {
+        if about.is_about_peers() { &mut self.of_peers } else { &mut self.of_calls }
+    }
+}
+
+/// Whether anybody sees such a line: what is not seen takes no room.
+fn is_logged(level: Level) -> bool {
+    match level {
+        Level::ERROR => tracing::enabled!(Level::ERROR),
+        Level::WARN => tracing::enabled!(Level::WARN),
+        _ => tracing::enabled!(Level::INFO),
+    }
+}
