@@ -226,8 +226,8 @@ class Starter:
 
     def node_command(self, chain, zeros, data_dir, peers=(), more=()):
         """The command line of `blocksmith node`."""
-        return [self._program(), "node", "--port", 0, "--chain", chain, "--zeros", zeros, "--data-dir", data_dir,
-                *(part for url in peers for part in ("--peer", url)), *more]
+        return [self._program(), "node", "--port", 0, "--chain", chain, "--data-dir", data_dir,
+                *(() if zeros is None else ("--zeros", zeros)), *(part for url in peers for part in ("--peer", url)), *more]
 
     def stop_all(self):
         """Ends whatever still runs."""

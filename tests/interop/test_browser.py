@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -74,6 +75,19 @@ const form = (path, target, enctype) => {
   await attempt("peer", () => read("/nodes/register", json({nodes: ["localhost:1"]})));
   await attempt("proof", () => read("/mine", json({proof: %PROOF%})));
   await attempt("DELETE", () => read("/api/v1/peers/localhost:2", {method: "DELETE"}));
+  await done();
+})();
+</script>"""
+
+# The coins of others, for a stranger who shows images.
+IMAGES = HEAD + """
+(async () => {
+  for (const path of ["/mine?recipient=%EVE%", "/mine"])
+    await attempt(path, () => new Promise(resolve => {
+      const image = new Image();
+      image.onload = image.onerror = () => resolve("asked");
+      image.src = NODE + path;
+    }));
   await done();
 })();
 </script>"""
@@ -200,7 +214,7 @@ def started(start, *more):
     return node, LECTURE.rules.lowest_proof(node.chain()[-1])
 
 
-@pytest.mark.parametrize("name", ["localhost", "127.0.0.1"])
+@pytest.mark.parametrize("name", ["localhost", "127.0.0.1", "127.1"])
 def test_a_strangers_page_changes_nothing_and_reads_nothing(start, site, tmp_path, name):
     node, proof = started(start)
     before = state(node)
@@ -214,6 +228,47 @@ def test_a_strangers_page_changes_nothing_and_reads_nothing(start, site, tmp_pat
     assert results["image"] == "failed"
     told = [line for line in node.stderr if "--cors" in line]
     assert 1 <= len(told) <= 4 and any(f"http://localhost:{stranger.port}" in line for line in told), node.output()
+
+
+# Names of this machine under which browsers send an image's call without a word about its page: they
+# speak of it only where a call is encrypted, or plainly stays on their own machine.
+SILENT = ["0.0.0.0", "[::ffff:127.0.0.1]", socket.gethostname().partition(".")[0].replace("localhost", "pc12"), "pc12.local", "10.9.9.1"]
+
+
+@pytest.mark.parametrize("name", SILENT)
+def test_under_names_that_browsers_keep_silent_about_it_mines_for_nobody_else(start, site, tmp_path, name):
+    node, proof = started(start)
+    _, queued, peers = state(node)
+    before = len(node.chain())
+    stranger = site()
+    stranger.page = written(ATTACK, f"http://{name}:{node.port}", proof)
+    results = stranger.show(f"http://localhost:{stranger.port}/page", tmp_path / "browser",
+                            f"--host-resolver-rules=MAP {name} 127.0.0.1,EXCLUDE localhost")
+    said = f"{results}\n{node.output()}"
+    chain = node.chain()
+    # Some of it may have been an image of /mine, which is answered to programs as well: to the node's own profit.
+    assert state(node)[1:] == (queued, peers), said
+    own = node.get("/api/v1/status").json()["node"]
+    for block in chain[before:]:
+        assert [entry["recipient"] for entry in block["transactions"]] == [own], said
+    for read in ("chain", "status", "payment", "peer", "proof", "DELETE"):
+        assert results[read] == "failed", f"{read}: {said}"
+
+
+@pytest.mark.parametrize("name", ["localhost", *SILENT])
+def test_no_image_makes_a_node_mine_for_the_stranger_who_shows_it(start, site, tmp_path, name):
+    # Accounts that everybody has on that chain.
+    own = "forge133luv4f27suy5ymere3m43ul7270am03gw5g6mwykcyq4zpfehqsdsuhw0"
+    eve = "forge1jn82ryvmmn00c3u0s5e600uf2jr8ms38mfuh23jzevhyralrqrvq0akm6l"
+    node = start.rust("forge-dev", zeros=None, more=("--to", own))
+    stranger = site()
+    stranger.page = IMAGES.replace("%NODE%", f"http://{name}:{node.port}").replace("%EVE%", eve)
+    results = stranger.show(f"http://127.0.0.1:{stranger.port}/page", tmp_path / "browser",
+                            f"--host-resolver-rules=MAP {name} 127.0.0.1")
+    mined = canonical(node.chain()[1:])
+    assert list(results.values()) == ["asked", "asked"] and eve not in mined, f"{results}\n{mined}\n{node.output()}"
+    # Where browsers keep silent, a node can't tell such an image from a program; it loses nothing by it.
+    assert (own in mined) == (name in SILENT), f"{mined}\n{node.output()}"
 
 
 def test_the_same_page_mines_on_a_node_that_trusts_browsers(start, site, tmp_path):
