@@ -32,7 +32,7 @@ pub enum NotGiven {
     #[error("this node has no faucet; the nodes of blocksmith dev have one")]
     NoFaucet,
     /// Nobody can be paid under that name.
-    #[error("the recipient is an address of this chain: {0}")]
+    #[error("the recipient has to be an address of this chain: {0}")]
     Recipient(BadAddress),
     /// The accounts that give have too little, or the chain gives them nothing.
     #[error(

@@ -311,8 +311,8 @@ pub async fn run(args: NodeArgs) -> anyhow::Result<ExitCode> {
     );
     note(escaped(start));
     note(format_args!(
-        "the operator's token is in {}: what only whoever runs this node may do takes it from other \
-         machines",
+        "the operator's token is in {}: from other machines, calls that only the operator may make \
+         need it",
         escaped(token_file.display())
     ));
     // A dev chain may be run like any other, by whoever names it. Its id is its own, so that nothing

@@ -133,7 +133,7 @@ async fn log_orphan(
     let (stranger, address) = match sender.listens {
         Some(listens) if peers.contains(&listens) => {
             let what =
-                format_args!("{waits}. {listens}, which sent it, is a peer and asked for it");
+                format_args!("{waits}. {listens}, which sent it, is a peer and is asked for it");
             handle.tell(Notice::Orphan, what);
             return;
         }

@@ -372,7 +372,7 @@ impl Handle {
         let text = recipient.unwrap_or(self.node_id());
         PublicKey::parse(text, domain.hrp).map_err(|why| match recipient {
             Some(_) => NoWork::Recipient(format!(
-                "the recipient of a coin is an address of this chain: {why}"
+                "the recipient of a coin has to be an address of this chain: {why}"
             )),
             None => NoWork::Nobody,
         })

@@ -65,7 +65,7 @@ fn of_a_peer_nothing_is_claimed_that_is_not_so() {
     let chain = easy(9);
     send(&url, chain[7].text(), address(&other));
     let said = line(&alice, "waits");
-    let asked = format!(". {}, which sent it, is a peer and asked for it", address(&other));
+    let asked = format!(". {}, which sent it, is a peer and is asked for it", address(&other));
     assert!(said.ends_with(&asked), "{said}");
     // One of the course's, which may be that peer.
     post(&url, "/nodes/new", &format!(r#"{{"block": {}}}"#, chain[6].text()));
