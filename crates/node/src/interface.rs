@@ -244,7 +244,8 @@ pub enum Refusal {
     /// The block's time has not come, by this node's clock: it waits, and may be lost until then.
     /// A clock was set back, or the tip's miner has a fast one.
     #[error(
-        "block {index} waits: its time is {ahead_s} s ahead of this node's clock; is that right?"
+        "block {index} waits: its time is {ahead_s} s ahead of this node's clock. If that clock is behind, \
+         set it; if it is right, the block is tried when its time has come"
     )]
     Early {
         /// The block's index.

@@ -198,7 +198,7 @@ async fn add(node: &Node, address: &Address, as_json: bool) -> anyhow::Result<St
     let was = if is_new { "is a peer now" } else { "is a peer already" };
     let mut said = format!("{name} {was}: {}", peer.says());
     if peer.state == State::Fails {
-        let forget = node.typed(&format!("forget {}", peer.name()));
+        let forget = node.typed(&format!("forget {address}"));
         said += &format!("; if it is not the one that you mean: {forget}");
     }
     Ok(said)

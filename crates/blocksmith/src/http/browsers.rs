@@ -12,7 +12,7 @@ use axum::body::Body;
 use axum::http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
     ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, ALLOW,
-    AUTHORIZATION, CONTENT_TYPE, HOST, ORIGIN, VARY,
+    CONTENT_TYPE, HOST, ORIGIN, VARY,
 };
 use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
@@ -190,12 +190,20 @@ impl OtherName {
         }
     }
 
-    /// What whoever runs the node may do, if that is one of its names. A stranger may have written it:
-    /// nobody should type what it may say besides.
-    pub(super) fn way_out(&self) -> String {
+    /// What may be typed behind `--host`, if that is one of the node's names: a stranger may have written
+    /// it, and nobody should type what it may say besides.
+    fn typed(&self) -> Option<&str> {
         match self {
-            Self::Host(host) if is_typable(host) => format!(", or start it with --host {host}"),
-            _ => String::new(),
+            Self::Host(host) if is_typable(host) => Some(host),
+            _ => None,
+        }
+    }
+
+    /// What whoever called may do.
+    pub(super) fn way_out(&self) -> String {
+        match self.typed() {
+            Some(host) => format!("use its IP address, or start it with --host {host}"),
+            None => "use its IP address".into(),
         }
     }
 }
@@ -284,12 +292,12 @@ enum Page {
     Foreign { has_origin: bool },
 }
 
-/// Whether a page of somebody else would have been named with this call, if one had caused it. Images
-/// carry no authorization, and programs of old no host.
+/// Whether a page of somebody else would have been named with this call, if one had caused it. Programs
+/// of old name no host.
 pub(super) fn would_be_named(headers: &HeaderMap) -> bool {
     let host = |value: &HeaderValue| value.to_str().ok().and_then(Authority::read);
     let is_own = |value| host(value).is_some_and(|name| name.is_own_machine());
-    headers.contains_key(AUTHORIZATION) || headers.get_all(HOST).iter().all(is_own)
+    headers.get_all(HOST).iter().all(is_own)
 }
 
 impl Browsers {
@@ -309,7 +317,8 @@ impl Browsers {
             });
             if !taken {
                 let name = OtherName::of(name);
-                self.tell(&name, &name.way_out());
+                let if_its = |host| format!("; if that is its name, start it with --host {host}");
+                self.tell(&name, &name.typed().map(if_its).unwrap_or_default());
                 return Err(Fault::Host(name));
             }
             host = read;

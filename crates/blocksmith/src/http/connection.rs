@@ -29,7 +29,7 @@ use super::browsers::{Browsers, Guard, HostName, PageOrigin};
 use super::line::{self, Doing, LINE, Line};
 use super::patient::{IDLE_TIME, Patient};
 use super::router;
-use crate::service::Handle;
+use crate::service::{Handle, Notice};
 
 /// The most connections at a time; one more takes the place of another.
 const MAX_CONNECTIONS: u64 = 2_048;
@@ -82,7 +82,7 @@ pub async fn serve(
 ) -> io::Result<()> {
     let browsers = Browsers::new(manners.hosts, manners.cors);
     let guard = Arc::new(Guard { browsers, dialect: handle.chain().dialect });
-    let router = router(handle);
+    let router = router(handle.clone());
     let (stop, stopped) = watch::channel(false);
     let mut connections = JoinSet::new();
     let mut lines = HashMap::new();
@@ -115,7 +115,8 @@ pub async fn serve(
                 }
             }
             Err(error) => {
-                tracing::warn!("a connection could not be accepted: {error}");
+                let what = format!("a connection could not be accepted: {error}");
+                handle.tell(Notice::NotAccepted, what);
                 make_room(&lines);
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }

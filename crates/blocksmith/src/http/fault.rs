@@ -46,7 +46,7 @@ pub(super) enum Fault {
         "only whoever runs this node may do that, and only from its own machine: it has no token"
     )]
     NoOperator,
-    #[error("{0}; use its IP address{way_out}", way_out = .0.way_out())]
+    #[error("{0}; {way_out}", way_out = .0.way_out())]
     Host(OtherName),
     #[error("{0}, and pages from elsewhere may change nothing here; {way_out}", way_out = .0.way_out())]
     Page(Foreign),

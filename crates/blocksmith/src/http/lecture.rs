@@ -68,13 +68,13 @@ pub(super) async fn mine(
     };
     let recipient = for_whom.as_ref().and_then(ForWhom::recipient);
     // Any page can show an image whose address says this, and browsers don't say for whom they ask
-    // where no name is local and nothing is encrypted.
-    match operator {
-        Err(Fault::WrongToken) if recipient.is_some() => return Err(Fault::WrongToken),
-        Err(_) if recipient.is_some() => return Err(Fault::Recipient),
-        // The page's browser may run on this very machine, and call it by a name such as 0.0.0.0.
-        Ok(_) if recipient.is_some() && !would_be_named(&headers) => return Err(Fault::Recipient),
-        _ => {}
+    // where no name is local and nothing is encrypted. The page's browser may run on this very machine,
+    // and call it by a name such as 0.0.0.0. Images carry no token.
+    if recipient.is_some() && (operator.is_err() || !would_be_named(&headers)) {
+        Operator::by_token(&headers, &app).map_err(|fault| match fault {
+            Fault::WrongToken => fault,
+            _ => Fault::Recipient,
+        })?;
     }
     let search = async {
         let _turn = app.searching.take(SEARCH_TIME).await;

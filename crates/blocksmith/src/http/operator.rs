@@ -1,6 +1,7 @@
 //! Who may do what only whoever runs the node may.
 
 use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use std::net::SocketAddr;
@@ -21,8 +22,15 @@ impl FromRequestParts<App> for Operator {
         if caller.is_some_and(|ConnectInfo(caller)| caller.ip().to_canonical().is_loopback()) {
             return Ok(Self);
         }
+        Self::by_token(&parts.headers, app)
+    }
+}
+
+impl Operator {
+    /// Whoever sends the token, wherever that is.
+    pub(super) fn by_token(headers: &HeaderMap, app: &App) -> Result<Self, Fault> {
         let token = app.handle.operator_token().ok_or(Fault::NoOperator)?;
-        match parts.headers.get(AUTHORIZATION) {
+        match headers.get(AUTHORIZATION) {
             None => Err(Fault::NoToken),
             Some(sent) => match sent.to_str().ok().and_then(bearer) {
                 Some(sent) if token.is(sent) => Ok(Self),

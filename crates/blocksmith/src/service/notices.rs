@@ -30,6 +30,8 @@ pub(crate) enum Notice {
     NoBlock,
     /// A call could not be answered.
     Unanswered,
+    /// A connection could not be accepted.
+    NotAccepted,
     /// A peer does what it should not.
     Peer,
     /// Nothing comes of a peer, as happens in networks.
@@ -50,7 +52,9 @@ impl Notice {
     pub(super) fn level(self) -> Level {
         match self {
             Self::Unanswered => Level::ERROR,
-            Self::Refused | Self::Unreadable | Self::NoBlock | Self::Peer => Level::WARN,
+            Self::Refused | Self::Unreadable | Self::NoBlock | Self::NotAccepted | Self::Peer => {
+                Level::WARN
+            }
             _ => Level::INFO,
         }
     }
@@ -63,7 +67,8 @@ impl Notice {
             | Self::Orphan
             | Self::NoRoom
             | Self::NoBlock
-            | Self::Unanswered => false,
+            | Self::Unanswered
+            | Self::NotAccepted => false,
             Self::Peer
             | Self::Away
             | Self::NoPeer
@@ -84,6 +89,7 @@ impl Notice {
             Self::NoRoom => ("block", "dropped for want of room"),
             Self::NoBlock => ("proof", "without a block"),
             Self::Unanswered => ("call", "without an answer"),
+            Self::NotAccepted => ("connection", "not accepted"),
             Self::Peer => ("complaint", "about peers"),
             Self::Away => ("call", "to peers in vain"),
             Self::NoPeer => ("name", "of no peer"),

@@ -165,6 +165,20 @@ fn a_wallet_shows_what_a_node_is_called_in_one_line() {
 }
 
 #[test]
+fn a_node_puts_nothing_into_a_command_that_is_advised() {
+    let peer = json!({"address": "localhost:1/;$(reboot)", "state": "fails", "for_s": 1, "failures": 2,
+                      "reason": "away", "asked_in_s": 1, "chosen": true});
+    let node = Fake::start((), move |(), call: &Call| match &*call.method {
+        "POST" => Reply { status: 201, ..Reply::json(r#"{"new": ["localhost:1"]}"#.into()) },
+        _ => Reply::json(json!({"peers": [peer.clone()]}).to_string()),
+    });
+    let (_, out, err) = run(&["peers", "add", "localhost:1", "--node", &node.url()]);
+    let said = format!("{out}{err}");
+    let (_, command) = said.split_once("blocksmith peers forget ").expect(&said);
+    assert!(command.starts_with(&format!("localhost:1 --node {}", node.url())), "{said}");
+}
+
+#[test]
 fn what_was_typed_or_copied_is_quoted_harmlessly() {
     let typed = typed();
     for args in [
@@ -215,13 +229,11 @@ fn a_chain_of_any_name_is_called_so_in_one_line_by_every_command() {
         (&["dev", "--chain", &sealed, "--port", "0", "--nodes", "1", "--blocks", "1"][..], 0),
         (&["dev", "--chain", &open, "--port", "0", "--nodes", "1", "--blocks", "1"], 0),
         (&["node", "0", "--chain", &sealed, "--zeros", "2"], 2),
-        (&["chain", "verify", &nothing, "--chain", &sealed], 1),
         (&["chain", "verify", &url, "--chain", &other], 1),
         (&["chain", "verify", &url, "--chain", &sealed], 0),
         (&["wallet", "verify", &nothing, "--chain", &sealed], 1),
         (&["wallet", "verify", &nothing, "--chain", &open], 2),
         (&["wallet", "history", "--node", &url, "--chain", &other], 1),
-        (&["wallet", "history", "--node", &url], 1),
     ] {
         let (ended, out, err) = run(args);
         let said = format!("{out}{err}");

@@ -256,8 +256,8 @@ fn from_other_machines_it_takes_the_token_and_one_node_is_one_peer() {
             assert!(complained.contains(&list), "{complained}");
         }
         assert_eq!(states(&url), [(near.clone(), "answers".to_string())]);
-        let log = ours.stderr();
-        assert!(log.contains(&format!("{same} is the same node as {near}")), "{log}");
+        let twin = format!("{same} is the same node as {near}");
+        wait_until(&twin, || ours.stderr().contains(&twin));
     }
     let itself = format!("{FAR}:{port}");
     let (code, _, complained) = peers(&["add", &itself, "--node", &url, "--token-file", file]);

@@ -453,4 +453,9 @@ fn the_question_calls_a_chain_in_one_line_whatever_its_file_calls_it() {
     assert!(!screen.contains(['\u{202e}', '\u{1b}']), "{screen:?}");
     let own = |line: &str| !line.starts_with("node   http://good");
     assert!(screen.lines().all(own), "{screen}");
+    // Programs get it as it is, in JSON that a terminal shows harmlessly.
+    let text = carol.run(&["export", "--chain", &chain]).good();
+    assert!(!text.contains(['\u{202e}', '\u{1b}']), "{text:?}");
+    let exported: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!(exported["chain"], "ours\nnode   http://good.example\u{202e}\u{1b}[2J-dev");
 }

@@ -6,6 +6,7 @@ use blocksmith_consensus::Hash;
 use serde::Serialize;
 
 use super::{Common, Which, note, path_of, print_line, print_secret_json};
+use crate::text::json;
 
 /// Show what others may know of the wallet, as JSON; or its words
 #[derive(Debug, clap::Args)]
@@ -69,6 +70,6 @@ pub(super) fn run(common: &Common, args: &ExportArgs) -> anyhow::Result<ExitCode
         chain_id: chain.domain.chain_id.to_string(),
         addresses: rows.collect(),
     };
-    print_line(&serde_json::to_string_pretty(&public)?)?;
+    print_line(&json(&serde_json::to_string_pretty(&public)?))?;
     Ok(ExitCode::SUCCESS)
 }
