@@ -3,9 +3,11 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::io::{self, ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
+use blocksmith_wallet::file::write_new;
+use blocksmith_wallet::written::{decode, is_blank};
 use subtle::ConstantTimeEq as _;
 
 /// The file in a node's data directory unless told otherwise.
@@ -73,7 +75,7 @@ impl Token {
         let mut bytes = [0; NEW_BYTES];
         getrandom::fill(&mut bytes).expect("the system gives random bytes");
         let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        match write(path, &text) {
+        match write_new(path, &format!("{text}\n")) {
             // Another node made it at the same time.
             Err(error) if error.kind() == ErrorKind::AlreadyExists => Self::read(path),
             Err(error) => Err(TokenError::Io { path: path.into(), done: "written", error }),
@@ -91,8 +93,8 @@ impl Token {
             .and_then(|file| file.take(4 * MAX_CHARS as u64).read_to_end(&mut bytes))
             .map_err(|error| TokenError::Io { path: path.into(), done: "read", error })?;
         // What editors add around it is not part of it.
-        let text = String::from_utf8_lossy(&bytes);
-        let token = text.trim_start_matches('\u{feff}').trim();
+        let text = decode(&bytes).unwrap_or_default();
+        let token = text.trim_matches(is_blank);
         let fits = (MIN_CHARS..=MAX_CHARS).contains(&token.len())
             && token.bytes().all(|byte| byte.is_ascii_graphic());
         if fits { Ok(Self(token.into())) } else { Err(TokenError::None { path: path.into() }) }
@@ -107,17 +109,6 @@ impl Token {
     pub fn as_str(&self) -> &str {
         &self.0
     }
-}
-
-/// Writes a new file, whole or not at all.
-fn write(path: &Path, text: &str) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    // For its owner alone, as temporary files are.
-    let mut file =
-        tempfile::Builder::new().prefix(".token-").tempfile_in(folder.unwrap_or(Path::new(".")))?;
-    writeln!(file, "{text}")?;
-    file.as_file().sync_all()?;
-    file.persist_noclobber(path).map(drop).map_err(|error| error.error)
 }
 
 #[cfg(unix)]
@@ -166,12 +157,19 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join(FILE);
         let own = "correct-horse-battery-staple-and-more";
-        for text in [own.to_string(), format!("\u{feff}{own}\r\n"), format!("\n {own}\t\n\n")] {
+        let wide = format!("\u{feff}{own}\r\n").encode_utf16().flat_map(u16::to_le_bytes).collect();
+        for text in [
+            own.into(),
+            format!("\u{feff}{own}\r\n").into_bytes(),
+            format!("\n {own}\t\n\n").into_bytes(),
+            format!("{own}\n\u{1a}").into_bytes(),
+            wide,
+        ] {
             std::fs::write(&path, &text).unwrap();
             assert_eq!(Token::keep(&path).unwrap().as_str(), own, "{text:?}");
         }
         for text in
-            ["", "\n", "short", &format!("{own} {own}"), &"x".repeat(257), &format!("{own}\0")]
+            ["", "\n", "short", &format!("{own} {own}"), &"x".repeat(257), &format!("{own}\0x")]
         {
             std::fs::write(&path, text).unwrap();
             let said = Token::keep(&path).unwrap_err().to_string();

@@ -8,16 +8,18 @@ const TOO_MANY_FILES: [i32; 2] = [24, 23];
 /// What to do about an error, if that is known without knowing what was tried.
 pub(crate) fn way_out(error: &io::Error) -> Option<&'static str> {
     Some(match error.kind() {
-        ErrorKind::StorageFull => "make room on that disk and start again",
-        ErrorKind::QuotaExceeded => "your share of that disk is used up: make room and start again",
+        ErrorKind::StorageFull => "make room on that disk and run the command again",
+        ErrorKind::QuotaExceeded => {
+            "your share of that disk is used up: make room and run the command again"
+        }
         ErrorKind::FileTooLarge => {
-            "no file may get longer here: `ulimit -f unlimited` before the start lifts that"
+            "no file may get longer here: `ulimit -f unlimited` lifts that; then run the command again"
         }
         ErrorKind::ReadOnlyFilesystem => "choose a place where files can be written",
         _ if cfg!(unix)
             && error.raw_os_error().is_some_and(|code| TOO_MANY_FILES.contains(&code)) =>
         {
-            "`ulimit -n` says how many files may be open, and raises that before the start"
+            "`ulimit -n` says how many files may be open, and raises that; then run the command again"
         }
         _ => return None,
     })

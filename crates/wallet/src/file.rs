@@ -1,6 +1,7 @@
 //! Wallet files on the disk: whole or not at all, for their owner alone, never by accident over
 //! another.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -79,12 +80,12 @@ impl WalletFile {
             return Err(FileError::Exists { path });
         }
         let text = keystore::seal(wallet.contents(), password, cost, Fresh::generate()?)?;
-        let written = temporary(&path, &text).map_err(io_at(&path))?;
-        written.persist_noclobber(&path).map_err(|error| match error.error.kind() {
-            io::ErrorKind::AlreadyExists => FileError::Exists { path: path.clone() },
-            _ => FileError::Io { path: path.clone(), source: error.error },
-        })?;
-        sync_folder(&path).map_err(io_at(&path))?;
+        if let Err(source) = write_new(&path, &text) {
+            return Err(match source.kind() {
+                io::ErrorKind::AlreadyExists => FileError::Exists { path },
+                _ => FileError::Io { path, source },
+            });
+        }
         Ok(Self { path, text: text.into_bytes() })
     }
 
@@ -147,12 +148,30 @@ fn folder(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
+/// Writes a file that was not there, whole or not at all. On Unix only its owner can read it.
+///
+/// # Errors
+/// That there is one, or what keeps it from being written.
+pub fn write_new(path: &Path, text: &str) -> io::Result<()> {
+    temporary(path, text)?.persist_noclobber(path).map_err(|error| error.error)?;
+    sync_folder(path)
+}
+
 /// `text` on the disk, next to where it goes and readable by its owner alone. A process that is
-/// killed leaves it behind; it holds nothing that the wallet file does not.
+/// killed leaves it behind; it holds nothing that the file does not. No error names it, since nobody
+/// knows it: the library would, if it opened or wrote the file.
 fn temporary(path: &Path, text: &str) -> io::Result<NamedTempFile> {
+    let open = |path: &Path| {
+        let mut options = File::options();
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        options.read(true).write(true).create_new(true).open(path)
+    };
+    let mut prefix = OsString::from(".");
+    prefix.push(path.file_name().unwrap_or_default());
     let mut file =
-        tempfile::Builder::new().prefix(".wallet-").suffix(".tmp").tempfile_in(folder(path))?;
-    file.write_all(text.as_bytes())?;
+        tempfile::Builder::new().prefix(&prefix).suffix(".tmp").make_in(folder(path), open)?;
+    file.as_file_mut().write_all(text.as_bytes())?;
     file.as_file().sync_all()?;
     Ok(file)
 }

@@ -112,6 +112,18 @@ pub enum StoreError {
         /// What the system says.
         error: std::io::Error,
     },
+    /// Something else has the name of the file that is locked.
+    #[error(
+        "the data directory {} can't be locked: {name} in it is no file; move it away, or choose another \
+         directory with --data-dir",
+        .dir.display()
+    )]
+    NoLock {
+        /// The directory.
+        dir: PathBuf,
+        /// The file's name.
+        name: &'static str,
+    },
     /// What is in the directory can't be opened.
     #[error("the data in {} can't be opened: {error}; {}", .dir.display(), way_out(.error))]
     Unopened {
@@ -214,7 +226,7 @@ fn way_out(error: &redb::Error) -> &'static str {
         // A file that is none, or ends too early.
         ErrorKind::IsADirectory | ErrorKind::UnexpectedEof | ErrorKind::InvalidData => ANEW,
         _ => system::way_out(error).unwrap_or(
-            "look after the disk and start again, or choose another directory with --data-dir",
+            "look after the disk and run the command again, or choose another directory with --data-dir",
         ),
     }
 }

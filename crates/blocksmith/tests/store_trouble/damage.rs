@@ -205,7 +205,7 @@ fn check(error: &StoreError, dir: &Path, done: &str) {
     let text = error.to_string();
     let named = text.contains(&dir.display().to_string());
     let way_out =
-        ["--data-dir", "chain import", "start again"].iter().any(|way| text.contains(way));
+        ["--data-dir", "chain import", "command again"].iter().any(|way| text.contains(way));
     assert!(named && way_out && !text.contains("panicked"), "{done}: {text}");
 }
 
@@ -423,7 +423,7 @@ async fn every_command_names_a_changed_store_and_what_to_do() {
                 let last = said.lines().rfind(|line| line.starts_with("blocksmith: "));
                 // A block that breaks a rule is no matter of the store.
                 if let Some(last) = last {
-                    let ways = ["--data-dir", "chain import", "start again"];
+                    let ways = ["--data-dir", "chain import", "command again"];
                     assert!(
                         last.contains(path) && ways.iter().any(|way| last.contains(way)),
                         "{done}, {arguments:?}: {said}"

@@ -95,15 +95,29 @@ fn files_that_cannot_be_written_are_named_and_not_left_half() {
     std::fs::write(home.path().join("password"), "correct horse battery staple\n").unwrap();
     let wallet = ["wallet", "new", "--wallet", "made.json", "--password-file", "password"];
     let chain = ["chain", "new", "made.toml", "--name", "ours"];
-    for (arguments, made) in [(&wallet[..], "made.json"), (&chain, "made.toml")] {
+    let mut deep = wallet;
+    deep[3] = "sub/deep/made.json";
+    let all = [(&wallet[..], "made.json"), (&deep, "sub/deep/made.json"), (&chain, "made.toml")];
+    for (arguments, made) in all {
         let (code, out, said) = told(&mut through_shell("ulimit -f 0", home.path(), arguments));
         assert_eq!((code, &*out), (1, ""), "{arguments:?}: {said}");
-        for part in [made, "File too large", "ulimit -f"] {
+        for part in [made, "File too large", "ulimit -f", "then run the command again"] {
             assert!(said.contains(part), "{arguments:?}: {part}: {said}");
         }
+        assert!(!said.contains(".tmp"), "{arguments:?}: {said}");
         let there = std::fs::read_dir(home.path()).unwrap().count();
         assert_eq!(there, 1, "{arguments:?}: something but the password is left");
     }
+    // Nor where not even a temporary file can be made, and where a folder has something in it.
+    let mut elsewhere = wallet;
+    elsewhere[3] = "/proc/made.json";
+    let (code, _, said) = told(&mut blocksmith(home.path(), &elsewhere));
+    assert!(code == 1 && said.contains("/proc/made.json can't be"), "{said}");
+    assert!(!said.contains(".tmp") && !said.contains("no wallet file"), "{said}");
+    std::fs::create_dir(home.path().join("mine")).unwrap();
+    deep[3] = "mine/new/made.json";
+    let (code, ..) = told(&mut through_shell("ulimit -f 0", home.path(), &deep));
+    assert_eq!((code, std::fs::read_dir(home.path().join("mine")).unwrap().count()), (1, 0));
     let elsewhere = ["chain", "new", "nowhere/made.toml", "--name", "ours"];
     let (code, _, said) = told(&mut blocksmith(home.path(), &elsewhere));
     assert!(code == 1 && said.contains("nowhere/made.toml: there is no such folder"), "{said}");

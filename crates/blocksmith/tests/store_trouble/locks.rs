@@ -174,15 +174,22 @@ fn what_is_written_into_a_directory_that_was_removed_is_not_acknowledged() {
 }
 
 #[test]
-fn a_pipe_in_the_place_of_the_lock_keeps_nobody_waiting() {
+fn what_is_no_file_in_the_place_of_the_lock_is_named_and_keeps_nobody_waiting() {
     let home = tempdir().unwrap();
     let kept = data(home.path(), "data", 3);
     let lock = home.path().join("data").join("lock");
-    let _ = std::fs::remove_file(&lock);
-    assert!(std::process::Command::new("mkfifo").arg(&lock).status().unwrap().success());
-    // The nodes of dev have folders of their own in there.
-    for arguments in commands(&kept).into_iter().filter(|arguments| arguments[0] != "dev") {
-        let (code, _, said) = told(&mut blocksmith(home.path(), &arguments));
-        assert!(code == 1 && said.contains("lock in there is no file"), "{arguments:?}: {said}");
+    for (make, undo) in [("mkfifo", "rm"), ("mkdir", "rmdir")] {
+        let _ = std::fs::remove_file(&lock);
+        assert!(Command::new(make).arg(&lock).status().unwrap().success());
+        // The nodes of dev have folders of their own in there.
+        for arguments in commands(&kept).into_iter().filter(|arguments| arguments[0] != "dev") {
+            let (code, _, said) = told(&mut blocksmith(home.path(), &arguments));
+            assert_eq!(code, 1, "{arguments:?}: {said}");
+            assert!(said.contains("lock in it is no file; move it away"), "{arguments:?}: {said}");
+        }
+        assert!(Command::new(undo).arg(&lock).status().unwrap().success());
+        let verify = ["chain", "verify", "--replay", "--zeros", "0", "--data-dir", &kept];
+        let (code, _, said) = told(&mut blocksmith(home.path(), &verify));
+        assert_eq!(code, 0, "{said}");
     }
 }

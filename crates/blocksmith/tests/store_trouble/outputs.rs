@@ -63,8 +63,8 @@ fn a_standard_output_without_room_is_named_with_the_reason_and_the_way_out() {
         let said = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{arguments:?}: {said}");
         let last = said.lines().last().unwrap_or_default();
-        for part in ["blocksmith: ", "the standard output", "No space left on device", "make room"]
-        {
+        let way_out = "make room on that disk and run the command again";
+        for part in ["blocksmith: ", "the standard output", "No space left on device", way_out] {
             assert!(last.contains(part), "{arguments:?}: {part}: {said}");
         }
     }

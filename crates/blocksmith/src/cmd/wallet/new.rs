@@ -170,12 +170,25 @@ impl New {
     }
 
     fn write(&self, wallet: &Wallet) -> anyhow::Result<WalletFile> {
-        if let Some(folder) = self.path.parent() {
+        let folders = self.path.ancestors().skip(1);
+        let missing: Vec<_> = folders.take_while(|folder| is_missing(folder)).collect();
+        let made = missing.first().map_or(Ok(()), |folder| {
             std::fs::create_dir_all(folder)
-                .with_context(|| format!("the folder {} can't be made", folder.display()))?;
+                .with_context(|| format!("the folder {} can't be made", folder.display()))
+        });
+        let written = made.and_then(|()| {
+            WalletFile::create(&self.path, wallet, &self.password, Cost::default()).map_err(exists)
+        });
+        if written.is_err() {
+            // As far as nobody else has put anything into them.
+            let _ = missing.into_iter().try_for_each(std::fs::remove_dir);
         }
-        WalletFile::create(&self.path, wallet, &self.password, Cost::default()).map_err(exists)
+        written
     }
+}
+
+fn is_missing(folder: &Path) -> bool {
+    !folder.as_os_str().is_empty() && folder.symlink_metadata().is_err()
 }
 
 fn exists(error: FileError) -> anyhow::Error {

@@ -250,8 +250,7 @@ fn remove(file: &Path) -> Result<(), DatabaseError> {
 fn lock(dir: &Path) -> Result<File, StoreError> {
     // To open a pipe is to wait for who reads it.
     if std::fs::symlink_metadata(dir.join(LOCK)).is_ok_and(|lock| !lock.is_file()) {
-        let error = io::Error::other(format!("{LOCK} in there is no file"));
-        return Err(StoreError::Unlockable { dir: dir.into(), error });
+        return Err(StoreError::NoLock { dir: dir.into(), name: LOCK });
     }
     let file = File::options().write(true).create(true).truncate(false).open(dir.join(LOCK));
     let file = file
