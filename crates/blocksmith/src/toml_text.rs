@@ -12,7 +12,7 @@ pub fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
 }
 
 /// Reads a text. One that is no TOML is read once more without what mail and word processors do to
-/// one: other spaces and quotes, lines that were wrapped, and a `>` before each.
+/// one: other spaces and quotes, lines that were wrapped, a `>` before each, a signature below.
 ///
 /// # Errors
 /// What is wrong with it, and where.
@@ -22,9 +22,11 @@ pub fn parse<T: DeserializeOwned>(text: &str) -> Result<T, String> {
         Err(error) => error,
     };
     if toml::from_str::<toml::Table>(text).is_err() {
-        let mended = mend(text);
-        if toml::from_str::<toml::Table>(&mended).is_ok() {
-            return toml::from_str(&mended).map_err(|error| error.to_string());
+        for text in std::iter::once(text.to_owned()).chain(written::unmailed(text)) {
+            let mended = mend(&text);
+            if toml::from_str::<toml::Table>(&mended).is_ok() {
+                return toml::from_str(&mended).map_err(|error| error.to_string());
+            }
         }
         if let Some((at, found)) = stranger(text) {
             let place = Place::of(text, at);
@@ -155,6 +157,9 @@ mod tests {
             GOOD.replace("= ", "=\n"),
             GOOD.lines().map(|line| format!("> {line}\n")).collect(),
             GOOD.lines().map(|line| format!(">> {line}\r\n")).collect(),
+            format!("{GOOD}-- \nAlice, who teaches\n"),
+            GOOD.replace('=', "=3D").replace("wrapped ", "wrapped =\r\n"),
+            GOOD.replace('=', "=3D").replace("class", "cl=\nass") + "--=20\nAlice=\n",
             GOOD.replace("= \"our", "= \u{201c}our").replace("class\"", "class\u{201d}"),
         ] {
             assert_ne!(text, GOOD);

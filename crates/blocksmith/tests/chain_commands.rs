@@ -398,6 +398,12 @@ fn what_is_exported_can_be_verified_and_imported() {
     let file = path(&dir, "export.jsonl");
     let (code, out, err) = run(&["chain", "export", "--data-dir", &first, "--output", &file]);
     assert_eq!((code, out.as_str()), (0, ""), "{err}");
+    for mark in ["\u{1a}", "\0\0\0", "\r\n\u{1a}\r\n"] {
+        let marked = path(&dir, "marked.jsonl");
+        std::fs::write(&marked, format!("{export}{mark}")).expect("a file");
+        let told = run(&["chain", "verify", &marked, "--zeros", "0"]);
+        assert_eq!((told.0, told.1.contains(&tip.to_string())), (0, true), "{mark:?}: {told:?}");
+    }
     // Nothing is overwritten, and what fails half-way is no file.
     let kept = std::fs::read(&file).expect("a file");
     let (code, _, err) = run(&["chain", "export", "--data-dir", &first, "--output", &file]);

@@ -274,10 +274,28 @@ fn a_file_without_random_digits_is_the_chain_that_it_was() {
     };
     with("");
     assert_eq!(drawn(&load(dir.path(), "other.toml").rules), Hash([0; 32]));
+    // What editors and mail do to digits changes none of them.
+    for digits in [
+        digits.to_uppercase(),
+        format!(" {} {}\u{a0}\t", &digits[..32], &digits[32..]),
+        format!("\u{feff}{}\u{200b}{}", &digits[..7], &digits[7..]),
+    ] {
+        with(&format!("previous_hash = \"{digits}\"\n"));
+        assert_eq!(load(dir.path(), "other.toml").rules, load(dir.path(), "ours.toml").rules);
+    }
+    let strange = |place: usize, char: char| {
+        let (before, after) = (&digits[..place - 1], &digits[place..]);
+        format!("previous_hash = \"{before}{char}{after}\"\n")
+    };
     for (wrong, why) in [
-        ("previous_hash = \"1\"\n", "genesis.previous_hash is not 64 lower-case hex digits"),
+        ("previous_hash = \"1\"\n", "genesis.previous_hash takes 64 hex digits, and has 1\n"),
+        (
+            &strange(1, '\u{430}'),
+            "genesis.previous_hash has \u{430} (U+0430, Cyrillic) as its character 1, and takes",
+        ),
+        (&strange(33, 'O'), "genesis.previous_hash has O (U+004F) as its character 33"),
+        (&strange(64, '\u{2013}'), "genesis.previous_hash has \u{2013} (U+2013, en dash) as its"),
         ("previous_hash = 1\n", "invalid type: integer `1`"),
-        (&line.to_uppercase().replace("PREVIOUS_HASH", "previous_hash"), "lower-case hex digits"),
         (&format!("{line}block = \"{{}}\"\n"), "genesis takes either block, or timestamp"),
         (&format!("{line}proof = \"1\"\n"), "genesis takes either block, or timestamp"),
     ] {
@@ -325,6 +343,10 @@ fn a_chain_file_that_editors_and_mail_went_through_is_the_same_chain() {
         ),
         ("quoted", text.lines().map(|line| format!("> {line}\n")).collect::<String>().into()),
         ("wrapped", wrapped.into_bytes()),
+        ("a signature", format!("{text}\r\n-- \r\nAlice, who = teaches\r\n").into_bytes()),
+        ("quoted-printable", text.replace('=', "=3D").replace("the ", "the =\r\n").into_bytes()),
+        ("Ctrl-Z", format!("{text}\u{1a}").into_bytes()),
+        ("NULs", format!("{text}\0\0\0").into_bytes()),
     ] {
         std::fs::write(dir.path().join("sent.toml"), bytes).expect("a file");
         let told = run(dir.path(), &["chain", "verify", "chain", "--chain", "sent.toml", "--json"]);

@@ -125,7 +125,7 @@ fn each_mistake_is_told_in_its_own_words() {
         (GOOD.replace("zeros = 3", "zeros = -1"), "-1"),
         (GOOD.replace("zeros = 3", "zeros = '3'"), "invalid type"),
         (GOOD.replace("zeros = 3", "zeros = 3\ntarget = 'ff'"), "either zeros"),
-        (GOOD.replace("zeros = 3", "target = 'ff'"), "target is not 64 lower-case hex digits"),
+        (GOOD.replace("zeros = 3", "target = 'ff'"), "target takes 64 hex digits, and has 2"),
         (GOOD.replace("last_block", "last_blok"), "unknown variant `last_blok`"),
         (GOOD.replace("\"course\"", "\"corse\""), "unknown variant `corse`"),
         (GOOD.replace("zeros = 3", "zeros = 3\nspeed = 1"), "unknown field `speed`"),

@@ -389,6 +389,8 @@ impl<'a> Document<'a> {
         self.seal = Some(seal.ok_or_else(|| Unreadable::Seal { found: quote(text) })?);
         match self.input.get(self.at..) {
             None | Some([]) => Ok(()),
+            // What old editors and fixed sizes put behind the end of a file: Ctrl-Z and NULs.
+            Some(rest) if rest.iter().all(|byte| b"\0\x1a \t\r\n".contains(byte)) => Ok(()),
             Some(rest) => {
                 let rest = String::from_utf8_lossy(rest.get(..1_000).unwrap_or(rest));
                 let found = quote(&rest.trim().replace(char::is_control, " "));

@@ -276,7 +276,9 @@ impl<'a> Reader<'a> {
         self.at = scan::whitespace(self.input, self.at);
         match self.input.get(self.at) {
             None => Ok(()),
-            Some(0) => Err(JsonError { at: self.at, kind: JsonErrorKind::NotUtf8 }),
+            Some(0) if scan::is_wide(self.at) => {
+                Err(JsonError { at: self.at, kind: JsonErrorKind::NotUtf8 })
+            }
             Some(&found) => Err(JsonError { at: self.at, kind: JsonErrorKind::Trailing { found } }),
         }
     }

@@ -21,7 +21,8 @@
 //!
 //! So it is written. What is read may be spelled otherwise: no value has white space, so that none in
 //! the file means anything, wherever an editor or a mail program put it; neither do the order of the
-//! members, marks of byte order and quotation, or UTF-16. Everything else is vouched for.
+//! members, marks of byte order and quotation, UTF-16, quoted-printable, or the signature of a mail.
+//! Everything else is vouched for.
 
 use argon2::{Algorithm, Argon2, Params, Version};
 use base64ct::{Base64, Encoding};
@@ -56,6 +57,8 @@ pub const MAX_CHAINS: usize = 100;
 pub const MAX_LABEL_BYTES: usize = 100;
 
 const FORMAT: &str = "blocksmith-wallet";
+/// What a file begins with, white space aside: all that is left of one that was cut early.
+const START: &str = "{\"checksum\":\"";
 const VERSION: u32 = 1;
 const KDF: &str = "argon2id";
 const CIPHER: &str = "chacha20poly1305";
@@ -169,7 +172,10 @@ pub enum SealError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OpenError {
     /// Another kind of file.
-    #[error("this is not a wallet file")]
+    #[error(
+        "this is not a wallet file, or too little of one: take another copy of it, or restore the wallet \
+         from its words into another file"
+    )]
     NotAWallet,
     /// Written by a later program.
     #[error("this wallet file is version {found}, and this program reads version {VERSION}")]
@@ -203,6 +209,9 @@ pub enum OpenError {
 /// What is wrong with a file that was a wallet file once.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Damage {
+    /// White space alone, or nothing.
+    #[error("nothing is in it")]
+    Empty,
     /// Bytes that are no text.
     #[error(transparent)]
     NotText(#[from] NotText),
@@ -275,26 +284,11 @@ pub fn open(text: &[u8], password: &str) -> Result<Contents, OpenError> {
         true => OpenError::Damaged(error.into()),
         false => OpenError::NotAWallet,
     })?;
-    let bare: String = written.chars().filter_map(meaning).collect();
-    let ours = find(bare.as_bytes(), FORMAT.as_bytes());
-    let unread = |error: serde_json::Error| match ours {
-        true => OpenError::Damaged(damage(&written, &error)),
-        false => OpenError::NotAWallet,
-    };
-    let kind: Kind = serde_json::from_str(&bare).map_err(unread)?;
-    if kind.format != FORMAT {
-        return Err(OpenError::NotAWallet);
-    }
-    if kind.version != VERSION {
-        return Err(OpenError::Version { found: kind.version });
-    }
-    let fields: Fields = serde_json::from_str(&bare).map_err(unread)?;
-    let cost = Cost { memory_kib: fields.memory_kib, passes: fields.passes, lanes: fields.lanes };
-    let header = Header { cost, salt: &fields.salt, nonce: &fields.nonce };
-    let is_known = fields.cipher == CIPHER && fields.kdf == KDF;
-    if !is_known || header.checksum(&fields.ciphertext) != fields.checksum {
-        return Err(OpenError::Damaged(stranger(&written).unwrap_or(Damage::Checksum)));
-    }
+    // The checksum vouches for what mail is undone.
+    let fields = read(&written)
+        .or_else(|why| written::unmailed(&written).find_map(|text| read(&text).ok()).ok_or(why))?;
+    let header = fields.header();
+    let cost = header.cost;
     cost.check()?;
     if !(1..=MAX_PASSWORD_BYTES).contains(&password.len()) {
         return Err(OpenError::WrongPassword);
@@ -310,6 +304,32 @@ pub fn open(text: &[u8], password: &str) -> Result<Contents, OpenError> {
         .map_err(|_| OpenError::WrongPassword)?;
     // Whoever has the password wrote this: what does not fit is a mistake of ours, or of theirs.
     contents(&locked).ok_or(OpenError::Damaged(Damage::Contents))
+}
+
+/// What a file's text says, if its checksum fits.
+fn read(written: &str) -> Result<Fields, OpenError> {
+    let bare: String = written.chars().filter_map(meaning).collect();
+    if bare.is_empty() {
+        return Err(OpenError::Damaged(Damage::Empty));
+    }
+    let is_ours = bare.starts_with(START) || find(bare.as_bytes(), FORMAT.as_bytes());
+    let unread = |error: serde_json::Error| match is_ours {
+        true => OpenError::Damaged(damage(written, &error)),
+        false => OpenError::NotAWallet,
+    };
+    let kind: Kind = serde_json::from_str(&bare).map_err(unread)?;
+    if kind.format != FORMAT {
+        return Err(OpenError::NotAWallet);
+    }
+    if kind.version != VERSION {
+        return Err(OpenError::Version { found: kind.version });
+    }
+    let fields: Fields = serde_json::from_str(&bare).map_err(unread)?;
+    let is_known = fields.cipher == CIPHER && fields.kdf == KDF;
+    if !is_known || fields.header().checksum(&fields.ciphertext) != fields.checksum {
+        return Err(OpenError::Damaged(stranger(written).unwrap_or(Damage::Checksum)));
+    }
+    Ok(fields)
 }
 
 /// Whether the bytes have the others in them.
@@ -374,6 +394,14 @@ struct Fields {
     salt: String,
     #[serde(rename = "version")]
     _version: u32,
+}
+
+impl Fields {
+    fn header(&self) -> Header<'_> {
+        let Self { memory_kib, passes, lanes, .. } = *self;
+        let cost = Cost { memory_kib, passes, lanes };
+        Header { cost, salt: &self.salt, nonce: &self.nonce }
+    }
 }
 
 /// What the file says of its lock.

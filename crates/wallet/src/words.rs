@@ -42,6 +42,12 @@ pub enum BadPhrase {
         /// The character.
         found: char,
     },
+    /// So many words, and their order can't be told.
+    #[error(
+        "the numbers beside the words are not 1, 2, 3 and so on, each with one word: give the words in \
+         their order, without numbers"
+    )]
+    Numbers(usize),
     /// All words are known and do not belong together.
     #[error("the words do not fit together: one of them is wrong, or their order is")]
     Checksum,
@@ -73,6 +79,51 @@ fn separates(char: char) -> bool {
             char,
             '«' | '»' | '·' | '\u{2010}'..='\u{205e}' | '\u{25a0}'..='\u{25ff}' | '\u{3001}'..='\u{301f}'
         )
+}
+
+/// The words of a text in the order that the numbers beside them say, as in lists of two columns. What
+/// is before each number alike, as in "Word 1: …", is no word of the phrase.
+fn ordered(text: &str) -> Result<Vec<&str>, BadPhrase> {
+    // The words before the first number, and each number with those up to the next one.
+    let (mut lead, mut numbered) = (Vec::new(), Vec::<(u32, Vec<&str>)>::new());
+    for part in text.split(' ') {
+        let word = part.trim_start_matches(|char: char| char.is_ascii_digit());
+        let number = &part[..part.len() - word.len()];
+        if !number.is_empty() {
+            numbered.push((number.parse().unwrap_or(u32::MAX), Vec::new()));
+        }
+        if !word.is_empty() {
+            numbered.last_mut().map_or(&mut lead, |(_, words)| words).push(word);
+        }
+    }
+    if let Some(((_, last), others)) = numbered.split_last_mut()
+        && !lead.is_empty()
+    {
+        let is_label = |words: &[&str]| words.len() == lead.len() + 1 && words.ends_with(&lead);
+        let labelled = others.iter().all(|(_, words)| is_label(words)) && last.len() == 1;
+        if labelled && (!others.is_empty() || lead == ["word"]) {
+            others.iter_mut().for_each(|(_, words)| words.truncate(1));
+            lead.clear();
+        } else if last.is_empty() {
+            // Each number is behind its words.
+            for (_, words) in &mut numbered {
+                std::mem::swap(words, &mut lead);
+            }
+        }
+    }
+    if !numbered.is_sorted_by_key(|(number, _)| *number) {
+        let count = lead.len() + numbered.iter().map(|(_, words)| words.len()).sum::<usize>();
+        numbered.sort_by_key(|(number, _)| *number);
+        let is_list = (1..).zip(&numbered).all(|(place, (number, words))| {
+            *number == place && words.len() == 1 && lead.is_empty()
+        });
+        if !is_list {
+            let is_whole = (12..=24).contains(&count) && count.is_multiple_of(3);
+            let why = if is_whole { BadPhrase::Numbers } else { BadPhrase::Count };
+            return Err(why(count));
+        }
+    }
+    Ok(lead.into_iter().chain(numbered.into_iter().flat_map(|(_, words)| words)).collect())
 }
 
 /// 12 to 24 words that whoever knows owns the wallet. The last one holds a checksum, which is right.
@@ -110,10 +161,8 @@ impl Phrase {
         let seen = Zeroizing::new(
             seen.map(|char| if separates(char) { ' ' } else { char }).collect::<String>(),
         );
-        let words =
-            seen.split(' ').map(|word| word.trim_start_matches(|char: char| char.is_ascii_digit()));
         let mut bare = Zeroizing::new(String::with_capacity(seen.len() + 1));
-        for (place, word) in (1..).zip(words.filter(|word| !word.is_empty())) {
+        for (place, word) in (1..).zip(ordered(&seen)?) {
             if let Some(found) = word.chars().find(|char| !char.is_ascii_lowercase()) {
                 return Err(BadPhrase::Character { place, found });
             }

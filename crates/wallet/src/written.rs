@@ -37,10 +37,13 @@ impl fmt::Display for Place {
 
 /// Bytes that are no text. What they are is not said: they may be a secret's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("{place}: what stands there is neither UTF-8 nor UTF-16; save the text as UTF-8")]
-pub struct NotText {
-    /// Where they begin.
-    pub place: Place,
+pub enum NotText {
+    /// From here on.
+    #[error("{0}: what stands there is neither UTF-8 nor UTF-16; save the text as UTF-8")]
+    From(Place),
+    /// It is one, as hardly any program writes it.
+    #[error("the text is in UTF-32, which is not read; save it as UTF-8")]
+    Utf32,
 }
 
 /// How a text is written, by its first bytes: with a mark, or, since no text has a NUL, by where
@@ -66,19 +69,85 @@ impl Encoding {
     }
 }
 
-/// The text of these bytes, without a byte order mark.
+/// The text of these bytes, without a byte order mark and what stands behind its end.
 ///
 /// # Errors
 /// Where they are no text.
 pub fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, NotText> {
-    let mut text = decode_as(bytes, Encoding::of(bytes))?;
-    if text.starts_with(BYTE_ORDER_MARK) {
-        text = match text {
-            Cow::Borrowed(text) => Cow::Borrowed(&text[BYTE_ORDER_MARK.len_utf8()..]),
-            Cow::Owned(text) => Cow::Owned(text[BYTE_ORDER_MARK.len_utf8()..].into()),
-        };
+    // The mark, or two letters.
+    if let [0xff, 0xfe, 0, 0, ..]
+    | [0, 0, 0xfe, 0xff, ..]
+    | [1..=255, 0, 0, 0, 1..=255, 0, 0, 0, ..]
+    | [0, 0, 0, 1..=255, 0, 0, 0, 1..=255, ..] = bytes
+    {
+        return Err(NotText::Utf32);
     }
-    Ok(text)
+    let text = decode_as(bytes, Encoding::of(bytes))?;
+    let bare = without_end_marks(text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&text));
+    if bare.len() == text.len() {
+        return Ok(text);
+    }
+    let start = if text.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len_utf8() } else { 0 };
+    let range = start..start + bare.len();
+    Ok(match text {
+        Cow::Borrowed(text) => Cow::Borrowed(&text[range]),
+        Cow::Owned(text) => Cow::Owned(text[range].into()),
+    })
+}
+
+/// The text without what old editors and fixed sizes put behind its end: Ctrl-Z and NULs.
+pub fn without_end_marks(text: &str) -> &str {
+    let is_end_mark = |char| matches!(char, '\0' | '\u{1a}');
+    let end = text.trim_end_matches(|char| is_end_mark(char) || is_blank(char)).len();
+    let mark = text[end..].find(is_end_mark);
+    &text[..mark.map_or(text.len(), |mark| end + mark)]
+}
+
+/// What a text may have been before it was mailed, the likeliest first: without the signature below
+/// it, and with the lines and characters that quoted-printable (RFC 2045) took apart. For texts that
+/// say themselves whether they are whole.
+pub fn unmailed(text: &str) -> impl Iterator<Item = String> {
+    let decoded = ["", "\n"].map(|joint| unquoted_printable(text, joint));
+    let texts = decoded.into_iter().flatten().map(|text| without_signature(&text).to_owned());
+    std::iter::once(without_signature(text).to_owned()).chain(texts.collect::<Vec<_>>())
+}
+
+/// The text before the line of two dashes that mail programs put above a signature.
+fn without_signature(text: &str) -> &str {
+    let mut start = 0;
+    for line in text.split_inclusive(['\n', '\r']) {
+        if line.trim_matches(|char| char == '>' || is_blank(char)) == "--" {
+            return &text[..start];
+        }
+        start += line.len();
+    }
+    text
+}
+
+/// The text that quoted-printable is, with `joint` where it broke a line, if it is any.
+fn unquoted_printable(text: &str, joint: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('=') {
+        bytes.extend_from_slice(&rest.as_bytes()[..at]);
+        rest = &rest[at + 1..];
+        let end = rest.trim_start_matches([' ', '\t']);
+        let next = ["\r\n", "\n", "\r"].into_iter().find_map(|end_of| end.strip_prefix(end_of));
+        let hex = rest.get(..2).filter(|hex| hex.bytes().all(|digit| digit.is_ascii_hexdigit()));
+        match (next, hex.and_then(|hex| u8::from_str_radix(hex, 16).ok())) {
+            (Some(next), _) => {
+                bytes.extend_from_slice(joint.as_bytes());
+                rest = next;
+            }
+            (None, Some(byte)) => {
+                bytes.push(byte);
+                rest = &rest[2..];
+            }
+            (None, None) => bytes.push(b'='),
+        }
+    }
+    bytes.extend_from_slice(rest.as_bytes());
+    String::from_utf8(bytes).ok().filter(|decoded| decoded != text)
 }
 
 /// The same of a part, or with its mark.
@@ -90,7 +159,7 @@ pub fn decode_as(bytes: &[u8], encoding: Encoding) -> Result<Cow<'_, str>, NotTe
         Encoding::Utf8 => {
             return std::str::from_utf8(bytes).map(Cow::Borrowed).map_err(|error| {
                 let good = std::str::from_utf8(&bytes[..error.valid_up_to()]).unwrap_or_default();
-                NotText { place: Place::of(good, good.len()) }
+                NotText::From(Place::of(good, good.len()))
             });
         }
         Encoding::Utf16Le => u16::from_le_bytes,
@@ -102,12 +171,12 @@ pub fn decode_as(bytes: &[u8], encoding: Encoding) -> Result<Cow<'_, str>, NotTe
     for char in char::decode_utf16(units.iter().map(|bytes| unit(*bytes))) {
         match char {
             Ok(char) => text.push(char),
-            Err(_) => return Err(NotText { place: Place::of(&text, text.len()) }),
+            Err(_) => return Err(NotText::From(Place::of(&text, text.len()))),
         }
     }
     match rest {
         [] => Ok(Cow::Owned(text)),
-        _ => Err(NotText { place: Place::of(&text, text.len()) }),
+        _ => Err(NotText::From(Place::of(&text, text.len()))),
     }
 }
 
@@ -220,13 +289,54 @@ mod tests {
 
     #[test]
     fn what_is_no_text_is_placed_and_not_shown() {
-        let place = |bytes: &[u8]| {
-            decode(bytes).map(Cow::into_owned).map_err(|NotText { place }| place.to_string())
+        let place = |bytes: &[u8]| match decode(bytes) {
+            Err(NotText::From(place)) => Err(place.to_string()),
+            other => Ok(format!("{other:?}")),
         };
         assert_eq!(place(b"a\r\nZo\xeb"), Err("line 2, column 3".into()));
         assert_eq!(place(b"a\n\nZ\xc3\xabx\xff"), Err("line 3, column 4".into()));
         assert_eq!(place(b"\xff\xfea\0\n\0\0\xd8b\0"), Err("line 2, column 1".into()));
         assert_eq!(place(b"\xff\xfea\0b"), Err("line 1, column 3".into()));
+    }
+
+    #[test]
+    fn what_stands_behind_the_end_is_no_text() {
+        for text in ["ab\n", "ab", "ab \n\n"] {
+            for marks in ["\u{1a}", "\0", "\0\0\0\0\0", "\u{1a}\r\n", "\0\n\u{1a}"] {
+                let marked = format!("{text}{marks}");
+                assert_eq!(decode(marked.as_bytes()).as_deref(), Ok(text), "{marked:?}");
+                let wide = utf16(&format!("\u{feff}{marked}"), u16::to_le_bytes);
+                assert_eq!(decode(&wide).as_deref(), Ok(text), "{marked:?}");
+            }
+        }
+        assert_eq!(decode(b"a\x1ab").as_deref(), Ok("a\u{1a}b"));
+    }
+
+    #[test]
+    fn utf_32_is_named() {
+        for marked in ["\u{feff}name", "name"] {
+            let bytes = |unit: fn(u32) -> [u8; 4]| {
+                marked.chars().flat_map(|char| unit(char.into())).collect::<Vec<_>>()
+            };
+            for bytes in [bytes(u32::to_le_bytes), bytes(u32::to_be_bytes)] {
+                assert_eq!(decode(&bytes), Err(NotText::Utf32));
+            }
+        }
+    }
+
+    #[test]
+    fn mail_is_undone() {
+        let all = |text: &str| unmailed(text).collect::<Vec<_>>();
+        assert_eq!(all("a\n-- \nAlice\n"), ["a\n"]);
+        assert_eq!(all("> a\r\n> --\r\n> Alice"), ["> a\r\n"]);
+        assert_eq!(all("a --\n---\n"), ["a --\n---\n"]);
+        assert_eq!(
+            all("a=3D=\r\nb=C3=AB=\n"),
+            ["a=3D=\r\nb=C3=AB=\n", "a=b\u{eb}", "a=\nb\u{eb}\n"]
+        );
+        assert_eq!(all("a=1\n--=20\nBob")[1..], ["a=1\n", "a=1\n"]);
+        // What would be no text is none.
+        assert_eq!(all("=FF=3D").len(), 1);
     }
 
     #[test]

@@ -72,6 +72,47 @@ fn people_may_number_words_and_send_them_by_mail() {
 }
 
 #[test]
+fn lists_in_columns_are_read_by_their_numbers() {
+    for count in [12, 15, 18, 24] {
+        // All different, so that their order tells.
+        let entropy: Vec<u8> =
+            (0..count * 4 / 3).map(|byte| (byte as u8).wrapping_mul(29)).collect();
+        let phrase = Phrase::from_entropy(&entropy).expect("a phrase").text();
+        let words: Vec<&str> = phrase.split(' ').collect();
+        let cell = |form: fn((usize, &str)) -> String, at: usize| form((at + 1, words[at]));
+        let columns = |form: fn((usize, &str)) -> String, columns: usize| {
+            let rows = count / columns;
+            let row = |row| (0..columns).map(move |column| cell(form, column * rows + row));
+            (0..rows).map(|at| row(at).collect::<String>() + "\n").collect::<String>()
+        };
+        let forms: [fn((usize, &str)) -> String; 6] = [
+            |(place, word)| format!("{place}. {word}  "),
+            |(place, word)| format!("| {place:02} | {word} "),
+            |(place, word)| format!("Word {place}: {word}\t"),
+            |(place, word)| format!("Seed word #{place} {word}, "),
+            |(place, word)| format!("{word} ({place}) "),
+            |(place, word)| format!("{place}{word} "),
+        ];
+        for form in forms {
+            for wide in [1, 3] {
+                let text = columns(form, wide);
+                assert_eq!(*Phrase::parse(&text).expect("a phrase").text(), *phrase, "{text}");
+            }
+        }
+        // Every item is the first, and all items are on numbered lines.
+        let items: String = words.iter().map(|word| format!("1. {word}\n")).collect();
+        assert_eq!(*Phrase::parse(&items).expect("a phrase").text(), *phrase);
+        let lines = words.chunks(3).enumerate();
+        let lines: String =
+            lines.map(|(at, words)| format!("{at} {}\n", words.join(" "))).collect();
+        assert_eq!(*Phrase::parse(&lines).expect("a phrase").text(), *phrase);
+        // Numbers that say no order.
+        let swapped = columns(forms[0], 1).replacen("3.", "33.", 1);
+        assert_eq!(Phrase::parse(&swapped).err(), Some(BadPhrase::Numbers(count)));
+    }
+}
+
+#[test]
 fn a_phrase_that_is_none_says_why() {
     let abandon = |count: usize| "abandon ".repeat(count);
     let rows = [

@@ -12,6 +12,7 @@ use blocksmith_consensus::rules::BadRules;
 use blocksmith_consensus::{
     Block, Difficulty, Genesis, Hash, Issuance, Puzzle, Rules, Spending, Target, Transaction,
 };
+use blocksmith_wallet::written::{Named, is_blank};
 use serde::Deserialize;
 
 use super::{Chain, Dialect};
@@ -304,7 +305,18 @@ fn target(field: &str, digits: &str) -> Result<Target, String> {
     hex(field, digits)
 }
 
-/// A target or a hash.
-fn hex<T: FromStr>(field: &str, digits: &str) -> Result<T, String> {
-    digits.parse().map_err(|_| format!("{field} is not 64 lower-case hex digits"))
+/// A target or a hash. Neither capitals nor what mail puts between the digits change what they mean.
+fn hex<T: FromStr>(field: &str, text: &str) -> Result<T, String> {
+    let mut digits = String::new();
+    for (place, char) in (1..).zip(text.chars()).filter(|(_, char)| !is_blank(*char)) {
+        if !char.is_ascii_hexdigit() {
+            let found = Named(char);
+            return Err(format!(
+                "{field} has {found} as its character {place}, and takes 64 hex digits alone"
+            ));
+        }
+        digits.push(char.to_ascii_lowercase());
+    }
+    let count = digits.len();
+    digits.parse().map_err(|_| format!("{field} takes 64 hex digits, and has {count}"))
 }

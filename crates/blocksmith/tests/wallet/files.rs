@@ -240,9 +240,17 @@ fn what_is_wrong_with_a_file_is_said_once() {
     for (text, why) in [
         (text.replace("argon2id", "argon2d"), "the wallet file is damaged"),
         ("{}".into(), "this is not a wallet file"),
+        (String::new(), "the wallet file is damaged: nothing is in it"),
+        ("\r\n\0\0".into(), "the wallet file is damaged: nothing is in it"),
+        (text[..10].into(), "this is not a wallet file, or too little of one"),
+        (text[..40].into(), "the wallet file is damaged: line 1, column 41"),
+        (text[..text.len() / 2].into(), "the wallet file is damaged: line 1, column"),
     ] {
         std::fs::write(alice.wallet(), text).unwrap();
-        says(&["address"], PASSWORD, why);
+        let error = says(&["address"], PASSWORD, why);
+        for way_out in ["ake another copy of it", "or restore the wallet from its words"] {
+            assert!(error.contains(way_out), "{error}");
+        }
     }
     std::fs::remove_file(alice.wallet()).unwrap();
     says(&["new"], "\n", "a password has 1 to 1000 bytes, not 0");

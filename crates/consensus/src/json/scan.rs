@@ -85,13 +85,18 @@ pub(super) fn byte(
     if bytes.get(at) == Some(&wanted) { Ok(at + 1) } else { Err(unexpected(bytes, at, name)) }
 }
 
-/// The fault at `at`, where `wanted` had to stand. No JSON text holds a NUL, every one in UTF-16
-/// and UTF-32 does.
+/// Whether a NUL there says that a text is in UTF-16 or UTF-32, where one of the first two bytes is one.
+pub(super) fn is_wide(at: usize) -> bool {
+    at < 2
+}
+
+/// The fault at `at`, where `wanted` had to stand.
 #[cold]
 pub(super) fn unexpected(bytes: &[u8], at: usize, wanted: &'static str) -> JsonError {
     let kind = match bytes.get(at) {
         None => JsonErrorKind::UnexpectedEnd { wanted },
-        Some(0x00 | 0xf8..) => JsonErrorKind::NotUtf8,
+        Some(0x00) if is_wide(at) => JsonErrorKind::NotUtf8,
+        Some(0xf8..) => JsonErrorKind::NotUtf8,
         Some(&found) => JsonErrorKind::Unexpected { wanted, found },
     };
     JsonError { at, kind }

@@ -2,7 +2,7 @@
 
 use blocksmith_consensus::json::JsonErrorKind;
 use blocksmith_consensus::payment::{BadTransaction, Domain, Payment, Verified};
-use blocksmith_wallet::written::{Named, Place, is_blank, is_curly_quote, is_mark};
+use blocksmith_wallet::written::{Named, Place, is_blank, is_curly_quote, is_mark, unmailed};
 
 /// Why a text is no payment of a chain.
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +18,12 @@ pub(super) enum NoPayment {
 /// The payment that a text says, as it stands or without what mail adds. Whatever is tried, what
 /// comes out is what its sender signed.
 pub(super) fn payment(text: &str, domain: &Domain) -> Result<Verified, NoPayment> {
+    wrapped(text, domain)
+        .or_else(|why| unmailed(text).find_map(|text| wrapped(&text, domain).ok()).ok_or(why))
+}
+
+/// The same without a mail's signature and encoding.
+fn wrapped(text: &str, domain: &Domain) -> Result<Verified, NoPayment> {
     let bare = text.trim_start_matches(is_blank);
     let start = text.len() - bare.len();
     let as_it_stands = match read(bare.trim_end_matches(is_blank), domain, text, start) {
@@ -57,6 +63,8 @@ fn placed(written: &str, start: usize, why: &BadTransaction) -> String {
         (JsonErrorKind::Trailing { .. }, Some(found)) => {
             format!("{} follows the end of the payment", Named(found))
         }
+        // What was read is text, whatever it is.
+        (JsonErrorKind::NotUtf8, Some(found)) => format!("no payment has {}", Named(found)),
         (JsonErrorKind::ControlCharacter { .. }, Some(found)) => {
             format!("{} stands inside a string", Named(found))
         }

@@ -29,6 +29,7 @@ use blocksmith_consensus::Rules;
 use blocksmith_consensus::address::Address;
 use blocksmith_consensus::json::push_string;
 use blocksmith_consensus::payment::{Domain, MAX_MEMO_BYTES};
+use blocksmith_wallet::keystore::OpenError;
 use blocksmith_wallet::wallet::Entry;
 use blocksmith_wallet::{Cost, DevKeys, FileError, Wallet, WalletFile};
 use reqwest::Url;
@@ -164,7 +165,15 @@ impl Common {
         {
             return Err(no_file(FileError::Missing { path }));
         }
-        let (file, wallet, password) = self.password.get()?.open(&path).map_err(no_file)?;
+        let password = self.password.get()?;
+        let (file, wallet, password) = password.open(&path).map_err(|error| {
+            let is_wrong =
+                matches!(error, FileError::Open { source: OpenError::WrongPassword, .. });
+            match password.hidden().filter(|_| is_wrong) {
+                Some(hidden) => anyhow::Error::from(error).context(hidden),
+                None => no_file(error),
+            }
+        })?;
         Ok(Opened { file, wallet, password })
     }
 

@@ -11,11 +11,14 @@ use std::sync::Mutex;
 use anyhow::Context as _;
 use blocksmith_wallet::keystore::OpenError;
 use blocksmith_wallet::words::BadPhrase;
-use blocksmith_wallet::written::{Encoding, decode_as, is_blank, is_mark};
+use blocksmith_wallet::written::{
+    Encoding, Named, NotText, decode_as, is_blank, is_mark, without_end_marks,
+};
 use blocksmith_wallet::{FileError, Phrase, Wallet, WalletFile};
 use zeroize::Zeroizing;
 
 use super::note;
+use crate::text::is_plain;
 
 /// The longest line that is read, in bytes of UTF-8: more than any password, phrase or passphrase
 /// has.
@@ -52,17 +55,31 @@ pub(super) struct Password {
 impl Password {
     /// The password itself.
     fn bare(&self) -> &str {
-        // Of the lines that a line's end of another system hides, the first that says something.
-        parts(&self.literal)
-            .map(|line| line.trim_matches(is_blank))
-            .find(|line| !line.is_empty())
-            .unwrap_or("")
+        self.part(|line| without_end_marks(line).trim_matches(is_blank))
+    }
+
+    /// Of the lines that a line's end of another system hides, the first that says something.
+    fn part(&self, bare: impl Fn(&str) -> &str) -> &str {
+        parts(&self.literal).map(bare).find(|line| !line.is_empty()).unwrap_or("")
+    }
+
+    /// That one of its characters is not seen, so that nobody could type it, and where it stands.
+    pub(super) fn hidden(&self) -> Option<String> {
+        let mut chars = (1..).zip(self.bare().chars());
+        let (place, found) = chars.find(|(_, char)| !is_plain(*char))?;
+        let wide = if found == '\0' { ", not as UTF-32" } else { "" };
+        Some(format!(
+            "character {place} of the password is {}, which nobody sees and hardly anybody can type: \
+             take it out, and save a password file as UTF-8{wide}",
+            Named(found)
+        ))
     }
 
     /// Opens a wallet; says which of the password's readings opened it.
     ///
     /// Wallets that were made when all of the line counted have to open with the same line still, and
-    /// those that were made with a mark of byte order in it, with the password that somebody types.
+    /// those that were made with a mark of byte order in it, with the password that somebody types. So
+    /// have those that have what stands behind the end of a file in their password.
     pub(super) fn open(
         &self,
         path: &Path,
@@ -70,8 +87,9 @@ impl Password {
         let bare = self.bare();
         let marked = Zeroizing::new(format!("\u{feff}{bare}"));
         let mut readings = vec![bare];
-        for reading in [&self.literal, &marked] {
-            if !readings.contains(&reading.as_str()) {
+        let ended = self.part(|line| line.trim_matches(is_blank));
+        for reading in [self.literal.as_str(), &marked, ended] {
+            if !readings.contains(&reading) {
                 readings.push(reading);
             }
         }
@@ -112,6 +130,9 @@ impl PasswordArgs {
             )?,
         };
         let password = Password { literal };
+        if let Some(hidden) = password.hidden() {
+            anyhow::bail!(hidden);
+        }
         let bare = password.bare();
         let around = password.literal.trim_matches(is_mark);
         if !bare.is_empty() && around != bare && around.trim_matches(is_blank) == bare {
@@ -140,8 +161,15 @@ pub(super) fn words(with_passphrase: bool) -> anyhow::Result<(Phrase, Zeroizing<
     let passphrase = if with_passphrase { rest.next().unwrap_or_else(none) } else { none() };
     if passphrase.trim_matches(is_blank) != *passphrase {
         note("The passphrase begins or ends with white space, which is part of it.");
+    } else if let Some((place, found)) =
+        (1..).zip(passphrase.chars()).find(|(_, char)| !is_plain(*char))
+    {
+        note(&format!(
+            "Character {place} of the passphrase is {}, which nobody sees, and is part of it.",
+            Named(found)
+        ));
     }
-    if rest.any(|line| !line.trim_matches(is_blank).is_empty()) {
+    if rest.any(|line| !without_end_marks(&line).trim_matches(is_blank).is_empty()) {
         let what = if with_passphrase { "the passphrase" } else { "the words" };
         note(&format!(
             "What follows {what} was not read. (--passphrase takes the line after the words.)"
@@ -156,11 +184,14 @@ fn typed_words() -> anyhow::Result<Result<Phrase, BadPhrase>> {
         ask("the words", "Words, with spaces between (they are not shown): ", "pipe them in")?;
     loop {
         match Phrase::parse(&all) {
-            Err(BadPhrase::Count(count @ 1..MOST_WORDS)) => {
+            // Half of a list in two columns has its words, and not their order.
+            Err(why @ (BadPhrase::Count(count) | BadPhrase::Numbers(count)))
+                if (1..MOST_WORDS).contains(&count) =>
+            {
                 let prompt = format!("{count} so far; more words, or an empty line to end: ");
                 let more = ask("the words", &prompt, "pipe them in")?;
                 if more.trim_matches(is_blank).is_empty() {
-                    return Ok(Err(BadPhrase::Count(count)));
+                    return Ok(Err(why));
                 }
                 all = Zeroizing::new(format!("{} {}", *all, *more));
             }
@@ -182,10 +213,11 @@ fn find_words(lines: &[Zeroizing<String>]) -> anyhow::Result<(Phrase, usize)> {
     let mut text = Zeroizing::new(String::new());
     let (mut found, mut first) = (None, None);
     for (count, line) in (1..).zip(lines) {
+        let line = without_end_marks(line);
         if line.trim_matches(is_blank).is_empty() {
             continue;
         }
-        text = Zeroizing::new(format!("{} {}", *text, **line));
+        text = Zeroizing::new(format!("{} {line}", *text));
         match Phrase::parse(&text) {
             // The lines of a long phrase that are a short one, or a passphrase of nothing but words.
             Ok(_) if found.is_some() => anyhow::bail!(
@@ -194,7 +226,7 @@ fn find_words(lines: &[Zeroizing<String>]) -> anyhow::Result<(Phrase, usize)> {
             ),
             Ok(phrase) => found = Some((phrase, count)),
             // What is wrong with as many words as there should be says more than that there are others.
-            Err(BadPhrase::Count(_)) => {}
+            Err(BadPhrase::Count(_) | BadPhrase::Numbers(_)) => {}
             Err(why) => _ = first.get_or_insert(why),
         }
     }
@@ -326,10 +358,13 @@ impl<R: Read> Lines<R> {
             return Ok(None);
         }
         let text = decode_as(&bytes, self.encoding.unwrap_or(Encoding::Utf8)).map_err(|error| {
-            let why = format!(
-                "the line is not UTF-8 from its character {} on; save the file as UTF-8",
-                error.place.column
-            );
+            let why = match error {
+                NotText::From(place) => format!(
+                    "the line is not UTF-8 from its character {} on; save the file as UTF-8",
+                    place.column
+                ),
+                NotText::Utf32 => error.to_string(),
+            };
             io::Error::new(io::ErrorKind::InvalidData, why)
         })?;
         let text = match text {
