@@ -71,6 +71,9 @@ fn people_may_number_words_and_send_them_by_mail() {
     assert!(said.starts_with("word 3 has о (U+043E, Cyrillic) in it; the words have"), "{said}");
 }
 
+/// How a word and its place are written.
+type Form = fn((usize, &str)) -> String;
+
 #[test]
 fn lists_in_columns_are_read_by_their_numbers() {
     for count in [12, 15, 18, 24] {
@@ -79,13 +82,13 @@ fn lists_in_columns_are_read_by_their_numbers() {
             (0..count * 4 / 3).map(|byte| (byte as u8).wrapping_mul(29)).collect();
         let phrase = Phrase::from_entropy(&entropy).expect("a phrase").text();
         let words: Vec<&str> = phrase.split(' ').collect();
-        let cell = |form: fn((usize, &str)) -> String, at: usize| form((at + 1, words[at]));
-        let columns = |form: fn((usize, &str)) -> String, columns: usize| {
+        let cell = |form: Form, at: usize| form((at + 1, words[at]));
+        let columns = |form: Form, columns: usize| {
             let rows = count / columns;
             let row = |row| (0..columns).map(move |column| cell(form, column * rows + row));
             (0..rows).map(|at| row(at).collect::<String>() + "\n").collect::<String>()
         };
-        let forms: [fn((usize, &str)) -> String; 6] = [
+        let forms: [Form; 6] = [
             |(place, word)| format!("{place}. {word}  "),
             |(place, word)| format!("| {place:02} | {word} "),
             |(place, word)| format!("Word {place}: {word}\t"),
