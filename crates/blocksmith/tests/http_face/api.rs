@@ -222,6 +222,7 @@ async fn what_a_body_says_twice_is_refused_by_its_name() {
         ("peers", r#"{"nodes":["h:1"],"\u006eodes":["h:1"]}"#.into(), "nodes"),
         ("faucet", r#"{"recipient": "a", "recipient": "a"}"#.into(), "recipient"),
         ("transactions", r#"{"amount": 1, "amount": 2}"#.into(), "amount"),
+        ("transactions", r#"[{"amount": 1, "amount": 2}]"#.into(), "amount"),
         ("transactions", r#" {"memo": {"\u202e": 1, "\u202e": 1}}"#.into(), "\\u202e"),
         ("blocks", in_block("\"proof\": 1", "\"proof\": 7, \"proof\": 1"), "proof"),
         // However deep it lies.
