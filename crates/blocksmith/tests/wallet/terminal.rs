@@ -118,6 +118,15 @@ fn a_new_password_is_typed_twice_and_not_shown() {
     assert_eq!(code, Some(1), "{screen}");
     assert!(screen.contains("the two differ"), "{screen}");
     assert!(!bob.wallet().exists());
+
+    // What was pasted has more in it than its owner sees.
+    let mut terminal = Terminal::run(&bob, &["new"]);
+    terminal.asked("New password for the wallet file: ", "open\u{200b}sesame\n");
+    terminal.asked("The same again: ", "open\u{200b}sesame\n");
+    let (code, screen) = terminal.end();
+    assert_eq!(code, Some(1), "{screen}");
+    assert!(screen.contains("character 5 of the password is U+200B (zero width"), "{screen}");
+    assert!(!bob.wallet().exists());
 }
 
 #[test]
@@ -369,6 +378,12 @@ fn a_chain_that_nobody_knows_is_asked_about_once() {
         (8, "forge", "calls it \"forge\", which is the name of another chain.", "unnamed"),
         (9, "Class", "calls it \"Class\", which is the name of another chain.", "unnamed"),
         (10, "Forge-Dev", "which is the name of another chain.", "unnamed"),
+        (
+            12,
+            "mine, which is checked",
+            "\"mine, which is checked\". What",
+            "mine, which is checked",
+        ),
         (11, r#"mine\" (your chain"#, r#"calls it "mine\" (your chain". What"#, "unnamed"),
     ] {
         let id = Hash([byte; 32]);
@@ -384,13 +399,13 @@ fn a_chain_that_nobody_knows_is_asked_about_once() {
         assert!(byte > 7 || std::fs::read(alice.wallet()).unwrap() == before);
         let mut terminal = Terminal::run(&alice, &args);
         terminal.asked("Pay on it, and remember it? [y/N] ", "y\n");
-        terminal.asked(&format!("chain  {kept}, {id}"), "");
+        terminal.asked(&format!("chain  \"{kept}\", {id}"), "");
         terminal.asked("Send it? [y/N] ", "y\n");
         assert_eq!(terminal.end().0, Some(0));
         // From then on it is known, also unasked, whatever a node calls it.
         node.state().name = "something else".into();
         let ran = alice.run(&[&args[..3], &["--node", &url, "--yes"]].concat());
-        assert!(ran.stderr.contains(&format!("chain  {kept}, {id}\n")), "{}", ran.stderr);
+        assert!(ran.stderr.contains(&format!("chain  \"{kept}\", {id}\n")), "{}", ran.stderr);
         ran.good();
         let balance = alice.run(&["balance", "--json", "--node", &url]).json();
         assert_eq!(balance["chain"], kept);
@@ -419,7 +434,7 @@ fn the_dev_chain_of_a_file_takes_everybodys_keys_as_its_rules_say() {
     let args = ["send", to, "0.5", "--node", &url, "--password-file", "password"];
     let mut terminal = Terminal::run(&carol, &args);
     terminal.asked("Pay on it, and remember it? [y/N] ", "y\n");
-    terminal.asked("chain  forge-example-dev, ", "");
+    terminal.asked("chain  \"forge-example-dev\", ", "");
     terminal.asked("Send it? [y/N] ", "y\n");
     let (code, screen) = terminal.end();
     assert_eq!(code, Some(0), "{screen}");

@@ -58,7 +58,7 @@ pub(super) async fn run(common: &Common, args: &BalanceArgs) -> anyhow::Result<E
     }
     let balance = Balance {
         chain: match remote.name {
-            Name::Known(name) => Some(name),
+            Name::Known(name) | Name::Kept(name) => Some(name),
             Name::Said(_) => None,
         },
         chain_id: remote.domain.chain_id.to_string(),

@@ -33,6 +33,8 @@ const GENESIS_INDEX: u64 = 1;
 pub(super) enum Name {
     /// By whom the wallet can ask without a node.
     Known(String),
+    /// By the wallet file, since its owner agreed to pay on what a node called so.
+    Kept(String),
     /// By the node alone.
     Said(String),
 }
@@ -41,6 +43,7 @@ impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Known(name) => escaped(name).fmt(f),
+            Self::Kept(name) => f.write_str(&named(name)),
             Self::Said(name) => write!(f, "{} (as the node calls it)", named(name)),
         }
     }
@@ -132,7 +135,7 @@ impl Remote {
     pub(super) fn recall(&mut self, wallet: &Wallet) {
         if let (Name::Said(_), Some(name)) = (&self.name, wallet.chain_name(&self.domain.chain_id))
         {
-            self.name = Name::Known(name.into());
+            self.name = Name::Kept(name.into());
         }
     }
 
@@ -176,7 +179,7 @@ impl Remote {
         let name = if is_name && !taken { said.clone() } else { UNNAMED.into() };
         opened.wallet.remember_chain(id, &name)?;
         opened.save()?;
-        self.name = Name::Known(name);
+        self.name = Name::Kept(name);
         Ok(true)
     }
 }
