@@ -7,6 +7,7 @@ use blocksmith_consensus::Ancestry as _;
 use blocksmith_node::{EarlyTip, MAX_AHEAD_S};
 
 use crate::service::{Handle, StoreError, now};
+use crate::text::counted;
 
 /// How often the clock is looked at, which may be set meanwhile.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -57,8 +58,9 @@ fn told_at_home(handle: &Handle, early: &EarlyTip) -> String {
         // None is left, or the store can't be read, of which others will say more.
         Ok(0) | Err(_) => String::new(),
         Ok(kept) => format!(
-            ", or leave the blocks after the first {kept} out: stop the node, `blocksmith chain export`, \
-             `head -n {kept}`, and `blocksmith chain import` into another --data-dir"
+            ", or go back to the first {}: stop the node, `blocksmith chain export`, `head -n {kept}`, and \
+             `blocksmith chain import` into another --data-dir",
+            counted(kept, "block")
         ),
     };
     format!("{what}. If this clock is behind, set it; if it is right, wait{leave_out}")

@@ -12,6 +12,7 @@ use reqwest::{Method, StatusCode, Url};
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep};
 
+use super::chain::quoted;
 use super::{counted, exit, output};
 use crate::client::{Redirected, cause, described, is_loopback, misspoken, name, parse_url};
 use crate::operator::Token;
@@ -309,7 +310,7 @@ impl Node {
             typed += &format!(" --node {url}");
         }
         if let Some(file) = token_file {
-            typed += &format!(" --token-file {}", file.display());
+            typed += &format!(" --token-file {}", quoted(&file.display().to_string()));
         }
         typed
     }

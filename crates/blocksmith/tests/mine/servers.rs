@@ -560,6 +560,23 @@ fn a_trouble_with_proofs_alone_is_said_once() {
 }
 
 #[test]
+fn a_server_without_a_chain_is_not_said_to_have_an_empty_one() {
+    for chain in [Some(Reply::html(404, "")), Some(Reply::json("[]".into())), None] {
+        let (says, is_empty) = (chain.clone(), chain.is_none());
+        let server = Fake::start(Python::new(Rules::lecture(), 4), move |python, call| {
+            let of_chain = says.clone().filter(|_| call.path == "/chain");
+            of_chain.unwrap_or_else(|| python.answer(call))
+        });
+        let mut miner = Program::start(&["mine", &server.url(), "--coins", "1"]);
+        assert_eq!(miner.wait().code(), Some(0), "{}", miner.stderr());
+        let said = miner.stderr();
+        assert_eq!(said.contains("its chain shows no proof yet"), is_empty, "{said}");
+        assert_eq!(said.contains("it shows no chain"), !is_empty, "{said}");
+        assert!(said.contains("searching for 4 zeros, as is usual (--zeros"), "{said}");
+    }
+}
+
+#[test]
 fn a_proof_that_is_refused_for_ever_is_complained_of_once() {
     let server = python(Rules::lecture(), 20);
     let miner = Program::start(&["mine", &server.url(), "--zeros", "1"]);

@@ -239,6 +239,10 @@ fn from_other_machines_it_takes_the_token_and_one_node_is_one_peer() {
     assert!(!complained.contains("Authorization"), "{complained}");
     let other_token = homes[1].path().join("data/operator.token");
     wait_for(&other_token);
+    // A name that a shell would take for more than one.
+    let spaced = homes[1].path().join("token of the other node");
+    std::fs::rename(&other_token, &spaced).expect("renamed");
+    let other_token = spaced;
     let other_token = other_token.to_str().expect("a path");
     let wrong = ["forget", &near, "--node", &url, "--token-file", other_token];
     let (code, _, complained) = peers(&wrong);
@@ -267,4 +271,6 @@ fn from_other_machines_it_takes_the_token_and_one_node_is_one_peer() {
     assert_eq!(states(&url), [(near.clone(), "answers".to_string())]);
     done(&["forget", &near, "--node", &url, "--token-file", file]);
     assert_eq!(states(&url), []);
+    let said = done(&["list", "--node", &url, "--token-file", other_token]);
+    assert!(said.contains(&format!(" --node {url} --token-file '{other_token}'")), "{said}");
 }

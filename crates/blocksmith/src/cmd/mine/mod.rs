@@ -485,15 +485,25 @@ impl Miner {
         } else if let Some(zeros) = self.zeros.fixed {
             self.zeros.now = zeros;
             format!("searching for {zeros} zeros, as you said")
-        } else if let Some(shown) = self.shown(kind).await {
-            self.zeros.now = shown.zeros;
-            self.zeros.looks_left = ENOUGH_PROOFS.saturating_sub(shown.proofs);
-            format!("searching for {} zeros, as the proofs in its chain show", shown.zeros)
         } else {
-            let zeros = kind.preset_zeros().unwrap_or_default();
-            self.zeros.now = zeros;
-            self.zeros.looks_left = ENOUGH_PROOFS;
-            format!("its chain shows no proof yet; searching for {zeros} zeros, as is usual")
+            let chain = self.server.chain().await.unwrap_or_default();
+            let rules = kind.python_rules();
+            if let Some(shown) = rules.and_then(|rules| zeros::shown(&rules, &chain)) {
+                self.zeros.now = shown.zeros;
+                self.zeros.looks_left = ENOUGH_PROOFS.saturating_sub(shown.proofs);
+                format!("searching for {} zeros, as the proofs in its chain show", shown.zeros)
+            } else {
+                let zeros = kind.preset_zeros().unwrap_or_default();
+                self.zeros.now = zeros;
+                self.zeros.looks_left = ENOUGH_PROOFS;
+                let why = match zeros::has_blocks(&chain) {
+                    true => "its chain shows no proof yet",
+                    false => "it shows no chain, whose proofs would tell how many zeros it wants",
+                };
+                format!(
+                    "{why}; searching for {zeros} zeros, as is usual (--zeros sets another number)"
+                )
+            }
         };
         self.screen.note(&format!("{name} {answers}: {kind}; {wants}"));
     }

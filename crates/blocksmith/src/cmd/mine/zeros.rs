@@ -41,6 +41,14 @@ pub(super) fn shown(rules: &Rules, body: &[u8]) -> Option<Shown> {
     shown
 }
 
+/// Whether `body`, the answer to `/chain`, has a block.
+pub(super) fn has_blocks(body: &[u8]) -> bool {
+    let mut has_one = false;
+    // What was cut short ends in an error.
+    let _ = each_block(body, |text| has_one |= BlockView::of_canonical(text).is_ok());
+    has_one
+}
+
 /// Tells the canonical text of each block in `body`, the answer to `/chain`.
 pub(super) fn each_block(body: &[u8], mut tell: impl FnMut(&str)) -> Result<(), JsonError> {
     let mut reader = Reader::new(body);
