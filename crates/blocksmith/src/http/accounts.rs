@@ -13,7 +13,7 @@ use blocksmith_node::Machine;
 use blocksmith_node::mempool::FeeRate;
 use serde::Deserialize;
 
-use super::answer::{Object, array, quoted};
+use super::answer::{Object, array, made_at, quoted};
 use super::body::Json;
 use super::fault::Fault;
 use super::payments::Confirmed;
@@ -129,8 +129,10 @@ pub(super) async fn transactions(
         Some(_) => Object::new(),
     };
     let read = move || page(snapshot, domain, &address, before, limit, MAX_SCAN_BYTES);
-    let (entries, next) = turn.aside(read).await?;
-    Ok(object.json("transactions", array(entries)).json("next", next).answer(StatusCode::OK))
+    let (read, turn) = turn.aside(read).await;
+    let (entries, next) = read?;
+    let object = object.json("transactions", array(entries)).json("next", next);
+    Ok(made_at(turn, object.answer(StatusCode::OK)))
 }
 
 fn page(

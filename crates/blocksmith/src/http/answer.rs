@@ -13,6 +13,7 @@ use bytes::Bytes;
 
 use super::fault::Fault;
 use super::room::{Room, Share, UNIT_BYTES};
+use super::turns::Turn;
 
 pub(super) const JSON: &str = "application/json";
 pub(super) const PROBLEM: &str = "application/problem+json";
@@ -40,13 +41,21 @@ impl AsRef<[u8]> for Held {
     }
 }
 
+/// An answer that may be long and was made at a turn, which it keeps until there is room for it: no
+/// more answers wait for room than may be made at a time.
+pub(super) fn made_at(turn: Turn, mut answer: Response) -> Response {
+    answer.extensions_mut().insert(Arc::new(turn));
+    answer
+}
+
 /// Answers that are made as a whole wait in memory for clients that read slowly: only so many.
 pub(super) async fn within_room(
     State(room): State<Arc<Room>>,
     request: Request,
     next: Next,
 ) -> Response {
-    let response = next.run(request).await;
+    let mut response = next.run(request).await;
+    let turn = response.extensions_mut().remove::<Arc<Turn>>();
     // What has no length yet is a chain, sent in pieces.
     let bytes = response.body().size_hint().exact().unwrap_or_default();
     if bytes < UNIT_BYTES as u64 {
@@ -56,6 +65,7 @@ pub(super) async fn within_room(
         let reason = "too many others are reading long answers; try again later";
         return Fault::busy(reason).into_response();
     };
+    drop(turn);
     let (parts, body) = response.into_parts();
     match axum::body::to_bytes(body, usize::MAX).await {
         Ok(bytes) => Response::from_parts(parts, Body::from(held(bytes, share))),

@@ -14,7 +14,7 @@ use blocksmith_consensus::{
 use blocksmith_node::{Address, Health, Machine, PeerReport, Refusal, Registered, Verdict};
 use serde::Deserialize;
 
-use super::answer::{self, Object, array, quoted};
+use super::answer::{self, Object, array, made_at, quoted};
 use super::body::{Json, apart};
 use super::fault::Fault;
 use super::line::while_waiting_for_news;
@@ -211,7 +211,7 @@ async fn page(
     let limit = limit(asked.limit, MAX_PAGE_BLOCKS, MAX_PAGE_BLOCKS)?;
     let handle = app.handle.clone();
     let turn = turn(&app.paging).await?;
-    let page = turn
+    let (page, turn) = turn
         .aside(move || -> Result<Object, StoreError> {
             let snapshot = handle.snapshot()?;
             let tip = snapshot.tip()?.block.index();
@@ -233,8 +233,8 @@ async fn page(
             let next = if next <= tip { next.to_string() } else { "null".into() };
             Ok(Object::new().json(name, array(entries)).json("next", next))
         })
-        .await?;
-    Ok(page.answer(StatusCode::OK))
+        .await;
+    Ok(made_at(turn, page?.answer(StatusCode::OK)))
 }
 
 pub(super) async fn block(
@@ -256,11 +256,11 @@ pub(super) async fn block(
         let linked = index.map_or(Ok(None), |index| snapshot.at(index))?;
         Ok(linked.map(|Linked { block, .. }| entry(block.index(), &block.hash(), block.text())))
     };
-    let found = turn.aside(read).await?;
-    let entry = found.ok_or_else(|| {
+    let (found, turn) = turn.aside(read).await;
+    let entry = found?.ok_or_else(|| {
         Fault::NotFound(format!("there is no block {id} on this node's best chain"))
     })?;
-    Ok(entry.answer(StatusCode::OK))
+    Ok(made_at(turn, entry.answer(StatusCode::OK)))
 }
 
 /// Where the peer that sends this listens, if it says so.

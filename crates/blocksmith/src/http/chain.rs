@@ -13,6 +13,7 @@ use super::App;
 use super::answer::{JSON, held};
 use super::fault::Fault;
 use super::room::UNIT_BYTES;
+use super::turns::Turn;
 use crate::service::{Snapshot, StoreError};
 
 /// How long a client waits for its turn to be sent the next piece of a chain.
@@ -42,7 +43,7 @@ pub(super) async fn document(
         deadline: Instant::now() + SENDING_TIME,
     };
     // Short chains end here, and need no room of their own.
-    let (piece, pieces) = pieces.next(app, UNIT_BYTES / 2).await?;
+    let (piece, pieces, turn) = pieces.next(app, UNIT_BYTES / 2).await?;
     let body = if pieces.tail.is_none() {
         Body::from(piece)
     } else {
@@ -53,6 +54,7 @@ pub(super) async fn document(
                 held(piece.into(), share)
             }
         };
+        drop(turn);
         let first = stream::once(async { Ok(piece) });
         let rest = stream::try_unfold((pieces, app.clone()), |(pieces, app)| async move {
             if pieces.tail.is_none() {
@@ -90,10 +92,13 @@ struct Pieces {
 }
 
 impl Pieces {
-    /// The next piece, of about so many bytes, and what follows it.
-    async fn next(self, app: &App, bytes: usize) -> Result<(String, Self), Fault> {
+    /// The next piece, of about so many bytes, and what follows it; with the turn at which it was
+    /// read, to be kept until there is room for it.
+    async fn next(self, app: &App, bytes: usize) -> Result<(String, Self, Turn), Fault> {
         let turn = app.sending.take(WAIT_TIME).await.ok_or_else(busy)?;
-        Ok(turn.aside(move || self.read(bytes)).await?)
+        let (read, turn) = turn.aside(move || self.read(bytes)).await;
+        let (piece, pieces) = read?;
+        Ok((piece, pieces, turn))
     }
 
     /// The next piece, which counts as long as its client has not read it.
@@ -102,7 +107,7 @@ impl Pieces {
             return Err(busy());
         }
         let share = app.answer_room.take(PIECE_BYTES).await.ok_or_else(busy)?;
-        let (piece, pieces) = self.next(app, PIECE_BYTES).await?;
+        let (piece, pieces, _turn) = self.next(app, PIECE_BYTES).await?;
         // Of a block that is longer than a piece.
         if !app.answer_room.grow(&share, piece.len()).await {
             return Err(busy());

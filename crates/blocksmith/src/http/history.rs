@@ -6,7 +6,7 @@ use axum::response::Response;
 use blocksmith_consensus::{Ancestry as _, Linked, Rules, U256};
 use serde::Deserialize;
 
-use super::answer::{Object, array, quoted};
+use super::answer::{Object, array, made_at, quoted};
 use super::fault::Fault;
 use super::query::Query;
 use super::{App, turn};
@@ -28,8 +28,9 @@ pub(super) async fn history(
 ) -> Result<Response, Fault> {
     let points = points.unwrap_or(MAX_POINTS).clamp(2, MAX_POINTS);
     let turn = turn(&app.searching_back).await?;
-    let points = turn.aside(move || read(&app.handle, points)).await?;
-    Ok(Object::new().json("points", array(points)).answer(StatusCode::OK))
+    let (points, turn) = turn.aside(move || read(&app.handle, points)).await;
+    let answer = Object::new().json("points", array(points?)).answer(StatusCode::OK);
+    Ok(made_at(turn, answer))
 }
 
 fn read(handle: &Handle, points: u64) -> Result<Vec<String>, StoreError> {

@@ -10,15 +10,16 @@ use blocksmith_consensus::{Block, Proof, Transaction};
 use blocksmith_node::mempool::Refused;
 use blocksmith_node::{Address, BadAddress, Entered, MAX_PEERS, Refusal, Registered, Verdict};
 
-use super::answer::{self, Object, array, quoted};
+use super::answer::{self, Object, array, made_at, quoted};
 use super::api::ForWhom;
 use super::body::{Json, apart, start_of};
 use super::browsers::would_be_named;
 use super::fault::Fault;
 use super::operator::Operator;
 use super::query::Query;
+use super::room::UNIT_BYTES;
 use super::sent::{Sender, log_malformed, log_verdict, socket};
-use super::{App, Caller, chain as whole, payments};
+use super::{App, Caller, chain as whole, payments, turn};
 use crate::chain::Dialect;
 use crate::config::MAX_ID_BYTES;
 use crate::mining;
@@ -49,9 +50,15 @@ pub(super) async fn last_proof(State(app): State<App>) -> Result<Response, Fault
     Ok(Object::new().json("last_proof", proof).answer(StatusCode::OK))
 }
 
-pub(super) async fn last_block(State(app): State<App>) -> Response {
+pub(super) async fn last_block(State(app): State<App>) -> Result<Response, Fault> {
+    let answer = |text: &str| Object::new().json("last_block", text).answer(StatusCode::OK);
     let standing = app.handle.standing();
-    Object::new().json("last_block", standing.tip.block.text()).answer(StatusCode::OK)
+    let text = standing.tip.block.text();
+    if text.len() < UNIT_BYTES / 2 {
+        return Ok(answer(text));
+    }
+    let turn = turn(&app.reading_one).await?;
+    Ok(made_at(turn, answer(app.handle.standing().tip.block.text())))
 }
 
 /// Lecture I: the node searches. Where coins go to addresses, the query may name one; elsewhere

@@ -192,7 +192,8 @@ pub(super) fn set(doing: Doing) {
     let _ = LINE.try_with(|line| line.set(doing));
 }
 
-/// Which connection gives way to another, if one may.
+/// Which connection gives way to another, if one may: of the address that holds most, whose newest
+/// ones are waited for, since what others hold is not in the way.
 pub(super) fn first_to_give_way<'a>(
     lines: impl Iterator<Item = &'a Arc<Line>> + Clone,
 ) -> Option<&'a Arc<Line>> {
@@ -201,9 +202,11 @@ pub(super) fn first_to_give_way<'a>(
         *held.entry(line.origin).or_default() += 1;
     }
     let may = |line: &&Arc<Line>| line.may_give_way() || line.may_answer_last();
-    lines.filter(may).max_by_key(|line| {
+    let will = |line: &&Arc<Line>| may(line) || !line.leaves();
+    let most = lines.clone().filter(will).map(|line| held[&line.origin]).max()?;
+    lines.filter(|line| held[&line.origin] == most && may(line)).max_by_key(|line| {
         let (doing, since) = line.doing();
-        (held[&line.origin], line.may_give_way(), std::cmp::Reverse((doing, since)))
+        (line.may_give_way(), std::cmp::Reverse((doing, since)))
     })
 }
 

@@ -15,7 +15,7 @@ use blocksmith_node::mempool::{Refused, Waiting};
 use blocksmith_node::{Entered, Machine};
 use serde::Deserialize;
 
-use super::answer::{Object, array, quoted};
+use super::answer::{Object, array, made_at, quoted};
 use super::api::listens;
 use super::body::Wire;
 use super::fault::Fault;
@@ -385,13 +385,11 @@ pub(super) async fn queued(
         let texts = machine.queued_texts(from).take(limit).map(String::from);
         (texts.collect::<Vec<_>>(), machine.queued())
     };
-    let _turn = turn(&app.searching_back).await?;
+    let turn = turn(&app.searching_back).await?;
     let (texts, all) = app.handle.look(page).await?;
     let end = from.saturating_add(texts.len());
     let next = if end < all && !texts.is_empty() { end.to_string() } else { "null".into() };
-    Ok(Object::new()
-        .json("queued", all)
-        .json("transactions", array(texts))
-        .json("next", next)
-        .answer(StatusCode::OK))
+    let object =
+        Object::new().json("queued", all).json("transactions", array(texts)).json("next", next);
+    Ok(made_at(turn, object.answer(StatusCode::OK)))
 }

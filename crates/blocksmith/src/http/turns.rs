@@ -108,17 +108,13 @@ impl Drop for Waits<'_> {
 pub(super) struct Turn(Option<Arc<Turns>>);
 
 impl Turn {
-    /// Does `work`, and keeps the turn until it is done: also when nobody waits for it any more.
+    /// Does `work`, and keeps the turn until it is done: also when nobody waits for it any more. Whoever
+    /// does may keep it for longer.
     pub(super) async fn aside<T: Send + 'static>(
         self,
         work: impl FnOnce() -> T + Send + 'static,
-    ) -> T {
-        aside(move || {
-            let done = work();
-            drop(self);
-            done
-        })
-        .await
+    ) -> (T, Self) {
+        aside(move || (work(), self)).await
     }
 }
 
@@ -153,7 +149,7 @@ mod tests {
                 std::thread::sleep(Duration::from_millis(20));
                 reading.fetch_sub(1, Ordering::SeqCst);
             };
-            async { turns.take(SOON).await.expect("soon").aside(work).await }
+            async { turns.take(SOON).await.expect("soon").aside(work).await.0 }
         };
         // These leave when they have hardly begun.
         let impatient = (0..10).map(|_| tokio::time::timeout(Duration::from_millis(5), read()));

@@ -1,11 +1,12 @@
 //! Whoever opens many connections, of whatever kind, keeps nobody else out.
 
+use std::net::Ipv4Addr;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use blocksmith_consensus::{Block, Rules, Timestamp};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::process::{Child, Command};
 
 use crate::node::next;
@@ -17,10 +18,12 @@ const FILES: usize = 256;
 const CROWD: usize = 400;
 
 /// A short call is answered within this, however many others are open.
-const SHORT: Duration = Duration::from_secs(3);
+pub(crate) const SHORT: Duration = Duration::from_secs(3);
+
+const HALF_A_BODY: &str = "POST /new HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{";
 
 /// Blocksmith with a limit of files, and where its nodes listen.
-struct Program {
+pub(crate) struct Program {
     addresses: Vec<String>,
     child: Child,
     _home: tempfile::TempDir,
@@ -53,13 +56,22 @@ impl Program {
         Self { addresses, child, _home: home }
     }
 
-    async fn node(words: &[&str]) -> Self {
+    pub(crate) async fn node(words: &[&str]) -> Self {
         let all = [&["node", "0"], words].concat();
         Self::start(&format!("-n {FILES}"), &all, 1).await
     }
 
-    fn address(&self) -> &str {
+    pub(crate) fn address(&self) -> &str {
         &self.addresses[0]
+    }
+
+    /// The most memory that it has had, in bytes.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn memory(&self) -> usize {
+        let status = format!("/proc/{}/status", self.child.id().unwrap());
+        let status = std::fs::read_to_string(status).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap() << 10
     }
 
     /// Opens a crowd of connections, each of which sends `request` and no more.
@@ -93,8 +105,16 @@ impl Program {
     }
 }
 
+/// A connection from one of this machine's own addresses, for which the system keeps little unread.
+pub(crate) async fn connect(address: &str, from: Ipv4Addr) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4_096).unwrap();
+    socket.bind((from, 0).into()).unwrap();
+    socket.connect(address.parse().unwrap()).await.unwrap()
+}
+
 /// One call without a body on a connection of its own: all that is answered.
-async fn call(address: &str, head: &str) -> String {
+pub(crate) async fn call(address: &str, head: &str) -> String {
     exchange(address, &format!("{head}Connection: close\r\n\r\n")).await
 }
 
@@ -112,16 +132,20 @@ async fn exchange(address: &str, request: &str) -> String {
     }
 }
 
-async fn post(address: &str, path: &str, body: &str) -> String {
-    let length = body.len();
-    let request = format!(
-        "POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nConnection: close\r\n\
-         Content-Length: {length}\r\n\r\n{body}"
-    );
-    exchange(address, &request).await
+pub(crate) async fn post(address: &str, path: &str, body: &str) -> String {
+    exchange(address, &posted(path, body)).await
 }
 
-fn genesis() -> Block {
+/// Such a call as it is sent.
+pub(crate) fn posted(path: &str, body: &str) -> String {
+    let length = body.len();
+    format!(
+        "POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nConnection: close\r\n\
+         Content-Length: {length}\r\n\r\n{body}"
+    )
+}
+
+pub(crate) fn genesis() -> Block {
     Rules::lecture().genesis.block(Timestamp::default())
 }
 
@@ -134,18 +158,71 @@ async fn work_id(address: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_that_send_little_or_nothing_keep_nobody_out() {
-    let half = "POST /new HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{";
     for (kind, request) in [
         ("silent ones", ""),
         ("idle ones after a call", "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"),
         ("half a head", "GET /chain HTTP/1.1\r\nHost"),
-        ("half a body", half),
+        ("half a body", HALF_A_BODY),
     ] {
         let node = Program::node(&[]).await;
         let crowd = node.crowd(request).await;
         node.serves_newcomers(kind).await;
         drop(crowd);
     }
+}
+
+/// Where connections run out, those of the address that holds most give way, and no older ones.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_holds_few_connections_keeps_them() {
+    let node = Program::node(&[]).await;
+    let mut few = Vec::new();
+    for place in 2..5 {
+        let mut own = connect(node.address(), [127, 0, 0, place].into()).await;
+        let head = head_of(&mut own, "GET /last_block HTTP/1.1\r\nHost: x\r\n\r\n").await;
+        assert!(head.starts_with("http/1.1 200"), "{head}");
+        few.push(own);
+    }
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let crowd = node.crowd("").await;
+    node.serves_newcomers("silent ones").await;
+    for own in &mut few {
+        let head = head_of(own, "GET /last_block HTTP/1.1\r\nHost: x\r\n\r\n").await;
+        assert!(head.starts_with("http/1.1 200"), "{head}");
+    }
+    drop(crowd);
+}
+
+/// Of one address, idle connections give way before those that wait for something, however old.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_missed_least_gives_way_first() {
+    let node = Program::node(&["--zeros", "40"]).await;
+    let than = work_id(node.address()).await.replace('/', "%2F");
+    let mut waiting = Vec::new();
+    for request in [
+        format!("GET /api/v1/work?recipient=a&than={than} HTTP/1.1\r\nHost: x\r\n\r\n"),
+        "GET /mine HTTP/1.1\r\nHost: x\r\n\r\n".into(),
+        HALF_A_BODY.into(),
+    ] {
+        let mut stream = TcpStream::connect(node.address()).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        waiting.push((request, stream));
+    }
+    // As many as there is room for, all of which have been there for a while; and then more.
+    let mut silent = Vec::new();
+    for _ in waiting.len()..FILES / 4 * 3 {
+        silent.push(TcpStream::connect(node.address()).await.unwrap());
+    }
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    for _ in 0..50 {
+        silent.push(TcpStream::connect(node.address()).await.unwrap());
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    for (request, stream) in &mut waiting {
+        let mut answer = [0; 1_000];
+        let read = tokio::time::timeout(Duration::from_millis(50), stream.read(&mut answer)).await;
+        assert!(read.is_err(), "{request}: {read:?} {}", String::from_utf8_lossy(&answer));
+    }
+    drop(silent);
 }
 
 #[tokio::test(flavor = "multi_thread")]

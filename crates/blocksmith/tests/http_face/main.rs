@@ -4,6 +4,7 @@ mod api;
 mod bounds;
 mod browsers;
 mod crowds;
+mod floods;
 mod forge;
 mod lecture;
 mod node;
