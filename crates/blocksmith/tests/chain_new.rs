@@ -235,6 +235,8 @@ fn nobody_calls_a_chain_of_their_own_as_everybody_calls_another() {
         ("f\u{43e}rge", "forge"),
         ("for\u{200b}ge", "forge"),
         ("f0rge", "forge"),
+        ("ｆｏｒｇｅ", "forge"),
+        ("fórgè", "forge"),
         ("lecture", "lecture"),
         ("COURSE", "course"),
         ("dvf", "dvf"),
@@ -259,6 +261,20 @@ fn nobody_calls_a_chain_of_their_own_as_everybody_calls_another() {
     assert_eq!(hand.name, "F\u{43e}rge (of the file hand.toml)");
     let node = Node::start(dir.path(), "data", "hand.toml", &[]);
     node.says(&["F\u{43e}rge (of the file hand.toml) with a block every 15 s"]);
+    drop(node);
+    // A file that has the rules of the preset may have its name, with any number of zeros.
+    let genesis = Rules::lecture().genesis.block(Default::default());
+    for zeros in [4, 5] {
+        let text = format!(
+            "name = \"Lecture\"\npuzzle = \"last_proof\"\nzeros = {zeros}\n[genesis]\nblock = '{}'\n\
+             [coin]\nsender = '\"0\"'\namount = '1'\n",
+            genesis.text()
+        );
+        std::fs::write(dir.path().join("lecture.toml"), text).expect("a file");
+        let rules = load(dir.path(), "lecture.toml").rules;
+        assert_eq!(rules.chain_id(), Rules::lecture().with_zeros(zeros).chain_id());
+        assert_eq!(rules.name, "Lecture");
+    }
 }
 
 #[test]

@@ -5,7 +5,6 @@
 mod program;
 
 use std::path::Path;
-use std::process::{Command, Output};
 
 use program::Program;
 
@@ -21,10 +20,10 @@ fn started(home: &Path, environment: &[(&str, &str)], args: &[&str]) -> String {
     node.stderr()
 }
 
+/// How a command ends, which does so soon, and what it says.
 fn refused(args: &[&str]) -> (Option<i32>, String) {
-    let Output { status, stderr, .. } =
-        Command::new(env!("CARGO_BIN_EXE_blocksmith")).args(args).output().unwrap();
-    (status.code(), String::from_utf8(stderr).unwrap())
+    let mut program = Program::start(args);
+    (program.wait().code(), program.stderr())
 }
 
 #[test]
@@ -133,6 +132,7 @@ fn what_makes_no_sense_is_a_matter_of_usage() {
         (&["node", "--peer", "http://"], "names no peer"),
         (&["node", "--peer", "5001"], "like localhost:5001"),
         (&["node", "--peer", "https://localhost:7001/api"], "https can't be had yet"),
+        (&["node", "--peer", "ftp://localhost:7001"], "not over ftp"),
         (&["node", "--peer", "localhost"], "localhost:5000"),
         (&["node", "--peer", "localhost:7001/chain"], "write localhost:7001"),
         (&["node", "--peer", "a:1,,b:1"], "write a host and a port"),

@@ -2,6 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Stdio};
 
 use blocksmith_consensus::Rules;
@@ -262,17 +263,36 @@ fn a_chain_file_and_a_chain_say_nothing_to_the_terminal() {
     let (file, chain) = (path("ours.toml"), path("chain.json"));
     std::fs::write(&file, renamed(include_str!("../../../../chains/lecture-1.toml"))).unwrap();
     let genesis = Rules::lecture().genesis.block(Default::default());
-    std::fs::write(&chain, format!("{{\"chain\": [{}]}}", genesis.text())).unwrap();
-    for json in [&[][..], &["--json"]] {
-        let (_, out, err) = run(&[&["chain", "verify", &chain, "--chain", &file], json].concat());
-        let said = format!("{out}{err}");
-        let left = said.chars().find(|char| *char != '\n' && char.is_control());
-        assert_eq!(left, None, "{said:?}");
-        let turned = if json.is_empty() { "\\u{202e}" } else { "\\u202e" };
-        assert!(said.contains(turned) && !said.contains('\u{202e}'), "{said}");
+    let valid =
+        r#"{"index": 1, "previous_hash": 1, "proof": 99, "timestamp": 1.5, "transactions": []}"#;
+    for (block, expected) in [(genesis.text(), 1), (valid, 0)] {
+        std::fs::write(&chain, format!("{{\"chain\": [{block}]}}")).unwrap();
+        for json in [&[][..], &["--json"]] {
+            let args = ["chain", "verify", &chain, "--chain", &file];
+            let (code, out, err) = run(&[&args, json].concat());
+            let said = format!("{out}{err}");
+            assert_eq!(code, Some(expected), "{said}");
+            let left = said.chars().find(|char| *char != '\n' && char.is_control());
+            assert_eq!(left, None, "{said:?}");
+            let turned = if json.is_empty() { "\\u{202e}" } else { "\\u202e" };
+            assert!(said.contains(turned) && !said.contains('\u{202e}'), "{said}");
+        }
     }
     // And a node with that name.
     let (node, _) = node(&["--chain", &file]);
     wait_until("its first words", || node.stderr().contains("data in"));
     assert_harmless(&node.stderr(), of_a_node);
+}
+
+#[test]
+fn a_path_that_was_typed_stays_in_its_line_of_the_log() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join(typed());
+    std::fs::write(&file, "0".repeat(64)).unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let (node, _) = node(&["--token-file", file.to_str().unwrap()]);
+    wait_until("its last words", || node.stderr().contains("the operator's token is in"));
+    let said = node.stderr();
+    assert!(said.contains("WARN others on this machine can read"), "{said}");
+    assert_harmless(&said, of_a_node);
 }

@@ -284,6 +284,9 @@ fn a_clock_that_is_off_is_told_as_long_as_peers_answer() {
         home.mine(&url, 1);
         let offsets = (offset(&behind_url), offset(&ahead_url));
         assert!(near(offsets.0, 600.0) && near(offsets.1, -600.0), "{offsets:?}");
+        // Its blocks are early, and it answers all the same.
+        let peers = json(&behind_url, "/api/v1/peers");
+        assert_eq!(peers["peers"][0]["state"], "answers", "{peers}");
         std::thread::sleep(Duration::from_millis(500));
     }
     let said = behind.stderr();

@@ -88,12 +88,17 @@ async fn other_machines_need_the_token_to_forget_a_peer_and_nothing_else() {
         assert_eq!(status, StatusCode::UNAUTHORIZED, "{problem}");
         assert!(!problem.to_string().contains(token));
     }
+    // Who sends a token expects it to count: without one, they would be registered.
+    let more = json!({"nodes": ["k:1"]});
+    let (status, _) = call(Method::POST, &url(FAR, "/api/v1/peers"), Some("x"), Some(more)).await;
+    assert_eq!(status, StatusCode::UNAUTHORIZED);
     assert_eq!(forget(FAR, "h:1", Some(token)).await.0, StatusCode::OK);
     assert_eq!(forget(FAR, "h:1", Some(token)).await.0, StatusCode::NOT_FOUND);
     // From the node's own machine none is needed.
     assert_eq!(forget("127.0.0.1", "i:1", None).await.0, StatusCode::OK);
     let (_, peers) = call(Method::GET, &url(FAR, "/api/v1/peers"), None, None).await;
-    assert!(peers.to_string().contains("j:1") && !peers.to_string().contains("h:1"), "{peers}");
+    let known = |name: &str| peers.to_string().contains(name);
+    assert!(known("j:1") && !known("h:1") && !known("k:1"), "{peers}");
     assert!(!node.stderr().contains(token), "the token itself is in no log");
 }
 
