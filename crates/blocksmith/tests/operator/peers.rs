@@ -265,6 +265,12 @@ fn from_other_machines_it_takes_the_token_and_one_node_is_one_peer() {
         let twin = format!("{same} is the same node as {near}");
         wait_until(&twin, || ours.stderr().contains(&twin));
     }
+    // That need not be found out again after a start.
+    stop(ours);
+    let (ours, port) = node(homes[0].path(), &["--bind", "0.0.0.0"]);
+    let url = format!("http://{FAR}:{port}");
+    wait_until("the peer", || states(&url) == [(near.clone(), "answers".to_string())]);
+    assert!(!ours.stderr().contains("is the same node as"), "{}", ours.stderr());
     let itself = format!("{FAR}:{port}");
     let (code, _, complained) = peers(&["add", &itself, "--node", &url, "--token-file", file]);
     assert!(code == Some(4) && complained.contains("itself"), "{complained}");
