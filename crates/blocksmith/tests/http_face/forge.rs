@@ -37,15 +37,15 @@ fn rules() -> Rules {
     }
 }
 
-struct Forge {
-    node: Node,
+pub(crate) struct Forge {
+    pub(crate) node: Node,
     domain: Domain,
-    alice: Signer,
-    bob: Signer,
+    pub(crate) alice: Signer,
+    pub(crate) bob: Signer,
 }
 
 impl Forge {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::start_with(false, None).await
     }
 
@@ -60,22 +60,22 @@ impl Forge {
         Self { node: Node::start_with(options).await, domain, alice, bob }
     }
 
-    fn text(&self, address: Address) -> String {
+    pub(crate) fn text(&self, address: Address) -> String {
         address.to_text(self.domain.hrp)
     }
 
     /// Alice pays Bob.
-    fn payment(&self, amount: u64, fee: u64, nonce: u64) -> String {
+    pub(crate) fn payment(&self, amount: u64, fee: u64, nonce: u64) -> String {
         let draft = self.alice.draft(self.bob.address, amount, fee, nonce);
         self.alice.signed(&draft, &self.domain)
     }
 
-    async fn pay(&self, payment: &str) -> (u16, Value) {
+    pub(crate) async fn pay(&self, payment: &str) -> (u16, Value) {
         self.node.post("/api/v1/transactions", payment.to_string()).await.good()
     }
 
     #[track_caller]
-    fn id(answer: &(u16, Value)) -> String {
+    pub(crate) fn id(answer: &(u16, Value)) -> String {
         answer.1["id"].as_str().unwrap().to_string()
     }
 
@@ -497,7 +497,12 @@ fn block_at(forge: &Forge, timestamp_s: u64) -> Block {
 }
 
 /// A block with a coin for Bob, and perhaps a payment without a fee.
-fn block_on(forge: &Forge, parent: &Block, timestamp_s: u64, payment: Option<&str>) -> Block {
+pub(crate) fn block_on(
+    forge: &Forge,
+    parent: &Block,
+    timestamp_s: u64,
+    payment: Option<&str>,
+) -> Block {
     let index = parent.index() + 1;
     let coin = Coin { recipient: forge.bob.address, amount: SUBSIDY, nonce: index };
     let coin = coin.text(forge.domain.hrp);

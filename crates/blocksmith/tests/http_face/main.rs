@@ -10,4 +10,5 @@ mod lecture;
 mod node;
 #[path = "../../../consensus/tests/signers/mod.rs"]
 mod signers;
+mod snapshots;
 mod streaming;
