@@ -4,6 +4,10 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
+use blocksmith_api::limits::{ACCOUNT_PAGE, MAX_ACCOUNT_PAGE};
+use blocksmith_api::{
+    Account, AccountTransaction, AccountTransactions, FaucetGift, Fees, Place, Supply,
+};
 use blocksmith_consensus::Spending;
 use blocksmith_consensus::address::Address;
 use blocksmith_consensus::json::Value;
@@ -13,7 +17,7 @@ use blocksmith_node::Machine;
 use blocksmith_node::mempool::FeeRate;
 use serde::Deserialize;
 
-use super::answer::{Object, array, made_at, quoted};
+use super::answer::{self, made_at, raw};
 use super::body::Json;
 use super::fault::Fault;
 use super::payments::Confirmed;
@@ -21,12 +25,6 @@ use super::query::{Query, limit};
 use super::{App, aside, turn};
 use crate::faucet::{self, NotGiven};
 use crate::service::{Handle, Snapshot, Spot, StoreError};
-
-/// The most transactions of a page.
-const MAX_PAGE: usize = 1_000;
-
-/// The transactions of a page unless told otherwise.
-const PAGE: usize = 50;
 
 /// A page of transactions ends when this many bytes of blocks were read for it: each may be in a
 /// block of its own.
@@ -72,15 +70,16 @@ pub(super) async fn account(
         Ok::<_, StoreError>((snapshot.account(&address)?, snapshot.activity(address.key())?))
     })
     .await?;
-    let text = app.handle.domain().map(|domain| address.to_text(domain.hrp)).unwrap_or_default();
-    Ok(Object::new()
-        .text("party", &text)
-        .json("balance", account.balance)
-        .json("nonce", account.nonce)
-        .json("next_nonce", next.unwrap_or(account.nonce))
-        .json("transactions", transactions)
-        .json("uncounted", 0)
-        .answer(StatusCode::OK))
+    let party = app.handle.domain().map(|domain| address.to_text(domain.hrp)).unwrap_or_default();
+    let answer = Account {
+        party,
+        balance: account.balance,
+        nonce: account.nonce,
+        next_nonce: next.unwrap_or(account.nonce),
+        transactions,
+        uncounted: 0,
+    };
+    Ok(answer::json(StatusCode::OK, &answer))
 }
 
 #[derive(Deserialize)]
@@ -106,7 +105,7 @@ pub(super) async fn transactions(
     Query(asked): Query<Page>,
 ) -> Result<Response, Fault> {
     let address = address(&app.handle, party)?;
-    let limit = limit(asked.limit, PAGE, MAX_PAGE)?;
+    let limit = limit(asked.limit, ACCOUNT_PAGE, MAX_ACCOUNT_PAGE)?;
     let before = match asked.before {
         None => None,
         Some(before) => Some(parse_cursor(&before).ok_or_else(|| {
@@ -124,15 +123,15 @@ pub(super) async fn transactions(
     };
     let (queued, snapshot) = app.handle.look(look).await?;
     let (domain, snapshot) = (*app.handle.domain().ok_or_else(no_accounts)?, snapshot?);
-    let object = match before {
-        None => Object::new().json("queued", array(queued)),
-        Some(_) => Object::new(),
+    let queued = match before {
+        None => Some(queued.iter().map(|text| raw(text)).collect::<Result<_, _>>()?),
+        Some(_) => None,
     };
     let read = move || page(snapshot, domain, &address, before, limit, MAX_SCAN_BYTES);
     let (read, turn) = turn.aside(read).await;
-    let (entries, next) = read?;
-    let object = object.json("transactions", array(entries)).json("next", next);
-    Ok(made_at(turn, object.answer(StatusCode::OK)))
+    let (transactions, next) = read?;
+    let page = AccountTransactions { queued, transactions, next: next.map(cursor) };
+    Ok(made_at(turn, answer::json(StatusCode::OK, &page)))
 }
 
 fn page(
@@ -142,21 +141,22 @@ fn page(
     before: Option<Spot>,
     limit: usize,
     most_bytes: usize,
-) -> Result<(Vec<String>, String), StoreError> {
+) -> Result<(Vec<AccountTransaction>, Option<Spot>), StoreError> {
     let mut confirmed = Confirmed::of(snapshot, domain)?;
     let spots = confirmed.snapshot().history(address.key(), before, limit)?;
     let mut next = spots.last().copied().filter(|_| spots.len() == limit);
     let mut entries = Vec::with_capacity(spots.len());
     for spot in spots {
-        let (id, text) = confirmed.transaction(spot)?;
-        let place = confirmed.place(spot)?;
-        entries.push(place.json("id", quoted(&id.to_string())).json("transaction", text).end());
+        let (id, transaction) = confirmed.transaction(spot)?;
+        let Place { block, hash, position, confirmations } = confirmed.place(spot)?;
+        let id = id.into();
+        entries.push(AccountTransaction { block, hash, position, confirmations, id, transaction });
         if confirmed.read_bytes() >= most_bytes {
             next = Some(spot);
             break;
         }
     }
-    Ok((entries, next.map_or("null".into(), |last| quoted(&cursor(last)))))
+    Ok((entries, next))
 }
 
 /// All coins: those of the genesis block, those mined until now, those that there will ever be.
@@ -168,14 +168,15 @@ pub(super) async fn supply(State(app): State<App>) -> Result<Response, Fault> {
     let halving = emission.halving.get();
     // The block with index 2 is the first that is mined.
     let next_halving = (index.saturating_sub(1) / halving + 1).saturating_mul(halving) + 2;
-    Ok(Object::new()
-        .json("allotted", allotted)
-        .json("mined", mined)
-        .json("circulating", allotted + mined)
-        .json("cap", allotted + emission.total())
-        .json("subsidy", emission.subsidy(index + 1))
-        .json("next_halving", next_halving)
-        .answer(StatusCode::OK))
+    let supply = Supply {
+        allotted,
+        mined,
+        circulating: allotted + mined,
+        cap: allotted + emission.total(),
+        subsidy: emission.subsidy(index + 1),
+        next_halving,
+    };
+    Ok(answer::json(StatusCode::OK, &supply))
 }
 
 #[derive(Deserialize)]
@@ -195,11 +196,12 @@ pub(super) async fn fees(
     let estimate =
         app.handle.look(move |machine| machine.mempool().map(|all| all.estimate(room))).await?;
     let fee = |rate: Option<FeeRate>| rate.map_or(0, |rate| rate.fee_above(bytes));
-    Ok(Object::new()
-        .json("bytes", bytes)
-        .json("next_block", fee(estimate.and_then(|estimate| estimate.next)))
-        .json("three_blocks", fee(estimate.and_then(|estimate| estimate.next_three)))
-        .answer(StatusCode::OK))
+    let fees = Fees {
+        bytes: bytes as u64,
+        next_block: fee(estimate.and_then(|estimate| estimate.next)),
+        three_blocks: fee(estimate.and_then(|estimate| estimate.next_three)),
+    };
+    Ok(answer::json(StatusCode::OK, &fees))
 }
 
 /// Gives some coins to whoever asks, where they are worth nothing.
@@ -214,10 +216,7 @@ pub(super) async fn faucet(State(app): State<App>, body: Json) -> Result<Respons
         NotGiven::Store(error) => error.into(),
         NotGiven::NotPaid(_) | NotGiven::Empty => Fault::busy(not_given.to_string()),
     })?;
-    Ok(Object::new()
-        .json("id", quoted(&id.to_string()))
-        .json("amount", amount)
-        .answer(StatusCode::CREATED))
+    Ok(answer::json(StatusCode::CREATED, &FaucetGift { id: id.into(), amount }))
 }
 
 #[cfg(test)]
@@ -257,12 +256,10 @@ mod tests {
                 let (entries, next) =
                     page(snapshot, domain, &miner, before, 4, most_bytes).expect("read");
                 sizes.push(entries.len());
-                seen.extend(entries);
-                if next == "null" {
-                    break;
-                }
-                before = parse_cursor(next.trim_matches('"'));
-                assert!(before.is_some() && sizes.len() < 20, "{next}");
+                seen.extend(entries.iter().map(|entry| (entry.block, entry.position)));
+                let Some(next) = next else { break };
+                before = parse_cursor(&cursor(next));
+                assert!(before == Some(next) && sizes.len() < 20, "{next:?}");
             }
             assert_eq!((seen.len(), sizes[0]), (10, each), "{sizes:?}");
             assert_eq!(sizes.iter().sum::<usize>(), 10, "{sizes:?}");

@@ -1,12 +1,15 @@
 //! `/api/v1`: for whoever knows that this node isn't Python.
 
-use std::time::Duration;
-
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
+use blocksmith_api::limits::{MAX_PAGE_BLOCKS, NEWS_TIME, PAGE_BYTES};
+use blocksmith_api::{
+    self as wire, BlockEntry, BlockVerdict, Blocks, ForgottenPeer, HeaderEntry, Headers, HexHash,
+    LISTEN_HEADER, Number, Peer, PeerState, Peers, PeersAdded, Status,
+};
 use blocksmith_consensus::sealed;
 use blocksmith_consensus::{
     Ancestry as _, Block, BlockView, Hash, Issuance, Linked, Proof, Rules, Spending, Target,
@@ -14,31 +17,19 @@ use blocksmith_consensus::{
 use blocksmith_node::{Address, Health, Machine, PeerReport, Refusal, Registered, Verdict};
 use serde::Deserialize;
 
-use super::answer::{self, Object, array, made_at, quoted};
+use super::answer::{self, made_at, raw};
 use super::body::{Json, apart};
 use super::fault::Fault;
 use super::line::while_waiting_for_news;
 use super::operator::Operator;
 use super::query::{Query, limit};
 use super::sent::{Sender, log_malformed, log_verdict, socket};
+use super::turns::Turn;
 use super::{App, Caller, lecture, turn};
 use crate::service::{NoWork, Notice, StoreError, now};
 
-/// The most blocks or headers of a page.
-const MAX_PAGE_BLOCKS: usize = 10_000;
-
-/// A page of blocks ends with the block that brings it to this many bytes.
-const PAGE_BYTES: usize = 4 << 20;
-
 /// A page of headers ends when this many bytes of blocks were read for it.
 const MAX_HEADER_SCAN_BYTES: usize = 64 << 20;
-
-/// How long a miner that asks for other work than it has waits for it at most.
-const NEWS_TIME: Duration = Duration::from_secs(10);
-
-/// The header in which a peer that sends a block says where it listens itself. No more than a
-/// hint, that whoever sends a block need not be told of it.
-pub const LISTEN_HEADER: &str = "blocksmith-listen";
 
 pub(super) async fn health(State(app): State<App>) -> Result<Response, Fault> {
     match app.handle.watch().has_changed() {
@@ -47,59 +38,62 @@ pub(super) async fn health(State(app): State<App>) -> Result<Response, Fault> {
     }
 }
 
-pub(super) async fn status(State(app): State<App>) -> Response {
+pub(super) async fn status(State(app): State<App>) -> Result<Response, Fault> {
     let handle = &app.handle;
     let (rules, standing) = (&handle.chain().rules, handle.standing());
     let tip = &standing.tip;
     let target = rules.target_after(&tip.pace);
-    let (offset_s, early) = (handle.clocks().offset_s(), handle.early_tip());
-    Object::new()
-        .text("name", &rules.name)
-        .json("rules", rules_object(rules))
-        .json("chain_id", quoted(&rules.chain_id().to_string()))
-        .json("index", tip.block.index())
-        .json("tip", quoted(&tip.block.hash().to_string()))
-        .json("work", quoted(&Hash(tip.work.to_be_bytes()).to_string()))
-        .json("target", quoted(&target.to_string()))
-        .json("zeros", zeros(target))
-        .json("queued", standing.queued)
-        .json("peers", standing.peers.len())
-        .text("version", env!("CARGO_PKG_VERSION"))
-        .json("uptime_s", handle.uptime().as_secs())
-        .json("time", now())
-        .json("clock_offset_s", offset_s.map_or("null".into(), |offset_s| offset_s.to_string()))
-        .json("early_until", early.map_or("null".into(), |early| early.until_s.to_string()))
-        .json("dev", handle.is_dev())
-        .text("node", handle.node_id())
-        .text("instance", handle.instance())
-        .answer(StatusCode::OK)
+    let status = Status {
+        name: rules.name.clone(),
+        rules: raw(&rules_text(rules))?,
+        chain_id: rules.chain_id().into(),
+        index: tip.block.index(),
+        tip: tip.block.hash().into(),
+        work: Hash(tip.work.to_be_bytes()).into(),
+        target: hex(target),
+        zeros: zeros(target),
+        queued: standing.queued as u64,
+        peers: standing.peers.len() as u64,
+        version: env!("CARGO_PKG_VERSION").into(),
+        uptime_s: handle.uptime().as_secs(),
+        time: Number(now().micros as f64 / 1e6),
+        clock_offset_s: handle.clocks().offset_s().map(Number),
+        early_until: handle.early_tip().map(|early| early.until_s),
+        dev: handle.is_dev(),
+        node: handle.node_id().into(),
+        instance: handle.instance().into(),
+    };
+    Ok(answer::json(StatusCode::OK, &status))
+}
+
+fn hex(target: Target) -> HexHash {
+    Hash(target.0.to_be_bytes()).into()
 }
 
 /// What the chain's id covers, so that whoever has another one can say what differs; and the coin,
 /// where a node pays one that no rule is about.
-fn rules_object(rules: &Rules) -> String {
+fn rules_text(rules: &Rules) -> String {
     let decisive = rules.json();
     match &rules.spending {
         Spending::Unsigned(Issuance { sender, amount }) => {
-            let coin = Object::new().json("sender", sender).json("amount", amount).end();
             let members = decisive.strip_suffix('}').unwrap_or_default();
-            format!(r#"{members}, "coin": {coin}}}"#)
+            format!(r#"{members}, "coin": {{"sender": {sender}, "amount": {amount}}}}}"#)
         }
         Spending::Signed { .. } => decisive,
     }
 }
 
 /// How many leading zero hex digits a target asks for, as a fraction between two whole numbers.
-fn zeros(target: Target) -> String {
+fn zeros(target: Target) -> Number {
     if let Some(zeros) = target.zeros() {
-        return zeros.to_string();
+        return Number(zeros.into());
     }
     // No whole number of zeros, so the target is below the largest number.
     let next = target.0 + 1;
     let shift = 192_u32.saturating_sub(next.leading_zeros());
     let bits = f64::from(shift) + ((next >> shift).as_u64() as f64).log2();
     let zeros = (256.0 - bits) / 4.0;
-    ((zeros * 1e6).round() / 1e6).to_string()
+    Number((zeros * 1e6).round() / 1e6)
 }
 
 #[derive(Deserialize)]
@@ -131,14 +125,15 @@ pub(super) async fn work(
         }
         None => app.handle.work(recipient).await?,
     }?;
-    Ok(Object::new()
-        .text("id", &work.id)
-        .json("index", work.index)
-        .text("prefix", &String::from_utf8_lossy(&work.job.prefix))
-        .text("suffix", &String::from_utf8_lossy(&work.job.suffix))
-        .json("target", quoted(&work.job.target.to_string()))
-        .json("previous_hash", quoted(&work.on.to_string()))
-        .answer(StatusCode::OK))
+    let answer = wire::Work {
+        id: work.id,
+        index: work.index,
+        prefix: String::from_utf8_lossy(&work.job.prefix).into(),
+        suffix: String::from_utf8_lossy(&work.job.suffix).into(),
+        target: hex(work.job.target),
+        previous_hash: work.on.into(),
+    };
+    Ok(answer::json(StatusCode::OK, &answer))
 }
 
 pub(super) async fn submit_work(State(app): State<App>, body: Json) -> Result<Response, Fault> {
@@ -149,7 +144,7 @@ pub(super) async fn submit_work(State(app): State<App>, body: Json) -> Result<Re
         request.get("proof").ok_or_else(|| Fault::unprocessable("there is no \"proof\""))?;
     let proof = Proof::from_value(proof).map_err(Fault::unprocessable)?;
     match app.handle.submit_work(&id, proof).await? {
-        Ok(block) => Ok(entry(block.index(), &block.hash(), block.text()).answer(StatusCode::OK)),
+        Ok(block) => Ok(answer::json(StatusCode::OK, &entry(&block)?)),
         Err(no_work) => {
             if let NoWork::Refused(Refusal::Malformed(_) | Refusal::Invalid(_)) = &no_work {
                 let what = format_args!("a valid proof makes no block: {no_work}");
@@ -160,9 +155,8 @@ pub(super) async fn submit_work(State(app): State<App>, body: Json) -> Result<Re
     }
 }
 
-/// A block with what takes time to find out about it.
-fn entry(index: u64, hash: &Hash, text: &str) -> Object {
-    Object::new().json("index", index).json("hash", quoted(&hash.to_string())).json("block", text)
+fn entry(block: &Block) -> Result<BlockEntry, StoreError> {
+    Ok(BlockEntry { index: block.index(), hash: block.hash().into(), block: raw(block.text())? })
 }
 
 #[derive(Deserialize)]
@@ -175,66 +169,66 @@ pub(super) async fn blocks(
     State(app): State<App>,
     Query(asked): Query<Page>,
 ) -> Result<Response, Fault> {
-    page(app, asked, "blocks", PAGE_BYTES, |view| entry(view.index, &view.hash(), view.text).end())
-        .await
+    let entry = |view: BlockView<'_>| {
+        let (index, hash) = (view.index, view.hash().into());
+        Ok(BlockEntry { index, hash, block: raw(view.text)? })
+    };
+    let ((blocks, next), turn) = page(app, asked, PAGE_BYTES, entry).await?;
+    Ok(made_at(turn, answer::json(StatusCode::OK, &Blocks { blocks, next })))
 }
 
 pub(super) async fn headers(
     State(app): State<App>,
     Query(asked): Query<Page>,
 ) -> Result<Response, Fault> {
-    page(app, asked, "headers", MAX_HEADER_SCAN_BYTES, |view| {
-        let object = Object::new()
-            .json("index", view.index)
-            .json("hash", quoted(&view.hash().to_string()))
-            .json("previous_hash", view.previous_hash.text());
-        match sealed::header_text(view) {
-            Some(header) => object.json("header", header).end(),
-            None => object.end(),
-        }
-    })
-    .await
+    let entry = |view: BlockView<'_>| {
+        Ok(HeaderEntry {
+            index: view.index,
+            hash: view.hash().into(),
+            previous_hash: raw(view.previous_hash.text())?,
+            header: sealed::header_text(view).map(|header| raw(&header)).transpose()?,
+        })
+    };
+    let ((headers, next), turn) = page(app, asked, MAX_HEADER_SCAN_BYTES, entry).await?;
+    Ok(made_at(turn, answer::json(StatusCode::OK, &Headers { headers, next })))
 }
 
-/// Blocks from an index on, each as `put` writes it, until `limit` or `max_bytes` of them are
-/// read; `next` is where the next page starts.
-async fn page(
+/// Blocks from an index on, each as `entry` tells of it, until `limit` or `max_bytes` of them are
+/// read; and where the next page starts.
+async fn page<T: Send + 'static>(
     app: App,
     asked: Page,
-    name: &'static str,
     max_bytes: usize,
-    put: fn(BlockView<'_>) -> String,
-) -> Result<Response, Fault> {
+    entry: fn(BlockView<'_>) -> Result<T, StoreError>,
+) -> Result<((Vec<T>, Option<u64>), Turn), Fault> {
     let rules = &app.handle.chain().rules;
     let (first, shape) = (rules.genesis.index(), rules.puzzle.shape());
     let from = asked.from.unwrap_or(first).max(first);
     let limit = limit(asked.limit, MAX_PAGE_BLOCKS, MAX_PAGE_BLOCKS)?;
     let handle = app.handle.clone();
     let turn = turn(&app.paging).await?;
-    let (page, turn) = turn
-        .aside(move || -> Result<Object, StoreError> {
-            let snapshot = handle.snapshot()?;
-            let tip = snapshot.tip()?.block.index();
-            let (mut next, mut bytes) = (from, 0);
-            let mut entries = Vec::new();
-            if from <= tip {
-                for text in snapshot.texts(from)?.take(limit) {
-                    let text = text?;
-                    let view = BlockView::read(shape, &text)
-                        .map_err(|error| StoreError::Damaged(format!("block {next}: {error}")))?;
-                    entries.push(put(view));
-                    next += 1;
-                    bytes += text.len();
-                    if bytes >= max_bytes {
-                        break;
-                    }
+    let read = move || -> Result<_, StoreError> {
+        let snapshot = handle.snapshot()?;
+        let tip = snapshot.tip()?.block.index();
+        let (mut next, mut bytes) = (from, 0);
+        let mut entries = Vec::new();
+        if from <= tip {
+            for text in snapshot.texts(from)?.take(limit) {
+                let text = text?;
+                let view = BlockView::read(shape, &text)
+                    .map_err(|error| StoreError::Damaged(format!("block {next}: {error}")))?;
+                entries.push(entry(view)?);
+                next += 1;
+                bytes += text.len();
+                if bytes >= max_bytes {
+                    break;
                 }
             }
-            let next = if next <= tip { next.to_string() } else { "null".into() };
-            Ok(Object::new().json(name, array(entries)).json("next", next))
-        })
-        .await;
-    Ok(made_at(turn, page?.answer(StatusCode::OK)))
+        }
+        Ok((entries, (next <= tip).then_some(next)))
+    };
+    let (page, turn) = turn.aside(read).await;
+    Ok((page?, turn))
 }
 
 pub(super) async fn block(
@@ -254,13 +248,13 @@ pub(super) async fn block(
             None => index,
         };
         let linked = index.map_or(Ok(None), |index| snapshot.at(index))?;
-        Ok(linked.map(|Linked { block, .. }| entry(block.index(), &block.hash(), block.text())))
+        linked.map(|Linked { block, .. }| entry(&block)).transpose()
     };
     let (found, turn) = turn.aside(read).await;
     let entry = found?.ok_or_else(|| {
         Fault::NotFound(format!("there is no block {id} on this node's best chain"))
     })?;
-    Ok(made_at(turn, entry.answer(StatusCode::OK)))
+    Ok(made_at(turn, answer::json(StatusCode::OK, &entry)))
 }
 
 /// Where the peer that sends this listens, if it says so.
@@ -287,18 +281,15 @@ pub(super) async fn submit_block(
     let sender = Sender { caller: &caller, listens: listens(&headers), body: body.sent() };
     log_verdict(&app, sender, &block, &verdict).await;
     let verdict = match verdict {
-        Verdict::NewTip => "accepted",
-        Verdict::SideBranch => "side_branch",
-        Verdict::Known => "known",
-        Verdict::NoRoom => "no_room",
-        Verdict::Orphan => "orphan",
-        Verdict::Early | Verdict::OnEarly(_) => "early",
+        Verdict::NewTip => wire::Verdict::Accepted,
+        Verdict::SideBranch => wire::Verdict::SideBranch,
+        Verdict::Known => wire::Verdict::Known,
+        Verdict::NoRoom => wire::Verdict::NoRoom,
+        Verdict::Orphan => wire::Verdict::Orphan,
+        Verdict::Early | Verdict::OnEarly(_) => wire::Verdict::Early,
         Verdict::Invalid(invalid) => return Err(invalid.into()),
     };
-    Ok(Object::new()
-        .text("verdict", verdict)
-        .json("hash", quoted(&hash.to_string()))
-        .answer(StatusCode::OK))
+    Ok(answer::json(StatusCode::OK, &BlockVerdict { verdict, hash: hash.into() }))
 }
 
 /// Forgets a peer. It may register again.
@@ -311,7 +302,8 @@ pub(super) async fn forget_peer(
     let address = Address::listed(&address).map_err(Fault::bad)?;
     match app.handle.forget(address.clone()).await? {
         Some(forgotten) => {
-            Ok(Object::new().text("forgotten", forgotten.as_str()).answer(StatusCode::OK))
+            let forgotten = forgotten.as_str().into();
+            Ok(answer::json(StatusCode::OK, &ForgottenPeer { forgotten }))
         }
         None => Err(Fault::NotFound(format!(
             "{address} is no peer of this node; GET /api/v1/peers names those that are"
@@ -334,33 +326,36 @@ pub(super) async fn add_peers(
         Err(_) => app.handle.register(wanted.clone()).await?,
     };
     let is_new = |(address, registered): (&Address, &Registered)| {
-        (*registered == Registered::New).then(|| quoted(address.as_str()))
+        (*registered == Registered::New).then(|| address.as_str().to_string())
     };
     let new = wanted.iter().zip(&registration.each).filter_map(is_new);
-    let answer = lecture::added(&wanted, &registration)?.json("new", array(new));
-    Ok(answer.answer(StatusCode::CREATED))
+    let lecture::Added { message, total_nodes, this_node } =
+        lecture::added(&wanted, &registration)?;
+    let (message, new) = (message.into(), new.collect());
+    let added = PeersAdded { message, total_nodes, this_node, new };
+    Ok(answer::json(StatusCode::CREATED, &added))
 }
 
 pub(super) async fn peers(State(app): State<App>) -> Result<Response, Fault> {
     let reports = app.handle.look(Machine::peer_reports).await?;
     let now = now();
-    let seconds = |micros: u64| (micros as f64 / 1e6).to_string();
+    let seconds = |micros: u64| Number(micros as f64 / 1e6);
     let peer = |PeerReport { address, chosen, health, since, asked_again }: PeerReport| {
-        let (state, failures, why) = match &health {
-            Health::New => ("new", 0, None),
-            Health::Answers => ("answers", 0, None),
-            Health::Fails { times, why } => ("fails", *times, Some(quoted(why))),
+        let (state, failures, reason) = match health {
+            Health::New => (PeerState::New, 0, None),
+            Health::Answers => (PeerState::Answers, 0, None),
+            Health::Fails { times, why } => (PeerState::Fails, times.into(), Some(why)),
         };
-        let wait = asked_again.map(|at| seconds(at.micros.saturating_sub(now.micros)));
-        Object::new()
-            .text("address", address.as_str())
-            .json("chosen", chosen)
-            .text("state", state)
-            .json("for_s", seconds(now.micros.saturating_sub(since.micros)))
-            .json("failures", failures)
-            .json("reason", why.unwrap_or("null".into()))
-            .json("asked_in_s", wait.unwrap_or("null".into()))
-            .end()
+        Peer {
+            address: address.as_str().into(),
+            chosen,
+            state,
+            for_s: seconds(now.micros.saturating_sub(since.micros)),
+            failures,
+            reason,
+            asked_in_s: asked_again.map(|at| seconds(at.micros.saturating_sub(now.micros))),
+        }
     };
-    Ok(Object::new().json("peers", array(reports.into_iter().map(peer))).answer(StatusCode::OK))
+    let peers = reports.into_iter().map(peer).collect();
+    Ok(answer::json(StatusCode::OK, &Peers { peers }))
 }

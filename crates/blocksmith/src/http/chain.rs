@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 use axum::body::Body;
 use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
+use blocksmith_api::JSON;
 use bytes::Bytes;
 use futures_util::stream;
 
 use super::App;
-use super::answer::{JSON, held};
+use super::answer::held;
 use super::fault::Fault;
 use super::room::UNIT_BYTES;
 use super::turns::Turn;

@@ -7,15 +7,17 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use blocksmith_api::{JSON, PROBLEM_JSON, Problem, json};
 use blocksmith_consensus::Invalid;
 use blocksmith_consensus::json::JsonError;
 use blocksmith_consensus::payment::BadEntry;
 use blocksmith_node::mempool::Refused;
 use blocksmith_node::{EarlyTip, Refusal};
 
-use super::answer::{JSON, Object, PROBLEM, TEXT};
+use super::answer::TEXT;
 use super::body::{BODY_TIME, MAX_BODY_BYTES};
 use super::browsers::{Foreign, OtherName};
+use super::lecture::Message;
 use crate::chain::Dialect;
 use crate::early;
 use crate::mining::NotMined;
@@ -198,18 +200,16 @@ impl Fault {
         let detail = self.to_string();
         let (kind, body) = match voice {
             Voice::Text => (TEXT, escaped(detail).to_string()),
-            Voice::Message => (JSON, Object::new().text("message", &detail).end()),
+            Voice::Message => (JSON, json::to_string(&Message { message: &detail })),
             Voice::Problem => {
-                let problem = Object::new()
-                    .text("type", "about:blank")
-                    .text("title", status.canonical_reason().unwrap_or_default())
-                    .json("status", status.as_u16())
-                    .text("detail", &detail);
-                let problem = match self.rule() {
-                    Some(rule) => problem.text("rule", rule),
-                    None => problem,
+                let problem = Problem {
+                    kind: "about:blank".into(),
+                    title: status.canonical_reason().unwrap_or_default().into(),
+                    status: status.as_u16(),
+                    detail,
+                    rule: self.rule().map(String::from),
                 };
-                (PROBLEM, problem.end())
+                (PROBLEM_JSON, json::to_string(&problem))
             }
         };
         let (mut parts, _) = response.into_parts();

@@ -3,17 +3,16 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use blocksmith_consensus::{Ancestry as _, Linked, Rules, U256};
+use blocksmith_api::limits::MAX_POINTS;
+use blocksmith_api::{History, HistoryPoint, Number};
+use blocksmith_consensus::{Ancestry as _, Hash, Linked, Rules, U256};
 use serde::Deserialize;
 
-use super::answer::{Object, array, made_at, quoted};
+use super::answer::{self, made_at};
 use super::fault::Fault;
 use super::query::Query;
 use super::{App, turn};
 use crate::service::{Handle, StoreError};
-
-/// The most points, and as many unless told otherwise.
-const MAX_POINTS: u64 = 500;
 
 #[derive(Deserialize)]
 pub(super) struct Points {
@@ -29,11 +28,10 @@ pub(super) async fn history(
     let points = points.unwrap_or(MAX_POINTS).clamp(2, MAX_POINTS);
     let turn = turn(&app.searching_back).await?;
     let (points, turn) = turn.aside(move || read(&app.handle, points)).await;
-    let answer = Object::new().json("points", array(points?)).answer(StatusCode::OK);
-    Ok(made_at(turn, answer))
+    Ok(made_at(turn, answer::json(StatusCode::OK, &History { points: points? })))
 }
 
-fn read(handle: &Handle, points: u64) -> Result<Vec<String>, StoreError> {
+fn read(handle: &Handle, points: u64) -> Result<Vec<HistoryPoint>, StoreError> {
     let rules = &handle.chain().rules;
     let snapshot = handle.snapshot()?;
     let (first, last) = (rules.genesis.index(), snapshot.tip()?.block.index());
@@ -55,7 +53,7 @@ fn read(handle: &Handle, points: u64) -> Result<Vec<String>, StoreError> {
     Ok(all)
 }
 
-fn point(rules: &Rules, before: Option<&Linked>, linked: &Linked) -> String {
+fn point(rules: &Rules, before: Option<&Linked>, linked: &Linked) -> HistoryPoint {
     let block = linked.block.view();
     let time_s = seconds(linked);
     let target = match &block.header {
@@ -63,23 +61,18 @@ fn point(rules: &Rules, before: Option<&Linked>, linked: &Linked) -> String {
         None => rules.target_after(&linked.pace),
     };
     // Where no rule is about times, two of them may be further apart than any number.
-    let finite = |value: &f64| value.is_finite();
-    let number =
-        |value: Option<f64>| value.filter(finite).map_or("null".into(), |value| value.to_string());
+    let number = |value: Option<f64>| value.filter(|value| value.is_finite()).map(Number);
     let passed = before.and_then(|before| Some((time_s? - seconds(before)?, before)));
     let passed = passed.filter(|(passed, _)| *passed > 0.0);
     let blocks = |before: &Linked| (block.index - before.block.index()) as f64;
-    Object::new()
-        .json("index", block.index)
-        .json("timestamp", number(time_s))
-        .json("target", quoted(&target.to_string()))
-        .json("work", quoted(&format!("{:064x}", linked.work)))
-        .json("block_time_s", number(passed.map(|(passed, before)| passed / blocks(before))))
-        .json(
-            "hash_rate",
-            number(passed.map(|(passed, before)| float(linked.work - before.work) / passed)),
-        )
-        .end()
+    HistoryPoint {
+        index: block.index,
+        timestamp: number(time_s),
+        target: Hash(target.0.to_be_bytes()).into(),
+        work: Hash(linked.work.to_be_bytes()).into(),
+        block_time_s: number(passed.map(|(passed, before)| passed / blocks(before))),
+        hash_rate: number(passed.map(|(passed, before)| float(linked.work - before.work) / passed)),
+    }
 }
 
 /// When a block was made, as it says itself: rules make sure of it in sealed blocks alone.

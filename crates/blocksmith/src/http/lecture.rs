@@ -5,12 +5,14 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
+use blocksmith_api::RawValue;
 use blocksmith_consensus::json::{Kind, Value};
 use blocksmith_consensus::{Block, Proof, Transaction};
 use blocksmith_node::mempool::Refused;
 use blocksmith_node::{Address, BadAddress, Entered, MAX_PEERS, Refusal, Registered, Verdict};
+use serde::Serialize;
 
-use super::answer::{self, Object, array, made_at, quoted};
+use super::answer::{self, made_at, raw};
 use super::api::ForWhom;
 use super::body::{Json, apart, start_of};
 use super::browsers::would_be_named;
@@ -24,13 +26,50 @@ use crate::chain::Dialect;
 use crate::config::MAX_ID_BYTES;
 use crate::mining;
 use crate::searching::all_cores;
-use crate::service::{NotPaid, Registration};
+use crate::service::{NotPaid, Registration, StoreError};
 
 /// How long `GET /mine` searches, waiting for its turn included.
 const SEARCH_TIME: Duration = Duration::from_secs(120);
 
 /// How long a call waits for its turn to ask all peers: while others wait for the slowest ones.
 const RESOLVE_TURN_TIME: Duration = Duration::from_secs(35);
+
+#[derive(Serialize)]
+pub(super) struct Message<'a> {
+    pub(super) message: &'a str,
+}
+
+fn message(status: StatusCode, message: &str) -> Response {
+    answer::json(status, &Message { message })
+}
+
+#[derive(Serialize)]
+struct LastProof {
+    last_proof: Box<RawValue>,
+}
+
+#[derive(Serialize)]
+struct LastBlock {
+    last_block: Box<RawValue>,
+}
+
+#[derive(Serialize)]
+struct Forged {
+    message: &'static str,
+    index: u64,
+    transactions: Vec<Box<RawValue>>,
+    proof: Box<RawValue>,
+    previous_hash: Box<RawValue>,
+}
+
+/// What became of nodes that were to be peers.
+#[derive(Serialize)]
+pub(super) struct Added {
+    pub(super) message: &'static str,
+    pub(super) total_nodes: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) this_node: Vec<String>,
+}
 
 pub(super) async fn chain(State(app): State<App>) -> Result<Response, Fault> {
     let head = match app.handle.chain().dialect {
@@ -46,19 +85,20 @@ pub(super) async fn last_proof(State(app): State<App>) -> Result<Response, Fault
         return Err(Refusal::NoDraft.into());
     }
     let standing = app.handle.standing();
-    let proof = standing.tip.block.view().proof_json();
-    Ok(Object::new().json("last_proof", proof).answer(StatusCode::OK))
+    let last_proof = raw(standing.tip.block.view().proof_json())?;
+    Ok(answer::json(StatusCode::OK, &LastProof { last_proof }))
 }
 
 pub(super) async fn last_block(State(app): State<App>) -> Result<Response, Fault> {
-    let answer = |text: &str| Object::new().json("last_block", text).answer(StatusCode::OK);
-    let standing = app.handle.standing();
-    let text = standing.tip.block.text();
-    if text.len() < UNIT_BYTES / 2 {
-        return Ok(answer(text));
+    let answer = || -> Result<_, Fault> {
+        let last_block = raw(app.handle.standing().tip.block.text())?;
+        Ok(answer::json(StatusCode::OK, &LastBlock { last_block }))
+    };
+    if app.handle.standing().tip.block.text().len() < UNIT_BYTES / 2 {
+        return answer();
     }
     let turn = turn(&app.reading_one).await?;
-    Ok(made_at(turn, answer(app.handle.standing().tip.block.text())))
+    Ok(made_at(turn, answer()?))
 }
 
 /// Lecture I: the node searches. Where coins go to addresses, the query may name one; elsewhere
@@ -88,7 +128,7 @@ pub(super) async fn mine(
         mining::next_block_now(&app.handle, recipient, all_cores()).await
     };
     match tokio::time::timeout(SEARCH_TIME, search).await {
-        Ok(block) => Ok(forged(&block?)),
+        Ok(block) => Ok(forged(&block?)?),
         Err(_) => Err(Fault::busy(format!(
             "no proof was found within {} s; ask again, or let a miner search: blocksmith mine",
             SEARCH_TIME.as_secs()
@@ -106,13 +146,12 @@ pub(super) async fn submit_proof(State(app): State<App>, body: Json) -> Result<R
         (None, Dialect::Notes | Dialect::LectureOne) => None,
     };
     match app.handle.submit_proof(proof, recipient, None).await? {
-        Ok(block) => Ok(forged(&block)),
+        Ok(block) => Ok(forged(&block)?),
         Err(Refusal::Malformed(malformed)) => Err(Fault::bad(malformed)),
         Err(refusal @ Refusal::NoDraft) => Err(refusal.into()),
         Err(refusal) => {
             tracing::debug!("a proof is refused: {refusal}");
-            let message = "Proof is invalid or already submitted.";
-            Ok(Object::new().text("message", message).answer(StatusCode::OK))
+            Ok(message(StatusCode::OK, "Proof is invalid or already submitted."))
         }
     }
 }
@@ -130,15 +169,19 @@ fn recipient(id: Value<'_>) -> Result<String, Fault> {
     }
 }
 
-fn forged(block: &Block) -> Response {
+fn forged(block: &Block) -> Result<Response, StoreError> {
     let view = block.view();
-    Object::new()
-        .text("message", "New Block Forged")
-        .json("index", view.index)
-        .json("transactions", array(view.transactions().map(Value::text)))
-        .json("proof", view.proof_json())
-        .json("previous_hash", view.previous_hash.text())
-        .answer(StatusCode::OK)
+    let forged = Forged {
+        message: "New Block Forged",
+        index: view.index,
+        transactions: view
+            .transactions()
+            .map(|value| raw(value.text()))
+            .collect::<Result<_, _>>()?,
+        proof: raw(view.proof_json())?,
+        previous_hash: raw(view.previous_hash.text())?,
+    };
+    Ok(answer::json(StatusCode::OK, &forged))
 }
 
 pub(super) async fn new_transaction(State(app): State<App>, body: Json) -> Result<Response, Fault> {
@@ -152,8 +195,7 @@ pub(super) async fn new_transaction(State(app): State<App>, body: Json) -> Resul
     })?;
     let index = app.handle.queue(transaction).await?;
     let index = index.ok_or(Fault::busy("the queue is full; try again after the next block"))?;
-    let message = format!("Transaction will be added to Block {index}");
-    Ok(Object::new().text("message", &message).answer(StatusCode::CREATED))
+    Ok(message(StatusCode::CREATED, &format!("Transaction will be added to Block {index}")))
 }
 
 /// Where payments are signed: the answer names the next block, as it does for others.
@@ -162,8 +204,7 @@ async fn new_payment(app: &App, text: &str) -> Result<Response, Fault> {
     if let Some(id) = payments::used(&paid)
         && let Some((index, _)) = app.handle.snapshot()?.places(&id)?.first()
     {
-        let message = format!("Transaction is in Block {index}");
-        return Ok(Object::new().text("message", &message).answer(StatusCode::OK));
+        return Ok(message(StatusCode::OK, &format!("Transaction is in Block {index}")));
     }
     let missing = match paid {
         Ok((_, Entered::Held { missing })) => Some(missing),
@@ -171,20 +212,20 @@ async fn new_payment(app: &App, text: &str) -> Result<Response, Fault> {
         Err(NotPaid::Refused(Refused::Known { missing, .. })) => missing,
         Err(not_paid) => return Err(not_paid.into()),
     };
-    let message = match missing {
+    let said = match missing {
         Some(missing) => format!("Transaction waits for the one with nonce {missing}"),
         None => {
             let index = app.handle.standing().tip.block.index() + 1;
             format!("Transaction will be added to Block {index}")
         }
     };
-    Ok(Object::new().text("message", &message).answer(StatusCode::CREATED))
+    Ok(message(StatusCode::CREATED, &said))
 }
 
 pub(super) async fn register(State(app): State<App>, body: Json) -> Result<Response, Fault> {
     let wanted = nodes(body.object()?, str::parse)?;
     let registration = app.handle.register(wanted.clone()).await?;
-    Ok(added(&wanted, &registration)?.answer(StatusCode::CREATED))
+    Ok(answer::json(StatusCode::CREATED, &added(&wanted, &registration)?))
 }
 
 /// The addresses of a list of nodes.
@@ -212,7 +253,7 @@ pub(super) fn nodes(
 
 /// What became of them, as the course's nodes say it; and, where that is not all, who was left out
 /// and why.
-pub(super) fn added(wanted: &[Address], registration: &Registration) -> Result<Object, Fault> {
+pub(super) fn added(wanted: &[Address], registration: &Registration) -> Result<Added, Fault> {
     let Registration { each, peers } = registration;
     let of = |what: Registered| {
         let all = wanted.iter().zip(each);
@@ -227,12 +268,10 @@ pub(super) fn added(wanted: &[Address], registration: &Registration) -> Result<O
         let reason = format!("{} is this node itself, which is no peer of its own", itself[0]);
         return Err(Fault::bad(reason));
     }
-    let answer = Object::new()
-        .text("message", "New nodes have been added")
-        .json("total_nodes", array(peers.iter().map(|peer| quoted(peer.as_str()))));
-    Ok(match itself.is_empty() {
-        true => answer,
-        false => answer.json("this_node", array(itself.into_iter().map(quoted))),
+    Ok(Added {
+        message: "New nodes have been added",
+        total_nodes: peers.iter().map(|peer| peer.as_str().to_string()).collect(),
+        this_node: itself.into_iter().map(String::from).collect(),
     })
 }
 

@@ -34,10 +34,8 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{delete, get, post};
 use tower_http::catch_panic::CatchPanicLayer;
 
-pub use api::LISTEN_HEADER;
 pub use browsers::{HostName, PageOrigin};
 pub use connection::{Manners, raise_file_limit, serve};
-pub(crate) use payments::MAX_PAYMENTS;
 
 use crate::service::{Handle, Notice};
 use fault::{Fault, Voice};

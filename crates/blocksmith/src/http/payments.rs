@@ -8,6 +8,11 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
+use blocksmith_api::limits::MAX_PAYMENTS;
+use blocksmith_api::{
+    MerkleProof, PaymentOutcome, PaymentOutcomes, Pending, PendingTransactions, Place, RawValue,
+    Transaction, TransactionStatus,
+};
 use blocksmith_consensus::json::{Reader, Value};
 use blocksmith_consensus::payment::{Domain, Entry};
 use blocksmith_consensus::{Ancestry as _, Block, Hash, merkle};
@@ -15,7 +20,7 @@ use blocksmith_node::mempool::{Refused, Waiting};
 use blocksmith_node::{Entered, Machine};
 use serde::Deserialize;
 
-use super::answer::{Object, array, made_at, quoted};
+use super::answer::{self, made_at, raw};
 use super::api::listens;
 use super::body::Wire;
 use super::fault::Fault;
@@ -23,9 +28,6 @@ use super::line::{self, Doing};
 use super::query::{Query, limit};
 use super::{App, aside, turn};
 use crate::service::{Handle, NotPaid, Snapshot, Spot, StoreError};
-
-/// The most payments that are taken at a time.
-pub(crate) const MAX_PAYMENTS: usize = 1_000;
 
 /// How long a list of payments waits for its turn.
 const LIST_TIME: Duration = Duration::from_secs(10);
@@ -74,10 +76,10 @@ pub(super) async fn submit(
         if let Some(id) = used(&paid)
             && let Some(found) = whereabouts(&app.handle, id).await?
         {
-            return Ok(found.answer(StatusCode::OK));
+            return Ok(answer::json(StatusCode::OK, &found));
         }
-        let (status, answer) = outcome(paid)?;
-        return Ok(answer.answer(status));
+        let (status, pending) = outcome(paid)?;
+        return Ok(answer::json(status, &pending));
     };
     if replacing.is_some() {
         return Err(Fault::bad("a list of payments takes no replaces; hand them in one by one"));
@@ -90,16 +92,18 @@ pub(super) async fn submit(
         turn.ok_or(Fault::busy("too many lists of payments come at a time; try again later"))?;
     let paid = app.handle.pay(payments, listens(&headers)).await?;
     let confirmed = confirmed(&app.handle, paid.iter().filter_map(used).collect()).await?;
-    let answers = paid.into_iter().map(|paid| match used(&paid) {
-        Some(id) if confirmed.contains(&id) => {
-            Object::new().json("id", quoted(&id.to_string())).text("status", "confirmed").end()
-        }
+    let outcomes = paid.into_iter().map(|paid| match used(&paid) {
+        Some(id) if confirmed.contains(&id) => PaymentOutcome::Taken(Pending {
+            id: id.into(),
+            status: TransactionStatus::Confirmed,
+            missing: None,
+        }),
         _ => match outcome(paid) {
-            Ok((_, answer)) => answer.end(),
-            Err(fault) => Object::new().text("refused", &fault.to_string()).end(),
+            Ok((_, pending)) => PaymentOutcome::Taken(pending),
+            Err(fault) => PaymentOutcome::Refused { refused: fault.to_string() },
         },
     });
-    Ok(Object::new().json("payments", array(answers)).answer(StatusCode::OK))
+    Ok(answer::json(StatusCode::OK, &PaymentOutcomes { payments: outcomes.collect() }))
 }
 
 /// The elements of a list, which only nodes send, in canonical form; `None` if the body is something
@@ -162,19 +166,18 @@ async fn confirmed(handle: &Handle, ids: Vec<Hash>) -> Result<BTreeSet<Hash>, St
 }
 
 /// How it is put. What is known already is as good as taken: its sender may not have had the answer.
-fn outcome(paid: Result<(Hash, Entered), NotPaid>) -> Result<(StatusCode, Object), Fault> {
+fn outcome(paid: Result<(Hash, Entered), NotPaid>) -> Result<(StatusCode, Pending), Fault> {
     let (status, id, missing) = match paid {
         Ok((id, Entered::Waits)) => (StatusCode::CREATED, id, None),
         Ok((id, Entered::Held { missing })) => (StatusCode::CREATED, id, Some(missing)),
         Err(NotPaid::Refused(Refused::Known { id, missing })) => (StatusCode::OK, id, missing),
         Err(not_paid) => return Err(not_paid.into()),
     };
-    let answer = Object::new().json("id", quoted(&id.to_string()));
-    let answer = match missing {
-        None => answer.text("status", "queued"),
-        Some(missing) => answer.text("status", "held").json("missing", missing),
+    let status_of = |missing: Option<u64>| match missing {
+        None => TransactionStatus::Queued,
+        Some(_) => TransactionStatus::Held,
     };
-    Ok((status, answer))
+    Ok((status, Pending { id: id.into(), status: status_of(missing), missing }))
 }
 
 /// Transactions of the best chain, each block read once if they come in the order of their blocks.
@@ -213,22 +216,18 @@ impl Confirmed {
         Ok(self.block.insert(block))
     }
 
-    /// Where a transaction is: members of an object.
-    pub(super) fn place(&mut self, (index, position): Spot) -> Result<Object, StoreError> {
+    /// Where a transaction is.
+    pub(super) fn place(&mut self, (index, position): Spot) -> Result<Place, StoreError> {
         let confirmations = (self.tip + 1).saturating_sub(index);
-        let hash = self.block(index)?.hash();
-        Ok(Object::new()
-            .json("block", index)
-            .json("hash", quoted(&hash.to_string()))
-            .json("position", position)
-            .json("confirmations", confirmations))
+        let hash = self.block(index)?.hash().into();
+        Ok(Place { block: index, hash, position, confirmations })
     }
 
     /// The canonical text of a transaction, and its id.
     pub(super) fn transaction(
         &mut self,
         (index, position): Spot,
-    ) -> Result<(Hash, String), StoreError> {
+    ) -> Result<(Hash, Box<RawValue>), StoreError> {
         let domain = self.domain;
         let value = self.block(index)?.view().transactions().nth(position as usize);
         let value = value.ok_or_else(|| missing(index))?;
@@ -237,7 +236,7 @@ impl Confirmed {
             Entry::Payment(payment) => payment.id(),
             Entry::Coin(coin) => coin.id(&domain),
         };
-        Ok((id, value.text().to_string()))
+        Ok((id, raw(value.text())?))
     }
 }
 
@@ -266,26 +265,20 @@ pub(super) async fn transaction(
     }
     let id = transaction_id(id)?;
     let found = whereabouts(&app.handle, id).await?;
-    Ok(found.ok_or_else(|| unknown(&id))?.answer(StatusCode::OK))
+    Ok(answer::json(StatusCode::OK, &found.ok_or_else(|| unknown(&id))?))
 }
 
 /// Where a transaction is and what it says; `None` if it is nowhere, or nobody signs.
-async fn whereabouts(handle: &Handle, id: Hash) -> Result<Option<Object>, Fault> {
+async fn whereabouts(handle: &Handle, id: Hash) -> Result<Option<Transaction>, Fault> {
     let Some(domain) = handle.domain().copied() else { return Ok(None) };
     let (waits, snapshot) = at_one_moment(handle, id).await?;
     let found = aside(move || found(snapshot, domain, &id)).await?;
-    let (status, places, text) = match (found, waits) {
-        (Some((places, text)), _) => ("confirmed", places, text),
-        (None, Some((status, text))) => (status, Vec::new(), text),
+    let (status, places, transaction) = match (found, waits) {
+        (Some((places, text)), _) => (TransactionStatus::Confirmed, places, text),
+        (None, Some((status, text))) => (status, Vec::new(), raw(&text)?),
         (None, None) => return Ok(None),
     };
-    Ok(Some(
-        Object::new()
-            .json("id", quoted(&id.to_string()))
-            .text("status", status)
-            .json("places", array(places))
-            .json("transaction", text),
-    ))
+    Ok(Some(Transaction { id: id.into(), status, places, transaction }))
 }
 
 /// Whether it waits, and the chain as it is then: between two moments, it may be mined, or come back
@@ -293,7 +286,7 @@ async fn whereabouts(handle: &Handle, id: Hash) -> Result<Option<Object>, Fault>
 async fn at_one_moment(
     handle: &Handle,
     id: Hash,
-) -> Result<(Option<(&'static str, String)>, Snapshot), Fault> {
+) -> Result<(Option<(TransactionStatus, String)>, Snapshot), Fault> {
     let reader = handle.clone();
     let look = move |machine: &Machine| (waiting(machine, &id), reader.snapshot());
     let (waits, snapshot) = handle.look(look).await?;
@@ -301,25 +294,28 @@ async fn at_one_moment(
 }
 
 /// Whether a payment waits or is held, and its text.
-fn waiting(machine: &Machine, id: &Hash) -> Option<(&'static str, String)> {
+fn waiting(machine: &Machine, id: &Hash) -> Option<(TransactionStatus, String)> {
     let mempool = machine.mempool()?;
     let text = |waiting: &Waiting| waiting.payment.text().to_string();
-    let queued = mempool.get(id).map(|waiting| ("queued", text(waiting)));
-    queued.or_else(|| mempool.held(id).map(|waiting| ("held", text(waiting))))
+    let queued = mempool.get(id).map(|waiting| (TransactionStatus::Queued, text(waiting)));
+    queued.or_else(|| mempool.held(id).map(|waiting| (TransactionStatus::Held, text(waiting))))
 }
 
 /// The places of a transaction on the best chain, and its text.
+type Found = (Vec<Place>, Box<RawValue>);
+
+/// Where a transaction is on the best chain.
 fn found(
     snapshot: Snapshot,
     domain: Domain,
     id: &Hash,
-) -> Result<Option<(Vec<String>, String)>, StoreError> {
+) -> Result<Option<Found>, StoreError> {
     let mut confirmed = Confirmed::of(snapshot, domain)?;
     let spots = confirmed.snapshot().places(id)?;
     let Some(first) = spots.first().copied() else { return Ok(None) };
     let mut places = Vec::with_capacity(spots.len());
     for spot in spots {
-        places.push(confirmed.place(spot)?.end());
+        places.push(confirmed.place(spot)?);
     }
     Ok(Some((places, confirmed.transaction(first)?.1)))
 }
@@ -334,28 +330,21 @@ pub(super) async fn proof(
     };
     let id = transaction_id(id)?;
     let (waits, snapshot) = at_one_moment(&app.handle, id).await?;
-    let proof = move || -> Result<Option<Object>, StoreError> {
+    let proof = move || -> Result<Option<MerkleProof>, StoreError> {
         let mut confirmed = Confirmed::of(snapshot, domain)?;
         let Some(spot) = confirmed.snapshot().places(&id)?.first().copied() else {
             return Ok(None);
         };
-        let object = confirmed.place(spot)?;
-        let (_, text) = confirmed.transaction(spot)?;
-        let (index, position) = spot;
-        let block = confirmed.block(index)?;
-        let leaves = || block.view().transactions().map(Value::text);
-        let path = merkle::path(leaves(), position as usize);
-        let path = path.ok_or_else(|| missing(index))?;
-        let path = path.iter().map(|hash| quoted(&hash.to_string()));
-        Ok(Some(
-            object
-                .json("leaves", leaves().count())
-                .json("path", array(path))
-                .json("transaction", text),
-        ))
+        let Place { block, hash, position, confirmations } = confirmed.place(spot)?;
+        let (_, transaction) = confirmed.transaction(spot)?;
+        let found = confirmed.block(block)?;
+        let texts = || found.view().transactions().map(Value::text);
+        let path = merkle::path(texts(), position as usize).ok_or_else(|| missing(block))?;
+        let (leaves, path) = (texts().count() as u64, path.into_iter().map(Into::into).collect());
+        Ok(Some(MerkleProof { block, hash, position, confirmations, leaves, path, transaction }))
     };
     match aside(proof).await? {
-        Some(proof) => Ok(proof.answer(StatusCode::OK)),
+        Some(proof) => Ok(answer::json(StatusCode::OK, &proof)),
         None if waits.is_some() => Err(Fault::NotFound(format!(
             "payment {id} waits for a block; its proof is there once it is in one"
         ))),
@@ -388,8 +377,8 @@ pub(super) async fn queued(
     let turn = turn(&app.searching_back).await?;
     let (texts, all) = app.handle.look(page).await?;
     let end = from.saturating_add(texts.len());
-    let next = if end < all && !texts.is_empty() { end.to_string() } else { "null".into() };
-    let object =
-        Object::new().json("queued", all).json("transactions", array(texts)).json("next", next);
-    Ok(made_at(turn, object.answer(StatusCode::OK)))
+    let next = (end < all && !texts.is_empty()).then_some(end as u64);
+    let transactions = texts.iter().map(|text| raw(text)).collect::<Result<_, _>>()?;
+    let page = PendingTransactions { queued: all as u64, transactions, next };
+    Ok(made_at(turn, answer::json(StatusCode::OK, &page)))
 }

@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use blocksmith_api::limits::MAX_PAYMENTS;
 use blocksmith_consensus::payment::Verified;
 use blocksmith_consensus::{Ancestry, Block};
 use bytes::Bytes;
@@ -12,7 +13,6 @@ use super::call::Connection;
 use super::failure::Failure;
 use super::kind::{Glimpse, Kind, Peer, Push, Seen, glimpse, kind};
 use crate::client::reason;
-use crate::http::MAX_PAYMENTS;
 use crate::service::{Notice, Stopped};
 
 /// How long a peer that did not answer is left alone before the one other try: a Python node that

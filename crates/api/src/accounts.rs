@@ -1,0 +1,102 @@
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+
+use crate::HexHash;
+
+/// What a party has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Account {
+    /// Who it is: an address.
+    pub party: String,
+    /// Units on the best chain.
+    pub balance: u64,
+    /// The nonce of its next payment after the tip.
+    pub nonce: u64,
+    /// The nonce of its next payment after those that wait.
+    pub next_nonce: u64,
+    /// How many transactions of the best chain it made or received.
+    pub transactions: u64,
+    /// How many amounts could not be counted.
+    pub uncounted: u64,
+}
+
+/// A transaction of an account.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct AccountTransaction {
+    /// The index of its block.
+    pub block: u64,
+    /// The hash of its block.
+    pub hash: HexHash,
+    /// Its position among the block's transactions, from 0.
+    pub position: u32,
+    /// How many blocks hold it or are on top of it.
+    pub confirmations: u64,
+    /// Its id.
+    pub id: HexHash,
+    /// What it says, as canonical JSON.
+    #[schema(value_type = Object)]
+    pub transaction: Box<RawValue>,
+}
+
+/// A page of the transactions of an account, the newest first.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct AccountTransactions {
+    /// Its payments that wait; only on the first page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<Object>>)]
+    pub queued: Option<Vec<Box<RawValue>>>,
+    /// Those on the best chain.
+    pub transactions: Vec<AccountTransaction>,
+    /// With which `before` the next page is asked for; `null` on the last page.
+    #[schema(example = "1042-3")]
+    pub next: Option<String>,
+}
+
+/// All coins, in units.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Supply {
+    /// What the first block allots.
+    #[schema(value_type = u64)]
+    pub allotted: u128,
+    /// What was mined until now.
+    #[schema(value_type = u64)]
+    pub mined: u128,
+    /// Both together.
+    #[schema(value_type = u64)]
+    pub circulating: u128,
+    /// What there will ever be at most.
+    #[schema(value_type = u64)]
+    pub cap: u128,
+    /// What the next block pays.
+    pub subsidy: u64,
+    /// The index of the block from which on a block pays half of it.
+    pub next_halving: u64,
+}
+
+/// The least fees that would do if nothing else came, in units.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Fees {
+    /// The length of the payment.
+    pub bytes: u64,
+    /// The fee for a place in the next block.
+    pub next_block: u64,
+    /// The fee for a place in one of the next three.
+    pub three_blocks: u64,
+}
+
+/// Who asks the faucet for coins.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct FaucetRequest {
+    /// The address that gets them.
+    pub recipient: String,
+}
+
+/// What the faucet gave.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct FaucetGift {
+    /// The id of the payment.
+    pub id: HexHash,
+    /// Units.
+    pub amount: u64,
+}

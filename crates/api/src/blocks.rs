@@ -1,0 +1,102 @@
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+
+use crate::{HexHash, Number};
+
+/// A block with its hash.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct BlockEntry {
+    /// Its index.
+    pub index: u64,
+    /// Its hash, which is its id.
+    pub hash: HexHash,
+    /// The block, as canonical JSON.
+    #[schema(value_type = Object)]
+    pub block: Box<RawValue>,
+}
+
+/// A page of blocks of the best chain, the lowest first.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Blocks {
+    /// The blocks.
+    pub blocks: Vec<BlockEntry>,
+    /// The index with which the next page starts; `null` on the last page.
+    pub next: Option<u64>,
+}
+
+/// What a block says of itself without its transactions.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct HeaderEntry {
+    /// The block's index.
+    pub index: u64,
+    /// The block's hash.
+    pub hash: HexHash,
+    /// What the block names as its parent: a hash; of the first block of an open chain any JSON value.
+    #[schema(value_type = Object, nullable = true)]
+    pub previous_hash: Box<RawValue>,
+    /// All of the block but its transactions, as canonical JSON, where work commits to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub header: Option<Box<RawValue>>,
+}
+
+/// A page of headers of the best chain, the lowest first.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Headers {
+    /// The headers.
+    pub headers: Vec<HeaderEntry>,
+    /// The index with which the next page starts; `null` on the last page.
+    pub next: Option<u64>,
+}
+
+/// What became of a block that was handed in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// It is part of the best chain now.
+    Accepted,
+    /// It is valid, on a branch that has no more work than the best chain.
+    SideBranch,
+    /// The node had it.
+    Known,
+    /// It is valid, on a side branch for which there is no room.
+    NoRoom,
+    /// Its parent is unknown; it waits.
+    Orphan,
+    /// Its time has not come; it waits.
+    Early,
+}
+
+/// The answer to a block that was handed in and breaks no rule.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct BlockVerdict {
+    /// What became of it.
+    pub verdict: Verdict,
+    /// Its hash.
+    pub hash: HexHash,
+}
+
+/// How a chain grew: blocks at equal distances.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct History {
+    /// The points, the lowest first.
+    pub points: Vec<HistoryPoint>,
+}
+
+/// A block of a chain's history, and averages since the point before.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct HistoryPoint {
+    /// The block's index.
+    pub index: u64,
+    /// When it says that it was made, in seconds since 1970; `null` if it does not say it as a number.
+    pub timestamp: Option<Number>,
+    /// What its digest must not exceed.
+    pub target: HexHash,
+    /// The expected number of tries behind it and all blocks before, in hex.
+    pub work: HexHash,
+    /// How many seconds a block took since the point before; `null` if that is unknown.
+    pub block_time_s: Option<Number>,
+    /// How many tries a second that makes; `null` if that is unknown.
+    pub hash_rate: Option<Number>,
+}

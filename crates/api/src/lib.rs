@@ -1,0 +1,45 @@
+//! What goes over the wire under `/api/v1`: the type of every request and answer, problem details,
+//! the names of headers, and the limits that a client has to know.
+//!
+//! A block and a transaction are their canonical text, and go out byte for byte: [`RawValue`].
+//! [`json`] writes an answer as Python's `json.dumps` does, so that one text has one form
+//! wherever it is seen.
+#![forbid(unsafe_code)]
+
+mod accounts;
+mod blocks;
+mod hash;
+pub mod json;
+pub mod limits;
+mod number;
+mod peers;
+mod problem;
+mod status;
+mod transactions;
+
+pub use accounts::{
+    Account, AccountTransaction, AccountTransactions, FaucetGift, FaucetRequest, Fees, Supply,
+};
+pub use blocks::{
+    BlockEntry, BlockVerdict, Blocks, HeaderEntry, Headers, History, HistoryPoint, Verdict,
+};
+pub use hash::HexHash;
+pub use number::Number;
+pub use peers::{AddPeers, ForgottenPeer, Peer, PeerState, Peers, PeersAdded};
+pub use problem::Problem;
+pub use serde_json::value::RawValue;
+pub use status::{Solution, Status, Work};
+pub use transactions::{
+    MerkleProof, PaymentOutcome, PaymentOutcomes, Pending, PendingTransactions, Place, Submitted,
+    Transaction, TransactionStatus,
+};
+
+/// The header in which a peer that sends a block or payments says where it listens itself. It is no
+/// more than a hint that this peer need not be told of them.
+pub const LISTEN_HEADER: &str = "blocksmith-listen";
+
+/// The media type of answers.
+pub const JSON: &str = "application/json";
+
+/// The media type of errors (RFC 9457).
+pub const PROBLEM_JSON: &str = "application/problem+json";

@@ -1,0 +1,80 @@
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+
+use crate::{HexHash, Number};
+
+/// Where a node and its chain stand.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Status {
+    /// What the node calls its chain.
+    #[schema(example = "lecture")]
+    pub name: String,
+    /// The rules that the chain's id covers, as canonical JSON; and `coin`, what a miner gets, where
+    /// no rule is about it.
+    #[schema(value_type = Object)]
+    pub rules: Box<RawValue>,
+    /// The chain's id: the hash over its rules. Signed payments are bound to it.
+    pub chain_id: HexHash,
+    /// The index of the tip.
+    #[schema(example = 42)]
+    pub index: u64,
+    /// The hash of the tip.
+    pub tip: HexHash,
+    /// The expected number of tries behind the best chain, in hex.
+    pub work: HexHash,
+    /// What the next block's digest must not exceed.
+    pub target: HexHash,
+    /// The same as leading zero hex digits; a fraction between two whole numbers.
+    pub zeros: Number,
+    /// How many transactions wait for a block.
+    pub queued: u64,
+    /// How many peers the node has.
+    pub peers: u64,
+    /// The version of the program.
+    #[schema(example = "0.1.0")]
+    pub version: String,
+    /// For how many seconds the node has been running.
+    pub uptime_s: u64,
+    /// The time by the node's clock, in seconds since 1970.
+    #[schema(example = 1_700_000_000.25)]
+    pub time: Number,
+    /// By how many seconds the node's clock is behind those of its peers; `null` if no peer says.
+    pub clock_offset_s: Option<Number>,
+    /// The time, by the node's clock, from which on there is work; `null` if there is some now.
+    pub early_until: Option<u64>,
+    /// Whether this is a chain to try things on, whose coins are worth nothing.
+    pub dev: bool,
+    /// The node's id, which gets the coins that it mines for nobody else.
+    pub node: String,
+    /// What tells this run of the node from all others.
+    pub instance: String,
+}
+
+/// What to search: a number such that SHA-256(prefix ‖ its decimal digits ‖ suffix) is at most the
+/// target.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Work {
+    /// What `POST work` takes back with the proof.
+    pub id: String,
+    /// The index of the block that the proof makes.
+    pub index: u64,
+    /// The text before the number.
+    pub prefix: String,
+    /// The text behind it.
+    pub suffix: String,
+    /// What the digest must not exceed.
+    pub target: HexHash,
+    /// The hash of the block that the new one goes on top of.
+    pub previous_hash: HexHash,
+}
+
+/// A proof for work.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Solution {
+    /// The work's id.
+    pub id: String,
+    /// The number that was found. Open chains take any whole number, and texts.
+    #[schema(value_type = u64, example = 74_581)]
+    pub proof: Box<RawValue>,
+}

@@ -1,0 +1,157 @@
+use serde::{Deserialize, Deserializer, Serialize, de};
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+
+use crate::HexHash;
+
+/// Transactions that wait for a block, in the order in which they came.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct PendingTransactions {
+    /// How many wait.
+    pub queued: u64,
+    /// A page of them, as canonical JSON.
+    #[schema(value_type = Vec<Object>)]
+    pub transactions: Vec<Box<RawValue>>,
+    /// With which `from` the next page is asked for; `null` on the last page.
+    pub next: Option<u64>,
+}
+
+/// Where a transaction is on the best chain.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Place {
+    /// The index of its block.
+    pub block: u64,
+    /// The hash of its block.
+    pub hash: HexHash,
+    /// Its position among the block's transactions, from 0.
+    pub position: u32,
+    /// How many blocks hold it or are on top of it.
+    pub confirmations: u64,
+}
+
+/// Whether a transaction is in a block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TransactionStatus {
+    /// It waits for a block.
+    Queued,
+    /// It waits for a payment with an earlier nonce.
+    Held,
+    /// It is in a block of the best chain.
+    Confirmed,
+}
+
+/// A transaction, and where it is.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Transaction {
+    /// Its id.
+    pub id: HexHash,
+    /// Whether it is in a block.
+    pub status: TransactionStatus,
+    /// Where it is; none if it waits.
+    pub places: Vec<Place>,
+    /// What it says, as canonical JSON.
+    #[schema(value_type = Object)]
+    pub transaction: Box<RawValue>,
+}
+
+/// A payment that was taken in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Pending {
+    /// Its id.
+    pub id: HexHash,
+    /// Whether it waits for a block, or for a payment before it.
+    pub status: TransactionStatus,
+    /// The nonce of the payment that it waits for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missing: Option<u64>,
+}
+
+/// What became of one payment of a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub enum PaymentOutcome {
+    /// It waits, or is in a block already.
+    Taken(Pending),
+    /// It was not taken.
+    Refused {
+        /// Why, for people.
+        refused: String,
+    },
+}
+
+/// What became of a list of payments.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PaymentOutcomes {
+    /// Of each, in the order of the list.
+    pub payments: Vec<PaymentOutcome>,
+}
+
+/// The answer to payments that were handed in.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum Submitted {
+    /// It is in a block already.
+    Known(Transaction),
+    /// It waits.
+    Pending(Pending),
+    /// A list was handed in.
+    List(PaymentOutcomes),
+}
+
+/// By hand, since serde's untagged enums can't hold a text as it came.
+impl<'de> Deserialize<'de> for Submitted {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Box::<RawValue>::deserialize(deserializer)?;
+        let known = || serde_json::from_str(text.get()).map(Self::Known);
+        let list = || serde_json::from_str(text.get()).map(Self::List);
+        let pending = || serde_json::from_str(text.get()).map(Self::Pending);
+        known().or_else(|_| list()).or_else(|_| pending()).map_err(de::Error::custom)
+    }
+}
+
+/// What proves to whoever has the headers that a transaction is in a block (RFC 9162, 2.1.3).
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct MerkleProof {
+    /// The index of its block.
+    pub block: u64,
+    /// The hash of its block.
+    pub hash: HexHash,
+    /// Its position among the block's transactions, from 0.
+    pub position: u32,
+    /// How many blocks hold it or are on top of it.
+    pub confirmations: u64,
+    /// How many transactions the block has.
+    pub leaves: u64,
+    /// The hashes beside the way from the transaction to the root.
+    pub path: Vec<HexHash>,
+    /// The transaction, as canonical JSON.
+    #[schema(value_type = Object)]
+    pub transaction: Box<RawValue>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::to_string;
+
+    #[test]
+    fn each_answer_to_payments_is_read_as_what_it_is() {
+        let id = "a".repeat(64);
+        let place = format!(r#"{{"block": 2, "hash": "{id}", "position": 0, "confirmations": 1}}"#);
+        for text in [
+            format!(r#"{{"id": "{id}", "status": "queued"}}"#),
+            format!(r#"{{"id": "{id}", "status": "held", "missing": 3}}"#),
+            format!(
+                r#"{{"id": "{id}", "status": "confirmed", "places": [{place}], "transaction": {{"a": 1e2}}}}"#
+            ),
+            format!(
+                r#"{{"payments": [{{"id": "{id}", "status": "queued"}}, {{"refused": "no"}}]}}"#
+            ),
+        ] {
+            let read: Submitted = serde_json::from_str(&text).expect("an answer");
+            assert_eq!(to_string(&read), text);
+        }
+        assert!(serde_json::from_str::<Submitted>(r#"{"status": "queued"}"#).is_err());
+    }
+}
