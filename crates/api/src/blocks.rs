@@ -33,7 +33,7 @@ pub struct HeaderEntry {
     /// The block's hash.
     pub hash: HexHash,
     /// What the block names as its parent: a hash; of the first block of an open chain any JSON value.
-    #[schema(value_type = Object, nullable = true)]
+    #[schema(value_type = serde_json::Value)]
     pub previous_hash: Box<RawValue>,
     /// All of the block but its transactions, as canonical JSON, where work commits to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -75,6 +75,6 @@ pub struct Solution {
     /// The work's id.
     pub id: String,
     /// The number that was found. Open chains take any whole number, and texts.
-    #[schema(value_type = u64, example = 74_581)]
+    #[schema(value_type = serde_json::Value, example = 74_581)]
     pub proof: Box<RawValue>,
 }

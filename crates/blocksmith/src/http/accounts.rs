@@ -6,7 +6,8 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use blocksmith_api::limits::{ACCOUNT_PAGE, MAX_ACCOUNT_PAGE};
 use blocksmith_api::{
-    Account, AccountTransaction, AccountTransactions, FaucetGift, Fees, Place, Supply,
+    Account, AccountTransaction, AccountTransactions, FaucetGift, FaucetRequest, Fees, Place,
+    Supply,
 };
 use blocksmith_consensus::Spending;
 use blocksmith_consensus::address::Address;
@@ -16,10 +17,12 @@ use blocksmith_consensus::payment::{Domain, Emission, MAX_WIRE_BYTES};
 use blocksmith_node::Machine;
 use blocksmith_node::mempool::FeeRate;
 use serde::Deserialize;
+use utoipa::IntoParams;
 
 use super::answer::{self, made_at, raw};
 use super::body::Json;
 use super::fault::Fault;
+use super::openapi::Errors;
 use super::payments::Confirmed;
 use super::query::{Query, limit};
 use super::{App, aside, turn};
@@ -55,6 +58,15 @@ fn emission(handle: &Handle) -> Option<&Emission> {
     }
 }
 
+/// What a party has.
+#[utoipa::path(
+    get,
+    path = "/api/v1/accounts/{party}",
+    tag = "transactions",
+    operation_id = "account",
+    params(("party" = String, Path, description = "An address.")),
+    responses((status = 200, description = "The account.", body = Account), Errors)
+)]
 pub(super) async fn account(
     State(app): State<App>,
     party: Result<Path<String>, PathRejection>,
@@ -82,9 +94,14 @@ pub(super) async fn account(
     Ok(answer::json(StatusCode::OK, &answer))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Page {
+    /// The most entries: 50 if it is left out, and never more than 1,000. A page may end earlier.
+    #[param(minimum = 1)]
     limit: Option<usize>,
+    /// What an earlier page gave as `next`.
+    #[param(pattern = "^[0-9]+-[0-9]+$")]
     before: Option<String>,
 }
 
@@ -99,6 +116,14 @@ fn parse_cursor(text: &str) -> Option<Spot> {
 }
 
 /// The transactions of a party, the newest first.
+#[utoipa::path(
+    get,
+    path = "/api/v1/accounts/{party}/transactions",
+    tag = "transactions",
+    operation_id = "account_transactions",
+    params(("party" = String, Path, description = "An address."), Page),
+    responses((status = 200, description = "The page.", body = AccountTransactions), Errors)
+)]
 pub(super) async fn transactions(
     State(app): State<App>,
     party: Result<Path<String>, PathRejection>,
@@ -159,7 +184,14 @@ fn page(
     Ok((entries, next))
 }
 
-/// All coins: those of the genesis block, those mined until now, those that there will ever be.
+/// All coins: those of the first block, those mined until now, those that there will ever be.
+#[utoipa::path(
+    get,
+    path = "/api/v1/supply",
+    tag = "transactions",
+    operation_id = "supply",
+    responses((status = 200, description = "The coins.", body = Supply), Errors)
+)]
 pub(super) async fn supply(State(app): State<App>) -> Result<Response, Fault> {
     let emission = emission(&app.handle)
         .ok_or_else(|| Fault::unsigned("no rule says how many coins there are"))?;
@@ -179,13 +211,22 @@ pub(super) async fn supply(State(app): State<App>) -> Result<Response, Fault> {
     Ok(answer::json(StatusCode::OK, &supply))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Length {
+    /// The length of the payment as canonical JSON; that of one without a memo if it is left out.
     bytes: Option<usize>,
 }
 
-/// The least fee with which a payment would be in the next block, or the next three, if nothing
-/// else came.
+/// The least fees that would do if nothing else came.
+#[utoipa::path(
+    get,
+    path = "/api/v1/fees",
+    tag = "transactions",
+    operation_id = "fees",
+    params(Length),
+    responses((status = 200, description = "The fees.", body = Fees), Errors)
+)]
 pub(super) async fn fees(
     State(app): State<App>,
     Query(Length { bytes }): Query<Length>,
@@ -204,7 +245,17 @@ pub(super) async fn fees(
     Ok(answer::json(StatusCode::OK, &fees))
 }
 
-/// Gives some coins to whoever asks, where they are worth nothing.
+/// Gives some coins to whoever asks, on a dev network.
+///
+/// A 503 until the next block if it has given too often.
+#[utoipa::path(
+    post,
+    path = "/api/v1/faucet",
+    tag = "transactions",
+    operation_id = "faucet",
+    request_body(content = FaucetRequest),
+    responses((status = 201, description = "The payment waits.", body = FaucetGift), Errors)
+)]
 pub(super) async fn faucet(State(app): State<App>, body: Json) -> Result<Response, Fault> {
     let recipient = body.object_of(&["recipient"])?.get("recipient").and_then(Value::as_str);
     let recipient = recipient.ok_or_else(|| Fault::unprocessable("there is no \"recipient\""))?;

@@ -7,8 +7,8 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use blocksmith_api::limits::{MAX_PAGE_BLOCKS, NEWS_TIME, PAGE_BYTES};
 use blocksmith_api::{
-    self as wire, BlockEntry, BlockVerdict, Blocks, ForgottenPeer, HeaderEntry, Headers, HexHash,
-    LISTEN_HEADER, Number, Peer, PeerState, Peers, PeersAdded, Status,
+    self as wire, AddPeers, BlockEntry, BlockVerdict, Blocks, ForgottenPeer, HeaderEntry, Headers,
+    HexHash, LISTEN_HEADER, Number, Peer, PeerState, Peers, PeersAdded, Solution, Status,
 };
 use blocksmith_consensus::sealed;
 use blocksmith_consensus::{
@@ -16,11 +16,13 @@ use blocksmith_consensus::{
 };
 use blocksmith_node::{Address, Health, Machine, PeerReport, Refusal, Registered, Verdict};
 use serde::Deserialize;
+use utoipa::IntoParams;
 
 use super::answer::{self, made_at, raw};
 use super::body::{Json, apart};
 use super::fault::Fault;
 use super::line::while_waiting_for_news;
+use super::openapi::Errors;
 use super::operator::Operator;
 use super::query::{Query, limit};
 use super::sent::{Sender, log_malformed, log_verdict, socket};
@@ -38,6 +40,14 @@ pub(super) async fn health(State(app): State<App>) -> Result<Response, Fault> {
     }
 }
 
+/// Where the node and its chain stand.
+#[utoipa::path(
+    get,
+    path = "/api/v1/status",
+    tag = "chain",
+    operation_id = "status",
+    responses((status = 200, description = "Where they stand.", body = Status), Errors)
+)]
 pub(super) async fn status(State(app): State<App>) -> Result<Response, Fault> {
     let handle = &app.handle;
     let (rules, standing) = (&handle.chain().rules, handle.standing());
@@ -96,10 +106,13 @@ fn zeros(target: Target) -> Number {
     Number((zeros * 1e6).round() / 1e6)
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct ForWhom {
+    /// Who gets the coin: a name, or an address where payments are signed. The node, if nobody is
+    /// named.
     recipient: Option<String>,
-    /// Work that is known: the answer waits until there is other.
+    /// The id of work that is known: the answer waits for other work, up to 10 s.
     than: Option<String>,
 }
 
@@ -109,7 +122,18 @@ impl ForWhom {
     }
 }
 
-/// What to search. Its id says all that the node has to know when the proof comes back.
+/// What to search for the next block.
+///
+/// While the time of the tip is so far ahead of the node's clock that a block on top of it would not be
+/// taken, the answer is a 503 with the rule `early` and `Retry-After`.
+#[utoipa::path(
+    get,
+    path = "/api/v1/work",
+    tag = "chain",
+    operation_id = "work",
+    params(ForWhom),
+    responses((status = 200, description = "The work.", body = wire::Work), Errors)
+)]
 pub(super) async fn work(
     State(app): State<App>,
     Query(for_whom): Query<ForWhom>,
@@ -136,6 +160,17 @@ pub(super) async fn work(
     Ok(answer::json(StatusCode::OK, &answer))
 }
 
+/// Hands in a proof for work.
+///
+/// A 409 has the rule `stale`, `proof` or `early`.
+#[utoipa::path(
+    post,
+    path = "/api/v1/work",
+    tag = "chain",
+    operation_id = "submit_work",
+    request_body(content = Solution),
+    responses((status = 200, description = "The block that the proof makes.", body = BlockEntry), Errors)
+)]
 pub(super) async fn submit_work(State(app): State<App>, body: Json) -> Result<Response, Fault> {
     let request = body.object_of(&["id", "proof"])?;
     let id = request.get("id").ok_or_else(|| Fault::unprocessable("there is no \"id\""))?;
@@ -159,12 +194,25 @@ fn entry(block: &Block) -> Result<BlockEntry, StoreError> {
     Ok(BlockEntry { index: block.index(), hash: block.hash().into(), block: raw(block.text())? })
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Page {
+    /// The index of the first block; that of the chain's first block if it is left out.
     from: Option<u64>,
+    /// The most entries: 10,000 if it is left out or larger. A page may end earlier.
+    #[param(minimum = 1)]
     limit: Option<usize>,
 }
 
+/// A page of blocks.
+#[utoipa::path(
+    get,
+    path = "/api/v1/blocks",
+    tag = "chain",
+    operation_id = "blocks",
+    params(Page),
+    responses((status = 200, description = "The page.", body = Blocks), Errors)
+)]
 pub(super) async fn blocks(
     State(app): State<App>,
     Query(asked): Query<Page>,
@@ -177,6 +225,15 @@ pub(super) async fn blocks(
     Ok(made_at(turn, answer::json(StatusCode::OK, &Blocks { blocks, next })))
 }
 
+/// A page of headers.
+#[utoipa::path(
+    get,
+    path = "/api/v1/headers",
+    tag = "chain",
+    operation_id = "headers",
+    params(Page),
+    responses((status = 200, description = "The page.", body = Headers), Errors)
+)]
 pub(super) async fn headers(
     State(app): State<App>,
     Query(asked): Query<Page>,
@@ -231,6 +288,15 @@ async fn page<T: Send + 'static>(
     Ok((page?, turn))
 }
 
+/// A block of the best chain.
+#[utoipa::path(
+    get,
+    path = "/api/v1/blocks/{id}",
+    tag = "chain",
+    operation_id = "block",
+    params(("id" = String, Path, description = "Its index or its hash.")),
+    responses((status = 200, description = "The block.", body = BlockEntry), Errors)
+)]
 pub(super) async fn block(
     State(app): State<App>,
     id: Result<Path<String>, PathRejection>,
@@ -263,6 +329,18 @@ pub(super) fn listens(headers: &HeaderMap) -> Option<Address> {
     from.and_then(|address| address.parse().ok())
 }
 
+/// Hands in a block.
+///
+/// A 422 names the `rule` that it breaks.
+#[utoipa::path(
+    post,
+    path = "/api/v1/blocks",
+    tag = "chain",
+    operation_id = "submit_block",
+    params(("blocksmith-listen" = Option<String>, Header, description = "Where the sender listens, if it is a node: it need not be told of the block.")),
+    request_body(content = Object, description = "The block."),
+    responses((status = 200, description = "What became of it.", body = BlockVerdict), Errors)
+)]
 pub(super) async fn submit_block(
     State(app): State<App>,
     caller: Caller,
@@ -292,7 +370,18 @@ pub(super) async fn submit_block(
     Ok(answer::json(StatusCode::OK, &BlockVerdict { verdict, hash: hash.into() }))
 }
 
-/// Forgets a peer. It may register again.
+/// Forgets a peer.
+///
+/// It is called no more, and may register again. From other machines, only the operator may do that.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/peers/{address}",
+    tag = "peers",
+    operation_id = "forget_peer",
+    params(("address" = String, Path, description = "Its host and port.")),
+    responses((status = 200, description = "It is forgotten.", body = ForgottenPeer), Errors),
+    security((), ("token" = []))
+)]
 pub(super) async fn forget_peer(
     _: Operator,
     State(app): State<App>,
@@ -311,7 +400,18 @@ pub(super) async fn forget_peer(
     }
 }
 
-/// Registers peers. Those that whoever runs the node names stay, whoever else registers.
+/// Registers peers.
+///
+/// Those that the operator names stay, whoever else registers.
+#[utoipa::path(
+    post,
+    path = "/api/v1/peers",
+    tag = "peers",
+    operation_id = "add_peers",
+    request_body(content = AddPeers),
+    responses((status = 201, description = "They are peers.", body = PeersAdded), Errors),
+    security((), ("token" = []))
+)]
 pub(super) async fn add_peers(
     operator: Result<Operator, Fault>,
     State(app): State<App>,
@@ -336,6 +436,14 @@ pub(super) async fn add_peers(
     Ok(answer::json(StatusCode::CREATED, &added))
 }
 
+/// The peers, and how each stands.
+#[utoipa::path(
+    get,
+    path = "/api/v1/peers",
+    tag = "peers",
+    operation_id = "peers",
+    responses((status = 200, description = "The peers.", body = Peers), Errors)
+)]
 pub(super) async fn peers(State(app): State<App>) -> Result<Response, Fault> {
     let reports = app.handle.look(Machine::peer_reports).await?;
     let now = now();

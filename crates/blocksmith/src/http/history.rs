@@ -7,20 +7,31 @@ use blocksmith_api::limits::MAX_POINTS;
 use blocksmith_api::{History, HistoryPoint, Number};
 use blocksmith_consensus::{Ancestry as _, Hash, Linked, Rules, U256};
 use serde::Deserialize;
+use utoipa::IntoParams;
 
 use super::answer::{self, made_at};
 use super::fault::Fault;
+use super::openapi::Errors;
 use super::query::Query;
 use super::{App, turn};
 use crate::service::{Handle, StoreError};
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Points {
+    /// The most points: 500 if it is left out or larger, and at least 2.
     points: Option<u64>,
 }
 
-/// Points of the best chain, at equal distances and with both ends: each with what it took from the
-/// one before on, on average.
+/// How the chain grew: blocks at equal distances, with both ends.
+#[utoipa::path(
+    get,
+    path = "/api/v1/history",
+    tag = "chain",
+    operation_id = "history",
+    params(Points),
+    responses((status = 200, description = "The points.", body = History), Errors)
+)]
 pub(super) async fn history(
     State(app): State<App>,
     Query(Points { points }): Query<Points>,

@@ -10,10 +10,12 @@ mod body;
 mod browsers;
 mod chain;
 mod connection;
+mod docs;
 mod fault;
 mod history;
 mod lecture;
 mod line;
+mod openapi;
 mod operator;
 mod patient;
 mod payments;
@@ -101,6 +103,8 @@ fn router(handle: Handle) -> Router {
         .route("/block/new", post(lecture::new_block))
         .route("/new", post(lecture::new_block))
         .route("/healthz", get(api::health))
+        .route("/openapi.json", get(openapi::text))
+        .route("/docs", get(docs::page))
         .route("/api/v1/status", get(api::status))
         .route("/api/v1/work", get(api::work).post(api::submit_work))
         .route("/api/v1/headers", get(api::headers))

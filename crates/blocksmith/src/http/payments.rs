@@ -10,8 +10,8 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use blocksmith_api::limits::MAX_PAYMENTS;
 use blocksmith_api::{
-    MerkleProof, PaymentOutcome, PaymentOutcomes, Pending, PendingTransactions, Place, RawValue,
-    Transaction, TransactionStatus,
+    HexHash, MerkleProof, PaymentOutcome, PaymentOutcomes, Pending, PendingTransactions, Place,
+    RawValue, Submitted, Transaction, TransactionStatus,
 };
 use blocksmith_consensus::json::{Reader, Value};
 use blocksmith_consensus::payment::{Domain, Entry};
@@ -19,12 +19,14 @@ use blocksmith_consensus::{Ancestry as _, Block, Hash, merkle};
 use blocksmith_node::mempool::{Refused, Waiting};
 use blocksmith_node::{Entered, Machine};
 use serde::Deserialize;
+use utoipa::IntoParams;
 
 use super::answer::{self, made_at, raw};
 use super::api::listens;
 use super::body::Wire;
 use super::fault::Fault;
 use super::line::{self, Doing};
+use super::openapi::Errors;
 use super::query::{Query, limit};
 use super::{App, aside, turn};
 use crate::service::{Handle, NotPaid, Snapshot, Spot, StoreError};
@@ -32,8 +34,12 @@ use crate::service::{Handle, NotPaid, Snapshot, Spot, StoreError};
 /// How long a list of payments waits for its turn.
 const LIST_TIME: Duration = Duration::from_secs(10);
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Replacing {
+    /// What the payment may replace that waits with its nonce: `none`, or the id of one payment.
+    /// Any, for a fee that is a tenth higher, if it is left out.
+    #[param(pattern = "^(none|[0-9a-f]{64})$")]
     replaces: Option<String>,
 }
 
@@ -54,7 +60,20 @@ impl Replacing {
     }
 }
 
-/// Takes a payment in, or a list of payments as peers send them.
+/// Hands in a signed payment, or a list of them.
+///
+/// A payment that is known is answered with 200. A 422 has the rule `transaction`, `signature`,
+/// `sender`, `nonce`, `balance` or `fee`, a 409 `replaces`, a 503 `full`. A list is taken in canonical
+/// JSON, as nodes send it.
+#[utoipa::path(
+    post,
+    path = "/api/v1/transactions",
+    tag = "transactions",
+    operation_id = "submit_transactions",
+    params(Replacing, ("blocksmith-listen" = Option<String>, Header, description = "Where the sender listens, if it is a node: it need not be told of the payments.")),
+    request_body(content = serde_json::Value, description = "The payment, or a list of at most 1,000."),
+    responses((status = 201, description = "It waits.", body = Pending), (status = 200, description = "It was known, or a list was handed in.", body = Submitted), Errors)
+)]
 pub(super) async fn submit(
     State(app): State<App>,
     Query(replacing): Query<Replacing>,
@@ -255,7 +274,15 @@ fn unknown(id: &Hash) -> Fault {
     ))
 }
 
-/// Where a transaction is: on the best chain, or among those that wait.
+/// A transaction, on the best chain or among those that wait.
+#[utoipa::path(
+    get,
+    path = "/api/v1/transactions/{id}",
+    tag = "transactions",
+    operation_id = "transaction",
+    params(("id" = HexHash, Path, description = "Its id.")),
+    responses((status = 200, description = "The transaction.", body = Transaction), Errors)
+)]
 pub(super) async fn transaction(
     State(app): State<App>,
     id: Result<Path<String>, PathRejection>,
@@ -305,11 +332,7 @@ fn waiting(machine: &Machine, id: &Hash) -> Option<(TransactionStatus, String)> 
 type Found = (Vec<Place>, Box<RawValue>);
 
 /// Where a transaction is on the best chain.
-fn found(
-    snapshot: Snapshot,
-    domain: Domain,
-    id: &Hash,
-) -> Result<Option<Found>, StoreError> {
+fn found(snapshot: Snapshot, domain: Domain, id: &Hash) -> Result<Option<Found>, StoreError> {
     let mut confirmed = Confirmed::of(snapshot, domain)?;
     let spots = confirmed.snapshot().places(id)?;
     let Some(first) = spots.first().copied() else { return Ok(None) };
@@ -321,6 +344,14 @@ fn found(
 }
 
 /// What proves to whoever has the headers that a transaction is in a block.
+#[utoipa::path(
+    get,
+    path = "/api/v1/transactions/{id}/proof",
+    tag = "transactions",
+    operation_id = "transaction_proof",
+    params(("id" = HexHash, Path, description = "The transaction's id.")),
+    responses((status = 200, description = "The proof.", body = MerkleProof), Errors)
+)]
 pub(super) async fn proof(
     State(app): State<App>,
     id: Result<Path<String>, PathRejection>,
@@ -352,14 +383,28 @@ pub(super) async fn proof(
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Queued {
+    /// Has to be there: only those that wait are listed here.
+    #[param(required = true, pattern = "^(true)?$")]
     queued: Option<String>,
+    /// How many of them are left out at the start.
     from: Option<usize>,
+    /// The most entries: 1,000 if it is left out or larger.
+    #[param(minimum = 1)]
     limit: Option<usize>,
 }
 
 /// The transactions that wait for a block, in the order in which they came.
+#[utoipa::path(
+    get,
+    path = "/api/v1/transactions",
+    tag = "transactions",
+    operation_id = "pending_transactions",
+    params(Queued),
+    responses((status = 200, description = "The page.", body = PendingTransactions), Errors)
+)]
 pub(super) async fn queued(
     State(app): State<App>,
     Query(asked): Query<Queued>,

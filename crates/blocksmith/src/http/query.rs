@@ -9,18 +9,7 @@ use axum::response::{IntoResponse as _, Response};
 use serde::de::DeserializeOwned;
 
 use super::fault::Fault;
-
-/// What calls of `/api/v1` may be asked with. Those that are not here know no parameters.
-const KNOWN: [(&str, &str, &[&str]); 8] = [
-    ("GET", "/api/v1/work", &["recipient", "than"]),
-    ("GET", "/api/v1/headers", &["from", "limit"]),
-    ("GET", "/api/v1/blocks", &["from", "limit"]),
-    ("GET", "/api/v1/transactions", &["queued", "from", "limit"]),
-    ("POST", "/api/v1/transactions", &["replaces"]),
-    ("GET", "/api/v1/accounts/{party}/transactions", &["limit", "before"]),
-    ("GET", "/api/v1/fees", &["bytes"]),
-    ("GET", "/api/v1/history", &["points"]),
-];
+use super::openapi::parameters;
 
 /// Refuses what a call of `/api/v1` would not heed: a name that is mistyped says something else than
 /// was meant. Nobody reads what the course's calls don't know, as in Flask.
@@ -42,11 +31,10 @@ fn unknown(request: &Request) -> Result<(), Fault> {
         Method::HEAD => "GET",
         ref method => method.as_str(),
     };
-    let call = KNOWN.iter().find(|(by, call, _)| *by == method && *call == path);
-    let known = call.map_or(&[][..], |(.., known)| known);
+    let known: Vec<_> = parameters(method, path).iter().map(String::as_str).collect();
     let pairs = axum::extract::Query::<Vec<(String, String)>>::try_from_uri(request.uri());
     let axum::extract::Query(pairs) = pairs.map_err(not_right)?;
-    refuse_unknown("parameter", pairs.iter().map(|(name, _)| &**name), known)
+    refuse_unknown("parameter", pairs.iter().map(|(name, _)| &**name), &known)
 }
 
 /// Refuses the first name that is none of those that are known.

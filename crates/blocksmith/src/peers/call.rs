@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use blocksmith_api::LISTEN_HEADER;
 use blocksmith_node::Address;
 use bytes::Bytes;
 use reqwest::header::{CONNECTION, CONTENT_TYPE, HeaderMap};
@@ -33,9 +34,6 @@ pub(super) const MAX_SHORT_BYTES: usize = 64 << 10;
 
 /// How long an unused connection to our own kind stays open: not as long as a server keeps it.
 const IDLE_TIME: Duration = Duration::from_secs(10);
-
-/// The header in which a node tells where it listens.
-const LISTEN: &str = "blocksmith-listen";
 
 /// Whether a connection may serve for further calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,7 +106,7 @@ impl Http {
         let mut request = self.client.post(url(peer, path)).body(body);
         request = request.header(CONTENT_TYPE, "application/json");
         if let Some(listen) = &self.listen {
-            request = request.header(LISTEN, listen.as_str());
+            request = request.header(LISTEN_HEADER, listen.as_str());
         }
         call(close(request, connection), MAX_SHORT_BYTES).await
     }

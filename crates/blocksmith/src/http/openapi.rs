@@ -1,0 +1,119 @@
+//! `/openapi.json`: what `/api/v1` takes and answers, as OpenAPI 3.1 has it. It is made from the
+//! types in `blocksmith-api` and from what stands over each call's function, and [`parameters`]
+//! makes it binding.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::LazyLock;
+
+use axum::http::header;
+use axum::response::{IntoResponse as _, Response};
+use blocksmith_api::{JSON, PROBLEM_JSON, Problem};
+use utoipa::openapi::path::{HttpMethod, ParameterIn};
+use utoipa::openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder, response};
+use utoipa::{IntoResponses, OpenApi, ToSchema};
+
+use super::{accounts, api, history, payments};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Blocksmith",
+        description = "What a program asks a Blocksmith node. Amounts are whole units, 100,000,000 of \
+            which are one coin. Hashes, ids, targets and work are 64 lower-case hex digits. Times are \
+            seconds since 1970. Blocks are counted from 1, transactions within a block from 0. A \
+            parameter or a field that a call does not know is a 400 that names it. Errors: 400 and 422, \
+            mend the request; 401 and 403, it is not for this caller; 404, it is not here; 405, 413 and \
+            415, use another method, a shorter body, JSON; 408, the body took too long; 409, not on this \
+            chain or not any more; 421, the node does not answer to this name; 503, try again later."
+    ),
+    servers((url = "/", description = "this node")),
+    paths(
+        api::status, api::work, api::submit_work, api::headers, api::blocks, api::submit_block,
+        api::block, payments::queued, payments::submit, payments::transaction, payments::proof,
+        accounts::account, accounts::transactions, accounts::supply, accounts::fees,
+        accounts::faucet, history::history, api::peers, api::add_peers, api::forget_peer,
+    ),
+    components(schemas(Problem)),
+    modifiers(&Token),
+    tags(
+        (name = "chain", description = "The chain, its blocks and the work on the next one."),
+        (name = "transactions", description = "Transactions, accounts and coins."),
+        (name = "peers", description = "The nodes that this one keeps in touch with."),
+    )
+)]
+struct Document;
+
+/// How the operator of a node shows who calls.
+struct Token;
+
+impl utoipa::Modify for Token {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+        let components = document.components.get_or_insert_default();
+        components
+            .add_security_scheme("token", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
+    }
+}
+
+/// What every call may be answered with instead.
+pub(super) struct Errors;
+
+impl IntoResponses for Errors {
+    fn responses() -> BTreeMap<String, RefOr<response::Response>> {
+        let schema = Ref::from_schema_name(Problem::name());
+        let problem = ContentBuilder::new().schema(Some(schema)).build();
+        let description = "Why there is no other answer.";
+        let response = ResponseBuilder::new().description(description);
+        let response = response.content(PROBLEM_JSON, problem).build();
+        BTreeMap::from([("default".to_string(), RefOr::T(response))])
+    }
+}
+
+static DOCUMENT: LazyLock<utoipa::openapi::OpenApi> = LazyLock::new(Document::openapi);
+
+static TEXT: LazyLock<String> =
+    LazyLock::new(|| DOCUMENT.to_pretty_json().expect("the document can be written"));
+
+/// The document.
+pub(super) fn document() -> &'static utoipa::openapi::OpenApi {
+    &DOCUMENT
+}
+
+pub(super) async fn text() -> Response {
+    ([(header::CONTENT_TYPE, JSON)], TEXT.as_str()).into_response()
+}
+
+/// The names that may stand behind the `?` of a call, by its method and its path as the router has
+/// it: those that the document has.
+pub(super) fn parameters(method: &str, path: &str) -> &'static [String] {
+    type Known = HashMap<(&'static str, String), Vec<String>>;
+    static KNOWN: LazyLock<Known> = LazyLock::new(|| {
+        let mut known = HashMap::new();
+        for (path, item) in &DOCUMENT.paths.paths {
+            let calls = [
+                (HttpMethod::Get, &item.get),
+                (HttpMethod::Post, &item.post),
+                (HttpMethod::Delete, &item.delete),
+            ];
+            for (method, operation) in calls {
+                let parameters = operation.iter().flat_map(|call| call.parameters.iter().flatten());
+                let names = parameters.filter_map(|parameter| match parameter {
+                    RefOr::T(one) if one.parameter_in == ParameterIn::Query => Some(&one.name),
+                    _ => None,
+                });
+                known.insert((name(method), path.clone()), names.cloned().collect());
+            }
+        }
+        known
+    });
+    let key = KNOWN.keys().find(|(known, at)| *known == method && at == path);
+    key.map_or(&[], |key| &KNOWN[key])
+}
+
+fn name(method: HttpMethod) -> &'static str {
+    match method {
+        HttpMethod::Post => "POST",
+        HttpMethod::Delete => "DELETE",
+        _ => "GET",
+    }
+}
