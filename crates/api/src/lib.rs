@@ -8,6 +8,8 @@
 
 mod accounts;
 mod blocks;
+#[cfg(feature = "client")]
+pub mod client;
 mod hash;
 pub mod json;
 pub mod limits;

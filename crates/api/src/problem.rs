@@ -10,11 +10,15 @@ use utoipa::ToSchema;
 pub struct Problem {
     /// Always `about:blank`: the status says what kind of problem it is.
     #[serde(rename = "type", default)]
+    #[schema(required = true)]
     pub kind: String,
     /// The status in words.
     #[serde(default)]
+    #[schema(required = true)]
     pub title: String,
     /// The HTTP status.
+    #[serde(default)]
+    #[schema(required = true)]
     pub status: u16,
     /// What happened, why, and what to do next, for people.
     pub detail: String,

@@ -10,30 +10,23 @@
 //! top of it says: no miner would have put any there in vain.
 
 use std::process::ExitCode;
-use std::time::Duration;
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, ensure};
 use blocksmith::chain::Chain;
-use blocksmith::client::Redirected;
+use blocksmith_api::RawValue;
+use blocksmith_api::client::{Node, parse_url};
 use blocksmith_consensus::payment::Payment;
 use blocksmith_consensus::{Hash, Linked, Rules, Timestamp, check, merkle};
 use serde_json::Value;
 
 /// How many headers are asked for at a time.
-const PAGE: u64 = 2_000;
-
-/// The most bytes of an answer.
-const MAX_BYTES: usize = 16 << 20;
-
-/// How long an answer may take.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PAGE: usize = 2_000;
 
 /// How far ahead of this machine's clock a header may be, in seconds.
 const MAX_AHEAD_S: u64 = 45;
 
 struct LightClient {
-    http: reqwest::Client,
-    node: String,
+    node: Node,
     rules: Rules,
     /// From the genesis block on, each with the work up to it. Their blocks have no transactions.
     headers: Vec<Linked>,
@@ -43,40 +36,25 @@ impl LightClient {
     fn new(node: &str, rules: Rules) -> anyhow::Result<Self> {
         rules.domain().context("nobody signs payments on this chain: no proof would prove any")?;
         let genesis = Linked::genesis(&rules, rules.genesis.block(Timestamp::default()));
-        let http = blocksmith::client::builder().timeout(PATIENCE).build()?;
-        Ok(Self { http, node: node.trim_end_matches('/').into(), rules, headers: vec![genesis] })
+        let url = parse_url(node).map_err(anyhow::Error::msg)?;
+        let node = Node::new(url, |there| format!("light_client {there} …"))?;
+        Ok(Self { node, rules, headers: vec![genesis] })
     }
 
     fn tip(&self) -> &Linked {
         self.headers.last().expect("the genesis block at least")
     }
 
-    async fn get(&self, path: &str) -> anyhow::Result<Value> {
-        let mut response = self.http.get(format!("{}/api/v1/{path}", self.node)).send().await?;
-        if let Some(redirected) = Redirected::of_document(&response) {
-            return Err(redirected.into());
-        }
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await? {
-            ensure!(body.len() + chunk.len() <= MAX_BYTES, "the answer has no end");
-            body.extend_from_slice(&chunk);
-        }
-        let value: Value = serde_json::from_slice(&body)?;
-        match value.get("detail").and_then(Value::as_str) {
-            Some(detail) if !response.status().is_success() => bail!("the node says: {detail}"),
-            _ => Ok(value),
-        }
-    }
-
     /// Makes sure that the node runs this chain.
     async fn meet(&self) -> anyhow::Result<()> {
-        let status = self.get("status").await?;
-        let (theirs, ours) = (&status["chain_id"], self.rules.chain_id().to_string());
+        let status = self.node.status().await?;
+        let ours = self.rules.chain_id();
         ensure!(
-            *theirs == ours,
-            "the node runs {} with the chain id {theirs}, not {:?} with {ours:?}: name its chain, as \
-             in forge, forge-dev or a chain file",
-            status["name"],
+            status.chain_id.0 == ours,
+            "the node runs {:?} with the chain id {}, not {:?} with {ours}: name its chain, as in \
+             forge, forge-dev or a chain file",
+            status.name,
+            status.chain_id,
             self.rules.name
         );
         Ok(())
@@ -89,8 +67,8 @@ impl LightClient {
         let mut step = 1;
         while fork > 1 {
             let known = &self.headers[fork - 1].block;
-            let page = self.get(&format!("headers?from={}&limit=1", known.index())).await?;
-            if page["headers"][0]["hash"] == known.hash().to_string() {
+            let page = self.node.headers(known.index(), 1).await?;
+            if page.headers.first().is_some_and(|header| header.hash.0 == known.hash()) {
                 break;
             }
             fork = fork.saturating_sub(step).max(1);
@@ -99,15 +77,14 @@ impl LightClient {
         let mut branch = vec![self.headers[fork - 1].clone()];
         loop {
             let parent = branch.last().expect("where it leaves ours");
-            let path = format!("headers?from={}&limit={PAGE}", parent.block.index() + 1);
-            let page = self.get(&path).await?;
-            let headers = page["headers"].as_array().context("there is no list of headers")?;
-            for header in headers {
+            let page = self.node.headers(parent.block.index() + 1, PAGE).await?;
+            for header in &page.headers {
                 let parent = branch.last().expect("where it leaves ours");
-                let next = self.check(parent, &header["header"])?;
+                let header = header.header.as_ref().context("there is a block without a header")?;
+                let next = self.check(parent, header)?;
                 branch.push(next);
             }
-            if headers.is_empty() || page["next"].is_null() {
+            if page.headers.is_empty() || page.next.is_none() {
                 break;
             }
         }
@@ -119,8 +96,8 @@ impl LightClient {
     }
 
     /// Checks a header on the one before it: index, parent, time, target and work.
-    fn check(&self, parent: &Linked, header: &Value) -> anyhow::Result<Linked> {
-        let mut block = header.clone();
+    fn check(&self, parent: &Linked, header: &RawValue) -> anyhow::Result<Linked> {
+        let mut block: Value = serde_json::from_str(header.get())?;
         let fields = block.as_object_mut().context("a header is an object")?;
         // Its id is that of the block with all transactions: their root stands for them.
         fields.insert("transactions".into(), Value::Array(Vec::new()));
@@ -135,25 +112,20 @@ impl LightClient {
 
     /// How many blocks confirm a payment, and the payment.
     async fn confirm(&self, id: Hash) -> anyhow::Result<(u64, Payment)> {
-        let proof = self.get(&format!("transactions/{id}/proof")).await?;
-        let number = |name| proof[name].as_u64().with_context(|| format!("there is no {name}"));
-        let index = number("block")?;
-        let place = index.checked_sub(self.headers[0].block.index());
+        let proof = self.node.proof(&id).await?;
+        let place = proof.block.checked_sub(self.headers[0].block.index());
         let known = place.and_then(|place| self.headers.get(usize::try_from(place).ok()?));
         let known = known.context("the proof is for a block that this client has no header of")?;
         let domain = self.rules.domain().context("nobody signs payments on this chain")?;
-        let payment = Payment::parse(proof["transaction"].to_string().as_bytes(), &domain)?;
+        let payment = Payment::parse(proof.transaction.get().as_bytes(), &domain)?;
         ensure!(payment.id() == id, "the proof is for another payment");
-        let path = proof["path"].as_array().context("there is no path")?.iter();
-        let hash = |text: &Value| text.as_str().and_then(|text| text.parse().ok());
-        let path: Option<Vec<Hash>> = path.map(hash).collect();
-        let path = path.context("the path is not one of hashes")?;
+        let path: Vec<Hash> = proof.path.iter().map(|hash| hash.0).collect();
         let root = known.block.header().context("a sealed block has a header")?.merkle_root;
-        let (position, leaves) = (number("position")?, number("leaves")?);
-        let leads_up = merkle::verify(payment.text().as_bytes(), position, leaves, &path, &root);
-        ensure!(leads_up, "the proof does not lead to the header of block {index}");
+        let (text, position) = (payment.text().as_bytes(), proof.position.into());
+        let leads_up = merkle::verify(text, position, proof.leaves, &path, &root);
+        ensure!(leads_up, "the proof does not lead to the header of block {}", proof.block);
         let payment = payment.verify()?.into_payment();
-        Ok((self.tip().block.index() + 1 - index, payment))
+        Ok((self.tip().block.index() + 1 - proof.block, payment))
     }
 }
 

@@ -5,7 +5,6 @@
 
 pub mod amount;
 pub mod chain;
-pub mod client;
 pub mod cmd;
 pub mod config;
 mod early;
@@ -19,6 +18,8 @@ pub mod searching;
 pub mod service;
 mod spelling;
 mod system;
-pub mod text;
 pub mod toml_text;
 pub mod verify;
+
+pub use blocksmith_api::client;
+pub use blocksmith_text as text;

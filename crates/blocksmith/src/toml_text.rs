@@ -1,6 +1,7 @@
 //! TOML that people wrote: chain files and settings, as editors and mail leave them.
 
-use blocksmith_wallet::written::{self, Named, Place, is_blank, is_curly_quote};
+use blocksmith_text::is_curly_quote;
+use blocksmith_wallet::written::{self, Named, Place, is_blank};
 use serde::de::DeserializeOwned;
 
 /// Reads a file's bytes.

@@ -27,13 +27,14 @@
 use argon2::{Algorithm, Argon2, Params, Version};
 use base64ct::{Base64, Encoding};
 use blocksmith_consensus::Hash;
+use blocksmith_text::is_curly_quote;
 use chacha20poly1305::aead::{AeadInOut, KeyInit};
 use chacha20poly1305::{ChaCha20Poly1305, Key, Nonce};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::words::{Phrase, nfkd};
-use crate::written::{self, Named, NotText, Place, is_blank, is_curly_quote};
+use crate::written::{self, Named, NotText, Place, is_blank};
 
 /// The longest file that is written, in bytes.
 pub const MAX_FILE_BYTES: usize = 1 << 20;

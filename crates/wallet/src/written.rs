@@ -204,11 +204,6 @@ pub fn is_mark(char: char) -> bool {
     )
 }
 
-/// Whether word processors put this in the place of a straight double quote.
-pub fn is_curly_quote(char: char) -> bool {
-    matches!(char, '\u{201c}'..='\u{201f}' | '\u{ff02}' | '«' | '»')
-}
-
 /// A character as errors name it: itself if it can be seen, its number, and the name of one that is
 /// easily taken for another, or for nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,7 +2,8 @@
 
 use blocksmith_consensus::json::JsonErrorKind;
 use blocksmith_consensus::payment::{BadTransaction, Domain, Payment, Verified};
-use blocksmith_wallet::written::{Named, Place, is_blank, is_curly_quote, is_mark, unmailed};
+use blocksmith_text::is_curly_quote;
+use blocksmith_wallet::written::{Named, Place, is_blank, is_mark, unmailed};
 
 /// Why a text is no payment of a chain.
 #[derive(Debug, thiserror::Error)]

@@ -3,14 +3,13 @@
 //!
 //! Escaping what is escaped already changes nothing, so that whoever prints needs not know who wrote
 //! what: everything that the program logs or prints goes through here once more.
+#![forbid(unsafe_code)]
 
 use std::fmt::{self, Display, Write};
 
 use icu_properties::props::{DefaultIgnorableCodePoint, GeneralCategory, GeneralCategoryGroup};
 use icu_properties::{CodePointMapData, CodePointSetData};
 use unicode_security::skeleton;
-
-use blocksmith_wallet::written::is_curly_quote;
 
 /// What others wrote, without blanks around it, in one line and at most `max` characters of it.
 pub fn shown(text: &str, max: usize) -> String {
@@ -43,6 +42,11 @@ pub fn quoted(text: &str, max: usize) -> String {
         }
     }
     out + if end.is_some() { "…\"" } else { "\"" }
+}
+
+/// Whether this is a quote such as word processors put in the place of a straight one.
+pub fn is_curly_quote(char: char) -> bool {
+    matches!(char, '\u{201c}'..='\u{201f}' | '\u{ff02}' | '«' | '»')
 }
 
 /// What is shown, in one line: `\n`, `\u{1b}` or `\u{202e}` for what a line can't have.

@@ -5,11 +5,10 @@ use std::error::Error;
 use std::io;
 
 use blocksmith_consensus::json::{self, Kind, Value};
+use blocksmith_text::{self as text, shown};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, LOCATION};
 use reqwest::redirect::Policy;
 use reqwest::{ClientBuilder, Response, StatusCode, Url};
-
-use crate::text::{self, shown};
 
 /// How much of what went wrong is shown, in characters.
 const MAX_CAUSE: usize = 300;
@@ -77,7 +76,7 @@ fn is_typable(there: &Url, typed: &Url) -> bool {
 }
 
 /// Where an answer points instead of being one.
-pub(crate) fn redirect_of(response: &Response) -> Option<String> {
+pub fn redirect_of(response: &Response) -> Option<String> {
     let to = response.headers().get(LOCATION).filter(|_| response.status().is_redirection())?;
     let to = String::from_utf8_lossy(to.as_bytes());
     let url = response.url().join(&to).map(String::from);
@@ -96,14 +95,14 @@ fn moved(base: &Url, asked: &Url, to: &Url) -> Option<Url> {
 }
 
 /// A server's address as people write it.
-pub(crate) fn name(base: &Url) -> &str {
+pub fn name(base: &Url) -> &str {
     base.as_str().trim_end_matches('/')
 }
 
 /// What came instead of an answer that is understood: its status, and the reason where it says one,
 /// as a problem document (RFC 9457) and the course's servers do. Nobody reads half a line of JSON or
 /// the source of a page.
-pub(crate) fn described(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> String {
+pub fn described(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> String {
     if let Some(reason) = reason(body) {
         return format!("{status}: {reason}");
     }
@@ -125,7 +124,7 @@ pub(crate) fn described(status: StatusCode, headers: &HeaderMap, body: &[u8]) ->
 }
 
 /// The reason that an answer gives for what it is not, in its own words.
-pub(crate) fn reason(body: &[u8]) -> Option<String> {
+pub fn reason(body: &[u8]) -> Option<String> {
     let text = json::canonical(body).ok()?;
     let value = Value::of_canonical(&text);
     let member = |name: &&str| value.get(name)?.as_str();
@@ -137,7 +136,7 @@ pub(crate) fn reason(body: &[u8]) -> Option<String> {
 }
 
 /// Reads the address of a page as people write it: `localhost:5001/chain`, `http://host/`.
-pub(crate) fn parse_page(text: &str) -> Result<Url, String> {
+pub fn parse_page(text: &str) -> Result<Url, String> {
     let text = text.trim();
     // A URL takes a number for the 32 bits of an address: 5001 would be 0.0.19.137.
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -171,7 +170,7 @@ pub(crate) fn parse_page(text: &str) -> Result<Url, String> {
 }
 
 /// The same of a server, whose pages are below it.
-pub(crate) fn parse_url(text: &str) -> Result<Url, String> {
+pub fn parse_url(text: &str) -> Result<Url, String> {
     let mut url = parse_page(text)?;
     if let Some(query) = url.query() {
         let query = shown(query, MAX_CAUSE);
@@ -184,12 +183,12 @@ pub(crate) fn parse_url(text: &str) -> Result<Url, String> {
 }
 
 /// Whether the address is this machine's own, which no proxy reaches.
-pub(crate) fn is_loopback(url: &Url) -> bool {
+pub fn is_loopback(url: &Url) -> bool {
     matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"))
 }
 
 /// Why there was no answer. The sentence around the cause would name the address once more.
-pub(crate) fn cause(error: &reqwest::Error) -> String {
+pub fn cause(error: &reqwest::Error) -> String {
     let cause = causes(error).last();
     shown(&cause.map_or_else(|| error.to_string(), ToString::to_string), MAX_CAUSE)
 }
@@ -200,7 +199,7 @@ fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn Error + 'static)
 }
 
 /// Whether what came was no answer of HTTP/1, as from a server that speaks TLS.
-pub(crate) fn is_not_http(error: &reqwest::Error) -> bool {
+pub fn is_not_http(error: &reqwest::Error) -> bool {
     causes(error).any(|error| error.downcast_ref().is_some_and(hyper::Error::is_parse))
 }
 
@@ -214,7 +213,7 @@ fn is_not_tls(error: &reqwest::Error) -> bool {
 
 /// Why no call will ever be understood by the server at `base`, if `error` shows that somebody
 /// listens who speaks otherwise than the address says. `typed` gives what to type for another one.
-pub(crate) fn misspoken(
+pub fn misspoken(
     error: &reqwest::Error,
     base: &Url,
     typed: impl FnOnce(&str) -> String,

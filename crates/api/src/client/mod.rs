@@ -1,0 +1,12 @@
+//! The one client of nodes, and the manners that it shares with calls to other servers: redirects
+//! are followed nowhere, an answer has a bound in time and in bytes, and what is wrong with it is
+//! told in the server's own words.
+
+mod http;
+mod node;
+
+pub use http::{
+    Redirected, builder, cause, described, is_loopback, is_not_http, misspoken, name, parse_page,
+    parse_url, reason, redirect_of,
+};
+pub use node::{Answered, Node, NodeError};

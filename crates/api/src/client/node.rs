@@ -1,0 +1,436 @@
+//! A node at an address, and what it is asked.
+
+use std::fmt::Display;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use blocksmith_consensus::Hash;
+use blocksmith_text::shown;
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, RETRY_AFTER};
+use reqwest::{Method, StatusCode, Url};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::http::{Redirected, builder, cause, described, is_loopback, misspoken, name};
+use crate::{
+    Account, AccountTransactions, AddPeers, BlockEntry, BlockVerdict, Blocks, FaucetGift,
+    FaucetRequest, Fees, ForgottenPeer, Headers, History, JSON, MerkleProof, Peers, PeersAdded,
+    PendingTransactions, Problem, Solution, Status, Submitted, Supply, Transaction, Work,
+};
+
+/// How long a connection may take.
+const CONNECT_TIME: Duration = Duration::from_secs(5);
+
+/// How long an answer may take: a node waits for other work for a third of that.
+const ANSWER_TIME: Duration = Duration::from_secs(30);
+
+/// The most bytes of an answer: a block of the largest size fits.
+const MAX_ANSWER_BYTES: usize = 20_000_000;
+
+/// How much of what a node says is kept for people, in characters.
+const MAX_SHOWN: usize = 300;
+
+/// Gives what a person types to name a server at another address.
+type Typed = Arc<dyn Fn(&str) -> String + Send + Sync>;
+
+/// A node at an address.
+#[derive(Clone)]
+pub struct Node {
+    client: reqwest::Client,
+    base: Url,
+    token: Option<String>,
+    typed: Typed,
+    deadline: Option<Instant>,
+}
+
+/// Why there is no answer to work with.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NodeError {
+    /// Nobody answers, or not in time.
+    #[error("{url} does not answer ({cause})")]
+    Unreachable {
+        /// The node's address, as people write it.
+        url: String,
+        /// Why, in a few words.
+        cause: String,
+    },
+    /// What is spoken there is not what the address says: a whole sentence, with the way out.
+    #[error("{0}")]
+    Misspoken(String),
+    /// It points to another address.
+    #[error(transparent)]
+    Redirected(Redirected),
+    /// It refuses, with problem details.
+    #[error("the node refuses: {}", .problem.detail)]
+    Refused {
+        /// What was asked, as in `GET /api/v1/status`.
+        call: String,
+        /// The status of the answer.
+        status: StatusCode,
+        /// Why, in the node's words, which can stand in a line.
+        problem: Box<Problem>,
+        /// How long to wait before the same call, if the node says so.
+        retry_after: Option<Duration>,
+    },
+    /// It is not answered as a node does.
+    #[error("{call} is not answered as a Blocksmith node does: {answer}")]
+    Unexpected {
+        /// What was asked, as in `GET /api/v1/status`.
+        call: String,
+        /// The status of the answer.
+        status: StatusCode,
+        /// What came instead, described in a line.
+        answer: String,
+    },
+}
+
+/// An answer, and whether it says that something was made.
+#[derive(Debug, Clone)]
+pub struct Answered<T> {
+    /// What it says.
+    pub answer: T,
+    /// Whether its status is 201.
+    pub created: bool,
+}
+
+impl std::fmt::Debug for Node {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Node").field("base", &self.base.as_str()).finish_non_exhaustive()
+    }
+}
+
+impl Node {
+    /// A node at `base`, of which nothing is asked yet. `typed` gives what a person types to name a
+    /// node at another address.
+    ///
+    /// # Errors
+    /// That the system lets nobody ask.
+    pub fn new(
+        base: Url,
+        typed: impl Fn(&str) -> String + Send + Sync + 'static,
+    ) -> reqwest::Result<Self> {
+        let mut client = builder()
+            .user_agent(concat!("blocksmith/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(CONNECT_TIME);
+        if is_loopback(&base) {
+            client = client.no_proxy();
+        }
+        let client = client.build()?;
+        Ok(Self { client, base, token: None, typed: Arc::new(typed), deadline: None })
+    }
+
+    /// The same node, which is shown the operator's token with each call.
+    #[must_use]
+    pub fn with_token(self, token: String) -> Self {
+        Self { token: Some(token), ..self }
+    }
+
+    /// The same node, of which no answer is waited for beyond `deadline`.
+    #[must_use]
+    pub fn with_deadline(self, deadline: Instant) -> Self {
+        Self { deadline: Some(deadline), ..self }
+    }
+
+    /// Where it is, as people write it.
+    pub fn name(&self) -> &str {
+        name(&self.base)
+    }
+
+    /// Its address, below which its calls are.
+    pub fn base(&self) -> &Url {
+        &self.base
+    }
+
+    /// Asks where the node and its chain stand.
+    ///
+    /// # Errors
+    /// Why there is no answer, as of all calls.
+    pub async fn status(&self) -> Result<Status, NodeError> {
+        self.get(&["status"], &[]).await
+    }
+
+    /// Asks what to search for a coin to `recipient`; if `than` names work that is known, waits for
+    /// other work.
+    ///
+    /// # Errors
+    /// Why there is no answer.
+    pub async fn work(&self, recipient: &str, than: Option<&str>) -> Result<Work, NodeError> {
+        let mut query = vec![("recipient", recipient)];
+        query.extend(than.map(|than| ("than", than)));
+        self.get(&["work"], &query).await
+    }
+
+    /// Hands in a proof.
+    ///
+    /// # Errors
+    /// Why there is no answer.
+    pub async fn submit_work(&self, solution: &Solution) -> Result<BlockEntry, NodeError> {
+        self.post(&["work"], solution).await
+    }
+
+    /// Asks for at most `limit` headers from the index `from` on.
+    ///
+    /// # Errors
+    /// Why there is no answer.
+    pub async fn headers(&self, from: u64, limit: usize) -> Result<Headers, NodeError> {
+        self.page("headers", from, limit).await
+    }
+
+    /// Asks for at most `limit` blocks from the index `from` on.
+    ///
+    /// # Errors
+    /// Why there is no answer.
+    pub async fn blocks(&self, from: u64, limit: usize) -> Result<Blocks, NodeError> {
+        self.page("blocks", from, limit).await
+    }
+
+    /// Asks for a block by its index or its hash.
+    ///
+    /// # Errors
+    /// Why there is no answer.
+    pub async fn block(&self, id: impl Display) -> Result<BlockEntry, NodeError> {
+        self.get(&["blocks", &id.to_string()], &[]).await
+    }
+
+    /// Hands in a block.
+    ///
+    /// # Errors
+    /// Why there is no answer.
+    pub async fn submit_block(&self, text: &str) -> Result<BlockVerdict, NodeError> {
+        let answered = self.ask(Method::POST, &["blocks"], &[], Some(text.into())).await?;
+        Ok(answered.answer)
+    }
+
+    /// Asks for at most `limit` transactions that wait, without the first `from`.
+    ///
+    /// # Errors
+    /// Why there is no answer.
+    pub async fn pending(&self, from: u64, limit: usize) -> Result<PendingTransactions, NodeError> {
+        let (from, limit) = (from.to_string(), limit.to_string());
+        self.get(&["transactions"], &[("queued", "true"), ("from", &from), ("limit", &limit)]).await
+    }
+
+    /// Hands in a signed payment. `replaces` says what it may replace: `none`, or the id of a payment.
+    ///
+    /// # Errors
+    /// Why there is no answer.
+    pub async fn submit_payment(
+        &self,
+        text: &str,
+        replaces: Option<&str>,
+    ) -> Result<Answered<Submitted>, NodeError> {
+        let query: Vec<_> = replaces.iter().map(|replaces| ("replaces", *replaces)).collect();
+        self.ask(Method::POST, &["transactions"], &query, Some(text.into())).await
+    }
+
+    /// Asks where a transaction is.
+    ///
+    /// # Errors
+    /// Why there is no answer; if it is nowhere, a refusal with the status 404.
+    pub async fn transaction(&self, id: &Hash) -> Result<Transaction, NodeError> {
+        self.get(&["transactions", &id.to_string()], &[]).await
+    }
+
+    /// Asks what proves that a transaction is in a block.
+    ///
+    /// # Errors
+    /// Why there is no answer; if it is in no block, a refusal with the status 404.
+    pub async fn proof(&self, id: &Hash) -> Result<MerkleProof, NodeError> {
+        self.get(&["transactions", &id.to_string(), "proof"], &[]).await
+    }
+
+    /// Asks what a party has.
+    ///
+    /// # Errors
+    /// Why there is no answer.
+    pub async fn account(&self, party: &str) -> Result<Account, NodeError> {
+        self.get(&["accounts", party], &[]).await
+    }
+
+    /// Asks for the transactions of a party: the newest, or those before a place.
+    ///
+    /// # Errors
+    /// Why there is no answer.
+    pub async fn account_transactions(
+        &self,
+        party: &str,
+        limit: usize,
+        before: Option<&str>,
+    ) -> Result<AccountTransactions, NodeError> {
+        let limit = limit.to_string();
+        let mut query = vec![("limit", &*limit)];
+        query.extend(before.map(|before| ("before", before)));
+        self.get(&["accounts", party, "transactions"], &query).await
+    }
+
+    /// Asks for all coins.
+    ///
+    /// # Errors
+    /// Why there is no answer.
+    pub async fn supply(&self) -> Result<Supply, NodeError> {
+        self.get(&["supply"], &[]).await
+    }
+
+    /// Asks which fees would do for a payment of so many bytes.
+    ///
+    /// # Errors
+    /// Why there is no answer.
+    pub async fn fees(&self, bytes: usize) -> Result<Fees, NodeError> {
+        self.get(&["fees"], &[("bytes", &bytes.to_string())]).await
+    }
+
+    /// Asks the faucet for coins.
+    ///
+    /// # Errors
+    /// Why there is no answer.
+    pub async fn faucet(&self, recipient: &str) -> Result<FaucetGift, NodeError> {
+        self.post(&["faucet"], &FaucetRequest { recipient: recipient.into() }).await
+    }
+
+    /// Asks how the chain grew.
+    ///
+    /// # Errors
+    /// Why there is no answer.
+    pub async fn history(&self, points: u64) -> Result<History, NodeError> {
+        self.get(&["history"], &[("points", &points.to_string())]).await
+    }
+
+    /// Asks for the peers.
+    ///
+    /// # Errors
+    /// Why there is no answer.
+    pub async fn peers(&self) -> Result<Peers, NodeError> {
+        self.get(&["peers"], &[]).await
+    }
+
+    /// Asks to keep in touch with nodes.
+    ///
+    /// # Errors
+    /// Why there is no answer.
+    pub async fn add_peers(&self, nodes: Vec<String>) -> Result<PeersAdded, NodeError> {
+        self.post(&["peers"], &AddPeers { nodes }).await
+    }
+
+    /// Asks to forget a peer.
+    ///
+    /// # Errors
+    /// Why there is no answer.
+    pub async fn forget_peer(&self, address: &str) -> Result<ForgottenPeer, NodeError> {
+        Ok(self.ask(Method::DELETE, &["peers", address], &[], None).await?.answer)
+    }
+
+    async fn page<T: DeserializeOwned>(
+        &self,
+        call: &str,
+        from: u64,
+        limit: usize,
+    ) -> Result<T, NodeError> {
+        let (from, limit) = (from.to_string(), limit.to_string());
+        self.get(&[call], &[("from", &from), ("limit", &limit)]).await
+    }
+
+    async fn get<T: DeserializeOwned>(
+        &self,
+        path: &[&str],
+        query: &[(&str, &str)],
+    ) -> Result<T, NodeError> {
+        Ok(self.ask(Method::GET, path, query, None).await?.answer)
+    }
+
+    async fn post<T: DeserializeOwned>(
+        &self,
+        path: &[&str],
+        body: &impl Serialize,
+    ) -> Result<T, NodeError> {
+        let body = crate::json::to_string(body);
+        Ok(self.ask(Method::POST, path, &[], Some(body)).await?.answer)
+    }
+
+    async fn ask<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &[&str],
+        query: &[(&str, &str)],
+        body: Option<String>,
+    ) -> Result<Answered<T>, NodeError> {
+        let mut url = self.base.clone();
+        if let Ok(mut parts) = url.path_segments_mut() {
+            parts.pop_if_empty().extend(["api", "v1"]).extend(path);
+        }
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        let call = format!("{method} /api/v1/{}", path.join("/"));
+        let left = |deadline: Instant| deadline.saturating_duration_since(Instant::now());
+        let time = self.deadline.map_or(ANSWER_TIME, left).min(ANSWER_TIME);
+        let mut request = self.client.request(method, url).timeout(time);
+        if let Some(token) = &self.token {
+            request = request.header(AUTHORIZATION, format!("Bearer {token}"));
+        }
+        if let Some(body) = body {
+            request = request.header(CONTENT_TYPE, JSON).body(body);
+        }
+        let failed = |error| self.failed(&error, time);
+        let mut response = request.send().await.map_err(failed)?;
+        let typed = |there: &str| (self.typed)(there);
+        if let Some(redirected) = Redirected::of(&response, &self.base, &call, typed) {
+            return Err(NodeError::Redirected(redirected));
+        }
+        let (status, headers) = (response.status(), response.headers().clone());
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(failed)? {
+            if body.len() + chunk.len() > MAX_ANSWER_BYTES {
+                let answer = format!("{status} and more than {MAX_ANSWER_BYTES} bytes");
+                return Err(NodeError::Unexpected { call, status, answer });
+            }
+            body.extend_from_slice(&chunk);
+        }
+        read(call, status, &headers, &body)
+    }
+
+    fn failed(&self, error: &reqwest::Error, time: Duration) -> NodeError {
+        if let Some(said) = misspoken(error, &self.base, |there| (self.typed)(there)) {
+            return NodeError::Misspoken(said);
+        }
+        let cause = match error.is_timeout() && !error.is_connect() {
+            true => format!("not within {} s", time.as_secs_f64().ceil()),
+            false => cause(error),
+        };
+        NodeError::Unreachable { url: self.name().into(), cause }
+    }
+}
+
+/// What an answer says.
+fn read<T: DeserializeOwned>(
+    call: String,
+    status: StatusCode,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<Answered<T>, NodeError> {
+    let unexpected = |call| {
+        let answer = described(status, headers, body);
+        NodeError::Unexpected { call, status, answer }
+    };
+    if status.is_success() {
+        let created = status == StatusCode::CREATED;
+        return match serde_json::from_slice(body) {
+            Ok(answer) => Ok(Answered { answer, created }),
+            Err(_) => Err(unexpected(call)),
+        };
+    }
+    // Busy is as good as no, unlike a fault of the node or of what is in between.
+    let is_no = status.is_client_error() || status == StatusCode::SERVICE_UNAVAILABLE;
+    match serde_json::from_slice::<Problem>(body) {
+        Ok(problem) if is_no => {
+            let seconds = headers.get(RETRY_AFTER).and_then(|seconds| seconds.to_str().ok());
+            let retry_after = seconds.and_then(|seconds| seconds.parse().ok());
+            Err(NodeError::Refused {
+                call,
+                status,
+                problem: Box::new(Problem { detail: shown(&problem.detail, MAX_SHOWN), ..problem }),
+                retry_after: retry_after.map(Duration::from_secs),
+            })
+        }
+        _ => Err(unexpected(call)),
+    }
+}
