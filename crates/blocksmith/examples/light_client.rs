@@ -51,7 +51,7 @@ impl LightClient {
         let ours = self.rules.chain_id();
         ensure!(
             status.chain_id.0 == ours,
-            "the node runs {:?} with the chain id {}, not {:?} with {ours}: name its chain, as in \
+            "the node runs {:?} with the chain id \"{}\", not {:?} with \"{ours}\": name its chain, as in \
              forge, forge-dev or a chain file",
             status.name,
             status.chain_id,
