@@ -134,7 +134,7 @@ impl fmt::Write for Escaping<'_, '_> {
 /// Whether a character is seen, and nothing but seen. Unicode knows: controls, marks that format or
 /// turn the direction, ends of lines and paragraphs, what has no meaning or a private one, and what
 /// is usually invisible are not.
-pub(crate) fn is_plain(char: char) -> bool {
+pub fn is_plain(char: char) -> bool {
     if char.is_ascii() {
         return !char.is_ascii_control();
     }
