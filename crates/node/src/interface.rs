@@ -293,31 +293,46 @@ pub enum Answer {
     Forgotten(Option<Address>),
 }
 
-/// Something that should happen outside, in this order.
+/// Something that follows from an input. What is told or sent waits until all that comes before it is
+/// durable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
-    /// The best chain changed: make it durable before anything that follows.
-    Commit(ChangeSet),
-    /// The queue changed: make it durable.
+    /// Make it durable.
+    Store(StoreEffect),
+    /// Do it over the network.
+    Network(NetworkEffect),
+    /// Tell whoever follows the node.
+    Event(Event),
+}
+
+/// Something to be made durable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StoreEffect {
+    /// The queue changed.
     Queue(QueueChange),
-    /// The mempool changed: make it durable.
+    /// The mempool changed.
     Mempool(MempoolChange),
-    /// A peer was registered that has not answered yet: make it durable.
+    /// A peer was registered that has not answered yet.
     AddPeer(Address),
-    /// A peer answered for the first time: make it durable that it has.
+    /// A peer answered for the first time.
     PeerAnswered(Address),
-    /// A peer is none, or another one took its place: forget it.
+    /// A peer is none, or another one took its place.
     RemovePeer(Address),
+}
+
+/// Something to be done over the network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NetworkEffect {
     /// End the calls to this address that go on.
     HangUp(Address),
-    /// Tell these peers of the tip, once it is durable.
+    /// Tell these peers of the tip.
     Announce {
         /// The tip.
         block: Block,
         /// Whom to tell.
         to: Vec<Address>,
     },
-    /// Tell these peers of payments, once they are durable.
+    /// Tell these peers of payments.
     Relay {
         /// The payments; a sender's in the order of their nonces.
         payments: Vec<Verified>,
@@ -328,11 +343,119 @@ pub enum Effect {
     Ask(Address),
 }
 
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// The best chain changed. The change was applied through the chain that the step was given.
+    Chain {
+        /// What left it and what joined it.
+        change: ChangeSet,
+        /// The end of the best chain after the change.
+        tip: Linked,
+    },
+    /// What waits for a block changed.
+    Transaction {
+        /// The transaction.
+        transaction: PendingTransaction,
+        /// What became of it.
+        became: TransactionChange,
+    },
+    /// What became of a peer.
+    Peer {
+        /// Its address.
+        address: Address,
+        /// What became of it.
+        became: PeerChange,
+    },
+}
+
+/// A transaction that waits for a block, or waited.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PendingTransaction {
+    /// Anybody's, on an open chain.
+    Open(Transaction),
+    /// A signed payment.
+    Signed(Verified),
+}
+
+impl PendingTransaction {
+    /// The canonical text.
+    pub fn text(&self) -> &str {
+        match self {
+            Self::Open(transaction) => transaction.text(),
+            Self::Signed(payment) => payment.text(),
+        }
+    }
+
+    /// The id, which only signed payments have.
+    pub fn id(&self) -> Option<Hash> {
+        match self {
+            Self::Open(_) => None,
+            Self::Signed(payment) => Some(payment.id()),
+        }
+    }
+}
+
+/// What became of a transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TransactionChange {
+    /// It waits for a block, be it that it is new or that its block left the chain.
+    Entered,
+    /// Another payment took its place.
+    Replaced {
+        /// That one's id.
+        by: Hash,
+    },
+    /// It waits no longer, and is in no block.
+    Dropped,
+    /// It is in a block of the best chain.
+    Confirmed,
+}
+
+/// What became of a peer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PeerChange {
+    /// It is a peer from here on.
+    Added,
+    /// It is a peer no longer.
+    Forgotten,
+    /// It answers, and did not before.
+    Answers {
+        /// The index of the end of its chain.
+        index: u64,
+        /// Whether it answered earlier in this run.
+        again: bool,
+    },
+    /// It does not answer any more, or not with anything of use.
+    Fails {
+        /// Why, for people.
+        why: String,
+    },
+}
+
+impl From<StoreEffect> for Effect {
+    fn from(effect: StoreEffect) -> Self {
+        Self::Store(effect)
+    }
+}
+
+impl From<NetworkEffect> for Effect {
+    fn from(effect: NetworkEffect) -> Self {
+        Self::Network(effect)
+    }
+}
+
+impl From<Event> for Effect {
+    fn from(event: Event) -> Self {
+        Self::Event(event)
+    }
+}
+
 /// The answer to an input and what follows from it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Output {
     /// The direct answer.
     pub answer: Answer,
-    /// What should happen outside, in this order.
+    /// What follows, in this order.
     pub effects: Vec<Effect>,
 }

@@ -21,7 +21,8 @@ mod work;
 pub use address::{Address, BadAddress, NotAPeer};
 pub use early::{EarlyBlock, EarlyTip, MAX_AHEAD_S, too_far_ahead_s};
 pub use interface::{
-    Answer, Effect, Entered, Health, Input, Output, PeerReport, Refusal, Registered, Start, Verdict,
+    Answer, Effect, Entered, Event, Health, Input, NetworkEffect, Output, PeerChange, PeerReport,
+    PendingTransaction, Refusal, Registered, Start, StoreEffect, TransactionChange, Verdict,
 };
 pub use machine::Machine;
 pub use peers::MAX_PEERS;

@@ -1,7 +1,7 @@
 //! The machine: one input at a time, what follows from it as values.
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -16,12 +16,15 @@ use blocksmith_consensus::{
 
 use crate::address::Address;
 use crate::early::{Early, EarlyBlock, EarlyTip, too_far_ahead_s};
-use crate::interface::{Answer, Effect, Input, Output, PeerReport, Refusal, Start, Verdict};
-use crate::mempool::{Mempool, MempoolChange, Refused};
+use crate::interface::{
+    Answer, Effect, Event, Input, NetworkEffect, Output, PeerChange, PeerReport,
+    PendingTransaction, Refusal, Registered, Start, StoreEffect, TransactionChange, Verdict,
+};
+use crate::mempool::{Mempool, MempoolChange, Refused, Waiting};
 use crate::orphans::Orphans;
-use crate::peers::{Namer, Peers};
+use crate::peers::{Again, Namer, Peers};
 use crate::pool::Pool;
-use crate::queue::MAX_RETURNED;
+use crate::queue::{MAX_RETURNED, QueueChange};
 
 /// What stands between two transactions of a block.
 const SEPARATOR_BYTES: usize = ", ".len();
@@ -144,7 +147,9 @@ impl Machine {
             Input::Transaction(transaction) => {
                 let change = self.pool.push(transaction);
                 let index = change.is_some().then(|| self.tip().block.index() + 1);
-                effects.extend(change.map(Effect::Queue));
+                if let Some(change) = change {
+                    queue_changed(change, &mut effects);
+                }
                 Answer::Queued(index)
             }
             Input::Payments { payments, from } => {
@@ -184,8 +189,8 @@ impl Machine {
                 let forgotten = self.peers.remove(&peer);
                 if let Some(peer) = &forgotten {
                     self.sending.remove(peer);
-                    effects.push(Effect::RemovePeer(peer.clone()));
-                    effects.push(Effect::HangUp(peer.clone()));
+                    forgot(peer.clone(), &mut effects);
+                    effects.push(NetworkEffect::HangUp(peer.clone()).into());
                 }
                 Answer::Forgotten(forgotten)
             }
@@ -194,7 +199,11 @@ impl Machine {
                 let (theirs, ours) = (tip.map(|(_, hash)| hash), self.tip().block.hash());
                 let answered = self.peers.answered(&peer, theirs, ours, now);
                 if answered.first {
-                    effects.push(Effect::PeerAnswered(peer.clone()));
+                    effects.push(StoreEffect::PeerAnswered(peer.clone()).into());
+                }
+                if let (Some(Again(again)), Some((index, _))) = (answered.turned, tip) {
+                    let became = PeerChange::Answers { index, again };
+                    effects.push(Event::Peer { address: peer.clone(), became }.into());
                 }
                 if answered.may_lack {
                     self.tell_again(&peer, &mut effects);
@@ -204,30 +213,35 @@ impl Machine {
                 if is_behind && self.peers.knows(&peer) {
                     let block = self.tip().block.clone();
                     self.peers.has(&peer, block.hash());
-                    effects.push(Effect::Announce { block, to: [peer].into() });
+                    effects.push(NetworkEffect::Announce { block, to: [peer].into() }.into());
                 }
                 Answer::Done
             }
             Input::Failed { peer, why } => {
                 self.sending.remove(&peer);
-                self.peers.failed(&peer, why, now);
+                if self.peers.failed(&peer, why.clone(), now) {
+                    let became = PeerChange::Fails { why };
+                    effects.push(Event::Peer { address: peer, became }.into());
+                }
                 Answer::Done
             }
             Input::SameNode { peer, other } => {
                 let gone = self.peers.same(&peer, &other);
                 if let Some(gone) = &gone {
                     self.sending.remove(gone);
-                    effects.push(Effect::RemovePeer(gone.clone()));
+                    forgot(gone.clone(), &mut effects);
                 }
                 // Whoever was asked knows by the answer that it is none any more.
                 if gone.as_ref() == Some(&other) {
-                    effects.push(Effect::HangUp(other));
+                    effects.push(NetworkEffect::HangUp(other).into());
                 }
                 Answer::Forgotten(gone)
             }
             Input::IsSelf { peer } => {
                 self.sending.remove(&peer);
-                effects.extend(self.peers.is_self(&peer).map(Effect::RemovePeer));
+                if let Some(gone) = self.peers.is_self(&peer) {
+                    forgot(gone, &mut effects);
+                }
                 Answer::Done
             }
             Input::Tick => {
@@ -238,7 +252,9 @@ impl Machine {
                 if let Some(payments) = self.pool.payments() {
                     payments.expire(now, &mut changes);
                 }
-                effects.extend(changes.into_iter().map(Effect::Mempool));
+                for change in changes {
+                    mempool_changed(change, |_| false, &mut effects);
+                }
                 Answer::Done
             }
         };
@@ -249,9 +265,9 @@ impl Machine {
             let block = self.tip().block.clone();
             self.announced = tip;
             let to = self.peers.untold(tip);
-            effects.push(Effect::Announce { block, to });
+            effects.push(NetworkEffect::Announce { block, to }.into());
         }
-        effects.extend(self.peers.due(now).into_iter().map(Effect::Ask));
+        effects.extend(self.peers.due(now).into_iter().map(|peer| NetworkEffect::Ask(peer).into()));
         Ok(Output { answer, effects })
     }
 
@@ -265,9 +281,14 @@ impl Machine {
         let mut each = Vec::with_capacity(addresses.len());
         for address in addresses {
             let added = self.peers.add(address.clone(), namer, now);
-            effects.extend(added.instead_of.map(Effect::RemovePeer));
+            if let Some(gone) = added.instead_of {
+                forgot(gone, effects);
+            }
             if added.keep {
-                effects.push(Effect::AddPeer(address));
+                effects.push(StoreEffect::AddPeer(address.clone()).into());
+            }
+            if added.registered == Registered::New {
+                effects.push(Event::Peer { address, became: PeerChange::Added }.into());
             }
             each.push(added.registered);
         }
@@ -364,14 +385,13 @@ impl Machine {
         chain: &mut C,
         effects: &mut Vec<Effect>,
     ) -> Result<(), <C as Ancestry>::Error> {
-        let rules = self.tree.rules();
+        let (rules, tip) = (self.tree.rules(), self.tree.tip().clone());
         match &mut self.pool {
             Pool::Queue(queue) => {
-                let queue =
-                    queue.follow(&change, self.tree.tip(), &rules.spending.mint(), chain)?;
-                effects.push(Effect::Commit(change));
+                let queue = queue.follow(&change, &tip, &rules.spending.mint(), chain)?;
+                effects.push(Event::Chain { change, tip }.into());
                 if !queue.is_empty() {
-                    effects.push(Effect::Queue(queue));
+                    queue_changed(queue, effects);
                 }
             }
             Pool::Mempool(payments) => {
@@ -379,8 +399,10 @@ impl Machine {
                 let returned = returned(rules, &change, chain)?;
                 let touched = change.touched.clone();
                 payments.follow(now, touched, returned, chain, &mut changes)?;
-                effects.push(Effect::Commit(change));
-                self.spread(changes, None, effects);
+                let removed = changes.iter().flat_map(|pool| &pool.removed);
+                let confirmed = confirmed(removed, &change, &tip, chain)?;
+                effects.push(Event::Chain { change, tip }.into());
+                self.spread(changes, |id| confirmed.contains(id), None, effects);
             }
         }
         Ok(())
@@ -391,12 +413,15 @@ impl Machine {
     fn spread(
         &self,
         changes: Vec<MempoolChange>,
+        is_confirmed: impl Fn(&Hash) -> bool,
         from: Option<(&Address, &BTreeSet<Hash>)>,
         effects: &mut Vec<Effect>,
     ) {
         let added = changes.iter().flat_map(|change| &change.added);
         let payments: Vec<_> = added.map(|new| new.payment.clone()).collect();
-        effects.extend(changes.into_iter().map(Effect::Mempool));
+        for change in changes {
+            mempool_changed(change, &is_confirmed, effects);
+        }
         // What was held until this peer sent what was missing, it may not have.
         let more = from.map(|(peer, sent)| {
             let lacks = payments.iter().filter(|payment| !sent.contains(&payment.id()));
@@ -433,7 +458,7 @@ impl Machine {
             .into_iter()
             .map(|payment| pool.admit(now, payment, chain, &mut changes))
             .collect::<Result<_, _>>()?;
-        self.spread(changes, from.map(|from| (from, &sent)), effects);
+        self.spread(changes, |_| false, from.map(|from| (from, &sent)), effects);
         Ok(Answer::Payments(outcomes))
     }
 
@@ -579,9 +604,77 @@ impl Machine {
     }
 }
 
+/// A peer is one no longer.
+fn forgot(address: Address, effects: &mut Vec<Effect>) {
+    effects.push(StoreEffect::RemovePeer(address.clone()).into());
+    effects.push(Event::Peer { address, became: PeerChange::Forgotten }.into());
+}
+
+/// What follows from a change of the queue: what leaves it is in a block.
+fn queue_changed(change: QueueChange, effects: &mut Vec<Effect>) {
+    let left = change.removed.iter().map(|(_, gone)| (gone, TransactionChange::Confirmed));
+    let joined = change.added.iter().map(|(_, new)| (new, TransactionChange::Entered));
+    let events = left.chain(joined).map(|(transaction, became)| {
+        let transaction = PendingTransaction::Open(transaction.clone());
+        Effect::Event(Event::Transaction { transaction, became })
+    });
+    let events: Vec<_> = events.collect();
+    effects.push(StoreEffect::Queue(change).into());
+    effects.extend(events);
+}
+
+/// What follows from a change of the mempool: what leaves it is in a block, or was replaced by what
+/// joined it, or is lost.
+fn mempool_changed(
+    change: MempoolChange,
+    is_confirmed: impl Fn(&Hash) -> bool,
+    effects: &mut Vec<Effect>,
+) {
+    let place = |payment: &Verified| (payment.sender(), payment.nonce());
+    let joined: BTreeMap<_, _> =
+        change.added.iter().map(|new| (place(&new.payment), new.payment.id())).collect();
+    let left = change.removed.iter().map(|gone| {
+        let became = match joined.get(&place(&gone.payment)) {
+            _ if is_confirmed(&gone.payment.id()) => TransactionChange::Confirmed,
+            Some(by) => TransactionChange::Replaced { by: *by },
+            None => TransactionChange::Dropped,
+        };
+        (gone, became)
+    });
+    let entered = change.added.iter().map(|new| (new, TransactionChange::Entered));
+    let events = left.chain(entered).map(|(waiting, became)| {
+        let transaction = PendingTransaction::Signed(waiting.payment.clone());
+        Effect::Event(Event::Transaction { transaction, became })
+    });
+    let events: Vec<_> = events.collect();
+    effects.push(StoreEffect::Mempool(change).into());
+    effects.extend(events);
+}
+
+/// Those of the payments that left the mempool that are in blocks which joined the best chain.
+fn confirmed<'a, C: BestChain>(
+    removed: impl Iterator<Item = &'a Waiting>,
+    change: &ChangeSet,
+    tip: &Linked,
+    chain: &C,
+) -> Result<BTreeSet<Hash>, <C as Ancestry>::Error> {
+    let left: BTreeMap<_, _> =
+        removed.map(|gone| (gone.payment.text(), gone.payment.id())).collect();
+    let mut confirmed = BTreeSet::new();
+    if left.is_empty() {
+        return Ok(confirmed);
+    }
+    for linked in change.joined(tip, chain) {
+        let block = linked?.block;
+        let texts = block.view().transactions().map(Value::text);
+        confirmed.extend(texts.filter_map(|text| left.get(text).copied()));
+    }
+    Ok(confirmed)
+}
+
 fn relay(payments: Vec<Verified>, to: Vec<Address>, effects: &mut Vec<Effect>) {
     if !payments.is_empty() && !to.is_empty() {
-        effects.push(Effect::Relay { payments, to });
+        effects.push(NetworkEffect::Relay { payments, to }.into());
     }
 }
 

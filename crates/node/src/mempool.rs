@@ -148,8 +148,8 @@ type Arrival = (Timestamp, Hash);
 /// together what comes and goes together.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct MempoolChange {
-    /// When those that left had come, and their ids.
-    pub removed: Vec<(Timestamp, Hash)>,
+    /// Those that left.
+    pub removed: Vec<Waiting>,
     /// Those that joined; a sender's in the order of their nonces.
     pub added: Vec<Waiting>,
 }
@@ -369,9 +369,9 @@ impl Mempool {
     ) -> Result<(Self, MempoolChange), A::Error> {
         let mut mempool = Self::new(limits);
         let entries: Vec<_> = entries.into_iter().collect();
-        let mut removed: Vec<_> = entries.iter().map(Waiting::arrival).collect();
+        let mut removed = entries.clone();
         mempool.settle(BTreeSet::new(), entries, accounts)?;
-        removed.retain(|(_, id)| !mempool.by_id.contains_key(id));
+        removed.retain(|waiting| !mempool.by_id.contains_key(&waiting.payment.id()));
         Ok((mempool, MempoolChange { removed, added: Vec::new() }))
     }
 
@@ -728,7 +728,7 @@ impl Mempool {
         let is_gone = |new: &mut Waiting| !self.by_id.contains_key(&new.payment.id());
         let gone: BTreeSet<_> =
             change.added.extract_if(.., is_gone).map(|new| new.payment.id()).collect();
-        change.removed.retain(|(_, id)| !gone.contains(id));
+        change.removed.retain(|waiting| !gone.contains(&waiting.payment.id()));
         change
     }
 
@@ -747,7 +747,7 @@ impl Mempool {
             self.by_id.remove(&old.payment.id());
             self.arrivals.remove(&old.arrival());
             self.bytes -= old.bytes();
-            change.removed.push(old.arrival());
+            change.removed.push(old.clone());
         }
         for new in next.iter().filter(|new| lacks(&before, new)) {
             self.by_id.insert(new.payment.id(), (sender, new.payment.nonce()));

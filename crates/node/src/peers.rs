@@ -68,6 +68,8 @@ struct Peer {
     kept: bool,
     /// It has answered, now or in an earlier run.
     heard: bool,
+    /// It has answered in this run.
+    answered: bool,
     /// Since when it answers or fails, whichever it does.
     turned: Timestamp,
     /// Why it failed last.
@@ -110,10 +112,16 @@ impl Peer {
 pub(crate) struct Answered {
     /// It never answered before.
     pub(crate) first: bool,
+    /// It did not answer before, and whether it did earlier in this run.
+    pub(crate) turned: Option<Again>,
     /// It may lack payments that its peers were told: it was away, or none, or on another chain,
     /// where it may have had to refuse them.
     pub(crate) may_lack: bool,
 }
+
+/// Whether a peer that answers did so earlier in this run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Again(pub(crate) bool);
 
 /// Who names a peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -287,9 +295,11 @@ impl Peers {
             peer.useful = peer.useful.saturating_add(1);
         }
         let before = core::mem::replace(&mut peer.standing, standing);
+        let again = Again(core::mem::replace(&mut peer.answered, true));
+        let turned = (before == Standing::Unheard).then_some(again);
         let may_lack = before == Standing::Unheard
             || before == Standing::Apart && standing == Standing::InStep;
-        Answered { first, may_lack }
+        Answered { first, turned, may_lack }
     }
 
     /// Notes that blocks of a peer, which was asked, became the best chain.
@@ -299,13 +309,15 @@ impl Peers {
         }
     }
 
-    /// Notes that a peer did not answer, or not with anything of use, and why.
-    pub(crate) fn failed(&mut self, address: &Address, why: String, now: Timestamp) {
+    /// Notes that a peer did not answer, or not with anything of use, and why; whether it did before.
+    pub(crate) fn failed(&mut self, address: &Address, why: String, now: Timestamp) -> bool {
+        let mut turned = false;
         if let Some(peer) = self.known.get_mut(address) {
             peer.asking = false;
             peer.standing = Standing::Unheard;
             peer.useful = peer.useful.div_ceil(2);
-            if peer.failures == 0 {
+            turned = peer.failures == 0;
+            if turned {
                 peer.turned = now;
             }
             peer.why = why;
@@ -318,6 +330,7 @@ impl Peers {
             peer.failures = peer.failures.saturating_add(1);
             peer.next_poll = after(now, wait.min(most));
         }
+        turned
     }
 
     /// Wishes that every peer be asked soon.

@@ -36,8 +36,8 @@ const FIRST_NUMBER: u64 = 1 << 62;
 /// What changed in the queue. Numbers order it; a store that keeps `number -> text` keeps it all.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct QueueChange {
-    /// The numbers of those that left.
-    pub removed: Vec<u64>,
+    /// Those that left: they are in blocks.
+    pub removed: Vec<(u64, Transaction)>,
     /// Those that joined.
     pub added: Vec<(u64, Transaction)>,
 }
@@ -78,11 +78,11 @@ impl Queue {
         self.in_order.insert(number, transaction);
     }
 
-    fn remove(&mut self, number: u64) {
-        if let Some(transaction) = self.in_order.remove(&number) {
-            self.bytes -= transaction.text().len();
-            self.by_text.remove(&(transaction, number));
-        }
+    fn remove(&mut self, number: u64) -> Option<Transaction> {
+        let transaction = self.in_order.remove(&number)?;
+        self.bytes -= transaction.text().len();
+        self.by_text.remove(&(transaction.clone(), number));
+        Some(transaction)
     }
 
     /// Takes a transaction in, at the end; `None` when the queue is full.
@@ -125,8 +125,7 @@ impl Queue {
                 let payment = Transaction::of_block(payment);
                 let range = (payment.clone(), 0)..=(payment, u64::MAX);
                 if let Some(number) = self.by_text.range(range).next().map(|(_, number)| *number) {
-                    self.remove(number);
-                    outcome.removed.push(number);
+                    outcome.removed.extend(self.remove(number).map(|gone| (number, gone)));
                 }
             }
         }

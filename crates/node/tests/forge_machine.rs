@@ -24,8 +24,8 @@ use blocksmith_consensus::{
 };
 use blocksmith_node::mempool::{self, MAX_HELD_S, Mempool, Refused};
 use blocksmith_node::{
-    Answer, EarlyBlock, EarlyTip, Effect, Entered, Input, MAX_AHEAD_S, Machine, Refusal, Start,
-    Task, Verdict,
+    Answer, EarlyBlock, EarlyTip, Effect, Entered, Event, Input, MAX_AHEAD_S, Machine,
+    NetworkEffect, Refusal, Start, StoreEffect, Task, TransactionChange, Verdict,
 };
 use memory::Chain;
 use random::{Random, setting};
@@ -136,30 +136,53 @@ impl Node {
         let now = Timestamp { micros: self.micros };
         let Ok(output) = self.machine.step(now, input, &mut self.chain);
         let rules = self.machine.rules().clone();
+        // What came and went as the store has it, without what the events say of it; and the payments of
+        // new blocks.
+        let (mut untold, mut made) = (BTreeSet::new(), BTreeSet::new());
         for effect in output.effects {
             match effect {
-                Effect::Commit(change) => {
+                Effect::Event(Event::Chain { change, tip }) => {
+                    assert_eq!(
+                        change.connected.last().map(|last| last.hash),
+                        Some(tip.block.hash())
+                    );
                     for place in &change.connected {
                         let block = self.block(place.index, place.hash);
                         for payment in rules.payments_of(&block) {
+                            made.insert(payment.id());
                             self.known.insert((payment.sender(), payment.nonce()), payment);
                         }
                         self.joined.push(block);
                     }
                 }
-                Effect::Mempool(change) => {
+                Effect::Store(StoreEffect::Mempool(change)) => {
                     for gone in &change.removed {
-                        assert!(self.kept.remove(gone).is_some(), "only what is there leaves");
+                        let key = (gone.arrived, gone.payment.id());
+                        assert!(self.kept.remove(&key).is_some(), "only what is there leaves");
+                        assert!(untold.insert((key.1, false)));
                     }
                     for new in change.added {
                         let key = (new.arrived, new.payment.id());
+                        assert!(untold.insert((key.1, true)));
                         assert_eq!(self.kept.insert(key, new.payment), None);
                     }
                 }
-                Effect::Announce { .. } | Effect::Relay { .. } | Effect::Ask(_) => {}
+                Effect::Event(Event::Transaction { transaction, became }) => {
+                    let id = transaction.id().expect("payments are signed here");
+                    assert!(untold.remove(&(id, became == TransactionChange::Entered)));
+                    let is_confirmed = became == TransactionChange::Confirmed;
+                    let left = became != TransactionChange::Entered;
+                    assert_eq!(is_confirmed, left && made.contains(&id), "{became:?}");
+                }
+                Effect::Network(
+                    NetworkEffect::Announce { .. }
+                    | NetworkEffect::Relay { .. }
+                    | NetworkEffect::Ask(_),
+                ) => {}
                 effect => panic!("{effect:?}"),
             }
         }
+        assert_eq!(untold, BTreeSet::new(), "who follows the events knows what waits");
         output.answer
     }
 

@@ -21,8 +21,9 @@ use blocksmith_consensus::{
 };
 use blocksmith_node::mempool::Mempool;
 use blocksmith_node::{
-    Address, Answer, Effect, Input, MAX_QUEUED, MAX_QUEUED_BYTES, MAX_RETURNED, MAX_RETURNED_BYTES,
-    MAX_WEIGHED, Machine, Refusal, Start, Verdict,
+    Address, Answer, Effect, Event, Input, MAX_QUEUED, MAX_QUEUED_BYTES, MAX_RETURNED,
+    MAX_RETURNED_BYTES, MAX_WEIGHED, Machine, NetworkEffect, PendingTransaction, Refusal, Start,
+    StoreEffect, TransactionChange, Verdict,
 };
 use memory::Chain;
 use random::{Random, setting};
@@ -67,27 +68,41 @@ impl Node {
     fn step(&mut self, input: Input) -> Answer {
         self.now.micros += 1_000;
         let Ok(output) = self.machine.step(self.now, input, &mut self.chain);
+        // What came and went as the store has it, without what the events say of it.
+        let mut untold = BTreeMap::<Transaction, i64>::new();
         for effect in output.effects {
             match effect {
-                Effect::Queue(change) => {
-                    for number in &change.removed {
-                        assert!(self.queue.remove(number).is_some(), "only what is there leaves");
+                Effect::Store(StoreEffect::Queue(change)) => {
+                    for (number, gone) in &change.removed {
+                        assert_eq!(self.queue.remove(number).as_ref(), Some(gone));
+                        *untold.entry(gone.clone()).or_default() -= 1;
                     }
                     for (number, transaction) in change.added {
+                        *untold.entry(transaction.clone()).or_default() += 1;
                         let before = self.queue.insert(number, transaction);
                         assert_eq!(before, None, "numbers are new");
                     }
                 }
-                Effect::Announce { block, .. } => self.announced.push(block),
-                Effect::Commit(_)
-                | Effect::Ask(_)
-                | Effect::AddPeer(_)
-                | Effect::PeerAnswered(_)
-                | Effect::RemovePeer(_)
-                | Effect::HangUp(_) => {}
-                Effect::Mempool(_) | Effect::Relay { .. } => panic!("nobody signs here"),
+                Effect::Network(NetworkEffect::Announce { block, .. }) => {
+                    self.announced.push(block);
+                }
+                Effect::Event(Event::Transaction { transaction, became }) => {
+                    let PendingTransaction::Open(transaction) = transaction else {
+                        panic!("nobody signs here")
+                    };
+                    *untold.entry(transaction).or_default() -= match became {
+                        TransactionChange::Entered => 1,
+                        TransactionChange::Confirmed => -1,
+                        became => panic!("{became:?} where nothing is replaced or dropped"),
+                    };
+                }
+                Effect::Event(_) | Effect::Store(_) | Effect::Network(_) => {}
             }
         }
+        assert!(
+            untold.values().all(|count| *count == 0),
+            "who follows the events knows what waits"
+        );
         assert_eq!(self.machine.queued(), self.queue.len());
         assert_eq!(Some(self.machine.tip()), self.chain.blocks.last());
         output.answer

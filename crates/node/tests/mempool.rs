@@ -101,7 +101,7 @@ fn room_for(payments: usize) -> Limits {
 
 /// The ids of those that left.
 fn removed(change: &MempoolChange) -> Vec<Hash> {
-    change.removed.iter().map(|(_, id)| *id).collect()
+    change.removed.iter().map(|gone| gone.payment.id()).collect()
 }
 
 #[test]

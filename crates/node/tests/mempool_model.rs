@@ -343,8 +343,8 @@ impl World {
     }
 
     fn keep(&mut self, change: MempoolChange) {
-        for (_, id) in &change.removed {
-            assert!(self.kept.remove(id).is_some(), "only what is there leaves");
+        for gone in &change.removed {
+            assert!(self.kept.remove(&gone.payment.id()).is_some(), "only what is there leaves");
         }
         for new in change.added {
             assert_eq!(self.kept.insert(new.payment.id(), new), None, "only what is new joins");

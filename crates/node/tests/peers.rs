@@ -12,7 +12,8 @@ use blocksmith_consensus::{
 };
 use blocksmith_node::mempool::Mempool;
 use blocksmith_node::{
-    Address, Answer, Effect, Health, Input, MAX_PEERS, Machine, Output, Registered, Start, Verdict,
+    Address, Answer, Effect, Event, Health, Input, MAX_PEERS, Machine, NetworkEffect, Output,
+    PeerChange, Registered, Start, StoreEffect, Verdict,
 };
 
 const SECOND: u64 = 1_000_000;
@@ -175,7 +176,7 @@ fn grown(length: usize, miner: &str) -> Vec<Block> {
 /// Each announcement: the index of its block, and who is told.
 fn told(output: &Output) -> Vec<(u64, Vec<String>)> {
     let announced = output.effects.iter().filter_map(|effect| match effect {
-        Effect::Announce { block, to } => {
+        Effect::Network(NetworkEffect::Announce { block, to }) => {
             Some((block.index(), to.iter().map(Address::to_string).collect()))
         }
         _ => None,
@@ -183,9 +184,28 @@ fn told(output: &Output) -> Vec<(u64, Vec<String>)> {
     announced.collect()
 }
 
+/// What is to be kept or done, without what is told.
+fn done(output: &Output) -> Vec<Effect> {
+    let done = output.effects.iter().filter(|effect| !matches!(effect, Effect::Event(_)));
+    done.cloned().collect()
+}
+
+/// What is told of peers.
+fn became(output: &Output) -> Vec<(&str, PeerChange)> {
+    let told = output.effects.iter().filter_map(|effect| match effect {
+        Effect::Event(Event::Peer { address, became }) => Some((address.as_str(), became.clone())),
+        _ => None,
+    });
+    told.collect()
+}
+
+fn removed(peer: &str) -> Effect {
+    StoreEffect::RemovePeer(address(peer)).into()
+}
+
 fn asked(output: &Output) -> Vec<String> {
     let asked = output.effects.iter().filter_map(|effect| match effect {
-        Effect::Ask(peer) => Some(peer.to_string()),
+        Effect::Network(NetworkEffect::Ask(peer)) => Some(peer.to_string()),
         _ => None,
     });
     asked.collect()
@@ -308,7 +328,7 @@ fn a_new_peer_is_asked_at_once_and_a_node_is_no_peer_of_itself() {
     assert_eq!(registered(&output), names(&["a:1"]));
     assert_eq!(asked(&output), names(&["a:1"]));
     let output = node.step(Input::IsSelf { peer: address("a:1") });
-    assert_eq!(output.effects, [Effect::RemovePeer(address("a:1"))]);
+    assert_eq!(done(&output), [removed("a:1")]);
     let output = node.step(Input::Register(vec![address("a:1")]));
     assert_eq!(each(&output), [Registered::Itself]);
     assert_eq!(registered(&output), names(&[]));
@@ -538,12 +558,18 @@ fn of_a_full_table_those_go_first_that_failed_and_never_were_of_use() {
     full.extend(new[..2].to_vec());
     full.sort_by_key(|peer| address(peer));
     assert_eq!(registered(&output), full);
-    let (old, liar) = (address("old:1"), address("a-liar-7:1"));
-    let added = |new: &String| Effect::AddPeer(address(new));
+    let added = |new: &String| StoreEffect::AddPeer(address(new)).into();
     assert_eq!(
-        output.effects[..4],
-        [Effect::RemovePeer(old), added(&new[0]), Effect::RemovePeer(liar), added(&new[1])]
+        done(&output)[..4],
+        [removed("old:1"), added(&new[0]), removed("a-liar-7:1"), added(&new[1])]
     );
+    let told = [
+        ("old:1", PeerChange::Forgotten),
+        (&*new[0], PeerChange::Added),
+        ("a-liar-7:1", PeerChange::Forgotten),
+        (&*new[1], PeerChange::Added),
+    ];
+    assert_eq!(became(&output), told);
 
     node.fail("of-use-and-gone:1");
     assert_eq!(registered(&node.step(register(["new:3".into()]))), full, "it was of use");
@@ -646,7 +672,8 @@ fn one_that_never_answered_is_asked_less_and_less() {
 
         // Once it has answered, it is worth more.
         let tip = node.end();
-        assert!(node.answered("a:1", tip).effects.contains(&Effect::PeerAnswered(address("a:1"))));
+        let answered = Effect::from(StoreEffect::PeerAnswered(address("a:1")));
+        assert!(node.answered("a:1", tip).effects.contains(&answered));
         node.after(20 * SECOND).step(Input::Tick);
         assert_eq!(waits(&mut node, "a:1", 8), [1, 2, 4, 8, 16, 32, 60, 60]);
     }
@@ -656,13 +683,16 @@ fn one_that_never_answered_is_asked_less_and_less() {
 fn one_that_is_named_at_each_start_is_kept_once_it_has_answered() {
     let mut node = Node::with_peers(&[]);
     let kept = |output: &Output| {
-        let kept = output.effects.iter().filter(|effect| !matches!(effect, Effect::Ask(_)));
+        let kept = output.effects.iter().filter(|effect| matches!(effect, Effect::Store(_)));
         kept.cloned().collect::<Vec<_>>()
     };
     assert_eq!(kept(&node.step(choose(vec![address("typed:1")]))), []);
     assert_eq!(kept(&node.fail("typed:1")), []);
     let tip = node.end();
-    assert_eq!(kept(&node.answered("typed:1", tip)), [Effect::PeerAnswered(address("typed:1"))]);
+    assert_eq!(
+        kept(&node.answered("typed:1", tip)),
+        [Effect::from(StoreEffect::PeerAnswered(address("typed:1")))]
+    );
     assert_eq!(kept(&node.answered("typed:1", tip)), [], "once");
 
     // What others name, or whoever runs the node once, is kept at once.
@@ -671,7 +701,10 @@ fn one_that_is_named_at_each_start_is_kept_once_it_has_answered() {
         ("once:1", Input::Choose { peers: vec![address("once:1")], keep: true }),
     ] {
         assert_eq!(kept(&node.step(choose(vec![address(peer)]))), []);
-        assert_eq!(kept(&node.step(named.clone())), [Effect::AddPeer(address(peer))]);
+        assert_eq!(
+            kept(&node.step(named.clone())),
+            [Effect::from(StoreEffect::AddPeer(address(peer)))]
+        );
         assert_eq!(kept(&node.step(named)), []);
     }
 }
@@ -703,7 +736,7 @@ fn those_of_an_earlier_run_that_never_answered_still_have_not() {
     let next: Vec<_> = next.map(|next| next.map(|next| (next.micros - now) / SECOND)).collect();
     assert_eq!(next, [Some(60), Some(3_600)]);
     let answered = node.answered("heard:1", (1, tip.block.hash()));
-    assert_eq!(answered.effects, [], "that it has is known");
+    assert_eq!(done(&answered), [], "that it has is known");
 }
 
 #[test]
@@ -714,10 +747,9 @@ fn a_peer_that_is_forgotten_is_called_no_more() {
     assert_eq!(asked(&output), names(&["a:1", "b:1"]));
     let output = node.step(Input::Forget { peer: address("A:1") });
     assert_eq!(output.answer, Answer::Forgotten(Some(address("a:1"))));
-    assert_eq!(
-        output.effects,
-        [Effect::RemovePeer(address("a:1")), Effect::HangUp(address("a:1"))]
-    );
+    let hang_up = NetworkEffect::HangUp(address("a:1")).into();
+    assert_eq!(done(&output), [removed("a:1"), hang_up]);
+    assert_eq!(became(&output), [("a:1", PeerChange::Forgotten)]);
     assert_eq!(told(&node.mine()), [(2, names(&["b:1"]))]);
     // What was under way comes to nothing.
     assert_eq!(node.answered("a:1", genesis).effects, []);
@@ -745,7 +777,7 @@ fn of_two_names_of_one_node_the_later_goes_unless_it_was_chosen() {
         let asked_then = if asked_first == "a:1" { "liar:1" } else { "a:1" };
         let output = node.step(same(asked_then, asked_first));
         assert_eq!(gone(&output).as_deref(), Some("liar:1"), "{asked_first} was asked first");
-        let hung_up = output.effects.contains(&Effect::HangUp(address("liar:1")));
+        let hung_up = output.effects.contains(&NetworkEffect::HangUp(address("liar:1")).into());
         assert_eq!(hung_up, asked_first == "liar:1", "{:?}", output.effects);
         assert_eq!(node.machine.peers(), [address("a:1")]);
     }
@@ -938,4 +970,23 @@ fn what_is_typed_is_taken_as_it_stands_or_refused_with_what_to_write() {
         assert!(refused.contains("names no peer") && refused.contains(says), "{text}: {refused}");
         assert!(!refused.contains(char::is_control), "{refused:?}");
     }
+}
+
+#[test]
+fn whoever_follows_hears_each_turn_of_a_peer_once() {
+    let mut node = Node::with_peers(&[]);
+    let tip = node.end();
+    let added = node.step(register(["a:1".into()]));
+    assert_eq!(became(&added), [("a:1", PeerChange::Added)]);
+    assert_eq!(became(&node.step(register(["a:1".into()]))), []);
+    let answers = |again| [("a:1", PeerChange::Answers { index: tip.0, again })];
+    assert_eq!(became(&node.answered("a:1", tip)), answers(false));
+    assert_eq!(became(&node.answered("a:1", tip)), []);
+    let output = node.fail("a:1");
+    assert!(matches!(became(&output)[..], [("a:1", PeerChange::Fails { .. })]));
+    assert_eq!(became(&node.fail("a:1")), []);
+    assert_eq!(became(&node.answered("a:1", tip)), answers(true));
+    let gone = node.step(Input::Forget { peer: address("a:1") });
+    assert_eq!(became(&gone), [("a:1", PeerChange::Forgotten)]);
+    assert_eq!(became(&node.answered("a:1", tip)), [], "it is no peer");
 }

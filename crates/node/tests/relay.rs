@@ -11,7 +11,9 @@ use blocksmith_consensus::payment::Verified;
 use blocksmith_consensus::tree::Limits;
 use blocksmith_consensus::{Difficulty, Genesis, Hash, Linked, Rules, Target, Timestamp};
 use blocksmith_node::mempool::Mempool;
-use blocksmith_node::{Address, Answer, Effect, Entered, Input, Machine, Output, Start};
+use blocksmith_node::{
+    Address, Answer, Effect, Entered, Input, Machine, NetworkEffect, Output, Start,
+};
 use memory::Chain;
 use signers::Signer;
 
@@ -97,7 +99,7 @@ fn payment(nonce: u64) -> Verified {
 fn told(output: &Output) -> Vec<(Vec<Hash>, Vec<&str>)> {
     let mut told = Vec::new();
     for effect in &output.effects {
-        if let Effect::Relay { payments, to } = effect {
+        if let Effect::Network(NetworkEffect::Relay { payments, to }) = effect {
             let ids = payments.iter().map(|payment| payment.id()).collect();
             told.push((ids, to.iter().map(Address::as_str).collect()));
         }
