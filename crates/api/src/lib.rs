@@ -10,6 +10,7 @@ mod accounts;
 mod blocks;
 #[cfg(feature = "client")]
 pub mod client;
+mod events;
 mod hash;
 pub mod json;
 pub mod limits;
@@ -24,6 +25,10 @@ pub use accounts::{
 };
 pub use blocks::{
     BlockEntry, BlockVerdict, Blocks, HeaderEntry, Headers, History, HistoryPoint, Verdict,
+};
+pub use events::{
+    BlockPlace, Event, PeerChange, PeerEvent, ReorgEvent, ResetEvent, TipEvent, TransactionChange,
+    TransactionEvent,
 };
 pub use hash::HexHash;
 pub use number::Number;

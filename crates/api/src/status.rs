@@ -49,6 +49,17 @@ pub struct Status {
     pub node: String,
     /// What tells this run of the node from all others.
     pub instance: String,
+    /// Whether payments are signed here, and accounts are kept.
+    #[serde(default)]
+    pub signed: bool,
+    /// What addresses start with, before the 1; `null` where nobody signs.
+    #[serde(default)]
+    #[schema(example = "forge")]
+    pub addresses: Option<String>,
+    /// The id of the latest event that is part of all this: follow `events?since=` from here, and nothing
+    /// is missed.
+    #[serde(default)]
+    pub events: String,
 }
 
 /// What to search: a number such that SHA-256(prefix ‖ its decimal digits ‖ suffix) is at most the

@@ -27,7 +27,7 @@ use super::operator::Operator;
 use super::query::{Query, limit};
 use super::sent::{Sender, log_malformed, log_verdict, socket};
 use super::turns::Turn;
-use super::{App, Caller, lecture, turn};
+use super::{App, Caller, events, lecture, turn};
 use crate::service::{NoWork, Notice, StoreError, now};
 
 /// A page of headers ends when this many bytes of blocks were read for it.
@@ -72,6 +72,9 @@ pub(super) async fn status(State(app): State<App>) -> Result<Response, Fault> {
         dev: handle.is_dev(),
         node: handle.node_id().into(),
         instance: handle.instance().into(),
+        signed: handle.domain().is_some(),
+        addresses: handle.domain().map(|domain| domain.hrp.to_string()),
+        events: events::id(handle, standing.event),
     };
     Ok(answer::json(StatusCode::OK, &status))
 }

@@ -232,7 +232,7 @@ async fn gives_way(line: &Line) {
     loop {
         line.leave.notified().await;
         match line.doing().0 {
-            Doing::Idle | Doing::Head | Doing::Reading => return,
+            Doing::Idle | Doing::Head | Doing::Following | Doing::Reading => return,
             // A request has come meanwhile, which is answered.
             _ => {}
         }

@@ -36,6 +36,8 @@ pub(super) enum Doing {
     Head,
     /// A miner waits for other work than it has.
     News,
+    /// The client follows events, and nothing happens. It comes back where it was.
+    Following,
     /// The body of a request arrives.
     Body,
     /// The client reads its answer.
@@ -46,10 +48,11 @@ pub(super) enum Doing {
     Working,
 }
 
-const DOING: [Doing; 7] = [
+const DOING: [Doing; 8] = [
     Doing::Idle,
     Doing::Head,
     Doing::News,
+    Doing::Following,
     Doing::Body,
     Doing::Reading,
     Doing::Looking,
@@ -140,7 +143,9 @@ impl Line {
             return;
         }
         match doing {
-            Doing::Idle | Doing::Head | Doing::Reading => self.leave.notify_one(),
+            Doing::Idle | Doing::Head | Doing::Following | Doing::Reading => {
+                self.leave.notify_one();
+            }
             Doing::News => self.news.notify_one(),
             Doing::Body | Doing::Looking => self.excuse.notify_one(),
             Doing::Working => {}

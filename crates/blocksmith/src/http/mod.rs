@@ -11,6 +11,7 @@ mod browsers;
 mod chain;
 mod connection;
 mod docs;
+mod events;
 mod fault;
 mod history;
 mod lecture;
@@ -106,6 +107,7 @@ fn router(handle: Handle) -> Router {
         .route("/openapi.json", get(openapi::text))
         .route("/docs", get(docs::page))
         .route("/api/v1/status", get(api::status))
+        .route("/api/v1/events", get(events::events))
         .route("/api/v1/work", get(api::work).post(api::submit_work))
         .route("/api/v1/headers", get(api::headers))
         .route("/api/v1/blocks", get(api::blocks).post(api::submit_block))

@@ -12,7 +12,7 @@ use utoipa::openapi::path::{HttpMethod, ParameterIn};
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder, response};
 use utoipa::{IntoResponses, OpenApi, ToSchema};
 
-use super::{accounts, api, history, payments};
+use super::{accounts, api, events, history, payments};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -28,7 +28,7 @@ use super::{accounts, api, history, payments};
     ),
     servers((url = "/", description = "this node")),
     paths(
-        api::status, api::work, api::submit_work, api::headers, api::blocks, api::submit_block,
+        api::status, events::events, api::work, api::submit_work, api::headers, api::blocks, api::submit_block,
         api::block, payments::queued, payments::submit, payments::transaction, payments::proof,
         accounts::account, accounts::transactions, accounts::supply, accounts::fees,
         accounts::faucet, history::history, api::peers, api::add_peers, api::forget_peer,

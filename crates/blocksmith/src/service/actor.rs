@@ -4,11 +4,16 @@
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use blocksmith_node::{Answer, Effect, Input, Machine};
+use blocksmith_consensus::tree::Place;
+use blocksmith_consensus::{Ancestry as _, ChangeSet, Hash, Linked};
+use blocksmith_node::{
+    Answer, Effect, Event as Told, Input, Machine, NetworkEffect, StoreEffect, TransactionChange,
+};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::events::{Events, Heard, Source};
+use super::events::{Events, Heard, Source, miner};
+use super::feed::{Event, Feed, MAX_LISTED, MAX_MINER_BYTES, Reorg, Tip};
 use super::handle::{Handle, Node, Order, Reason, Standing};
 use super::now;
 use super::store::{Store, StoreError, Writer};
@@ -41,7 +46,8 @@ pub(super) fn spawn(
 ) -> (Handle, mpsc::UnboundedReceiver<Order>) {
     let (requests, inbox) = mpsc::channel(MAX_WAITING);
     let (orders, orders_out) = mpsc::unbounded_channel();
-    let (standing, standing_out) = watch::channel(Arc::new(standing(&machine)));
+    let (standing, standing_out) = watch::channel(Arc::new(standing(&machine, 0)));
+    let feed = Arc::new(Feed::default());
     let ticks = requests.downgrade();
     let reason = Arc::new(OnceLock::new());
     let notices = node.notices.clone();
@@ -49,6 +55,7 @@ pub(super) fn spawn(
         requests,
         orders: orders.clone(),
         store: store.clone(),
+        feed: feed.clone(),
         standing: standing_out,
         reason: reason.clone(),
         node: node.into(),
@@ -57,11 +64,11 @@ pub(super) fn spawn(
         .name("blocksmith-chain".into())
         .spawn(move || {
             let events = Events::start(notices);
-            let mut actor = Actor { store, machine, orders, standing, inbox, events };
+            let mut actor = Actor { store, machine, orders, standing, inbox, events, feed };
             let mut batch = Batch::default();
             let outcome = actor.run(&mut batch);
             // What happened comes before why it is over.
-            let Actor { store, machine, orders, standing, inbox, events } = actor;
+            let Actor { store, machine, orders, standing, inbox, events, feed: _ } = actor;
             events.end();
             if let Err(error) = outcome {
                 tracing::error!("the node stops: {error}");
@@ -88,8 +95,8 @@ pub(super) fn spawn(
     (handle, orders_out)
 }
 
-fn standing(machine: &Machine) -> Standing {
-    Standing { tip: machine.tip().clone(), queued: machine.queued(), peers: machine.peers() }
+fn standing(machine: &Machine, event: u64) -> Standing {
+    Standing { tip: machine.tip().clone(), queued: machine.queued(), peers: machine.peers(), event }
 }
 
 struct Actor {
@@ -99,6 +106,7 @@ struct Actor {
     standing: watch::Sender<Arc<Standing>>,
     inbox: mpsc::Receiver<Request>,
     events: Events,
+    feed: Arc<Feed>,
 }
 
 /// What follows from the requests that share a commit, once it is durable.
@@ -137,7 +145,7 @@ impl Actor {
     fn write(&mut self, first: Request, batch: &mut Batch) -> Result<(), StoreError> {
         let deadline = Instant::now() + MAX_BATCH_TIME;
         let mut writer = self.store.write()?;
-        let mut dirty = false;
+        let (mut dirty, mut happened) = (false, Vec::new());
         let mut next = Some(first);
         while let Some(request) = next.take() {
             match request {
@@ -149,8 +157,18 @@ impl Actor {
                     });
                     let output = self.machine.step(now(), input, &mut writer)?;
                     self.events.note(heard, &source, &output, &self.machine, &writer)?;
+                    happened.extend(events(&output.effects, &self.machine, &writer)?);
                     for effect in output.effects {
-                        dirty |= carry_out(effect, &mut writer, &mut batch.orders)?;
+                        match effect {
+                            Effect::Store(effect) => {
+                                store(effect, &mut writer)?;
+                                dirty = true;
+                            }
+                            // The machine applied it through the writer.
+                            Effect::Event(Told::Chain { .. }) => dirty = true,
+                            Effect::Event(_) => {}
+                            Effect::Network(effect) => batch.orders.push(order(effect)),
+                        }
                     }
                     if let Some(at) = reply {
                         batch.replies[at].1 = Some(output.answer);
@@ -163,47 +181,105 @@ impl Actor {
             }
         }
         // A block of a side branch is kept without an effect that says so.
-        if dirty || writer.blocks_changed() {
+        let dirty = dirty || writer.blocks_changed();
+        if dirty {
             writer.commit()?;
-            self.standing.send_replace(Arc::new(standing(&self.machine)));
-        } else if self.standing.borrow().peers != self.machine.peers() {
-            // A peer that has not answered yet is not kept, and one all the same.
-            self.standing.send_replace(Arc::new(standing(&self.machine)));
+        }
+        // Only now it can be told. What `standing` says holds after the event that it names, so that
+        // whoever reads it and follows from there misses nothing.
+        let event = self.feed.publish(happened);
+        let told = self.standing.borrow().event;
+        // A peer that has not answered yet is not kept, and one all the same.
+        if dirty || told != event || self.standing.borrow().peers != self.machine.peers() {
+            self.standing.send_replace(Arc::new(standing(&self.machine, event)));
         }
         Ok(())
     }
 }
 
-/// Writes what must be durable, keeps the rest for later; whether something was written.
-fn carry_out(
-    effect: Effect,
-    writer: &mut Writer,
-    orders: &mut Vec<Order>,
-) -> Result<bool, StoreError> {
+/// Writes what must be durable.
+fn store(effect: StoreEffect, writer: &mut Writer) -> Result<(), StoreError> {
     match effect {
-        // The machine applied it through the writer.
-        Effect::Commit(_) => {}
-        Effect::Queue(change) => writer.queue(&change)?,
-        Effect::Mempool(change) => writer.mempool(&change)?,
-        Effect::AddPeer(peer) => writer.add_peer(&peer)?,
-        Effect::PeerAnswered(peer) => writer.peer_answered(&peer)?,
-        Effect::RemovePeer(peer) => writer.remove_peer(&peer)?,
-        Effect::Announce { block, to } => {
-            orders.push(Order::Announce { block, to });
-            return Ok(false);
-        }
-        Effect::Relay { payments, to } => {
-            orders.push(Order::Relay { payments, to });
-            return Ok(false);
-        }
-        Effect::HangUp(peer) => {
-            orders.push(Order::HangUp(peer));
-            return Ok(false);
-        }
-        Effect::Ask(peer) => {
-            orders.push(Order::Ask { peer, done: None });
-            return Ok(false);
-        }
+        StoreEffect::Queue(change) => writer.queue(&change),
+        StoreEffect::Mempool(change) => writer.mempool(&change),
+        StoreEffect::AddPeer(peer) => writer.add_peer(&peer),
+        StoreEffect::PeerAnswered(peer) => writer.peer_answered(&peer),
+        StoreEffect::RemovePeer(peer) => writer.remove_peer(&peer),
     }
-    Ok(true)
+}
+
+fn order(effect: NetworkEffect) -> Order {
+    match effect {
+        NetworkEffect::Announce { block, to } => Order::Announce { block, to },
+        NetworkEffect::Relay { payments, to } => Order::Relay { payments, to },
+        NetworkEffect::HangUp(peer) => Order::HangUp(peer),
+        NetworkEffect::Ask(peer) => Order::Ask { peer, done: None },
+    }
+}
+
+/// What those who follow the node are told of a step.
+fn events(
+    effects: &[Effect],
+    machine: &Machine,
+    writer: &Writer,
+) -> Result<Vec<Event>, StoreError> {
+    let mut events = Vec::new();
+    for (at, effect) in effects.iter().enumerate() {
+        let Effect::Event(told) = effect else { continue };
+        events.push(match told.clone() {
+            Told::Transaction { transaction, became } => Event::Transaction { transaction, became },
+            Told::Peer { address, became } => Event::Peer { address, became },
+            Told::Chain { change, tip } => {
+                let tip = tip_of(&tip, machine);
+                match change.disconnected.is_empty() {
+                    true => Event::Tip(tip),
+                    false => Event::Reorg(reorg(&change, tip, &effects[at + 1..], writer)?),
+                }
+            }
+        });
+    }
+    Ok(events)
+}
+
+fn tip_of(tip: &Linked, machine: &Machine) -> Tip {
+    let block = &tip.block;
+    Tip {
+        place: Place { index: block.index(), hash: block.hash() },
+        previous_hash: block.parent(),
+        work: Hash(tip.work.to_be_bytes()),
+        transactions: block.view().transactions().count(),
+        miner: miner(block, &machine.rules().spending.mint())
+            .filter(|miner| miner.len() <= MAX_MINER_BYTES),
+    }
+}
+
+/// A change that undid blocks; `rest` is what followed from it.
+fn reorg(
+    change: &ChangeSet,
+    tip: Tip,
+    rest: &[Effect],
+    writer: &Writer,
+) -> Result<Reorg, StoreError> {
+    let lowest = change.connected.first().map_or(tip.place.index, |place| place.index);
+    let fork = writer.at(lowest.saturating_sub(1))?;
+    let of_this =
+        rest.iter().take_while(|effect| !matches!(effect, Effect::Event(Told::Chain { .. })));
+    let waiting = of_this.filter(|effect| {
+        matches!(
+            effect,
+            Effect::Event(Told::Transaction { became: TransactionChange::Entered, .. })
+        )
+    });
+    let first = |places: &[Place]| places.iter().take(MAX_LISTED).copied().collect();
+    Ok(Reorg {
+        // A chain that begins with another first block has none.
+        fork: fork
+            .map_or(tip.place, |fork| Place { index: fork.block.index(), hash: fork.block.hash() }),
+        left: first(&change.disconnected),
+        left_count: change.disconnected.len(),
+        joined: first(&change.connected),
+        joined_count: change.connected.len(),
+        waiting: waiting.count(),
+        tip,
+    })
 }

@@ -12,8 +12,9 @@ use blocksmith_consensus::json::Value;
 use blocksmith_consensus::transaction::party;
 use blocksmith_consensus::tree::Place;
 use blocksmith_consensus::{Ancestry as _, Block, ChangeSet, Hash};
-use blocksmith_node::Registered::New;
-use blocksmith_node::{Address, Answer, Effect, Input, Machine, Output};
+use blocksmith_node::{
+    Address, Effect, Event as Told, Input, Machine, Output, PeerChange, StoreEffect,
+};
 use tracing::Level;
 
 use super::notices::{Notice, Notices};
@@ -72,7 +73,7 @@ pub(super) enum Event {
     /// What a peer that was caught up with had, and the tip now.
     CaughtUp { peer: Address, blocks: u64, index: u64 },
     /// What became of a peer.
-    Peer { address: Address, became: Became },
+    Peer { address: Address, became: PeerChange },
     /// What others caused.
     Notice { about: Notice, text: String },
     /// More of that than can be said one by one.
@@ -87,21 +88,6 @@ pub(super) enum From {
     Source(Source),
     /// It had come before, and waited for its parent or its time.
     Waited,
-}
-
-/// What became of a peer. Why one can't be reached is said by whoever called it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Became {
-    Added,
-    Forgotten,
-    /// It answered for the first time, and its chain ends here.
-    Answering {
-        index: u64,
-    },
-    /// It answered again.
-    Back {
-        index: u64,
-    },
 }
 
 /// A change of the best chain that undid blocks.
@@ -145,8 +131,6 @@ pub(super) struct Events {
     of_the_chain: Pace<Change>,
     notices: Arc<Notices>,
     catching_up: HashMap<Address, CatchingUp>,
-    /// Whether a peer that answered once answered last time.
-    answering: HashMap<Address, bool>,
 }
 
 /// What happens to the chain.
@@ -163,22 +147,19 @@ pub(super) struct Heard {
     block: Option<Hash>,
     /// Whether others follow those that came at once.
     more: bool,
-    peer: Option<(Address, Option<u64>)>,
-    /// Who is to be a peer.
-    named: Vec<Address>,
+    /// Who was asked.
+    peer: Option<Address>,
 }
 
 impl Heard {
     pub(super) fn of(input: &Input) -> Self {
-        let mut heard = Self { block: None, more: false, peer: None, named: Vec::new() };
+        let mut heard = Self { block: None, more: false, peer: None };
         match input {
             Input::Block { block, .. } => heard.block = Some(block.block().hash()),
             Input::Branch { more, .. } => heard.more = *more,
-            Input::Answered { peer, tip: Some((index, _)) } => {
-                heard.peer = Some((peer.clone(), Some(*index)));
+            Input::Answered { peer, tip: Some(_) } | Input::Failed { peer, .. } => {
+                heard.peer = Some(peer.clone());
             }
-            Input::Register(peers) | Input::Choose { peers, .. } => heard.named = peers.clone(),
-            Input::Failed { peer, .. } => heard.peer = Some((peer.clone(), None)),
             _ => {}
         }
         heard
@@ -237,7 +218,6 @@ impl Events {
             of_the_chain: Pace::default(),
             notices,
             catching_up: HashMap::new(),
-            answering: HashMap::new(),
         }
     }
 
@@ -266,25 +246,19 @@ impl Events {
         let mut effects = output.effects.iter();
         while let Some(effect) = effects.next() {
             match effect {
-                Effect::Commit(change) if !change.disconnected.is_empty() => {
+                Effect::Event(Told::Chain { change, .. }) if !change.disconnected.is_empty() => {
                     let rest = effects.as_slice();
                     self.reorg(now, change, rest, source, machine, writer)?;
                 }
-                Effect::Commit(change) => {
+                Effect::Event(Told::Chain { change, .. }) => {
                     for place in &change.connected {
                         self.block(now, *place, &heard, source, machine, writer)?;
                     }
                 }
-                Effect::RemovePeer(address) => {
-                    self.answering.remove(address);
-                    self.peer(address.clone(), Became::Forgotten);
+                Effect::Event(Told::Peer { address, became }) => {
+                    self.peer(address.clone(), became.clone());
                 }
                 _ => {}
-            }
-        }
-        if let Answer::Registered { each, .. } = &output.answer {
-            for (address, _) in heard.named.into_iter().zip(each).filter(|(_, r)| **r == New) {
-                self.peer(address, Became::Added);
             }
         }
         if let Source::Asked { peer, .. } = source
@@ -292,34 +266,23 @@ impl Events {
         {
             self.caught_up(peer);
         }
-        if let Some((address, index)) = heard.peer {
-            self.caught_up(&address);
-            self.answered(address, index, machine);
+        if let Some(peer) = heard.peer {
+            self.caught_up(&peer);
         }
         Ok(())
     }
 
-    fn peer(&mut self, address: Address, became: Became) {
-        if self.notices.may_say(became.notice()) {
-            self.pending.push(Event::Peer { address, became });
-        }
-    }
-
-    fn answered(&mut self, address: Address, index: Option<u64>, machine: &Machine) {
-        let before = self.answering.get(&address).copied();
-        let became = match (before, index) {
-            (None, Some(index)) => Became::Answering { index },
-            (Some(false), Some(index)) => Became::Back { index },
-            (Some(true), None) => {
-                self.answering.insert(address, false);
-                return;
-            }
-            _ => return,
+    fn peer(&mut self, address: Address, became: PeerChange) {
+        let notice = match &became {
+            PeerChange::Added => Notice::Added,
+            PeerChange::Forgotten => Notice::Forgotten,
+            PeerChange::Answers { again: false, .. } => Notice::Answering,
+            PeerChange::Answers { again: true, .. } => Notice::Back,
+            // Whoever called it says why.
+            PeerChange::Fails { .. } => return,
         };
-        // It may have been forgotten while it was asked.
-        if machine.peers().contains(&address) {
-            self.answering.insert(address.clone(), true);
-            self.peer(address, became);
+        if self.notices.may_say(notice) {
+            self.pending.push(Event::Peer { address, became });
         }
     }
 
@@ -358,7 +321,7 @@ impl Events {
         let waited = heard.block.is_some_and(|hash| hash != place.hash);
         self.pending.push(Event::Block {
             place,
-            miner: block.as_ref().and_then(|block| miner(block, &mint)),
+            miner: block.as_ref().and_then(|block| miner_shown(block, &mint)),
             transactions: block.map_or(0, |block| block.view().transactions().count()),
             from: if waited { From::Waited } else { From::Source(source.clone()) },
         });
@@ -440,21 +403,15 @@ impl Event {
     }
 }
 
-impl Became {
-    fn notice(&self) -> Notice {
-        match self {
-            Self::Added => Notice::Added,
-            Self::Forgotten => Notice::Forgotten,
-            Self::Answering { .. } => Notice::Answering,
-            Self::Back { .. } => Notice::Back,
-        }
-    }
+/// Who got the coin of a block.
+pub(super) fn miner(block: &Block, mint: &str) -> Option<String> {
+    let coin = block.view().transactions().last()?;
+    is_coin(coin, mint).then(|| coin.get("recipient"))?.map(|name| party(name).into_owned())
 }
 
-/// Who got the coin of a block.
-fn miner(block: &Block, mint: &str) -> Option<String> {
-    let coin = block.view().transactions().last()?;
-    is_coin(coin, mint).then(|| coin.get("recipient"))?.map(|name| shown(&party(name), MAX_NAME))
+/// The same as it may stand in a line.
+fn miner_shown(block: &Block, mint: &str) -> Option<String> {
+    miner(block, mint).map(|name| shown(&name, MAX_NAME))
 }
 
 fn is_coin(transaction: Value<'_>, mint: &str) -> bool {
@@ -475,7 +432,7 @@ impl Undone {
         let mut left: HashMap<Hash, usize> = HashMap::new();
         for linked in change.left(writer) {
             let block = linked?.block;
-            if let Some(miner) = miner(&block, &mint) {
+            if let Some(miner) = miner_shown(&block, &mint) {
                 *undone.coins.entry(miner).or_default() += 1;
             }
             for transaction in payments(&block, &mint) {
@@ -496,11 +453,11 @@ impl Undone {
         }
         for effect in rest {
             let waiting: usize = match effect {
-                Effect::Commit(_) => break,
-                Effect::Queue(change) => {
+                Effect::Event(Told::Chain { .. }) => break,
+                Effect::Store(StoreEffect::Queue(change)) => {
                     change.added.iter().filter(|(_, added)| take(added.text())).count()
                 }
-                Effect::Mempool(change) => {
+                Effect::Store(StoreEffect::Mempool(change)) => {
                     change.added.iter().filter(|added| take(added.payment.text())).count()
                 }
                 _ => 0,
@@ -560,14 +517,13 @@ impl fmt::Display for Event {
                 write!(f, "{} from {peer}, now at block {index}", counted(*blocks, "block"))
             }
             Self::Peer { address, became } => match became {
-                Became::Added => write!(f, "peer {address} is added"),
-                Became::Forgotten => write!(f, "peer {address} is forgotten"),
-                Became::Answering { index } => {
-                    write!(f, "peer {address} answers; its chain ends with block {index}")
+                PeerChange::Added => write!(f, "peer {address} is added"),
+                PeerChange::Forgotten => write!(f, "peer {address} is forgotten"),
+                PeerChange::Answers { index, again } => {
+                    let answers = if *again { "is back" } else { "answers" };
+                    write!(f, "peer {address} {answers}; its chain ends with block {index}")
                 }
-                Became::Back { index } => {
-                    write!(f, "peer {address} is back; its chain ends with block {index}")
-                }
+                PeerChange::Fails { why } => write!(f, "peer {address} fails: {why}"),
             },
         }
     }

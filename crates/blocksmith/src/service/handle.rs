@@ -20,6 +20,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use super::actor::Request;
 use super::clocks::Clocks;
 use super::events::Source;
+use super::feed::Feed;
 use super::notices::{Notice, Notices};
 use super::now;
 use super::signatures::Signatures;
@@ -115,6 +116,8 @@ pub struct Standing {
     pub queued: usize,
     /// The registered peers.
     pub peers: Vec<Address>,
+    /// The number of the latest event that is part of all this.
+    pub event: u64,
 }
 
 /// What became of addresses that were to be peers.
@@ -230,6 +233,7 @@ pub struct Handle {
     pub(super) requests: mpsc::Sender<Request>,
     pub(super) orders: mpsc::UnboundedSender<Order>,
     pub(super) store: Store,
+    pub(super) feed: Arc<Feed>,
     pub(super) standing: watch::Receiver<Arc<Standing>>,
     /// Why the node had to stop: there before its channels close.
     pub(super) reason: Arc<OnceLock<Arc<Reason>>>,
@@ -318,6 +322,11 @@ impl Handle {
     /// Follows where the node stands.
     pub fn watch(&self) -> watch::Receiver<Arc<Standing>> {
         self.standing.clone()
+    }
+
+    /// What happens to the node.
+    pub fn feed(&self) -> &Arc<Feed> {
+        &self.feed
     }
 
     /// The best chain as it is now, undisturbed by what comes.

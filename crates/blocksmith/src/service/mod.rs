@@ -3,6 +3,7 @@
 mod actor;
 mod clocks;
 mod events;
+mod feed;
 mod handle;
 mod listing;
 mod notices;
@@ -13,6 +14,7 @@ mod store;
 
 pub use clocks::Clocks;
 pub(crate) use clocks::time;
+pub use feed::{Event, Feed, Reorg, Tip};
 pub use handle::{Handle, NoWork, NotPaid, Order, Registration, Standing, Stopped, Work};
 pub use listing::{MAX_HISTORY, MAX_PLACES, Spot};
 pub(crate) use notices::Notice;
@@ -131,11 +133,11 @@ fn restore(
         }
     }
     let (mut mempool, mut change) = Mempool::restore(limits, entries, &store.read()?)?;
-    change.removed.extend(gone);
     change.removed.extend(mempool.expire(now()).removed);
-    if !change.is_empty() {
+    if !change.is_empty() || !gone.is_empty() {
         let mut writer = store.write()?;
         writer.mempool(&change)?;
+        writer.forget_payments(gone.into_iter())?;
         writer.commit()?;
     }
     Ok(mempool)

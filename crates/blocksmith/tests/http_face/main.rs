@@ -5,9 +5,12 @@ mod bounds;
 mod browsers;
 mod crowds;
 mod floods;
+mod events;
 mod forge;
 mod lecture;
 mod node;
+#[path = "../../../consensus/tests/random/mod.rs"]
+mod random;
 #[path = "../../../consensus/tests/signers/mod.rs"]
 mod signers;
 mod snapshots;

@@ -69,6 +69,7 @@ impl<'a> Transcript<'a> {
             ("version", "\"VERSION\""),
             ("instance", "\"INSTANCE\""),
             ("node", "\"NODE\""),
+            ("events", "\"EVENTS\""),
             ("for_s", "SECONDS"),
             ("asked_in_s", "SECONDS"),
         ] {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use blocksmith_consensus::address::Address as PublicKey;
 use blocksmith_consensus::ledger::{Account, Accounts, Change, Changes};
 use blocksmith_consensus::tree::{BestChain, SideBlock};
-use blocksmith_consensus::{Ancestry, Hash, Linked, Listed, Shape};
+use blocksmith_consensus::{Ancestry, Hash, Linked, Listed, Shape, Timestamp};
 use blocksmith_node::mempool::{MempoolChange, Waiting};
 use blocksmith_node::{Address, QueueChange};
 use redb::{Durability, ReadableTable, ReadableTableMetadata, WriteTransaction};
@@ -60,7 +60,7 @@ impl Writer {
 
     pub(crate) fn queue(&mut self, change: &QueueChange) -> Result<(), StoreError> {
         let mut queue = self.transaction.open_table(QUEUE)?;
-        for number in &change.removed {
+        for (number, _) in &change.removed {
             queue.remove(number)?;
         }
         for (number, transaction) in &change.added {
@@ -70,16 +70,26 @@ impl Writer {
     }
 
     pub(crate) fn mempool(&mut self, change: &MempoolChange) -> Result<(), StoreError> {
+        let removed = change.removed.iter().map(|gone| (gone.arrived, gone.payment.id()));
+        self.forget_payments(removed)?;
         let mut mempool = self.transaction.open_table(MEMPOOL)?;
-        // In the order in which they lie there.
-        let mut removed: Vec<_> =
-            change.removed.iter().map(|(arrived, id)| arrival_bytes(*arrived, id)).collect();
-        removed.sort_unstable();
-        for key in removed {
-            mempool.remove(key)?;
-        }
         for Waiting { arrived, payment } in &change.added {
             mempool.insert(arrival_bytes(*arrived, &payment.id()), payment.text())?;
+        }
+        Ok(())
+    }
+
+    /// Forgets payments that waited, by when they came and by their ids.
+    pub(crate) fn forget_payments(
+        &mut self,
+        gone: impl Iterator<Item = (Timestamp, Hash)>,
+    ) -> Result<(), StoreError> {
+        let mut mempool = self.transaction.open_table(MEMPOOL)?;
+        // In the order in which they lie there.
+        let mut gone: Vec<_> = gone.map(|(arrived, id)| arrival_bytes(arrived, &id)).collect();
+        gone.sort_unstable();
+        for key in gone {
+            mempool.remove(key)?;
         }
         Ok(())
     }

@@ -1,0 +1,148 @@
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+
+use crate::HexHash;
+
+/// A block's place on a chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct BlockPlace {
+    /// The block's index.
+    pub index: u64,
+    /// The block's hash.
+    pub hash: HexHash,
+}
+
+/// The event `tip`: a block joined the best chain, on top of all others.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct TipEvent {
+    /// The block's index.
+    pub index: u64,
+    /// The block's hash.
+    pub hash: HexHash,
+    /// The hash of the block before it; `null` if it names none.
+    pub previous_hash: Option<HexHash>,
+    /// The expected number of tries behind the best chain, in hex.
+    pub work: HexHash,
+    /// How many transactions the block has, the coin included.
+    pub transactions: u64,
+    /// Who got its coin; `null` if that is nobody, or a name of more than 1,000 bytes.
+    pub miner: Option<String>,
+}
+
+/// The event `reorg`: the best chain became another one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ReorgEvent {
+    /// The last block that both chains have.
+    pub fork: BlockPlace,
+    /// The blocks that left, the former tip first; 1,000 at most.
+    pub left: Vec<BlockPlace>,
+    /// How many blocks left.
+    pub left_count: u64,
+    /// The blocks that joined, the lowest first; 1,000 at most.
+    pub joined: Vec<BlockPlace>,
+    /// How many blocks joined.
+    pub joined_count: u64,
+    /// How many transactions of the blocks that left wait for a block again.
+    pub waiting: u64,
+    /// The new tip.
+    pub tip: TipEvent,
+}
+
+/// What became of a transaction that waits, or waited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TransactionChange {
+    /// It waits for a block, be it that it is new or that its block left the chain.
+    Entered,
+    /// Another payment took its place.
+    Replaced,
+    /// It waits no longer, and is in no block.
+    Dropped,
+    /// It is in a block of the best chain.
+    Confirmed,
+}
+
+/// The event `transaction`: what waits for a block changed.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct TransactionEvent {
+    /// What became of it.
+    pub change: TransactionChange,
+    /// Its id; `null` where nobody signs.
+    pub id: Option<HexHash>,
+    /// The id of the payment that took its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<HexHash>,
+    /// What it says, as canonical JSON.
+    #[schema(value_type = Object)]
+    pub transaction: Box<RawValue>,
+}
+
+/// What became of a peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PeerChange {
+    /// It is a peer from here on.
+    Added,
+    /// It is a peer no longer.
+    Forgotten,
+    /// It answers, and did not before.
+    Answers,
+    /// It does not answer any more, or not with anything of use.
+    Fails,
+}
+
+/// The event `peer`: what became of a peer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PeerEvent {
+    /// Its host and port.
+    pub address: String,
+    /// What became of it.
+    pub change: PeerChange,
+    /// The index of the end of its chain, if it answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub index: Option<u64>,
+    /// Why it fails, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// The event `reset`: events were missed that are no longer there, or the node was started anew. Read
+/// `status`, and go on from the event that it names.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ResetEvent {
+    /// The id of the latest event, with which the stream goes on.
+    pub events: String,
+}
+
+/// What an event says. Its kind is the name of the event in the stream.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum Event {
+    /// `tip`
+    Tip(TipEvent),
+    /// `reorg`
+    Reorg(ReorgEvent),
+    /// `transaction`
+    Transaction(TransactionEvent),
+    /// `peer`
+    Peer(PeerEvent),
+    /// `reset`
+    Reset(ResetEvent),
+}
+
+impl Event {
+    /// The kinds of events that can be asked for.
+    pub const KINDS: [&'static str; 4] = ["tip", "reorg", "transaction", "peer"];
+
+    /// The name of the event in the stream.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Tip(_) => "tip",
+            Self::Reorg(_) => "reorg",
+            Self::Transaction(_) => "transaction",
+            Self::Peer(_) => "peer",
+            Self::Reset(_) => "reset",
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! `GET /api/v1/events`: what happens, as it happens (server-sent events, WHATWG HTML 9.2).
+//!
+//! A stream is no more than the number of the event that its client had last: what is sent next is
+//! read from the node's one ring when the client has taken what came before. A client that reads
+//! slowly holds a socket and at most [`BATCH`] events, and is sent `reset` if what it missed is gone.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::header::{CACHE_CONTROL, HeaderName};
+use axum::http::{HeaderMap, HeaderValue};
+use axum::response::sse::{Event as Sent, Sse};
+use axum::response::{IntoResponse as _, Response};
+use blocksmith_api::{
+    BlockPlace, Event, PeerChange, PeerEvent, ReorgEvent, ResetEvent, TipEvent, TransactionChange,
+    TransactionEvent, json,
+};
+use blocksmith_consensus::tree::Place;
+use futures_util::stream;
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use super::App;
+use super::fault::Fault;
+use super::line::{self, Doing};
+use super::openapi::Errors;
+use super::query::Query;
+use crate::service::{self, Handle};
+
+/// The header in which a client that comes back says which event it had last.
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+
+/// Proxies that hold answers back are asked not to.
+const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+
+/// The most events that are read from the ring at a time.
+const BATCH: usize = 64;
+
+/// How long nothing happens until the client is told that the stream is alive.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+
+/// How long a client that was cut off waits before it comes back.
+const RETRY: Duration = Duration::from_secs(1);
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Wanted {
+    /// The kinds that are wanted, with commas between them: `tip`, `reorg`, `transaction`, `peer`. All,
+    /// if it is left out. `reset` always comes.
+    #[param(pattern = "^(tip|reorg|transaction|peer)(,(tip|reorg|transaction|peer))*$")]
+    kinds: Option<String>,
+    /// The id of the event after which the stream begins, as `status` or an earlier event gave it. Now,
+    /// if it is left out. `Last-Event-ID` goes before it.
+    since: Option<String>,
+}
+
+/// What happens, as it happens.
+///
+/// Each event has an id, the node's `instance` and a number; a client that was cut off goes on with the
+/// header `Last-Event-ID` or `since`. If what it missed is gone, or the node was started anew, the
+/// first event is `reset`: then read `status` again, which names the event from which to go on. Every 15
+/// s without an event, a line comes that has the latest id and no data.
+#[utoipa::path(
+    get,
+    path = "/api/v1/events",
+    tag = "chain",
+    operation_id = "events",
+    params(Wanted, ("last-event-id" = Option<String>, Header, description = "The id of the event that the client had last.")),
+    responses(
+        (status = 200, description = "The stream. The `event` of each is its kind, its `data` one of these types.", content_type = "text/event-stream", body = Event),
+        Errors
+    )
+)]
+pub(super) async fn events(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Query(wanted): Query<Wanted>,
+) -> Result<Response, Fault> {
+    let kinds = kinds(wanted.kinds.as_deref())?;
+    let last = match headers.get(LAST_EVENT_ID).map(HeaderValue::to_str) {
+        Some(Ok(last)) => Some(last.to_string()),
+        Some(Err(_)) => return Err(Fault::bad("Last-Event-ID is no id of an event")),
+        None => wanted.since,
+    };
+    let stream = Stream::new(app.handle, kinds, last.as_deref());
+    let sent = stream::unfold(stream, |mut stream| async move {
+        let event = stream.next().await?;
+        Some((Ok::<_, Infallible>(event), stream))
+    });
+    let headers = [
+        (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        (ACCEL_BUFFERING, HeaderValue::from_static("no")),
+    ];
+    Ok((headers, Sse::new(sent)).into_response())
+}
+
+/// Which of [`Event::KINDS`] are wanted.
+fn kinds(wanted: Option<&str>) -> Result<Vec<&'static str>, Fault> {
+    let Some(wanted) = wanted else { return Ok(Event::KINDS.into()) };
+    let known = |name: &str| Event::KINDS.into_iter().find(|kind| *kind == name);
+    let kinds = wanted.split(',').map(|name| {
+        known(name).ok_or_else(|| {
+            let takes = Event::KINDS.join(", ");
+            let name: String = name.chars().take(60).collect();
+            Fault::bad(format!("there is no kind of events {name:?}; there are {takes}"))
+        })
+    });
+    kinds.collect()
+}
+
+/// The id of the event with this number.
+pub(super) fn id(handle: &Handle, number: u64) -> String {
+    format!("{}-{number}", handle.instance())
+}
+
+struct Stream {
+    handle: Handle,
+    kinds: Vec<&'static str>,
+    /// The number of the last event that was looked at.
+    number: u64,
+    /// What is to be sent first.
+    first: Option<Sent>,
+    waiting: VecDeque<(u64, Arc<service::Event>)>,
+}
+
+impl Stream {
+    /// The stream for a client that had the event with the id `last`.
+    fn new(handle: Handle, kinds: Vec<&'static str>, last: Option<&str>) -> Self {
+        let feed = handle.feed();
+        let number = last.map(|last| {
+            let (instance, number) = last.rsplit_once('-')?;
+            let number = number.parse().ok().filter(|_| instance == handle.instance())?;
+            feed.after(number, 0).map(|_| number)
+        });
+        let latest = feed.latest();
+        let (number, reset) = match number {
+            None => (latest, false),
+            Some(Some(number)) => (number, false),
+            Some(None) => (latest, true),
+        };
+        let mut stream = Self { handle, kinds, number, first: None, waiting: VecDeque::new() };
+        let first = if reset { stream.reset() } else { stream.position() };
+        stream.first = Some(first.retry(RETRY));
+        stream
+    }
+
+    /// Where the client is: an id without data, which browsers keep.
+    fn position(&self) -> Sent {
+        Sent::default().id(id(&self.handle, self.number)).comment("")
+    }
+
+    fn reset(&mut self) -> Sent {
+        let events = id(&self.handle, self.number);
+        told(events.clone(), &Event::Reset(ResetEvent { events }))
+    }
+
+    /// The next event, as it is sent; `None` if the node has stopped.
+    async fn next(&mut self) -> Option<Sent> {
+        if let Some(first) = self.first.take() {
+            return Some(first);
+        }
+        loop {
+            while let Some((number, event)) = self.waiting.pop_front() {
+                self.number = number;
+                if !self.kinds.contains(&kind(&event)) {
+                    continue;
+                }
+                // A text that is no JSON is in no block, and no transaction waits that has one.
+                if let Some(event) = wire(&event) {
+                    return Some(told(id(&self.handle, number), &event));
+                }
+            }
+            match self.handle.feed().after(self.number, BATCH) {
+                None => {
+                    self.number = self.handle.feed().latest();
+                    return Some(self.reset());
+                }
+                Some(events) if events.is_empty() => {
+                    line::set(Doing::Following);
+                    tokio::select! {
+                        () = self.handle.feed().grown(self.number) => {}
+                        _ = self.handle.stopped() => return None,
+                        () = tokio::time::sleep(HEARTBEAT) => return Some(self.position()),
+                    }
+                    line::set(Doing::Reading);
+                }
+                Some(events) => self.waiting = events.into(),
+            }
+        }
+    }
+}
+
+fn told(id: String, event: &Event) -> Sent {
+    Sent::default().id(id).event(event.kind()).data(json::to_string(event))
+}
+
+fn kind(event: &service::Event) -> &'static str {
+    match event {
+        service::Event::Tip(_) => "tip",
+        service::Event::Reorg(_) => "reorg",
+        service::Event::Transaction { .. } => "transaction",
+        service::Event::Peer { .. } => "peer",
+    }
+}
+
+/// An event as the API has it.
+fn wire(event: &service::Event) -> Option<Event> {
+    use blocksmith_node::{PeerChange as OfPeer, TransactionChange as Of};
+    Some(match event {
+        service::Event::Tip(tip) => Event::Tip(wire_tip(tip)),
+        service::Event::Reorg(reorg) => Event::Reorg(ReorgEvent {
+            fork: wire_place(&reorg.fork),
+            left: reorg.left.iter().map(wire_place).collect(),
+            left_count: reorg.left_count as u64,
+            joined: reorg.joined.iter().map(wire_place).collect(),
+            joined_count: reorg.joined_count as u64,
+            waiting: reorg.waiting as u64,
+            tip: wire_tip(&reorg.tip),
+        }),
+        service::Event::Transaction { transaction, became } => {
+            let (change, by) = match became {
+                Of::Entered => (TransactionChange::Entered, None),
+                Of::Replaced { by } => (TransactionChange::Replaced, Some((*by).into())),
+                Of::Dropped => (TransactionChange::Dropped, None),
+                Of::Confirmed => (TransactionChange::Confirmed, None),
+            };
+            let id = transaction.id().map(Into::into);
+            let transaction = json::raw(transaction.text()).ok()?;
+            Event::Transaction(TransactionEvent { change, id, by, transaction })
+        }
+        service::Event::Peer { address, became } => {
+            let (change, index, reason) = match became {
+                OfPeer::Added => (PeerChange::Added, None, None),
+                OfPeer::Forgotten => (PeerChange::Forgotten, None, None),
+                OfPeer::Answers { index, .. } => (PeerChange::Answers, Some(*index), None),
+                OfPeer::Fails { why } => (PeerChange::Fails, None, Some(why.clone())),
+            };
+            let address = address.as_str().into();
+            Event::Peer(PeerEvent { address, change, index, reason })
+        }
+    })
+}
+
+fn wire_place(place: &Place) -> BlockPlace {
+    BlockPlace { index: place.index, hash: place.hash.into() }
+}
+
+fn wire_tip(tip: &service::Tip) -> TipEvent {
+    TipEvent {
+        index: tip.place.index,
+        hash: tip.place.hash.into(),
+        previous_hash: tip.previous_hash.map(Into::into),
+        work: tip.work.into(),
+        transactions: tip.transactions as u64,
+        miner: tip.miner.clone(),
+    }
+}

@@ -1,0 +1,316 @@
+//! `GET /api/v1/events`: what happens, as it happens, and from where one left off.
+
+use std::time::Duration;
+
+use blocksmith_consensus::Block;
+use reqwest::{Method, Response};
+use serde_json::{Value, json};
+
+use crate::forge::{Forge, block_on};
+use crate::node::{Node, next};
+use crate::random::{Random, setting};
+
+/// How long an event may take to come.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// An event as it came.
+#[derive(Debug, Clone, PartialEq)]
+struct Event {
+    id: String,
+    kind: String,
+    data: Value,
+}
+
+/// A client that reads events.
+struct Reader {
+    response: Response,
+    text: String,
+    /// The id that a browser would come back with.
+    last: String,
+}
+
+impl Reader {
+    async fn open(node: &Node, query: &str, last: Option<&str>) -> Self {
+        let url = format!("{}/api/v1/events{query}", node.url);
+        let client = blocksmith::client::builder().build().expect("a client");
+        let mut request = client.get(url);
+        if let Some(last) = last {
+            request = request.header("last-event-id", last);
+        }
+        let response = request.send().await.expect("an answer");
+        assert_eq!(response.status(), 200);
+        assert_eq!(response.headers()["content-type"], "text/event-stream");
+        assert_eq!(response.headers()["cache-control"], "no-store");
+        Self { response, text: String::new(), last: last.unwrap_or_default().into() }
+    }
+
+    /// The next frame: its lines.
+    async fn frame(&mut self) -> Vec<(String, String)> {
+        loop {
+            if let Some((frame, rest)) = self.text.split_once("\n\n") {
+                let frame: Vec<_> =
+                    frame.lines().filter_map(|line| line.split_once(": ")).collect();
+                let frame: Vec<_> =
+                    frame.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
+                self.text = rest.to_string();
+                return frame;
+            }
+            let chunk = tokio::time::timeout(PATIENCE, self.response.chunk()).await;
+            let chunk = chunk.expect("in time").expect("no error").expect("no end");
+            self.text += std::str::from_utf8(&chunk).expect("text");
+        }
+    }
+
+    /// The next event that says something.
+    async fn next(&mut self) -> Event {
+        loop {
+            let frame = self.frame().await;
+            let field = |name: &str| {
+                let found = frame.iter().find(|(field, _)| field == name);
+                found.map(|(_, value)| value.clone())
+            };
+            if let Some(id) = field("id") {
+                self.last = id;
+            }
+            if let Some(data) = field("data") {
+                return Event {
+                    id: self.last.clone(),
+                    kind: field("event").expect("a kind"),
+                    data: serde_json::from_str(&data).expect("JSON"),
+                };
+            }
+        }
+    }
+
+    async fn many(&mut self, count: usize) -> Vec<Event> {
+        let mut events = Vec::new();
+        for _ in 0..count {
+            events.push(self.next().await);
+        }
+        events
+    }
+}
+
+fn kinds(events: &[Event]) -> Vec<&str> {
+    events.iter().map(|event| &*event.kind).collect()
+}
+
+async fn take(node: &Node, block: &Block) {
+    let answer = node.post("/api/v1/blocks", block.text().to_string()).await;
+    assert_eq!(answer.good().0, 200);
+}
+
+async fn latest(node: &Node) -> String {
+    let status = node.get("/api/v1/status").await.good().1;
+    status["events"].as_str().expect("an id").to_string()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn blocks_reorgs_transactions_and_peers_are_told_in_order() {
+    let node = Node::easy().await;
+    let since = latest(&node).await;
+    assert_eq!(since, format!("{}-0", node.handle.instance()));
+    let mut reader = Reader::open(&node, "", None).await;
+    let genesis = node.tip();
+    let mut branch = vec![next(&genesis, 1, "ann")];
+    branch.push(next(&branch[0], 2, "ann"));
+    branch.push(next(&branch[1], 3, "bob"));
+    let other = next(&genesis, 9, "eve");
+    let payment = r#"{"amount": 5, "recipient": "b\u00e9", "sender": "a"}"#;
+    node.post("/transactions/new", payment).await;
+    take(&node, &other).await;
+    for block in &branch {
+        take(&node, block).await;
+    }
+    node.post("/api/v1/peers", r#"{"nodes": ["h:1"]}"#).await;
+    node.send(Method::DELETE, "/api/v1/peers/h:1").await;
+    let events = reader.many(6).await;
+    assert_eq!(kinds(&events), ["transaction", "tip", "reorg", "tip", "peer", "peer"]);
+    let hash = |block: &Block| block.hash().to_string();
+    let place = |block: &Block| json!({"index": block.index(), "hash": hash(block)});
+    let work = |blocks: u64| format!("{blocks:064x}");
+    let tip = |block: &Block, miner: &str| {
+        json!({
+            "index": block.index(), "hash": hash(block), "previous_hash": block.parent().map(|parent| parent.to_string()),
+            "work": work(block.index() - 1), "transactions": 1, "miner": miner,
+        })
+    };
+    let transaction: Value = serde_json::from_str(payment).expect("JSON");
+    let expected = json!({"change": "entered", "id": null, "transaction": transaction});
+    assert_eq!(events[0].data, expected);
+    assert_eq!(events[1].data, tip(&other, "eve"));
+    let expected = json!({
+        "fork": place(&genesis), "left": [place(&other)], "left_count": 1,
+        "joined": [place(&branch[0]), place(&branch[1])], "joined_count": 2,
+        "waiting": 0, "tip": tip(&branch[1], "ann"),
+    });
+    assert_eq!(events[2].data, expected);
+    assert_eq!(events[3].data, tip(&branch[2], "bob"));
+    assert_eq!(events[4].data, json!({"address": "h:1", "change": "added"}));
+    assert_eq!(events[5].data, json!({"address": "h:1", "change": "forgotten"}));
+    let ids: Vec<_> =
+        (1..=6).map(|number| format!("{}-{number}", node.handle.instance())).collect();
+    assert_eq!(events.iter().map(|event| event.id.clone()).collect::<Vec<_>>(), ids);
+    assert_eq!(latest(&node).await, ids[5]);
+
+    // Who reads the status and then follows misses nothing, by either way.
+    for (query, last) in [(format!("?since={since}"), None), ("".into(), Some(&*since))] {
+        let again = Reader::open(&node, &query, last).await.many(6).await;
+        assert_eq!(again, events);
+    }
+    // The header of a browser that comes back goes before the address that it began with.
+    let query = format!("?since={since}&kinds=peer,reorg");
+    let later = Reader::open(&node, &query, Some(&ids[2])).await.many(2).await;
+    assert_eq!(later, events[4..], "and of the kinds that are wanted");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_missed_something_that_is_gone_is_told_to_read_the_status() {
+    let node = Node::easy().await;
+    let instance = node.handle.instance().to_string();
+    let reset = async |last: &str| {
+        let event = Reader::open(&node, "?kinds=tip", Some(last)).await.next().await;
+        (event.kind, event.data)
+    };
+    let now = json!({"events": format!("{instance}-0")});
+    let other = instance.replace(|c: char| c.is_ascii_digit(), "0");
+    for last in [&*format!("{other}-0"), &format!("{instance}-1"), "x", "", "-", &instance] {
+        assert_eq!(reset(last).await, ("reset".to_string(), now.clone()), "{last:?}");
+    }
+    // More events than are kept.
+    let mut tip = node.tip();
+    node.post("/transactions/new", r#"{"sender": "a", "recipient": "b", "amount": 1}"#).await;
+    for round in 0..21 {
+        let blocks: Vec<_> = (0..1_000)
+            .map(|_| {
+                tip = next(&tip, 1, &format!("miner {round}"));
+                tip.clone()
+            })
+            .collect();
+        for block in blocks {
+            let taken = node.handle.submit_block(block, None).await.expect("it runs");
+            assert!(matches!(taken, blocksmith_node::Verdict::NewTip));
+        }
+    }
+    let latest = latest(&node).await;
+    assert_eq!(reset(&format!("{instance}-1")).await.1, json!({"events": latest}));
+    let number: u64 = latest.rsplit_once('-').expect("a number").1.parse().expect("a number");
+    let mut reader =
+        Reader::open(&node, "?kinds=tip", Some(&format!("{instance}-{}", number - 2))).await;
+    assert_eq!(reader.next().await.data["index"], tip.index() - 1);
+
+    for wrong in ["?kinds=", "?kinds=tips", "?kinds=tip,,peer", "?kind=tip", "?kinds=reset"] {
+        let answer = node.get(&format!("/api/v1/events{wrong}")).await;
+        assert_eq!(answer.problem().0, 400, "{wrong}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_became_of_a_payment_is_told() {
+    let forge = Forge::start().await;
+    let mut reader = Reader::open(&forge.node, "?kinds=transaction,reorg", None).await;
+    let (first, dearer) = (forge.payment(300, 0, 0), forge.payment(301, 20, 0));
+    let ids = [Forge::id(&forge.pay(&first).await), Forge::id(&forge.pay(&dearer).await)];
+    let genesis = forge.node.tip();
+    // It is mined after all, in the place of the other one; and its block leaves the chain.
+    let block = block_on(&forge, &genesis, 2000, Some(&first));
+    take(&forge.node, &block).await;
+    let other = block_on(&forge, &genesis, 2001, None);
+    take(&forge.node, &other).await;
+    take(&forge.node, &block_on(&forge, &other, 2100, Some(&first))).await;
+    let told = reader.many(5).await;
+    let brief = |event: &Event| {
+        let by = event.data["by"].as_str().map(str::to_string);
+        (event.data["change"].clone(), event.data["id"].clone(), by)
+    };
+    let expected = [
+        (json!("entered"), json!(ids[0]), None),
+        (json!("replaced"), json!(ids[0]), Some(ids[1].clone())),
+        (json!("entered"), json!(ids[1]), None),
+        (json!("dropped"), json!(ids[1]), None),
+    ];
+    assert_eq!(told[..4].iter().map(brief).collect::<Vec<_>>(), expected);
+    let (kind, data) = (&told[4].kind, &told[4].data);
+    assert_eq!((&**kind, &data["waiting"]), ("reorg", &json!(0)), "it was made again: {data}");
+    let text = told[0].data["transaction"].clone();
+    assert_eq!(text, serde_json::from_str::<Value>(&first).expect("JSON"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_on_which_nothing_happens_is_alive_and_knows_where_it_is() {
+    let node = Node::easy().await;
+    let mut reader = Reader::open(&node, "?kinds=reorg", None).await;
+    let id = |number: u64| format!("{}-{number}", node.handle.instance());
+    let position = |frame: &[(String, String)]| {
+        let id = frame.iter().find(|(name, _)| name == "id").map(|(_, id)| id.clone());
+        (id, frame.iter().any(|(name, _)| name == "data"))
+    };
+    assert_eq!(position(&reader.frame().await), (Some(id(0)), false));
+    take(&node, &next(&node.tip(), 1, "ann")).await;
+    // Of a kind that it did not ask for: with the heartbeat it knows that it missed nothing.
+    assert_eq!(position(&reader.frame().await), (Some(id(1)), false));
+}
+
+/// Makes things happen until it is told to end.
+async fn load(node: &Node, end: &tokio::sync::Notify) {
+    let mut number = 0;
+    let mut tip = node.tip();
+    let work = async {
+        loop {
+            number += 1;
+            let body = json!({"sender": "a", "recipient": format!("r{number}"), "amount": number});
+            node.post("/transactions/new", body.to_string()).await;
+            if number % 3 == 0 {
+                // Now and then a block that another one overtakes.
+                let parent = tip.clone();
+                tip = next(&parent, number, "ann");
+                take(node, &tip).await;
+                if number % 9 == 0 {
+                    let side = next(&parent, number + 1, "eve");
+                    let over = next(&side, number + 2, "eve");
+                    take(node, &side).await;
+                    take(node, &over).await;
+                    tip = over;
+                }
+            }
+        }
+    };
+    tokio::select! {
+        () = work => {}
+        () = end.notified() => {}
+    }
+}
+
+/// `BLOCKSMITH_DISCONNECTS` sets how often.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_cut_off_again_and_again_misses_nothing_and_hears_nothing_twice() {
+    let disconnects = setting("BLOCKSMITH_DISCONNECTS", 1_000) as usize;
+    let node = Node::easy().await;
+    let end = tokio::sync::Notify::new();
+    let mut steady = Reader::open(&node, "", None).await;
+    let follow = async {
+        let mut random = Random::new(20_261_126);
+        let mut heard = Vec::new();
+        let mut last = format!("{}-0", node.handle.instance());
+        for _ in 0..disconnects {
+            let mut reader = Reader::open(&node, "", Some(&last)).await;
+            for _ in 0..random.below(5) {
+                heard.push(reader.next().await);
+            }
+            // What a browser kept; what was on its way is lost with the connection.
+            last = reader.last;
+        }
+        end.notify_one();
+        heard
+    };
+    let ((), heard) = tokio::join!(load(&node, &end), follow);
+    assert!(heard.len() > disconnects / 2, "{}", heard.len());
+    let all = steady.many(heard.len()).await;
+    assert!(all.iter().all(|event| event.kind != "reset"));
+    for (at, (one, other)) in all.iter().zip(&heard).enumerate() {
+        assert_eq!(one, other, "event {at}");
+    }
+    for kind in ["tip", "reorg", "transaction"] {
+        assert!(all.iter().any(|event| event.kind == kind), "{kind}");
+    }
+}
