@@ -1,20 +1,41 @@
 //! The log: a line for each event, on the standard error.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::field::MakeExt as _;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::format::debug_fn;
 
-use crate::text::escaped;
+use crate::text::{escaped, json};
 
 /// What sets how much is logged, as in `debug` or `blocksmith=debug`.
 pub(crate) const LEVEL: &str = "BLOCKSMITH_LOG";
 
+/// How an event is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Format {
+    /// A line for people
+    #[default]
+    Text,
+    /// A JSON object in a line, for programs
+    Json,
+}
+
 /// Starts the log, at the level `usual` where nobody sets another. Whatever an event tells, and
 /// whoever wrote it, an event stays one line.
-pub fn start(usual: &str) {
+pub fn start(usual: &str, format: Format) {
+    if format == Format::Json {
+        return tracing_subscriber::fmt()
+            .json()
+            .flatten_event(true)
+            .with_current_span(false)
+            .with_target(false)
+            .with_writer(JsonLines::default)
+            .log_internal_errors(false)
+            .with_env_filter(filter(usual))
+            .init();
+    }
     let colors = std::env::var_os("NO_COLOR").is_none() && std::io::stderr().is_terminal();
     let fields = debug_fn(|writer, field, value| match field.name() {
         "message" => write!(writer, "{}", escaped(format_args!("{value:?}"))),
@@ -29,6 +50,24 @@ pub fn start(usual: &str) {
         .fmt_fields(fields.delimited(" "))
         .with_env_filter(filter(usual))
         .init();
+}
+
+/// The standard error for events as JSON, with the escapes of JSON for what a line can't have.
+#[derive(Default)]
+struct JsonLines;
+
+impl io::Write for JsonLines {
+    /// Takes an event, which comes at once.
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(line);
+        let text = json(text.trim_end_matches('\n'));
+        io::stderr().write_all(format!("{text}\n").as_bytes())?;
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
 }
 
 /// What is logged. What is set and can't be understood is said.

@@ -8,7 +8,7 @@ use blocksmith::{cmd, log};
 
 fn main() -> ExitCode {
     let cli = cmd::parse();
-    log::start(cli.log_level());
+    log::start(cli.log_level(), cli.log_format());
     match cmd::run(cli) {
         Ok(code) => code,
         Err(error) => {

@@ -65,10 +65,12 @@ pub async fn next_block_now(
         let outcome = tokio::select! {
             outcome = search.outcome() => outcome,
             moved = &mut other => {
+                handle.metrics().tried(search.tries());
                 work = moved?;
                 continue;
             }
         };
+        handle.metrics().tried(search.tries());
         let Outcome::Found { proof, .. } = outcome else {
             // No proof of 19 digits fits: only other work can help.
             work = other.await?;

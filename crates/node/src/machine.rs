@@ -76,6 +76,19 @@ impl Machine {
         self.pool.len()
     }
 
+    /// Bytes of the texts of the transactions that wait.
+    pub fn queued_bytes(&self) -> usize {
+        match &self.pool {
+            Pool::Queue(queue) => queue.bytes(),
+            Pool::Mempool(payments) => payments.mempool.bytes(),
+        }
+    }
+
+    /// Whether a peer is sending blocks of which more follow at once.
+    pub fn is_catching_up(&self) -> bool {
+        !self.sending.is_empty()
+    }
+
     /// The texts of the transactions that wait, in the order in which they came, from the one at
     /// place `skip` on.
     pub fn queued_texts(&self, skip: usize) -> Box<dyn Iterator<Item = &str> + '_> {

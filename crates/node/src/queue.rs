@@ -68,6 +68,10 @@ impl Queue {
         self.in_order.len()
     }
 
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Transaction> {
         self.in_order.values()
     }

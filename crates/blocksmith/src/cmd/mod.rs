@@ -12,6 +12,7 @@ use clap::{Parser, Subcommand};
 
 use crate::chain::ChainError;
 use crate::client::Redirected;
+use crate::log::Format;
 use crate::service::StoreError;
 use crate::system;
 use crate::text::{counted, escaped, lines};
@@ -132,6 +133,14 @@ impl Cli {
         match self.command {
             Command::Node(_) => "info",
             _ => "warn",
+        }
+    }
+
+    /// How it is written.
+    pub fn log_format(&self) -> Format {
+        match &self.command {
+            Command::Node(args) => args.log_format,
+            _ => Format::default(),
         }
     }
 }

@@ -17,6 +17,7 @@ use super::{Misused, exit, note, stdout};
 use crate::chain::describe;
 use crate::chain::dev::KEYS_WARNING;
 use crate::http::{HostName, Manners, PageOrigin};
+use crate::log::Format;
 use crate::mining::NotMined;
 use crate::searching::all_cores;
 use crate::service::{Handle, NoWork, Options};
@@ -61,6 +62,9 @@ pub struct NodeArgs {
     /// Mine, too, on all cores, in the time that everything else leaves
     #[arg(long)]
     mine: bool,
+    /// How the log is written
+    #[arg(long, value_name = "FORMAT", env = "BLOCKSMITH_LOG_FORMAT", value_enum, default_value_t)]
+    pub(super) log_format: Format,
     /// The settings file [default: blocksmith/config.toml where the system keeps settings]
     #[arg(long, value_name = "FILE", env = "BLOCKSMITH_CONFIG")]
     config: Option<PathBuf>,

@@ -33,13 +33,6 @@ use crate::service::{NoWork, Notice, StoreError, now};
 /// A page of headers ends when this many bytes of blocks were read for it.
 const MAX_HEADER_SCAN_BYTES: usize = 64 << 20;
 
-pub(super) async fn health(State(app): State<App>) -> Result<Response, Fault> {
-    match app.handle.watch().has_changed() {
-        Ok(_) => Ok(answer::text("ok")),
-        Err(_) => Err(app.handle.stopped_why().into()),
-    }
-}
-
 /// Where the node and its chain stand.
 #[utoipa::path(
     get,

@@ -5,12 +5,13 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use blocksmith_api::limits::MAX_POINTS;
 use blocksmith_api::{History, HistoryPoint, Number};
-use blocksmith_consensus::{Ancestry as _, Hash, Linked, Rules, U256};
+use blocksmith_consensus::{Ancestry as _, Hash, Linked, Rules};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::answer::{self, made_at};
 use super::fault::Fault;
+use super::health::float;
 use super::openapi::Errors;
 use super::query::Query;
 use super::{App, turn};
@@ -96,9 +97,4 @@ fn seconds(linked: &Linked) -> Option<f64> {
             value.get("timestamp")?.text().parse().ok().filter(|time: &f64| time.is_finite())
         }
     }
-}
-
-fn float(number: U256) -> f64 {
-    let (high, low) = number.into_words();
-    high as f64 * 2_f64.powi(128) + low as f64
 }

@@ -13,6 +13,7 @@ mod connection;
 mod docs;
 mod events;
 mod fault;
+mod health;
 mod history;
 mod lecture;
 mod line;
@@ -103,7 +104,9 @@ fn router(handle: Handle) -> Router {
         .route("/nodes/new", post(lecture::new_block))
         .route("/block/new", post(lecture::new_block))
         .route("/new", post(lecture::new_block))
-        .route("/healthz", get(api::health))
+        .route("/healthz", get(health::healthy))
+        .route("/readyz", get(health::ready))
+        .route("/metrics", get(health::metrics))
         .route("/openapi.json", get(openapi::text))
         .route("/docs", get(docs::page))
         .route("/api/v1/status", get(api::status))
@@ -132,6 +135,7 @@ fn router(handle: Handle) -> Router {
         .layer(middleware::from_fn_with_state(answer_room, answer::within_room))
         .layer(CatchPanicLayer::custom(|_| Fault::Panic.into_response()))
         .layer(middleware::from_fn_with_state(app.clone(), in_its_voice))
+        .layer(middleware::from_fn_with_state(app.clone(), health::counted))
         .with_state(app)
 }
 

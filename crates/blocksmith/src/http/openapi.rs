@@ -117,3 +117,71 @@ fn name(method: HttpMethod) -> &'static str {
         _ => "GET",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// The calls in a page's tables: method and path, with what stands in braces left out, and what
+    /// the row says.
+    fn calls_of_page(page: &str) -> Vec<(String, String, &str)> {
+        let rows = page.lines().filter_map(|line| Some((line.strip_prefix("| ")?, line)));
+        let calls = rows.filter_map(|(row, line)| {
+            let row = row.trim_start_matches("⚿ ").strip_prefix('`')?;
+            let (method, rest) = row.split_once([' ', '`'])?;
+            ["GET", "POST", "DELETE"].contains(&method).then_some(())?;
+            let path = rest.split(['?', '`']).next()?;
+            Some((method.to_string(), format!("/api/v1/{}", bare(path)), line))
+        });
+        calls.collect()
+    }
+
+    /// A path without the names in its braces.
+    fn bare(path: &str) -> String {
+        let mut out = String::new();
+        let mut inside = false;
+        for char in path.chars() {
+            inside = char == '{' || inside && char != '}';
+            if !inside || char == '{' {
+                out.push(char);
+            }
+        }
+        out
+    }
+
+    #[test]
+    fn the_page_in_the_repository_has_the_calls_of_the_document() {
+        let page = include_str!("../../../../API.md");
+        let on_page = calls_of_page(page);
+        let mut documented = BTreeSet::new();
+        for (path, item) in &document().paths.paths {
+            for (method, call) in
+                [("GET", &item.get), ("POST", &item.post), ("DELETE", &item.delete)]
+            {
+                if call.is_none() {
+                    continue;
+                }
+                let key = (method.to_string(), bare(path));
+                let rows: Vec<_> =
+                    on_page.iter().filter(|(by, at, _)| (by, at) == (&key.0, &key.1)).collect();
+                assert!(!rows.is_empty(), "API.md lacks {method} {path}");
+                for name in parameters(method, path) {
+                    let named = |(.., line): &&(String, String, &str)| line.contains(&**name);
+                    assert!(
+                        rows.iter().any(|row| named(&row)),
+                        "API.md lacks {name} of {method} {path}"
+                    );
+                }
+                documented.insert(key);
+            }
+        }
+        for (method, path, _) in on_page {
+            assert!(
+                documented.contains(&(method.clone(), path.clone())),
+                "{method} {path} is undocumented"
+            );
+        }
+    }
+}

@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::events::{Events, Heard, Source, miner};
 use super::feed::{Event, Feed, MAX_LISTED, MAX_MINER_BYTES, Reorg, Tip};
 use super::handle::{Handle, Node, Order, Reason, Standing};
+use super::metrics::Metrics;
 use super::now;
 use super::store::{Store, StoreError, Writer};
 
@@ -50,7 +51,7 @@ pub(super) fn spawn(
     let feed = Arc::new(Feed::default());
     let ticks = requests.downgrade();
     let reason = Arc::new(OnceLock::new());
-    let notices = node.notices.clone();
+    let (notices, metrics) = (node.notices.clone(), node.metrics.clone());
     let handle = Handle {
         requests,
         orders: orders.clone(),
@@ -64,11 +65,12 @@ pub(super) fn spawn(
         .name("blocksmith-chain".into())
         .spawn(move || {
             let events = Events::start(notices);
-            let mut actor = Actor { store, machine, orders, standing, inbox, events, feed };
+            let mut actor =
+                Actor { store, machine, orders, standing, inbox, events, feed, metrics };
             let mut batch = Batch::default();
             let outcome = actor.run(&mut batch);
             // What happened comes before why it is over.
-            let Actor { store, machine, orders, standing, inbox, events, feed: _ } = actor;
+            let Actor { store, machine, orders, standing, inbox, events, .. } = actor;
             events.end();
             if let Err(error) = outcome {
                 tracing::error!("the node stops: {error}");
@@ -107,6 +109,7 @@ struct Actor {
     inbox: mpsc::Receiver<Request>,
     events: Events,
     feed: Arc<Feed>,
+    metrics: Arc<Metrics>,
 }
 
 /// What follows from the requests that share a commit, once it is durable.
@@ -170,6 +173,9 @@ impl Actor {
                             Effect::Network(effect) => batch.orders.push(order(effect)),
                         }
                     }
+                    if let Answer::Block(verdict) = &output.answer {
+                        self.metrics.verdict(verdict);
+                    }
                     if let Some(at) = reply {
                         batch.replies[at].1 = Some(output.answer);
                     }
@@ -183,8 +189,11 @@ impl Actor {
         // A block of a side branch is kept without an effect that says so.
         let dirty = dirty || writer.blocks_changed();
         if dirty {
+            let began = Instant::now();
             writer.commit()?;
+            self.metrics.committed(began.elapsed());
         }
+        happened.iter().for_each(|event| self.metrics.happened(event));
         // Only now it can be told. What `standing` says holds after the event that it names, so that
         // whoever reads it and follows from there misses nothing.
         let event = self.feed.publish(happened);

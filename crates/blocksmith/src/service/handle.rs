@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -21,6 +22,7 @@ use super::actor::Request;
 use super::clocks::Clocks;
 use super::events::Source;
 use super::feed::Feed;
+use super::metrics::Metrics;
 use super::notices::{Notice, Notices};
 use super::now;
 use super::signatures::Signatures;
@@ -192,6 +194,9 @@ pub(super) struct Node {
     instance: String,
     /// Under which it is reached from this machine.
     pub(super) address: Option<Address>,
+    /// Where the chain is kept, if on a disk.
+    pub(super) store_file: Option<PathBuf>,
+    pub(super) metrics: Arc<Metrics>,
     clocks: Clocks,
     pub(super) notices: Arc<Notices>,
     started: Instant,
@@ -220,6 +225,8 @@ impl Node {
             checking: Arc::new(Semaphore::new(MAX_CHECKING)),
             instance: new_node_id(),
             address: None,
+            store_file: None,
+            metrics: Arc::default(),
             clocks: Clocks::default(),
             notices: Arc::default(),
             started: Instant::now(),
@@ -302,6 +309,17 @@ impl Handle {
     /// Tells whoever runs the node, unless there is too much of the kind: then how often it happened.
     pub(crate) fn tell(&self, about: Notice, text: impl fmt::Display) {
         self.node.notices.tell(about, text);
+    }
+
+    /// The node's figures.
+    pub fn metrics(&self) -> &Metrics {
+        &self.node.metrics
+    }
+
+    /// How long the store's file is, if there is one.
+    pub fn store_bytes(&self) -> Option<u64> {
+        let file = self.node.store_file.as_ref()?;
+        Some(std::fs::metadata(file).ok()?.len())
     }
 
     /// Why there is no work now, if the tip's time is ahead of this machine's clock.
@@ -529,7 +547,13 @@ impl Handle {
     /// Blocks that are sound by themselves, up to the first that breaks a rule.
     async fn check(&self, blocks: Vec<Block>) -> Result<(Vec<Checked>, Option<Invalid>), Stopped> {
         let node = self.node.clone();
-        let check = move || node.signatures.check(&node.chain.rules, blocks);
+        let check = move || {
+            let (checked, invalid) = node.signatures.check(&node.chain.rules, blocks);
+            if let Some(invalid) = &invalid {
+                node.metrics.verdict(&Verdict::Invalid(invalid.clone()));
+            }
+            (checked, invalid)
+        };
         match self.domain() {
             None => Ok(check()),
             Some(_) => tokio::task::spawn_blocking(check).await.map_err(|_| self.stopped_why()),

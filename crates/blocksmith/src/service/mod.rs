@@ -6,6 +6,7 @@ mod events;
 mod feed;
 mod handle;
 mod listing;
+mod metrics;
 mod notices;
 mod pace;
 mod replay;
@@ -17,6 +18,7 @@ pub(crate) use clocks::time;
 pub use feed::{Event, Feed, Reorg, Tip};
 pub use handle::{Handle, NoWork, NotPaid, Order, Registration, Standing, Stopped, Work};
 pub use listing::{MAX_HISTORY, MAX_PLACES, Spot};
+pub use metrics::{Levels, Metrics};
 pub(crate) use notices::Notice;
 pub use replay::{Difference, NotReplayed, Replay, Replayed, Step, replay};
 pub use store::{Snapshot, StoreError};
@@ -114,6 +116,7 @@ pub fn start(options: Options) -> Result<(Handle, mpsc::UnboundedReceiver<Order>
     let mut node =
         handle::Node::new(chain, kept.node_id, options.dev, options.giver, token, signatures);
     node.address = address;
+    node.store_file = options.data_dir.map(|dir| dir.join(store::FILE));
     Ok(actor::spawn(store, machine, node))
 }
 

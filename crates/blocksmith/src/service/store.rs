@@ -28,7 +28,8 @@ use super::listing;
 use crate::chain::{Differences, describe};
 use crate::operator::TokenError;
 use crate::system;
-use database::{Db, FILE, Opening};
+pub(super) use database::FILE;
+use database::{Db, Opening};
 use tables::{
     ACCOUNTS, CHAIN, FORMAT, MEMPOOL, META, PEERS, QUEUE, SEALED, UNDO, UNHEARD, shape_name,
 };

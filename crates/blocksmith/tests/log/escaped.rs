@@ -296,3 +296,31 @@ fn a_path_that_was_typed_stays_in_its_line_of_the_log() {
     assert!(said.contains("WARN others on this machine can read"), "{said}");
     assert_harmless(&said, of_a_node);
 }
+
+#[test]
+fn a_log_for_programs_is_an_object_in_a_line_for_each_event() {
+    let (node, url) = node(&["--zeros", "1", "--log-format", "json"]);
+    let id = serde_json::to_string(&hostile()).unwrap();
+    let forged = (0..1_000).any(|proof: u32| {
+        let body = format!(r#"{{"proof": {proof}, "id": {id}}}"#);
+        post(&url, "/mine", &body).contains("New Block Forged")
+    });
+    assert!(forged);
+    let is_event = |line: &&str| line.starts_with('{');
+    wait_until("the block", || node.stderr().lines().any(|line| line.contains("block 2 ")));
+    let said = node.stderr();
+    for line in said.lines().filter(is_event) {
+        let event: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert!(event["timestamp"].as_str().unwrap().ends_with('Z'), "{line}");
+        assert_eq!(event["level"], "INFO");
+    }
+    let of_block = |event: &serde_json::Value| {
+        event["message"].as_str().is_some_and(|message| message.starts_with("block 2 "))
+    };
+    let events = said.lines().filter(is_event).map(|line| serde_json::from_str(line).unwrap());
+    assert_eq!(events.filter(of_block).count(), 1, "{said}");
+    let left = said.chars().find(|char| {
+        *char != '\n' && *char != ' ' && hostile().contains(*char) && !"!\"<>[2J".contains(*char)
+    });
+    assert_eq!(left, None, "{said:?}");
+}

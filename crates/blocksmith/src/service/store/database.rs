@@ -26,7 +26,7 @@ const CACHE_BYTES: usize = 64 << 20;
 const MAX_CHECKED_BYTES: u64 = 64 << 20;
 
 /// The file in a data directory.
-pub(super) const FILE: &str = "chain.redb";
+pub(in crate::service) const FILE: &str = "chain.redb";
 
 /// The file beside it whose lock says that the directory is in use. redb locks its own file, and
 /// goes on where the file system says that it has no locks.

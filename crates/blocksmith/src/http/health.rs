@@ -1,0 +1,95 @@
+//! Whether a node runs and is of use, and its figures: for those who watch over many programs.
+
+use std::time::Instant;
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+use blocksmith_consensus::U256;
+use blocksmith_node::{Health, Machine};
+
+use super::answer::{self, TEXT};
+use super::fault::Fault;
+use super::{App, aside};
+use crate::service::Levels;
+
+/// The media type of figures.
+const FIGURES: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// Whether the node runs.
+pub(super) async fn healthy(State(app): State<App>) -> Result<Response, Fault> {
+    match app.handle.watch().has_changed() {
+        Ok(_) => Ok(answer::text("ok")),
+        Err(_) => Err(app.handle.stopped_why().into()),
+    }
+}
+
+/// Whether the node is of use: its store can be read, it takes part, and it is not catching up.
+pub(super) async fn ready(State(app): State<App>) -> Result<Response, Fault> {
+    let handle = app.handle.clone();
+    aside(move || handle.snapshot()?.tip()).await?;
+    // An answer from the one thread that changes anything, with what it knows.
+    let catching_up = app.handle.look(Machine::is_catching_up).await?;
+    if catching_up {
+        let tip = app.handle.standing().tip.block.index();
+        let said = format!("catching up with a peer, now at block {tip}");
+        return Ok(
+            (StatusCode::SERVICE_UNAVAILABLE, [(header::CONTENT_TYPE, TEXT)], said).into_response()
+        );
+    }
+    Ok(answer::text("ready"))
+}
+
+pub(super) async fn metrics(State(app): State<App>) -> Result<Response, Fault> {
+    let handle = &app.handle;
+    let look = |machine: &Machine| {
+        let mut peers = [0; 3];
+        for report in machine.peer_reports() {
+            let state = match report.health {
+                Health::New => 0,
+                Health::Answers => 1,
+                Health::Fails { .. } => 2,
+            };
+            peers[state] += 1;
+        }
+        (machine.queued(), machine.queued_bytes(), peers)
+    };
+    let (waiting, waiting_bytes, peers) = handle.look(look).await?;
+    let standing = handle.standing();
+    let levels = Levels {
+        tip: standing.tip.block.index(),
+        work: float(standing.tip.work),
+        waiting,
+        waiting_bytes,
+        peers,
+        store_bytes: handle.store_bytes(),
+    };
+    let handle = handle.clone();
+    let text = aside(move || handle.metrics().text(&levels)).await;
+    Ok(([(header::CONTENT_TYPE, FIGURES)], text).into_response())
+}
+
+/// About as large.
+pub(super) fn float(number: U256) -> f64 {
+    let (high, low) = number.into_words();
+    high as f64 * 2_f64.powi(128) + low as f64
+}
+
+/// Counts calls, and how long they took to be answered.
+pub(super) async fn counted(State(app): State<App>, request: Request, next: Next) -> Response {
+    let method = match *request.method() {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
+        _ => "other",
+    };
+    let route = request.extensions().get::<MatchedPath>();
+    let route = route.map_or("other".into(), |route| route.as_str().to_string());
+    let began = Instant::now();
+    let response = next.run(request).await;
+    app.handle.metrics().answered(method, route, response.status().as_u16(), began.elapsed());
+    response
+}
