@@ -7,12 +7,11 @@ use blocksmith_consensus::Hash;
 use blocksmith_consensus::address::{Address, BadAddress};
 use blocksmith_consensus::ledger::{Account, Accounts as _};
 use blocksmith_consensus::payment::{Draft, UNITS_PER_COIN};
-use blocksmith_node::Machine;
 use blocksmith_wallet::keys;
 use blocksmith_wallet::{Phrase, dev};
 use tokio::sync::Mutex;
 
-use crate::service::{Handle, NotPaid, Stopped, StoreError};
+use crate::service::{Handle, NotPaid, PendingOf, QueryError, Stopped, StoreError};
 
 /// What is given at a time, in units.
 pub const GIFT: u64 = 10 * UNITS_PER_COIN;
@@ -91,19 +90,11 @@ struct Giver {
 async fn giver(payer: &Handle) -> Result<Giver, NotGiven> {
     let accounts = || GIVERS.zip(dev::addresses().skip(*GIVERS.start() as usize));
     // At one moment, so that nothing waits and is mined at once, or neither.
-    let reader = payer.clone();
-    let look = move |machine: &Machine| {
-        let waiting = accounts().map(|(_, sender)| {
-            let queue = machine.mempool().map(|mempool| mempool.of_sender(&sender));
-            let queue = queue.unwrap_or_default();
-            (queue.len(), queue.iter().map(|waiting| waiting.payment.cost()).sum())
-        });
-        (waiting.collect::<Vec<(usize, u64)>>(), reader.snapshot())
-    };
-    let (waiting, snapshot) = payer.look(look).await?;
-    let snapshot = snapshot?;
+    let senders = accounts().map(|(_, sender)| sender).collect();
+    let (pending, snapshot) = payer.pending_of(senders).await?;
     let mut givers = Vec::new();
-    for ((index, sender), (waiting, cost)) in accounts().zip(waiting) {
+    for ((index, sender), pending) in accounts().zip(pending) {
+        let PendingOf { payments: waiting, cost } = pending;
         let Account { balance, nonce } = snapshot.account(&sender)?;
         if balance.saturating_sub(cost) >= GIFT {
             givers.push(Giver { waiting, index, sender, nonce: nonce + waiting as u64 });
@@ -116,4 +107,13 @@ fn key(index: u32) -> keys::SigningKey {
     let phrase = Phrase::parse(dev::PHRASE).expect("the words are some");
     let account = keys::Account::new(&phrase.seed(""), 0).expect("the dev account is one");
     account.key(index).expect("the dev keys are some")
+}
+
+impl From<QueryError> for NotGiven {
+    fn from(error: QueryError) -> Self {
+        match error {
+            QueryError::Stopped(stopped) => Self::Stopped(stopped),
+            QueryError::Store(error) => Self::Store(error),
+        }
+    }
 }

@@ -66,9 +66,7 @@ async fn pay(handle: &Handle, text: &str) -> Result<(Hash, Entered), NotPaid> {
 }
 
 async fn waits(handle: &Handle) -> Vec<String> {
-    let texts =
-        |machine: &blocksmith_node::Machine| machine.queued_texts(0).map(String::from).collect();
-    handle.look(texts).await.expect("it runs")
+    handle.pending(0, usize::MAX).await.expect("it runs").texts
 }
 
 async fn mine(handle: &Handle, recipient: Address) -> Block {

@@ -10,7 +10,7 @@ use blocksmith_consensus::address::Address as PublicKey;
 use blocksmith_consensus::payment::Verified;
 use blocksmith_consensus::tree::{Limits, SideBlock};
 use blocksmith_consensus::{
-    Block, ChangeSet, Checked, Hash, Invalid, Linked, Malformed, Proof, Rules, Timestamp,
+    Ancestry, Block, ChangeSet, Checked, Hash, Invalid, Linked, Malformed, Proof, Rules, Timestamp,
     Transaction,
 };
 
@@ -283,12 +283,7 @@ pub enum Answer {
     /// What to search.
     Work(Result<Task, Refusal>),
     /// What became of addresses that were to be peers.
-    Registered {
-        /// Of each, in order.
-        each: Vec<Registered>,
-        /// All peers.
-        peers: Vec<Address>,
-    },
+    Registered(Registration),
     /// The peer that was forgotten, if there was one.
     Forgotten(Option<Address>),
 }
@@ -451,11 +446,30 @@ impl From<Event> for Effect {
     }
 }
 
-/// The answer to an input and what follows from it.
+/// What became of addresses that were to be peers.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Output {
+pub struct Registration {
+    /// Of each, in order.
+    pub each: Vec<Registered>,
+    /// All peers.
+    pub peers: Vec<Address>,
+}
+
+/// What a command comes to, or the error of the chain that it was given.
+pub type Stepped<T, C> = Result<Output<T>, <C as Ancestry>::Error>;
+
+/// The answer to a command and what follows from it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Output<T = Answer> {
     /// The direct answer.
-    pub answer: Answer,
+    pub answer: T,
     /// What follows, in this order.
     pub effects: Vec<Effect>,
+}
+
+impl<T> Output<T> {
+    /// The same with another answer.
+    pub fn map<U>(self, answer: impl FnOnce(T) -> U) -> Output<U> {
+        Output { answer: answer(self.answer), effects: self.effects }
+    }
 }

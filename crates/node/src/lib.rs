@@ -22,7 +22,8 @@ pub use address::{Address, BadAddress, NotAPeer};
 pub use early::{EarlyBlock, EarlyTip, MAX_AHEAD_S, too_far_ahead_s};
 pub use interface::{
     Answer, Effect, Entered, Event, Health, Input, NetworkEffect, Output, PeerChange, PeerReport,
-    PendingTransaction, Refusal, Registered, Start, StoreEffect, TransactionChange, Verdict,
+    PendingTransaction, Refusal, Registered, Registration, Start, Stepped, StoreEffect,
+    TransactionChange, Verdict,
 };
 pub use machine::Machine;
 pub use peers::MAX_PEERS;

@@ -2,9 +2,11 @@
 
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use blocksmith_consensus::address::Address as PublicKey;
 use blocksmith_consensus::block::MAX_BLOCK_BYTES;
 use blocksmith_consensus::json::Value;
 use blocksmith_consensus::payment::Verified;
@@ -17,14 +19,16 @@ use blocksmith_consensus::{
 use crate::address::Address;
 use crate::early::{Early, EarlyBlock, EarlyTip, too_far_ahead_s};
 use crate::interface::{
-    Answer, Effect, Event, Input, NetworkEffect, Output, PeerChange, PeerReport,
-    PendingTransaction, Refusal, Registered, Start, StoreEffect, TransactionChange, Verdict,
+    Answer, Effect, Entered, Event, Input, NetworkEffect, Output, PeerChange, PeerReport,
+    PendingTransaction, Refusal, Registered, Registration, Start, Stepped, StoreEffect,
+    TransactionChange, Verdict,
 };
 use crate::mempool::{Mempool, MempoolChange, Refused, Waiting};
 use crate::orphans::Orphans;
 use crate::peers::{Again, Namer, Peers};
 use crate::pool::Pool;
 use crate::queue::{MAX_RETURNED, QueueChange};
+use crate::work::Task;
 
 /// What stands between two transactions of a block.
 const SEPARATOR_BYTES: usize = ", ".len();
@@ -119,7 +123,8 @@ impl Machine {
         self.peers.reports().collect()
     }
 
-    /// Takes one input. `chain` holds the best chain as this machine left it.
+    /// Takes one input, whatever it is: [`Machine`]'s commands as values. `chain` holds the best chain
+    /// as this machine left it.
     ///
     /// # Errors
     /// Those of the chain. Machine and chain may disagree then: drop the transaction and start
@@ -130,172 +135,367 @@ impl Machine {
         input: Input,
         chain: &mut C,
     ) -> Result<Output, <C as Ancestry>::Error> {
-        let mut effects = Vec::new();
-        let before = self.tip().block.hash();
-        let mut complete = true;
-        let answer = match input {
+        let done = |()| Answer::Done;
+        Ok(match input {
             Input::Block { block, from } => {
-                let hash = block.block().hash();
-                let verdict = self.block(now, *block, chain, &mut effects)?;
-                // A name on a block that is none proves nothing of that peer.
-                if let (Some(peer), Verdict::NewTip | Verdict::SideBranch | Verdict::Known) =
-                    (&from, &verdict)
-                {
-                    self.peers.has(peer, hash);
-                }
-                Answer::Block(verdict)
+                self.take_block(now, *block, from, chain)?.map(Answer::Block)
             }
             Input::Branch { blocks, from, more } => {
-                complete = !more;
-                if more && self.peers.knows(&from) {
-                    self.sending.insert(from.clone());
-                } else {
-                    self.sending.remove(&from);
-                }
-                Answer::Block(self.branch(now, blocks, &from, chain, &mut effects)?)
+                self.take_branch(now, blocks, from, more, chain)?.map(Answer::Block)
             }
             Input::Proof { proof, recipient, on } => {
-                Answer::Mined(self.proof(now, &proof, &recipient, on, chain, &mut effects)?)
-            }
-            Input::Transaction(transaction) => {
-                let change = self.pool.push(transaction);
-                let index = change.is_some().then(|| self.tip().block.index() + 1);
-                if let Some(change) = change {
-                    queue_changed(change, &mut effects);
-                }
-                Answer::Queued(index)
-            }
-            Input::Payments { payments, from } => {
-                self.payments(now, payments, from.as_ref(), chain, &mut effects)?
-            }
-            Input::Payment { payment, replaces } => {
-                let rival = self.mempool().and_then(|mempool| mempool.rival(&payment));
-                match rival.filter(|rival| Some(*rival) != replaces) {
-                    Some(id) => {
-                        let replaces = Refused::Replaces { id, nonce: payment.nonce() };
-                        Answer::Payments([Err(replaces)].into())
-                    }
-                    None => self.payments(now, [payment].into(), None, chain, &mut effects)?,
-                }
-            }
-            Input::Work { recipient } => {
-                let Self { tree, pool, .. } = self;
-                match pool.payments() {
-                    Some(payments) => Answer::Work(match EarlyTip::of(&tree.tip().block, now) {
-                        Some(early) => Err(early.into()),
-                        None => payments
-                            .task(now, recipient, tree.rules(), tree.tip())
-                            .map_err(Refusal::from),
-                    }),
-                    None => Answer::Done,
-                }
+                self.take_proof(now, &proof, &recipient, on, chain)?.map(Answer::Mined)
             }
             Input::Solution { id, proof } => {
-                Answer::Mined(self.solution(now, &id, proof, chain, &mut effects)?)
+                self.take_solution(now, &id, proof, chain)?.map(Answer::Mined)
             }
-            Input::Register(peers) => self.register(now, peers, Namer::Anybody, &mut effects),
-            Input::Choose { peers, keep } => {
-                let namer = if keep { Namer::Operator } else { Namer::Start };
-                self.register(now, peers, namer, &mut effects)
+            Input::Transaction(transaction) => self.queue(now, transaction).map(Answer::Queued),
+            Input::Payments { payments, from } => {
+                self.take_payments(now, payments, from.as_ref(), chain)?.map(Answer::Payments)
             }
-            Input::Forget { peer } => {
-                let forgotten = self.peers.remove(&peer);
-                if let Some(peer) = &forgotten {
-                    self.sending.remove(peer);
-                    forgot(peer.clone(), &mut effects);
-                    effects.push(NetworkEffect::HangUp(peer.clone()).into());
-                }
-                Answer::Forgotten(forgotten)
+            Input::Payment { payment, replaces } => {
+                let output = self.take_payment(now, payment, replaces, chain)?;
+                output.map(|outcome| Answer::Payments(outcome.into_iter().collect()))
             }
-            Input::Answered { peer, tip } => {
-                self.sending.remove(&peer);
-                let (theirs, ours) = (tip.map(|(_, hash)| hash), self.tip().block.hash());
-                let answered = self.peers.answered(&peer, theirs, ours, now);
-                if answered.first {
-                    effects.push(StoreEffect::PeerAnswered(peer.clone()).into());
-                }
-                if let (Some(Again(again)), Some((index, _))) = (answered.turned, tip) {
-                    let became = PeerChange::Answers { index, again };
-                    effects.push(Event::Peer { address: peer.clone(), became }.into());
-                }
-                if answered.may_lack {
-                    self.tell_again(&peer, &mut effects);
-                }
-                let is_behind = tip.is_some_and(|(index, _)| index < self.tip().block.index());
-                // It may have been forgotten while it was asked.
-                if is_behind && self.peers.knows(&peer) {
-                    let block = self.tip().block.clone();
-                    self.peers.has(&peer, block.hash());
-                    effects.push(NetworkEffect::Announce { block, to: [peer].into() }.into());
-                }
-                Answer::Done
+            Input::Work { recipient } => {
+                self.work(now, recipient).map(|work| work.map_or(Answer::Done, Answer::Work))
             }
-            Input::Failed { peer, why } => {
-                self.sending.remove(&peer);
-                if self.peers.failed(&peer, why.clone(), now) {
-                    let became = PeerChange::Fails { why };
-                    effects.push(Event::Peer { address: peer, became }.into());
-                }
-                Answer::Done
-            }
+            Input::Register(peers) => self.register(now, peers).map(Answer::Registered),
+            Input::Choose { peers, keep } => self.choose(now, peers, keep).map(Answer::Registered),
+            Input::Forget { peer } => self.forget(now, &peer).map(Answer::Forgotten),
+            Input::Answered { peer, tip } => self.answered(now, peer, tip).map(done),
+            Input::Failed { peer, why } => self.failed(now, peer, why).map(done),
             Input::SameNode { peer, other } => {
-                let gone = self.peers.same(&peer, &other);
-                if let Some(gone) = &gone {
-                    self.sending.remove(gone);
-                    forgot(gone.clone(), &mut effects);
-                }
-                // Whoever was asked knows by the answer that it is none any more.
-                if gone.as_ref() == Some(&other) {
-                    effects.push(NetworkEffect::HangUp(other).into());
-                }
-                Answer::Forgotten(gone)
+                self.same_node(now, &peer, other).map(Answer::Forgotten)
             }
-            Input::IsSelf { peer } => {
-                self.sending.remove(&peer);
-                if let Some(gone) = self.peers.is_self(&peer) {
-                    forgot(gone, &mut effects);
-                }
-                Answer::Done
-            }
-            Input::Tick => {
-                for block in self.early.take_due(now) {
-                    self.block(now, block, chain, &mut effects)?;
-                }
-                let mut changes = Vec::new();
-                if let Some(payments) = self.pool.payments() {
-                    payments.expire(now, &mut changes);
-                }
-                for change in changes {
-                    mempool_changed(change, |_| false, &mut effects);
-                }
-                Answer::Done
-            }
+            Input::IsSelf { peer } => self.is_self(now, &peer).map(done),
+            Input::Tick => self.tick(now, chain)?.map(done),
+        })
+    }
+
+    /// Takes a block that is sound by itself, from a peer if it says which; what became of it.
+    ///
+    /// # Errors
+    /// Those of the chain, as of [`Machine::step`].
+    pub fn take_block<C: BestChain>(
+        &mut self,
+        now: Timestamp,
+        block: Checked,
+        from: Option<Address>,
+        chain: &mut C,
+    ) -> Stepped<Verdict, C> {
+        let (before, hash) = (self.tip_hash(), block.block().hash());
+        let mut effects = Vec::new();
+        let verdict = self.block(now, block, chain, &mut effects)?;
+        // A name on a block that is none proves nothing of that peer.
+        if let (Some(peer), Verdict::NewTip | Verdict::SideBranch | Verdict::Known) =
+            (&from, &verdict)
+        {
+            self.peers.has(peer, hash);
+        }
+        Ok(self.finish(now, before, verdict, effects))
+    }
+
+    /// Takes blocks that a peer was asked for and that are sound by themselves, the lowest first;
+    /// `more` if others follow at once, before which nobody is told of a tip. What became of the last
+    /// block that was looked at.
+    ///
+    /// # Errors
+    /// Those of the chain, as of [`Machine::step`].
+    pub fn take_branch<C: BestChain>(
+        &mut self,
+        now: Timestamp,
+        blocks: Vec<Checked>,
+        from: Address,
+        more: bool,
+        chain: &mut C,
+    ) -> Stepped<Verdict, C> {
+        let (before, mut effects) = (self.tip_hash(), Vec::new());
+        if more && self.peers.knows(&from) {
+            self.sending.insert(from.clone());
+        } else {
+            self.sending.remove(&from);
+        }
+        let verdict = self.branch(now, blocks, &from, chain, &mut effects)?;
+        // What follows at once may be a better tip.
+        Ok(match more {
+            true => self.ask_who_is_due(now, verdict, effects),
+            false => self.finish(now, before, verdict, effects),
+        })
+    }
+
+    /// Takes a proof for the next block of an open chain: the block that it makes, or why it makes
+    /// none. The coin goes to `recipient`, canonical JSON; `on` names the block that the proof is for,
+    /// if it is not for whatever is the tip.
+    ///
+    /// # Errors
+    /// Those of the chain, as of [`Machine::step`].
+    pub fn take_proof<C: BestChain>(
+        &mut self,
+        now: Timestamp,
+        proof: &Proof,
+        recipient: &str,
+        on: Option<Hash>,
+        chain: &mut C,
+    ) -> Stepped<Result<Block, Refusal>, C> {
+        let (before, mut effects) = (self.tip_hash(), Vec::new());
+        let mined = self.proof(now, proof, recipient, on, chain, &mut effects)?;
+        Ok(self.finish(now, before, mined, effects))
+    }
+
+    /// Takes a proof for work that [`Machine::work`] gave out under the id `id`: the block that it
+    /// makes, or why it makes none.
+    ///
+    /// # Errors
+    /// Those of the chain, as of [`Machine::step`].
+    pub fn take_solution<C: BestChain>(
+        &mut self,
+        now: Timestamp,
+        id: &Hash,
+        proof: u64,
+        chain: &mut C,
+    ) -> Stepped<Result<Block, Refusal>, C> {
+        let (before, mut effects) = (self.tip_hash(), Vec::new());
+        let mined = self.solution(now, id, proof, chain, &mut effects)?;
+        Ok(self.finish(now, before, mined, effects))
+    }
+
+    /// Queues a transaction of an open chain: the index of the block that it waits for, or `None` if
+    /// the queue is full.
+    pub fn queue(&mut self, now: Timestamp, transaction: Transaction) -> Output<Option<u64>> {
+        let (before, mut effects) = (self.tip_hash(), Vec::new());
+        let change = self.pool.push(transaction);
+        let index = change.is_some().then(|| self.tip().block.index() + 1);
+        if let Some(change) = change {
+            queue_changed(change, &mut effects);
+        }
+        self.finish(now, before, index, effects)
+    }
+
+    /// Takes signed payments, from a peer if it says which; what became of each, in order. Of an open
+    /// chain nothing.
+    ///
+    /// # Errors
+    /// Those of the chain, as of [`Machine::step`].
+    pub fn take_payments<C: BestChain>(
+        &mut self,
+        now: Timestamp,
+        payments: Vec<Verified>,
+        from: Option<&Address>,
+        chain: &mut C,
+    ) -> Stepped<Vec<Result<Entered, Refused>>, C> {
+        let (before, mut effects) = (self.tip_hash(), Vec::new());
+        let outcomes = self.payments(now, payments, from, chain, &mut effects)?;
+        Ok(self.finish(now, before, outcomes, effects))
+    }
+
+    /// Takes a signed payment whose sender said what it may replace, one payment or none: what became
+    /// of it; `None` on an open chain.
+    ///
+    /// # Errors
+    /// Those of the chain, as of [`Machine::step`].
+    pub fn take_payment<C: BestChain>(
+        &mut self,
+        now: Timestamp,
+        payment: Verified,
+        replaces: Option<Hash>,
+        chain: &mut C,
+    ) -> Stepped<Option<Result<Entered, Refused>>, C> {
+        let (before, mut effects) = (self.tip_hash(), Vec::new());
+        let rival = self.mempool().and_then(|mempool| mempool.rival(&payment));
+        let outcome = match rival.filter(|rival| Some(*rival) != replaces) {
+            Some(id) => Some(Err(Refused::Replaces { id, nonce: payment.nonce() })),
+            None => self.payments(now, [payment].into(), None, chain, &mut effects)?.pop(),
         };
-        let tip = self.tip().block.hash();
+        Ok(self.finish(now, before, outcome, effects))
+    }
+
+    /// What to search on a sealed chain for a coin to `recipient`; `None` on an open one.
+    pub fn work(
+        &mut self,
+        now: Timestamp,
+        recipient: PublicKey,
+    ) -> Output<Option<Result<Task, Refusal>>> {
+        let before = self.tip_hash();
+        let Self { tree, pool, .. } = self;
+        let early = EarlyTip::of(&tree.tip().block, now);
+        let work = pool.payments().map(|payments| match early {
+            Some(early) => Err(early.into()),
+            None => payments.task(now, recipient, tree.rules(), tree.tip()).map_err(Refusal::from),
+        });
+        self.finish(now, before, work, Vec::new())
+    }
+
+    /// Registers peers that anybody named; what became of each, and all peers.
+    pub fn register(&mut self, now: Timestamp, peers: Vec<Address>) -> Output<Registration> {
+        self.add_peers(now, peers, Namer::Anybody)
+    }
+
+    /// Registers peers that the operator chose: they take the place of others, and nobody takes
+    /// theirs. With `keep` they are kept at once; those that are named again at each start need not
+    /// be, and are once they have answered.
+    pub fn choose(
+        &mut self,
+        now: Timestamp,
+        peers: Vec<Address>,
+        keep: bool,
+    ) -> Output<Registration> {
+        self.add_peers(now, peers, if keep { Namer::Operator } else { Namer::Start })
+    }
+
+    /// Forgets a peer; the address that it was known by, if it was one.
+    pub fn forget(&mut self, now: Timestamp, peer: &Address) -> Output<Option<Address>> {
+        let (before, mut effects) = (self.tip_hash(), Vec::new());
+        let forgotten = self.peers.remove(peer);
+        if let Some(peer) = &forgotten {
+            self.sending.remove(peer);
+            forgot(peer.clone(), &mut effects);
+            effects.push(NetworkEffect::HangUp(peer.clone()).into());
+        }
+        self.finish(now, before, forgotten, effects)
+    }
+
+    /// Notes that a peer that was asked answered, with the index and the hash of the end of its chain
+    /// if it told them.
+    pub fn answered(
+        &mut self,
+        now: Timestamp,
+        peer: Address,
+        tip: Option<(u64, Hash)>,
+    ) -> Output<()> {
+        let (before, mut effects) = (self.tip_hash(), Vec::new());
+        self.sending.remove(&peer);
+        let theirs = tip.map(|(_, hash)| hash);
+        let answered = self.peers.answered(&peer, theirs, before, now);
+        if answered.first {
+            effects.push(StoreEffect::PeerAnswered(peer.clone()).into());
+        }
+        if let (Some(Again(again)), Some((index, _))) = (answered.turned, tip) {
+            let became = PeerChange::Answers { index, again };
+            effects.push(Event::Peer { address: peer.clone(), became }.into());
+        }
+        if answered.may_lack {
+            self.tell_again(&peer, &mut effects);
+        }
+        let is_behind = tip.is_some_and(|(index, _)| index < self.tip().block.index());
+        // It may have been forgotten while it was asked.
+        if is_behind && self.peers.knows(&peer) {
+            let block = self.tip().block.clone();
+            self.peers.has(&peer, block.hash());
+            effects.push(NetworkEffect::Announce { block, to: [peer].into() }.into());
+        }
+        self.finish(now, before, (), effects)
+    }
+
+    /// Notes that a peer did not answer, or not with anything of use, and why.
+    pub fn failed(&mut self, now: Timestamp, peer: Address, why: String) -> Output<()> {
+        let (before, mut effects) = (self.tip_hash(), Vec::new());
+        self.sending.remove(&peer);
+        if self.peers.failed(&peer, why.clone(), now) {
+            let became = PeerChange::Fails { why };
+            effects.push(Event::Peer { address: peer, became }.into());
+        }
+        self.finish(now, before, (), effects)
+    }
+
+    /// Notes that two addresses are one node, of which `other` answered first: the one that is
+    /// forgotten, if both were peers.
+    pub fn same_node(
+        &mut self,
+        now: Timestamp,
+        peer: &Address,
+        other: Address,
+    ) -> Output<Option<Address>> {
+        let (before, mut effects) = (self.tip_hash(), Vec::new());
+        let gone = self.peers.same(peer, &other);
+        if let Some(gone) = &gone {
+            self.sending.remove(gone);
+            forgot(gone.clone(), &mut effects);
+        }
+        // Whoever was asked knows by the answer that it is none any more.
+        if gone.as_ref() == Some(&other) {
+            effects.push(NetworkEffect::HangUp(other).into());
+        }
+        self.finish(now, before, gone, effects)
+    }
+
+    /// Notes that an address is this node itself.
+    pub fn is_self(&mut self, now: Timestamp, peer: &Address) -> Output<()> {
+        let (before, mut effects) = (self.tip_hash(), Vec::new());
+        self.sending.remove(peer);
+        if let Some(gone) = self.peers.is_self(peer) {
+            forgot(gone, &mut effects);
+        }
+        self.finish(now, before, (), effects)
+    }
+
+    /// Does what is due now: blocks whose time has come, payments that waited too long, peers that are
+    /// to be asked.
+    ///
+    /// # Errors
+    /// Those of the chain, as of [`Machine::step`].
+    pub fn tick<C: BestChain>(&mut self, now: Timestamp, chain: &mut C) -> Stepped<(), C> {
+        let (before, mut effects) = (self.tip_hash(), Vec::new());
+        for block in self.early.take_due(now) {
+            self.block(now, block, chain, &mut effects)?;
+        }
+        let mut changes = Vec::new();
+        if let Some(payments) = self.pool.payments() {
+            payments.expire(now, &mut changes);
+        }
+        for change in changes {
+            mempool_changed(change, |_| false, &mut effects);
+        }
+        Ok(self.finish(now, before, (), effects))
+    }
+
+    fn tip_hash(&self) -> Hash {
+        self.tip().block.hash()
+    }
+
+    /// What follows from every command: the peers are told of a new tip, and some are asked. `before`
+    /// was the tip when the command began.
+    fn finish<T>(
+        &mut self,
+        now: Timestamp,
+        before: Hash,
+        answer: T,
+        mut effects: Vec<Effect>,
+    ) -> Output<T> {
+        let tip = self.tip_hash();
         // What is new by itself is told at once, however long a branch takes.
-        let settled = complete && (tip != before || self.sending.is_empty());
+        let settled = tip != before || self.sending.is_empty();
         if settled && tip != self.announced {
             let block = self.tip().block.clone();
             self.announced = tip;
             let to = self.peers.untold(tip);
             effects.push(NetworkEffect::Announce { block, to }.into());
         }
-        effects.extend(self.peers.due(now).into_iter().map(|peer| NetworkEffect::Ask(peer).into()));
-        Ok(Output { answer, effects })
+        self.ask_who_is_due(now, answer, effects)
     }
 
-    fn register(
+    fn ask_who_is_due<T>(
+        &mut self,
+        now: Timestamp,
+        answer: T,
+        mut effects: Vec<Effect>,
+    ) -> Output<T> {
+        effects.extend(self.peers.due(now).into_iter().map(|peer| NetworkEffect::Ask(peer).into()));
+        Output { answer, effects }
+    }
+
+    fn add_peers(
         &mut self,
         now: Timestamp,
         addresses: Vec<Address>,
         namer: Namer,
-        effects: &mut Vec<Effect>,
-    ) -> Answer {
+    ) -> Output<Registration> {
+        let (before, mut effects) = (self.tip_hash(), Vec::new());
         let mut each = Vec::with_capacity(addresses.len());
         for address in addresses {
             let added = self.peers.add(address.clone(), namer, now);
             if let Some(gone) = added.instead_of {
-                forgot(gone, effects);
+                forgot(gone, &mut effects);
             }
             if added.keep {
                 effects.push(StoreEffect::AddPeer(address.clone()).into());
@@ -305,7 +505,8 @@ impl Machine {
             }
             each.push(added.registered);
         }
-        Answer::Registered { each, peers: self.peers.addresses() }
+        let registration = Registration { each, peers: self.peers.addresses() };
+        self.finish(now, before, registration, effects)
     }
 
     /// One block, and the orphans that waited for it.
@@ -463,8 +664,8 @@ impl Machine {
         from: Option<&Address>,
         chain: &mut C,
         effects: &mut Vec<Effect>,
-    ) -> Result<Answer, <C as Ancestry>::Error> {
-        let Some(pool) = self.pool.payments() else { return Ok(Answer::Done) };
+    ) -> Result<Vec<Result<Entered, Refused>>, <C as Ancestry>::Error> {
+        let Some(pool) = self.pool.payments() else { return Ok(Vec::new()) };
         let sent = payments.iter().map(|payment| payment.id()).collect();
         let mut changes = Vec::new();
         let outcomes = payments
@@ -472,7 +673,7 @@ impl Machine {
             .map(|payment| pool.admit(now, payment, chain, &mut changes))
             .collect::<Result<_, _>>()?;
         self.spread(changes, |_| false, from.map(|from| (from, &sent)), effects);
-        Ok(Answer::Payments(outcomes))
+        Ok(outcomes)
     }
 
     fn solution<C: BestChain>(

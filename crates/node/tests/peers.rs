@@ -13,7 +13,7 @@ use blocksmith_consensus::{
 use blocksmith_node::mempool::Mempool;
 use blocksmith_node::{
     Address, Answer, Effect, Event, Health, Input, MAX_PEERS, Machine, NetworkEffect, Output,
-    PeerChange, Registered, Start, StoreEffect, Verdict,
+    PeerChange, Registered, Registration, Start, StoreEffect, Verdict,
 };
 
 const SECOND: u64 = 1_000_000;
@@ -347,13 +347,13 @@ fn register(peers: impl IntoIterator<Item = String>) -> Input {
 }
 
 fn registered(output: &Output) -> Vec<String> {
-    let Answer::Registered { peers, .. } = &output.answer else { panic!("peers") };
+    let Answer::Registered(Registration { peers, .. }) = &output.answer else { panic!("peers") };
     peers.iter().map(Address::to_string).collect()
 }
 
 /// What became of each address.
 fn each(output: &Output) -> &[Registered] {
-    let Answer::Registered { each, .. } = &output.answer else { panic!("peers") };
+    let Answer::Registered(Registration { each, .. }) = &output.answer else { panic!("peers") };
     each
 }
 

@@ -12,9 +12,7 @@ use blocksmith_api::{
 use blocksmith_consensus::Spending;
 use blocksmith_consensus::address::Address;
 use blocksmith_consensus::json::Value;
-use blocksmith_consensus::ledger::Accounts as _;
-use blocksmith_consensus::payment::{Domain, Emission, MAX_WIRE_BYTES};
-use blocksmith_node::Machine;
+use blocksmith_consensus::payment::{Emission, MAX_WIRE_BYTES};
 use blocksmith_node::mempool::FeeRate;
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -23,11 +21,11 @@ use super::answer::{self, made_at, raw};
 use super::body::Json;
 use super::fault::Fault;
 use super::openapi::Errors;
-use super::payments::Confirmed;
+use super::payments::place;
 use super::query::{Query, limit};
-use super::{App, aside, turn};
+use super::{App, turn};
 use crate::faucet::{self, NotGiven};
-use crate::service::{Handle, Snapshot, Spot, StoreError};
+use crate::service::{AccountEntry, AccountPage, Handle, Spot};
 
 /// A page of transactions ends when this many bytes of blocks were read for it: each may be in a
 /// block of its own.
@@ -72,23 +70,14 @@ pub(super) async fn account(
     party: Result<Path<String>, PathRejection>,
 ) -> Result<Response, Fault> {
     let address = address(&app.handle, party)?;
-    let handle = app.handle.clone();
-    let look = move |machine: &Machine| {
-        (machine.mempool().and_then(|mempool| mempool.next_nonce(&address)), handle.snapshot())
-    };
-    let (next, snapshot) = app.handle.look(look).await?;
-    let (account, transactions) = aside(move || {
-        let snapshot = snapshot?;
-        Ok::<_, StoreError>((snapshot.account(&address)?, snapshot.activity(address.key())?))
-    })
-    .await?;
+    let account = app.handle.account(address).await?;
     let party = app.handle.domain().map(|domain| address.to_text(domain.hrp)).unwrap_or_default();
     let answer = Account {
         party,
         balance: account.balance,
         nonce: account.nonce,
-        next_nonce: next.unwrap_or(account.nonce),
-        transactions,
+        next_nonce: account.next_nonce,
+        transactions: account.transactions,
         uncounted: 0,
     };
     Ok(answer::json(StatusCode::OK, &answer))
@@ -138,50 +127,20 @@ pub(super) async fn transactions(
         })?),
     };
     let turn = turn(&app.searching_back).await?;
-    let handle = app.handle.clone();
-    // At one moment, so that nothing waits and is confirmed at once, or neither.
-    let look = move |machine: &Machine| {
-        let waits = machine.mempool().map(|mempool| mempool.of_sender(&address));
-        let texts = waits.unwrap_or_default().iter();
-        let texts = texts.map(|waiting| waiting.payment.text().to_string());
-        (texts.collect::<Vec<_>>(), handle.snapshot())
-    };
-    let (queued, snapshot) = app.handle.look(look).await?;
-    let (domain, snapshot) = (*app.handle.domain().ok_or_else(no_accounts)?, snapshot?);
+    let AccountPage { pending, entries, next } =
+        app.handle.account_page(address, before, limit, MAX_SCAN_BYTES).await?;
     let queued = match before {
-        None => Some(queued.iter().map(|text| raw(text)).collect::<Result<_, _>>()?),
+        None => Some(pending.iter().map(|text| raw(text)).collect::<Result<_, _>>()?),
         Some(_) => None,
     };
-    let read = move || page(snapshot, domain, &address, before, limit, MAX_SCAN_BYTES);
-    let (read, turn) = turn.aside(read).await;
-    let (transactions, next) = read?;
+    let entry = |entry: &AccountEntry| -> Result<_, Fault> {
+        let Place { block, hash, position, confirmations } = place(&entry.location);
+        let (id, transaction) = (entry.id.into(), raw(&entry.text)?);
+        Ok(AccountTransaction { block, hash, position, confirmations, id, transaction })
+    };
+    let transactions = entries.iter().map(entry).collect::<Result<_, _>>()?;
     let page = AccountTransactions { queued, transactions, next: next.map(cursor) };
     Ok(made_at(turn, answer::json(StatusCode::OK, &page)))
-}
-
-fn page(
-    snapshot: Snapshot,
-    domain: Domain,
-    address: &Address,
-    before: Option<Spot>,
-    limit: usize,
-    most_bytes: usize,
-) -> Result<(Vec<AccountTransaction>, Option<Spot>), StoreError> {
-    let mut confirmed = Confirmed::of(snapshot, domain)?;
-    let spots = confirmed.snapshot().history(address.key(), before, limit)?;
-    let mut next = spots.last().copied().filter(|_| spots.len() == limit);
-    let mut entries = Vec::with_capacity(spots.len());
-    for spot in spots {
-        let (id, transaction) = confirmed.transaction(spot)?;
-        let Place { block, hash, position, confirmations } = confirmed.place(spot)?;
-        let id = id.into();
-        entries.push(AccountTransaction { block, hash, position, confirmations, id, transaction });
-        if confirmed.read_bytes() >= most_bytes {
-            next = Some(spot);
-            break;
-        }
-    }
-    Ok((entries, next))
 }
 
 /// All coins: those of the first block, those mined until now, those that there will ever be.
@@ -234,8 +193,7 @@ pub(super) async fn fees(
     emission(&app.handle).ok_or_else(|| Fault::unsigned("none pays a fee"))?;
     let bytes = bytes.unwrap_or(USUAL_BYTES).min(MAX_WIRE_BYTES);
     let room = app.handle.chain().rules.max_block_bytes.saturating_sub(BLOCK_OVERHEAD_BYTES);
-    let estimate =
-        app.handle.look(move |machine| machine.mempool().map(|all| all.estimate(room))).await?;
+    let estimate = app.handle.fee_estimate(room).await?;
     let fee = |rate: Option<FeeRate>| rate.map_or(0, |rate| rate.fee_above(bytes));
     let fees = Fees {
         bytes: bytes as u64,
@@ -268,52 +226,4 @@ pub(super) async fn faucet(State(app): State<App>, body: Json) -> Result<Respons
         NotGiven::NotPaid(_) | NotGiven::Empty => Fault::busy(not_given.to_string()),
     })?;
     Ok(answer::json(StatusCode::CREATED, &FaucetGift { id: id.into(), amount }))
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use blocksmith_consensus::{Difficulty, Genesis, Proof, Rules, Target};
-
-    use super::*;
-    use crate::chain::{Chain, Dialect};
-    use crate::service::{Options, start};
-
-    #[tokio::test]
-    async fn a_page_ends_when_enough_was_read_for_it_and_none_is_left_out() {
-        let (forge, target) = (Rules::forge(), Target::from_zeros(0));
-        let hrp = forge.domain().expect("signed").hrp;
-        let miner = blocksmith_wallet::dev::addresses().next().expect("a dev account");
-        let genesis = Genesis::sealed(1_700_000_000, target, hrp, &[(miner, 1)]).expect("a block");
-        let rules = Rules { genesis, difficulty: Difficulty::Fixed(target), ..forge };
-        let options = Options {
-            node_id: Some(miner.to_text(hrp)),
-            keep_peers: false,
-            ..Options::new(Chain { rules, dialect: Dialect::Notes })
-        };
-        let (handle, _orders) = start(options).expect("a store in memory");
-        for _ in 0..9 {
-            let work = handle.work(None).await.expect("it runs").expect("work");
-            let mined = handle.submit_work(&work.id, Proof::from(1)).await.expect("it runs");
-            mined.expect("each number is a proof");
-        }
-        let block_bytes = handle.standing().tip.block.text().len();
-        for (most_bytes, each) in [(0, 1), (block_bytes * 5 / 2, 3), (usize::MAX, 4)] {
-            let (mut seen, mut sizes, mut before) = (BTreeSet::new(), Vec::new(), None);
-            loop {
-                let snapshot = handle.snapshot().expect("read");
-                let domain = *handle.domain().expect("signed");
-                let (entries, next) =
-                    page(snapshot, domain, &miner, before, 4, most_bytes).expect("read");
-                sizes.push(entries.len());
-                seen.extend(entries.iter().map(|entry| (entry.block, entry.position)));
-                let Some(next) = next else { break };
-                before = parse_cursor(&cursor(next));
-                assert!(before == Some(next) && sizes.len() < 20, "{next:?}");
-            }
-            assert_eq!((seen.len(), sizes[0]), (10, each), "{sizes:?}");
-            assert_eq!(sizes.iter().sum::<usize>(), 10, "{sizes:?}");
-        }
-    }
 }

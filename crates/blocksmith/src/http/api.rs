@@ -14,7 +14,7 @@ use blocksmith_consensus::sealed;
 use blocksmith_consensus::{
     Ancestry as _, Block, BlockView, Hash, Issuance, Linked, Proof, Rules, Spending, Target,
 };
-use blocksmith_node::{Address, Health, Machine, PeerReport, Refusal, Registered, Verdict};
+use blocksmith_node::{Address, Health, PeerReport, Refusal, Registered, Verdict};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -441,7 +441,7 @@ pub(super) async fn add_peers(
     responses((status = 200, description = "The peers.", body = Peers), Errors)
 )]
 pub(super) async fn peers(State(app): State<App>) -> Result<Response, Fault> {
-    let reports = app.handle.look(Machine::peer_reports).await?;
+    let reports = app.handle.peer_reports().await?;
     let now = now();
     let seconds = |micros: u64| Number(micros as f64 / 1e6);
     let peer = |PeerReport { address, chosen, health, since, asked_again }: PeerReport| {

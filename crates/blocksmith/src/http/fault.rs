@@ -21,7 +21,7 @@ use super::lecture::Message;
 use crate::chain::Dialect;
 use crate::early;
 use crate::mining::NotMined;
-use crate::service::{NoWork, NotPaid, Stopped, StoreError, now};
+use crate::service::{NoWork, NotPaid, QueryError, Stopped, StoreError, now};
 use crate::text::escaped;
 
 /// Why a call has no other answer.
@@ -96,6 +96,15 @@ impl From<Refusal> for Fault {
         match refusal {
             Refusal::EarlyTip(early) => Self::Early(early),
             refusal => Self::Refused(refusal),
+        }
+    }
+}
+
+impl From<QueryError> for Fault {
+    fn from(error: QueryError) -> Self {
+        match error {
+            QueryError::Stopped(stopped) => stopped.into(),
+            QueryError::Store(error) => error.into(),
         }
     }
 }

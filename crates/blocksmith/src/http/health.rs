@@ -6,13 +6,10 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::{Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
-use blocksmith_consensus::U256;
-use blocksmith_node::{Health, Machine};
 
 use super::answer::{self, TEXT};
 use super::fault::Fault;
 use super::{App, aside};
-use crate::service::Levels;
 
 /// The media type of figures.
 const FIGURES: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -30,7 +27,7 @@ pub(super) async fn ready(State(app): State<App>) -> Result<Response, Fault> {
     let handle = app.handle.clone();
     aside(move || handle.snapshot()?.tip()).await?;
     // An answer from the one thread that changes anything, with what it knows.
-    let catching_up = app.handle.look(Machine::is_catching_up).await?;
+    let catching_up = app.handle.is_catching_up().await?;
     if catching_up {
         let tip = app.handle.standing().tip.block.index();
         let said = format!("catching up with a peer, now at block {tip}");
@@ -42,38 +39,10 @@ pub(super) async fn ready(State(app): State<App>) -> Result<Response, Fault> {
 }
 
 pub(super) async fn metrics(State(app): State<App>) -> Result<Response, Fault> {
-    let handle = &app.handle;
-    let look = |machine: &Machine| {
-        let mut peers = [0; 3];
-        for report in machine.peer_reports() {
-            let state = match report.health {
-                Health::New => 0,
-                Health::Answers => 1,
-                Health::Fails { .. } => 2,
-            };
-            peers[state] += 1;
-        }
-        (machine.queued(), machine.queued_bytes(), peers)
-    };
-    let (waiting, waiting_bytes, peers) = handle.look(look).await?;
-    let standing = handle.standing();
-    let levels = Levels {
-        tip: standing.tip.block.index(),
-        work: float(standing.tip.work),
-        waiting,
-        waiting_bytes,
-        peers,
-        store_bytes: handle.store_bytes(),
-    };
-    let handle = handle.clone();
+    let levels = app.handle.levels().await?;
+    let handle = app.handle.clone();
     let text = aside(move || handle.metrics().text(&levels)).await;
     Ok(([(header::CONTENT_TYPE, FIGURES)], text).into_response())
-}
-
-/// About as large.
-pub(super) fn float(number: U256) -> f64 {
-    let (high, low) = number.into_words();
-    high as f64 * 2_f64.powi(128) + low as f64
 }
 
 /// Counts calls, and how long they took to be answered.

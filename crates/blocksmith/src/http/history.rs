@@ -5,17 +5,16 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use blocksmith_api::limits::MAX_POINTS;
 use blocksmith_api::{History, HistoryPoint, Number};
-use blocksmith_consensus::{Ancestry as _, Hash, Linked, Rules};
+use blocksmith_consensus::{Hash, Linked, Rules};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::answer::{self, made_at};
 use super::fault::Fault;
-use super::health::float;
 use super::openapi::Errors;
 use super::query::Query;
 use super::{App, turn};
-use crate::service::{Handle, StoreError};
+use crate::service::float;
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -39,30 +38,11 @@ pub(super) async fn history(
 ) -> Result<Response, Fault> {
     let points = points.unwrap_or(MAX_POINTS).clamp(2, MAX_POINTS);
     let turn = turn(&app.searching_back).await?;
-    let (points, turn) = turn.aside(move || read(&app.handle, points)).await;
-    Ok(made_at(turn, answer::json(StatusCode::OK, &History { points: points? })))
-}
-
-fn read(handle: &Handle, points: u64) -> Result<Vec<HistoryPoint>, StoreError> {
-    let rules = &handle.chain().rules;
-    let snapshot = handle.snapshot()?;
-    let (first, last) = (rules.genesis.index(), snapshot.tip()?.block.index());
-    // The genesis block was written at another time than the chain began.
-    let first = (first + 1).min(last);
-    let steps = (points - 1).min(last - first).max(1);
-    let mut before: Option<Linked> = None;
-    let mut all = Vec::new();
-    for step in 0..=steps {
-        let index =
-            first + (u128::from(last - first) * u128::from(step) / u128::from(steps)) as u64;
-        if before.as_ref().is_some_and(|before| before.block.index() == index) {
-            continue;
-        }
-        let Some(linked) = snapshot.at(index)? else { break };
-        all.push(point(rules, before.as_ref(), &linked));
-        before = Some(linked);
-    }
-    Ok(all)
+    let samples = app.handle.samples(points).await?;
+    let rules = &app.handle.chain().rules;
+    let before = [None].into_iter().chain(samples.iter().map(Some));
+    let points = before.zip(&samples).map(|(before, linked)| point(rules, before, linked));
+    Ok(made_at(turn, answer::json(StatusCode::OK, &History { points: points.collect() })))
 }
 
 fn point(rules: &Rules, before: Option<&Linked>, linked: &Linked) -> HistoryPoint {

@@ -9,7 +9,9 @@ use blocksmith_api::RawValue;
 use blocksmith_consensus::json::{Kind, Value};
 use blocksmith_consensus::{Block, Proof, Transaction};
 use blocksmith_node::mempool::Refused;
-use blocksmith_node::{Address, BadAddress, Entered, MAX_PEERS, Refusal, Registered, Verdict};
+use blocksmith_node::{
+    Address, BadAddress, Entered, MAX_PEERS, Refusal, Registered, Registration, Verdict,
+};
 use serde::Serialize;
 
 use super::answer::{self, made_at, raw};
@@ -26,7 +28,7 @@ use crate::chain::Dialect;
 use crate::config::MAX_ID_BYTES;
 use crate::mining;
 use crate::searching::all_cores;
-use crate::service::{NotPaid, Registration, StoreError};
+use crate::service::{NotPaid, StoreError};
 
 /// How long `GET /mine` searches, waiting for its turn included.
 const SEARCH_TIME: Duration = Duration::from_secs(120);

@@ -1,7 +1,6 @@
 //! Signed payments: `/api/v1/transactions`, and the course's call for them.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use axum::extract::rejection::PathRejection;
@@ -11,13 +10,12 @@ use axum::response::Response;
 use blocksmith_api::limits::MAX_PAYMENTS;
 use blocksmith_api::{
     HexHash, MerkleProof, PaymentOutcome, PaymentOutcomes, Pending, PendingTransactions, Place,
-    RawValue, Submitted, Transaction, TransactionStatus,
+    Submitted, Transaction, TransactionStatus,
 };
-use blocksmith_consensus::json::{Reader, Value};
-use blocksmith_consensus::payment::{Domain, Entry};
-use blocksmith_consensus::{Ancestry as _, Block, Hash, merkle};
-use blocksmith_node::mempool::{Refused, Waiting};
-use blocksmith_node::{Entered, Machine};
+use blocksmith_consensus::Hash;
+use blocksmith_consensus::json::Reader;
+use blocksmith_node::Entered;
+use blocksmith_node::mempool::Refused;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -28,8 +26,10 @@ use super::fault::Fault;
 use super::line::{self, Doing};
 use super::openapi::Errors;
 use super::query::{Query, limit};
-use super::{App, aside, turn};
-use crate::service::{Handle, NotPaid, Snapshot, Spot, StoreError};
+use super::{App, turn};
+use crate::service::{
+    Handle, Inclusion, InclusionAnswer, Location, NotPaid, PendingPage, TransactionState,
+};
 
 /// How long a list of payments waits for its turn.
 const LIST_TIME: Duration = Duration::from_secs(10);
@@ -110,7 +110,7 @@ pub(super) async fn submit(
     let _turn =
         turn.ok_or(Fault::busy("too many lists of payments come at a time; try again later"))?;
     let paid = app.handle.pay(payments, listens(&headers)).await?;
-    let confirmed = confirmed(&app.handle, paid.iter().filter_map(used).collect()).await?;
+    let confirmed = app.handle.confirmed(paid.iter().filter_map(used).collect()).await?;
     let outcomes = paid.into_iter().map(|paid| match used(&paid) {
         Some(id) if confirmed.contains(&id) => PaymentOutcome::Taken(Pending {
             id: id.into(),
@@ -167,23 +167,6 @@ pub(super) fn used(paid: &Result<(Hash, Entered), NotPaid>) -> Option<Hash> {
     }
 }
 
-/// Those that are on the best chain.
-async fn confirmed(handle: &Handle, ids: Vec<Hash>) -> Result<BTreeSet<Hash>, StoreError> {
-    if ids.is_empty() {
-        return Ok(BTreeSet::new());
-    }
-    let snapshot = handle.snapshot()?;
-    aside(move || {
-        let places = ids.into_iter().map(|id| Ok((id, snapshot.places(&id)?)));
-        let found = places.filter_map(|found| match found {
-            Ok((_, places)) if places.is_empty() => None,
-            found => Some(found.map(|(id, _)| id)),
-        });
-        found.collect()
-    })
-    .await
-}
-
 /// How it is put. What is known already is as good as taken: its sender may not have had the answer.
 fn outcome(paid: Result<(Hash, Entered), NotPaid>) -> Result<(StatusCode, Pending), Fault> {
     let (status, id, missing) = match paid {
@@ -199,68 +182,10 @@ fn outcome(paid: Result<(Hash, Entered), NotPaid>) -> Result<(StatusCode, Pendin
     Ok((status, Pending { id: id.into(), status: status_of(missing), missing }))
 }
 
-/// Transactions of the best chain, each block read once if they come in the order of their blocks.
-pub(super) struct Confirmed {
-    snapshot: Snapshot,
-    domain: Domain,
-    tip: u64,
-    block: Option<Block>,
-    read_bytes: usize,
-}
-
-impl Confirmed {
-    pub(super) fn of(snapshot: Snapshot, domain: Domain) -> Result<Self, StoreError> {
-        let tip = snapshot.tip()?.block.index();
-        Ok(Self { snapshot, domain, tip, block: None, read_bytes: 0 })
-    }
-
-    pub(super) fn snapshot(&self) -> &Snapshot {
-        &self.snapshot
-    }
-
-    /// Bytes of all blocks that were read.
-    pub(super) fn read_bytes(&self) -> usize {
-        self.read_bytes
-    }
-
-    fn block(&mut self, index: u64) -> Result<&Block, StoreError> {
-        let block = match self.block.take_if(|block| block.index() == index) {
-            Some(block) => block,
-            None => {
-                let block = self.snapshot.at(index)?.ok_or_else(|| missing(index))?.block;
-                self.read_bytes += block.text().len();
-                block
-            }
-        };
-        Ok(self.block.insert(block))
-    }
-
-    /// Where a transaction is.
-    pub(super) fn place(&mut self, (index, position): Spot) -> Result<Place, StoreError> {
-        let confirmations = (self.tip + 1).saturating_sub(index);
-        let hash = self.block(index)?.hash().into();
-        Ok(Place { block: index, hash, position, confirmations })
-    }
-
-    /// The canonical text of a transaction, and its id.
-    pub(super) fn transaction(
-        &mut self,
-        (index, position): Spot,
-    ) -> Result<(Hash, Box<RawValue>), StoreError> {
-        let domain = self.domain;
-        let value = self.block(index)?.view().transactions().nth(position as usize);
-        let value = value.ok_or_else(|| missing(index))?;
-        let damaged = |why| StoreError::Damaged(format!("block {}: {why}", index));
-        let id = match Entry::of_canonical(value, &domain).map_err(damaged)? {
-            Entry::Payment(payment) => payment.id(),
-            Entry::Coin(coin) => coin.id(&domain),
-        };
-        Ok((id, raw(value.text())?))
-    }
-}
-
-fn missing(index: u64) -> StoreError {
-    StoreError::Damaged(format!("the index lists what block {index} does not have"))
+/// A place as the API has it.
+pub(super) fn place(location: &Location) -> Place {
+    let Location { block, position, confirmations } = *location;
+    Place { block: block.index, hash: block.hash.into(), position, confirmations }
 }
 
 fn transaction_id(id: Result<Path<String>, PathRejection>) -> Result<Hash, Fault> {
@@ -297,50 +222,17 @@ pub(super) async fn transaction(
 
 /// Where a transaction is and what it says; `None` if it is nowhere, or nobody signs.
 async fn whereabouts(handle: &Handle, id: Hash) -> Result<Option<Transaction>, Fault> {
-    let Some(domain) = handle.domain().copied() else { return Ok(None) };
-    let (waits, snapshot) = at_one_moment(handle, id).await?;
-    let found = aside(move || found(snapshot, domain, &id)).await?;
-    let (status, places, transaction) = match (found, waits) {
-        (Some((places, text)), _) => (TransactionStatus::Confirmed, places, text),
-        (None, Some((status, text))) => (status, Vec::new(), raw(&text)?),
-        (None, None) => return Ok(None),
-    };
-    Ok(Some(Transaction { id: id.into(), status, places, transaction }))
-}
-
-/// Whether it waits, and the chain as it is then: between two moments, it may be mined, or come back
-/// from a block that is dropped.
-async fn at_one_moment(
-    handle: &Handle,
-    id: Hash,
-) -> Result<(Option<(TransactionStatus, String)>, Snapshot), Fault> {
-    let reader = handle.clone();
-    let look = move |machine: &Machine| (waiting(machine, &id), reader.snapshot());
-    let (waits, snapshot) = handle.look(look).await?;
-    Ok((waits, snapshot?))
-}
-
-/// Whether a payment waits or is held, and its text.
-fn waiting(machine: &Machine, id: &Hash) -> Option<(TransactionStatus, String)> {
-    let mempool = machine.mempool()?;
-    let text = |waiting: &Waiting| waiting.payment.text().to_string();
-    let queued = mempool.get(id).map(|waiting| (TransactionStatus::Queued, text(waiting)));
-    queued.or_else(|| mempool.held(id).map(|waiting| (TransactionStatus::Held, text(waiting))))
-}
-
-/// The places of a transaction on the best chain, and its text.
-type Found = (Vec<Place>, Box<RawValue>);
-
-/// Where a transaction is on the best chain.
-fn found(snapshot: Snapshot, domain: Domain, id: &Hash) -> Result<Option<Found>, StoreError> {
-    let mut confirmed = Confirmed::of(snapshot, domain)?;
-    let spots = confirmed.snapshot().places(id)?;
-    let Some(first) = spots.first().copied() else { return Ok(None) };
-    let mut places = Vec::with_capacity(spots.len());
-    for spot in spots {
-        places.push(confirmed.place(spot)?);
-    }
-    Ok(Some((places, confirmed.transaction(first)?.1)))
+    let Some(found) = handle.transaction(id).await? else { return Ok(None) };
+    Ok(Some(Transaction {
+        id: id.into(),
+        status: match found.state {
+            TransactionState::Queued => TransactionStatus::Queued,
+            TransactionState::Held => TransactionStatus::Held,
+            TransactionState::Confirmed => TransactionStatus::Confirmed,
+        },
+        places: found.locations.iter().map(place).collect(),
+        transaction: raw(&found.text)?,
+    }))
 }
 
 /// What proves to whoever has the headers that a transaction is in a block.
@@ -356,30 +248,23 @@ pub(super) async fn proof(
     State(app): State<App>,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Response, Fault> {
-    let Some(domain) = app.handle.domain().copied() else {
+    if app.handle.domain().is_none() {
         return Err(Fault::unsigned("no transaction has an id to prove it by"));
-    };
+    }
     let id = transaction_id(id)?;
-    let (waits, snapshot) = at_one_moment(&app.handle, id).await?;
-    let proof = move || -> Result<Option<MerkleProof>, StoreError> {
-        let mut confirmed = Confirmed::of(snapshot, domain)?;
-        let Some(spot) = confirmed.snapshot().places(&id)?.first().copied() else {
-            return Ok(None);
-        };
-        let Place { block, hash, position, confirmations } = confirmed.place(spot)?;
-        let (_, transaction) = confirmed.transaction(spot)?;
-        let found = confirmed.block(block)?;
-        let texts = || found.view().transactions().map(Value::text);
-        let path = merkle::path(texts(), position as usize).ok_or_else(|| missing(block))?;
-        let (leaves, path) = (texts().count() as u64, path.into_iter().map(Into::into).collect());
-        Ok(Some(MerkleProof { block, hash, position, confirmations, leaves, path, transaction }))
-    };
-    match aside(proof).await? {
-        Some(proof) => Ok(answer::json(StatusCode::OK, &proof)),
-        None if waits.is_some() => Err(Fault::NotFound(format!(
+    match app.handle.inclusion(id).await? {
+        InclusionAnswer::Proof(Inclusion { location, leaves, path, text }) => {
+            let Place { block, hash, position, confirmations } = place(&location);
+            let path = path.into_iter().map(Into::into).collect();
+            let (leaves, transaction) = (leaves as u64, raw(&text)?);
+            let proof =
+                MerkleProof { block, hash, position, confirmations, leaves, path, transaction };
+            Ok(answer::json(StatusCode::OK, &proof))
+        }
+        InclusionAnswer::Waits => Err(Fault::NotFound(format!(
             "payment {id} waits for a block; its proof is there once it is in one"
         ))),
-        None => Err(unknown(&id)),
+        InclusionAnswer::Unknown => Err(unknown(&id)),
     }
 }
 
@@ -415,12 +300,8 @@ pub(super) async fn queued(
         ));
     }
     let (from, limit) = (asked.from.unwrap_or(0), limit(asked.limit, MAX_PAYMENTS, MAX_PAYMENTS)?);
-    let page = move |machine: &Machine| {
-        let texts = machine.queued_texts(from).take(limit).map(String::from);
-        (texts.collect::<Vec<_>>(), machine.queued())
-    };
     let turn = turn(&app.searching_back).await?;
-    let (texts, all) = app.handle.look(page).await?;
+    let PendingPage { texts, all } = app.handle.pending(from, limit).await?;
     let end = from.saturating_add(texts.len());
     let next = (end < all && !texts.is_empty()).then_some(end as u64);
     let transactions = texts.iter().map(|text| raw(text)).collect::<Result<_, _>>()?;

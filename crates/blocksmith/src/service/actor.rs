@@ -1,18 +1,18 @@
 //! The one thread that changes anything. Requests that wait together share a commit, and nobody
 //! hears of a change before it is durable.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use blocksmith_consensus::tree::Place;
-use blocksmith_consensus::{Ancestry as _, ChangeSet, Hash, Linked};
+use blocksmith_consensus::{Ancestry as _, ChangeSet, Hash, Linked, Timestamp};
 use blocksmith_node::{
-    Answer, Effect, Event as Told, Input, Machine, NetworkEffect, StoreEffect, TransactionChange,
+    Effect, Event as Told, Machine, NetworkEffect, Stepped, StoreEffect, TransactionChange,
 };
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::events::{Events, Heard, Source, miner};
+use super::events::{Context, Events, Source, miner};
 use super::feed::{Event, Feed, MAX_LISTED, MAX_MINER_BYTES, Reorg, Tip};
 use super::handle::{Handle, Node, Order, Reason, Standing};
 use super::metrics::Metrics;
@@ -32,13 +32,58 @@ pub(super) const MAX_WAITING: usize = 1_024;
 const TICK: Duration = Duration::from_millis(200);
 
 pub(super) enum Request {
-    /// Something for the machine.
-    Step { input: Input, source: Source, reply: Option<oneshot::Sender<Answer>> },
-    /// A look at the machine, when all that it knows is durable.
-    Look(Look),
+    /// A command for the machine.
+    Step(Command),
+    /// A question to the machine, answered when all that it knows is durable.
+    Ask(Question),
 }
 
-pub(super) type Look = Box<dyn FnOnce(&Machine) + Send>;
+pub(super) type Question = Box<dyn FnOnce(&Machine) + Send>;
+
+/// Does a command, and keeps its answer for the reply.
+type Run =
+    Box<dyn FnOnce(&mut Machine, Timestamp, &mut Writer) -> Result<Vec<Effect>, StoreError> + Send>;
+
+/// Sends the answer to whoever waits for it.
+type Reply = Box<dyn FnOnce() + Send>;
+
+/// Something that the machine is to do, whose answer has a type of its own.
+pub(super) struct Command {
+    context: Context,
+    run: Run,
+    reply: Reply,
+}
+
+impl Command {
+    pub(super) fn new<T: Send + 'static>(
+        context: Context,
+        run: impl FnOnce(&mut Machine, Timestamp, &mut Writer) -> Stepped<T, Writer> + Send + 'static,
+        reply: oneshot::Sender<T>,
+    ) -> Self {
+        let answer = Arc::new(Mutex::new(None));
+        let kept = answer.clone();
+        let run = move |machine: &mut Machine, now, chain: &mut Writer| {
+            let output = run(machine, now, chain)?;
+            *kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(output.answer);
+            Ok(output.effects)
+        };
+        let reply = move || {
+            if let Some(answer) = answer.lock().unwrap_or_else(PoisonError::into_inner).take() {
+                // Whoever asked may be gone.
+                let _ = reply.send(answer);
+            }
+        };
+        Self { context, run: Box::new(run), reply: Box::new(reply) }
+    }
+
+    /// Tells the machine the time.
+    fn tick() -> Self {
+        let context = Context { source: Source::Time, ..Context::default() };
+        let run =
+            |machine: &mut Machine, now, chain: &mut Writer| Ok(machine.tick(now, chain)?.effects);
+        Self { context, run: Box::new(run), reply: Box::new(|| {}) }
+    }
+}
 
 pub(super) fn spawn(
     store: Store,
@@ -88,8 +133,8 @@ pub(super) fn spawn(
             interval.tick().await;
             let Some(requests) = ticks.upgrade() else { break };
             // Where others fill the queue, time is told later: ticks would pile up behind a long step.
-            let tick = Request::Step { input: Input::Tick, source: Source::Time, reply: None };
-            if let Err(TrySendError::Closed(_)) = requests.try_send(tick) {
+            let tick = Command::tick();
+            if let Err(TrySendError::Closed(_)) = requests.try_send(Request::Step(tick)) {
                 break;
             }
         }
@@ -115,10 +160,9 @@ struct Actor {
 /// What follows from the requests that share a commit, once it is durable.
 #[derive(Default)]
 struct Batch {
-    /// Each has its answer once it was looked at.
-    replies: Vec<(oneshot::Sender<Answer>, Option<Answer>)>,
+    replies: Vec<Reply>,
     orders: Vec<Order>,
-    looks: Vec<Look>,
+    questions: Vec<Question>,
 }
 
 impl Actor {
@@ -126,20 +170,13 @@ impl Actor {
         while let Some(first) = self.inbox.blocking_recv() {
             let store = self.store.clone();
             store.guard(|| self.write(first, batch))?;
-            for (reply, answer) in batch.replies.drain(..) {
-                if let Some(answer) = answer {
-                    // Whoever asked may be gone.
-                    let _ = reply.send(answer);
-                }
-            }
+            batch.replies.drain(..).for_each(|reply| reply());
             // Before those who carry out orders have something to say of them.
             self.events.say(self.machine.tip().block.index());
             for order in batch.orders.drain(..) {
                 let _ = self.orders.send(order);
             }
-            for look in batch.looks.drain(..) {
-                look(&self.machine);
-            }
+            batch.questions.drain(..).for_each(|ask| ask(&self.machine));
         }
         Ok(())
     }
@@ -152,16 +189,14 @@ impl Actor {
         let mut next = Some(first);
         while let Some(request) = next.take() {
             match request {
-                Request::Step { input, source, reply } => {
-                    let heard = Heard::of(&input);
-                    let reply = reply.map(|reply| {
-                        batch.replies.push((reply, None));
-                        batch.replies.len() - 1
-                    });
-                    let output = self.machine.step(now(), input, &mut writer)?;
-                    self.events.note(heard, &source, &output, &self.machine, &writer)?;
-                    happened.extend(events(&output.effects, &self.machine, &writer)?);
-                    for effect in output.effects {
+                Request::Step(Command { context, run, reply }) => {
+                    // Before it is done: if that fails, whoever waits for the answer must not see its
+                    // channel close before the reason is there.
+                    batch.replies.push(reply);
+                    let effects = run(&mut self.machine, now(), &mut writer)?;
+                    self.events.note(&context, &effects, &self.machine, &writer)?;
+                    happened.extend(events(&effects, &self.machine, &writer)?);
+                    for effect in effects {
                         match effect {
                             Effect::Store(effect) => {
                                 store(effect, &mut writer)?;
@@ -173,16 +208,11 @@ impl Actor {
                             Effect::Network(effect) => batch.orders.push(order(effect)),
                         }
                     }
-                    if let Answer::Block(verdict) = &output.answer {
-                        self.metrics.verdict(verdict);
-                    }
-                    if let Some(at) = reply {
-                        batch.replies[at].1 = Some(output.answer);
-                    }
                 }
-                Request::Look(look) => batch.looks.push(look),
+                Request::Ask(question) => batch.questions.push(question),
             }
-            if batch.replies.len() + batch.looks.len() < MAX_BATCH && Instant::now() < deadline {
+            if batch.replies.len() + batch.questions.len() < MAX_BATCH && Instant::now() < deadline
+            {
                 next = self.inbox.try_recv().ok();
             }
         }

@@ -12,9 +12,7 @@ use blocksmith_consensus::json::Value;
 use blocksmith_consensus::transaction::party;
 use blocksmith_consensus::tree::Place;
 use blocksmith_consensus::{Ancestry as _, Block, ChangeSet, Hash};
-use blocksmith_node::{
-    Address, Effect, Event as Told, Input, Machine, Output, PeerChange, StoreEffect,
-};
+use blocksmith_node::{Address, Effect, Event as Told, Machine, PeerChange, StoreEffect};
 use tracing::Level;
 
 use super::notices::{Notice, Notices};
@@ -140,30 +138,17 @@ enum Change {
     Reorg,
 }
 
-/// What an input says about peers, and what else is gone once the machine has it.
-#[derive(Debug)]
-pub(super) struct Heard {
+/// What the log needs to know of a command besides what follows from it.
+#[derive(Debug, Default)]
+pub(super) struct Context {
+    /// Who brought it.
+    pub(super) source: Source,
     /// The block that came, if it came alone.
-    block: Option<Hash>,
+    pub(super) block: Option<Hash>,
     /// Whether others follow those that came at once.
-    more: bool,
-    /// Who was asked.
-    peer: Option<Address>,
-}
-
-impl Heard {
-    pub(super) fn of(input: &Input) -> Self {
-        let mut heard = Self { block: None, more: false, peer: None };
-        match input {
-            Input::Block { block, .. } => heard.block = Some(block.block().hash()),
-            Input::Branch { more, .. } => heard.more = *more,
-            Input::Answered { peer, tip: Some(_) } | Input::Failed { peer, .. } => {
-                heard.peer = Some(peer.clone());
-            }
-            _ => {}
-        }
-        heard
-    }
+    pub(super) more: bool,
+    /// Who was asked, if that is over.
+    pub(super) peer: Option<Address>,
 }
 
 /// The thread that writes events to the log.
@@ -233,9 +218,8 @@ impl Events {
     /// Notes what followed from an input.
     pub(super) fn note(
         &mut self,
-        heard: Heard,
-        source: &Source,
-        output: &Output,
+        context: &Context,
+        effects: &[Effect],
         machine: &Machine,
         writer: &Writer,
     ) -> Result<(), StoreError> {
@@ -243,16 +227,16 @@ impl Events {
             return Ok(());
         }
         let now = Instant::now();
-        let mut effects = output.effects.iter();
+        let mut effects = effects.iter();
         while let Some(effect) = effects.next() {
             match effect {
                 Effect::Event(Told::Chain { change, .. }) if !change.disconnected.is_empty() => {
                     let rest = effects.as_slice();
-                    self.reorg(now, change, rest, source, machine, writer)?;
+                    self.reorg(now, change, rest, &context.source, machine, writer)?;
                 }
                 Effect::Event(Told::Chain { change, .. }) => {
                     for place in &change.connected {
-                        self.block(now, *place, &heard, source, machine, writer)?;
+                        self.block(now, *place, context, machine, writer)?;
                     }
                 }
                 Effect::Event(Told::Peer { address, became }) => {
@@ -261,13 +245,13 @@ impl Events {
                 _ => {}
             }
         }
-        if let Source::Asked { peer, .. } = source
-            && !heard.more
+        if let Source::Asked { peer, .. } = &context.source
+            && !context.more
         {
             self.caught_up(peer);
         }
-        if let Some(peer) = heard.peer {
-            self.caught_up(&peer);
+        if let Some(peer) = &context.peer {
+            self.caught_up(peer);
         }
         Ok(())
     }
@@ -290,13 +274,12 @@ impl Events {
         &mut self,
         now: Instant,
         place: Place,
-        heard: &Heard,
-        source: &Source,
+        Context { source, block: came, more, .. }: &Context,
         machine: &Machine,
         writer: &Writer,
     ) -> Result<(), StoreError> {
         if let Source::Asked { peer, last } = source
-            && (heard.more || self.catching_up.contains_key(peer))
+            && (*more || self.catching_up.contains_key(peer))
         {
             let begun = CatchingUp { said: now, blocks: 0, index: 0, last: *last };
             let catching_up = self.catching_up.entry(peer.clone()).or_insert(begun);
@@ -318,7 +301,7 @@ impl Events {
             false => writer.at(place.index)?.map(|linked| linked.block),
         };
         let mint = machine.rules().spending.mint();
-        let waited = heard.block.is_some_and(|hash| hash != place.hash);
+        let waited = came.is_some_and(|hash| hash != place.hash);
         self.pending.push(Event::Block {
             place,
             miner: block.as_ref().and_then(|block| miner_shown(block, &mint)),

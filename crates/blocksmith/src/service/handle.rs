@@ -14,19 +14,19 @@ use blocksmith_consensus::{
 };
 use blocksmith_node::mempool::Refused;
 use blocksmith_node::{
-    Address, Answer, EarlyTip, Entered, Input, Machine, Refusal, Registered, Task, Verdict,
+    Address, EarlyTip, Entered, Machine, Refusal, Registration, Stepped, Task, Verdict,
 };
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
-use super::actor::Request;
+use super::actor::{Command, Request};
 use super::clocks::Clocks;
-use super::events::Source;
+use super::events::{Context, Source};
 use super::feed::Feed;
 use super::metrics::Metrics;
 use super::notices::{Notice, Notices};
 use super::now;
 use super::signatures::Signatures;
-use super::store::{Snapshot, Store, StoreError, new_node_id};
+use super::store::{Snapshot, Store, StoreError, Writer, new_node_id};
 use crate::chain::Chain;
 use crate::config::MAX_ID_BYTES;
 use crate::operator::Token;
@@ -120,15 +120,6 @@ pub struct Standing {
     pub peers: Vec<Address>,
     /// The number of the latest event that is part of all this.
     pub event: u64,
-}
-
-/// What became of addresses that were to be peers.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Registration {
-    /// Of each, in order.
-    pub each: Vec<Registered>,
-    /// All peers.
-    pub peers: Vec<Address>,
 }
 
 /// What to search on top of a block.
@@ -365,10 +356,9 @@ impl Handle {
             Ok(recipient) => recipient,
             Err(no_work) => return Ok(Err(no_work)),
         };
-        let task = match self.call(Input::Work { recipient }).await? {
-            Answer::Work(task) => task,
-            answer => unreachable!("work is answered with a task, not {answer:?}"),
-        };
+        let task = self.command(move |machine, now, _| Ok(machine.work(now, recipient))).await?;
+        // There is a domain, and so there are payments.
+        let Some(task) = task else { return Ok(Err(NoWork::Refused(Refusal::NoDraft))) };
         Ok(task.map_err(NoWork::from).map(|Task { seal, index, previous_hash, target }| Work {
             id: seal.to_string(),
             on: previous_hash,
@@ -451,7 +441,9 @@ impl Handle {
             let found = proof.json().chars().take(MAX_QUOTE).collect();
             return Ok(Err(NoWork::Proof { found }));
         };
-        self.mined(Input::Solution { id, proof }).await.map(|mined| mined.map_err(NoWork::from))
+        let mined =
+            self.command(move |machine, now, chain| machine.take_solution(now, &id, proof, chain));
+        Ok(mined.await?.map_err(NoWork::from))
     }
 
     async fn submit_open_work(
@@ -497,12 +489,18 @@ impl Handle {
         if let Some(invalid) = invalid {
             return Ok(Verdict::Invalid(invalid));
         }
-        let block = checked.pop().expect("a block was checked or is invalid").into();
-        let source = Source::Sent { by, listens: from.clone() };
-        match self.call_of(Input::Block { block, from }, source).await? {
-            Answer::Block(verdict) => Ok(verdict),
-            answer => unreachable!("a block is answered with its verdict, not {answer:?}"),
-        }
+        let block = checked.pop().expect("a block was checked or is invalid");
+        let context = Context {
+            source: Source::Sent { by, listens: from.clone() },
+            block: Some(block.block().hash()),
+            ..Context::default()
+        };
+        let take = move |machine: &mut Machine, now, chain: &mut Writer| {
+            machine.take_block(now, block, from, chain)
+        };
+        let verdict = self.command_in(context, take).await?;
+        self.node.metrics.verdict(&verdict);
+        Ok(verdict)
     }
 
     /// Hands in blocks that a peer was asked for, the lowest first; `more` if others follow at
@@ -532,10 +530,12 @@ impl Handle {
     ) -> Result<Verdict, Stopped> {
         let (blocks, invalid) = self.check(blocks).await?;
         let source = Source::Asked { peer: from.clone(), last };
-        let verdict = match self.call_of(Input::Branch { blocks, from, more }, source).await? {
-            Answer::Block(verdict) => verdict,
-            answer => unreachable!("a branch is answered with a verdict, not {answer:?}"),
+        let context = Context { source, more, ..Context::default() };
+        let take = move |machine: &mut Machine, now, chain: &mut Writer| {
+            machine.take_branch(now, blocks, from, more, chain)
         };
+        let verdict = self.command_in(context, take).await?;
+        self.node.metrics.verdict(&verdict);
         Ok(match (verdict, invalid) {
             (Verdict::NewTip | Verdict::SideBranch | Verdict::Known, Some(invalid)) => {
                 Verdict::Invalid(invalid)
@@ -570,7 +570,10 @@ impl Handle {
         texts: Vec<Vec<u8>>,
         from: Option<Address>,
     ) -> Result<Vec<Result<(Hash, Entered), NotPaid>>, Stopped> {
-        self.enter(texts, |payments| Input::Payments { payments, from }).await
+        let take = move |payments, machine: &mut Machine, now, chain: &mut Writer| {
+            machine.take_payments(now, payments, from.as_ref(), chain)
+        };
+        self.enter(texts, take).await
     }
 
     /// Hands in one payment that may come in the place of the payment `replaces`, and of no other.
@@ -582,12 +585,17 @@ impl Handle {
         text: Vec<u8>,
         replaces: Option<Hash>,
     ) -> Result<Result<(Hash, Entered), NotPaid>, Stopped> {
-        let input = |mut payments: Vec<_>| match payments.pop() {
-            Some(payment) => Input::Payment { payment, replaces },
-            // It is none, and what it is instead is the answer.
-            None => Input::Payments { payments, from: None },
+        let take = move |mut payments: Vec<_>, machine: &mut Machine, now, chain: &mut Writer| {
+            match payments.pop() {
+                Some(payment) => {
+                    let taken = machine.take_payment(now, payment, replaces, chain)?;
+                    Ok(taken.map(|outcome| outcome.into_iter().collect()))
+                }
+                // It is none, and what it is instead is the answer.
+                None => machine.take_payments(now, Vec::new(), None, chain),
+            }
         };
-        let mut entered = self.enter(vec![text], input).await?;
+        let mut entered = self.enter(vec![text], take).await?;
         Ok(entered.pop().expect("one answer for one payment"))
     }
 
@@ -595,7 +603,14 @@ impl Handle {
     async fn enter(
         &self,
         texts: Vec<Vec<u8>>,
-        input: impl FnOnce(Vec<Verified>) -> Input,
+        take: impl FnOnce(
+            Vec<Verified>,
+            &mut Machine,
+            Timestamp,
+            &mut Writer,
+        ) -> Stepped<Vec<Result<Entered, Refused>>, Writer>
+        + Send
+        + 'static,
     ) -> Result<Vec<Result<(Hash, Entered), NotPaid>>, Stopped> {
         if self.domain().is_none() {
             return Ok(texts.iter().map(|_| Err(NotPaid::Unsigned)).collect());
@@ -612,10 +627,8 @@ impl Handle {
         let read = tokio::task::spawn_blocking(read).await.map_err(|_| self.stopped_why())?;
         let ids: Vec<_> = read.iter().flatten().map(|payment| payment.id()).collect();
         let payments: Vec<_> = read.iter().flatten().cloned().collect();
-        let entered = match self.call(input(payments)).await? {
-            Answer::Payments(entered) => entered,
-            answer => unreachable!("payments are answered one by one, not with {answer:?}"),
-        };
+        let entered =
+            self.command(move |machine, now, chain| take(payments, machine, now, chain)).await?;
         let mut entered = ids.into_iter().zip(entered);
         let outcome = |read: Result<_, BadEntry>| {
             read?;
@@ -625,20 +638,20 @@ impl Handle {
         Ok(read.into_iter().map(outcome).collect())
     }
 
-    /// Looks at the machine, when all that it knows is durable.
+    /// Asks the machine, when all that it knows is durable.
     ///
     /// # Errors
     /// That the node has stopped.
-    pub async fn look<T: Send + 'static>(
+    pub(super) async fn ask<T: Send + 'static>(
         &self,
-        look: impl FnOnce(&Machine) -> T + Send + 'static,
+        ask: impl FnOnce(&Machine) -> T + Send + 'static,
     ) -> Result<T, Stopped> {
         let (reply, answer) = oneshot::channel();
-        let look = Box::new(move |machine: &Machine| {
+        let question = Box::new(move |machine: &Machine| {
             // Whoever asked may be gone.
-            let _ = reply.send(look(machine));
+            let _ = reply.send(ask(machine));
         });
-        self.requests.send(Request::Look(look)).await.map_err(|_| self.stopped_why())?;
+        self.requests.send(Request::Ask(question)).await.map_err(|_| self.stopped_why())?;
         answer.await.map_err(|_| self.stopped_why())
     }
 
@@ -658,14 +671,10 @@ impl Handle {
             push_string(&mut text, self.node_id());
             text
         });
-        self.mined(Input::Proof { proof, recipient, on }).await
-    }
-
-    async fn mined(&self, input: Input) -> Result<Result<Block, Refusal>, Stopped> {
-        match self.call(input).await? {
-            Answer::Mined(mined) => Ok(mined),
-            answer => unreachable!("a proof is answered with a block or a refusal, not {answer:?}"),
-        }
+        let take = move |machine: &mut Machine, now, chain: &mut Writer| {
+            machine.take_proof(now, &proof, &recipient, on, chain)
+        };
+        self.command(take).await
     }
 
     /// Queues a transaction; the index of the block that it waits for, `None` if the queue is full.
@@ -673,10 +682,7 @@ impl Handle {
     /// # Errors
     /// That the node has stopped.
     pub async fn queue(&self, transaction: Transaction) -> Result<Option<u64>, Stopped> {
-        match self.call(Input::Transaction(transaction)).await? {
-            Answer::Queued(index) => Ok(index),
-            answer => unreachable!("a transaction is answered with an index, not {answer:?}"),
-        }
+        self.command(move |machine, now, _| Ok(machine.queue(now, transaction))).await
     }
 
     /// Registers peers.
@@ -684,7 +690,7 @@ impl Handle {
     /// # Errors
     /// That the node has stopped.
     pub async fn register(&self, peers: Vec<Address>) -> Result<Registration, Stopped> {
-        self.registered(Input::Register(peers)).await
+        self.command(move |machine, now, _| Ok(machine.register(now, peers))).await
     }
 
     /// Registers peers that whoever runs the node chose: they fit, and stay, whoever else is
@@ -694,14 +700,7 @@ impl Handle {
     /// # Errors
     /// That the node has stopped.
     pub async fn choose(&self, peers: Vec<Address>, keep: bool) -> Result<Registration, Stopped> {
-        self.registered(Input::Choose { peers, keep }).await
-    }
-
-    async fn registered(&self, input: Input) -> Result<Registration, Stopped> {
-        match self.call(input).await? {
-            Answer::Registered { each, peers } => Ok(Registration { each, peers }),
-            answer => unreachable!("registering is answered with the peers, not {answer:?}"),
-        }
+        self.command(move |machine, now, _| Ok(machine.choose(now, peers, keep))).await
     }
 
     /// Forgets a peer, and ends the calls to it that go on; the address that it was known by, if it
@@ -710,10 +709,7 @@ impl Handle {
     /// # Errors
     /// That the node has stopped.
     pub async fn forget(&self, peer: Address) -> Result<Option<Address>, Stopped> {
-        match self.call(Input::Forget { peer }).await? {
-            Answer::Forgotten(forgotten) => Ok(forgotten),
-            answer => unreachable!("forgetting is answered with whom it was, not {answer:?}"),
-        }
+        self.command(move |machine, now, _| Ok(machine.forget(now, &peer))).await
     }
 
     /// Says how asking a peer went: the index and hash of the end of its chain, if it told.
@@ -721,7 +717,8 @@ impl Handle {
     /// # Errors
     /// That the node has stopped.
     pub async fn answered(&self, peer: Address, tip: Option<(u64, Hash)>) -> Result<(), Stopped> {
-        self.call(Input::Answered { peer, tip }).await.map(drop)
+        let context = Context { peer: tip.map(|_| peer.clone()), ..Context::default() };
+        self.command_in(context, move |machine, now, _| Ok(machine.answered(now, peer, tip))).await
     }
 
     /// Says that a peer did not answer, or not with anything of use, and why.
@@ -729,7 +726,8 @@ impl Handle {
     /// # Errors
     /// That the node has stopped.
     pub async fn failed(&self, peer: Address, why: String) -> Result<(), Stopped> {
-        self.call(Input::Failed { peer, why }).await.map(drop)
+        let context = Context { peer: Some(peer.clone()), ..Context::default() };
+        self.command_in(context, move |machine, now, _| Ok(machine.failed(now, peer, why))).await
     }
 
     /// Says that two addresses are one node, of which `other` showed that first: the one that is
@@ -742,10 +740,7 @@ impl Handle {
         peer: Address,
         other: Address,
     ) -> Result<Option<Address>, Stopped> {
-        match self.call(Input::SameNode { peer, other }).await? {
-            Answer::Forgotten(forgotten) => Ok(forgotten),
-            answer => unreachable!("two names are answered with the one that goes, not {answer:?}"),
-        }
+        self.command(move |machine, now, _| Ok(machine.same_node(now, &peer, other))).await
     }
 
     /// Says that an address is this node's own.
@@ -753,7 +748,7 @@ impl Handle {
     /// # Errors
     /// That the node has stopped.
     pub async fn is_self(&self, peer: Address) -> Result<(), Stopped> {
-        self.call(Input::IsSelf { peer }).await.map(drop)
+        self.command(move |machine, now, _| Ok(machine.is_self(now, &peer))).await
     }
 
     /// Asks all peers for their chains and waits for them, within a bound; whether the best chain
@@ -788,14 +783,22 @@ impl Handle {
         Stopped { reason: self.reason.get().cloned() }
     }
 
-    async fn call(&self, input: Input) -> Result<Answer, Stopped> {
-        self.call_of(input, Source::Here).await
+    async fn command<T: Send + 'static>(
+        &self,
+        run: impl FnOnce(&mut Machine, Timestamp, &mut Writer) -> Stepped<T, Writer> + Send + 'static,
+    ) -> Result<T, Stopped> {
+        self.command_in(Context::default(), run).await
     }
 
-    async fn call_of(&self, input: Input, source: Source) -> Result<Answer, Stopped> {
+    /// Gives the machine a command, and waits until all that follows from it is durable.
+    async fn command_in<T: Send + 'static>(
+        &self,
+        context: Context,
+        run: impl FnOnce(&mut Machine, Timestamp, &mut Writer) -> Stepped<T, Writer> + Send + 'static,
+    ) -> Result<T, Stopped> {
         let (reply, answer) = oneshot::channel();
-        let request = Request::Step { input, source, reply: Some(reply) };
-        self.requests.send(request).await.map_err(|_| self.stopped_why())?;
+        let command = Command::new(context, run, reply);
+        self.requests.send(Request::Step(command)).await.map_err(|_| self.stopped_why())?;
         answer.await.map_err(|_| self.stopped_why())
     }
 }

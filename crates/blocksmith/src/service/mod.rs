@@ -9,6 +9,7 @@ mod listing;
 mod metrics;
 mod notices;
 mod pace;
+mod query;
 mod replay;
 mod signatures;
 mod store;
@@ -16,10 +17,15 @@ mod store;
 pub use clocks::Clocks;
 pub(crate) use clocks::time;
 pub use feed::{Event, Feed, Reorg, Tip};
-pub use handle::{Handle, NoWork, NotPaid, Order, Registration, Standing, Stopped, Work};
+pub use handle::{Handle, NoWork, NotPaid, Order, Standing, Stopped, Work};
 pub use listing::{MAX_HISTORY, MAX_PLACES, Spot};
 pub use metrics::{Levels, Metrics};
 pub(crate) use notices::Notice;
+pub(crate) use query::float;
+pub use query::{
+    AccountEntry, AccountPage, AccountState, Found, Inclusion, InclusionAnswer, Location,
+    PendingOf, PendingPage, QueryError, TransactionState,
+};
 pub use replay::{Difference, NotReplayed, Replay, Replayed, Step, replay};
 pub use store::{Snapshot, StoreError};
 pub(crate) use store::{is_node_id, new_node_id};

@@ -1,0 +1,537 @@
+//! Questions about the node and its chain, with typed answers. What is on the chain comes from a
+//! snapshot, and what waits from the machine at the same moment, so that nothing is in both or in
+//! neither.
+
+use std::collections::BTreeSet;
+
+use blocksmith_consensus::address::Address as PublicKey;
+use blocksmith_consensus::json::Value;
+use blocksmith_consensus::ledger::Accounts as _;
+use blocksmith_consensus::payment::{Domain, Entry};
+use blocksmith_consensus::tree::Place;
+use blocksmith_consensus::{Ancestry as _, Block, Hash, Linked, U256, merkle};
+use blocksmith_node::mempool::{Estimate, Waiting};
+use blocksmith_node::{Health, Machine, PeerReport};
+
+use super::handle::{Handle, Stopped};
+use super::listing::Spot;
+use super::metrics::Levels;
+use super::store::{Snapshot, StoreError};
+
+/// Why a question has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum QueryError {
+    /// The node has stopped.
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
+    /// The store can't be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Transactions that wait, in the order in which they came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PendingPage {
+    /// The canonical texts of some of them.
+    pub texts: Vec<String>,
+    /// How many wait.
+    pub all: usize,
+}
+
+/// What an address has, amounts in units.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountState {
+    /// On the best chain.
+    pub balance: u64,
+    /// The nonce of its next payment after the tip.
+    pub nonce: u64,
+    /// The nonce of its next payment after those that wait.
+    pub next_nonce: u64,
+    /// How many transactions of the best chain it made or received.
+    pub transactions: u64,
+}
+
+/// Payments of an address that wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PendingOf {
+    /// How many.
+    pub payments: usize,
+    /// What they cost together, in units.
+    pub cost: u64,
+}
+
+/// Where a transaction is on the best chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Location {
+    /// Its block.
+    pub block: Place,
+    /// Its position among the block's transactions, from 0.
+    pub position: u32,
+    /// How many blocks hold it or are on top of it.
+    pub confirmations: u64,
+}
+
+/// A transaction of an address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountEntry {
+    /// Where it is.
+    pub location: Location,
+    /// Its id.
+    pub id: Hash,
+    /// Its canonical text.
+    pub text: String,
+}
+
+/// A page of the transactions of an address, the newest first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountPage {
+    /// The canonical texts of its payments that wait.
+    pub pending: Vec<String>,
+    /// Those on the best chain.
+    pub entries: Vec<AccountEntry>,
+    /// Where the next page starts: before this place.
+    pub next: Option<Spot>,
+}
+
+/// Whether a transaction is in a block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TransactionState {
+    /// It waits for a block.
+    Queued,
+    /// It waits for a payment with an earlier nonce.
+    Held,
+    /// It is on the best chain.
+    Confirmed,
+}
+
+/// A transaction, and where it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// Whether it is in a block.
+    pub state: TransactionState,
+    /// Where it is; nowhere if it waits.
+    pub locations: Vec<Location>,
+    /// Its canonical text.
+    pub text: String,
+}
+
+/// What proves that a transaction is in a block (RFC 9162, 2.1.3).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inclusion {
+    /// Where it is.
+    pub location: Location,
+    /// How many transactions the block has.
+    pub leaves: usize,
+    /// The hashes beside the way from the transaction to the root.
+    pub path: Vec<Hash>,
+    /// Its canonical text.
+    pub text: String,
+}
+
+/// The answer to the question for such a proof.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum InclusionAnswer {
+    /// It is in a block.
+    Proof(Inclusion),
+    /// It waits.
+    Waits,
+    /// It is nowhere.
+    Unknown,
+}
+
+impl Handle {
+    /// At most `limit` of the transactions that wait, without the first `skip`.
+    ///
+    /// # Errors
+    /// That the node has stopped.
+    pub async fn pending(&self, skip: usize, limit: usize) -> Result<PendingPage, Stopped> {
+        let page = move |machine: &Machine| PendingPage {
+            texts: machine.queued_texts(skip).take(limit).map(String::from).collect(),
+            all: machine.queued(),
+        };
+        self.ask(page).await
+    }
+
+    /// How each peer stands.
+    ///
+    /// # Errors
+    /// That the node has stopped.
+    pub async fn peer_reports(&self) -> Result<Vec<PeerReport>, Stopped> {
+        self.ask(Machine::peer_reports).await
+    }
+
+    /// Whether a peer is sending blocks of which more follow at once.
+    ///
+    /// # Errors
+    /// That the node has stopped.
+    pub async fn is_catching_up(&self) -> Result<bool, Stopped> {
+        self.ask(Machine::is_catching_up).await
+    }
+
+    /// What figures are looked up when somebody asks for them.
+    ///
+    /// # Errors
+    /// That the node has stopped.
+    pub async fn levels(&self) -> Result<Levels, Stopped> {
+        let levels = |machine: &Machine| {
+            let mut peers = [0; 3];
+            for report in machine.peer_reports() {
+                peers[match report.health {
+                    Health::New => 0,
+                    Health::Answers => 1,
+                    Health::Fails { .. } => 2,
+                }] += 1;
+            }
+            let tip = machine.tip();
+            Levels {
+                tip: tip.block.index(),
+                work: float(tip.work),
+                waiting: machine.queued(),
+                waiting_bytes: machine.queued_bytes(),
+                peers,
+                store_bytes: None,
+            }
+        };
+        let levels = self.ask(levels).await?;
+        Ok(Levels { store_bytes: self.store_bytes(), ..levels })
+    }
+
+    /// What it takes to be in the next blocks with so many bytes for the payments of each; `None`
+    /// where nobody signs.
+    ///
+    /// # Errors
+    /// That the node has stopped.
+    pub async fn fee_estimate(&self, room: usize) -> Result<Option<Estimate>, Stopped> {
+        self.ask(move |machine| machine.mempool().map(|mempool| mempool.estimate(room))).await
+    }
+
+    /// The best chain, and what waits of each of these senders, at one moment.
+    ///
+    /// # Errors
+    /// That the node has stopped, or the store can't be read.
+    pub async fn pending_of(
+        &self,
+        senders: Vec<PublicKey>,
+    ) -> Result<(Vec<PendingOf>, Snapshot), QueryError> {
+        let of = move |machine: &Machine| {
+            let of = |sender: &PublicKey| {
+                let queue = machine.mempool().map(|mempool| mempool.of_sender(sender));
+                let queue = queue.unwrap_or_default();
+                PendingOf {
+                    payments: queue.len(),
+                    cost: queue.iter().map(|waiting| waiting.payment.cost()).sum(),
+                }
+            };
+            senders.iter().map(of).collect()
+        };
+        self.at_one_moment(of).await
+    }
+
+    /// What an address has.
+    ///
+    /// # Errors
+    /// That the node has stopped, or the store can't be read.
+    pub async fn account(&self, address: PublicKey) -> Result<AccountState, QueryError> {
+        let next = move |machine: &Machine| {
+            machine.mempool().and_then(|mempool| mempool.next_nonce(&address))
+        };
+        let (next, snapshot) = self.at_one_moment(next).await?;
+        self.read(move || {
+            let account = snapshot.account(&address)?;
+            Ok(AccountState {
+                balance: account.balance,
+                nonce: account.nonce,
+                next_nonce: next.unwrap_or(account.nonce),
+                transactions: snapshot.activity(address.key())?,
+            })
+        })
+        .await
+    }
+
+    /// At most `limit` transactions of an address, the newest first, or those before `before`. A page
+    /// ends when `most_bytes` of blocks were read for it. Empty where nobody signs.
+    ///
+    /// # Errors
+    /// That the node has stopped, or the store can't be read.
+    pub async fn account_page(
+        &self,
+        address: PublicKey,
+        before: Option<Spot>,
+        limit: usize,
+        most_bytes: usize,
+    ) -> Result<AccountPage, QueryError> {
+        let pending = move |machine: &Machine| {
+            let waits = machine.mempool().map(|mempool| mempool.of_sender(&address));
+            let texts = waits.unwrap_or_default().iter();
+            texts.map(|waiting| waiting.payment.text().to_string()).collect()
+        };
+        let (pending, snapshot) = self.at_one_moment(pending).await?;
+        let Some(domain) = self.domain().copied() else {
+            return Ok(AccountPage { pending, entries: Vec::new(), next: None });
+        };
+        let entries = move || entries(snapshot, domain, &address, before, limit, most_bytes);
+        let (entries, next) = self.read(entries).await?;
+        Ok(AccountPage { pending, entries, next })
+    }
+
+    /// Where a payment is, and what it says; `None` if it is nowhere, or nobody signs.
+    ///
+    /// # Errors
+    /// That the node has stopped, or the store can't be read.
+    pub async fn transaction(&self, id: Hash) -> Result<Option<Found>, QueryError> {
+        let Some(domain) = self.domain().copied() else { return Ok(None) };
+        let (waits, snapshot) = self.at_one_moment(move |machine| waiting(machine, &id)).await?;
+        let confirmed = self.read(move || confirmed(snapshot, domain, &id)).await?;
+        Ok(confirmed
+            .or_else(|| waits.map(|(state, text)| Found { state, locations: Vec::new(), text })))
+    }
+
+    /// What proves that a payment is in a block.
+    ///
+    /// # Errors
+    /// That the node has stopped, or the store can't be read.
+    pub async fn inclusion(&self, id: Hash) -> Result<InclusionAnswer, QueryError> {
+        let Some(domain) = self.domain().copied() else { return Ok(InclusionAnswer::Unknown) };
+        let (waits, snapshot) = self.at_one_moment(move |machine| waiting(machine, &id)).await?;
+        let proof = self.read(move || inclusion(snapshot, domain, &id)).await?;
+        Ok(match proof {
+            Some(proof) => InclusionAnswer::Proof(proof),
+            None if waits.is_some() => InclusionAnswer::Waits,
+            None => InclusionAnswer::Unknown,
+        })
+    }
+
+    /// Those of the payments that are on the best chain.
+    ///
+    /// # Errors
+    /// That the node has stopped, or the store can't be read.
+    pub async fn confirmed(&self, ids: Vec<Hash>) -> Result<BTreeSet<Hash>, QueryError> {
+        if ids.is_empty() {
+            return Ok(BTreeSet::new());
+        }
+        let snapshot = self.snapshot()?;
+        self.read(move || {
+            let places = ids.into_iter().map(|id| Ok((id, snapshot.places(&id)?)));
+            let found = places.filter_map(|found| match found {
+                Ok((_, places)) if places.is_empty() => None,
+                found => Some(found.map(|(id, _)| id)),
+            });
+            found.collect()
+        })
+        .await
+    }
+
+    /// Blocks of the best chain at equal distances, at most `points` of them and with both ends, the
+    /// lowest first. The first block is left out: it was written at another time than the chain began.
+    ///
+    /// # Errors
+    /// That the node has stopped, or the store can't be read.
+    pub async fn samples(&self, points: u64) -> Result<Vec<Linked>, QueryError> {
+        let snapshot = self.snapshot()?;
+        let first = self.chain().rules.genesis.index();
+        self.read(move || samples(&snapshot, first, points)).await
+    }
+
+    /// Asks the machine, and takes the best chain at the same moment.
+    async fn at_one_moment<T: Send + 'static>(
+        &self,
+        ask: impl FnOnce(&Machine) -> T + Send + 'static,
+    ) -> Result<(T, Snapshot), QueryError> {
+        let reader = self.store.clone();
+        let (answer, snapshot) = self.ask(move |machine| (ask(machine), reader.read())).await?;
+        Ok((answer, snapshot?))
+    }
+
+    /// Reads on a thread that may take its time.
+    async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, QueryError> {
+        match tokio::task::spawn_blocking(read).await {
+            Ok(read) => Ok(read?),
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(_) => Err(self.stopped_why().into()),
+            },
+        }
+    }
+}
+
+/// About as large.
+pub(crate) fn float(number: U256) -> f64 {
+    let (high, low) = number.into_words();
+    high as f64 * 2_f64.powi(128) + low as f64
+}
+
+/// Whether a payment waits or is held, and its text.
+fn waiting(machine: &Machine, id: &Hash) -> Option<(TransactionState, String)> {
+    let mempool = machine.mempool()?;
+    let text = |waiting: &Waiting| waiting.payment.text().to_string();
+    let queued = mempool.get(id).map(|waiting| (TransactionState::Queued, text(waiting)));
+    let held = || mempool.held(id).map(|waiting| (TransactionState::Held, text(waiting)));
+    queued.or_else(held)
+}
+
+/// Transactions of the best chain, each block read once if they come in the order of their blocks.
+struct Confirmed {
+    snapshot: Snapshot,
+    domain: Domain,
+    tip: u64,
+    block: Option<Block>,
+    read_bytes: usize,
+}
+
+impl Confirmed {
+    fn of(snapshot: Snapshot, domain: Domain) -> Result<Self, StoreError> {
+        let tip = snapshot.tip()?.block.index();
+        Ok(Self { snapshot, domain, tip, block: None, read_bytes: 0 })
+    }
+
+    fn block(&mut self, index: u64) -> Result<&Block, StoreError> {
+        let block = match self.block.take_if(|block| block.index() == index) {
+            Some(block) => block,
+            None => {
+                let block = self.snapshot.at(index)?.ok_or_else(|| missing(index))?.block;
+                self.read_bytes += block.text().len();
+                block
+            }
+        };
+        Ok(self.block.insert(block))
+    }
+
+    fn location(&mut self, (index, position): Spot) -> Result<Location, StoreError> {
+        let confirmations = (self.tip + 1).saturating_sub(index);
+        let block = Place { index, hash: self.block(index)?.hash() };
+        Ok(Location { block, position, confirmations })
+    }
+
+    /// The id of a transaction, and its canonical text.
+    fn transaction(&mut self, (index, position): Spot) -> Result<(Hash, String), StoreError> {
+        let domain = self.domain;
+        let value = self.block(index)?.view().transactions().nth(position as usize);
+        let value = value.ok_or_else(|| missing(index))?;
+        let damaged = |why| StoreError::Damaged(format!("block {index}: {why}"));
+        let id = match Entry::of_canonical(value, &domain).map_err(damaged)? {
+            Entry::Payment(payment) => payment.id(),
+            Entry::Coin(coin) => coin.id(&domain),
+        };
+        Ok((id, value.text().to_string()))
+    }
+}
+
+fn missing(index: u64) -> StoreError {
+    StoreError::Damaged(format!("the index lists what block {index} does not have"))
+}
+
+fn entries(
+    snapshot: Snapshot,
+    domain: Domain,
+    address: &PublicKey,
+    before: Option<Spot>,
+    limit: usize,
+    most_bytes: usize,
+) -> Result<(Vec<AccountEntry>, Option<Spot>), StoreError> {
+    let mut confirmed = Confirmed::of(snapshot, domain)?;
+    let spots = confirmed.snapshot.history(address.key(), before, limit)?;
+    let mut next = spots.last().copied().filter(|_| spots.len() == limit);
+    let mut entries = Vec::with_capacity(spots.len());
+    for spot in spots {
+        let (id, text) = confirmed.transaction(spot)?;
+        entries.push(AccountEntry { location: confirmed.location(spot)?, id, text });
+        if confirmed.read_bytes >= most_bytes {
+            next = Some(spot);
+            break;
+        }
+    }
+    Ok((entries, next))
+}
+
+fn confirmed(snapshot: Snapshot, domain: Domain, id: &Hash) -> Result<Option<Found>, StoreError> {
+    let mut confirmed = Confirmed::of(snapshot, domain)?;
+    let spots = confirmed.snapshot.places(id)?;
+    let Some(first) = spots.first().copied() else { return Ok(None) };
+    let locations =
+        spots.into_iter().map(|spot| confirmed.location(spot)).collect::<Result<_, _>>()?;
+    let (_, text) = confirmed.transaction(first)?;
+    Ok(Some(Found { state: TransactionState::Confirmed, locations, text }))
+}
+
+fn inclusion(
+    snapshot: Snapshot,
+    domain: Domain,
+    id: &Hash,
+) -> Result<Option<Inclusion>, StoreError> {
+    let mut confirmed = Confirmed::of(snapshot, domain)?;
+    let Some(spot) = confirmed.snapshot.places(id)?.first().copied() else { return Ok(None) };
+    let location = confirmed.location(spot)?;
+    let (_, text) = confirmed.transaction(spot)?;
+    let (index, position) = spot;
+    let block = confirmed.block(index)?;
+    let leaves = || block.view().transactions().map(Value::text);
+    let path = merkle::path(leaves(), position as usize).ok_or_else(|| missing(index))?;
+    Ok(Some(Inclusion { location, leaves: leaves().count(), path, text }))
+}
+
+fn samples(snapshot: &Snapshot, first: u64, points: u64) -> Result<Vec<Linked>, StoreError> {
+    let last = snapshot.tip()?.block.index();
+    let first = (first + 1).min(last);
+    let steps = (points - 1).min(last - first).max(1);
+    let mut samples: Vec<Linked> = Vec::new();
+    for step in 0..=steps {
+        let index =
+            first + (u128::from(last - first) * u128::from(step) / u128::from(steps)) as u64;
+        if samples.last().is_some_and(|before| before.block.index() == index) {
+            continue;
+        }
+        let Some(linked) = snapshot.at(index)? else { break };
+        samples.push(linked);
+    }
+    Ok(samples)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use blocksmith_consensus::{Difficulty, Genesis, Proof, Rules, Target};
+
+    use crate::chain::{Chain, Dialect};
+    use crate::service::{Options, start};
+
+    #[tokio::test]
+    async fn a_page_ends_when_enough_was_read_for_it_and_none_is_left_out() {
+        let (forge, target) = (Rules::forge(), Target::from_zeros(0));
+        let hrp = forge.domain().expect("signed").hrp;
+        let miner = blocksmith_wallet::dev::addresses().next().expect("a dev account");
+        let genesis = Genesis::sealed(1_700_000_000, target, hrp, &[(miner, 1)]).expect("a block");
+        let rules = Rules { genesis, difficulty: Difficulty::Fixed(target), ..forge };
+        let options = Options {
+            node_id: Some(miner.to_text(hrp)),
+            keep_peers: false,
+            ..Options::new(Chain { rules, dialect: Dialect::Notes })
+        };
+        let (handle, _orders) = start(options).expect("a store in memory");
+        for _ in 0..9 {
+            let work = handle.work(None).await.expect("it runs").expect("work");
+            let mined = handle.submit_work(&work.id, Proof::from(1)).await.expect("it runs");
+            mined.expect("each number is a proof");
+        }
+        let block_bytes = handle.standing().tip.block.text().len();
+        for (most_bytes, each) in [(0, 1), (block_bytes * 5 / 2, 3), (usize::MAX, 4)] {
+            let (mut seen, mut sizes, mut before) = (BTreeSet::new(), Vec::new(), None);
+            loop {
+                let page = handle.account_page(miner, before, 4, most_bytes).await.expect("read");
+                sizes.push(page.entries.len());
+                let locations = page.entries.iter().map(|entry| &entry.location);
+                seen.extend(locations.map(|at| (at.block.index, at.position)));
+                before = page.next;
+                assert!(sizes.len() < 20, "{before:?}");
+                if before.is_none() {
+                    break;
+                }
+            }
+            assert_eq!((seen.len(), sizes[0]), (10, each), "{sizes:?}");
+            assert_eq!(sizes.iter().sum::<usize>(), 10, "{sizes:?}");
+        }
+    }
+}
