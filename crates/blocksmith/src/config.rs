@@ -1,6 +1,7 @@
 //! Settings from a file, for whoever does not want to type them: a flag comes before the
 //! environment, the environment before the file, the file before the default.
 
+use crate::service::MAX_ID_BYTES;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -73,9 +74,6 @@ impl File {
         Chain::load(name.or(self.chain.as_deref()).unwrap_or(DEFAULT_CHAIN), zeros)
     }
 }
-
-/// The most bytes of an id, as JSON.
-pub const MAX_ID_BYTES: usize = 256;
 
 /// Who gets coins, as a command line names them.
 ///

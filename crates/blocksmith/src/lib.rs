@@ -4,22 +4,21 @@
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod amount;
-pub mod chain;
 pub mod cmd;
 pub mod config;
+pub mod daemon;
 mod early;
-pub mod faucet;
 pub mod http;
 pub mod log;
 pub mod mining;
 pub mod operator;
 pub mod peers;
 pub mod searching;
-pub mod service;
 mod spelling;
-mod system;
-pub mod toml_text;
 pub mod verify;
 
 pub use blocksmith_api::client;
+pub use blocksmith_service as service;
+pub use blocksmith_service::{chain, faucet};
+use blocksmith_service::{system, toml_text};
 pub use blocksmith_text as text;

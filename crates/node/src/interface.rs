@@ -346,7 +346,7 @@ pub enum Event {
         /// What left it and what joined it.
         change: ChangeSet,
         /// The end of the best chain after the change.
-        tip: Linked,
+        tip: Box<Linked>,
     },
     /// What waits for a block changed.
     Transaction {

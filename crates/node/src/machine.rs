@@ -603,7 +603,7 @@ impl Machine {
         match &mut self.pool {
             Pool::Queue(queue) => {
                 let queue = queue.follow(&change, &tip, &rules.spending.mint(), chain)?;
-                effects.push(Event::Chain { change, tip }.into());
+                effects.push(Event::Chain { change, tip: tip.into() }.into());
                 if !queue.is_empty() {
                     queue_changed(queue, effects);
                 }
@@ -615,7 +615,7 @@ impl Machine {
                 payments.follow(now, touched, returned, chain, &mut changes)?;
                 let removed = changes.iter().flat_map(|pool| &pool.removed);
                 let confirmed = confirmed(removed, &change, &tip, chain)?;
-                effects.push(Event::Chain { change, tip }.into());
+                effects.push(Event::Chain { change, tip: tip.into() }.into());
                 self.spread(changes, |id| confirmed.contains(id), None, effects);
             }
         }

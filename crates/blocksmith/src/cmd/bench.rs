@@ -9,10 +9,10 @@ use blocksmith_consensus::job::{Job, MAX_ZEROS};
 use blocksmith_miner::search::{Backend, Outcome};
 use serde::Serialize;
 
-use super::node::{stop_on_signal, until};
 use super::screen::Screen;
 use super::search_args::SearchArgs;
 use super::{counted, exit};
+use crate::daemon::{stop_on_signal, until};
 use crate::searching::{Workers, all_cores};
 
 /// What is searched: a short prefix as in the lecture, and the hash of something.

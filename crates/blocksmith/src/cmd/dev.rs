@@ -21,12 +21,13 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::chain::quoted;
-use super::node::{BrowserArgs, Running, start, stop_on_signal, until};
+use super::node::BrowserArgs;
 use super::{counted, exit, stdout};
 use crate::amount::Coins;
 use crate::chain::dev::{KEYS_WARNING, SUFFIX};
 use crate::chain::{Chain, describe};
 use crate::config::{DEFAULT_CHAIN, DEFAULT_PORT};
+use crate::daemon::{Running, start, stop_on_signal, until};
 use crate::early;
 use crate::faucet::{GIFT, GIVERS};
 use crate::http::{self, Manners};
@@ -122,7 +123,7 @@ pub async fn run(args: DevArgs) -> anyhow::Result<ExitCode> {
             giver: nodes.first().map(|first: &Running| first.handle.clone()),
             ..Options::new(chain.clone())
         };
-        nodes.push(start(options, listener, others, manners.clone(), ended.clone()).await?);
+        nodes.push(start(options, None, listener, others, manners.clone(), ended.clone()).await?);
     }
     // All of them have one clock, and soon one tip.
     let watching = tokio::spawn(early::watch(nodes[0].handle.clone()));

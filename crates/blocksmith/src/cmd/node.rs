@@ -1,28 +1,27 @@
 //! `blocksmith node`: one node, until it is told to stop.
 
 use std::io::{ErrorKind, Write as _};
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::str::FromStr;
 use std::time::Duration;
 
 use blocksmith_consensus::address::Address as PublicKey;
-use blocksmith_node::{Address, MAX_PEERS, Registered};
+use blocksmith_node::Address;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
-use tokio::task::JoinHandle;
 
-use super::{Misused, exit, note, stdout};
+use super::output::heard;
+use super::{Misused, note, stdout};
 use crate::chain::describe;
 use crate::chain::dev::KEYS_WARNING;
+use crate::daemon::{stop_on_signal, until};
 use crate::http::{HostName, Manners, PageOrigin};
 use crate::log::Format;
 use crate::mining::NotMined;
 use crate::searching::all_cores;
-use crate::service::{Handle, NoWork, Options};
+use crate::service::{NoWork, Options};
 use crate::text::escaped;
-use crate::{config, early, http, mining, operator, peers, service, system};
+use crate::{config, daemon, early, http, mining, operator, system};
 
 /// How long what serves may take to end after the node had to stop.
 const END_TIME: Duration = Duration::from_secs(2);
@@ -118,132 +117,6 @@ fn typed_or<T: FromStr<Err = String>>(
     file.unwrap_or_default().into_iter().map(read).collect()
 }
 
-/// A node that serves, with its tasks.
-pub struct Running {
-    /// The node.
-    pub handle: Handle,
-    /// Where it listens.
-    pub address: SocketAddr,
-    tasks: Vec<JoinHandle<()>>,
-}
-
-impl Running {
-    /// Waits until everything that the node runs has ended; it does after `stop` turned true.
-    pub async fn ended(self) {
-        for task in self.tasks {
-            // A task that panicked has said so already.
-            let _ = task.await;
-        }
-    }
-}
-
-/// Starts a node on `listener`, whose addresses are its own, and registers `peers`. It ends when `stop` turns true.
-///
-/// # Errors
-/// That the store can't be opened, or the node stopped at once.
-pub async fn start(
-    mut options: Options,
-    listener: TcpListener,
-    peers: Vec<Address>,
-    manners: Manners,
-    stop: watch::Receiver<bool>,
-) -> anyhow::Result<Running> {
-    let address = listener.local_addr()?;
-    options.own_addresses.extend(own_addresses(address));
-    let listen = options.own_addresses.first().cloned();
-    let (handle, orders) = service::start(options)?;
-    if !peers.is_empty() {
-        let each = handle.choose(peers.clone(), false).await?.each;
-        for (peer, registered) in peers.iter().zip(each) {
-            match registered {
-                Registered::New | Registered::Known => {}
-                Registered::Itself => {
-                    tracing::warn!("{peer} is this node itself, and no peer of its own");
-                }
-                Registered::NoRoom => {
-                    tracing::warn!("{peer} is left out: a node keeps at most {MAX_PEERS} peers");
-                }
-            }
-        }
-    }
-    let serving = {
-        let (handle, stop) = (handle.clone(), stop.clone());
-        tokio::spawn(async move {
-            let ends = ends(handle.clone(), stop);
-            if let Err(error) = http::serve(listener, handle, manners, ends).await {
-                tracing::error!("serving ended: {error}");
-            }
-        })
-    };
-    let talking = {
-        let handle = handle.clone();
-        tokio::spawn(async move {
-            tokio::select! {
-                () = peers::run(handle.clone(), orders, listen) => {}
-                () = ends(handle, stop) => {}
-            }
-        })
-    };
-    Ok(Running { handle, address, tasks: vec![serving, talking] })
-}
-
-/// Waits until `stop` turns true, or nobody can turn it any more.
-pub async fn until(mut stop: watch::Receiver<bool>) {
-    let _ = stop.wait_for(|stop| *stop).await;
-}
-
-/// Waits until `stop` turns true, or the node had to stop by itself.
-async fn ends(handle: Handle, stop: watch::Receiver<bool>) {
-    tokio::select! {
-        () = until(stop) => {}
-        _ = handle.stopped() => {}
-    }
-}
-
-/// The names under which a listener is reached from its own machine. What others call it is found
-/// out when it is called back.
-fn own_addresses(address: SocketAddr) -> Vec<Address> {
-    let port = address.port();
-    let own = match address.ip() {
-        ip if ip.is_unspecified() => format!("127.0.0.1:{port}"),
-        _ => address.to_string(),
-    };
-    own.parse().into_iter().collect()
-}
-
-/// Turns true at the first SIGINT or SIGTERM; the second ends the process at once.
-pub fn stop_on_signal() -> anyhow::Result<watch::Receiver<bool>> {
-    let (stop, stopped) = watch::channel(false);
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let (mut interrupt, mut terminate) =
-            (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-        tokio::spawn(async move {
-            for turn in 0..2 {
-                tokio::select! {
-                    _ = interrupt.recv() => {}
-                    _ = terminate.recv() => {}
-                }
-                if turn == 0 {
-                    stop.send_replace(true);
-                }
-            }
-            std::process::exit(exit::INTERRUPTED.into());
-        });
-    }
-    #[cfg(not(unix))]
-    tokio::spawn(async move {
-        for turn in 0..2 {
-            if tokio::signal::ctrl_c().await.is_ok() && turn == 0 {
-                stop.send_replace(true);
-            }
-        }
-        std::process::exit(exit::INTERRUPTED.into());
-    });
-    Ok(stopped)
-}
-
 /// Runs the command.
 ///
 /// # Errors
@@ -288,24 +161,17 @@ pub async fn run(args: NodeArgs) -> anyhow::Result<ExitCode> {
     let (rules, chain_id) = (describe(&chain.rules), chain.rules.chain_id());
     let token_file = args.token_file.or(file.token_file);
     let token_file = token_file.unwrap_or_else(|| data_dir.join(operator::FILE));
-    let options = Options {
-        data_dir: Some(data_dir.clone()),
-        node_id: id,
-        token_file: Some(token_file.clone()),
-        ..Options::new(chain)
-    };
-    let node = start(options, listener, peers, manners, stop.clone()).await?;
+    let options = Options { data_dir: Some(data_dir.clone()), node_id: id, ..Options::new(chain) };
+    let node =
+        daemon::start(options, Some(&token_file), listener, peers, manners, stop.clone()).await?;
     if args.mine
         && let Err(NoWork::Nobody) = node.handle.work(None).await?
     {
         let why = "coins of this chain go to addresses: name the one that --mine is for with --to";
         return Err(Misused(why.into()).into());
     }
-    match writeln!(stdout(), "Running on http://{} (press Ctrl-C to stop)", node.address) {
-        // The others call it, whoever read that.
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => return Err(error.into()),
-        _ => {}
-    }
+    // The others call it, whoever reads that.
+    heard(writeln!(stdout(), "Running on http://{} (press Ctrl-C to stop)", node.address))?;
     let standing = node.handle.standing();
     let start = format!(
         "{rules}; chain id {chain_id}; block {} is the tip; node id {}; data in {}",

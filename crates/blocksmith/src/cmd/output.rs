@@ -50,3 +50,14 @@ pub(super) fn is_unread(error: &anyhow::Error) -> bool {
     let error = error.downcast_ref::<io::Error>();
     error.is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
 }
+
+/// What printing came to, for whoever goes on when nobody reads any more.
+///
+/// # Errors
+/// All others.
+pub(super) fn heard(printed: io::Result<()>) -> io::Result<()> {
+    match printed {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        printed => printed,
+    }
+}

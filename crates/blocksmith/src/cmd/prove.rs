@@ -10,9 +10,9 @@ use blocksmith_miner::search::{MAX_PROOF, Outcome};
 use serde::Serialize;
 
 use super::exit;
-use super::node::{stop_on_signal, until};
 use super::screen::{Progress, REFRESH, Screen};
 use super::search_args::SearchArgs;
+use crate::daemon::{stop_on_signal, until};
 
 /// Find the lowest number such that SHA-256(PREFIX NUMBER SUFFIX) is small enough
 ///

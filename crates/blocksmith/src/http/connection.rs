@@ -29,6 +29,7 @@ use super::browsers::{Browsers, Guard, HostName, PageOrigin};
 use super::line::{self, Doing, LINE, Line};
 use super::patient::{IDLE_TIME, Patient};
 use super::router;
+use crate::operator::Token;
 use crate::service::{Handle, Notice};
 
 /// The most connections at a time; one more takes the place of another.
@@ -61,11 +62,14 @@ pub struct Manners {
     pub hosts: Vec<HostName>,
     /// The pages of which origins may do what programs may.
     pub cors: Vec<PageOrigin>,
+    /// What shows from beyond this machine that a call comes from the operator; without one, only calls
+    /// from this machine do.
+    pub token: Option<Token>,
 }
 
 impl Default for Manners {
     fn default() -> Self {
-        Self { nodes: NonZeroUsize::MIN, hosts: Vec::new(), cors: Vec::new() }
+        Self { nodes: NonZeroUsize::MIN, hosts: Vec::new(), cors: Vec::new(), token: None }
     }
 }
 
@@ -82,7 +86,7 @@ pub async fn serve(
 ) -> io::Result<()> {
     let browsers = Browsers::new(manners.hosts, manners.cors);
     let guard = Arc::new(Guard { browsers, dialect: handle.chain().dialect });
-    let router = router(handle.clone());
+    let router = router(handle.clone(), manners.token);
     let (stop, stopped) = watch::channel(false);
     let mut connections = JoinSet::new();
     let mut lines = HashMap::new();

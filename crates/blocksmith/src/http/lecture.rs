@@ -25,9 +25,9 @@ use super::room::UNIT_BYTES;
 use super::sent::{Sender, log_malformed, log_verdict, socket};
 use super::{App, Caller, chain as whole, payments, turn};
 use crate::chain::Dialect;
-use crate::config::MAX_ID_BYTES;
 use crate::mining;
 use crate::searching::all_cores;
+use crate::service::MAX_ID_BYTES;
 use crate::service::{NotPaid, StoreError};
 
 /// How long `GET /mine` searches, waiting for its turn included.

@@ -41,6 +41,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 pub use browsers::{HostName, PageOrigin};
 pub use connection::{Manners, raise_file_limit, serve};
 
+use crate::operator::Token;
 use crate::service::{Handle, Notice};
 use fault::{Fault, Voice};
 use line::LINE;
@@ -65,6 +66,8 @@ const MAX_RESOLVING: usize = 16;
 #[derive(Clone)]
 struct App {
     handle: Handle,
+    /// The operator's, if there is one.
+    token: Option<Arc<Token>>,
     /// `GET /mine` searches one at a time.
     searching: Arc<Turns>,
     /// How many calls ask all peers at a time.
@@ -90,8 +93,8 @@ struct App {
 
 /// All calls of the node. [`serve`] bounds what a router can't see: connections, the time that a
 /// request's head takes, and clients that don't read.
-fn router(handle: Handle) -> Router {
-    let app = app(handle);
+fn router(handle: Handle, token: Option<Token>) -> Router {
+    let app = app(handle, token);
     let answer_room = app.answer_room.clone();
     Router::new()
         .route("/chain", get(lecture::chain))
@@ -144,9 +147,10 @@ async fn no_look() -> Response {
     ([(ALLOW, "GET, POST")], Fault::Method).into_response()
 }
 
-fn app(handle: Handle) -> App {
+fn app(handle: Handle, token: Option<Token>) -> App {
     App {
         handle,
+        token: token.map(Arc::new),
         searching: Turns::new(1),
         resolving: Turns::new(MAX_RESOLVING),
         sending: Turns::new(MAX_READING),

@@ -169,10 +169,7 @@ mod tests {
                 assert!(!rows.is_empty(), "API.md lacks {method} {path}");
                 for name in parameters(method, path) {
                     let named = |(.., line): &&(String, String, &str)| line.contains(&**name);
-                    assert!(
-                        rows.iter().any(|row| named(&row)),
-                        "API.md lacks {name} of {method} {path}"
-                    );
+                    assert!(rows.iter().any(named), "API.md lacks {name} of {method} {path}");
                 }
                 documented.insert(key);
             }

@@ -29,7 +29,7 @@ impl FromRequestParts<App> for Operator {
 impl Operator {
     /// Whoever sends the token, wherever that is.
     pub(super) fn by_token(headers: &HeaderMap, app: &App) -> Result<Self, Fault> {
-        let token = app.handle.operator_token().ok_or(Fault::NoOperator)?;
+        let token = app.token.as_ref().ok_or(Fault::NoOperator)?;
         match headers.get(AUTHORIZATION) {
             None => Err(Fault::NoToken),
             Some(sent) => match sent.to_str().ok().and_then(bearer) {
@@ -60,12 +60,12 @@ mod tests {
     async fn from_beyond_loopback_the_token_is_needed() {
         let dir = tempfile::tempdir().expect("a directory");
         let file = dir.path().join("token");
-        let chain = || Chain::load("lecture", None).expect("a preset");
-        let node = |token_file| start(Options { token_file, ..Options::new(chain()) });
-        let (handle, _orders) = node(Some(file.clone())).expect("a node");
-        let (without, _orders) = node(None).expect("a node");
-        let token = Token::read(&file).expect("a token");
-        let ask = async |handle: &_, caller: Option<&str>, sent: Option<&str>| {
+        let chain = Chain::load("lecture", None).expect("a preset");
+        let (handle, _orders) = start(Options::new(chain)).expect("a node");
+        let token = Token::keep(&file).expect("a token");
+        let without = app(handle.clone(), None);
+        let handle = app(handle, Some(token.clone()));
+        let ask = async |app: &_, caller: Option<&str>, sent: Option<&str>| {
             let mut request = Request::new(());
             if let Some(caller) = caller {
                 let address: SocketAddr = caller.parse().expect("an address");
@@ -75,7 +75,7 @@ mod tests {
                 request.headers_mut().insert(AUTHORIZATION, sent.parse().expect("a header"));
             }
             let (mut parts, ()) = request.into_parts();
-            let asked = Operator::from_request_parts(&mut parts, &app(Clone::clone(handle))).await;
+            let asked = Operator::from_request_parts(&mut parts, app).await;
             asked.map_err(|fault| format!("{fault:?}")).err().unwrap_or_default()
         };
         for near in ["127.0.0.1:9", "127.9.9.9:9", "[::1]:9", "[::ffff:127.0.0.1]:9"] {

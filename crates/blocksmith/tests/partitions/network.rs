@@ -5,7 +5,7 @@ use std::future::Future;
 use std::time::{Duration, Instant};
 
 use blocksmith::chain::Chain;
-use blocksmith::cmd::node::{Running, start};
+use blocksmith::daemon::{Running, start};
 use blocksmith::mining::next_block;
 use blocksmith::service::Options;
 use blocksmith_consensus::address::Address;
@@ -83,7 +83,9 @@ impl Network {
             let options = Options { keep_peers: false, dev: true, ..Options::new(chain.clone()) };
             let peers = peers.iter().map(|peer| peer.to_string().parse().unwrap()).collect();
             nodes.push(
-                start(options, listener, peers, Default::default(), stopped.clone()).await.unwrap(),
+                start(options, None, listener, peers, Default::default(), stopped.clone())
+                    .await
+                    .unwrap(),
             );
         }
         let client =

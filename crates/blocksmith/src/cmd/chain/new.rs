@@ -14,7 +14,7 @@ use serde_json::json;
 use crate::amount::Coins;
 use crate::chain::{Chain, is_file, taken_for};
 use crate::cmd::{note, stdout, write_new};
-use crate::config::MAX_ID_BYTES;
+use crate::service::MAX_ID_BYTES;
 use crate::service::now;
 use crate::text;
 

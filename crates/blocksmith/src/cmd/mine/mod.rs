@@ -19,10 +19,10 @@ use reqwest::Url;
 use self::forged::Forged;
 use self::server::{Kind, Said, Server, Standing, Trouble, Work};
 use super::exit;
-use super::node::{stop_on_signal, until};
 use super::screen::{Progress, REFRESH, Screen};
 use super::search_args::SearchArgs;
 use crate::config;
+use crate::daemon::{stop_on_signal, until};
 use crate::searching::Workers;
 use crate::service::new_node_id;
 

@@ -39,10 +39,10 @@ use zeroize::Zeroizing;
 use self::node::{Node, NodeError};
 use self::remote::{Remote, meet};
 use self::secrets::PasswordArgs;
-use super::node::{stop_on_signal, until};
 use super::{Misused, exit};
 use crate::chain::{Chain, ChainError};
 use crate::config;
+use crate::daemon::{stop_on_signal, until};
 use crate::text::{escaped, json, lines};
 
 /// The chain whose addresses are shown unless another one is named.

@@ -26,7 +26,6 @@ pub(super) use writer::Writer;
 
 use super::listing;
 use crate::chain::{Differences, describe};
-use crate::operator::TokenError;
 use crate::system;
 pub(super) use database::FILE;
 use database::{Db, Opening};
@@ -180,9 +179,6 @@ pub enum StoreError {
         /// What our code says.
         what: String,
     },
-    /// There is no operator's token.
-    #[error(transparent)]
-    Token(#[from] TokenError),
     /// The database says no.
     #[error("the store failed: {0}")]
     Database(redb::Error),
@@ -468,12 +464,12 @@ impl Store {
 }
 
 /// Whether a text is like those of [`new_node_id`].
-pub(crate) fn is_node_id(text: &str) -> bool {
+pub fn is_node_id(text: &str) -> bool {
     text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// A version 4 UUID without dashes, as the course's nodes name themselves.
-pub(crate) fn new_node_id() -> String {
+pub fn new_node_id() -> String {
     let mut bytes = [0u8; 16];
     getrandom::fill(&mut bytes).expect("the system gives random bytes");
     bytes[6] = bytes[6] & 0x0f | 0x40;

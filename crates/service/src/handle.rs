@@ -28,8 +28,9 @@ use super::now;
 use super::signatures::Signatures;
 use super::store::{Snapshot, Store, StoreError, Writer, new_node_id};
 use crate::chain::Chain;
-use crate::config::MAX_ID_BYTES;
-use crate::operator::Token;
+
+/// The longest name that gets coins, in bytes of JSON.
+pub const MAX_ID_BYTES: usize = 256;
 
 /// How often it is asked whether there is other work on the same tip: a node makes it at most once
 /// a second.
@@ -178,7 +179,6 @@ pub(super) struct Node {
     node_id: String,
     dev: bool,
     giver: Option<Handle>,
-    token: Option<Token>,
     signatures: Signatures,
     checking: Arc<Semaphore>,
     allotted: u64,
@@ -199,7 +199,6 @@ impl Node {
         node_id: String,
         dev: bool,
         giver: Option<Handle>,
-        token: Option<Token>,
         signatures: Signatures,
     ) -> Self {
         let genesis = chain.rules.genesis.block(Timestamp::default());
@@ -211,7 +210,6 @@ impl Node {
             node_id,
             dev,
             giver,
-            token,
             signatures,
             checking: Arc::new(Semaphore::new(MAX_CHECKING)),
             instance: new_node_id(),
@@ -276,12 +274,6 @@ impl Handle {
         self.node.giver.as_ref()
     }
 
-    /// What shows from beyond this machine that a call comes from whoever runs the node; without
-    /// one, only calls from this machine do.
-    pub fn operator_token(&self) -> Option<&Token> {
-        self.node.token.as_ref()
-    }
-
     /// Units that the genesis block allots.
     pub fn allotted(&self) -> u64 {
         self.node.allotted
@@ -298,7 +290,7 @@ impl Handle {
     }
 
     /// Tells whoever runs the node, unless there is too much of the kind: then how often it happened.
-    pub(crate) fn tell(&self, about: Notice, text: impl fmt::Display) {
+    pub fn tell(&self, about: Notice, text: impl fmt::Display) {
         self.node.notices.tell(about, text);
     }
 
@@ -779,7 +771,7 @@ impl Handle {
     }
 
     /// Why the node has stopped, of whom some channel is closed.
-    pub(crate) fn stopped_why(&self) -> Stopped {
+    pub fn stopped_why(&self) -> Stopped {
         Stopped { reason: self.reason.get().cloned() }
     }
 
@@ -821,7 +813,7 @@ mod tests {
 
     use super::*;
     use crate::chain::Dialect;
-    use crate::service::{Options, start};
+    use crate::{Options, start};
 
     #[tokio::test]
     async fn payments_wait_for_their_turn_and_a_block_does_not() {

@@ -12,7 +12,7 @@ use super::database::{Db, Held};
 use super::tables::{
     ACCOUNT_BYTES, ACCOUNTS, BLOCKS, CHAIN, INDEX, RECORD_HEAD_BYTES, UNDO, account, numbered,
 };
-use crate::service::listing::{Lists, Spot};
+use crate::listing::{Lists, Spot};
 
 /// The best chain at one moment. Reading never waits for writing, and writing never for reading.
 #[derive(Clone)]
@@ -22,13 +22,13 @@ pub struct Snapshot {
 }
 
 /// The tables as they were at one moment.
-pub(in crate::service) struct Tables {
+pub(crate) struct Tables {
     blocks: ReadOnlyTable<u64, &'static [u8]>,
-    pub(in crate::service) chain: ReadOnlyTable<u64, u64>,
-    pub(in crate::service) index: ReadOnlyTable<[u8; 32], u64>,
+    pub(crate) chain: ReadOnlyTable<u64, u64>,
+    pub(crate) index: ReadOnlyTable<[u8; 32], u64>,
     accounts: ReadOnlyTable<[u8; 32], [u8; ACCOUNT_BYTES]>,
-    pub(in crate::service) undo: ReadOnlyTable<u64, &'static [u8]>,
-    pub(in crate::service) lists: Lists,
+    pub(crate) undo: ReadOnlyTable<u64, &'static [u8]>,
+    pub(crate) lists: Lists,
     _transaction: ReadTransaction,
 }
 
@@ -50,7 +50,7 @@ impl Snapshot {
     }
 
     /// Reads what is there; what a panic of the database says is an error.
-    pub(in crate::service) fn read<T>(
+    pub(crate) fn read<T>(
         &self,
         read: impl FnOnce(&Tables) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
@@ -110,7 +110,7 @@ impl Snapshot {
     }
 
     /// Where the transactions with this id are, the lowest first, at most
-    /// [`MAX_PLACES`](crate::service::MAX_PLACES): a coin of a genesis block may share its id with a
+    /// [`MAX_PLACES`](crate::MAX_PLACES): a coin of a genesis block may share its id with a
     /// later one, and where nobody signs, equal transactions do.
     ///
     /// # Errors
@@ -122,7 +122,7 @@ impl Snapshot {
     /// Where the transactions of a party are, of which
     /// [`party_key`](blocksmith_consensus::Rules::party_key) gives the key: the newest first, those
     /// before `before` if it is given, at most `limit` and
-    /// [`MAX_HISTORY`](crate::service::MAX_HISTORY).
+    /// [`MAX_HISTORY`](crate::MAX_HISTORY).
     ///
     /// # Errors
     /// That the store can't be read.

@@ -15,7 +15,7 @@ use std::sync::{Arc, Once, OnceLock};
 use redb::{Builder, Database, DatabaseError};
 
 use super::StoreError;
-use crate::text::escaped;
+use blocksmith_text::escaped;
 
 /// Pages kept in memory, in bytes.
 const CACHE_BYTES: usize = 64 << 20;
@@ -26,7 +26,7 @@ const CACHE_BYTES: usize = 64 << 20;
 const MAX_CHECKED_BYTES: u64 = 64 << 20;
 
 /// The file in a data directory.
-pub(in crate::service) const FILE: &str = "chain.redb";
+pub(crate) const FILE: &str = "chain.redb";
 
 /// The file beside it whose lock says that the directory is in use. redb locks its own file, and
 /// goes on where the file system says that it has no locks.

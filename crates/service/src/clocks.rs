@@ -31,7 +31,7 @@ struct Known {
 
 impl Clocks {
     /// Takes note that a peer's clock showed `theirs` when ours showed `ours`.
-    pub(crate) fn compare(&self, peer: &Address, ours: Timestamp, theirs: Timestamp) {
+    pub fn compare(&self, peer: &Address, ours: Timestamp, theirs: Timestamp) {
         let signed = |time: Timestamp| i64::try_from(time.micros).unwrap_or(i64::MAX);
         let offset = signed(theirs).saturating_sub(signed(ours));
         let mut known = self.known();
@@ -43,7 +43,7 @@ impl Clocks {
     }
 
     /// Forgets a peer that did not tell the time: it is gone, or another one when it answers next.
-    pub(crate) fn forget(&self, peer: &Address) {
+    pub fn forget(&self, peer: &Address) {
         let mut known = self.known();
         if known.offsets.remove(peer).is_some() {
             known.look();
@@ -116,7 +116,7 @@ fn median(mut all: Vec<i64>) -> Option<i64> {
 }
 
 /// A time in seconds since 1970, as a peer writes it; `None` if no clock shows that.
-pub(crate) fn time(seconds: &str) -> Option<Timestamp> {
+pub fn time(seconds: &str) -> Option<Timestamp> {
     let seconds: f64 = seconds.parse().ok()?;
     let micros = (0.0..MAX_TIME_S).contains(&seconds).then_some(seconds * 1e6)?;
     Some(Timestamp { micros: micros as u64 })

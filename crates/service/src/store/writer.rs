@@ -19,7 +19,7 @@ use super::tables::{
     UNDO, UNDO_BYTES, UNHEARD, account, account_bytes, arrival_bytes, numbered, side_block,
     side_bytes, undo_bytes,
 };
-use crate::service::listing;
+use crate::listing;
 
 /// One transaction of the store. It begins and ends in one [`Store::guard`](super::Store::guard):
 /// there a panic of the database unwinds through it, which is how redb learns not to trust what it

@@ -8,14 +8,14 @@ use std::time::Instant;
 use tracing::Level;
 
 use super::pace::Pace;
-use crate::text::counted;
+use blocksmith_text::counted;
 
 /// The most lines that wait: they are fetched some times a second, unless the node has much to do.
 const MAX_WAITING: usize = 100;
 
 /// What there is to hear of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Notice {
+pub enum Notice {
     /// A block that was sent breaks a rule.
     Refused,
     /// What was sent as a block can't be read.

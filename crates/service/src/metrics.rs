@@ -143,18 +143,12 @@ impl Metrics {
     }
 
     /// Counts proofs that were tried.
-    pub(crate) fn tried(&self, tries: u64) {
+    pub fn tried(&self, tries: u64) {
         self.record(|| counter!(TRIES).increment(tries));
     }
 
     /// Counts a call that was answered. `route` is one of few: the path as the router has it.
-    pub(crate) fn answered(
-        &self,
-        method: &'static str,
-        route: String,
-        status: u16,
-        took: Duration,
-    ) {
+    pub fn answered(&self, method: &'static str, route: String, status: u16, took: Duration) {
         self.record(|| {
             let labels = [("method", method.to_string()), ("route", route)];
             histogram!(REQUEST_TIME, &labels).record(took);

@@ -358,7 +358,7 @@ impl Handle {
 }
 
 /// About as large.
-pub(crate) fn float(number: U256) -> f64 {
+pub fn float(number: U256) -> f64 {
     let (high, low) = number.into_words();
     high as f64 * 2_f64.powi(128) + low as f64
 }
@@ -496,7 +496,7 @@ mod tests {
     use blocksmith_consensus::{Difficulty, Genesis, Proof, Rules, Target};
 
     use crate::chain::{Chain, Dialect};
-    use crate::service::{Options, start};
+    use crate::{Options, start};
 
     #[tokio::test]
     async fn a_page_ends_when_enough_was_read_for_it_and_none_is_left_out() {

@@ -14,7 +14,7 @@
 //! | `unheard` | host and port of a peer that has not answered yet | nothing      |
 //! | `meta`  | name               | format, chain id, rules in words and as JSON, shape, node id |
 //!
-//! The tables of transactions are in [`listing`](crate::service::listing).
+//! The tables of transactions are in [`listing`](crate::listing).
 //!
 //! `blocks` holds all blocks in the order in which they came. `chain` and `index` say which of them
 //! are the best chain, `side` which are side branches: a reorg changes that, and no block is ever
@@ -120,7 +120,7 @@ pub(super) fn side_block(hash: [u8; 32], value: &[u8]) -> Result<(u64, SideBlock
 }
 
 /// What is kept to undo a block.
-pub(in crate::service) fn undo_bytes(changes: &Changes) -> Vec<u8> {
+pub(crate) fn undo_bytes(changes: &Changes) -> Vec<u8> {
     let entry = |Change { address, before, .. }: &Change| -> [u8; UNDO_BYTES] {
         let mut bytes = [0; UNDO_BYTES];
         bytes[..32].copy_from_slice(address.key());

@@ -1,8 +1,12 @@
 //! The running node: one thread owns the machine and writes, everybody else holds a [`Handle`].
 
+#![forbid(unsafe_code)]
+
 mod actor;
+pub mod chain;
 mod clocks;
 mod events;
+pub mod faucet;
 mod feed;
 mod handle;
 mod listing;
@@ -13,22 +17,21 @@ mod query;
 mod replay;
 mod signatures;
 mod store;
+pub mod system;
+pub mod toml_text;
 
-pub use clocks::Clocks;
-pub(crate) use clocks::time;
+pub use clocks::{Clocks, time};
 pub use feed::{Event, Feed, Reorg, Tip};
-pub use handle::{Handle, NoWork, NotPaid, Order, Standing, Stopped, Work};
+pub use handle::{Handle, MAX_ID_BYTES, NoWork, NotPaid, Order, Standing, Stopped, Work};
 pub use listing::{MAX_HISTORY, MAX_PLACES, Spot};
 pub use metrics::{Levels, Metrics};
-pub(crate) use notices::Notice;
-pub(crate) use query::float;
+pub use notices::Notice;
 pub use query::{
     AccountEntry, AccountPage, AccountState, Found, Inclusion, InclusionAnswer, Location,
-    PendingOf, PendingPage, QueryError, TransactionState,
+    PendingOf, PendingPage, QueryError, TransactionState, float,
 };
 pub use replay::{Difference, NotReplayed, Replay, Replayed, Step, replay};
-pub use store::{Snapshot, StoreError};
-pub(crate) use store::{is_node_id, new_node_id};
+pub use store::{Snapshot, StoreError, is_node_id, new_node_id};
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -41,7 +44,6 @@ use blocksmith_node::{Address, Machine, Start};
 use tokio::sync::mpsc;
 
 use crate::chain::Chain;
-use crate::operator::Token;
 pub use signatures::Signatures;
 
 /// What a service needs to start.
@@ -57,9 +59,6 @@ pub struct Options {
     pub keep_peers: bool,
     /// The addresses under which this node is reached, so that it does not register itself.
     pub own_addresses: Vec<Address>,
-    /// Where the token is kept that shows from beyond this machine that a call comes from whoever
-    /// runs the node. It is made if there is none; without a file there is no token.
-    pub token_file: Option<PathBuf>,
     /// Whether the chain is one to try things on: only there the keys that everybody has pay, and a
     /// faucet runs.
     pub dev: bool,
@@ -79,7 +78,6 @@ impl Options {
             node_id: None,
             keep_peers: true,
             own_addresses: Vec::new(),
-            token_file: None,
             giver: None,
         }
     }
@@ -118,9 +116,7 @@ pub fn start(options: Options) -> Result<(Handle, mpsc::UnboundedReceiver<Order>
             limits: Limits::default(),
         }))
     })?;
-    let token = options.token_file.as_deref().map(Token::keep).transpose()?;
-    let mut node =
-        handle::Node::new(chain, kept.node_id, options.dev, options.giver, token, signatures);
+    let mut node = handle::Node::new(chain, kept.node_id, options.dev, options.giver, signatures);
     node.address = address;
     node.store_file = options.data_dir.map(|dir| dir.join(store::FILE));
     Ok(actor::spawn(store, machine, node))

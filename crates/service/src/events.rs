@@ -18,7 +18,7 @@ use tracing::Level;
 use super::notices::{Notice, Notices};
 use super::pace::Pace;
 use super::store::{StoreError, Writer};
-use crate::text::{counted, shown};
+use blocksmith_text::{counted, shown};
 
 /// How often it is said how far a node has caught up with a peer.
 const PROGRESS: Duration = Duration::from_secs(5);

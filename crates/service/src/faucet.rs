@@ -11,7 +11,7 @@ use blocksmith_wallet::keys;
 use blocksmith_wallet::{Phrase, dev};
 use tokio::sync::Mutex;
 
-use crate::service::{Handle, NotPaid, PendingOf, QueryError, Stopped, StoreError};
+use crate::{Handle, NotPaid, PendingOf, QueryError, Stopped, StoreError};
 
 /// What is given at a time, in units.
 pub const GIFT: u64 = 10 * UNITS_PER_COIN;

@@ -14,7 +14,7 @@ use blocksmith_consensus::{Difficulty, Hash, Puzzle, Rules};
 use blocksmith_wallet::written;
 use serde::Deserialize;
 
-use crate::text::escaped;
+use blocksmith_text::escaped;
 pub use difference::Differences;
 pub use names::taken_for;
 

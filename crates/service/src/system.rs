@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind};
 const TOO_MANY_FILES: [i32; 2] = [24, 23];
 
 /// What to do about an error, if that is known without knowing what was tried.
-pub(crate) fn way_out(error: &io::Error) -> Option<&'static str> {
+pub fn way_out(error: &io::Error) -> Option<&'static str> {
     Some(match error.kind() {
         ErrorKind::StorageFull => "make room on that disk and run the command again",
         ErrorKind::QuotaExceeded => {
@@ -26,7 +26,7 @@ pub(crate) fn way_out(error: &io::Error) -> Option<&'static str> {
 }
 
 /// Whether there was no room.
-pub(crate) fn is_full(error: &io::Error) -> bool {
+pub fn is_full(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge

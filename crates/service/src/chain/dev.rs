@@ -17,7 +17,7 @@ use blocksmith_consensus::{Block, Genesis, Hash, Rules, Shape, Target, Timestamp
 use blocksmith_wallet::dev;
 
 use super::Chain;
-use crate::text::escaped;
+use blocksmith_text::escaped;
 
 /// What follows the name of a chain, or the path of its file, to name its dev chain.
 pub const SUFFIX: &str = "-dev";

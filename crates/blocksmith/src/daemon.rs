@@ -1,0 +1,146 @@
+//! The composition root: a node with all that it serves and talks through, and what ends it.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use blocksmith_node::{Address, MAX_PEERS, Registered};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::cmd::exit;
+use crate::http::{self, Manners};
+use crate::operator::Token;
+use crate::service::{Handle, Options};
+use crate::{peers, service};
+
+/// A node that serves, with its tasks.
+pub struct Running {
+    /// The node.
+    pub handle: Handle,
+    /// Where it listens.
+    pub address: SocketAddr,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Running {
+    /// Waits until everything that the node runs has ended; it does after `stop` turned true.
+    pub async fn ended(self) {
+        for task in self.tasks {
+            // A task that panicked has said so already.
+            let _ = task.await;
+        }
+    }
+}
+
+/// Starts a node on `listener`, whose addresses are its own, and registers `peers`. The operator's token
+/// is in `token_file`, and made if there is none; without a file there is no token. The node ends when
+/// `stop` turns true.
+///
+/// # Errors
+/// That the store can't be opened, or the node stopped at once.
+pub async fn start(
+    mut options: Options,
+    token_file: Option<&Path>,
+    listener: TcpListener,
+    peers: Vec<Address>,
+    mut manners: Manners,
+    stop: watch::Receiver<bool>,
+) -> anyhow::Result<Running> {
+    let address = listener.local_addr()?;
+    options.own_addresses.extend(own_addresses(address));
+    let listen = options.own_addresses.first().cloned();
+    let (handle, orders) = service::start(options)?;
+    // It may be in the data directory, which is there now.
+    manners.token = token_file.map(Token::keep).transpose()?;
+    if !peers.is_empty() {
+        let each = handle.choose(peers.clone(), false).await?.each;
+        for (peer, registered) in peers.iter().zip(each) {
+            match registered {
+                Registered::New | Registered::Known => {}
+                Registered::Itself => {
+                    tracing::warn!("{peer} is this node itself, and no peer of its own");
+                }
+                Registered::NoRoom => {
+                    tracing::warn!("{peer} is left out: a node keeps at most {MAX_PEERS} peers");
+                }
+            }
+        }
+    }
+    let serving = {
+        let (handle, stop) = (handle.clone(), stop.clone());
+        tokio::spawn(async move {
+            let ends = ends(handle.clone(), stop);
+            if let Err(error) = http::serve(listener, handle, manners, ends).await {
+                tracing::error!("serving ended: {error}");
+            }
+        })
+    };
+    let talking = {
+        let handle = handle.clone();
+        tokio::spawn(async move {
+            tokio::select! {
+                () = peers::run(handle.clone(), orders, listen) => {}
+                () = ends(handle, stop) => {}
+            }
+        })
+    };
+    Ok(Running { handle, address, tasks: vec![serving, talking] })
+}
+
+/// Waits until `stop` turns true, or nobody can turn it any more.
+pub async fn until(mut stop: watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+/// Waits until `stop` turns true, or the node had to stop by itself.
+async fn ends(handle: Handle, stop: watch::Receiver<bool>) {
+    tokio::select! {
+        () = until(stop) => {}
+        _ = handle.stopped() => {}
+    }
+}
+
+/// The names under which a listener is reached from its own machine. What others call it is found
+/// out when it is called back.
+fn own_addresses(address: SocketAddr) -> Vec<Address> {
+    let port = address.port();
+    let own = match address.ip() {
+        ip if ip.is_unspecified() => format!("127.0.0.1:{port}"),
+        _ => address.to_string(),
+    };
+    own.parse().into_iter().collect()
+}
+
+/// Turns true at the first SIGINT or SIGTERM; the second ends the process at once.
+pub fn stop_on_signal() -> anyhow::Result<watch::Receiver<bool>> {
+    let (stop, stopped) = watch::channel(false);
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let (mut interrupt, mut terminate) =
+            (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        tokio::spawn(async move {
+            for turn in 0..2 {
+                tokio::select! {
+                    _ = interrupt.recv() => {}
+                    _ = terminate.recv() => {}
+                }
+                if turn == 0 {
+                    stop.send_replace(true);
+                }
+            }
+            std::process::exit(exit::INTERRUPTED.into());
+        });
+    }
+    #[cfg(not(unix))]
+    tokio::spawn(async move {
+        for turn in 0..2 {
+            if tokio::signal::ctrl_c().await.is_ok() && turn == 0 {
+                stop.send_replace(true);
+            }
+        }
+        std::process::exit(exit::INTERRUPTED.into());
+    });
+    Ok(stopped)
+}
