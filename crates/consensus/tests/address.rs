@@ -1,12 +1,10 @@
 //! Addresses: BIP-350's vectors, and that slips are noticed.
 
-mod random;
-
 use bech32::primitives::decode::CheckedHrpstring;
 use bech32::{Bech32, Bech32m};
 use blocksmith_consensus::address::{Address, BadAddress, Hrp};
 use blocksmith_consensus::json::{Value, canonical};
-use random::{Random, setting};
+use blocksmith_testkit::random::{Random, setting};
 
 const BIP350: &str = include_str!("../../../tests/vectors/bip350.json");
 const SEED: u64 = 2021_0105;

@@ -3,10 +3,7 @@
 //! `BLOCKSMITH_MODEL_STEPS` says how many blocks are handed in, `BLOCKSMITH_MODEL_SEED` which ones;
 //! a failure prints both.
 
-mod memory;
 mod naive;
-mod random;
-mod signers;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -20,10 +17,10 @@ use blocksmith_consensus::{
     Block, Difficulty, Genesis, Hash, Linked, Rules, Spending, Target, Tree, U256, check_alone,
     merkle,
 };
-use memory::Chain;
+use blocksmith_testkit::memory::Chain;
+use blocksmith_testkit::random::{Random, setting};
+use blocksmith_testkit::signers::Signer;
 use naive::{Accounts, Entry, Fate, Naive, Read};
-use random::{Random, setting};
-use signers::Signer;
 
 const STEPS: u64 = 100_000;
 const SEED: u64 = 2009_0103;
@@ -602,7 +599,7 @@ fn run(steps: u64, seed: u64, limits: impl Fn(&mut Random) -> Limits) -> Counts 
     while step < steps {
         let variant = random.below(VARIANTS);
         let limits = limits(&mut random);
-        let mut world = World::new(rules(variant), limits, purse, Random::new(random.next()));
+        let mut world = World::new(rules(variant), limits, purse, Random::new(random.number()));
         world.counts = counts;
         for _ in 0..EPISODE.min(steps - step) {
             step += 1;

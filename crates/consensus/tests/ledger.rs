@@ -1,7 +1,5 @@
 //! What blocks do to accounts, one story at a time.
 
-mod signers;
-
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 
@@ -13,7 +11,7 @@ use blocksmith_consensus::ledger::{
 use blocksmith_consensus::payment::{
     BadTransaction, Coin, Emission, Entry, MAX_INTEGER, Payment, Verified,
 };
-use signers::{Signer, forge};
+use blocksmith_testkit::signers::{Signer, forge};
 
 /// 100 units for each block, for ever as far as these stories go.
 const EMISSION: Emission =

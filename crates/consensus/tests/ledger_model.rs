@@ -4,9 +4,6 @@
 //! `BLOCKSMITH_MODEL_STEPS` says how many blocks are handed in or undone, `BLOCKSMITH_MODEL_SEED`
 //! which ones; a failure prints both.
 
-mod random;
-mod signers;
-
 use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
 
@@ -15,8 +12,8 @@ use blocksmith_consensus::ledger::{
     Account, Accounts, BadBody, Body, Changes, NotApplied, Unpayable, allot, apply,
 };
 use blocksmith_consensus::payment::{Coin, Emission, Entry, Verified};
-use random::{Random, setting};
-use signers::{Signer, forge};
+use blocksmith_testkit::random::{Random, setting};
+use blocksmith_testkit::signers::{Signer, forge};
 
 const STEPS: u64 = 100_000;
 const SEED: u64 = 2018_0917;

@@ -1,8 +1,6 @@
 //! Payments and coins: vectors that Python made, one text for one meaning, and what other chains
 //! have been through.
 
-mod signers;
-
 use blocksmith_consensus::Hash;
 use blocksmith_consensus::address::BadAddress;
 use blocksmith_consensus::json::{JsonErrorKind, Value, canonical, push_string};
@@ -10,7 +8,7 @@ use blocksmith_consensus::payment::{
     BadSignature, BadTransaction, Coin, Domain, Draft, Emission, Entry, MAX_INTEGER,
     MAX_MEMO_BYTES, MAX_WIRE_BYTES, Payment, UNITS_PER_COIN,
 };
-use signers::{Signer, forge};
+use blocksmith_testkit::signers::{Signer, forge};
 
 const FORGE: &str = include_str!("../../../tests/vectors/forge.json");
 

@@ -1,10 +1,5 @@
 //! Sealed blocks: `tests/vectors/forge.json`, and everything that can be wrong with one.
 
-#[path = "memory/mod.rs"]
-mod memory;
-#[path = "signers/mod.rs"]
-mod signers;
-
 use std::sync::Arc;
 
 use blocksmith_consensus::check::{check_alone_with, merkle_root};
@@ -17,8 +12,8 @@ use blocksmith_consensus::{
     Block, Difficulty, Genesis, Hash, Invalid, Linked, Malformed, Rules, Shape, Target, Tree,
     check_alone, merkle,
 };
-use memory::Chain;
-use signers::Signer;
+use blocksmith_testkit::memory::Chain;
+use blocksmith_testkit::signers::Signer;
 
 const VECTORS: &str = include_str!("../../../tests/vectors/forge.json");
 

@@ -4,9 +4,6 @@
 //! `BLOCKSMITH_MODEL_STEPS` says how many blocks are handed in, `BLOCKSMITH_MODEL_SEED` which ones;
 //! a failure prints both.
 
-mod memory;
-mod random;
-
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -15,8 +12,8 @@ use blocksmith_consensus::{
     Block, Difficulty, Genesis, Hash, Invalid, Linked, Puzzle, Rules, Timestamp, Tree, U256,
     check_alone,
 };
-use memory::Chain;
-use random::{Random, setting};
+use blocksmith_testkit::memory::Chain;
+use blocksmith_testkit::random::{Random, setting};
 
 const STEPS: u64 = 60_000;
 const SEED: u64 = 2019_0711;
@@ -168,7 +165,7 @@ impl Maker {
     fn write(&mut self, parent: &Block, index: u64, previous: &str, good_proof: bool) -> Block {
         self.salt += 1;
         let job = self.rules.job(parent.view(), &parent.hash(), None);
-        let start = self.random.next() >> 40;
+        let start = self.random.number() >> 40;
         let proof = (start..)
             .find(|proof| {
                 job.accepts(proof.to_string()) == good_proof || job.target.zeros() == Some(0)
@@ -330,7 +327,7 @@ fn the_tree_is_the_naive_chain() {
     while step < steps {
         let rules = rules(&mut random);
         let (mut tree, mut chain, mut maker) = start(&rules, Limits::default(), &random);
-        random.next();
+        random.number();
         let mut naive = Naive { rules: rules.clone(), seen: vec![tree.tip().block.clone()] };
         for _ in 0..EPISODE.min((steps - step) as usize) {
             step += 1;
@@ -390,7 +387,7 @@ fn little_room_costs_branches_but_never_the_best_chain() {
         let rules = rules(&mut random);
         let limits = Limits { blocks: random.below(12), bytes: 200 + random.below(8_000) as u64 };
         let (mut tree, mut chain, mut maker) = start(&rules, limits, &random);
-        random.next();
+        random.number();
         for _ in 0..EPISODE {
             step += 1;
             let at = format!("step {step} of {}, BLOCKSMITH_MODEL_SEED={seed}", rules.name);

@@ -1,12 +1,5 @@
 //! How long a mempool of 100,000 payments takes: `cargo run --release --example mempool_speed`.
 
-#[path = "../tests/crowd/mod.rs"]
-mod crowd;
-#[path = "../../consensus/tests/random/mod.rs"]
-mod random;
-#[path = "../../consensus/tests/signers/mod.rs"]
-mod signers;
-
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
@@ -27,8 +20,9 @@ fn main() {
 
 fn measure(people: u64, each: u64) {
     let now = |micros: u64| Timestamp { micros: 1_700_000_000_000_000 + micros };
-    let (bank, mut all) = crowd::payments(0..people, each, 0..=5_000);
-    let (rich_bank, rich) = crowd::payments(people..people + 1_000, 1, 4_000..=20_000);
+    let (bank, mut all) = blocksmith_testkit::crowd::payments(0..people, each, 0..=5_000);
+    let (rich_bank, rich) =
+        blocksmith_testkit::crowd::payments(people..people + 1_000, 1, 4_000..=20_000);
     all.sort_by_key(|payment| payment.nonce());
     let mut times: [Vec<Duration>; 6] = Default::default();
     for _ in 0..ROUNDS {

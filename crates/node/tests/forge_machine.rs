@@ -4,13 +4,6 @@
 //!
 //! `BLOCKSMITH_MODEL_STEPS` and `BLOCKSMITH_MODEL_SEED` as for the tree's model.
 
-#[path = "../../consensus/tests/memory/mod.rs"]
-mod memory;
-#[path = "../../consensus/tests/random/mod.rs"]
-mod random;
-#[path = "../../consensus/tests/signers/mod.rs"]
-mod signers;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -27,9 +20,9 @@ use blocksmith_node::{
     Answer, EarlyBlock, EarlyTip, Effect, Entered, Event, Input, MAX_AHEAD_S, Machine,
     NetworkEffect, Refusal, Start, StoreEffect, Task, TransactionChange, Verdict,
 };
-use memory::Chain;
-use random::{Random, setting};
-use signers::Signer;
+use blocksmith_testkit::memory::Chain;
+use blocksmith_testkit::random::{Random, setting};
+use blocksmith_testkit::signers::Signer;
 
 const STEPS: u64 = 6_000;
 const SEED: u64 = 20_261_124;
@@ -324,7 +317,7 @@ fn what_waits_and_what_is_searched_follow_the_chain_wherever_it_goes() {
     let mut blocks: BTreeMap<Hash, Block> = BTreeMap::new();
     let mut seen: BTreeMap<&str, u64> = BTreeMap::new();
     for _ in 0..steps {
-        let (which, passed) = (random.below(2), random.next() % 4_000_000);
+        let (which, passed) = (random.below(2), random.number() % 4_000_000);
         time += passed;
         for node in &mut nodes {
             node.micros += passed;
@@ -336,7 +329,7 @@ fn what_waits_and_what_is_searched_follow_the_chain_wherever_it_goes() {
                 let Ok(account) = node.chain.account(&person.address);
                 let mempool = node.machine.mempool().expect("payments are signed");
                 let next = mempool.next_nonce(&person.address).unwrap_or(account.nonce);
-                let nonce = next + if random.percent(20) { 1 + random.next() % 2 } else { 0 };
+                let nonce = next + if random.percent(20) { 1 + random.number() % 2 } else { 0 };
                 match node.offer(&payment(person, nonce, &domain)) {
                     Ok(Entered::Waits) => "waits",
                     Ok(Entered::Held { missing }) => {
@@ -379,7 +372,7 @@ fn what_waits_and_what_is_searched_follow_the_chain_wherever_it_goes() {
             94..96 => {
                 // Up to two minutes before or behind the right time, while somebody searches.
                 let task = nodes[which].ask_for_work(random.pick(&people).address);
-                nodes[which].micros = time + random.next() % 240_000_000 - 120_000_000;
+                nodes[which].micros = time + random.number() % 240_000_000 - 120_000_000;
                 match task {
                     Ok(task) => hand_in(&mut nodes[which], &task, &mut random),
                     Err(_) => "jump",
@@ -458,7 +451,7 @@ fn hand_in(node: &mut Node, task: &Task, random: &mut Random) -> &'static str {
         return "enough early";
     }
     let tip = node.tip();
-    match node.solve(task.seal, random.next() % 1_000_000) {
+    match node.solve(task.seal, random.number() % 1_000_000) {
         Ok(block) => {
             assert_eq!(block, node.tip(), "a block that is acknowledged is the tip");
             assert_eq!(block.parent(), Some(task.previous_hash));

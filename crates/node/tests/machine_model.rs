@@ -3,11 +3,6 @@
 //!
 //! `BLOCKSMITH_MODEL_STEPS` and `BLOCKSMITH_MODEL_SEED` as for the tree's model.
 
-#[path = "../../consensus/tests/memory/mod.rs"]
-mod memory;
-#[path = "../../consensus/tests/random/mod.rs"]
-mod random;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
@@ -25,8 +20,8 @@ use blocksmith_node::{
     MAX_RETURNED_BYTES, MAX_WEIGHED, Machine, NetworkEffect, PendingTransaction, Refusal, Start,
     StoreEffect, TransactionChange, Verdict,
 };
-use memory::Chain;
-use random::{Random, setting};
+use blocksmith_testkit::memory::Chain;
+use blocksmith_testkit::random::{Random, setting};
 
 const STEPS: u64 = 20_000;
 const SEED: u64 = 9_974_581;

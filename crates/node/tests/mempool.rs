@@ -1,11 +1,5 @@
 //! The mempool: what it promises, told with alice, bob and carol; and a hundred thousand payments.
 
-mod crowd;
-#[path = "../../consensus/tests/random/mod.rs"]
-mod random;
-#[path = "../../consensus/tests/signers/mod.rs"]
-mod signers;
-
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
@@ -16,8 +10,8 @@ use blocksmith_consensus::{Hash, Timestamp};
 use blocksmith_node::mempool::{
     Admitted, FeeRate, Limits, MAX_HELD, MAX_HELD_S, Mempool, MempoolChange, Refused, Waiting,
 };
-use crowd::Bank;
-use signers::{Signer, forge};
+use blocksmith_testkit::crowd::Bank;
+use blocksmith_testkit::signers::{Signer, forge};
 
 const START_S: u64 = 1_700_000_000;
 
@@ -646,8 +640,8 @@ const PATIENCE: Duration = Duration::from_millis(400);
 
 #[test]
 fn a_hundred_thousand_payments_come_and_go_in_bounded_time() {
-    let (mut bank, mut all) = crowd::payments(0..10_000, 10, 0..=5_000);
-    let (rich_bank, rich) = crowd::payments(10_000..11_000, 1, 10_000..=20_000);
+    let (mut bank, mut all) = blocksmith_testkit::crowd::payments(0..10_000, 10, 0..=5_000);
+    let (rich_bank, rich) = blocksmith_testkit::crowd::payments(10_000..11_000, 1, 10_000..=20_000);
     bank.0.extend(rich_bank.0);
     // Nonce by nonce, as if all of them paid at the same time.
     all.sort_by_key(|payment| payment.nonce());

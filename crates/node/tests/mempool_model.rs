@@ -5,12 +5,6 @@
 //! prints both.
 
 #[allow(dead_code, reason = "the crowd stays at home")]
-mod crowd;
-#[path = "../../consensus/tests/random/mod.rs"]
-mod random;
-#[path = "../../consensus/tests/signers/mod.rs"]
-mod signers;
-
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::num::NonZeroU64;
 
@@ -21,9 +15,9 @@ use blocksmith_consensus::{Hash, Timestamp};
 use blocksmith_node::mempool::{
     Admitted, Limits, MAX_HELD_S, Mempool, MempoolChange, Refused, Waiting,
 };
-use crowd::Bank;
-use random::{Random, setting};
-use signers::{Signer, forge};
+use blocksmith_testkit::crowd::Bank;
+use blocksmith_testkit::random::{Random, setting};
+use blocksmith_testkit::signers::{Signer, forge};
 
 const STEPS: u64 = 50_000;
 const SEED: u64 = 20_211_115;

@@ -1,10 +1,5 @@
 //! Who is told of signed payments, and when: the machine stepped by hand.
 
-#[path = "../../consensus/tests/memory/mod.rs"]
-mod memory;
-#[path = "../../consensus/tests/signers/mod.rs"]
-mod signers;
-
 use std::sync::Arc;
 
 use blocksmith_consensus::payment::Verified;
@@ -14,8 +9,8 @@ use blocksmith_node::mempool::Mempool;
 use blocksmith_node::{
     Address, Answer, Effect, Entered, Input, Machine, NetworkEffect, Output, Start,
 };
-use memory::Chain;
-use signers::Signer;
+use blocksmith_testkit::memory::Chain;
+use blocksmith_testkit::signers::Signer;
 
 /// Forge with something for Alice, and no work to do.
 fn rules() -> Rules {

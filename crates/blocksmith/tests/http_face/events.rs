@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::forge::{Forge, block_on};
 use crate::node::{Node, next};
-use crate::random::{Random, setting};
+use blocksmith_testkit::random::{Random, setting};
 
 /// How long an event may take to come.
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 
 use crate::crowds::{Program, SHORT, call, connect, genesis, post, posted};
 use crate::node::next;
-use crate::signers::Signer;
+use blocksmith_testkit::signers::Signer;
 
 /// All that is answered, as far as it comes.
 async fn answer(stream: &mut TcpStream, request: &str) -> String {

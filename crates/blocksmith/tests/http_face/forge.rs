@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::node::Node;
-use crate::signers::Signer;
+use blocksmith_testkit::signers::Signer;
 
 /// What Alice and Bob have at first.
 const ALLOTTED: u64 = 1_000_000;

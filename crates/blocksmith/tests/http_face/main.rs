@@ -10,9 +10,5 @@ mod floods;
 mod forge;
 mod lecture;
 mod node;
-#[path = "../../../consensus/tests/random/mod.rs"]
-mod random;
-#[path = "../../../consensus/tests/signers/mod.rs"]
-mod signers;
 mod snapshots;
 mod streaming;

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::forge::{Forge, block_on};
 use crate::node::{Node, next};
-use crate::signers::Signer;
+use blocksmith_testkit::signers::Signer;
 
 /// Calls and their answers, as they are compared.
 struct Transcript<'a> {

@@ -2,7 +2,7 @@
 
 mod elsewhere;
 #[expect(dead_code, reason = "a node that stops is looked at elsewhere")]
-#[path = "../mine/fake.rs"]
+#[path = "../program/fake.rs"]
 mod fake;
 mod files;
 mod ledger;
@@ -11,7 +11,7 @@ mod node;
 mod offline;
 mod owner;
 #[expect(dead_code, reason = "what miners print is looked at elsewhere")]
-#[path = "../mine/program.rs"]
+#[path = "../program/program.rs"]
 mod program;
 mod races;
 mod secrets;

@@ -1,0 +1,7 @@
+//! What the program says to whoever runs it, as a process.
+
+mod escaped;
+mod events;
+mod flood;
+mod senders;
+mod spelling;

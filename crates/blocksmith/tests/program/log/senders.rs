@@ -1,0 +1,116 @@
+//! Who sends blocks of a chain that this node doesn't know, and how to follow it.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::thread::sleep;
+use std::time::Duration;
+
+use crate::log::escaped::{node, post};
+use crate::log::events::{address, easy, line, lines, register};
+use crate::program::wait_until;
+
+/// Sends a block as our own kind does, from a node that says that it listens there.
+pub(crate) fn send(url: &str, text: &str, listens: &str) {
+    let mut stream = TcpStream::connect(address(url)).unwrap();
+    let length = text.len();
+    write!(
+        stream,
+        "POST /api/v1/blocks HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nblocksmith-listen: \
+         {listens}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{text}"
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.contains("orphan"), "{answer}");
+}
+
+#[test]
+fn a_stranger_is_named_with_the_command_that_follows_it() {
+    let (node, url) = node(&["--zeros", "0"]);
+    let chain = easy(9);
+    for block in &chain[5..] {
+        send(&url, block.text(), "10.1.2.3:5001");
+    }
+    let said = line(&node, "waits");
+    let end = format!(
+        " waits: the block before it is not known here, and this node has no peers to ask; it is from \
+         a node that says that it listens at 10.1.2.3:5001, which is no peer. To follow that node as \
+         well: blocksmith peers add 10.1.2.3:5001 --node {url}, or start this one with --peer \
+         10.1.2.3:5001"
+    );
+    assert!(said.starts_with(&format!("Block 6 {} from 127.0.0.1:", chain[5].hash())), "{said}");
+    assert!(said.ends_with(&end), "{said}");
+}
+
+#[test]
+fn one_that_does_not_say_where_it_listens_is_told_by_its_address() {
+    let (node, url) = node(&["--zeros", "0"]);
+    let chain = easy(9);
+    for block in &chain[5..] {
+        post(&url, "/nodes/new", &format!(r#"{{"block": {}}}"#, block.text()));
+    }
+    let said = line(&node, "waits");
+    let end = format!(
+        "; its sender does not say where it listens, and no peer is named by that address. To follow \
+         that node as well: blocksmith peers add 127.0.0.1:PORT --node {url}, or start this one with \
+         --peer 127.0.0.1:PORT"
+    );
+    assert!(said.ends_with(&end), "{said}");
+}
+
+#[test]
+fn of_a_peer_nothing_is_claimed_that_is_not_so() {
+    let ((alice, url), (_bob, other)) = (node(&["--zeros", "0"]), node(&["--zeros", "0"]));
+    register(&url, address(&other));
+    let chain = easy(9);
+    send(&url, chain[7].text(), address(&other));
+    let said = line(&alice, "waits");
+    let asked = format!(". {}, which sent it, is a peer and is asked for it", address(&other));
+    assert!(said.ends_with(&asked), "{said}");
+    // One of the course's, which may be that peer.
+    post(&url, "/nodes/new", &format!(r#"{{"block": {}}}"#, chain[6].text()));
+    let said = line(&alice, "does not say");
+    let unless = format!(
+        ", and the peers are asked; its sender does not say where it listens, unless \
+                          it is {}, which is asked. To follow",
+        address(&other)
+    );
+    assert!(said.contains(&unless), "{}", alice.stderr());
+}
+
+#[test]
+fn a_block_that_is_no_longer_chain_than_ours_needs_nothing() {
+    let (node, url) = node(&["--zeros", "0"]);
+    let chain = easy(9);
+    for block in &chain[1..6] {
+        post(&url, "/nodes/new", &format!(r#"{{"block": {}}}"#, block.text()));
+    }
+    let orphan = chain[4].text().replace(&chain[3].hash().to_string(), &"00".repeat(32));
+    post(&url, "/nodes/new", &format!(r#"{{"block": {orphan}}}"#));
+    sleep(Duration::from_millis(200));
+    assert!(lines(&node, "waits").is_empty(), "{}", node.stderr());
+}
+
+#[test]
+fn nobody_is_told_to_type_what_a_stranger_wrote() {
+    let (node, url) = node(&["--zeros", "0"]);
+    let chain = easy(9);
+    for listens in ["--data-dir:1", "-x:2", "a_b:3"] {
+        send(&url, chain[7].text(), listens);
+    }
+    wait_until("three lines", || lines(&node, "which is no peer").len() == 3);
+    for said in lines(&node, "which is no peer") {
+        let (_, to_type) = said.split_once("blocksmith peers add ").unwrap();
+        let expected = format!("HOST:PORT --node {url}, or start this one with --peer HOST:PORT");
+        assert_eq!(to_type, expected);
+    }
+    for host in ["$(reboot).example", "`reboot`", "x;reboot", "localhost:99999", "-x.example"] {
+        let mut stream = TcpStream::connect(address(&url)).unwrap();
+        write!(stream, "GET /chain HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 421") && !answer.contains("--host"), "{answer}");
+    }
+    assert_eq!(lines(&node, "a call is refused: ").len(), 5, "{}", node.stderr());
+    assert!(!node.stderr().contains("--host"), "{}", node.stderr());
+}

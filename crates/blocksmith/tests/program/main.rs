@@ -1,0 +1,20 @@
+//! The program as its users run it: processes, files and terminals.
+
+mod chain_commands;
+mod chain_new;
+mod chain_replay;
+mod chain_verify;
+mod fake;
+mod forge_chain_files;
+mod light_client;
+mod log;
+mod mine;
+mod mining;
+#[cfg(target_os = "linux")]
+mod off_clock;
+mod operator;
+mod program;
+mod searches;
+mod settings;
+#[cfg(target_os = "linux")]
+mod store_trouble;

@@ -1,0 +1,310 @@
+//! `blocksmith dev`: three nodes, a miner, coins and one chain.
+
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::time::{Duration, Instant};
+
+use blocksmith_consensus::address::{Address, Hrp};
+use blocksmith_wallet::dev;
+
+use crate::program::{Program, wait_until};
+
+/// The texts of a node's blocks.
+fn chain(url: &str) -> Vec<serde_json::Value> {
+    call(url, "GET", "/chain", "")["chain"].as_array().unwrap().clone()
+}
+
+/// What a node answers.
+fn call(url: &str, method: &str, path: &str, body: &str) -> serde_json::Value {
+    let address = url.strip_prefix("http://").unwrap();
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    let length = body.len();
+    let head = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close");
+    write!(
+        stream,
+        "{head}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+    )
+    .unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    let answer = String::from_utf8(answer).unwrap();
+    let (head, mut body) = answer.split_once("\r\n\r\n").unwrap();
+    let mut whole = String::new();
+    if head.to_ascii_lowercase().contains("transfer-encoding: chunked") {
+        while let Some((size, rest)) = body.split_once("\r\n") {
+            let size = usize::from_str_radix(size, 16).unwrap();
+            whole.push_str(&rest[..size]);
+            if size == 0 {
+                break;
+            }
+            body = &rest[size + 2..];
+        }
+    } else {
+        whole.push_str(body);
+    }
+    serde_json::from_str(&whole).unwrap()
+}
+
+/// Reads the lines that say where the nodes are.
+fn urls(dev: &mut Program, nodes: usize) -> Vec<String> {
+    let url = |number: usize| {
+        let start = format!("node {number}  ");
+        dev.until_so(&start, |line| line.starts_with(&start))[start.len()..].to_string()
+    };
+    (1..=nodes).map(url).collect()
+}
+
+#[test]
+fn three_nodes_and_a_miner_make_one_chain() {
+    let begin = Instant::now();
+    let mut dev = Program::start(&["dev", "--port", "0", "--blocks", "10"]);
+    urls(&mut dev, 3);
+    assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
+    assert_eq!(dev.wait().code(), Some(0), "{}", dev.stderr());
+    let lines = dev.rest();
+    let blocks: Vec<_> = lines.iter().filter(|line| line.starts_with("block ")).collect();
+    assert_eq!(blocks.len(), 10);
+    // What the notes find first, counting up from 0.
+    assert!(blocks[0].contains("proof 74581 ") && blocks[0].ends_with("mined on node 1   coins 1"));
+    assert!(blocks[1].contains("proof 28441 ") && blocks[1].ends_with("mined on node 2   coins 2"));
+    assert!(blocks[9].ends_with("mined on node 1   coins 10"));
+    assert!(lines.iter().any(|line| line.starts_with("--- all 3 nodes stand on block 10,")));
+    assert!(lines.iter().any(|line| line == "10 blocks more, 10 coins mined here"));
+    assert!(lines.last().unwrap().starts_with("--- all 3 nodes stand on block 11,"));
+    assert!(lines.iter().any(|line| line.contains("protect nothing")), "{lines:?}");
+}
+
+#[test]
+fn whoever_stops_it_short_of_the_blocks_is_not_told_that_they_are_there() {
+    let mut dev =
+        Program::start(&["dev", "--port", "0", "--nodes", "1", "--zeros", "9", "--blocks", "1"]);
+    urls(&mut dev, 1);
+    dev.terminate();
+    assert_eq!(dev.wait().code(), Some(130));
+    assert!(dev.rest().iter().any(|line| line == "0 blocks more, 0 coins mined here"));
+}
+
+#[test]
+fn a_miner_from_outside_mines_along_and_its_block_reaches_all() {
+    // The miner in there takes a second from block to block; the one outside does not.
+    let mut dev = Program::start(&["dev", "--port", "0", "--zeros", "5"]);
+    let urls = urls(&mut dev, 3);
+    let args = ["mine", &urls[1], "--id", "alice", "--coins", "3"];
+    let mut miner = Program::start(&args);
+    assert_eq!(miner.wait().code(), Some(0), "{}", miner.stderr());
+    assert_eq!(miner.rest().last().unwrap(), "Coins mined: 3");
+    let coins = |url: &String| {
+        let coin = |block: &serde_json::Value| {
+            let transactions = block["transactions"].as_array().unwrap();
+            transactions.last().map(|coin| coin["recipient"].clone())
+        };
+        chain(url).iter().filter(|block| coin(block) == Some("alice".into())).count()
+    };
+    for url in &urls {
+        wait_until("alice's coins everywhere", || coins(url) == 3);
+    }
+    dev.until_so("from outside", |line| line.ends_with("from outside"));
+    dev.terminate();
+    assert_eq!(dev.wait().code(), Some(0));
+    assert!(dev.rest().last().unwrap().starts_with("--- all 3 nodes stand on"));
+}
+
+#[test]
+fn a_random_start_leads_to_proofs_that_signed_chains_take() {
+    let mut dev = Program::start(&["dev", "--chain", "forge", "--port", "0", "--nodes", "1"]);
+    let url = urls(&mut dev, 1).remove(0);
+    let address = Address::from_key([1; 32]).unwrap().to_text(Hrp::new("forge").unwrap());
+    let args = ["mine", &url, "--to", &address, "--start", "random", "--coins", "2"];
+    let mut miner = Program::start(&args);
+    assert_eq!(miner.wait().code(), Some(0), "{}", miner.stderr());
+}
+
+#[test]
+fn with_a_data_directory_the_chain_goes_on_and_is_locked() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path().to_str().unwrap();
+    let args = ["dev", "--port", "0", "--nodes", "2", "--blocks", "2", "--data-dir", dir];
+    for first in [2, 4] {
+        let mut dev = Program::start(&args);
+        assert_eq!(dev.wait().code(), Some(0), "{}", dev.stderr());
+        let lines = dev.rest();
+        let block = lines.iter().find(|line| line.starts_with("block ")).unwrap();
+        assert!(block.starts_with(&format!("block {first} ")), "{block}");
+        // Where the nodes of the first run were, nobody is asked any more.
+        assert!(!dev.stderr().contains("can't be reached"), "{}", dev.stderr());
+    }
+    let mut dev = Program::start(&args[..5].iter().chain(&args[7..]).copied().collect::<Vec<_>>());
+    urls(&mut dev, 2);
+    let mut other = Program::start(&args);
+    assert_eq!(other.wait().code(), Some(5));
+    assert!(other.stderr().contains("node-1"), "{}", other.stderr());
+}
+
+/// What `dev` says of the accounts that everybody has: address and coins of each.
+fn accounts(lines: &[String]) -> Vec<(String, String)> {
+    let account = |line: &String| {
+        let mut words = line.strip_prefix("  ")?.split_whitespace();
+        words.next()?.parse::<u32>().ok()?;
+        Some((words.next()?.to_string(), words.next()?.to_string()))
+    };
+    lines.iter().filter_map(account).collect()
+}
+
+#[test]
+fn where_payments_are_signed_it_is_said_whose_coins_are_everybodys() {
+    let args = ["dev", "--chain", "forge", "--nodes", "2", "--blocks", "5", "--port", "0"];
+    let mut dev = Program::start(&args);
+    assert_eq!(dev.wait().code(), Some(0), "{}", dev.stderr());
+    let lines = dev.rest();
+    let says = |what: &str| {
+        assert!(lines.iter().any(|line| line.contains(what)), "{what} is not in {lines:?}");
+    };
+    says("The rules are forge-dev with a block every 15 s.");
+    says("EVERYBODY KNOWS THEIR SECRET KEYS");
+    says("payment that was signed in an earlier one counts again in one that begins anew.");
+    says("test test test test test test test test test test test junk");
+    says("/api/v1/faucet");
+    says("blocksmith mine http://127.0.0.1:");
+    says("blocksmith wallet restore --wallet dev.json");
+    says("blocksmith wallet send");
+    says(" --chain forge-dev");
+    let accounts = accounts(&lines);
+    assert_eq!(accounts.len(), 10);
+    let hrp = Hrp::new("forge").unwrap();
+    let known = dev::addresses().map(|address| (address.to_text(hrp), "10000".to_string()));
+    assert!(known.eq(accounts));
+    let blocks: Vec<_> = lines.iter().filter(|line| line.starts_with("block ")).collect();
+    assert_eq!(blocks.len(), 5);
+    for (count, block) in (1..).zip(blocks) {
+        let (node, coins) = (2 - count % 2, 20 * count);
+        assert!(block.ends_with(&format!("mined on node {node}   coins {coins}")), "{block}");
+    }
+    says("5 blocks more, 100 coins mined here");
+    assert!(lines.last().unwrap().starts_with("--- all 2 nodes stand on block 6,"));
+}
+
+#[test]
+fn the_faucet_pays_and_accounts_go_on_where_a_directory_keeps_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path().to_str().unwrap();
+    let args = ["dev", "--chain", "forge", "--port", "0", "--nodes", "2", "--data-dir", dir];
+    let mut dev = Program::start(&[&args[..], &["--blocks", "2"]].concat());
+    assert_eq!(dev.wait().code(), Some(0), "{}", dev.stderr());
+
+    let mut dev = Program::start(&args);
+    let urls = urls(&mut dev, 2);
+    // Two blocks of 20 coins.
+    let miner = dev.until_so("the miner's account", |line| line.starts_with("  0  "));
+    assert!(miner.contains("  10040 coins"), "{miner}");
+    let shop = Address::from_key([1; 32]).unwrap().to_text(Hrp::new("forge").unwrap());
+    assert_eq!(call(&urls[1], "GET", "/api/v1/status", "")["dev"], true);
+    let ask = |url: &String| {
+        for _ in 0..5 {
+            let body = format!(r#"{{"recipient": "{shop}"}}"#);
+            let given = call(url, "POST", "/api/v1/faucet", &body);
+            assert_eq!(given["amount"], 1_000_000_000, "{given}");
+        }
+    };
+    // At both at once: what each of them promises is paid.
+    std::thread::scope(|scope| {
+        for url in &urls {
+            scope.spawn(|| ask(url));
+        }
+    });
+    for url in &urls {
+        wait_until("all gifts everywhere", || {
+            call(url, "GET", &format!("/api/v1/accounts/{shop}"), "")["balance"]
+                == 10_000_000_000_u64
+        });
+    }
+    dev.terminate();
+    assert_eq!(dev.wait().code(), Some(0));
+    assert!(dev.rest().last().unwrap().starts_with("--- all 2 nodes stand on"));
+
+    // The same directory does not serve the chain that it is made from.
+    let node = ["node", "--chain", "forge", "--port", "0", "--data-dir", &format!("{dir}/node-1")];
+    let mut node = Program::start(&node);
+    assert_eq!(node.wait().code(), Some(1));
+    let said = node.stderr();
+    assert!(said.contains("holds the chain \"forge-dev with"), "{said}");
+}
+
+#[test]
+fn what_it_runs_is_named_to_nodes_and_verified() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("our own.toml").to_str().unwrap().to_string();
+    std::fs::write(&file, include_str!("../../../../../chains/forge-example.toml")).unwrap();
+    for (name, called) in [("forge", "forge-dev"), (&file, "forge-example-dev")] {
+        let derived = format!("{name}-dev");
+        let mut dev = Program::start(&["dev", "--chain", name, "--port", "0", "--nodes", "1"]);
+        let url = urls(&mut dev, 1).remove(0);
+        let check = dev.until_so("Check", |line| line.starts_with("Check "));
+        let typed = if name == "forge" { derived.clone() } else { format!("'{derived}'") };
+        assert!(check.ends_with(&format!("chain verify {url} --chain {typed}")), "{check}");
+        dev.until_so("block 3", |line| line.starts_with("block 3 "));
+
+        let mut verify = Program::start(&["chain", "verify", &url, "--chain", &derived]);
+        assert_eq!(verify.wait().code(), Some(0), "{}", verify.stderr());
+        let said = verify.rest().join("\n");
+        assert!(said.contains(&format!("({called} with a block every ")), "{said}");
+        // By the name of the chain that it is made from, nobody has it.
+        let mut verify = Program::start(&["chain", "verify", &url, "--chain", name]);
+        assert_eq!(verify.wait().code(), Some(1));
+        let said = verify.stderr();
+        assert!(said.contains("with -dev after a name those of `blocksmith dev`"), "{said}");
+        assert!(!said.contains("--zeros"), "{said}");
+
+        let mut node = Program::start(&["node", "0", "--chain", &derived, "--peer", &url]);
+        let line = node.until_so("its address", |line| line.starts_with("Running on "));
+        let joined = line.split(' ').nth(2).unwrap().to_owned();
+        let block = |url: &str| chain(url).get(2).cloned();
+        wait_until("the chain of the dev network", || block(&joined) == block(&url));
+        let said = node.stderr();
+        assert!(said.contains("EVERYBODY KNOWS THEIR SECRET KEYS"), "{said}");
+        assert!(said.contains("signed in an earlier one counts again"), "{said}");
+        assert_eq!(call(&joined, "GET", "/api/v1/status", "")["dev"], true);
+        // What the keys that everybody has pay there is passed on to the network.
+        let hrp = if name == "forge" { "forge" } else { "class" };
+        let shop = Address::from_key([1; 32]).unwrap().to_text(Hrp::new(hrp).unwrap());
+        call(&joined, "POST", "/api/v1/faucet", &format!(r#"{{"recipient": "{shop}"}}"#));
+        wait_until("a gift on the network", || {
+            call(&url, "GET", &format!("/api/v1/accounts/{shop}"), "")["balance"] == 1_000_000_000
+        });
+    }
+}
+
+#[test]
+fn the_name_of_the_chain_that_it_runs_is_one_to_it_too() {
+    let args = ["dev", "--chain", "forge-dev", "--port", "0", "--nodes", "1", "--blocks", "1"];
+    let mut dev = Program::start(&args);
+    assert_eq!(dev.wait().code(), Some(0), "{}", dev.stderr());
+    let lines = dev.rest();
+    assert!(lines.iter().any(|line| line.ends_with(" --chain forge-dev")), "{lines:?}");
+    assert!(lines.iter().any(|line| line.contains("rules are forge-dev with")), "{lines:?}");
+    let mut dev = Program::start(&["dev", "--chain", "lecture-dev", "--port", "0"]);
+    assert_eq!(dev.wait().code(), Some(2));
+    assert!(dev.stderr().contains("leave -dev out"), "{}", dev.stderr());
+}
+
+#[test]
+fn a_chain_file_without_room_for_dev_coins_is_told_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("full.toml");
+    let example = include_str!("../../../../../chains/forge-example.toml");
+    let full = example.replace("amount = 10_000_000_000", "amount = 600_000_000_000_000");
+    std::fs::write(&file, full).unwrap();
+    let mut dev = Program::start(&["dev", "--port", "0", "--chain", file.to_str().unwrap()]);
+    assert_eq!(dev.wait().code(), Some(1));
+    let said = dev.stderr();
+    assert!(said.contains("10,000 coins") && said.contains("forge-example"), "{said}");
+}
+
+#[test]
+fn a_port_in_use_is_named() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
+    let mut dev = Program::start(&["dev", "--nodes", "1", "--port", &port]);
+    assert_eq!(dev.wait().code(), Some(1));
+    assert!(dev.stderr().contains(&port) && dev.stderr().contains("--port"), "{}", dev.stderr());
+}

@@ -1,0 +1,305 @@
+//! Where a node's settings come from, and what happens to those that make no sense.
+
+use std::path::Path;
+
+use crate::program::Program;
+
+/// A node's start-up line, which names its chain and its id.
+fn started(home: &Path, environment: &[(&str, &str)], args: &[&str]) -> String {
+    let mut all = vec!["node", "--data-dir", home.to_str().unwrap()];
+    all.extend(args);
+    let mut node = Program::start_with(home, environment, &all);
+    node.until_so("Running on", |line| line.starts_with("Running on http://127.0.0.1:"));
+    crate::program::wait_until("the start-up line", || node.stderr().contains("data in"));
+    node.terminate();
+    assert_eq!(node.wait().code(), Some(0), "{}", node.stderr());
+    node.stderr()
+}
+
+/// How a command ends, which does so soon, and what it says.
+fn refused(args: &[&str]) -> (Option<i32>, String) {
+    let mut program = Program::start(args);
+    (program.wait().code(), program.stderr())
+}
+
+#[test]
+fn a_flag_comes_before_the_environment_and_that_before_the_file() {
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("settings.toml");
+    std::fs::write(&file, "port = 0\nid = \"from-file\"\n").unwrap();
+    let config = file.to_str().unwrap();
+    let from_file = started(home.path(), &[("BLOCKSMITH_CONFIG", config)], &[]);
+    assert!(from_file.contains("node id from-file;"), "{from_file}");
+    let environment = [("BLOCKSMITH_CONFIG", config), ("BLOCKSMITH_ID", "from-environment")];
+    let from_environment = started(home.path(), &environment, &[]);
+    assert!(from_environment.contains("node id from-environment;"), "{from_environment}");
+    let from_flag = started(home.path(), &environment, &["--id", "from-flag"]);
+    assert!(from_flag.contains("node id from-flag;"), "{from_flag}");
+}
+
+#[test]
+fn a_settings_file_that_editors_went_through_says_the_same() {
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("settings.toml");
+    let text = "# Of the node\r\nport = 0\r\nid = \"Zoë\"\r\n";
+    let marked = format!("\u{feff}{text}");
+    for (place, bytes) in [
+        marked.clone().into_bytes(),
+        marked.encode_utf16().flat_map(u16::to_le_bytes).collect(),
+        marked.encode_utf16().flat_map(u16::to_be_bytes).collect(),
+        text.replace("\r\n", "\r").into_bytes(),
+        text.replace(" = ", "\u{a0}= ").trim_end().as_bytes().to_vec(),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        std::fs::write(&file, bytes).unwrap();
+        let config = [("BLOCKSMITH_CONFIG", file.to_str().unwrap())];
+        let said = started(&home.path().join(place.to_string()), &config, &[]);
+        assert!(said.contains("node id Zoë;"), "{place}: {said}");
+    }
+    for (bytes, why) in [
+        (
+            &b"port = 0\nid = \"Zo\xeb\"\n"[..],
+            "line 2, column 9: what stands there is neither UTF-8",
+        ),
+        ("port \u{2014} 0\n".as_bytes(), "line 1, column 6: — (U+2014, em dash) can't stand there"),
+    ] {
+        std::fs::write(&file, bytes).unwrap();
+        let (code, said) = refused(&["node", "--config", file.to_str().unwrap()]);
+        assert!(code == Some(1) && said.contains(why), "{said}");
+    }
+}
+
+#[test]
+fn the_port_that_is_typed_comes_before_the_one_in_the_environment() {
+    let home = tempfile::tempdir().unwrap();
+    started(home.path(), &[("BLOCKSMITH_PORT", "1")], &["0"]);
+    started(home.path(), &[("BLOCKSMITH_PORT", "1")], &["--port", "0"]);
+}
+
+#[test]
+fn two_nodes_on_free_ports_have_a_folder_each() {
+    let home = tempfile::tempdir().unwrap();
+    let mut nodes = [(); 2].map(|()| {
+        let mut node = Program::start_in(home.path(), &["node", "--port", "0"]);
+        let url = node.until_so("Running on", |line| line.starts_with("Running on http://"));
+        let (_, port) = url.rsplit_once(':').unwrap();
+        (node, port.split(' ').next().unwrap().to_string())
+    });
+    for (node, port) in &mut nodes {
+        let folder = format!("/{port}\n");
+        crate::program::wait_until("the start-up line", || node.stderr().contains("data in"));
+        assert!(node.stderr().contains(&folder), "{port}: {}", node.stderr());
+        node.terminate();
+        assert_eq!(node.wait().code(), Some(0), "{}", node.stderr());
+    }
+}
+
+#[test]
+fn a_node_that_mines_for_nobody_is_told_so_as_a_command_line_says_it() {
+    let home = tempfile::tempdir().unwrap();
+    let data_dir = home.path().to_str().unwrap();
+    let (code, said) =
+        refused(&["node", "0", "--chain", "forge", "--mine", "--data-dir", data_dir]);
+    assert!(code == Some(2) && said.contains("--mine is for with --to"), "{said}");
+    assert!(!said.contains("?recipient"), "{said}");
+}
+
+#[test]
+fn the_zeros_of_a_settings_file_are_those_of_its_chain() {
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("settings.toml");
+    std::fs::write(&file, "port = 0\nchain = \"course\"\nzeros = 2\n").unwrap();
+    let config = [("BLOCKSMITH_CONFIG", file.to_str().unwrap())];
+    let course = started(&home.path().join("a"), &config, &[]);
+    assert!(course.contains("course with 2 zeros"), "{course}");
+    let lecture = started(&home.path().join("b"), &config, &["--chain", "lecture"]);
+    assert!(lecture.contains("lecture with 4 zeros"), "{lecture}");
+}
+
+#[test]
+fn what_makes_no_sense_is_a_matter_of_usage() {
+    let long = "x".repeat(300);
+    let home = tempfile::tempdir().unwrap();
+    let dir = home.path().to_str().unwrap();
+    for (args, named) in [
+        (&["node", "--chain", "lectur"][..], "lectur"),
+        (&["node", "--peer", "http://"], "names no peer"),
+        (&["node", "--peer", "5001"], "like localhost:5001"),
+        (&["node", "--peer", "https://localhost:7001/api"], "https can't be had yet"),
+        (&["node", "--peer", "ftp://localhost:7001"], "not over ftp"),
+        (&["node", "--peer", "localhost"], "localhost:5000"),
+        (&["node", "--peer", "localhost:7001/chain"], "write localhost:7001"),
+        (&["node", "--peer", "a:1,,b:1"], "write a host and a port"),
+        (&["node", "--peer", ""], "write a host and a port"),
+        (&["node", "7001", "7002"], "7002"),
+        (&["node", "--port", "7001", "7002"], "both name the port"),
+        (&["node", "7001", "--port=7002"], "both name the port"),
+        (&["node", "--chain", "dvf", "--chain", "course"], "--chain"),
+        (&["node", "--id", "  "], "of blanks alone"),
+        (&["node", "--id", "alice "], "write \"alice\""),
+        (&["mine", "--to", "\u{a0}alice"], "write \"alice\""),
+        (&["mine", "localhost:5000/?x=1"], "leave \"?x=1\" out"),
+        (&["mine", "localhost:5000#top"], "\"#top\""),
+        (&["mine", "localhost"], "localhost:5000"),
+        (&["chain", "verify", "http://localhost:1/#top"], "\"#top\""),
+        (&["chain", "show", "localhost:1", "--data-dir", "x"], "not from both"),
+        (&["chain", "show", "localhost:1", "--chain", "dvf"], "chain verify does"),
+        (&["chain", "export", "localhost:1", "--port", "5000"], "not from both"),
+        (&["chain", "export", "--data-dir", "x", "--port", "5000"], "leave one of them out"),
+        (&["chain", "verify", "-", "--data-dir", "x"], "not from both"),
+        (&["chain", "import", "-", "--data-dir", "x", "--port", "1"], "leave one of them out"),
+        (&["peers", "add", "localhost"], "localhost:5000"),
+        (&["mine", "5001"], "as in localhost:5001"),
+        (&["chain", "show", "5001"], "as in localhost:5001"),
+        (&["node", "--id", "two\nlines"], "one line"),
+        (&["node", "0", "--chain", "forge", "--data-dir", dir, "--id", "alice"], "go to addresses"),
+        (&["node", "0", "--chain", "forge", "--data-dir", dir, "--mine"], "with --to"),
+        (&["mine", "--id", &long], "256 bytes"),
+        (&["mine", "--id", ""], "one line"),
+    ] {
+        let (code, said) = refused(args);
+        assert_eq!(code, Some(2), "{args:?}: {said}");
+        assert!(said.contains(named), "{args:?}: {said}");
+        // Nothing that a terminal obeys is shown as if somebody had typed it.
+        assert!(!said.contains("u{1b}"), "{args:?}: {said}");
+    }
+    let (code, said) = refused(&["node", "0", "--bind", "nonsense.invalid"]);
+    assert!(code == Some(1) && said.contains("--bind"), "{said}");
+}
+
+/// The status of `GET /chain` under a name, and with an origin whether its page may read the answer.
+fn named(port: &str, host: &str, origin: &str) -> (String, bool) {
+    use std::io::{Read as _, Write as _};
+    let mut stream = std::net::TcpStream::connect(format!("127.0.0.1:{port}")).unwrap();
+    let request = format!(
+        "GET /chain HTTP/1.1\r\nHost: {host}\r\nOrigin: {origin}\r\nConnection: close\r\n\r\n"
+    );
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let allowed = format!("access-control-allow-origin: {origin}\r\n");
+    (answer[9..12].into(), answer.contains(&allowed) && answer.contains("vary: Origin\r\n"))
+}
+
+#[test]
+fn names_and_origins_come_from_a_flag_the_environment_or_the_file() {
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("settings.toml");
+    let settings = "port = 0\nhosts = [\"file.example\"]\ncors = [\"http://file.example:3000\"]\n";
+    std::fs::write(&file, settings).unwrap();
+    let data = home.path().join("data");
+    let base = ["node", "--config", file.to_str().unwrap(), "--data-dir", data.to_str().unwrap()];
+    let environment = [
+        ("BLOCKSMITH_HOSTS", "a.example,b.example"),
+        ("BLOCKSMITH_CORS", "http://page.example,https://b.example:8443"),
+    ];
+    let flags = ["--host", "c.example", "--host", "D.example.", "--cors", "http://other.example"];
+    for (environment, args, good, bad) in [
+        (
+            &[][..],
+            &[][..],
+            &[("file.example:9", "http://file.example:3000")][..],
+            &[("a.example", "http://page.example")][..],
+        ),
+        (
+            &environment,
+            &[],
+            &[("a.example", "http://page.example"), ("b.example", "https://b.example:8443")],
+            &[("file.example", "http://file.example:3000")],
+        ),
+        (
+            &environment,
+            &flags,
+            &[("c.example", "http://other.example"), ("d.example", "http://other.example")],
+            &[("a.example", "http://page.example")],
+        ),
+    ] {
+        let args = [&base[..], args].concat();
+        let mut node = Program::start_with(home.path(), environment, &args);
+        let url = node.until_so("Running on", |line| line.starts_with("Running on http://"));
+        let (_, port) = url.rsplit_once(':').unwrap();
+        let port = port.split(' ').next().unwrap();
+        for (host, origin) in good {
+            assert_eq!(named(port, host, origin), ("200".into(), true), "{host} {origin}");
+        }
+        for (host, origin) in bad {
+            assert_eq!(named(port, host, origin), ("421".into(), false), "{host} {origin}");
+            assert_eq!(named(port, "localhost", origin), ("200".into(), false), "{host} {origin}");
+        }
+        node.terminate();
+        node.wait();
+    }
+    for (wrong, says) in [
+        (["--host", "http://x.example"], "write a name alone"),
+        (["--host", "x.example:80"], "write a name alone"),
+        (["--cors", "localhost:3000"], "http://localhost:3000"),
+        (["--cors", "null"], "http.server"),
+        (["--cors", "*"], "one origin after the other"),
+    ] {
+        for command in ["node", "dev"] {
+            let (code, said) = refused(&[&[command, "--port", "0"], &wrong[..]].concat());
+            assert!(code == Some(2) && said.contains(says), "{command} {wrong:?}: {said}");
+        }
+    }
+    std::fs::write(&file, "hosts = [\"http://x\"]").unwrap();
+    let (code, said) = refused(&["node", "--config", file.to_str().unwrap()]);
+    assert!(code == Some(1) && said.contains("under hosts in the settings file"), "{said}");
+}
+
+#[test]
+fn what_the_environment_leaves_empty_is_not_set() {
+    let home = tempfile::tempdir().unwrap();
+    let empty = ["PORT", "CHAIN", "ZEROS", "BIND", "PEERS", "ID", "TOKEN_FILE", "CONFIG", "LOG"];
+    let names = empty.map(|name| format!("BLOCKSMITH_{name}"));
+    let environment: Vec<_> = names.iter().map(|name| (&**name, "")).collect();
+    let said = started(home.path(), &environment, &["--port", "0"]);
+    assert!(said.contains("lecture with 4 zeros"), "{said}");
+    assert!(said.contains(&format!("data in {}", home.path().display())), "{said}");
+    // Here it comes second, as ever.
+    started(home.path(), &[("BLOCKSMITH_PORT", "1"), ("BLOCKSMITH_DATA_DIR", "x")], &["0"]);
+}
+
+#[test]
+fn what_the_environment_says_in_vain_is_named() {
+    let home = tempfile::tempdir().unwrap();
+    let environment = [
+        ("BLOCKSMITH_PEER", "localhost:1"),
+        ("BLOCKSMITH_MINE", "1"),
+        ("BLOCKSMITH_WALLET", "for-another-command"),
+        ("BLOCKSMITH_LOG", "debgu"),
+    ];
+    let said = started(home.path(), &environment, &["0"]);
+    for named in [
+        "BLOCKSMITH_PEER in the environment sets nothing; --peer can be set by BLOCKSMITH_PEERS",
+        "BLOCKSMITH_MINE in the environment sets nothing; --mine has to be typed",
+        "BLOCKSMITH_LOG is \"debgu\", which is no level",
+    ] {
+        assert_eq!(said.matches(named).count(), 1, "{named}: {said}");
+    }
+    assert!(!said.contains("BLOCKSMITH_WALLET"), "{said}");
+    for right in ["warn", "off", "blocksmith=debug", "info,hyper=off"] {
+        let said = started(home.path(), &[("BLOCKSMITH_LOG", right)], &["0"]);
+        assert!(!said.contains("BLOCKSMITH_LOG"), "{said}");
+    }
+}
+
+#[test]
+fn a_settings_file_is_taken_as_the_command_line_is() {
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("settings.toml");
+    for (text, named, code) in [
+        ("id = \"  \"", "of blanks alone", 1),
+        ("id = \"bob \"", "write \"bob\"", 1),
+        ("peers = [\"https://h:1\"]", "https can't be had yet", 2),
+        ("peers = [\"\"]", "write a host and a port", 2),
+        ("data_dir = \"\"", "data_dir is empty", 1),
+        ("bind = \"\"", "bind is empty", 1),
+        ("peer = [\"h:1\"]", "unknown field `peer`", 1),
+    ] {
+        std::fs::write(&file, text).unwrap();
+        let (found, said) = refused(&["node", "0", "--config", file.to_str().unwrap()]);
+        assert!(found == Some(code) && said.contains(named), "{text}: {found:?} {said}");
+    }
+}

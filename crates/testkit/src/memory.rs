@@ -1,0 +1,171 @@
+//! The best chain in memory.
+
+use std::collections::{BTreeMap, HashMap};
+use std::convert::Infallible;
+
+use blocksmith_consensus::address::Address;
+use blocksmith_consensus::ledger::{Account, Accounts, Change, Changes};
+use blocksmith_consensus::tree::{BestChain, Place};
+use blocksmith_consensus::{Ancestry, ChangeSet, Hash, Linked, Listed};
+
+/// What was taken off and put on, in this order.
+#[derive(Debug, Clone, Default)]
+pub struct Log {
+    /// The blocks that were taken off, the former tip first.
+    pub disconnected: Vec<Linked>,
+    /// The blocks that were put on, the lowest first.
+    pub connected: Vec<Linked>,
+    /// The accounts that the last block changed.
+    touched: Vec<Address>,
+}
+
+impl Log {
+    /// Whether a change says just this, and reads the blocks from where they are now. What there was
+    /// no room for can't be read.
+    pub fn is_told_by(&self, change: &ChangeSet, chain: &Chain) -> bool {
+        let places = |blocks: &[Linked]| -> Vec<Place> {
+            let place =
+                |linked: &Linked| Place { index: linked.block.index(), hash: linked.block.hash() };
+            blocks.iter().map(place).collect()
+        };
+        let tip = chain.blocks.last().expect("there is a tip");
+        let left: Vec<_> = change.left(chain).map(Result::unwrap).collect();
+        let joined: Vec<_> = change.joined(tip, chain).map(Result::unwrap).collect();
+        let kept = |linked: &&Linked| chain.side.contains_key(&linked.block.hash());
+        let one = self.disconnected.is_empty() && self.connected.len() == 1;
+        change.disconnected == places(&self.disconnected)
+            && change.connected == places(&self.connected)
+            && change.touched == one.then(|| self.touched.clone())
+            && left.iter().eq(self.disconnected.iter().filter(kept))
+            && joined == self.connected
+    }
+}
+
+/// The best chain in a vector, as a store would hold it, and the side branches.
+#[derive(Debug, Clone)]
+pub struct Chain {
+    /// The best chain, the first block first.
+    pub blocks: Vec<Linked>,
+    places: HashMap<Hash, u64>,
+    first: u64,
+    /// The accounts after the tip.
+    pub accounts: BTreeMap<Address, Account>,
+    undo: Vec<Changes>,
+    /// What an index lists of each block; nobody said that of the first.
+    listed: Vec<Option<Vec<Listed>>>,
+    /// The blocks of side branches.
+    pub side: BTreeMap<Hash, Linked>,
+    log: Log,
+}
+
+impl Chain {
+    /// A chain of one block.
+    pub fn new(genesis: Linked) -> Self {
+        Self::with_accounts(genesis, Changes::default())
+    }
+
+    /// With what the genesis block does.
+    pub fn with_accounts(genesis: Linked, changes: Changes) -> Self {
+        let first = genesis.block.index();
+        let places = HashMap::from([(genesis.block.hash(), first)]);
+        let accounts = changes.accounts.iter().map(|change| (change.address, change.after));
+        Self {
+            blocks: vec![genesis],
+            places,
+            first,
+            accounts: accounts.collect(),
+            undo: vec![changes],
+            listed: vec![None],
+            side: BTreeMap::new(),
+            log: Log::default(),
+        }
+    }
+
+    /// What was taken off and put on since this was asked last.
+    pub fn take_log(&mut self) -> Log {
+        std::mem::take(&mut self.log)
+    }
+}
+
+impl Accounts for Chain {
+    type Error = Infallible;
+
+    fn account(&self, address: &Address) -> Result<Account, Infallible> {
+        Ok(self.accounts.get(address).copied().unwrap_or_default())
+    }
+}
+
+impl BestChain for Chain {
+    fn connect(
+        &mut self,
+        new: &Linked,
+        changes: &Changes,
+        listed: &[Listed],
+    ) -> Result<(), Infallible> {
+        assert_eq!(new.block.index(), self.first + self.blocks.len() as u64);
+        if let Some(last) = self.blocks.last() {
+            assert_eq!(new.block.parent(), Some(last.block.hash()));
+        }
+        for Change { address, before, after } in &changes.accounts {
+            assert_eq!(self.account(address), Ok(*before), "a change starts from what there is");
+            self.accounts.insert(*address, *after);
+        }
+        self.side.remove(&new.block.hash());
+        self.undo.push(changes.clone());
+        self.listed.push(Some(listed.to_vec()));
+        self.places.insert(new.block.hash(), new.block.index());
+        self.blocks.push(new.clone());
+        self.log.connected.push(new.clone());
+        self.log.touched = changes.accounts.iter().map(|change| change.address).collect();
+        Ok(())
+    }
+
+    fn disconnect(&mut self, tip: &Linked, listed: &[Listed]) -> Result<(), Infallible> {
+        let last = self.blocks.pop().expect("only what is there leaves");
+        assert_eq!(&last, tip, "blocks leave from the tip down");
+        self.places.remove(&last.block.hash());
+        if let Some(before) = self.listed.pop().expect("as many") {
+            assert_eq!(before, listed, "the same is listed of a block however it was read");
+        }
+        for Change { address, before, .. } in self.undo.pop().expect("as many").accounts {
+            match before == Account::default() {
+                true => self.accounts.remove(&address),
+                false => self.accounts.insert(address, before),
+            };
+        }
+        self.side.insert(last.block.hash(), last.clone());
+        // What is put on and taken off again was never there.
+        if self.log.connected.pop().is_none() {
+            self.log.disconnected.push(last);
+        }
+        Ok(())
+    }
+
+    fn keep_side(&mut self, linked: &Linked) -> Result<(), Infallible> {
+        let before = self.side.insert(linked.block.hash(), linked.clone());
+        assert_eq!(before, None, "only what is new is kept");
+        Ok(())
+    }
+
+    fn side(&self, hash: &Hash) -> Result<Option<Linked>, Infallible> {
+        Ok(self.side.get(hash).cloned())
+    }
+
+    fn forget_side(&mut self, hash: &Hash) -> Result<(), Infallible> {
+        assert!(self.side.remove(hash).is_some(), "only what is kept is let go of");
+        Ok(())
+    }
+}
+
+impl Ancestry for Chain {
+    type Error = Infallible;
+
+    fn index_of(&self, hash: &Hash) -> Result<Option<u64>, Infallible> {
+        Ok(self.places.get(hash).copied())
+    }
+
+    fn at(&self, index: u64) -> Result<Option<Linked>, Infallible> {
+        let place = index.checked_sub(self.first).map(|place| place as usize);
+        Ok(place.and_then(|place| self.blocks.get(place)).cloned())
+    }
+}
