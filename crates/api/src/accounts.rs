@@ -21,6 +21,18 @@ pub struct Account {
     pub uncounted: u64,
 }
 
+impl Account {
+    /// Whether anything ever happened to it.
+    pub fn is_used(&self) -> bool {
+        self.transactions > 0 || self.balance > 0 || self.next_nonce > 0
+    }
+
+    /// How many of its payments wait.
+    pub fn waiting(&self) -> u64 {
+        self.next_nonce.saturating_sub(self.nonce)
+    }
+}
+
 /// A transaction of an account.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct AccountTransaction {

@@ -95,7 +95,7 @@ fn moved(base: &Url, asked: &Url, to: &Url) -> Option<Url> {
 }
 
 /// A server's address as people write it.
-pub fn name(base: &Url) -> &str {
+pub(super) fn name(base: &Url) -> &str {
     base.as_str().trim_end_matches('/')
 }
 
@@ -213,7 +213,7 @@ fn is_not_tls(error: &reqwest::Error) -> bool {
 
 /// Why no call will ever be understood by the server at `base`, if `error` shows that somebody
 /// listens who speaks otherwise than the address says. `typed` gives what to type for another one.
-pub fn misspoken(
+pub(super) fn misspoken(
     error: &reqwest::Error,
     base: &Url,
     typed: impl FnOnce(&str) -> String,

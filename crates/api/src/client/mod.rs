@@ -6,7 +6,7 @@ mod http;
 mod node;
 
 pub use http::{
-    Redirected, builder, cause, described, is_loopback, is_not_http, misspoken, name, parse_page,
-    parse_url, reason, redirect_of,
+    Redirected, builder, cause, described, is_loopback, is_not_http, parse_page, parse_url, reason,
+    redirect_of,
 };
-pub use node::{Answered, Node, NodeError};
+pub use node::{Answer, Answered, Node, NodeError};

@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 use blocksmith_consensus::Hash;
 use blocksmith_text::shown;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, RETRY_AFTER};
-use reqwest::{Method, StatusCode, Url};
+use reqwest::{ClientBuilder, Method, RequestBuilder, StatusCode, Url};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::http::{Redirected, builder, cause, described, is_loopback, misspoken, name};
+use super::http::{Redirected, builder, cause, described, is_loopback, misspoken, name, reason};
 use crate::{
     Account, AccountTransactions, AddPeers, BlockEntry, BlockVerdict, Blocks, FaucetGift,
     FaucetRequest, Fees, ForgottenPeer, Headers, History, JSON, MerkleProof, Peers, PeersAdded,
@@ -24,7 +24,7 @@ const CONNECT_TIME: Duration = Duration::from_secs(5);
 /// How long an answer may take: a node waits for other work for a third of that.
 const ANSWER_TIME: Duration = Duration::from_secs(30);
 
-/// The most bytes of an answer: a block of the largest size fits.
+/// The most bytes of an answer, unless it is told otherwise: a block of the largest size fits.
 const MAX_ANSWER_BYTES: usize = 20_000_000;
 
 /// How much of what a node says is kept for people, in characters.
@@ -41,6 +41,7 @@ pub struct Node {
     token: Option<String>,
     typed: Typed,
     deadline: Option<Instant>,
+    max_bytes: usize,
 }
 
 /// Why there is no answer to work with.
@@ -81,16 +82,67 @@ pub enum NodeError {
         status: StatusCode,
         /// What came instead, described in a line.
         answer: String,
+        /// Why, in the server's own words, if it has any.
+        reason: Option<String>,
     },
 }
 
-/// An answer, and whether it says that something was made.
+/// What an answer says, and its status.
 #[derive(Debug, Clone)]
 pub struct Answered<T> {
     /// What it says.
     pub answer: T,
-    /// Whether its status is 201.
-    pub created: bool,
+    /// Its status, which is one of success.
+    pub status: StatusCode,
+}
+
+/// An answer as it came.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// What was asked, as in `GET /chain`.
+    pub call: String,
+    /// Its status.
+    pub status: StatusCode,
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// Its body, as far as there was room for it.
+    pub body: Vec<u8>,
+    /// Whether its body has more than that.
+    pub is_cut: bool,
+}
+
+impl Answer {
+    /// What it is, in a line, where it is none that is understood.
+    pub fn described(&self) -> String {
+        match self.is_cut {
+            true => format!("{} and more than {} bytes", self.status, self.body.len()),
+            false => described(self.status, &self.headers, &self.body),
+        }
+    }
+
+    /// What the node says with it.
+    fn read<T: DeserializeOwned>(self) -> Result<Answered<T>, NodeError> {
+        let status = self.status;
+        // Busy is as good as no, unlike a fault of the node or of what is in between.
+        let is_no = status.is_client_error() || status == StatusCode::SERVICE_UNAVAILABLE;
+        if status.is_success() && !self.is_cut {
+            if let Ok(answer) = serde_json::from_slice(&self.body) {
+                return Ok(Answered { answer, status });
+            }
+        } else if is_no && let Ok(problem) = serde_json::from_slice::<Problem>(&self.body) {
+            let seconds = self.headers.get(RETRY_AFTER).and_then(|seconds| seconds.to_str().ok());
+            let retry_after = seconds.and_then(|seconds| seconds.parse().ok());
+            let detail = shown(&problem.detail, MAX_SHOWN);
+            return Err(NodeError::Refused {
+                call: self.call,
+                status,
+                problem: Box::new(Problem { detail, ..problem }),
+                retry_after: retry_after.map(Duration::from_secs),
+            });
+        }
+        let (answer, reason) = (self.described(), reason(&self.body));
+        Err(NodeError::Unexpected { call: self.call, status, answer, reason })
+    }
 }
 
 impl std::fmt::Debug for Node {
@@ -109,14 +161,29 @@ impl Node {
         base: Url,
         typed: impl Fn(&str) -> String + Send + Sync + 'static,
     ) -> reqwest::Result<Self> {
-        let mut client = builder()
-            .user_agent(concat!("blocksmith/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(CONNECT_TIME);
-        if is_loopback(&base) {
-            client = client.no_proxy();
-        }
-        let client = client.build()?;
-        Ok(Self { client, base, token: None, typed: Arc::new(typed), deadline: None })
+        Ok(Self {
+            client: client_for(&base).build()?,
+            base,
+            token: None,
+            typed: Arc::new(typed),
+            deadline: None,
+            max_bytes: MAX_ANSWER_BYTES,
+        })
+    }
+
+    /// The same node, to which no connection is kept open between two calls: a server with a single
+    /// thread would wait on it, and answer nobody else meanwhile.
+    ///
+    /// # Errors
+    /// That the system lets nobody ask.
+    pub fn without_idle_connections(self) -> reqwest::Result<Self> {
+        Ok(Self { client: client_for(&self.base).pool_max_idle_per_host(0).build()?, ..self })
+    }
+
+    /// The same node, of which no answer to a call may have more bytes.
+    #[must_use]
+    pub fn with_max_bytes(self, max_bytes: usize) -> Self {
+        Self { max_bytes, ..self }
     }
 
     /// The same node, which is shown the operator's token with each call.
@@ -173,7 +240,7 @@ impl Node {
     /// # Errors
     /// Why there is no answer.
     pub async fn headers(&self, from: u64, limit: usize) -> Result<Headers, NodeError> {
-        self.page("headers", from, limit).await
+        self.range("headers", from, limit).await
     }
 
     /// Asks for at most `limit` blocks from the index `from` on.
@@ -181,7 +248,7 @@ impl Node {
     /// # Errors
     /// Why there is no answer.
     pub async fn blocks(&self, from: u64, limit: usize) -> Result<Blocks, NodeError> {
-        self.page("blocks", from, limit).await
+        self.range("blocks", from, limit).await
     }
 
     /// Asks for a block by its index or its hash.
@@ -319,7 +386,25 @@ impl Node {
         Ok(self.ask(Method::DELETE, &["peers", address], &[], None).await?.answer)
     }
 
-    async fn page<T: DeserializeOwned>(
+    /// Asks for a page that is no call of a node, as servers of other kinds at this address have
+    /// them; with a `body`, which is JSON, hands that in. An answer is cut after `max_bytes`.
+    ///
+    /// # Errors
+    /// That nobody answers there.
+    pub async fn page(
+        &self,
+        path: &str,
+        body: Option<String>,
+        max_bytes: usize,
+    ) -> Result<Answer, NodeError> {
+        let mut url = self.base.clone();
+        url.set_path(&format!("{}{path}", self.base.path()));
+        let method = if body.is_some() { Method::POST } else { Method::GET };
+        let call = format!("{method} /{path}");
+        self.send(call, self.client.request(method, url), body, max_bytes).await
+    }
+
+    async fn range<T: DeserializeOwned>(
         &self,
         call: &str,
         from: u64,
@@ -361,31 +446,42 @@ impl Node {
             url.query_pairs_mut().extend_pairs(query);
         }
         let call = format!("{method} /api/v1/{}", path.join("/"));
-        let left = |deadline: Instant| deadline.saturating_duration_since(Instant::now());
-        let time = self.deadline.map_or(ANSWER_TIME, left).min(ANSWER_TIME);
-        let mut request = self.client.request(method, url).timeout(time);
+        let mut request = self.client.request(method, url);
         if let Some(token) = &self.token {
             request = request.header(AUTHORIZATION, format!("Bearer {token}"));
         }
+        self.send(call, request, body, self.max_bytes).await?.read()
+    }
+
+    async fn send(
+        &self,
+        call: String,
+        mut request: RequestBuilder,
+        body: Option<String>,
+        max_bytes: usize,
+    ) -> Result<Answer, NodeError> {
+        let left = |deadline: Instant| deadline.saturating_duration_since(Instant::now());
+        let time = self.deadline.map_or(ANSWER_TIME, left).min(ANSWER_TIME);
         if let Some(body) = body {
             request = request.header(CONTENT_TYPE, JSON).body(body);
         }
         let failed = |error| self.failed(&error, time);
-        let mut response = request.send().await.map_err(failed)?;
+        let mut response = request.timeout(time).send().await.map_err(failed)?;
         let typed = |there: &str| (self.typed)(there);
         if let Some(redirected) = Redirected::of(&response, &self.base, &call, typed) {
             return Err(NodeError::Redirected(redirected));
         }
-        let (status, headers) = (response.status(), response.headers().clone());
-        let mut body = Vec::new();
+        let (mut body, mut is_cut) = (Vec::new(), false);
         while let Some(chunk) = response.chunk().await.map_err(failed)? {
-            if body.len() + chunk.len() > MAX_ANSWER_BYTES {
-                let answer = format!("{status} and more than {MAX_ANSWER_BYTES} bytes");
-                return Err(NodeError::Unexpected { call, status, answer });
+            let room = max_bytes - body.len();
+            body.extend_from_slice(&chunk[..chunk.len().min(room)]);
+            is_cut = chunk.len() > room;
+            if is_cut {
+                break;
             }
-            body.extend_from_slice(&chunk);
         }
-        read(call, status, &headers, &body)
+        let (status, headers) = (response.status(), response.headers().clone());
+        Ok(Answer { call, status, headers, body, is_cut })
     }
 
     fn failed(&self, error: &reqwest::Error, time: Duration) -> NodeError {
@@ -400,37 +496,10 @@ impl Node {
     }
 }
 
-/// What an answer says.
-fn read<T: DeserializeOwned>(
-    call: String,
-    status: StatusCode,
-    headers: &HeaderMap,
-    body: &[u8],
-) -> Result<Answered<T>, NodeError> {
-    let unexpected = |call| {
-        let answer = described(status, headers, body);
-        NodeError::Unexpected { call, status, answer }
-    };
-    if status.is_success() {
-        let created = status == StatusCode::CREATED;
-        return match serde_json::from_slice(body) {
-            Ok(answer) => Ok(Answered { answer, created }),
-            Err(_) => Err(unexpected(call)),
-        };
-    }
-    // Busy is as good as no, unlike a fault of the node or of what is in between.
-    let is_no = status.is_client_error() || status == StatusCode::SERVICE_UNAVAILABLE;
-    match serde_json::from_slice::<Problem>(body) {
-        Ok(problem) if is_no => {
-            let seconds = headers.get(RETRY_AFTER).and_then(|seconds| seconds.to_str().ok());
-            let retry_after = seconds.and_then(|seconds| seconds.parse().ok());
-            Err(NodeError::Refused {
-                call,
-                status,
-                problem: Box::new(Problem { detail: shown(&problem.detail, MAX_SHOWN), ..problem }),
-                retry_after: retry_after.map(Duration::from_secs),
-            })
-        }
-        _ => Err(unexpected(call)),
-    }
+/// How a server at `base` is asked.
+fn client_for(base: &Url) -> ClientBuilder {
+    let client = builder()
+        .user_agent(concat!("blocksmith/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(CONNECT_TIME);
+    if is_loopback(base) { client.no_proxy() } else { client }
 }

@@ -1,5 +1,8 @@
 //! A node that points elsewhere, or does not say that it has what it was handed.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+
 use crate::fake::{Fake, Reply};
 use crate::ledger::{self, Ledger, stranger};
 use crate::owner::{Owner, forge};
@@ -81,5 +84,28 @@ fn an_answer_that_does_not_name_the_payment_is_no_word_that_it_is_there() {
         assert!(ran.stdout.is_empty(), "{ran:?}");
         let error = ran.bad(1);
         assert!(error.contains("arrived is not known") && error.contains(why), "{error}");
+    }
+}
+
+#[test]
+fn what_does_not_speak_http_is_not_said_to_be_silent() {
+    let alice = Owner::with_wallet(1, 1);
+    // A TLS alert, and the greeting of a mail server.
+    for says in [&b"\x15\x03\x01\x00\x02\x02\x46"[..], b"220 mail.example ESMTP\r\n"] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let _ = stream.read(&mut [0; 4096]);
+            stream.write_all(says).unwrap();
+        });
+        let url = format!("http://{address}");
+        let error = alice.run(&["balance", "--node", &url]).bad(4);
+        assert!(error.contains(&format!("{url} answers, but not in HTTP (")), "{error}");
+        assert!(
+            error.contains(&format!("if it speaks https: --node https://{address}")),
+            "{error}"
+        );
+        server.join().unwrap();
     }
 }

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
+use blocksmith_consensus::Hash;
 use blocksmith_consensus::address::Address;
 use blocksmith_consensus::payment::{Coin, Domain, Payment, Verified};
 
@@ -56,7 +57,7 @@ pub(crate) fn start() -> Fake<Ledger> {
 pub(crate) fn stranger() -> Address {
     // The x coordinate of the curve's generator.
     let key = "79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798";
-    Address::from_key(key.parse::<blocksmith_consensus::Hash>().unwrap().0).unwrap()
+    Address::from_key(key.parse::<Hash>().unwrap().0).unwrap()
 }
 
 impl Ledger {
@@ -179,10 +180,11 @@ impl Ledger {
 
     fn status(&self) -> Reply {
         let Domain { chain_id, hrp } = self.domain;
-        let (name, dev, index) = (&self.name, self.dev, self.tip());
-        Reply::json(format!(
-            r#"{{"name": "{name}", "chain_id": "{chain_id}", "rules": {{"puzzle": "seal", "spending": {{"signed": {{"addresses": "{hrp}", "first_subsidy": 1, "halving_blocks": 1}}}}}}, "dev": {dev}, "index": {index}}}"#
-        ))
+        let rules = format!(
+            r#"{{"puzzle": "seal", "spending": {{"signed": {{"addresses": "{hrp}", "first_subsidy": 1, "halving_blocks": 1}}}}}}"#
+        );
+        let more = format!(r#", "signed": true, "addresses": "{hrp}", "events": "0-0""#);
+        Reply::json(status(&self.name, chain_id, &rules, self.dev, &more))
     }
 
     fn account(&self, text: &str, address: &Address) -> Reply {
@@ -272,8 +274,7 @@ impl Ledger {
             return problem(422, "fee", "the fee is too low");
         }
         self.queue.push(payment);
-        let block = self.tip() + 1;
-        let body = format!(r#"{{"id": "{id}", "status": "queued", "block": {block}}}"#);
+        let body = format!(r#"{{"id": "{id}", "status": "queued"}}"#);
         Reply { status: 201, ..Reply::json(body) }
     }
 
@@ -303,6 +304,14 @@ impl Ledger {
         }
         problem(404, "unknown", "there is no such transaction")
     }
+}
+
+/// Where a node of this chain stands; `more` is what nodes say besides that did not always say it.
+pub(crate) fn status(name: &str, chain_id: Hash, rules: &str, dev: bool, more: &str) -> String {
+    let zero = Hash([0; 32]);
+    format!(
+        r#"{{"name": "{name}", "rules": {rules}, "chain_id": "{chain_id}", "index": 1, "tip": "{zero}", "work": "{zero}", "target": "{zero}", "zeros": 64, "queued": 0, "peers": 0, "version": "0.1.0", "uptime_s": 1, "time": 1.5, "clock_offset_s": null, "early_until": null, "dev": {dev}, "node": "n", "instance": "i"{more}}}"#
+    )
 }
 
 fn problem(status: u16, rule: &str, detail: &str) -> Reply {

@@ -4,7 +4,7 @@ use blocksmith_consensus::Hash;
 use blocksmith_consensus::payment::Domain;
 
 use crate::fake::{Fake, Reply};
-use crate::ledger::{self, Ledger, SUBSIDY, stranger};
+use crate::ledger::{self, Ledger, SUBSIDY, status, stranger};
 use crate::owner::{Owner, forge};
 use crate::program::Program;
 
@@ -188,8 +188,8 @@ fn what_is_no_node_with_accounts_is_told() {
     let alice = Owner::with_wallet(1, 1);
     let error = alice.run(&["balance", "--node", &Fake::<Ledger>::free_address()]).bad(3);
     assert!(error.contains("does not answer"), "{error}");
-    let lecture = r#"{"name": "lecture", "chain_id": "00", "rules": {"puzzle": "last_proof"}}"#;
-    let lecture = lecture.replace("00", &"00".repeat(32));
+    let unsigned = r#", "signed": false, "addresses": null, "events": "0-0""#;
+    let lecture = status("lecture", Hash([0; 32]), r#"{"puzzle": "last_proof"}"#, false, unsigned);
     let huge = format!(r#"{{"name": "{}"}}"#, "x".repeat(5 << 20));
     for (reply, why) in [
         (Reply::html(404, "<h1>Not Found\u{1b}[31m</h1>"), "404 Not Found and an HTML page\n"),
@@ -213,20 +213,58 @@ fn what_is_no_node_with_accounts_is_told() {
 }
 
 #[test]
-fn the_prefix_of_addresses_is_where_older_nodes_say_it_too() {
+fn a_node_that_does_not_say_whether_payments_are_signed_is_as_good_where_its_chain_is_known() {
     let alice = Owner::with_wallet(1, 1);
     let Domain { chain_id, hrp } = forge();
-    let node = Fake::start((), move |(), call| match call.path.ends_with("/status") {
-        true => Reply::json(format!(
-            r#"{{"name": "forge", "chain_id": "{chain_id}", "rules": {{"addresses": "{hrp}"}}}}"#
-        )),
-        false => {
-            Reply::json(r#"{"balance": 5, "nonce": 0, "next_nonce": 0, "transactions": 1}"#.into())
+    let node = Fake::start((), move |(), call| {
+        match call.path.ends_with("/status") {
+        true => {
+            let rules = format!(r#"{{"addresses": "{hrp}"}}"#);
+            Reply::json(status("forge", chain_id, &rules, false, ""))
         }
+        false => Reply::json(
+            r#"{"party": "", "balance": 5, "nonce": 0, "next_nonce": 0, "transactions": 1, "uncounted": 0}"#.into(),
+        ),
+    }
     });
     let balance = alice.run(&["balance", "--json", "--node", &node.url()]).json();
     assert_eq!(balance["addresses"][0]["address"], alice.texts()[0]);
     assert_eq!(balance["balance"], 5);
+}
+
+#[test]
+fn what_addresses_start_with_is_what_the_status_says_whatever_the_rules_say() {
+    let alice = Owner::with_wallet(1, 1);
+    let id = Hash([7; 32]);
+    for (rules, said, starts) in [
+        ("{}", r#""class""#, Some("class1")),
+        (r#"{"spending": {"signed": {"addresses": "forge"}}}"#, r#""class""#, Some("class1")),
+        (r#"{"spending": {"signed": {"addresses": "forge"}}}"#, "null", None),
+        ("{}", r#""no prefix""#, None),
+    ] {
+        let more = format!(r#", "signed": true, "addresses": {said}"#);
+        let status = status("class", id, rules, false, &more);
+        let node = Fake::start((), move |(), call| {
+            match call.path.ends_with("/status") {
+            true => Reply::json(status.clone()),
+            false => Reply::json(
+                r#"{"party": "", "balance": 5, "nonce": 0, "next_nonce": 0, "transactions": 1, "uncounted": 0}"#.into(),
+            ),
+        }
+        });
+        let ran = alice.run(&["balance", "--json", "--node", &node.url()]);
+        match starts {
+            Some(starts) => {
+                let balance = ran.json();
+                let address = balance["addresses"][0]["address"].as_str().unwrap();
+                assert!(address.starts_with(starts), "{address}");
+            }
+            None => {
+                let error = ran.bad(1);
+                assert!(error.contains("has no accounts: it runs \"class\""), "{error}");
+            }
+        }
+    }
 }
 
 #[test]

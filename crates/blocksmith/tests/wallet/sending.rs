@@ -2,6 +2,7 @@
 
 use blocksmith_consensus::payment::Payment;
 use blocksmith_wallet::{Phrase, dev};
+use serde_json::Value;
 
 use crate::fake::Fake;
 use crate::ledger::{self, Ledger, SUBSIDY, stranger};
@@ -62,7 +63,7 @@ fn alice_pays_bob() {
     for nonce in 1..=3 {
         let sent = scene.send(&["0.1", "--json"]).json();
         assert_eq!((&sent["nonce"], &sent["status"]), (&nonce.into(), &"queued".into()));
-        assert_eq!((&sent["amount"], &sent["block"]), (&10_000_000.into(), &4.into()));
+        assert_eq!((&sent["amount"], &sent["block"]), (&10_000_000.into(), &Value::Null));
     }
 }
 
@@ -75,7 +76,7 @@ fn the_address_that_has_enough_pays() {
         ledger.mine(own[2]);
         ledger.mine(own[2]);
     }
-    let from = |sent: serde_json::Value| sent["sender"].as_str().unwrap().to_owned();
+    let from = |sent: Value| sent["sender"].as_str().unwrap().to_owned();
     // The first has 20, the third 40.
     assert_eq!(from(scene.send(&["20", "--json"]).json()), texts[0]);
     // The first has 20 on the chain still, and all of them are spoken for.
@@ -179,7 +180,7 @@ fn a_payment_that_was_mined_before_its_answer_came_was_sent_once() {
     wait_until("the first try", || scene.node.state().queue.len() == 1);
     scene.node.state().mine(stranger());
     assert_eq!(sending.wait().code(), Some(0), "{}", sending.stderr());
-    let said: serde_json::Value = serde_json::from_str(&sending.rest().concat()).unwrap();
+    let said: Value = serde_json::from_str(&sending.rest().concat()).unwrap();
     assert_eq!((&said["status"], &said["block"]), (&"confirmed".into(), &3.into()));
     assert_eq!(said["confirmations"], 1);
     assert!(
@@ -244,7 +245,7 @@ fn waiting_ends_with_so_many_confirmations() {
     assert!(steps.iter().all(|step| ran.stderr.contains(step)), "{}", ran.stderr);
     let lines = ran.good();
     let [queued, confirmed] = lines.lines().collect::<Vec<_>>()[..] else { panic!("{lines}") };
-    let parse = |text| serde_json::from_str::<serde_json::Value>(text).unwrap();
+    let parse = |text| serde_json::from_str::<Value>(text).unwrap();
     let (queued, confirmed) = (parse(queued), parse(confirmed));
     assert_eq!((&queued["status"], &queued["confirmations"]), (&"queued".into(), &0.into()));
     assert_eq!(confirmed["status"], "confirmed");

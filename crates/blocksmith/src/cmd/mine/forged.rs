@@ -2,7 +2,8 @@
 //! the coin in it, and that the server's chain has it. A status of 200 is no proof of anything: a
 //! proxy, a page or a server of another kind gives one to everybody.
 
-use blocksmith_consensus::json::Value;
+use blocksmith_api::BlockEntry;
+use blocksmith_consensus::json::{self, Value};
 use blocksmith_consensus::transaction::party;
 use blocksmith_consensus::{Block, BlockView, Hash, Job, Proof, Shape, check};
 
@@ -25,26 +26,25 @@ pub(super) struct Submitted<'a> {
     pub(super) proof: u64,
     /// The index and the parent of the block that the proof makes, where they were told.
     pub(super) index: Option<u64>,
-    pub(super) previous_hash: Option<&'a str>,
+    pub(super) previous_hash: Option<Hash>,
     /// Who gets the coin, where a miner may say so.
     pub(super) recipient: Option<&'a str>,
 }
 
 impl Submitted<'_> {
-    /// The block that a node of ours acknowledges with `answer`; else what its answer lacks.
-    pub(super) fn by_our_node(&self, answer: Value<'_>) -> Result<Forged, &'static str> {
-        let index = answer.get("index").and_then(Value::as_u64).ok_or("it has no index")?;
-        let hash = answer.get("hash").and_then(Value::as_str).ok_or("it has no hash")?;
-        let hash: Hash = hash.parse().map_err(|_| "its hash is none")?;
-        let text = answer.get("block").ok_or("it has no block")?.text();
+    /// The block that a node of ours acknowledges with `made`; else what that lacks.
+    pub(super) fn by_our_node(&self, made: &BlockEntry) -> Result<Forged, &'static str> {
+        let (index, hash) = (made.index, made.hash.0);
+        let text = json::canonical(made.block.get().as_bytes());
+        let text = text.map_err(|_| "its block is none")?;
         // The shape is the one with which the block has its hash.
-        let read = |shape| Block::read(shape, text).ok().filter(|block| block.hash() == hash);
+        let read = |shape| Block::read(shape, &text).ok().filter(|block| block.hash() == hash);
         let block = read(Shape::Open).or_else(|| read(Shape::Sealed));
         let block = block.ok_or("its block has another hash")?;
         if block.index() != index || Some(index) != self.index {
             return Err("its block has another index");
         }
-        if block.parent().map(|parent| parent.to_string()).as_deref() != self.previous_hash {
+        if block.parent() != self.previous_hash {
             return Err("its block stands on another one");
         }
         let view = block.view();

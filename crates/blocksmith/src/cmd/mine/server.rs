@@ -3,24 +3,20 @@
 use std::fmt;
 use std::time::Duration;
 
+use blocksmith_api::{self as api, Solution};
 use blocksmith_consensus::json::{self, Kind as JsonKind, Value, push_string};
-use blocksmith_consensus::{Block, Difficulty, Job, Proof, Rules, Target};
-use reqwest::header::{HeaderMap, RETRY_AFTER};
-use reqwest::{RequestBuilder, StatusCode, Url};
+use blocksmith_consensus::{Block, Difficulty, Hash, Job, Proof, Rules, Target, U256};
+use reqwest::{StatusCode, Url};
 
 use super::forged::{Forged, Submitted};
-use crate::client::{Redirected, cause, described, is_loopback, misspoken, name, reason};
-use crate::text::shown;
+use crate::client::{Answer, Node, NodeError, Redirected, reason};
 
-/// The most bytes of an answer; a block may be one.
+/// The most bytes of a Python server's answer; a block may be one.
 const MAX_ANSWER_BYTES: usize = 20_000_000;
 
 /// How much of a chain is read. The blocks at its end show what is wanted, and a longer one than
 /// this shows it at its start as well.
 const MAX_CHAIN_BYTES: usize = 64 << 20;
-
-/// How much of what a server says is shown, in characters.
-const MAX_SHOWN: usize = 300;
 
 /// What servers say to a call that they don't have or don't take from this caller, whatever is in it.
 const NO_SUCH_CALL: [StatusCode; 10] = [
@@ -35,13 +31,6 @@ const NO_SUCH_CALL: [StatusCode; 10] = [
     StatusCode::MISDIRECTED_REQUEST,
     StatusCode::NOT_IMPLEMENTED,
 ];
-
-/// How long a connection may take.
-const CONNECT_TIME: Duration = Duration::from_secs(5);
-
-/// How long an answer may take. A Python server does one thing at a time, and may be busy with
-/// another miner or with its own peers.
-const ANSWER_TIME: Duration = Duration::from_secs(30);
 
 /// What a server answers to, found out by asking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,7 +94,7 @@ pub(super) struct Work {
     pub(super) target: Option<Target>,
     /// The block that a proof makes, where that is told.
     pub(super) index: Option<u64>,
-    previous_hash: Option<String>,
+    previous_hash: Option<Hash>,
     /// The name that our node gave to it.
     id: Option<String>,
 }
@@ -129,6 +118,19 @@ impl Work {
             prefix: self.prefix.clone().into(),
             suffix: self.suffix.clone().into(),
             target: self.target.unwrap_or(target),
+        }
+    }
+}
+
+impl From<api::Work> for Work {
+    fn from(work: api::Work) -> Self {
+        Self {
+            prefix: work.prefix.into_bytes(),
+            suffix: work.suffix.into_bytes(),
+            target: Some(Target(U256::from_be_bytes(work.target.0.0))),
+            index: Some(work.index),
+            previous_hash: Some(work.previous_hash.0),
+            id: Some(work.id),
         }
     }
 }
@@ -184,8 +186,8 @@ pub(super) enum Standing {
 /// A server at an address.
 #[derive(Debug, Clone)]
 pub(super) struct Server {
-    client: reqwest::Client,
-    base: Url,
+    /// As which it is asked, whatever it is: it is not known before.
+    node: Node,
     /// Who gets the coins.
     recipient: String,
 }
@@ -196,35 +198,52 @@ fn quoted(text: &str) -> String {
     out
 }
 
-struct Answer {
-    /// What was asked, as in `GET /last_proof`.
-    call: String,
+/// An answer that is not the one that was wanted.
+struct Instead {
     status: StatusCode,
-    headers: HeaderMap,
-    body: Vec<u8>,
-    /// Whether it has more than that.
-    is_cut: bool,
+    /// What was asked and what came, as in `GET /last_proof answered 404 Not Found`.
+    says: String,
+    /// The reason alone, if it gives one.
+    reason: Option<String>,
 }
 
-impl Answer {
-    fn says(&self) -> String {
-        let said = match self.is_cut {
-            true => format!("{} and more than {} bytes", self.status, self.body.len()),
-            false => described(self.status, &self.headers, &self.body),
-        };
-        format!("{} answered {said}", self.call)
+impl From<&Answer> for Instead {
+    fn from(answer: &Answer) -> Self {
+        let says = format!("{} answered {}", answer.call, answer.described());
+        Self { status: answer.status, says, reason: reason(&answer.body) }
+    }
+}
+
+impl Instead {
+    /// What a node of ours answered.
+    ///
+    /// # Errors
+    /// That there is no answer of its own.
+    fn of(error: NodeError) -> Result<Self, Trouble> {
+        match error {
+            NodeError::Unreachable { cause, .. } => Err(Trouble::Away(cause)),
+            NodeError::Misspoken(said) => Err(Trouble::Misspoken(said)),
+            NodeError::Redirected(to) => Err(Trouble::Redirected(to)),
+            NodeError::Refused { call, status, problem, .. } => {
+                let says = format!("{call} answered {status}: {}", problem.detail);
+                Ok(Self { status, says, reason: Some(problem.detail) })
+            }
+            NodeError::Unexpected { call, status, answer, reason } => {
+                Ok(Self { status, says: format!("{call} answered {answer}"), reason })
+            }
+        }
     }
 
     /// What is wrong with an answer that tells no work.
-    fn no_work(&self) -> Trouble {
-        let unfit = |is_missing| Trouble::Unfit { says: self.says(), is_missing };
+    fn no_work(self) -> Trouble {
+        let unfit = |says, is_missing| Trouble::Unfit { says, is_missing };
         match self.status {
-            StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => unfit(true),
+            StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => unfit(self.says, true),
             // Some servers have a page for every address.
-            status if status.is_success() => unfit(false),
+            status if status.is_success() => unfit(self.says, false),
             StatusCode::CONFLICT => self.strange(),
             status if status.is_client_error() && !self.says_nothing_of_the_call() => {
-                Trouble::Hopeless(self.says())
+                Trouble::Hopeless(self.says)
             }
             _ => self.strange(),
         }
@@ -235,19 +254,31 @@ impl Answer {
         NO_SUCH_CALL.contains(&self.status)
     }
 
+    /// What is said with it to a proof that it makes no block of.
+    fn for_a_proof(self) -> Result<Said, Trouble> {
+        if self.refuses_every_proof() {
+            return Err(Trouble::Hopeless(self.says));
+        }
+        match self.reason {
+            // Neither yes nor no: it may be handed in again.
+            Some(said) if !self.says_nothing_of_the_call() => Ok(Said::Refused(said)),
+            _ => Err(self.strange()),
+        }
+    }
+
     /// What is wrong with an answer that is neither yes nor no.
-    fn strange(&self) -> Trouble {
-        match self.says_nothing_of_the_call() && reason(&self.body).is_some() {
-            true => Trouble::Unable(self.says()),
-            false => Trouble::Strange(self.says()),
+    fn strange(self) -> Trouble {
+        match self.says_nothing_of_the_call() && self.reason.is_some() {
+            true => Trouble::Unable(self.says),
+            false => Trouble::Strange(self.says),
         }
     }
 
     /// The same, of an answer that should show a block.
-    fn shows_no_block(&self) -> Result<Standing, Trouble> {
+    fn shows_no_block(self) -> Result<Standing, Trouble> {
         match self.says_nothing_of_the_call() {
             true => Err(self.strange()),
-            false => Ok(Standing::Unseen(self.says())),
+            false => Ok(Standing::Unseen(self.says)),
         }
     }
 
@@ -257,29 +288,21 @@ impl Answer {
             || [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS].contains(&self.status)
     }
 
-    /// Whether a node of ours has no work before a time comes.
-    fn is_early(&self) -> bool {
-        let text = self.object().filter(|_| self.status == StatusCode::SERVICE_UNAVAILABLE);
-        let rule = text.as_deref().and_then(|text| Value::of_canonical(text).get("rule"));
-        rule.and_then(Value::as_str).is_some_and(|rule| rule == "early")
+    /// The reason alone, or else what came.
+    fn why(self) -> String {
+        self.reason.unwrap_or(self.says)
     }
+}
 
-    /// How long to wait before the same call.
-    fn retry_after(&self) -> Duration {
-        let header = self.headers.get(RETRY_AFTER).and_then(|seconds| seconds.to_str().ok());
-        Duration::from_secs(header.and_then(|seconds| seconds.parse().ok()).unwrap_or_default())
-    }
+/// The canonical text of an object that was answered.
+fn object(answer: &Answer) -> Option<String> {
+    let text = json::canonical(&answer.body).ok()?;
+    (Value::of_canonical(&text).kind() == JsonKind::Object).then(|| text.into_owned())
+}
 
-    /// The reason alone, if it gives one.
-    fn says_why(&self) -> String {
-        reason(&self.body).map_or_else(|| self.says(), |reason| shown(&reason, MAX_SHOWN))
-    }
-
-    /// The canonical text of an object.
-    fn object(&self) -> Option<String> {
-        let text = json::canonical(&self.body).ok()?;
-        (Value::of_canonical(&text).kind() == JsonKind::Object).then(|| text.into_owned())
-    }
+/// What there is nothing to prove by is as strange as what is no answer at all.
+fn proven(forged: Result<Forged, &str>, says: impl FnOnce() -> String) -> Result<Said, Trouble> {
+    forged.map(Said::Forged).map_err(|lacks| Trouble::Strange(format!("{}: {lacks}", says())))
 }
 
 impl Server {
@@ -288,22 +311,13 @@ impl Server {
     /// # Errors
     /// That the system lets nobody ask.
     pub(super) fn new(base: Url, recipient: String) -> reqwest::Result<Self> {
-        let mut client = crate::client::builder()
-            .user_agent(concat!("blocksmith/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(CONNECT_TIME)
-            .timeout(ANSWER_TIME)
-            // A server with a single thread would wait on a connection that is kept open, and
-            // answer nobody else meanwhile.
-            .pool_max_idle_per_host(0);
-        if is_loopback(&base) {
-            client = client.no_proxy();
-        }
-        Ok(Self { client: client.build()?, base, recipient })
+        let node = Node::new(base, |there| format!("blocksmith mine {there}"))?;
+        Ok(Self { node: node.without_idle_connections()?, recipient })
     }
 
     /// Where it is, as people write it.
     pub(super) fn name(&self) -> &str {
-        name(&self.base)
+        self.node.name()
     }
 
     /// Finds out what the server is, and what it wants searched.
@@ -366,20 +380,22 @@ impl Server {
 
     async fn last_proof(&self) -> Result<Proof, Trouble> {
         let answer = self.get("last_proof", MAX_ANSWER_BYTES).await?;
-        let text = answer.object().ok_or_else(|| answer.no_work())?;
+        let no_work = || Instead::from(&answer).no_work();
+        let text = object(&answer).ok_or_else(no_work)?;
         let object = Value::of_canonical(&text);
         // The first version of the course's servers had the shorter name.
         let proof = object.get("last_proof").or_else(|| object.get("proof"));
         let proof = proof.and_then(|proof| Proof::from_value(proof).ok());
-        proof.ok_or_else(|| answer.no_work())
+        proof.ok_or_else(no_work)
     }
 
     async fn last_block(&self) -> Result<Block, Trouble> {
         let answer = self.get("last_block", MAX_ANSWER_BYTES).await?;
-        let text = answer.object().ok_or_else(|| answer.no_work())?;
+        let no_work = || Instead::from(&answer).no_work();
+        let text = object(&answer).ok_or_else(no_work)?;
         let block = Value::of_canonical(&text).get("last_block");
         let block = block.and_then(|block| Block::of_canonical(block.text()).ok());
-        block.ok_or_else(|| answer.no_work())
+        block.ok_or_else(no_work)
     }
 
     /// What the server wants searched once it is something else than `work`, or what it still wants
@@ -395,33 +411,22 @@ impl Server {
     }
 
     async fn our_work(&self, than: Option<&str>) -> Result<Work, Trouble> {
-        let mut url = self.url("api/v1/work");
-        url.query_pairs_mut().append_pair("recipient", &self.recipient);
-        if let Some(than) = than {
-            url.query_pairs_mut().append_pair("than", than);
-        }
-        let request = self.client.get(url);
-        let answer = self.ask("GET /api/v1/work", request, MAX_ANSWER_BYTES).await?;
-        if answer.is_early() {
-            return Err(Trouble::Early { why: answer.says_why(), wait: answer.retry_after() });
-        }
-        if answer.status == StatusCode::UNPROCESSABLE_ENTITY {
-            return Err(Trouble::Refused(answer.says_why()));
-        }
-        let text = answer.object().ok_or_else(|| answer.no_work())?;
-        let object = Value::of_canonical(&text);
-        let string = |name| object.get(name).and_then(Value::as_str);
-        let work = || {
-            Some(Work {
-                prefix: string("prefix")?.as_bytes().to_vec(),
-                suffix: string("suffix")?.as_bytes().to_vec(),
-                target: Some(string("target")?.parse().ok()?),
-                index: Some(object.get("index")?.as_u64()?),
-                previous_hash: Some(string("previous_hash")?.into_owned()),
-                id: Some(string("id")?.into_owned()),
-            })
+        let error = match self.node.work(&self.recipient, than).await {
+            Ok(work) => return Ok(work.into()),
+            Err(error) => error,
         };
-        work().ok_or_else(|| answer.no_work())
+        if let NodeError::Refused { status, problem, retry_after, .. } = &error
+            && *status == StatusCode::SERVICE_UNAVAILABLE
+            && problem.rule.as_deref() == Some("early")
+        {
+            let (why, wait) = (problem.detail.clone(), retry_after.unwrap_or_default());
+            return Err(Trouble::Early { why, wait });
+        }
+        let instead = Instead::of(error)?;
+        Err(match instead.status {
+            StatusCode::UNPROCESSABLE_ENTITY => Trouble::Refused(instead.why()),
+            _ => instead.no_work(),
+        })
     }
 
     /// Hands in a proof.
@@ -434,46 +439,53 @@ impl Server {
         work: &Work,
         proof: u64,
     ) -> Result<Said, Trouble> {
-        let (path, id) = match kind {
-            Kind::Ours => ("api/v1/work", work.id.as_deref().unwrap_or_default()),
-            // Lecture II's servers don't ask for an id and don't mind one.
-            Kind::LastProof | Kind::LastBlock => ("mine", self.recipient.as_str()),
-        };
-        let body = format!(r#"{{"proof": {proof}, "id": {}}}"#, quoted(id));
-        let request =
-            self.client.post(self.url(path)).header("content-type", "application/json").body(body);
-        let answer = self.ask(&format!("POST /{path}"), request, MAX_ANSWER_BYTES).await?;
-        if answer.refuses_every_proof() {
-            return Err(Trouble::Hopeless(answer.says()));
-        }
-        let text = answer.object().ok_or_else(|| answer.strange())?;
-        let object = Value::of_canonical(&text);
-        let said = reason(&answer.body);
-        // What there is nothing to prove by is as strange as what is no answer at all.
-        let proven = |forged: Result<Forged, &str>| {
-            let says =
-                |lacks| Trouble::Strange(format!("{}, which is no block: {lacks}", answer.says()));
-            forged.map(Said::Forged).map_err(says)
-        };
         // The easiest target, since only prefix and suffix count here.
         let job = work.job(Target::EASIEST);
         let submitted = Submitted {
             job: &job,
             proof,
             index: work.index,
-            previous_hash: work.previous_hash.as_deref(),
+            previous_hash: work.previous_hash,
             recipient: self.recipient_at(kind),
         };
-        match (kind, said) {
-            (Kind::Ours, _) if answer.status.is_success() => proven(submitted.by_our_node(object)),
-            (_, Some(said)) if said == "New Block Forged" && answer.status.is_success() => {
-                proven(submitted.by_python(object))
-            }
-            // Neither yes nor no: it may be handed in again.
-            (_, Some(said)) if !answer.says_nothing_of_the_call() => {
-                Ok(Said::Refused(shown(&said, MAX_SHOWN)))
-            }
-            _ => Err(answer.strange()),
+        match kind {
+            Kind::Ours => self.submit_to_our_node(work.id.clone(), &submitted).await,
+            Kind::LastProof | Kind::LastBlock => self.submit_to_python(&submitted).await,
+        }
+    }
+
+    async fn submit_to_our_node(
+        &self,
+        id: Option<String>,
+        submitted: &Submitted<'_>,
+    ) -> Result<Said, Trouble> {
+        let proof = api::json::raw(submitted.proof.to_string()).expect("a number is JSON");
+        let solution = Solution { id: id.unwrap_or_default(), proof };
+        match self.node.submit_work(&solution).await {
+            Ok(made) => proven(submitted.by_our_node(&made), || {
+                "POST /api/v1/work answered with no block of this proof".into()
+            }),
+            Err(error) => match Instead::of(error)? {
+                instead if instead.status.is_success() => Err(instead.strange()),
+                instead => instead.for_a_proof(),
+            },
+        }
+    }
+
+    async fn submit_to_python(&self, submitted: &Submitted<'_>) -> Result<Said, Trouble> {
+        // Lecture II's servers don't ask for an id and don't mind one.
+        let (proof, id) = (submitted.proof, quoted(&self.recipient));
+        let body = format!(r#"{{"proof": {proof}, "id": {id}}}"#);
+        let answer = self.page("mine", Some(body), MAX_ANSWER_BYTES).await?;
+        let instead = Instead::from(&answer);
+        let is_yes =
+            instead.status.is_success() && instead.reason.as_deref() == Some("New Block Forged");
+        match object(&answer) {
+            Some(text) if is_yes => proven(submitted.by_python(Value::of_canonical(&text)), || {
+                format!("{}, which is no block", instead.says)
+            }),
+            None if !instead.refuses_every_proof() => Err(instead.strange()),
+            _ => instead.for_a_proof(),
         }
     }
 
@@ -489,15 +501,13 @@ impl Server {
     pub(super) async fn has(&self, kind: Kind, forged: &Forged) -> Result<Standing, Trouble> {
         let standing = |is_there| if is_there { Standing::There } else { Standing::Gone };
         if let (Kind::Ours, Some(index), Some(hash)) = (kind, forged.index, forged.hash) {
-            let mut url = self.url("api/v1/headers");
-            url.query_pairs_mut().append_pair("from", &index.to_string()).append_pair("limit", "1");
-            let request = self.client.get(url);
-            let answer = self.ask("GET /api/v1/headers", request, MAX_ANSWER_BYTES).await?;
-            let text = answer.object().filter(|_| answer.status.is_success());
-            let headers = text.as_deref().and_then(|text| Value::of_canonical(text).get("headers"));
-            let Some(headers) = headers else { return answer.shows_no_block() };
-            let first = headers.elements().next().and_then(|header| header.get("hash")?.as_str());
-            return Ok(standing(first.is_some_and(|first| first.parse() == Ok(hash))));
+            return match self.node.headers(index, 1).await {
+                Ok(page) => {
+                    let first = page.headers.first();
+                    Ok(standing(first.is_some_and(|first| first.hash.0 == hash)))
+                }
+                Err(error) => Instead::of(error)?.shows_no_block(),
+            };
         }
         // Mostly it is the last one, which costs less to ask for; somebody may have been there since.
         let recipient = self.recipient_at(kind);
@@ -523,7 +533,7 @@ impl Server {
                 MAX_CHAIN_BYTES >> 20
             ))),
             Some(is_there) => Ok(standing(is_there)),
-            None => answer.shows_no_block(),
+            None => Instead::from(&answer).shows_no_block(),
         }
     }
 
@@ -537,48 +547,21 @@ impl Server {
 
     /// Whether payments are signed on the chain of our node, as far as it says.
     pub(super) async fn signs_payments(&self) -> bool {
-        let answer = self.get("api/v1/status", MAX_ANSWER_BYTES).await;
-        let text = answer.ok().and_then(|answer| answer.object());
-        let rules = text.as_deref().and_then(|text| Value::of_canonical(text).get("rules"));
-        let spending = rules.and_then(|rules| rules.get("spending"));
-        spending.is_some_and(|spending| spending.get("signed").is_some())
-    }
-
-    fn url(&self, path: &str) -> Url {
-        let mut url = self.base.clone();
-        url.set_path(&format!("{}{path}", self.base.path()));
-        url
+        self.node.status().await.is_ok_and(|status| status.signed)
     }
 
     async fn get(&self, path: &str, max_bytes: usize) -> Result<Answer, Trouble> {
-        self.ask(&format!("GET /{path}"), self.client.get(self.url(path)), max_bytes).await
+        self.page(path, None, max_bytes).await
     }
 
-    async fn ask(
+    /// What a Python server answers.
+    async fn page(
         &self,
-        call: &str,
-        request: RequestBuilder,
+        path: &str,
+        body: Option<String>,
         max_bytes: usize,
     ) -> Result<Answer, Trouble> {
-        let typed = |there: &str| format!("blocksmith mine {there}");
-        let failed = |error: reqwest::Error| match misspoken(&error, &self.base, typed) {
-            Some(said) => Trouble::Misspoken(said),
-            None => Trouble::Away(cause(&error)),
-        };
-        let mut response = request.send().await.map_err(failed)?;
-        if let Some(to) = Redirected::of(&response, &self.base, call, typed) {
-            return Err(Trouble::Redirected(to));
-        }
-        let (mut body, mut is_cut) = (Vec::new(), false);
-        while let Some(chunk) = response.chunk().await.map_err(failed)? {
-            let room = max_bytes - body.len();
-            body.extend_from_slice(&chunk[..chunk.len().min(room)]);
-            is_cut = chunk.len() > room;
-            if is_cut {
-                break;
-            }
-        }
-        let (status, headers) = (response.status(), response.headers().clone());
-        Ok(Answer { call: call.into(), status, headers, body, is_cut })
+        let answer = self.node.page(path, body, max_bytes).await;
+        answer.map_err(|error| Instead::of(error).map_or_else(|trouble| trouble, Instead::strange))
     }
 }

@@ -4,12 +4,13 @@ use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
+use blocksmith_api::{HexHash, Place};
 use blocksmith_consensus::Hash;
 use blocksmith_consensus::address::{Address, Hrp};
 use blocksmith_consensus::payment::{COIN_SENDER, Domain, Verified, VerifiedEntry as Entry};
 use serde::Serialize;
 
-use super::node::{Node, NodeError, Page, Place, Placed};
+use super::node::{Node, NodeError, Page, Placed};
 use super::{Common, NodeArgs};
 use crate::amount::Coins;
 
@@ -42,8 +43,8 @@ enum Direction {
 struct Spot {
     status: &'static str,
     block: Option<u64>,
-    hash: Option<String>,
-    position: Option<u64>,
+    hash: Option<HexHash>,
+    position: Option<u32>,
     confirmations: u64,
 }
 

@@ -132,6 +132,7 @@ pub(super) fn exit_code(error: &anyhow::Error) -> Option<u8> {
         NodeError::Away { .. } => Some(exit::UNREACHABLE),
         NodeError::Refused { .. }
         | NodeError::Redirected(_)
+        | NodeError::Misspoken(_)
         | NodeError::NotTaken { .. }
         | NodeError::Twin { .. } => Some(exit::REJECTED),
         NodeError::Unsigned { .. } | NodeError::Strange { .. } => None,

@@ -2,19 +2,18 @@
 //! read by the rules, as a node reads them.
 
 use std::borrow::Cow;
-use std::time::Duration;
 
+use blocksmith_api::client as api;
+use blocksmith_api::{
+    Account, AccountTransaction, Pending, Place, RawValue, Status, Submitted as Taken, Transaction,
+    TransactionStatus,
+};
 use blocksmith_consensus::Hash;
-use blocksmith_consensus::address::Hrp;
 use blocksmith_consensus::json::{self, Value};
 use blocksmith_consensus::payment::{Domain, Verified, VerifiedEntry};
-use reqwest::header::HeaderMap;
-use reqwest::{Method, StatusCode, Url};
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use reqwest::{StatusCode, Url};
 
 use super::remote::Name;
-use crate::client::{Redirected, cause, described, is_loopback, name};
 use crate::text::shown;
 
 /// The most bytes of an answer: far more than a page of [`MAX_PAGE`] transactions has.
@@ -22,12 +21,6 @@ const MAX_ANSWER_BYTES: usize = 4 << 20;
 
 /// The most transactions that are asked for at once.
 pub(super) const MAX_PAGE: usize = 100;
-
-/// How long a connection may take.
-const CONNECT_TIME: Duration = Duration::from_secs(5);
-
-/// How long an answer may take.
-const ANSWER_TIME: Duration = Duration::from_secs(30);
 
 /// How much of what a node says is shown, in characters.
 const MAX_SHOWN: usize = 300;
@@ -56,7 +49,10 @@ pub(super) enum NodeError {
     Strange { call: String, answer: String },
     /// It points to another address.
     #[error(transparent)]
-    Redirected(Redirected),
+    Redirected(api::Redirected),
+    /// What is spoken there is not what its address says; a whole sentence, with the way out.
+    #[error("{0}")]
+    Misspoken(String),
     /// It got a payment and does not take it, as it says. Nothing proves that it did not keep it.
     #[error(
         "{why}. Payment {id} may still count, though, if the node kept it: another one with its nonce, \
@@ -75,49 +71,7 @@ pub(super) enum NodeError {
 
 /// A node at an address.
 #[derive(Debug)]
-pub(super) struct Node {
-    client: reqwest::Client,
-    base: Url,
-}
-
-/// What a node says of the chain that it runs. Only the id says which chain it is: it is signed.
-#[derive(Debug)]
-pub(super) struct Told {
-    pub(super) chain_id: Hash,
-    /// What the node calls the chain, in its own characters.
-    pub(super) name: String,
-    /// What it says its rules are, as canonical JSON.
-    pub(super) rules: String,
-    /// What it says that addresses start with.
-    pub(super) hrp: Option<Hrp>,
-    /// Whether it says that everybody has keys with coins there.
-    pub(super) dev: bool,
-}
-
-/// How an account stands, amounts in units.
-#[derive(Debug, Clone, Copy, Deserialize)]
-pub(super) struct Account {
-    /// On the chain.
-    pub(super) balance: u64,
-    /// The next nonce on the chain.
-    pub(super) nonce: u64,
-    /// The next nonce after what waits.
-    pub(super) next_nonce: u64,
-    /// How many transactions on the chain it is part of.
-    pub(super) transactions: u64,
-}
-
-impl Account {
-    /// Whether anything ever happened to it.
-    pub(super) fn is_used(&self) -> bool {
-        self.transactions > 0 || self.balance > 0 || self.next_nonce > 0
-    }
-
-    /// How many payments of this account wait.
-    pub(super) fn waiting(&self) -> u64 {
-        self.next_nonce.saturating_sub(self.nonce)
-    }
-}
+pub(super) struct Node(api::Node);
 
 /// A part of an account's history.
 #[derive(Debug)]
@@ -138,29 +92,11 @@ pub(super) struct Placed {
     pub(super) entry: VerifiedEntry,
 }
 
-/// Where a transaction is in the chain.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Place {
-    /// The block's index.
-    pub(super) block: u64,
-    /// The block's id.
-    pub(super) hash: String,
-    /// Which of the block's transactions, from 0.
-    pub(super) position: u64,
-    /// How many blocks hold it or build on it.
-    pub(super) confirmations: u64,
-}
-
 /// What became of a payment that was handed in.
-#[derive(Debug, Deserialize)]
-#[serde(tag = "status", rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Submitted {
     /// It waits, or is in the chain already.
-    #[serde(alias = "confirmed")]
-    Queued {
-        /// The block that it may be in.
-        block: Option<u64>,
-    },
+    Queued,
     /// It waits for the payment before it.
     Held {
         /// That one's nonce.
@@ -192,37 +128,23 @@ pub(super) enum Whereabouts {
     Confirmed { block: u64, confirmations: u64 },
 }
 
-struct Answer {
-    /// What was asked, as in `GET /api/v1/status`.
-    call: String,
-    status: StatusCode,
-    headers: HeaderMap,
-    body: Vec<u8>,
-}
-
-impl Answer {
-    fn strange(&self) -> NodeError {
-        let answer = described(self.status, &self.headers, &self.body);
-        NodeError::Strange { call: self.call.clone(), answer }
-    }
-
-    /// What the answer is, if it is one.
-    fn read<T: DeserializeOwned>(&self) -> Result<T, NodeError> {
-        #[derive(Deserialize)]
-        struct Problem {
-            detail: String,
-            rule: Option<String>,
-        }
-        if self.status.is_success() {
-            return serde_json::from_slice(&self.body).map_err(|_| self.strange());
-        }
-        // Busy is as good as no, unlike a fault of the node or of what is in between.
-        let is_no = self.status.is_client_error() || self.status == StatusCode::SERVICE_UNAVAILABLE;
-        match serde_json::from_slice(&self.body) {
-            Ok(Problem { detail, rule }) if is_no && self.status != StatusCode::NOT_FOUND => {
-                Err(NodeError::Refused { detail: shown(&detail, MAX_SHOWN), rule })
+impl From<api::NodeError> for NodeError {
+    fn from(error: api::NodeError) -> Self {
+        match error {
+            api::NodeError::Unreachable { url, cause } => Self::Away { url, cause },
+            api::NodeError::Misspoken(said) => Self::Misspoken(said),
+            api::NodeError::Redirected(redirected) => Self::Redirected(redirected),
+            // As any server says of any page that it does not have.
+            api::NodeError::Refused {
+                call,
+                status: status @ StatusCode::NOT_FOUND,
+                problem,
+                ..
+            } => Self::Strange { call, answer: format!("{status}: {}", problem.detail) },
+            api::NodeError::Refused { problem, .. } => {
+                Self::Refused { detail: problem.detail, rule: problem.rule }
             }
-            _ => Err(self.strange()),
+            api::NodeError::Unexpected { call, answer, .. } => Self::Strange { call, answer },
         }
     }
 }
@@ -245,19 +167,13 @@ impl Node {
     /// # Errors
     /// That the system lets nobody ask.
     pub(super) fn new(base: Url) -> reqwest::Result<Self> {
-        let mut client = crate::client::builder()
-            .user_agent(concat!("blocksmith/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(CONNECT_TIME)
-            .timeout(ANSWER_TIME);
-        if is_loopback(&base) {
-            client = client.no_proxy();
-        }
-        Ok(Self { client: client.build()?, base })
+        let node = api::Node::new(base, |there| format!("--node {there}"))?;
+        Ok(Self(node.with_max_bytes(MAX_ANSWER_BYTES)))
     }
 
     /// Where it is, as people write it.
     pub(super) fn name(&self) -> &str {
-        name(&self.base)
+        self.0.name()
     }
 
     /// Says whose word it is that was printed.
@@ -265,44 +181,20 @@ impl Node {
         super::note(&format!("That is what {} says.", self.name()));
     }
 
-    /// Asks which chain it runs.
-    pub(super) async fn meet(&self) -> Result<Told, NodeError> {
-        #[derive(Deserialize)]
-        struct Status {
-            name: String,
-            chain_id: String,
-            rules: serde_json::Value,
-            #[serde(default)]
-            dev: bool,
-        }
-        let answer = self.get(&["status"], &[]).await?;
-        let status: Status = answer.read()?;
-        let addresses = [&status.rules["spending"]["signed"], &status.rules]
-            .into_iter()
-            .find_map(|rules| rules["addresses"].as_str());
-        Ok(Told {
-            chain_id: status.chain_id.parse().map_err(|_| answer.strange())?,
-            name: status.name,
-            rules: canonical(&status.rules).unwrap_or_else(|| "{}".into()),
-            hrp: addresses.and_then(|text| Hrp::new(text).ok()),
-            dev: status.dev,
-        })
+    /// Asks which chain it runs. Only the id says which one it is: it is signed.
+    pub(super) async fn status(&self) -> Result<Status, NodeError> {
+        Ok(self.0.status().await?)
     }
 
     /// The text of the block with this index, in canonical form.
     pub(super) async fn block(&self, index: u64) -> Result<String, NodeError> {
-        #[derive(Deserialize)]
-        struct Said {
-            block: serde_json::Value,
-        }
-        let answer = self.get(&["blocks", &index.to_string()], &[]).await?;
-        let said: Said = answer.read()?;
-        canonical(&said.block).ok_or_else(|| answer.strange())
+        let found = self.0.block(index).await?;
+        canonical(&found.block).map_err(|why| strange(format!("GET /api/v1/blocks/{index}"), &why))
     }
 
     /// How an account stands; one that nobody has heard of has nothing.
     pub(super) async fn account(&self, address: &str) -> Result<Account, NodeError> {
-        self.get(&["accounts", address], &[]).await?.read()
+        Ok(self.0.account(address).await?)
     }
 
     /// A page of an account's history: the newest, or those before a place.
@@ -313,51 +205,33 @@ impl Node {
         limit: usize,
         before: Option<&str>,
     ) -> Result<Page, NodeError> {
-        #[derive(Deserialize)]
-        struct Said {
-            #[serde(default)]
-            queued: Vec<serde_json::Value>,
-            transactions: Vec<SaidPlaced>,
-            next: Option<String>,
-        }
-        #[derive(Deserialize)]
-        struct SaidPlaced {
-            #[serde(flatten)]
-            place: Place,
-            transaction: serde_json::Value,
-        }
-        let limit = limit.clamp(1, MAX_PAGE).to_string();
-        let mut query = vec![("limit", &*limit)];
-        query.extend(before.map(|before| ("before", before)));
-        let answer = self.get(&["accounts", address, "transactions"], &query).await?;
-        let said: Said = answer.read()?;
-        let read = |transaction: &serde_json::Value| {
-            entry(transaction, domain).ok_or_else(|| answer.strange())
+        let limit = limit.clamp(1, MAX_PAGE);
+        let page = self.0.account_transactions(address, limit, before).await?;
+        let strange = |why: &str| {
+            let call = format!("GET /api/v1/accounts/{address}/transactions");
+            strange(call, &format!("it has a transaction that does not count on its chain: {why}"))
         };
-        let queued = said.queued.iter().map(|transaction| match read(transaction)? {
+        let read = |text: &RawValue| entry(text, domain).map_err(|why| strange(&why));
+        let queued = page.queued.iter().flatten().map(|text| match read(text)? {
             VerifiedEntry::Payment(payment) => Ok(payment),
-            VerifiedEntry::Coin(_) => Err(answer.strange()),
+            VerifiedEntry::Coin(_) => Err(strange("a coin waits for no block")),
         });
-        let queued = queued.collect::<Result<_, _>>()?;
-        let placed = said.transactions.into_iter().map(|SaidPlaced { place, transaction }| {
-            let entry = read(&transaction)?;
+        let queued = queued.collect::<Result<_, NodeError>>()?;
+        let placed = page.transactions.iter().map(|found| {
+            let entry = read(&found.transaction)?;
             let id = match &entry {
                 VerifiedEntry::Payment(payment) => payment.id(),
                 VerifiedEntry::Coin(coin) => coin.id(domain),
             };
-            Ok(Placed { place, id, entry })
+            let AccountTransaction { block, hash, position, confirmations, .. } = *found;
+            Ok(Placed { place: Place { block, hash, position, confirmations }, id, entry })
         });
-        Ok(Page { queued, placed: placed.collect::<Result<_, _>>()?, next: said.next })
+        Ok(Page { queued, placed: placed.collect::<Result<_, NodeError>>()?, next: page.next })
     }
 
     /// The least fee, in units, with which a payment of so many bytes may be in the next block.
     pub(super) async fn fee(&self, bytes: usize) -> Result<u64, NodeError> {
-        #[derive(Deserialize)]
-        struct Fees {
-            next_block: u64,
-        }
-        let answer = self.get(&["fees"], &[("bytes", &bytes.to_string())]).await?;
-        answer.read().map(|fees: Fees| fees.next_block)
+        Ok(self.0.fees(bytes).await?.next_block)
     }
 
     /// Hands in a signed payment. The same text twice does no harm. Only an answer that names the
@@ -367,99 +241,71 @@ impl Node {
         payment: &Verified,
         replacing: Replacing,
     ) -> Result<(Submitted, bool), NodeError> {
-        #[derive(Deserialize)]
-        struct Said {
-            id: String,
-            #[serde(flatten)]
-            submitted: Submitted,
-        }
         let replaces = match replacing {
             Replacing::Nothing => Some("none".into()),
             Replacing::Only(id) => Some(id.to_string()),
             Replacing::Any => None,
         };
-        let query: Vec<_> = replaces.iter().map(|replaces| ("replaces", &**replaces)).collect();
-        let text = payment.text();
-        let answer = self.ask(Method::POST, &["transactions"], &query, Some(text)).await?;
-        match answer.read()? {
-            Said { id, submitted } if id == payment.id().to_string() => {
-                Ok((submitted, answer.status != StatusCode::CREATED))
+        let answered = self.0.submit_payment(payment.text(), replaces.as_deref()).await?;
+        let status = answered.status;
+        let strange = |why: &str| {
+            strange("POST /api/v1/transactions".into(), &format!("{status}, but {why}"))
+        };
+        let (id, held, missing) = match answered.answer {
+            Taken::Pending(Pending { id, status, missing }) => {
+                (id, status == TransactionStatus::Held, missing)
             }
-            _ => Err(answer.strange()),
+            Taken::Known(Transaction { id, .. }) => (id, false, None),
+            Taken::List(_) => return Err(strange("about a list of payments")),
+        };
+        if id.0 != payment.id() {
+            return Err(strange("about another payment"));
         }
+        let submitted = match (held, missing) {
+            (false, _) => Submitted::Queued,
+            (true, Some(missing)) => Submitted::Held { missing },
+            (true, None) => return Err(strange("without what the payment waits for")),
+        };
+        Ok((submitted, status != StatusCode::CREATED))
     }
 
     /// Where a payment is.
     pub(super) async fn whereabouts(&self, id: &Hash) -> Result<Whereabouts, NodeError> {
-        #[derive(Deserialize)]
-        struct Said {
-            status: String,
-            #[serde(default)]
-            places: Vec<Place>,
-        }
-        let answer = self.get(&["transactions", &id.to_string()], &[]).await?;
-        if answer.status == StatusCode::NOT_FOUND {
-            return Ok(Whereabouts::Nowhere);
-        }
-        let said: Said = answer.read()?;
-        match (&*said.status, said.places.first()) {
-            ("queued", _) => Ok(Whereabouts::Queued),
-            ("held", _) => Ok(Whereabouts::Held),
-            ("confirmed", Some(&Place { block, confirmations, .. })) => {
+        let found = match self.0.transaction(id).await {
+            Err(
+                api::NodeError::Refused { status: StatusCode::NOT_FOUND, .. }
+                | api::NodeError::Unexpected { status: StatusCode::NOT_FOUND, .. },
+            ) => return Ok(Whereabouts::Nowhere),
+            found => found?,
+        };
+        match (found.status, found.places.first()) {
+            (TransactionStatus::Queued, _) => Ok(Whereabouts::Queued),
+            (TransactionStatus::Held, _) => Ok(Whereabouts::Held),
+            (TransactionStatus::Confirmed, Some(&Place { block, confirmations, .. })) => {
                 Ok(Whereabouts::Confirmed { block, confirmations })
             }
-            _ => Err(answer.strange()),
-        }
-    }
-
-    async fn get(&self, path: &[&str], query: &[(&str, &str)]) -> Result<Answer, NodeError> {
-        self.ask(Method::GET, path, query, None).await
-    }
-
-    async fn ask(
-        &self,
-        method: Method,
-        path: &[&str],
-        query: &[(&str, &str)],
-        body: Option<&str>,
-    ) -> Result<Answer, NodeError> {
-        let path = format!("api/v1/{}", path.join("/"));
-        let mut url = self.base.clone();
-        url.set_path(&format!("{}{path}", self.base.path()));
-        if !query.is_empty() {
-            url.query_pairs_mut().extend_pairs(query);
-        }
-        let away = |error| NodeError::Away { url: self.name().into(), cause: cause(&error) };
-        let call = format!("{method} /{path}");
-        let mut request = self.client.request(method, url);
-        if let Some(body) = body {
-            request = request.header("content-type", "application/json").body(body.to_owned());
-        }
-        let mut response = request.send().await.map_err(away)?;
-        let typed = |there: &str| format!("--node {there}");
-        if let Some(redirected) = Redirected::of(&response, &self.base, &call, typed) {
-            return Err(NodeError::Redirected(redirected));
-        }
-        let (status, headers) = (response.status(), response.headers().clone());
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(away)? {
-            if body.len() + chunk.len() > MAX_ANSWER_BYTES {
-                let answer = format!("{status} and more than {MAX_ANSWER_BYTES} bytes");
-                return Err(NodeError::Strange { call, answer });
+            (TransactionStatus::Confirmed, None) => {
+                let call = format!("GET /api/v1/transactions/{id}");
+                Err(strange(call, "it is confirmed, but in no block"))
             }
-            body.extend_from_slice(&chunk);
         }
-        Ok(Answer { call, status, headers, body })
     }
+}
+
+/// That an answer to `call` has the form of one, and says what can't be so.
+fn strange(call: String, says: &str) -> NodeError {
+    NodeError::Strange { call, answer: shown(says, MAX_SHOWN) }
 }
 
 /// A transaction of an answer, if it is one of this chain: a node can say that a payment was made
 /// which was not, but none that its sender did not sign.
-fn entry(said: &serde_json::Value, domain: &Domain) -> Option<VerifiedEntry> {
-    VerifiedEntry::of_canonical(Value::of_canonical(&canonical(said)?), domain).ok()
+fn entry(text: &RawValue, domain: &Domain) -> Result<VerifiedEntry, String> {
+    let text = canonical(text)?;
+    VerifiedEntry::of_canonical(Value::of_canonical(&text), domain).map_err(|why| why.to_string())
 }
 
-/// The canonical text of what was said, if it has one.
-fn canonical(said: &serde_json::Value) -> Option<String> {
-    json::canonical(said.to_string().as_bytes()).ok().map(Cow::into_owned)
+/// The canonical form of a text, if it has one.
+pub(super) fn canonical(text: &RawValue) -> Result<String, String> {
+    let canonical = json::canonical(text.get().as_bytes());
+    canonical.map(Cow::into_owned).map_err(|why| why.to_string())
 }

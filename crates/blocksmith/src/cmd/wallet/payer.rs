@@ -7,11 +7,12 @@
 
 use std::fmt;
 
+use blocksmith_api::Account;
 use blocksmith_consensus::Hash;
 use blocksmith_consensus::address::Address;
 use blocksmith_consensus::payment::{Domain, Verified, VerifiedEntry};
 
-use super::node::{Account, MAX_PAGE, Node, NodeError, Page, Placed};
+use super::node::{MAX_PAGE, Node, NodeError, Page, Placed};
 
 /// The most pages of an account's history in which a payment of its own is looked for: who mines is
 /// in many transactions, and pays in few.
@@ -61,7 +62,7 @@ impl Payer {
         let account = node.account(&address.to_text(domain.hrp)).await?;
         let (waiting, confirmed) = (Vec::new(), Vec::new());
         let mut payer = Self { address, account, waiting, confirmed, next_page: None };
-        if account.next_nonce > 0 {
+        if payer.account.next_nonce > 0 {
             let page = payer.page(node, domain, None).await?;
             payer.waiting = page.queued;
             payer.waiting.retain(|payment| payment.sender() == address);

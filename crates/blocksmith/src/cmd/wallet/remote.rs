@@ -7,14 +7,16 @@
 
 use std::fmt;
 
+use blocksmith_api::Status;
 use blocksmith_consensus::Hash;
+use blocksmith_consensus::address::Hrp;
 use blocksmith_consensus::json::Value;
 use blocksmith_consensus::payment::Domain;
 use blocksmith_wallet::keystore::MAX_LABEL_BYTES;
 use blocksmith_wallet::{DevKeys, Wallet};
 use reqwest::Url;
 
-use super::node::{Node, NodeError, Told};
+use super::node::{Node, NodeError, canonical};
 use super::{Known, Misused, Opened, agreed, note};
 use crate::chain::{Chain, Differences, dev, taken_for};
 use crate::text::{escaped, quoted};
@@ -77,10 +79,11 @@ pub(super) struct Remote {
 pub(super) async fn meet(url: &Url, chain: Option<&str>) -> anyhow::Result<(Node, Remote)> {
     let named = chain.map(|name| Known::of(Chain::load(name, None)?)).transpose()?;
     let node = Node::new(url.clone())?;
-    let told = node.meet().await?;
-    let preset = || Chain::with_id(&told.chain_id).and_then(|chain| Known::of(chain).ok());
+    let told = node.status().await?;
+    let id = told.chain_id.0;
+    let preset = || Chain::with_id(&id).and_then(|chain| Known::of(chain).ok());
     let remote = match named {
-        Some(known) if known.domain.chain_id != told.chain_id => {
+        Some(known) if known.domain.chain_id != id => {
             return Err(another_chain(&node, &told, &known));
         }
         Some(known) => known.into(),
@@ -99,31 +102,37 @@ impl From<Known> for Remote {
 }
 
 /// A chain that only the node knows.
-async fn stranger(node: &Node, told: &Told) -> Result<Remote, NodeError> {
-    let name = Name::of(&told.chain_id, &told.name);
-    let Some(hrp) = told.hrp else {
+async fn stranger(node: &Node, told: &Status) -> Result<Remote, NodeError> {
+    let chain_id = told.chain_id.0;
+    let name = Name::of(&chain_id, &told.name);
+    let Some(hrp) = told.addresses.as_deref().and_then(|hrp| Hrp::new(hrp).ok()) else {
         return Err(NodeError::Unsigned { url: node.name().into(), chain: name });
     };
     let is_dev = told.dev
         && match node.block(GENESIS_INDEX).await {
-            Ok(genesis) => dev::is_told(&told.chain_id, Value::of_canonical(&told.rules), &genesis),
+            Ok(genesis) => dev::is_told(&chain_id, Value::of_canonical(&rules(told)), &genesis),
             Err(away @ NodeError::Away { .. }) => return Err(away),
             Err(_) => false,
         };
     let dev_keys = if is_dev { DevKeys::Allowed } else { DevKeys::Refused };
-    Ok(Remote { name, domain: Domain { chain_id: told.chain_id, hrp }, dev_keys })
+    Ok(Remote { name, domain: Domain { chain_id, hrp }, dev_keys })
+}
+
+/// What a node says its rules are, as canonical JSON.
+fn rules(told: &Status) -> String {
+    canonical(&told.rules).unwrap_or_else(|_| "{}".into())
 }
 
 /// That the node runs another chain than was named, and what is different about it.
-fn another_chain(node: &Node, told: &Told, known: &Known) -> anyhow::Error {
-    let differences = Differences::between(&known.rules, Value::of_canonical(&told.rules));
+fn another_chain(node: &Node, told: &Status, known: &Known) -> anyhow::Error {
+    let differences = Differences::between(&known.rules, Value::of_canonical(&rules(told)));
     let differences =
         if differences.is_empty() { String::new() } else { format!(": {differences}") };
     anyhow::anyhow!(
         "{} runs {} with the chain id {}, not {} with {}{differences}. Name the chain of that node \
          with --chain, or a node of this one with --node",
         node.name(),
-        Name::of(&told.chain_id, &told.name),
+        Name::of(&told.chain_id.0, &told.name),
         told.chain_id,
         escaped(&known.name),
         known.domain.chain_id

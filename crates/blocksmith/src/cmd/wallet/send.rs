@@ -130,14 +130,14 @@ struct Report<'a> {
 #[derive(Debug, Serialize)]
 pub(super) struct Standing {
     status: &'static str,
-    /// The one that holds it; where it waits, the one that may.
+    /// The one that holds it.
     block: Option<u64>,
     confirmations: u64,
 }
 
 impl Standing {
-    fn waits(status: &'static str, block: Option<u64>) -> Self {
-        Self { status, block, confirmations: 0 }
+    fn waits(status: &'static str) -> Self {
+        Self { status, block: None, confirmations: 0 }
     }
 
     /// As it was found.
@@ -146,8 +146,8 @@ impl Standing {
             Whereabouts::Confirmed { block, confirmations } => {
                 Self { status: "confirmed", block: Some(block), confirmations }
             }
-            Whereabouts::Held => Self::waits("held", None),
-            Whereabouts::Queued | Whereabouts::Nowhere => Self::waits("queued", None),
+            Whereabouts::Held => Self::waits("held"),
+            Whereabouts::Queued | Whereabouts::Nowhere => Self::waits("queued"),
         }
     }
 }
@@ -480,15 +480,15 @@ async fn hand_in_again(
         // After a try without an answer, the payment may be there whatever the next answer says.
         let is_first = waits.len() == AGAIN_AFTER.len();
         let error = match node.submit(payment, replacing).await {
-            Ok((Submitted::Queued { block }, known)) => {
-                return Ok(Ok((Standing::waits("queued", block), known && is_first)));
+            Ok((Submitted::Queued, known)) => {
+                return Ok(Ok((Standing::waits("queued"), known && is_first)));
             }
             Ok((Submitted::Held { missing }, known)) => {
                 note(&format!(
                     "the node holds the payment for some minutes: it waits for the one with the \
                      nonce {missing}"
                 ));
-                return Ok(Ok((Standing::waits("held", None), known && is_first)));
+                return Ok(Ok((Standing::waits("held"), known && is_first)));
             }
             // Asking again does not help.
             Err(redirected @ NodeError::Redirected(_)) if is_first => {

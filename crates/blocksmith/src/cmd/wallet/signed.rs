@@ -5,13 +5,14 @@ use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use blocksmith_api::Account;
 use blocksmith_consensus::address::Hrp;
 use blocksmith_consensus::payment::{Domain, Draft, MAX_WIRE_BYTES, Verified};
 use blocksmith_wallet::written::{decode, is_blank};
 
 use super::mail::{self, NoPayment};
 
-use super::node::{Account, Node, Replacing, Whereabouts};
+use super::node::{Node, Replacing, Whereabouts};
 use super::payer::Payer;
 use super::remote::Remote;
 use super::send::{Purse, Sent, Standing, choose, hand_in, news, summary};
@@ -179,7 +180,7 @@ async fn check_payable(
     remote: &Remote,
 ) -> anyhow::Result<()> {
     let (domain, hrp, nonce) = (&remote.domain, remote.domain.hrp, payment.nonce());
-    let (sender, account) = (payment.sender(), payer.account);
+    let (sender, account) = (payment.sender(), payer.account.clone());
     if nonce < account.nonce {
         let next = payer.next(node, domain).await?;
         let (text, of) = (sender.to_text(hrp), "another payment of");

@@ -321,23 +321,25 @@ fn coins_of_our_own_node_are_on_its_chain() {
 fn the_reason_that_a_node_gives_is_said_as_a_sentence() {
     let why = "the disk is full: the node could not write block 2 and is stopping; make room where \
                its data is and start it again";
-    for (path, named) in [("/api/v1/work", "POST /api/v1/work"), ("/mine", "POST /mine")] {
+    let busy = (503, "503 Service Unavailable");
+    let broken = (500, "500 Internal Server Error");
+    for (path, (status, said_as)) in
+        [("/api/v1/work", busy), ("/api/v1/work", broken), ("/mine", busy), ("/mine", broken)]
+    {
         let home = tempfile::tempdir().unwrap();
         let (_node, ours) = node(home.path());
         let python = Fake::start(Python::new(Rules::lecture(), 2), Python::answer);
         python.state().grow(10);
         let here = if path == "/mine" { python.url() } else { ours };
         let server = Fake::start((), move |(), call| match &*call.method {
-            "POST" => Reply::problem(503, "", why),
+            "POST" => Reply::problem(status, "", why),
             _ => passed_on(&here, call),
         });
         let miner = Program::start(&["mine", &server.url()]);
         wait_until("the reason", || miner.stderr().contains(why));
         let said = miner.stderr();
-        assert!(
-            said.contains(&format!("{named} answered 503 Service Unavailable: {why};")),
-            "{said}"
-        );
+        let named = format!(": POST {path} answered {said_as}: {why}; asking again until it can");
+        assert!(said.contains(&named), "{said}");
         assert!(!said.contains('{'), "{said}");
     }
 }

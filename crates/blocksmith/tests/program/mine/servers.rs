@@ -322,8 +322,10 @@ impl Ours {
                 ))
             }
             ("GET", "/api/v1/headers") => Reply::json(format!(
-                r#"{{"headers": [{{"hash": "{}"}}], "next": null}}"#,
-                self.made
+                r#"{{"headers": [{{"index": {}, "hash": "{}", "previous_hash": "{:064x}"}}], "next": null}}"#,
+                index - 1,
+                self.made,
+                index - 1
             )),
             // A lecture node of ours has these, too, and they must not be preferred.
             ("GET", "/last_proof") => Reply::json(r#"{"last_proof":1}"#.into()),
