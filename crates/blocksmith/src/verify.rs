@@ -4,6 +4,7 @@ use std::io::Read;
 use std::num::NonZero;
 
 use blocksmith_consensus::document::{Document, Fault, Stretch, Verdict, Verifier};
+use rayon::prelude::*;
 
 /// The most bytes of a chain's text that are held at once. A longer one must have one block a line,
 /// and is read in pieces of that length.
@@ -114,28 +115,22 @@ fn side_by_side<'a>(
     if splits.is_empty() {
         return None;
     }
-    let stops = splits.iter().copied().filter(|split| *split < stop).chain([stop]);
-    let run = |mut stretch: Stretch<'a>, mut document: Document<'a>, stop| {
-        verifier.extend(&mut stretch, &mut document, stop).ok()?;
-        Some((stretch, document))
+    let inner = splits.into_iter().filter(|split| *split < stop);
+    let stops: Vec<_> = inner.chain([stop]).collect();
+    let run = |place: usize| {
+        // The first goes on with what is verified; the others begin anew, and are joined to it.
+        let (mut stretch, mut part) = match place.checked_sub(1) {
+            None => (stretch.clone(), document.clone()),
+            Some(before) => (Stretch::default(), document.at(stops[before])),
+        };
+        verifier.extend(&mut stretch, &mut part, stops[place]).ok()?;
+        Some((stretch, part))
     };
-    std::thread::scope(|scope| {
-        let mut stops = stops;
-        let mut start = stops.next()?;
-        let first_stop = start;
-        let mut others = Vec::new();
-        for stop in stops {
-            let part = document.at(start);
-            others.push(scope.spawn(move || run(Stretch::default(), part, stop)));
-            start = stop;
-        }
-        let mut joined = run(stretch.clone(), document.clone(), first_stop)?;
-        for other in others {
-            let (next, end) = other.join().ok()??;
-            joined = (verifier.join(joined.0, next)?, end);
-        }
-        Some(joined)
-    })
+    let parts: Vec<_> = (0..stops.len()).into_par_iter().map(run).collect::<Option<_>>()?;
+    parts.into_iter().map(Some).reduce(|joined, next| {
+        let ((joined, _), (next, end)) = (joined?, next?);
+        Some((verifier.join(joined, next)?, end))
+    })?
 }
 
 /// A part of a chain's text, in which the blocks up to `stop` are to be read.

@@ -3,8 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::num::NonZeroUsize;
-use std::thread;
 
 use blocksmith_consensus::address::Address;
 use blocksmith_consensus::check::{Unspent, genesis};
@@ -12,6 +10,7 @@ use blocksmith_consensus::ledger::{Account, Accounts, Changes, StateHash};
 use blocksmith_consensus::{
     Ancestry, Block, Checked, Hash, Invalid, Linked, Listed, Rules, check_alone, check_on,
 };
+use rayon::prelude::*;
 use redb::{ReadableTable, ReadableTableMetadata};
 
 use super::listing::{Entries, Lists};
@@ -164,20 +163,7 @@ impl<'r> Replay<'r> {
 
 /// Checks blocks by themselves on all cores, in order.
 fn check_all(rules: &Rules, blocks: Vec<Block>) -> Vec<Result<Checked, Invalid>> {
-    let threads = thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    let size = blocks.len().div_ceil(threads).max(1);
-    let check = |part: &[Block]| -> Vec<_> {
-        part.iter().map(|block| check_alone(rules, block.clone())).collect()
-    };
-    thread::scope(|scope| {
-        let check = &check;
-        let parts: Vec<_> =
-            blocks.chunks(size).map(|part| scope.spawn(move || check(part))).collect();
-        let join = |part: thread::ScopedJoinHandle<'_, Vec<_>>| {
-            part.join().expect("checking a block does not panic")
-        };
-        parts.into_iter().flat_map(join).collect()
-    })
+    blocks.into_par_iter().map(|block| check_alone(rules, block)).collect()
 }
 
 /// Where a store says something else than its blocks do.

@@ -6,10 +6,7 @@
 //! which takes a square root to find.
 
 use std::hash::{BuildHasher as _, RandomState};
-use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
-use std::thread;
 
 use blocksmith_consensus::address::Party;
 use blocksmith_consensus::check::check_alone_with;
@@ -20,8 +17,9 @@ use blocksmith_consensus::payment::{
 use blocksmith_consensus::{Block, Checked, Invalid, Rules};
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
+use rayon::prelude::*;
 
-/// As many payments are handed to a thread at a time: about a millisecond's work.
+/// As many payments are read by a thread at a time: about a millisecond's work.
 const PART: usize = 8;
 
 /// How many payments are remembered at least, and half of how many at most: as many as a mempool
@@ -38,7 +36,6 @@ const TAIL_BYTES: usize = 66;
 pub struct Signatures {
     /// `None` where nothing is signed.
     domain: Option<Domain>,
-    threads: usize,
     hasher: RandomState,
     /// By the ends of their texts.
     known: Mutex<Memory<Verified>>,
@@ -80,11 +77,9 @@ impl<T> Memory<T> {
 impl Signatures {
     /// Nothing is remembered yet.
     pub fn new(rules: &Rules) -> Self {
-        let threads = thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let (known, parties) = (Memory::new(REMEMBERED), Memory::new(PARTIES));
         Self {
             domain: rules.domain(),
-            threads,
             hasher: RandomState::new(),
             known: Mutex::new(known),
             parties: RwLock::new(parties),
@@ -177,29 +172,11 @@ impl Signatures {
         read: impl Fn(&T, &mut ReadParty<'_>) -> Result<R, BadEntry> + Sync,
         payment: impl Fn(&R) -> Option<Verified> + Sync,
     ) -> Vec<Result<R, BadEntry>> {
-        let parts: Vec<&[T]> = items.chunks(PART).collect();
-        let next = AtomicUsize::new(0);
-        let run = || {
-            let mut done = Vec::new();
-            // Whoever is faster takes more of them.
-            while let at = next.fetch_add(1, Ordering::Relaxed)
-                && let Some(part) = parts.get(at)
-            {
-                done.push((at, self.read_part(part, &read, &payment)));
-            }
-            done
-        };
-        let others = self.threads.min(parts.len()).saturating_sub(1);
-        let mut all = thread::scope(|scope| {
-            let others: Vec<_> = (0..others).map(|_| scope.spawn(run)).collect();
-            let mut all = run();
-            for other in others {
-                all.extend(other.join().expect("checking a signature does not panic"));
-            }
-            all
-        });
-        all.sort_unstable_by_key(|(at, _)| *at);
-        all.into_iter().flat_map(|(_, results)| results).collect()
+        if items.len() <= PART {
+            return self.read_part(items, read, payment);
+        }
+        let parts = items.par_chunks(PART).map(|part| self.read_part(part, &read, &payment));
+        parts.collect::<Vec<_>>().into_iter().flatten().collect()
     }
 
     /// Reads items one after the other. What is remembered is told to others once for all of them,
