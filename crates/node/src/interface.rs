@@ -355,6 +355,8 @@ pub enum Event {
         /// What became of it.
         became: TransactionChange,
     },
+    /// What waits for a block changed by more transactions than are told one by one.
+    ManyTransactions,
     /// What became of a peer.
     Peer {
         /// Its address.

@@ -29,6 +29,6 @@ pub use machine::Machine;
 pub use peers::MAX_PEERS;
 pub use queue::{
     MAX_QUEUED, MAX_QUEUED_BYTES, MAX_RETURNED, MAX_RETURNED_BYTES, MAX_RETURNED_TRANSACTION_BYTES,
-    MAX_WEIGHED, QueueChange,
+    MAX_TOLD, MAX_WEIGHED, QueueChange,
 };
 pub use work::Task;

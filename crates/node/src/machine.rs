@@ -27,7 +27,7 @@ use crate::mempool::{Mempool, MempoolChange, Refused, Waiting};
 use crate::orphans::Orphans;
 use crate::peers::{Again, Namer, Peers};
 use crate::pool::Pool;
-use crate::queue::{MAX_RETURNED, QueueChange};
+use crate::queue::{MAX_RETURNED, MAX_TOLD, QueueChange};
 use crate::work::Task;
 
 /// What stands between two transactions of a block.
@@ -826,7 +826,12 @@ fn forgot(address: Address, effects: &mut Vec<Effect>) {
 
 /// What follows from a change of the queue: what leaves it is in a block.
 fn queue_changed(change: QueueChange, effects: &mut Vec<Effect>) {
-    let left = change.removed.iter().map(|(_, gone)| (gone, TransactionChange::Confirmed));
+    if change.removed.len() + change.added.len() > MAX_TOLD {
+        effects.push(StoreEffect::Queue(change).into());
+        effects.push(Event::ManyTransactions.into());
+        return;
+    }
+    let left = change.left.iter().map(|gone| (gone, TransactionChange::Confirmed));
     let joined = change.added.iter().map(|(_, new)| (new, TransactionChange::Entered));
     let events = left.chain(joined).map(|(transaction, became)| {
         let transaction = PendingTransaction::Open(transaction.clone());
@@ -844,6 +849,11 @@ fn mempool_changed(
     is_confirmed: impl Fn(&Hash) -> bool,
     effects: &mut Vec<Effect>,
 ) {
+    if change.removed.len() + change.added.len() > MAX_TOLD {
+        effects.push(StoreEffect::Mempool(change).into());
+        effects.push(Event::ManyTransactions.into());
+        return;
+    }
     let place = |payment: &Verified| (payment.sender(), payment.nonce());
     let joined: BTreeMap<_, _> =
         change.added.iter().map(|new| (place(&new.payment), new.payment.id())).collect();

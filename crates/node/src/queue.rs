@@ -30,14 +30,19 @@ pub const MAX_RETURNED_TRANSACTION_BYTES: usize = MAX_BLOCK_BYTES - 100_000;
 /// do not come back. Each takes 40 bytes while the new branch is read.
 pub const MAX_WEIGHED: usize = 1_000_000;
 
+/// The most transactions of which it is told one by one what became of them in a step.
+pub const MAX_TOLD: usize = 5_000;
+
 /// The first number is in the middle, so that what a reorg brings back fits in front.
 const FIRST_NUMBER: u64 = 1 << 62;
 
 /// What changed in the queue. Numbers order it; a store that keeps `number -> text` keeps it all.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct QueueChange {
-    /// Those that left: they are in blocks.
-    pub removed: Vec<(u64, Transaction)>,
+    /// The numbers of those that left: they are in blocks.
+    pub removed: Vec<u64>,
+    /// The first [`MAX_TOLD`] of those that left.
+    pub left: Vec<Transaction>,
     /// Those that joined.
     pub added: Vec<(u64, Transaction)>,
 }
@@ -96,7 +101,11 @@ impl Queue {
         }
         let number = self.in_order.last_key_value().map_or(FIRST_NUMBER, |(last, _)| last + 1);
         self.insert(number, transaction.clone());
-        Some(QueueChange { removed: Vec::new(), added: [(number, transaction)].into() })
+        Some(QueueChange {
+            removed: Vec::new(),
+            left: Vec::new(),
+            added: [(number, transaction)].into(),
+        })
     }
 
     /// Follows a change of the best chain, which ends in `tip` now: what its new blocks hold leaves
@@ -129,7 +138,10 @@ impl Queue {
                 let payment = Transaction::of_block(payment);
                 let range = (payment.clone(), 0)..=(payment, u64::MAX);
                 if let Some(number) = self.by_text.range(range).next().map(|(_, number)| *number) {
-                    outcome.removed.extend(self.remove(number).map(|gone| (number, gone)));
+                    let gone = self.remove(number);
+                    outcome.removed.push(number);
+                    // What a deep reorg takes out is let go at once.
+                    outcome.left.extend(gone.filter(|_| outcome.left.len() < MAX_TOLD));
                 }
             }
         }

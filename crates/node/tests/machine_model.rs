@@ -17,8 +17,8 @@ use blocksmith_consensus::{
 use blocksmith_node::mempool::Mempool;
 use blocksmith_node::{
     Address, Answer, Effect, Event, Input, MAX_QUEUED, MAX_QUEUED_BYTES, MAX_RETURNED,
-    MAX_RETURNED_BYTES, MAX_WEIGHED, Machine, NetworkEffect, PendingTransaction, Refusal, Start,
-    StoreEffect, TransactionChange, Verdict,
+    MAX_RETURNED_BYTES, MAX_TOLD, MAX_WEIGHED, Machine, NetworkEffect, PendingTransaction, Refusal,
+    Start, StoreEffect, TransactionChange, Verdict,
 };
 use blocksmith_testkit::memory::Chain;
 use blocksmith_testkit::random::{Random, setting};
@@ -65,12 +65,15 @@ impl Node {
         let Ok(output) = self.machine.step(self.now, input, &mut self.chain);
         // What came and went as the store has it, without what the events say of it.
         let mut untold = BTreeMap::<Transaction, i64>::new();
+        let mut many = false;
         for effect in output.effects {
             match effect {
                 Effect::Store(StoreEffect::Queue(change)) => {
-                    for (number, gone) in &change.removed {
-                        assert_eq!(self.queue.remove(number).as_ref(), Some(gone));
-                        *untold.entry(gone.clone()).or_default() -= 1;
+                    many = change.removed.len() + change.added.len() > MAX_TOLD;
+                    for (place, number) in change.removed.iter().enumerate() {
+                        let gone = self.queue.remove(number).expect("only what is there leaves");
+                        assert!(change.left.get(place).is_none_or(|left| *left == gone));
+                        *untold.entry(gone).or_default() -= 1;
                     }
                     for (number, transaction) in change.added {
                         *untold.entry(transaction.clone()).or_default() += 1;
@@ -90,6 +93,10 @@ impl Node {
                         TransactionChange::Confirmed => -1,
                         became => panic!("{became:?} where nothing is replaced or dropped"),
                     };
+                }
+                Effect::Event(Event::ManyTransactions) => {
+                    assert!(many, "few are told one by one");
+                    untold.clear();
                 }
                 Effect::Event(_) | Effect::Store(_) | Effect::Network(_) => {}
             }

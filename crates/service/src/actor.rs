@@ -6,9 +6,7 @@ use std::time::{Duration, Instant};
 
 use blocksmith_consensus::tree::Place;
 use blocksmith_consensus::{Ancestry as _, ChangeSet, Hash, Linked, Timestamp};
-use blocksmith_node::{
-    Effect, Event as Told, Machine, NetworkEffect, Stepped, StoreEffect, TransactionChange,
-};
+use blocksmith_node::{Effect, Event as Told, Machine, NetworkEffect, Stepped, StoreEffect};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -268,6 +266,7 @@ fn events(
         events.push(match told.clone() {
             Told::Transaction { transaction, became } => Event::Transaction { transaction, became },
             Told::Peer { address, became } => Event::Peer { address, became },
+            Told::ManyTransactions => Event::ManyTransactions,
             Told::Chain { change, tip } => {
                 let tip = tip_of(&tip, machine);
                 match change.disconnected.is_empty() {
@@ -303,11 +302,10 @@ fn reorg(
     let fork = writer.at(lowest.saturating_sub(1))?;
     let of_this =
         rest.iter().take_while(|effect| !matches!(effect, Effect::Event(Told::Chain { .. })));
-    let waiting = of_this.filter(|effect| {
-        matches!(
-            effect,
-            Effect::Event(Told::Transaction { became: TransactionChange::Entered, .. })
-        )
+    let waiting = of_this.map(|effect| match effect {
+        Effect::Store(StoreEffect::Queue(change)) => change.added.len(),
+        Effect::Store(StoreEffect::Mempool(change)) => change.added.len(),
+        _ => 0,
     });
     let first = |places: &[Place]| places.iter().take(MAX_LISTED).copied().collect();
     Ok(Reorg {
@@ -318,7 +316,7 @@ fn reorg(
         left_count: change.disconnected.len(),
         joined: first(&change.connected),
         joined_count: change.connected.len(),
-        waiting: waiting.count(),
+        waiting: waiting.sum(),
         tip,
     })
 }

@@ -35,6 +35,9 @@ pub enum Event {
         /// What became of it.
         became: TransactionChange,
     },
+    /// What waits changed by more transactions than are told one by one. Nobody is sent this: whoever
+    /// follows reads anew.
+    ManyTransactions,
     /// What became of a peer.
     Peer {
         /// Its address.
@@ -92,6 +95,7 @@ impl Event {
                 (reorg.left.len() + reorg.joined.len()) * size_of::<Place>() + reorg.tip.bytes()
             }
             Self::Transaction { transaction, .. } => transaction.text().len(),
+            Self::ManyTransactions => 0,
             Self::Peer { address, became } => {
                 let why = if let PeerChange::Fails { why } = became { why.len() } else { 0 };
                 address.as_str().len() + why
@@ -133,8 +137,12 @@ impl Feed {
     pub(super) fn publish(&self, events: impl IntoIterator<Item = Event>) -> u64 {
         let mut ring = self.ring.write().unwrap_or_else(PoisonError::into_inner);
         for event in events {
-            ring.bytes += event.bytes();
             ring.latest += 1;
+            if event == Event::ManyTransactions {
+                (ring.events, ring.bytes) = (VecDeque::new(), 0);
+                continue;
+            }
+            ring.bytes += event.bytes();
             ring.events.push_back(Arc::new(event));
             while ring.events.len() > MAX_EVENTS || ring.bytes > MAX_BYTES {
                 let Some(oldest) = ring.events.pop_front() else { break };
@@ -214,6 +222,14 @@ mod tests {
         let event = Event::Peer { address, became: PeerChange::Fails { why } };
         feed.publish([(); 9].map(|()| event.clone()));
         assert_eq!((numbers(&feed, 5, 9), numbers(&feed, 6, 9)), (None, Some(vec![7, 8, 9])));
+    }
+
+    #[test]
+    fn what_is_too_much_to_tell_sends_everybody_back_to_the_status() {
+        let feed = Feed::default();
+        feed.publish([event("a"), Event::ManyTransactions, event("b")]);
+        assert_eq!((numbers(&feed, 0, 9), numbers(&feed, 1, 9)), (None, None));
+        assert_eq!(numbers(&feed, 2, 9), Some(vec![3]));
     }
 
     #[tokio::test]

@@ -60,7 +60,7 @@ impl Writer {
 
     pub(crate) fn queue(&mut self, change: &QueueChange) -> Result<(), StoreError> {
         let mut queue = self.transaction.open_table(QUEUE)?;
-        for (number, _) in &change.removed {
+        for number in &change.removed {
             queue.remove(number)?;
         }
         for (number, transaction) in &change.added {
