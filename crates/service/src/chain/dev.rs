@@ -79,19 +79,15 @@ impl Chain {
 }
 
 /// Whether the chain with this id is what [`Chain::for_dev`] makes of one, going by the rules, as
-/// canonical JSON, and the genesis block that somebody tells. They are not believed: what does not
-/// give the id is not that chain's.
-pub fn is_told(id: &Hash, rules: Value<'_>, genesis: &str) -> bool {
+/// canonical JSON, the genesis block, and what addresses start with, as somebody tells. None of it is
+/// believed: what does not give the id is not that chain's.
+pub fn is_told(id: &Hash, rules: Value<'_>, genesis: &str, hrp: Hrp) -> bool {
     let Ok(genesis) = Block::read(Shape::Sealed, genesis) else { return false };
-    let text = |value: Option<Value<'_>>| Some(value?.as_str()?.into_owned());
-    let signed = rules.get("spending").and_then(|spending| spending.get("signed"));
-    let hrp = text(signed.and_then(|signed| signed.get("addresses")));
-    let hrp = hrp.and_then(|hrp| Hrp::new(&hrp).ok());
     let policy = rules.get("difficulty").and_then(|difficulty| difficulty.members().next());
-    let easiest = text(policy.map(|(_, policy)| policy.get("easiest").unwrap_or(policy)));
+    let easiest = policy.and_then(|(_, policy)| policy.get("easiest").unwrap_or(policy).as_str());
     let easiest = easiest.and_then(|target| target.parse().ok());
-    let (Some(hrp), Some(easiest)) = (hrp, easiest) else { return false };
-    Rules::told_id(rules, &genesis) == Some(*id) && begins_for_dev(&genesis, easiest, hrp)
+    Rules::told_id(rules, &genesis) == Some(*id)
+        && easiest.is_some_and(|easiest| begins_for_dev(&genesis, easiest, hrp))
 }
 
 /// Whether a chain begins as easily as it can, and with coins for everybody.
@@ -228,9 +224,12 @@ mod tests {
 
     #[test]
     fn what_somebody_tells_of_a_chain_has_to_give_its_id() {
-        let tells = |id: &Rules, rules: &Rules, genesis: &Rules| {
+        let tells_with = |id: &Rules, rules: &Rules, genesis: &Rules, hrp: Hrp| {
             let (json, genesis) = (rules.json(), genesis.genesis.block(Timestamp::default()));
-            is_told(&id.chain_id(), Value::of_canonical(&json), genesis.text())
+            is_told(&id.chain_id(), Value::of_canonical(&json), genesis.text(), hrp)
+        };
+        let tells = |id: &Rules, rules: &Rules, genesis: &Rules| {
+            tells_with(id, rules, genesis, rules.domain().unwrap().hrp)
         };
         let load = |name: &str| Chain::load(name, None).unwrap().rules;
         let ours = example(&[]).for_dev().unwrap().rules;
@@ -239,12 +238,14 @@ mod tests {
         let (forge, dev) = (load("forge"), load("forge-dev"));
         for chain in [&dev, &load("bitcoin-like-dev"), &ours, &longer] {
             assert!(tells(chain, chain, chain), "{}", chain.name);
+            assert!(!tells_with(chain, chain, chain, Hrp::new("other").unwrap()));
             // Another chain's rules or first block say nothing of this one.
             assert!(!tells(&forge, chain, chain) && !tells(chain, &forge, chain));
             assert!(!tells(chain, chain, &forge) && !tells(chain, &forge, &forge));
         }
         assert!(!tells(&forge, &forge, &forge), "it is none");
-        assert!(!is_told(&dev.chain_id(), Value::of_canonical("7"), "{}"));
+        let hrp = dev.domain().unwrap().hrp;
+        assert!(!is_told(&dev.chain_id(), Value::of_canonical("7"), "{}", hrp));
     }
 
     #[test]

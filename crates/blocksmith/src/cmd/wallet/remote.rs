@@ -110,7 +110,9 @@ async fn stranger(node: &Node, told: &Status) -> Result<Remote, NodeError> {
     };
     let is_dev = told.dev
         && match node.block(GENESIS_INDEX).await {
-            Ok(genesis) => dev::is_told(&chain_id, Value::of_canonical(&rules(told)), &genesis),
+            Ok(genesis) => {
+                dev::is_told(&chain_id, Value::of_canonical(&rules(told)), &genesis, hrp)
+            }
             Err(away @ NodeError::Away { .. }) => return Err(away),
             Err(_) => false,
         };
