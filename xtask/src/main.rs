@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod bench;
-mod browser;
+mod debian;
 mod python;
 mod run;
 mod test;

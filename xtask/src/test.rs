@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, ExitCode, Stdio};
 
-use crate::browser;
+use crate::debian;
 use crate::python;
 use crate::run::{cargo, command, show, succeed, target};
 
@@ -15,12 +15,15 @@ struct Count {
 }
 
 /// What the long form raises, by the names that the tests read.
-const LONG: [(&str, &str); 7] = [
+const LONG: [(&str, &str); 10] = [
+    ("BLOCKSMITH_API_CASES", "20000"),
     ("BLOCKSMITH_DIGESTS", "100000000"),
     ("BLOCKSMITH_JSON_CASES", "1000000"),
     ("BLOCKSMITH_MODEL_STEPS", "1000000"),
     ("BLOCKSMITH_STORE_STEPS", "500000"),
     ("BLOCKSMITH_KILLS", "200"),
+    ("BLOCKSMITH_EVENT_KILLS", "100"),
+    ("BLOCKSMITH_STALL_S", "60"),
     ("BLOCKSMITH_FLIPS", "40000"),
     ("PROPTEST_CASES", "4096"),
 ];
@@ -57,11 +60,12 @@ pub(crate) fn run(long: bool) -> Result<ExitCode, String> {
         );
     }
 
-    browser::chromium()?;
+    debian::chromium()?;
+    let promtool = debian::promtool()?;
     let mut interop = command(python::interpreter()?);
     interop.args(["-m", "pytest", "--quiet", "-p", "no:cacheprovider", "tests/interop"]);
     // Building it for the tests above built the program too.
-    interop.env("BLOCKSMITH", target().join("debug").join("blocksmith"));
+    interop.env("BLOCKSMITH", target().join("debug").join("blocksmith")).env("PROMTOOL", promtool);
     count_tests(&mut interop, long, &mut count, &mut failures);
 
     // The interop tests look at licences and sources as well, wherever they run.
