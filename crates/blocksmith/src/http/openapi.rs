@@ -9,7 +9,8 @@ use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
 use blocksmith_api::{JSON, PROBLEM_JSON, Problem};
 use utoipa::openapi::path::{HttpMethod, ParameterIn};
-use utoipa::openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder, response};
+use utoipa::openapi::schema::AnyOf;
+use utoipa::openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder, Schema, response};
 use utoipa::{IntoResponses, OpenApi, ToSchema};
 
 use super::{accounts, api, events, history, payments};
@@ -34,7 +35,7 @@ use super::{accounts, api, events, history, payments};
         accounts::faucet, history::history, api::peers, api::add_peers, api::forget_peer,
     ),
     components(schemas(Problem)),
-    modifiers(&Token),
+    modifiers(&Token, &Untagged),
     tags(
         (name = "chain", description = "The chain, its blocks and the work on the next one."),
         (name = "transactions", description = "Transactions, accounts and coins."),
@@ -52,6 +53,23 @@ impl utoipa::Modify for Token {
         let components = document.components.get_or_insert_default();
         components
             .add_security_scheme("token", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
+    }
+}
+
+/// What is one of several types without saying which: a confirmed transaction also has all that a
+/// pending one has. utoipa would say that exactly one of them fits.
+struct Untagged;
+
+impl utoipa::Modify for Untagged {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        for schema in document.components.iter_mut().flat_map(|all| all.schemas.values_mut()) {
+            if let RefOr::T(Schema::OneOf(one)) = schema {
+                let any = std::mem::take(one);
+                let (items, description) = (any.items, any.description);
+                let any = AnyOf { items, description, ..AnyOf::new() };
+                *schema = RefOr::T(Schema::AnyOf(any));
+            }
+        }
     }
 }
 
@@ -149,6 +167,18 @@ mod tests {
             }
         }
         out
+    }
+
+    #[test]
+    fn numbers_may_be_as_large_as_they_are_and_types_may_overlap() {
+        let text = TEXT.as_str();
+        assert!(!text.contains("\"int64\"") && !text.contains("\"int32\""), "they have no sign");
+        let document: serde_json::Value = serde_json::from_str(text).expect("JSON");
+        let schemas = document["components"]["schemas"].as_object().expect("schemas");
+        let untagged = schemas.iter().filter(|(_, schema)| schema.get("anyOf").is_some());
+        let names: Vec<_> = untagged.map(|(name, _)| &**name).collect();
+        assert_eq!(names, ["Event", "PaymentOutcome", "Submitted"]);
+        assert!(schemas.values().all(|schema| schema.get("oneOf").is_none()));
     }
 
     #[test]
