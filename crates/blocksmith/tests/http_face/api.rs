@@ -44,6 +44,9 @@ async fn status_says_where_the_node_stands() {
         "node": "00341426854640f596f4ba49a64f7c5a",
         "dev": false,
         "instance": node.handle.instance(),
+        "signed": false,
+        "addresses": null,
+        "events": format!("{}-3", node.handle.instance()),
     });
     assert_eq!((code, status), (200, expected));
     let (_, mut peers) = node.get("/api/v1/peers").await.good();
