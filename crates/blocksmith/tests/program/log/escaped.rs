@@ -149,10 +149,25 @@ fn a_miner_shows_what_the_server_says_in_one_line() {
     assert_harmless(&format!("{out}{err}"), |line| own.iter().any(|own| line.starts_with(own)));
 }
 
+/// A whole status of a node without accounts, with these members.
+fn status_of(members: serde_json::Value) -> serde_json::Value {
+    let hash = "00".repeat(32);
+    let mut status = json!({
+        "name": "x", "rules": {}, "chain_id": hash, "index": 1, "tip": hash, "work": hash,
+        "target": hash, "zeros": 64, "queued": 0, "peers": 0, "version": "0.1.0", "uptime_s": 0,
+        "time": 0, "clock_offset_s": null, "early_until": null, "dev": false, "node": "x",
+        "instance": "x", "signed": false, "addresses": null, "events": "x-0",
+    });
+    for (name, value) in members.as_object().unwrap() {
+        status[name] = value.clone();
+    }
+    status
+}
+
 #[test]
 fn a_wallet_shows_what_a_node_is_called_in_one_line() {
     for (status, body) in [
-        (200, json!({"name": hostile(), "chain_id": "00".repeat(32), "rules": {}})),
+        (200, status_of(json!({"name": hostile()}))),
         (422, json!({"detail": hostile()})),
         (200, json!(hostile())),
     ] {
@@ -170,7 +185,11 @@ fn a_node_puts_nothing_into_a_command_that_is_advised() {
     let peer = json!({"address": "localhost:1/;$(reboot)", "state": "fails", "for_s": 1, "failures": 2,
                       "reason": "away", "asked_in_s": 1, "chosen": true});
     let node = Fake::start((), move |(), call: &Call| match &*call.method {
-        "POST" => Reply { status: 201, ..Reply::json(r#"{"new": ["localhost:1"]}"#.into()) },
+        "POST" => {
+            let nodes = ["localhost:1"];
+            let added = json!({"message": "x", "total_nodes": nodes, "new": nodes});
+            Reply { status: 201, ..Reply::json(added.to_string()) }
+        }
         _ => Reply::json(json!({"peers": [peer.clone()]}).to_string()),
     });
     let (_, out, err) = run(&["peers", "add", "localhost:1", "--node", &node.url()]);
@@ -300,7 +319,9 @@ fn a_path_that_was_typed_stays_in_its_line_of_the_log() {
 #[test]
 fn a_log_for_programs_is_an_object_in_a_line_for_each_event() {
     let (node, url) = node(&["--zeros", "1", "--log-format", "json"]);
-    let id = serde_json::to_string(&hostile()).unwrap();
+    // A name has 256 bytes of JSON at most.
+    let name = "<\n\u{202e}\u{1b}[2J\r\u{7f}\u{9b}\u{2028}\u{200b}\u{e0041}>";
+    let id = serde_json::to_string(name).unwrap();
     let forged = (0..1_000).any(|proof: u32| {
         let body = format!(r#"{{"proof": {proof}, "id": {id}}}"#);
         post(&url, "/mine", &body).contains("New Block Forged")
@@ -319,8 +340,8 @@ fn a_log_for_programs_is_an_object_in_a_line_for_each_event() {
     };
     let events = said.lines().filter(is_event).map(|line| serde_json::from_str(line).unwrap());
     assert_eq!(events.filter(of_block).count(), 1, "{said}");
-    let left = said.chars().find(|char| {
-        *char != '\n' && *char != ' ' && hostile().contains(*char) && !"!\"<>[2J".contains(*char)
-    });
+    let plain = |char: char| char == '\n' || " !\"<>[2J".contains(char);
+    let left = said.chars().find(|char| !plain(*char) && hostile().contains(*char));
     assert_eq!(left, None, "{said:?}");
+    assert!(said.contains("u{202e}"), "{said}");
 }
