@@ -37,6 +37,9 @@ const SEPARATOR_BYTES: usize = ", ".len();
 /// much as some blocks take. What else it lacks comes in blocks of others.
 const TOLD_AGAIN_BYTES: usize = 3 << 20;
 
+/// How much of a payment's text tells it from others: half of its signature, and what follows.
+const TAIL_BYTES: usize = 66;
+
 /// A node's mind: the tree, what waits for a block, blocks that wait, the peers.
 #[derive(Debug)]
 pub struct Machine {
@@ -882,8 +885,10 @@ fn confirmed<'a, C: BestChain>(
     tip: &Linked,
     chain: &C,
 ) -> Result<BTreeSet<Hash>, <C as Ancestry>::Error> {
-    let left: BTreeMap<_, _> =
-        removed.map(|gone| (gone.payment.text(), gone.payment.id())).collect();
+    // By their ends, which are signatures: texts begin alike.
+    let end = |text: &'a str| &text[text.len().saturating_sub(TAIL_BYTES)..];
+    let by_end = removed.map(|gone| (end(gone.payment.text()), &gone.payment));
+    let left: BTreeMap<_, _> = by_end.collect();
     let mut confirmed = BTreeSet::new();
     if left.is_empty() {
         return Ok(confirmed);
@@ -891,7 +896,11 @@ fn confirmed<'a, C: BestChain>(
     for linked in change.joined(tip, chain) {
         let block = linked?.block;
         let texts = block.view().transactions().map(Value::text);
-        confirmed.extend(texts.filter_map(|text| left.get(text).copied()));
+        let same = texts.filter_map(|text| {
+            let end = text.get(text.len().saturating_sub(TAIL_BYTES)..)?;
+            left.get(end).filter(|payment| payment.text() == text).map(|payment| payment.id())
+        });
+        confirmed.extend(same);
     }
     Ok(confirmed)
 }

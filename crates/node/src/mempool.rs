@@ -747,7 +747,6 @@ impl Mempool {
             self.by_id.remove(&old.payment.id());
             self.arrivals.remove(&old.arrival());
             self.bytes -= old.bytes();
-            change.removed.push(old.clone());
         }
         for new in next.iter().filter(|new| lacks(&before, new)) {
             self.by_id.insert(new.payment.id(), (sender, new.payment.nonce()));
@@ -763,6 +762,8 @@ impl Mempool {
         for Chunk { place, payments } in new.iter().filter(|chunk| !old.contains(chunk)) {
             self.order.insert(*place, (sender, *payments));
         }
+        let gone = Vec::from(before).into_iter().filter(|old| lacks(&next, old));
+        change.removed.extend(gone);
         if !next.is_empty() {
             self.queues.insert(sender, next.into());
         }
