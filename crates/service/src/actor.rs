@@ -10,7 +10,7 @@ use blocksmith_node::{Effect, Event as Told, Machine, NetworkEffect, Stepped, St
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::events::{Context, Events, Source, miner};
+use super::events::{Context, Events, Source, recipient};
 use super::feed::{Event, Feed, MAX_LISTED, MAX_MINER_BYTES, Reorg, Tip};
 use super::handle::{Handle, Node, Order, Reason, Standing};
 use super::metrics::Metrics;
@@ -193,16 +193,19 @@ impl Actor {
                     batch.replies.push(reply);
                     let effects = run(&mut self.machine, now(), &mut writer)?;
                     self.events.note(&context, &effects, &self.machine, &writer)?;
-                    happened.extend(events(&effects, &self.machine, &writer)?);
+                    let mut waiting = waiting_again(&effects).into_iter();
                     for effect in effects {
                         match effect {
                             Effect::Store(effect) => {
                                 store(effect, &mut writer)?;
                                 dirty = true;
                             }
-                            // The machine applied it through the writer.
-                            Effect::Event(Told::Chain { .. }) => dirty = true,
-                            Effect::Event(_) => {}
+                            Effect::Event(event) => {
+                                // The machine applied it through the writer.
+                                dirty |= matches!(event, Told::Chain { .. });
+                                let event = told(event, &mut waiting, &self.machine, &writer)?;
+                                happened.push(event);
+                            }
                             Effect::Network(effect) => batch.orders.push(order(effect)),
                         }
                     }
@@ -254,59 +257,72 @@ fn order(effect: NetworkEffect) -> Order {
     }
 }
 
-/// What those who follow the node are told of a step.
-fn events(
-    effects: &[Effect],
+/// What those who follow the node are told. `waiting` has for each change of the best chain how many
+/// transactions wait again.
+fn told(
+    event: Told,
+    waiting: &mut impl Iterator<Item = usize>,
     machine: &Machine,
     writer: &Writer,
-) -> Result<Vec<Event>, StoreError> {
-    let mut events = Vec::new();
-    for (at, effect) in effects.iter().enumerate() {
-        let Effect::Event(told) = effect else { continue };
-        events.push(match told.clone() {
-            Told::Transaction { transaction, became } => Event::Transaction { transaction, became },
-            Told::Peer { address, became } => Event::Peer { address, became },
-            Told::ManyTransactions => Event::ManyTransactions,
-            Told::Chain { change, tip } => {
-                let tip = tip_of(&tip, machine);
-                match change.disconnected.is_empty() {
-                    true => Event::Tip(tip),
-                    false => Event::Reorg(reorg(&change, tip, &effects[at + 1..], writer)?),
-                }
+) -> Result<Event, StoreError> {
+    Ok(match event {
+        Told::Transaction { transaction, became } => Event::Transaction { transaction, became },
+        Told::Peer { address, became } => Event::Peer { address, became },
+        Told::ManyTransactions => Event::ManyTransactions,
+        Told::Chain { change, tip } => {
+            let (tip, waiting) = (tip_of(&tip, machine), waiting.next().unwrap_or_default());
+            match change.disconnected.is_empty() {
+                true => Event::Tip(tip),
+                false => Event::Reorg(reorg(&change, tip, waiting, writer)?),
             }
-        });
+        }
+    })
+}
+
+/// Of each change of the best chain, how many transactions wait for a block because of it.
+fn waiting_again(effects: &[Effect]) -> Vec<usize> {
+    let mut waiting = Vec::new();
+    for effect in effects {
+        match (effect, waiting.last_mut()) {
+            (Effect::Event(Told::Chain { .. }), _) => waiting.push(0),
+            (Effect::Store(StoreEffect::Queue(change)), Some(last)) => *last += change.added.len(),
+            (Effect::Store(StoreEffect::Mempool(change)), Some(last)) => {
+                *last += change.added.len();
+            }
+            _ => {}
+        }
     }
-    Ok(events)
+    waiting
 }
 
 fn tip_of(tip: &Linked, machine: &Machine) -> Tip {
     let block = &tip.block;
+    // In one pass, since a block may be long.
+    let (mut transactions, mut last) = (0, None);
+    for transaction in block.view().transactions() {
+        transactions += 1;
+        last = Some(transaction);
+    }
+    let mint = machine.rules().spending.mint();
+    let miner = last.and_then(|coin| recipient(coin, &mint));
     Tip {
         place: Place { index: block.index(), hash: block.hash() },
         previous_hash: block.parent(),
         work: Hash(tip.work.to_be_bytes()),
-        transactions: block.view().transactions().count(),
-        miner: miner(block, &machine.rules().spending.mint())
-            .filter(|miner| miner.len() <= MAX_MINER_BYTES),
+        transactions,
+        miner: miner.filter(|miner| miner.len() <= MAX_MINER_BYTES),
     }
 }
 
-/// A change that undid blocks; `rest` is what followed from it.
+/// A change that undid blocks.
 fn reorg(
     change: &ChangeSet,
     tip: Tip,
-    rest: &[Effect],
+    waiting: usize,
     writer: &Writer,
 ) -> Result<Reorg, StoreError> {
     let lowest = change.connected.first().map_or(tip.place.index, |place| place.index);
     let fork = writer.at(lowest.saturating_sub(1))?;
-    let of_this =
-        rest.iter().take_while(|effect| !matches!(effect, Effect::Event(Told::Chain { .. })));
-    let waiting = of_this.map(|effect| match effect {
-        Effect::Store(StoreEffect::Queue(change)) => change.added.len(),
-        Effect::Store(StoreEffect::Mempool(change)) => change.added.len(),
-        _ => 0,
-    });
     let first = |places: &[Place]| places.iter().take(MAX_LISTED).copied().collect();
     Ok(Reorg {
         // A chain that begins with another first block has none.
@@ -316,7 +332,7 @@ fn reorg(
         left_count: change.disconnected.len(),
         joined: first(&change.connected),
         joined_count: change.connected.len(),
-        waiting: waiting.sum(),
+        waiting,
         tip,
     })
 }

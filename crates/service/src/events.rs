@@ -386,15 +386,17 @@ impl Event {
     }
 }
 
-/// Who got the coin of a block.
-pub(super) fn miner(block: &Block, mint: &str) -> Option<String> {
-    let coin = block.view().transactions().last()?;
-    is_coin(coin, mint).then(|| coin.get("recipient"))?.map(|name| party(name).into_owned())
+/// Who got a coin, if this transaction is one.
+pub(super) fn recipient(transaction: Value<'_>, mint: &str) -> Option<String> {
+    is_coin(transaction, mint)
+        .then(|| transaction.get("recipient"))?
+        .map(|name| party(name).into_owned())
 }
 
-/// The same as it may stand in a line.
+/// Who got the coin of a block, as it may stand in a line.
 fn miner_shown(block: &Block, mint: &str) -> Option<String> {
-    miner(block, mint).map(|name| shown(&name, MAX_NAME))
+    let last = block.view().transactions().last()?;
+    recipient(last, mint).map(|name| shown(&name, MAX_NAME))
 }
 
 fn is_coin(transaction: Value<'_>, mint: &str) -> bool {

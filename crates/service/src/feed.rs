@@ -5,7 +5,7 @@
 //! ring, it learns by reading the node's status anew.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use blocksmith_consensus::Hash;
 use blocksmith_consensus::tree::Place;
@@ -120,7 +120,7 @@ pub struct Feed {
 
 #[derive(Debug, Default)]
 struct Ring {
-    events: VecDeque<Arc<Event>>,
+    events: VecDeque<Event>,
     bytes: usize,
     /// The number of the latest event; the first one is 1.
     latest: u64,
@@ -143,7 +143,7 @@ impl Feed {
                 continue;
             }
             ring.bytes += event.bytes();
-            ring.events.push_back(Arc::new(event));
+            ring.events.push_back(event);
             while ring.events.len() > MAX_EVENTS || ring.bytes > MAX_BYTES {
                 let Some(oldest) = ring.events.pop_front() else { break };
                 ring.bytes -= oldest.bytes();
@@ -166,7 +166,7 @@ impl Feed {
 
     /// At most `most` of the events after the one with this number, in order and each with its own;
     /// `None` if some of them are no longer there, or there was none with this number.
-    pub fn after(&self, number: u64, most: usize) -> Option<Vec<(u64, Arc<Event>)>> {
+    pub fn after(&self, number: u64, most: usize) -> Option<Vec<(u64, Event)>> {
         let ring = self.ring();
         let missing = ring.latest.checked_sub(number)?;
         let missing = usize::try_from(missing).ok().filter(|all| *all <= ring.events.len())?;
@@ -184,6 +184,8 @@ impl Feed {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     fn event(text: &str) -> Event {
@@ -204,7 +206,7 @@ mod tests {
         assert_eq!(feed.publish(["a", "b", "c"].map(event)), 3);
         assert_eq!(numbers(&feed, 0, 9), Some(vec![1, 2, 3]));
         assert_eq!(numbers(&feed, 1, 1), Some(vec![2]));
-        assert_eq!(*feed.after(1, 1).expect("there")[0].1, event("b"));
+        assert_eq!(feed.after(1, 1).expect("there")[0].1, event("b"));
         assert_eq!(numbers(&feed, 3, 9), Some(vec![]));
         assert_eq!(numbers(&feed, 4, 9), None);
         feed.publish((0..MAX_EVENTS).map(|_| event("d")));

@@ -6,7 +6,10 @@
 //! which takes a square root to find.
 
 use std::hash::{BuildHasher as _, RandomState};
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
+use std::thread;
 
 use blocksmith_consensus::address::Party;
 use blocksmith_consensus::check::check_alone_with;
@@ -17,9 +20,8 @@ use blocksmith_consensus::payment::{
 use blocksmith_consensus::{Block, Checked, Invalid, Rules};
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
-use rayon::prelude::*;
 
-/// As many payments are read by a thread at a time: about a millisecond's work.
+/// As many payments are handed to a thread at a time: about a millisecond's work.
 const PART: usize = 8;
 
 /// How many payments are remembered at least, and half of how many at most: as many as a mempool
@@ -36,6 +38,7 @@ const TAIL_BYTES: usize = 66;
 pub struct Signatures {
     /// `None` where nothing is signed.
     domain: Option<Domain>,
+    threads: usize,
     hasher: RandomState,
     /// By the ends of their texts.
     known: Mutex<Memory<Verified>>,
@@ -77,9 +80,11 @@ impl<T> Memory<T> {
 impl Signatures {
     /// Nothing is remembered yet.
     pub fn new(rules: &Rules) -> Self {
+        let threads = thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let (known, parties) = (Memory::new(REMEMBERED), Memory::new(PARTIES));
         Self {
             domain: rules.domain(),
+            threads,
             hasher: RandomState::new(),
             known: Mutex::new(known),
             parties: RwLock::new(parties),
@@ -172,11 +177,29 @@ impl Signatures {
         read: impl Fn(&T, &mut ReadParty<'_>) -> Result<R, BadEntry> + Sync,
         payment: impl Fn(&R) -> Option<Verified> + Sync,
     ) -> Vec<Result<R, BadEntry>> {
-        if items.len() <= PART {
-            return self.read_part(items, read, payment);
-        }
-        let parts = items.par_chunks(PART).map(|part| self.read_part(part, &read, &payment));
-        parts.collect::<Vec<_>>().into_iter().flatten().collect()
+        let parts: Vec<&[T]> = items.chunks(PART).collect();
+        let next = AtomicUsize::new(0);
+        let run = || {
+            let mut done = Vec::new();
+            // Whoever is faster takes more of them.
+            while let at = next.fetch_add(1, Ordering::Relaxed)
+                && let Some(part) = parts.get(at)
+            {
+                done.push((at, self.read_part(part, &read, &payment)));
+            }
+            done
+        };
+        let others = self.threads.min(parts.len()).saturating_sub(1);
+        let mut all = thread::scope(|scope| {
+            let others: Vec<_> = (0..others).map(|_| scope.spawn(run)).collect();
+            let mut all = run();
+            for other in others {
+                all.extend(other.join().expect("checking a signature does not panic"));
+            }
+            all
+        });
+        all.sort_unstable_by_key(|(at, _)| *at);
+        all.into_iter().flat_map(|(_, results)| results).collect()
     }
 
     /// Reads items one after the other. What is remembered is told to others once for all of them,
@@ -226,14 +249,8 @@ mod tests {
 
     use super::*;
 
-    fn signatures() -> Signatures {
-        Signatures::new(&Rules::forge())
-    }
-
-    /// Does something on so many threads.
-    fn on<R: Send>(threads: usize, run: impl FnOnce() -> R + Send) -> R {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
-        pool.expect("threads").install(run)
+    fn signatures(threads: usize) -> Signatures {
+        Signatures { threads, ..Signatures::new(&Rules::forge()) }
     }
 
     fn payments(count: u64) -> Vec<String> {
@@ -270,10 +287,10 @@ mod tests {
     fn all_are_checked_in_order_on_any_number_of_threads() {
         for count in [0, 1, 31, 32, 33, 64, 100] {
             let all = payments(count);
-            for threads in [1, 2, 3, 8] {
-                let signatures = signatures();
+            for threads in [0, 1, 2, 3, 8] {
+                let signatures = signatures(threads);
                 for _ in 0..2 {
-                    let entries = on(threads, || read(&signatures, &all)).expect("all are signed");
+                    let entries = read(&signatures, &all).expect("all are signed");
                     let text = |entry: VerifiedEntry| match entry {
                         VerifiedEntry::Payment(payment) => payment.text().to_string(),
                         VerifiedEntry::Coin(_) => panic!("there is no coin"),
@@ -281,7 +298,7 @@ mod tests {
                     assert_eq!(entries.into_iter().map(text).collect::<Vec<_>>(), all);
                 }
                 let wires: Vec<_> = all.iter().map(String::as_bytes).collect();
-                let again = on(threads, || signatures.payments(&wires));
+                let again = signatures.payments(&wires);
                 let texts = again.iter().flatten().map(|payment| payment.text());
                 assert!(texts.eq(all.iter().map(String::as_str)));
             }
@@ -296,11 +313,10 @@ mod tests {
                 let mut some = all.clone();
                 some[place] = forged(&all, place);
                 some[second] = forged(&all, second);
-                let signatures = signatures();
+                let signatures = signatures(threads);
                 // What is good in it is remembered, what is not must not be.
                 for _ in 0..2 {
-                    let (found, why) =
-                        on(threads, || read(&signatures, &some)).expect_err("one is forged");
+                    let (found, why) = read(&signatures, &some).expect_err("one is forged");
                     assert_eq!(found, place, "{threads} threads");
                     assert!(matches!(why, BadEntry::Signature(_)), "{why}");
                 }
@@ -311,7 +327,7 @@ mod tests {
     #[test]
     fn what_is_remembered_is_known_by_its_whole_text() {
         let all = payments(2);
-        let signatures = signatures();
+        let signatures = signatures(1);
         read(&signatures, &all).expect("all are signed");
         // The same payment, and so the same id, with a signature of something else.
         let forged = forged(&all, 0);

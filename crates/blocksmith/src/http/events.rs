@@ -6,7 +6,6 @@
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
@@ -123,7 +122,7 @@ struct Stream {
     number: u64,
     /// What is to be sent first.
     first: Option<Sent>,
-    waiting: VecDeque<(u64, Arc<service::Event>)>,
+    waiting: VecDeque<(u64, service::Event)>,
 }
 
 impl Stream {
