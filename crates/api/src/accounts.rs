@@ -11,9 +11,9 @@ pub struct Account {
     pub party: String,
     /// Units on the best chain.
     pub balance: u64,
-    /// The nonce of its next payment after the tip.
+    /// The nonce that its next payment takes if only the best chain counts.
     pub nonce: u64,
-    /// The nonce of its next payment after those that wait.
+    /// The nonce that its next payment takes if the payments that wait count too.
     pub next_nonce: u64,
     /// How many transactions of the best chain it made or received.
     pub transactions: u64,

@@ -203,7 +203,8 @@ pub fn is_not_http(error: &reqwest::Error) -> bool {
     causes(error).any(|error| error.downcast_ref().is_some_and(hyper::Error::is_parse))
 }
 
-/// Whether TLS comes to nothing there: it speaks another language, or nobody vouches for it.
+/// Whether the TLS handshake failed: the server speaks another protocol, or its certificate is not
+/// trusted.
 fn is_not_tls(error: &reqwest::Error) -> bool {
     causes(error).any(|error| {
         let inner = error.downcast_ref().and_then(io::Error::get_ref);

@@ -47,7 +47,7 @@ pub struct Node {
 /// Why there is no answer to work with.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NodeError {
-    /// Nobody answers, or not in time.
+    /// The server does not answer, or not in time.
     #[error("{url} does not answer ({cause})")]
     Unreachable {
         /// The node's address, as people write it.
@@ -156,7 +156,7 @@ impl Node {
     /// node at another address.
     ///
     /// # Errors
-    /// That the system lets nobody ask.
+    /// The TLS backend or the system resolver cannot be set up.
     pub fn new(
         base: Url,
         typed: impl Fn(&str) -> String + Send + Sync + 'static,
@@ -171,11 +171,11 @@ impl Node {
         })
     }
 
-    /// The same node, to which no connection is kept open between two calls: a server with a single
-    /// thread would wait on it, and answer nobody else meanwhile.
+    /// The same node, with no connection kept open between two calls: a server with a single thread
+    /// would wait on that connection and could not answer other clients meanwhile.
     ///
     /// # Errors
-    /// That the system lets nobody ask.
+    /// The TLS backend or the system resolver cannot be set up.
     pub fn without_idle_connections(self) -> reqwest::Result<Self> {
         Ok(Self { client: client_for(&self.base).pool_max_idle_per_host(0).build()?, ..self })
     }

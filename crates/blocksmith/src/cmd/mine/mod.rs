@@ -81,8 +81,8 @@ enum Start {
 /// Runs the command: mines the blocks that were asked for, or until it is told to stop.
 ///
 /// # Errors
-/// That the threads can't search as they should, or the system lets nobody listen for signals or ask
-/// servers.
+/// The threads cannot search as they should, signals cannot be listened for, or the HTTP client cannot
+/// be set up.
 pub async fn run(args: MineArgs) -> anyhow::Result<ExitCode> {
     let stop = stop_on_signal()?;
     let screen = Screen::new();

@@ -309,7 +309,7 @@ impl Server {
     /// Nothing is asked yet.
     ///
     /// # Errors
-    /// That the system lets nobody ask.
+    /// The TLS backend or the system resolver cannot be set up.
     pub(super) fn new(base: Url, recipient: String) -> reqwest::Result<Self> {
         let node = Node::new(base, |there| format!("blocksmith mine {there}"))?;
         Ok(Self { node: node.without_idle_connections()?, recipient })

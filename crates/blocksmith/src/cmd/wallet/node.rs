@@ -165,7 +165,7 @@ impl Node {
     /// Nothing is asked yet.
     ///
     /// # Errors
-    /// That the system lets nobody ask.
+    /// The TLS backend or the system resolver cannot be set up.
     pub(super) fn new(base: Url) -> reqwest::Result<Self> {
         let node = api::Node::new(base, |there| format!("--node {there}"))?;
         Ok(Self(node.with_max_bytes(MAX_ANSWER_BYTES)))
