@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use blocksmith_consensus::tree::Place;
 use blocksmith_consensus::{Ancestry as _, ChangeSet, Hash, Linked, Timestamp};
-use blocksmith_node::{Effect, Event as Told, Machine, NetworkEffect, Stepped, StoreEffect};
+use blocksmith_node::{Effect, Event as Told, Machine, Stepped, StoreEffect};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -206,7 +206,7 @@ impl Actor {
                                 let event = told(event, &mut waiting, &self.machine, &writer)?;
                                 happened.push(event);
                             }
-                            Effect::Network(effect) => batch.orders.push(order(effect)),
+                            Effect::Network(effect) => batch.orders.push(Order::Effect(effect)),
                         }
                     }
                 }
@@ -245,15 +245,6 @@ fn store(effect: StoreEffect, writer: &mut Writer) -> Result<(), StoreError> {
         StoreEffect::AddPeer(peer) => writer.add_peer(&peer),
         StoreEffect::PeerAnswered(peer) => writer.peer_answered(&peer),
         StoreEffect::RemovePeer(peer) => writer.remove_peer(&peer),
-    }
-}
-
-fn order(effect: NetworkEffect) -> Order {
-    match effect {
-        NetworkEffect::Announce { block, to } => Order::Announce { block, to },
-        NetworkEffect::Relay { payments, to } => Order::Relay { payments, to },
-        NetworkEffect::HangUp(peer) => Order::HangUp(peer),
-        NetworkEffect::Ask(peer) => Order::Ask { peer, done: None },
     }
 }
 

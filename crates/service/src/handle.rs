@@ -14,7 +14,8 @@ use blocksmith_consensus::{
 };
 use blocksmith_node::mempool::Refused;
 use blocksmith_node::{
-    Address, EarlyTip, Entered, Machine, Refusal, Registration, Stepped, Task, Verdict,
+    Address, EarlyTip, Entered, Machine, NetworkEffect, Refusal, Registration, Stepped, Task,
+    Verdict,
 };
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
@@ -85,28 +86,14 @@ impl Stopped {
 /// What the node asks the network's adapter to do.
 #[derive(Debug)]
 pub enum Order {
-    /// Tell these peers of a new tip.
-    Announce {
-        /// The tip.
-        block: Block,
-        /// Whom to tell.
-        to: Vec<Address>,
-    },
-    /// Tell these peers of payments.
-    Relay {
-        /// The payments; a sender's in the order of their nonces.
-        payments: Vec<Verified>,
-        /// Whom to tell.
-        to: Vec<Address>,
-    },
-    /// End the calls to an address that is no peer any more.
-    HangUp(Address),
-    /// Ask a peer for its chain, and give what it says to the handle.
-    Ask {
+    /// What the machine asks for.
+    Effect(NetworkEffect),
+    /// Ask a peer for its chain, as for [`NetworkEffect::Ask`], and say when that is over.
+    Resolve {
         /// Whom to ask.
         peer: Address,
-        /// Told when that is over, however it went.
-        done: Option<oneshot::Sender<()>>,
+        /// Told when the call is over, however it went.
+        done: oneshot::Sender<()>,
     },
 }
 
@@ -753,9 +740,7 @@ impl Handle {
         let mut waiting = Vec::new();
         for peer in before.peers.iter().cloned() {
             let (done, finished) = oneshot::channel();
-            self.orders
-                .send(Order::Ask { peer, done: Some(done) })
-                .map_err(|_| self.stopped_why())?;
+            self.orders.send(Order::Resolve { peer, done }).map_err(|_| self.stopped_why())?;
             waiting.push(finished);
         }
         let all = futures_util::future::join_all(waiting);

@@ -17,7 +17,7 @@ use std::collections::hash_map::Entry;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, PoisonError};
 
-use blocksmith_node::{Address, MAX_PEERS};
+use blocksmith_node::{Address, MAX_PEERS, NetworkEffect};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{AbortHandle, JoinSet};
 
@@ -83,7 +83,7 @@ pub async fn run(
     loop {
         tokio::select! {
             order = orders.recv() => match order {
-                Some(Order::Announce { block, to }) => {
+                Some(Order::Effect(NetworkEffect::Announce { block, to })) => {
                     let tip = Arc::new(Tip::new(block));
                     for address in to {
                         let dealings = dealings(&mut all, &network, address);
@@ -91,22 +91,25 @@ pub async fn run(
                         dealings.tell(&network, &mut tasks);
                     }
                 }
-                Some(Order::Relay { payments, to }) => {
+                Some(Order::Effect(NetworkEffect::Relay { payments, to })) => {
                     for address in to {
                         let dealings = dealings(&mut all, &network, address);
                         dealings.peer.take_along(&payments);
                         dealings.tell(&network, &mut tasks);
                     }
                 }
-                Some(Order::HangUp(address)) => {
+                Some(Order::Effect(NetworkEffect::HangUp(address))) => {
                     if let Some(dealings) = all.remove(&address) {
                         dealings.end();
                     }
                     network.handle.clocks().forget(&address);
                     network.instances.forget(&address);
                 }
-                Some(Order::Ask { peer, done }) => {
-                    dealings(&mut all, &network, peer).ask(done, &network, &mut tasks);
+                Some(Order::Effect(NetworkEffect::Ask(peer))) => {
+                    dealings(&mut all, &network, peer).ask(None, &network, &mut tasks);
+                }
+                Some(Order::Resolve { peer, done }) => {
+                    dealings(&mut all, &network, peer).ask(Some(done), &network, &mut tasks);
                 }
                 None => break,
             },

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use blocksmith::chain::{Chain, Dialect};
 use blocksmith::service::Order;
 use blocksmith_consensus::Rules;
+use blocksmith_node::NetworkEffect;
 use reqwest::Method;
 use serde_json::json;
 
@@ -188,12 +189,16 @@ async fn resolve_says_whether_the_chain_was_replaced() {
     let longer = block.clone();
     tokio::spawn(async move {
         while let Some(order) = orders.recv().await {
-            if let Order::Ask { peer, done } = order {
-                if done.is_some() {
-                    handle.submit_branch(vec![longer.clone()], peer.clone(), false).await.unwrap();
+            match order {
+                Order::Effect(NetworkEffect::Ask(peer)) => {
+                    handle.answered(peer, None).await.unwrap();
                 }
-                handle.answered(peer, None).await.unwrap();
-                drop(done);
+                Order::Resolve { peer, done } => {
+                    handle.submit_branch(vec![longer.clone()], peer.clone(), false).await.unwrap();
+                    handle.answered(peer, None).await.unwrap();
+                    drop(done);
+                }
+                Order::Effect(_) => {}
             }
         }
     });

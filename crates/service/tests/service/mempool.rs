@@ -8,7 +8,7 @@ use blocksmith_consensus::address::Address;
 use blocksmith_consensus::payment::Domain;
 use blocksmith_consensus::{Block, Difficulty, Genesis, Hash, Proof, Rules, Target};
 use blocksmith_node::mempool::Refused;
-use blocksmith_node::{Entered, Verdict};
+use blocksmith_node::{Entered, NetworkEffect, Verdict};
 use blocksmith_service::chain::{Chain, Dialect};
 use blocksmith_service::{Handle, NotPaid, Options, Order, StoreError};
 use blocksmith_testkit::signers::Signer;
@@ -125,7 +125,7 @@ async fn a_reorg_brings_payments_back_but_not_those_that_were_paid_otherwise() {
     assert_eq!(waits(&ours).await, std::slice::from_ref(&of_bob));
     // Peers may have lost it as well.
     let relayed = std::iter::from_fn(|| orders.try_recv().ok()).find_map(|order| match order {
-        Order::Relay { payments, .. } => Some(payments),
+        Order::Effect(NetworkEffect::Relay { payments, .. }) => Some(payments),
         _ => None,
     });
     let relayed = relayed.expect("peers are told");
