@@ -238,14 +238,6 @@ pub(super) enum Foreign {
 }
 
 impl Foreign {
-    fn of(headers: &HeaderMap, has_origin: bool) -> Self {
-        match headers.get(ORIGIN).map(HeaderValue::as_bytes) {
-            Some(origin) if has_origin => Self::Of(lossy(origin)),
-            Some(b"null") => Self::Null,
-            _ => Self::Unsaid,
-        }
-    }
-
     /// What its owner may do.
     pub(super) fn way_out(&self) -> &'static str {
         match self {
@@ -288,8 +280,8 @@ enum Page {
     None,
     /// Its origin was allowed; in these words.
     Allowed(HeaderValue),
-    /// It may see nothing and change nothing. Whether it could be allowed, which takes one origin.
-    Foreign { has_origin: bool },
+    /// It may see nothing and change nothing.
+    Foreign(Foreign),
 }
 
 /// Whether a page of somebody else would have been named with this call, if one had caused it. Programs
@@ -337,8 +329,13 @@ impl Browsers {
                     Page::Allowed(value.clone())
                 }
                 origin => {
-                    let has_origin = origin.is_some() && origins.iter().count() == 1;
-                    return Page::Foreign { has_origin };
+                    // Only one alone can be allowed.
+                    let is_one = origins.iter().count() == 1;
+                    return Page::Foreign(match value.as_bytes() {
+                        text if is_one && origin.is_some() => Foreign::Of(lossy(text)),
+                        b"null" => Foreign::Null,
+                        _ => Foreign::Unsaid,
+                    });
                 }
             };
         }
@@ -346,7 +343,7 @@ impl Browsers {
         let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
         match page {
             Page::None if matches!(site, Some(b"cross-site" | b"same-site")) => {
-                Page::Foreign { has_origin: false }
+                Page::Foreign(Foreign::Unsaid)
             }
             page => page,
         }
@@ -411,11 +408,13 @@ impl Guard {
             Method::GET | Method::HEAD => ACTS.contains(&path),
             _ => true,
         };
-        if let (true, Page::Foreign { has_origin }) = (changes, &page) {
-            let page = Foreign::of(headers, *has_origin);
-            browsers.tell(&page, &format!("; {}", page.way_out()));
-            return Err(refused(Fault::Page(page)));
-        }
+        let page = match page {
+            Page::Foreign(page) if changes => {
+                browsers.tell(&page, &format!("; {}", page.way_out()));
+                return Err(refused(Fault::Page(page)));
+            }
+            page => page,
+        };
         let preflight = (method == Method::OPTIONS
             && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD))
         .then(|| headers.get(ACCESS_CONTROL_REQUEST_HEADERS).cloned());
