@@ -1,6 +1,6 @@
-//! The one client of nodes, and the manners that it shares with calls to other servers: redirects
-//! are followed nowhere, an answer has a bound in time and in bytes, and what is wrong with it is
-//! told in the server's own words.
+//! The client with which programs ask a node, and the manners that it shares with all other calls to
+//! somebody else's server, those between peers among them: redirects are followed nowhere, an answer
+//! has a bound in time and in bytes, and what is wrong with it is told in the server's own words.
 
 mod http;
 mod node;

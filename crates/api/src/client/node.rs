@@ -13,9 +13,8 @@ use serde::de::DeserializeOwned;
 
 use super::http::{Redirected, builder, cause, described, is_loopback, misspoken, name, reason};
 use crate::{
-    Account, AccountTransactions, AddPeers, BlockEntry, BlockVerdict, Blocks, FaucetGift,
-    FaucetRequest, Fees, ForgottenPeer, Headers, History, JSON, MerkleProof, Peers, PeersAdded,
-    PendingTransactions, Problem, Solution, Status, Submitted, Supply, Transaction, Work,
+    Account, AccountTransactions, AddPeers, BlockEntry, Fees, ForgottenPeer, Headers, JSON,
+    MerkleProof, Peers, PeersAdded, Problem, Solution, Status, Submitted, Transaction, Work,
 };
 
 /// How long a connection may take.
@@ -203,11 +202,6 @@ impl Node {
         name(&self.base)
     }
 
-    /// Its address, below which its calls are.
-    pub fn base(&self) -> &Url {
-        &self.base
-    }
-
     /// Asks where the node and its chain stand.
     ///
     /// # Errors
@@ -243,38 +237,12 @@ impl Node {
         self.range("headers", from, limit).await
     }
 
-    /// Asks for at most `limit` blocks from the index `from` on.
-    ///
-    /// # Errors
-    /// Why there is no answer.
-    pub async fn blocks(&self, from: u64, limit: usize) -> Result<Blocks, NodeError> {
-        self.range("blocks", from, limit).await
-    }
-
     /// Asks for a block by its index or its hash.
     ///
     /// # Errors
     /// Why there is no answer.
     pub async fn block(&self, id: impl Display) -> Result<BlockEntry, NodeError> {
         self.get(&["blocks", &id.to_string()], &[]).await
-    }
-
-    /// Hands in a block.
-    ///
-    /// # Errors
-    /// Why there is no answer.
-    pub async fn submit_block(&self, text: &str) -> Result<BlockVerdict, NodeError> {
-        let answered = self.ask(Method::POST, &["blocks"], &[], Some(text.into())).await?;
-        Ok(answered.answer)
-    }
-
-    /// Asks for at most `limit` transactions that wait, without the first `from`.
-    ///
-    /// # Errors
-    /// Why there is no answer.
-    pub async fn pending(&self, from: u64, limit: usize) -> Result<PendingTransactions, NodeError> {
-        let (from, limit) = (from.to_string(), limit.to_string());
-        self.get(&["transactions"], &[("queued", "true"), ("from", &from), ("limit", &limit)]).await
     }
 
     /// Hands in a signed payment. `replaces` says what it may replace: `none`, or the id of a payment.
@@ -330,36 +298,12 @@ impl Node {
         self.get(&["accounts", party, "transactions"], &query).await
     }
 
-    /// Asks for all coins.
-    ///
-    /// # Errors
-    /// Why there is no answer.
-    pub async fn supply(&self) -> Result<Supply, NodeError> {
-        self.get(&["supply"], &[]).await
-    }
-
     /// Asks which fees would do for a payment of so many bytes.
     ///
     /// # Errors
     /// Why there is no answer.
     pub async fn fees(&self, bytes: usize) -> Result<Fees, NodeError> {
         self.get(&["fees"], &[("bytes", &bytes.to_string())]).await
-    }
-
-    /// Asks the faucet for coins.
-    ///
-    /// # Errors
-    /// Why there is no answer.
-    pub async fn faucet(&self, recipient: &str) -> Result<FaucetGift, NodeError> {
-        self.post(&["faucet"], &FaucetRequest { recipient: recipient.into() }).await
-    }
-
-    /// Asks how the chain grew.
-    ///
-    /// # Errors
-    /// Why there is no answer.
-    pub async fn history(&self, points: u64) -> Result<History, NodeError> {
-        self.get(&["history"], &[("points", &points.to_string())]).await
     }
 
     /// Asks for the peers.
