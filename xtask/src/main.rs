@@ -65,3 +65,61 @@ fn demo(words: &[String]) -> Result<ExitCode, String> {
     let code = status.code().and_then(|code| u8::try_from(code).ok());
     Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::{Path, PathBuf};
+
+    fn root() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a folder").into()
+    }
+
+    /// The names at the start of a line of the map, with dots between them.
+    fn names_of(line: &str) -> Vec<&str> {
+        let mut names = Vec::new();
+        let mut rest = Some(line);
+        while let Some(from) = rest.map(str::trim_start) {
+            let end = from.find(|c: char| c.is_whitespace() || c == '·').unwrap_or(from.len());
+            names.push(&from[..end]);
+            rest = from[end..].trim_start().strip_prefix('·');
+        }
+        names
+    }
+
+    /// What `ARCHITECTURE.md` says that there is: folders in the first column of its map, with their
+    /// modules below them, and files in the text.
+    #[test]
+    fn what_the_map_names_is_there() {
+        let page = std::fs::read_to_string(root().join("ARCHITECTURE.md")).expect("the map");
+        let (_, map) = page.split_once("## Rooms\n\n```\n").expect("rooms");
+        let (map, _) = map.split_once("```").expect("an end");
+        let mut folder = PathBuf::new();
+        let mut seen = 0;
+        for line in map.lines().filter(|line| !line.starts_with("   ")) {
+            for name in names_of(line) {
+                let there = match (line.starts_with(' '), name) {
+                    (false, _) => {
+                        folder = root().join(name);
+                        folder.is_dir()
+                    }
+                    // No module: the rest of the line names those that it means.
+                    (true, "private") => true,
+                    (true, _) => {
+                        let path = folder.join("src").join(name);
+                        path.is_dir() || path.with_extension("rs").is_file()
+                    }
+                };
+                assert!(there, "{name} is not in {}", folder.display());
+                seen += 1;
+            }
+        }
+        let files = page.split('`').skip(1).step_by(2).filter(|span| span.ends_with(".rs"));
+        for file in files {
+            let places = ["", "crates", "crates/blocksmith/src"];
+            let there = places.iter().any(|place| root().join(place).join(file).is_file());
+            assert!(there, "{file} is not there");
+            seen += 1;
+        }
+        assert!(seen > 60, "{seen}");
+    }
+}

@@ -2,13 +2,13 @@
 //! types in `blocksmith-api` and from what stands over each call's function, and [`parameters`]
 //! makes it binding.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
 use blocksmith_api::{JSON, PROBLEM_JSON, Problem};
-use utoipa::openapi::path::{HttpMethod, ParameterIn};
+use utoipa::openapi::path::{Operation, ParameterIn};
 use utoipa::openapi::schema::AnyOf;
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder, Schema, response};
 use utoipa::{IntoResponses, OpenApi, ToSchema};
@@ -101,39 +101,24 @@ pub(super) async fn text() -> Response {
     ([(header::CONTENT_TYPE, JSON)], TEXT.as_str()).into_response()
 }
 
-/// The names that may stand behind the `?` of a call, by its method and its path as the router has
-/// it: those that the document has.
-pub(super) fn parameters(method: &str, path: &str) -> &'static [String] {
-    type Known = HashMap<(&'static str, String), Vec<String>>;
-    static KNOWN: LazyLock<Known> = LazyLock::new(|| {
-        let mut known = HashMap::new();
-        for (path, item) in &DOCUMENT.paths.paths {
-            let calls = [
-                (HttpMethod::Get, &item.get),
-                (HttpMethod::Post, &item.post),
-                (HttpMethod::Delete, &item.delete),
-            ];
-            for (method, operation) in calls {
-                let parameters = operation.iter().flat_map(|call| call.parameters.iter().flatten());
-                let names = parameters.filter_map(|parameter| match parameter {
-                    RefOr::T(one) if one.parameter_in == ParameterIn::Query => Some(&one.name),
-                    _ => None,
-                });
-                known.insert((name(method), path.clone()), names.cloned().collect());
-            }
-        }
-        known
-    });
-    let key = KNOWN.keys().find(|(known, at)| *known == method && at == path);
-    key.map_or(&[], |key| &KNOWN[key])
+/// Each call of the document: its method, its path as the router has it, and the rest.
+fn calls() -> impl Iterator<Item = (&'static str, &'static str, &'static Operation)> {
+    DOCUMENT.paths.paths.iter().flat_map(|(path, item)| {
+        let by_method = [("GET", &item.get), ("POST", &item.post), ("DELETE", &item.delete)];
+        by_method.into_iter().filter_map(|(method, call)| Some((method, &**path, call.as_ref()?)))
+    })
 }
 
-fn name(method: HttpMethod) -> &'static str {
-    match method {
-        HttpMethod::Post => "POST",
-        HttpMethod::Delete => "DELETE",
-        _ => "GET",
-    }
+/// The names that may stand behind the `?` of a call, by its method and its path as the router has
+/// it: those that the document has.
+pub(super) fn parameters(method: &str, path: &str) -> Vec<&'static str> {
+    let call = calls().find(|(by, at, _)| (*by, *at) == (method, path));
+    let parameters = call.into_iter().flat_map(|(.., call)| call.parameters.iter().flatten());
+    let names = parameters.filter_map(|parameter| match parameter {
+        RefOr::T(one) if one.parameter_in == ParameterIn::Query => Some(&*one.name),
+        _ => None,
+    });
+    names.collect()
 }
 
 #[cfg(test)]
@@ -154,6 +139,20 @@ mod tests {
             Some((method.to_string(), format!("/api/v1/{}", bare(path)), line))
         });
         calls.collect()
+    }
+
+    /// What stands in backticks.
+    fn spans(text: &str) -> impl Iterator<Item = &str> {
+        text.split('`').skip(1).step_by(2)
+    }
+
+    /// The names of parameters in what follows a question mark, or in what is added to it.
+    fn query_names(span: &str) -> impl Iterator<Item = &str> {
+        let query = span.split_once('?').map(|(_, query)| query).or(span.strip_prefix('&'));
+        query
+            .into_iter()
+            .flat_map(|query| query.split('&'))
+            .filter_map(|pair| pair.split('=').next())
     }
 
     /// A path without the names in its braces.
@@ -181,34 +180,63 @@ mod tests {
         assert!(schemas.values().all(|schema| schema.get("oneOf").is_none()));
     }
 
+    /// The names in a document: of members, of parameters, and of what a value may be one of.
+    fn names<'a>(value: &'a serde_json::Value, into: &mut BTreeSet<&'a str>) {
+        for (key, value) in value.as_object().into_iter().flatten() {
+            match &**key {
+                "properties" => {
+                    into.extend(value.as_object().into_iter().flatten().map(|(name, _)| &**name))
+                }
+                "enum" => into
+                    .extend(value.as_array().into_iter().flatten().filter_map(|one| one.as_str())),
+                "name" => into.extend(value.as_str()),
+                _ => {}
+            }
+            names(value, into);
+        }
+        value.as_array().into_iter().flatten().for_each(|value| names(value, into));
+    }
+
+    /// Rules that a refusal names; the document says only that a rule is a text.
+    const RULES: [&str; 5] = ["stale", "signature", "sender", "fee", "full"];
+
+    /// `API.md` and the document name the same calls and parameters, and nothing in a table of the
+    /// page is unknown to the document.
     #[test]
-    fn the_page_in_the_repository_has_the_calls_of_the_document() {
+    fn the_page_in_the_repository_says_what_the_document_says() {
         let page = include_str!("../../../../API.md");
         let on_page = calls_of_page(page);
-        let mut documented = BTreeSet::new();
-        for (path, item) in &document().paths.paths {
-            for (method, call) in
-                [("GET", &item.get), ("POST", &item.post), ("DELETE", &item.delete)]
-            {
-                if call.is_none() {
-                    continue;
-                }
-                let key = (method.to_string(), bare(path));
-                let rows: Vec<_> =
-                    on_page.iter().filter(|(by, at, _)| (by, at) == (&key.0, &key.1)).collect();
-                assert!(!rows.is_empty(), "API.md lacks {method} {path}");
-                for name in parameters(method, path) {
-                    let named = |(.., line): &&(String, String, &str)| line.contains(&**name);
-                    assert!(rows.iter().any(named), "API.md lacks {name} of {method} {path}");
-                }
-                documented.insert(key);
+        for (method, path, _) in calls() {
+            let at = bare(path);
+            let rows: Vec<_> = on_page
+                .iter()
+                .filter(|(by, there, _)| (&**by, there) == (method, &at))
+                .map(|(.., row)| *row)
+                .collect();
+            assert!(!rows.is_empty(), "API.md lacks {method} {path}");
+            for name in parameters(method, path) {
+                let named = |span| span == name || query_names(span).any(|one| one == name);
+                let has = rows.iter().any(|row| spans(row).any(named));
+                assert!(has, "API.md lacks {name} of {method} {path}");
             }
         }
-        for (method, path, _) in on_page {
-            assert!(
-                documented.contains(&(method.clone(), path.clone())),
-                "{method} {path} is undocumented"
-            );
+        let document: serde_json::Value = serde_json::from_str(&TEXT).expect("JSON");
+        let mut known = BTreeSet::from(RULES);
+        known.extend(["null", "reset"].into_iter().chain(blocksmith_api::Event::KINDS));
+        names(&document, &mut known);
+        let is_name = |span: &&str| span.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+        for row in page.lines().filter(|line| line.starts_with("| ")) {
+            for name in spans(row).filter(is_name) {
+                assert!(known.contains(name), "the document knows no {name}: {row}");
+            }
+        }
+        for (method, path, row) in on_page {
+            let call = calls().find(|(by, at, _)| *by == method && bare(at) == path);
+            let (_, at, _) = call.unwrap_or_else(|| panic!("{method} {path} is undocumented"));
+            let parameters = parameters(&method, at);
+            for name in spans(row).flat_map(query_names) {
+                assert!(parameters.contains(&name), "{method} {path} takes no {name}");
+            }
         }
     }
 }
