@@ -108,7 +108,8 @@ pub struct PeerEvent {
 }
 
 /// The event `reset`: events were missed that are no longer there, or the node was started anew. Read
-/// `status`, and go on from the event that it names.
+/// `status`, and leave out the events of this stream up to the one that it names; or ask anew with
+/// `since` and that one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ResetEvent {
     /// The id of the latest event, with which the stream goes on.

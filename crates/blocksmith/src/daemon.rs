@@ -44,7 +44,7 @@ pub async fn start(
     token_file: Option<&Path>,
     listener: TcpListener,
     peers: Vec<Address>,
-    mut manners: Manners,
+    manners: Manners,
     stop: watch::Receiver<bool>,
 ) -> anyhow::Result<Running> {
     let address = listener.local_addr()?;
@@ -52,7 +52,7 @@ pub async fn start(
     let listen = options.own_addresses.first().cloned();
     let (handle, orders) = service::start(options)?;
     // It may be in the data directory, which is there now.
-    manners.token = token_file.map(Token::keep).transpose()?;
+    let token = token_file.map(Token::keep).transpose()?;
     if !peers.is_empty() {
         let each = handle.choose(peers.clone(), false).await?.each;
         for (peer, registered) in peers.iter().zip(each) {
@@ -71,7 +71,7 @@ pub async fn start(
         let (handle, stop) = (handle.clone(), stop.clone());
         tokio::spawn(async move {
             let ends = ends(handle.clone(), stop);
-            if let Err(error) = http::serve(listener, handle, manners, ends).await {
+            if let Err(error) = http::serve(listener, handle, manners, token, ends).await {
                 tracing::error!("serving ended: {error}");
             }
         })

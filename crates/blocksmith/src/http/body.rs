@@ -11,7 +11,7 @@ use blocksmith_consensus::block::MAX_BLOCK_BYTES;
 use blocksmith_consensus::json::{self, Kind, Value};
 use futures_util::StreamExt as _;
 
-use super::fault::Fault;
+use super::fault::{Fault, MAX_QUOTE};
 use super::line::{self, Doing};
 use super::query::refuse_unknown;
 use super::room::{Room, Share, UNIT_BYTES};
@@ -31,9 +31,6 @@ pub(super) const ROOM_BYTES: usize = 256 << 20;
 
 /// Reading more than this is left to a thread that may take its time.
 const MAX_QUICK_BYTES: usize = 256 << 10;
-
-/// How much of a wrong value a message quotes, in characters.
-const MAX_QUOTE: usize = 60;
 
 /// The canonical text of a request's body.
 pub(super) struct Json {

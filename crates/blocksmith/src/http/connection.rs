@@ -67,19 +67,18 @@ pub struct Manners {
     pub hosts: Vec<HostName>,
     /// The pages of which origins may do what programs may.
     pub cors: Vec<PageOrigin>,
-    /// What shows from beyond this machine that a call comes from the operator; without one, only calls
-    /// from this machine do.
-    pub token: Option<Token>,
 }
 
 impl Default for Manners {
     fn default() -> Self {
-        Self { nodes: NonZeroUsize::MIN, hosts: Vec::new(), cors: Vec::new(), token: None }
+        Self { nodes: NonZeroUsize::MIN, hosts: Vec::new(), cors: Vec::new() }
     }
 }
 
 /// Serves the node's calls on `listener` until `shutdown` is done. Requests that are open then may
-/// go on for a second.
+/// go on for a second; streams of events end at once, and miners that wait for news are answered.
+/// `token` shows from beyond this machine that a call comes from the operator; without one, only
+/// calls from this machine do.
 ///
 /// # Errors
 /// None so far: what fails on one connection is not the end of the others.
@@ -87,11 +86,12 @@ pub async fn serve(
     listener: TcpListener,
     handle: Handle,
     manners: Manners,
+    token: Option<Token>,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
     let browsers = Browsers::new(manners.hosts, manners.cors);
     let guard = Arc::new(Guard { browsers, dialect: handle.chain().dialect });
-    let router = router(handle.clone(), manners.token);
+    let router = router(handle.clone(), token);
     let (stop, stopped) = watch::channel(false);
     let mut connections = JoinSet::new();
     let mut lines = HashMap::new();
@@ -114,9 +114,9 @@ pub async fn serve(
         };
         match accepted {
             Ok((stream, address)) => {
-                let line = Line::new(address.ip());
+                let line = Line::new(address.ip(), stopped.clone());
                 let calls = (guard.clone(), router.clone());
-                let talk = converse(stream, address, line.clone(), calls, stopped.clone());
+                let talk = converse(stream, address, line.clone(), calls);
                 let id = connections.spawn(LINE.scope(line.clone(), talk)).id();
                 lines.insert(id, line);
                 if connections.len() > most {
@@ -192,7 +192,6 @@ async fn converse(
     address: SocketAddr,
     line: Arc<Line>,
     (guard, router): (Arc<Guard>, Router),
-    mut stop: watch::Receiver<bool>,
 ) {
     prepare(&stream);
     let its_line = line.clone();
@@ -229,7 +228,7 @@ async fn converse(
     let outcome = tokio::select! {
         outcome = connection.as_mut() => Some(outcome),
         () = gives_way(&line) => return,
-        _ = stop.changed() => None,
+        () = line.stops() => None,
     };
     let outcome = match outcome {
         Some(outcome) => outcome,

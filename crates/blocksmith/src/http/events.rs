@@ -20,13 +20,14 @@ use blocksmith_api::{
 use blocksmith_consensus::tree::Place;
 use futures_util::stream;
 use serde::Deserialize;
+use tokio::time::Instant;
 use utoipa::IntoParams;
 
 use super::App;
 use super::fault::Fault;
 use super::line::{self, Doing};
 use super::openapi::Errors;
-use super::query::Query;
+use super::query::{Query, refuse_unknown};
 use crate::service::{self, Handle};
 
 /// The header in which a client that comes back says which event it had last.
@@ -38,7 +39,7 @@ const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering")
 /// The most events that are read from the ring at a time.
 const BATCH: usize = 64;
 
-/// How long nothing happens until the client is told that the stream is alive.
+/// How long nothing is sent until the client is told that the stream is alive.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
 /// How long a client that was cut off waits before it comes back.
@@ -59,9 +60,10 @@ pub(super) struct Wanted {
 /// What happens, as it happens.
 ///
 /// Each event has an id, the node's `instance` and a number; a client that was cut off goes on with the
-/// header `Last-Event-ID` or `since`. If what it missed is gone, or the node was started anew, the
-/// first event is `reset`: then read `status` again, which names the event from which to go on. Every 15
-/// s without an event, a line comes that has the latest id and no data.
+/// header `Last-Event-ID` or `since`. If what it missed is gone, or the node was started anew, `reset`
+/// comes: then read `status` again, and leave out the events of this stream up to the one that it
+/// names; or ask anew with `since` and that one. Where nothing is sent for 15 s, the latest id comes
+/// without data.
 #[utoipa::path(
     get,
     path = "/api/v1/events",
@@ -79,11 +81,8 @@ pub(super) async fn events(
     Query(wanted): Query<Wanted>,
 ) -> Result<Response, Fault> {
     let kinds = kinds(wanted.kinds.as_deref())?;
-    let last = match headers.get(LAST_EVENT_ID).map(HeaderValue::to_str) {
-        Some(Ok(last)) => Some(last.to_string()),
-        Some(Err(_)) => return Err(Fault::bad("Last-Event-ID is no id of an event")),
-        None => wanted.since,
-    };
+    let header = headers.get(LAST_EVENT_ID).map(HeaderValue::as_bytes);
+    let last = header.map(String::from_utf8_lossy).or(wanted.since.map(Into::into));
     let stream = Stream::new(app.handle, kinds, last.as_deref());
     let sent = stream::unfold(stream, |mut stream| async move {
         let event = stream.next().await?;
@@ -99,15 +98,9 @@ pub(super) async fn events(
 /// Which of [`Event::KINDS`] are wanted.
 fn kinds(wanted: Option<&str>) -> Result<Vec<&'static str>, Fault> {
     let Some(wanted) = wanted else { return Ok(Event::KINDS.into()) };
-    let known = |name: &str| Event::KINDS.into_iter().find(|kind| *kind == name);
-    let kinds = wanted.split(',').map(|name| {
-        known(name).ok_or_else(|| {
-            let takes = Event::KINDS.join(", ");
-            let name: String = name.chars().take(60).collect();
-            Fault::bad(format!("there is no kind of events {name:?}; there are {takes}"))
-        })
-    });
-    kinds.collect()
+    let names = || wanted.split(',');
+    refuse_unknown("kind of events", names(), &Event::KINDS)?;
+    Ok(Event::KINDS.into_iter().filter(|kind| names().any(|name| name == *kind)).collect())
 }
 
 /// The id of the event with this number.
@@ -156,11 +149,13 @@ impl Stream {
         told(events.clone(), &Event::Reset(ResetEvent { events }))
     }
 
-    /// The next event, as it is sent; `None` if the node has stopped.
+    /// The next event, as it is sent; `None` if the node stops.
     async fn next(&mut self) -> Option<Sent> {
         if let Some(first) = self.first.take() {
             return Some(first);
         }
+        // However many events come meanwhile that the client does not want.
+        let heartbeat = Instant::now() + HEARTBEAT;
         loop {
             while let Some((number, event)) = self.waiting.pop_front() {
                 self.number = number;
@@ -177,12 +172,13 @@ impl Stream {
                     self.number = self.handle.feed().latest();
                     return Some(self.reset());
                 }
+                _ if Instant::now() >= heartbeat => return Some(self.position()),
                 Some(events) if events.is_empty() => {
                     line::set(Doing::Following);
                     tokio::select! {
                         () = self.handle.feed().grown(self.number) => {}
-                        _ = self.handle.stopped() => return None,
-                        () = tokio::time::sleep(HEARTBEAT) => return Some(self.position()),
+                        () = line::stops() => return None,
+                        () = tokio::time::sleep_until(heartbeat) => {}
                     }
                     line::set(Doing::Reading);
                 }

@@ -24,6 +24,9 @@ use crate::mining::NotMined;
 use crate::service::{NoWork, NotPaid, QueryError, Stopped, StoreError, now};
 use crate::text::escaped;
 
+/// How much of what is wrong a message quotes, in characters.
+pub(super) const MAX_QUOTE: usize = 60;
+
 /// Why a call has no other answer.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Fault {

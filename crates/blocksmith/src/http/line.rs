@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 /// How long a connection does what it does before it may have to give way to another.
 const UNTOUCHED: Duration = Duration::from_millis(250);
@@ -96,6 +96,8 @@ pub(super) struct Line {
     excuse: Notify,
     /// Told when its miner has waited long enough.
     news: Notify,
+    /// Turns true when the server stops.
+    stop: watch::Receiver<bool>,
 }
 
 fn millis() -> u64 {
@@ -103,7 +105,7 @@ fn millis() -> u64 {
 }
 
 impl Line {
-    pub(super) fn new(address: IpAddr) -> Arc<Self> {
+    pub(super) fn new(address: IpAddr, stop: watch::Receiver<bool>) -> Arc<Self> {
         let line = Self {
             origin: address.into(),
             opened: Instant::now(),
@@ -113,6 +115,7 @@ impl Line {
             leave: Notify::default(),
             excuse: Notify::default(),
             news: Notify::default(),
+            stop,
         };
         line.set(Doing::Idle);
         line.into()
@@ -129,9 +132,9 @@ impl Line {
         (DOING[usize::from(state as u8)], *START + Duration::from_millis(state >> 8))
     }
 
-    /// Whether it was asked to give way, so that its next answer is the last one.
+    /// Whether its next answer is the last one: it was asked to give way, or the server stops.
     pub(super) fn leaves(&self) -> bool {
-        self.asked.load(Ordering::Relaxed) > 0
+        self.asked.load(Ordering::Relaxed) > 0 || *self.stop.borrow()
     }
 
     /// Asks it to give way. It does so at once, unless its call may change something, or it has only
@@ -166,6 +169,12 @@ impl Line {
             && (asked == 0 || millis() - asked >= ASKED_AGAIN.as_millis() as u64)
     }
 
+    /// Waits until the server stops.
+    pub(super) async fn stops(&self) {
+        // One that is gone has stopped.
+        let _ = self.stop.clone().wait_for(|stop| *stop).await;
+    }
+
     /// Waits until the call has to be answered as it is.
     pub(super) async fn excused(&self) {
         loop {
@@ -187,9 +196,18 @@ pub(super) async fn while_waiting_for_news<T>(work: impl Future<Output = T>) -> 
         biased;
         outcome = work => Some(outcome),
         () = line.news.notified() => None,
+        () = line.stops() => None,
     };
     line.set(Doing::Looking);
     outcome
+}
+
+/// Waits until the server stops that this task's connection is with.
+pub(super) async fn stops() {
+    match LINE.try_with(Arc::clone) {
+        Ok(line) => line.stops().await,
+        Err(_) => std::future::pending().await,
+    }
 }
 
 /// Says what this task's connection does from now on.
@@ -241,7 +259,7 @@ mod tests {
 
     /// A connection that has done this for so many milliseconds.
     fn line(address: &str, doing: Doing, millis_ago: u64) -> Arc<Line> {
-        let line = Line::new(address.parse().expect("an address"));
+        let line = Line::new(address.parse().expect("an address"), watch::channel(false).1);
         let since = millis().saturating_sub(millis_ago);
         line.state.store(since << 8 | doing as u64, Ordering::Relaxed);
         line

@@ -8,7 +8,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use serde::de::DeserializeOwned;
 
-use super::fault::Fault;
+use super::fault::{Fault, MAX_QUOTE};
 use super::openapi::parameters;
 
 /// Refuses what a call of `/api/v1` would not heed: a name that is mistyped says something else than
@@ -31,7 +31,7 @@ fn unknown(request: &Request) -> Result<(), Fault> {
         Method::HEAD => "GET",
         ref method => method.as_str(),
     };
-    let known: Vec<_> = parameters(method, path).iter().map(String::as_str).collect();
+    let known = parameters(method, path);
     let pairs = axum::extract::Query::<Vec<(String, String)>>::try_from_uri(request.uri());
     let axum::extract::Query(pairs) = pairs.map_err(not_right)?;
     refuse_unknown("parameter", pairs.iter().map(|(name, _)| &**name), &known)
@@ -48,9 +48,6 @@ pub(super) fn refuse_unknown<'a>(
     let takes = if known.is_empty() { "none".to_string() } else { known.join(", ") };
     Err(Fault::bad(format!("this call knows no {what} {unknown:?}; it takes {takes}")))
 }
-
-/// How much of a name that is not known a message quotes, in characters.
-const MAX_QUOTE: usize = 60;
 
 /// How axum begins to say what is wrong.
 const AXUM_SAYS: &str = "Failed to deserialize query string: ";

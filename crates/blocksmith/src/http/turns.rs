@@ -169,7 +169,8 @@ mod tests {
         let first = turns.take(SOON).await;
         let mut all = Vec::new();
         for (address, name) in [("1", "a"), ("1", "b"), ("1", "c"), ("2", "d"), ("3", "e")] {
-            let line = Line::new(format!("10.0.0.{address}").parse().expect("an address"));
+            let address = format!("10.0.0.{address}").parse().expect("an address");
+            let line = Line::new(address, tokio::sync::watch::channel(false).1);
             let (turns, order) = (turns.clone(), order.clone());
             all.push(tokio::spawn(LINE.scope(line, async move {
                 let turn = turns.take(SOON).await.expect("a turn");

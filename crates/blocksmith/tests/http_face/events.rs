@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use blocksmith_consensus::Block;
+use reqwest::header::HeaderValue;
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 
 use crate::forge::{Forge, block_on};
-use crate::node::{Node, next};
+use crate::node::{Node, next, paying};
 use blocksmith_testkit::random::{Random, setting};
 
 /// How long an event may take to come.
@@ -32,9 +33,9 @@ struct Reader {
 impl Reader {
     async fn open(node: &Node, query: &str, last: Option<&str>) -> Self {
         let url = format!("{}/api/v1/events{query}", node.url);
-        let client = blocksmith::client::builder().build().expect("a client");
-        let mut request = client.get(url);
+        let mut request = node.client.get(url);
         if let Some(last) = last {
+            let last = HeaderValue::from_bytes(last.as_bytes()).expect("a header");
             request = request.header("last-event-id", last);
         }
         let response = request.send().await.expect("an answer");
@@ -165,6 +166,73 @@ async fn blocks_reorgs_transactions_and_peers_are_told_in_order() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_reorg_lists_what_left_and_counts_what_waits_again() {
+    let node = Node::easy().await;
+    let mut reader = Reader::open(&node, "", None).await;
+    let genesis = node.tip();
+    let payment =
+        |number: u64| format!(r#"{{"amount": {number}, "recipient": "b", "sender": "a"}}"#);
+    for number in [1, 2, 3] {
+        node.post("/transactions/new", payment(number)).await;
+    }
+    // Both blocks have one that waits, and one that never did, which the other branch has, too, of the
+    // first block.
+    let first = paying(&genesis, 1, &[payment(1), payment(4)]);
+    let second = paying(&first, 2, &[payment(2), payment(5)]);
+    let third = paying(&genesis, 3, &[]);
+    let fourth = paying(&third, 4, &[payment(4)]);
+    let fifth = paying(&fourth, 5, &[]);
+    for block in [&first, &second, &third, &fourth, &fifth] {
+        take(&node, block).await;
+    }
+    let events = reader.many(8).await;
+    let of_transactions: Vec<_> = events
+        .iter()
+        .filter(|event| event.kind == "transaction")
+        .map(|event| (event.data["change"].clone(), event.data["transaction"]["amount"].clone()))
+        .collect();
+    let expected = ["entered", "entered", "entered", "confirmed", "confirmed"];
+    let expected = expected.into_iter().zip([1, 2, 3, 1, 2]);
+    let expected: Vec<_> =
+        expected.map(|(change, number)| (json!(change), json!(number))).collect();
+    assert_eq!(of_transactions[..5], expected);
+    let reorg = events.iter().find(|event| event.kind == "reorg").expect("one");
+    let place = |block: &Block| json!({"index": block.index(), "hash": block.hash().to_string()});
+    assert_eq!(reorg.data["fork"], place(&genesis));
+    assert_eq!(reorg.data["left"], json!([place(&second), place(&first)]), "the former tip first");
+    assert_eq!(reorg.data["joined"], json!([&third, &fourth, &fifth].map(place)));
+    assert_eq!((&reorg.data["left_count"], &reorg.data["joined_count"]), (&json!(2), &json!(3)));
+    // What the other branch has does not wait again.
+    assert_eq!(reorg.data["waiting"], 3, "{:?}", kinds(&events));
+    let waiting = node.get("/api/v1/transactions?queued").await.good().1;
+    assert_eq!(waiting["queued"], 4, "{waiting}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_that_answers_and_one_that_fails_are_told_once_each() {
+    let node = Node::easy().await;
+    let mut reader = Reader::open(&node, "?kinds=peer", None).await;
+    node.post("/api/v1/peers", r#"{"nodes": ["h:1"]}"#).await;
+    let peer = || "h:1".parse().expect("an address");
+    let tip = node.tip();
+    for _ in 0..2 {
+        node.handle.answered(peer(), Some((tip.index(), tip.hash()))).await.expect("it runs");
+    }
+    for why in ["gone", "still gone"] {
+        node.handle.failed(peer(), why.into()).await.expect("it runs");
+    }
+    node.send(Method::DELETE, "/api/v1/peers/h:1").await;
+    let data: Vec<_> = reader.many(4).await.into_iter().map(|event| event.data).collect();
+    let expected = [
+        json!({"address": "h:1", "change": "added"}),
+        json!({"address": "h:1", "change": "answers", "index": 1}),
+        json!({"address": "h:1", "change": "fails", "reason": "gone"}),
+        json!({"address": "h:1", "change": "forgotten"}),
+    ];
+    assert_eq!(data, expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn who_missed_something_that_is_gone_is_told_to_read_the_status() {
     let node = Node::easy().await;
     let instance = node.handle.instance().to_string();
@@ -174,7 +242,8 @@ async fn who_missed_something_that_is_gone_is_told_to_read_the_status() {
     };
     let now = json!({"events": format!("{instance}-0")});
     let other = instance.replace(|c: char| c.is_ascii_digit(), "0");
-    for last in [&*format!("{other}-0"), &format!("{instance}-1"), "x", "", "-", &instance] {
+    let never = [&*format!("{other}-0"), &format!("{instance}-1"), "x", "", "-", &instance, "Zoë"];
+    for last in never {
         assert_eq!(reset(last).await, ("reset".to_string(), now.clone()), "{last:?}");
     }
     // More events than are kept.
@@ -236,19 +305,70 @@ async fn what_became_of_a_payment_is_told() {
     assert_eq!(text, serde_json::from_str::<Value>(&first).expect("JSON"));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_stream_on_which_nothing_happens_is_alive_and_knows_where_it_is() {
-    let node = Node::easy().await;
-    let mut reader = Reader::open(&node, "?kinds=reorg", None).await;
-    let id = |number: u64| format!("{}-{number}", node.handle.instance());
-    let position = |frame: &[(String, String)]| {
-        let id = frame.iter().find(|(name, _)| name == "id").map(|(_, id)| id.clone());
-        (id, frame.iter().any(|(name, _)| name == "data"))
+/// How often the client is told on a stream of `kinds` that it is alive while `meanwhile` goes on: the
+/// id that it is told then.
+async fn heartbeat(node: &Node, kinds: &str, meanwhile: impl Future<Output = ()>) -> String {
+    let mut reader = Reader::open(node, &format!("?kinds={kinds}"), None).await;
+    let mut position = async || {
+        let frame = reader.frame().await;
+        assert!(frame.iter().all(|(name, _)| name != "data"), "{frame:?}");
+        frame.into_iter().find(|(name, _)| name == "id").expect("an id").1
     };
-    assert_eq!(position(&reader.frame().await), (Some(id(0)), false));
-    take(&node, &next(&node.tip(), 1, "ann")).await;
-    // Of a kind that it did not ask for: with the heartbeat it knows that it missed nothing.
-    assert_eq!(position(&reader.frame().await), (Some(id(1)), false));
+    assert_eq!(position().await, latest(node).await);
+    tokio::select! {
+        id = position() => id,
+        () = meanwhile => unreachable!("it goes on"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_on_which_nothing_is_sent_is_alive_and_knows_where_it_is() {
+    let nodes = [Node::easy().await, Node::easy().await];
+    let quiet = heartbeat(&nodes[0], "tip,reorg,transaction,peer", std::future::pending());
+    // Of kinds that it did not ask for, however often: with the heartbeat it knows that it missed
+    // nothing.
+    let busy = heartbeat(&nodes[1], "reorg,peer", async {
+        let mut tip = nodes[1].tip();
+        loop {
+            tip = next(&tip, 1, "ann");
+            take(&nodes[1], &tip).await;
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    });
+    let (quiet, busy) = tokio::join!(quiet, busy);
+    assert_eq!(quiet, format!("{}-0", nodes[0].handle.instance()));
+    let number: u64 = busy.rsplit_once('-').expect("a number").1.parse().expect("a number");
+    assert!(number > 10 && number <= nodes[1].handle.feed().latest(), "{busy}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_follows_or_waits_for_news_holds_up_no_stop() {
+    let mut node = Node::easy().await;
+    let mut followers =
+        [Reader::open(&node, "", None).await, Reader::open(&node, "?kinds=peer", None).await];
+    for follower in &mut followers {
+        follower.frame().await;
+    }
+    let work = node.get("/api/v1/work?recipient=ann").await.good().1;
+    let id = work["id"].as_str().expect("an id");
+    let news = format!("{}/api/v1/work?recipient=ann&than={id}", node.url);
+    let news = tokio::spawn(node.client.get(news).send());
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let began = std::time::Instant::now();
+    node.stop.take().expect("it serves").send(()).expect("it listens");
+    for follower in &mut followers {
+        let rest = follower.response.chunk().await.expect("the stream is told to its end");
+        assert_eq!(rest, None);
+    }
+    let answer = news.await.expect("no panic").expect("an answer");
+    assert_eq!(
+        (answer.status().as_u16(), &answer.headers()["connection"]),
+        (200, &"close".parse().expect("a header"))
+    );
+    let answer = answer.text().await.expect("work");
+    assert_eq!(serde_json::from_str::<Value>(&answer).expect("JSON"), work, "as it is");
+    (&mut node.serving).await.expect("no panic").expect("no error");
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
 }
 
 /// Makes things happen until it is told to end.

@@ -99,7 +99,7 @@ impl Node {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let (stop, stopped) = oneshot::channel();
         let serving =
-            tokio::spawn(http::serve(listener, handle.clone(), Default::default(), async {
+            tokio::spawn(http::serve(listener, handle.clone(), Default::default(), None, async {
                 let _ = stopped.await;
             }));
         let client =
@@ -156,6 +156,16 @@ impl Node {
 pub(crate) fn next(parent: &Block, proof: u64, recipient: &str) -> Block {
     let recipient = format!("\"{recipient}\"");
     let [sender, recipient, amount] = [r#""0""#, &recipient, "1"].map(Value::of_canonical);
-    let coin = Transaction::new(sender, recipient, amount);
-    Block::compose(parent, &Proof::from(proof), Timestamp { micros: 1_500_000 }, [&coin]).unwrap()
+    compose(parent, proof, &[Transaction::new(sender, recipient, amount)])
+}
+
+/// A block on top of `parent` with a proof that need not be valid and these payments.
+pub(crate) fn paying(parent: &Block, proof: u64, payments: &[String]) -> Block {
+    let read = |text: &String| Transaction::from_request(Value::of_canonical(text)).unwrap();
+    compose(parent, proof, &payments.iter().map(read).collect::<Vec<_>>())
+}
+
+fn compose(parent: &Block, proof: u64, transactions: &[Transaction]) -> Block {
+    let time = Timestamp { micros: 1_500_000 };
+    Block::compose(parent, &Proof::from(proof), time, transactions).unwrap()
 }

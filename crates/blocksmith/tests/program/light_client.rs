@@ -64,6 +64,7 @@ impl Node {
             listener,
             handle.clone(),
             Default::default(),
+            None,
             std::future::pending(),
         ));
         Self { handle, url, domain }

@@ -53,10 +53,15 @@ async fn status(node: &Node) -> serde_json::Value {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("an address");
     let (handle, (stop, stopped)) = (node.handle.clone(), tokio::sync::oneshot::channel::<()>());
-    let serving =
-        tokio::spawn(blocksmith::http::serve(listener, handle, Default::default(), async move {
+    let serving = tokio::spawn(blocksmith::http::serve(
+        listener,
+        handle,
+        Default::default(),
+        None,
+        async move {
             let _ = stopped.await;
-        }));
+        },
+    ));
     let mut stream = TcpStream::connect(address).await.expect("a connection");
     let request = "GET /api/v1/status HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
     stream.write_all(request.as_bytes()).await.expect("sent");
