@@ -142,6 +142,8 @@ pub enum Input {
         /// The address.
         peer: Address,
     },
+    /// Somebody wants to know whether a peer has a better chain: all of them are to be asked.
+    Resolve,
     /// Time went by.
     Tick,
 }
@@ -286,6 +288,9 @@ pub enum Answer {
     Registered(Registration),
     /// The peer that was forgotten, if there was one.
     Forgotten(Option<Address>),
+    /// The number of the round in which all peers are asked; it is over once
+    /// [`Machine::rounds_over`](crate::Machine::rounds_over) has reached it.
+    Round(u64),
 }
 
 /// Something that follows from an input. What is told or sent waits until all that comes before it is
@@ -335,7 +340,12 @@ pub enum NetworkEffect {
         to: Vec<Address>,
     },
     /// Ask this peer for its chain; [`Input::Answered`] or [`Input::Failed`] ends it.
-    Ask(Address),
+    Ask {
+        /// Whom to ask.
+        peer: Address,
+        /// Whether somebody waits for the answer, so that it may cost more than a glance.
+        closely: bool,
+    },
 }
 
 /// Something that happened.

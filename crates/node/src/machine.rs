@@ -126,6 +126,11 @@ impl Machine {
         self.peers.reports().collect()
     }
 
+    /// The latest of the rounds that [`Machine::resolve`] began that is over, as all before it are.
+    pub fn rounds_over(&self) -> u64 {
+        self.peers.rounds_over()
+    }
+
     /// Takes one input, whatever it is: [`Machine`]'s commands as values. `chain` holds the best chain
     /// as this machine left it.
     ///
@@ -172,6 +177,7 @@ impl Machine {
                 self.same_node(now, &peer, other).map(Answer::Forgotten)
             }
             Input::IsSelf { peer } => self.is_self(now, &peer).map(done),
+            Input::Resolve => self.resolve(now).map(Answer::Round),
             Input::Tick => self.tick(now, chain)?.map(done),
         })
     }
@@ -432,6 +438,14 @@ impl Machine {
         self.finish(now, before, (), effects)
     }
 
+    /// Asks all peers for their chains, also those that were to be left alone for a while, a few at a
+    /// time as ever; a question that is under way counts. The number of this round: it is over once
+    /// each of the peers has answered, failed or been forgotten.
+    pub fn resolve(&mut self, now: Timestamp) -> Output<u64> {
+        let round = self.peers.ask_all();
+        self.finish(now, self.tip_hash(), round, Vec::new())
+    }
+
     /// Does what is due now: blocks whose time has come, payments that waited too long, peers that are
     /// to be asked.
     ///
@@ -483,7 +497,8 @@ impl Machine {
         answer: T,
         mut effects: Vec<Effect>,
     ) -> Output<T> {
-        effects.extend(self.peers.due(now).into_iter().map(|peer| NetworkEffect::Ask(peer).into()));
+        let due = self.peers.due(now).into_iter();
+        effects.extend(due.map(|(peer, closely)| NetworkEffect::Ask { peer, closely }.into()));
         Output { answer, effects }
     }
 

@@ -62,6 +62,8 @@ struct Peer {
     standing: Standing,
     /// It should be asked as soon as it may be.
     wanted: bool,
+    /// The first round of questions to all that waits for its answer.
+    round: Option<u64>,
     /// Whoever runs the node chose it.
     chosen: bool,
     /// It is in the store, and so outlasts restarts.
@@ -92,7 +94,7 @@ impl Peer {
             self.wanted && self.failures == 0 && after(self.last_asked, MIN_ASK_MICROS) <= now;
         // A clock that was set back is no reason to wait until it catches up.
         let set_back = now < self.last_asked;
-        !self.asking && (wanted || self.next_poll <= now || set_back)
+        !self.asking && (self.round.is_some() || wanted || self.next_poll <= now || set_back)
     }
 
     fn is_doubtful(&self) -> bool {
@@ -151,6 +153,8 @@ pub(crate) struct Peers {
     own: Vec<Address>,
     /// Whether the next to be asked is the longest unasked, not the most useful: they take turns.
     longest_unasked: bool,
+    /// How many rounds of questions to all there were.
+    rounds: u64,
 }
 
 impl Peers {
@@ -281,6 +285,7 @@ impl Peers {
     ) -> Answered {
         let Some(peer) = self.known.get_mut(address) else { return Answered::default() };
         peer.asking = false;
+        peer.round = None;
         peer.next_poll = after(now, POLL_MICROS);
         if peer.failures > 0 || peer.standing == Standing::Unheard {
             peer.turned = now;
@@ -314,6 +319,7 @@ impl Peers {
         let mut turned = false;
         if let Some(peer) = self.known.get_mut(address) {
             peer.asking = false;
+            peer.round = None;
             peer.standing = Standing::Unheard;
             peer.useful = peer.useful.div_ceil(2);
             turned = peer.failures == 0;
@@ -340,17 +346,36 @@ impl Peers {
         }
     }
 
+    /// Begins a round of questions to all, which a peer that is being asked answers with that; the
+    /// round's number.
+    pub(crate) fn ask_all(&mut self) -> u64 {
+        self.rounds += 1;
+        for peer in self.known.values_mut() {
+            peer.round.get_or_insert(self.rounds);
+        }
+        self.rounds
+    }
+
+    /// The latest round that is over, as all before it are.
+    pub(crate) fn rounds_over(&self) -> u64 {
+        let first = self.known.values().filter_map(|peer| peer.round).min();
+        first.map_or(self.rounds, |first| first - 1)
+    }
+
     /// Whom to ask now, the most useful and the longest unasked in turns: the former wait for
-    /// nobody, and the latter not for ever. They count as being asked from here on.
-    pub(crate) fn due(&mut self, now: Timestamp) -> Vec<Address> {
+    /// nobody, and the latter not for ever. Of each, whether a round waits for its answer. They count
+    /// as being asked from here on.
+    pub(crate) fn due(&mut self, now: Timestamp) -> Vec<(Address, bool)> {
         let mut due = Vec::new();
         while let Some(address) = self.next_due(now) {
+            let mut closely = false;
             if let Some(peer) = self.known.get_mut(&address) {
                 peer.asking = true;
                 peer.wanted = false;
                 peer.last_asked = now;
+                closely = peer.round.is_some();
             }
-            due.push(address);
+            due.push((address, closely));
         }
         due
     }

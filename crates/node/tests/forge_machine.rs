@@ -170,7 +170,7 @@ impl Node {
                 Effect::Network(
                     NetworkEffect::Announce { .. }
                     | NetworkEffect::Relay { .. }
-                    | NetworkEffect::Ask(_),
+                    | NetworkEffect::Ask { .. },
                 ) => {}
                 effect => panic!("{effect:?}"),
             }

@@ -205,7 +205,7 @@ fn removed(peer: &str) -> Effect {
 
 fn asked(output: &Output) -> Vec<String> {
     let asked = output.effects.iter().filter_map(|effect| match effect {
-        Effect::Network(NetworkEffect::Ask(peer)) => Some(peer.to_string()),
+        Effect::Network(NetworkEffect::Ask { peer, .. }) => Some(peer.to_string()),
         _ => None,
     });
     asked.collect()
@@ -306,6 +306,103 @@ fn an_orphan_ahead_has_all_peers_asked_a_few_at_a_time() {
     all.sort();
     all.dedup();
     assert_eq!(all, names(&peers));
+}
+
+/// Begins a round of questions to all: its number, and who is asked at once.
+fn resolve(node: &mut Node) -> (u64, Vec<String>) {
+    let output = node.step(Input::Resolve);
+    let Answer::Round(round) = output.answer else { panic!("{:?}", output.answer) };
+    (round, asked_closely(&output))
+}
+
+/// Who is asked for somebody who waits; nobody is asked otherwise.
+fn asked_closely(output: &Output) -> Vec<String> {
+    let closely = output.effects.iter().filter_map(|effect| match effect {
+        Effect::Network(NetworkEffect::Ask { closely, .. }) => Some(*closely),
+        _ => None,
+    });
+    assert!(closely.into_iter().all(|closely| closely), "{output:?}");
+    asked(output)
+}
+
+#[test]
+fn a_round_has_all_peers_asked_four_at_a_time_and_is_over_with_the_last_answer() {
+    let mut node = Node::at_rest(&["a:1", "b:1", "c:1", "d:1", "e:1", "f:1"]);
+    let tip = node.end();
+    let (round, mut asking) = resolve(&mut node);
+    assert_eq!(asking.len(), 4);
+    let mut all = asking.clone();
+    for left in (0..6).rev() {
+        assert!(node.machine.rounds_over() < round, "{left} and one more are left");
+        assert_eq!(asked(&node.step(Input::Tick)), names(&[]), "four are being asked");
+        let next = asked_closely(&node.answered(&asking.remove(0), tip));
+        assert_eq!(next.len(), usize::from(left >= 4), "{left} are left");
+        all.extend(next.clone());
+        asking.extend(next);
+    }
+    assert_eq!(node.machine.rounds_over(), round);
+    all.sort();
+    assert_eq!(all, names(&["a:1", "b:1", "c:1", "d:1", "e:1", "f:1"]));
+    assert_eq!(asked(&node.after(SECOND).step(Input::Tick)), names(&[]));
+}
+
+#[test]
+fn a_round_without_peers_is_over_at_once() {
+    let mut node = Node::at_rest(&[]);
+    assert_eq!(resolve(&mut node), (1, names(&[])));
+    assert_eq!(node.machine.rounds_over(), 1);
+}
+
+#[test]
+fn a_peer_that_fails_or_is_forgotten_holds_no_round_up() {
+    let mut node = Node::at_rest(&["a:1", "b:1", "c:1"]);
+    node.fail("a:1");
+    node.fail("a:1");
+    let (round, asking) = resolve(&mut node);
+    assert_eq!(asking.len(), 3, "also the one that was to be left alone for two seconds");
+    node.fail("a:1");
+    node.step(Input::Forget { peer: address("b:1") });
+    assert!(node.machine.rounds_over() < round, "the last one has not answered");
+    node.fail("c:1");
+    assert_eq!(node.machine.rounds_over(), round);
+    assert_eq!(
+        asked(&node.step(Input::Tick)),
+        names(&[]),
+        "those that failed are left alone again"
+    );
+}
+
+#[test]
+fn peers_that_fail_keep_none_waiting_that_was_of_use_in_a_round() {
+    let mut node = Node::at_rest(&["a:1", "b:1", "c:1", "d:1", "e:1"]);
+    for dead in ["a:1", "b:1", "c:1"] {
+        node.fail(dead);
+    }
+    let (round, asking) = resolve(&mut node);
+    let tip = node.end();
+    assert!(asking.contains(&"d:1".into()) && asking.contains(&"e:1".into()), "{asking:?}");
+    assert_eq!(asking.len(), 4);
+    let dead = asking.iter().find(|peer| !["d:1", "e:1"].contains(&peer.as_str())).unwrap();
+    assert_eq!(asked_closely(&node.answered("d:1", tip)), names(&[]), "two that fail at a time");
+    assert_eq!(asked_closely(&node.fail(dead)).len(), 1);
+    assert!(node.machine.rounds_over() < round);
+}
+
+#[test]
+fn a_question_that_is_under_way_counts_for_each_round_that_began_before_its_answer() {
+    let mut node = Node::at_rest(&["a:1", "b:1"]);
+    let tip = node.end();
+    assert_eq!(asked(&node.after(10 * SECOND).step(Input::Tick)).len(), 2);
+    let (first, asking) = resolve(&mut node);
+    assert_eq!(asking, names(&[]), "both are being asked");
+    node.answered("a:1", tip);
+    let (second, asking) = resolve(&mut node);
+    assert_eq!(asking, names(&["a:1"]), "its answer was before the second round");
+    assert!(node.machine.rounds_over() < first, "one answer is missing, whoever else asks");
+    node.answered("b:1", tip);
+    assert_eq!(node.machine.rounds_over(), first, "the first waits for no answer of the second");
+    node.answered("a:1", tip);
+    assert_eq!(node.machine.rounds_over(), second);
 }
 
 #[test]

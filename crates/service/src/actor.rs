@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 
 use blocksmith_consensus::tree::Place;
 use blocksmith_consensus::{Ancestry as _, ChangeSet, Hash, Linked, Timestamp};
-use blocksmith_node::{Effect, Event as Told, Machine, Stepped, StoreEffect};
+use blocksmith_node::{Effect, Event as Told, Machine, NetworkEffect, Stepped, StoreEffect};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::events::{Context, Events, Source, recipient};
 use super::feed::{Event, Feed, MAX_LISTED, MAX_MINER_BYTES, Reorg, Tip};
-use super::handle::{Handle, Node, Order, Reason, Standing};
+use super::handle::{Handle, Node, Reason, Standing};
 use super::metrics::Metrics;
 use super::now;
 use super::store::{Store, StoreError, Writer};
@@ -87,7 +87,7 @@ pub(super) fn spawn(
     store: Store,
     machine: Machine,
     node: Node,
-) -> (Handle, mpsc::UnboundedReceiver<Order>) {
+) -> (Handle, mpsc::UnboundedReceiver<NetworkEffect>) {
     let (requests, inbox) = mpsc::channel(MAX_WAITING);
     let (orders, orders_out) = mpsc::unbounded_channel();
     let (standing, standing_out) = watch::channel(Arc::new(standing(&machine, 0)));
@@ -97,7 +97,6 @@ pub(super) fn spawn(
     let (notices, metrics) = (node.notices.clone(), node.metrics.clone());
     let handle = Handle {
         requests,
-        orders: orders.clone(),
         store: store.clone(),
         feed: feed.clone(),
         standing: standing_out,
@@ -141,13 +140,19 @@ pub(super) fn spawn(
 }
 
 fn standing(machine: &Machine, event: u64) -> Standing {
-    Standing { tip: machine.tip().clone(), queued: machine.queued(), peers: machine.peers(), event }
+    Standing {
+        tip: machine.tip().clone(),
+        queued: machine.queued(),
+        peers: machine.peers(),
+        rounds_over: machine.rounds_over(),
+        event,
+    }
 }
 
 struct Actor {
     store: Store,
     machine: Machine,
-    orders: mpsc::UnboundedSender<Order>,
+    orders: mpsc::UnboundedSender<NetworkEffect>,
     standing: watch::Sender<Arc<Standing>>,
     inbox: mpsc::Receiver<Request>,
     events: Events,
@@ -159,7 +164,7 @@ struct Actor {
 #[derive(Default)]
 struct Batch {
     replies: Vec<Reply>,
-    orders: Vec<Order>,
+    orders: Vec<NetworkEffect>,
     questions: Vec<Question>,
 }
 
@@ -206,7 +211,7 @@ impl Actor {
                                 let event = told(event, &mut waiting, &self.machine, &writer)?;
                                 happened.push(event);
                             }
-                            Effect::Network(effect) => batch.orders.push(Order::Effect(effect)),
+                            Effect::Network(effect) => batch.orders.push(effect),
                         }
                     }
                 }
@@ -228,9 +233,13 @@ impl Actor {
         // Only now it can be told. What `standing` says holds after the event that it names, so that
         // whoever reads it and follows from there misses nothing.
         let event = self.feed.publish(happened);
-        let told = self.standing.borrow().event;
-        // A peer that has not answered yet is not kept, and one all the same.
-        if dirty || told != event || self.standing.borrow().peers != self.machine.peers() {
+        let is_told = || {
+            let told = self.standing.borrow();
+            let rounds = told.rounds_over == self.machine.rounds_over();
+            // A peer that has not answered yet is not kept, and one all the same.
+            told.event == event && rounds && told.peers == self.machine.peers()
+        };
+        if dirty || !is_told() {
             self.standing.send_replace(Arc::new(standing(&self.machine, event)));
         }
         Ok(())

@@ -14,8 +14,7 @@ use blocksmith_consensus::{
 };
 use blocksmith_node::mempool::Refused;
 use blocksmith_node::{
-    Address, EarlyTip, Entered, Machine, NetworkEffect, Refusal, Registration, Stepped, Task,
-    Verdict,
+    Address, EarlyTip, Entered, Machine, Refusal, Registration, Stepped, Task, Verdict,
 };
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
@@ -83,20 +82,6 @@ impl Stopped {
     }
 }
 
-/// What the node asks the network's adapter to do.
-#[derive(Debug)]
-pub enum Order {
-    /// What the machine asks for.
-    Effect(NetworkEffect),
-    /// Ask a peer for its chain, as for [`NetworkEffect::Ask`], and say when that is over.
-    Resolve {
-        /// Whom to ask.
-        peer: Address,
-        /// Told when the call is over, however it went.
-        done: oneshot::Sender<()>,
-    },
-}
-
 /// Where the node stands; everything in it is durable.
 #[derive(Debug, Clone)]
 pub struct Standing {
@@ -106,6 +91,8 @@ pub struct Standing {
     pub queued: usize,
     /// The registered peers.
     pub peers: Vec<Address>,
+    /// How many rounds in which all peers were asked are over, see [`Handle::resolve`].
+    pub rounds_over: u64,
     /// The number of the latest event that is part of all this.
     pub event: u64,
 }
@@ -214,7 +201,6 @@ impl Node {
 #[derive(Clone)]
 pub struct Handle {
     pub(super) requests: mpsc::Sender<Request>,
-    pub(super) orders: mpsc::UnboundedSender<Order>,
     pub(super) store: Store,
     pub(super) feed: Arc<Feed>,
     pub(super) standing: watch::Receiver<Arc<Standing>>,
@@ -736,17 +722,18 @@ impl Handle {
     /// # Errors
     /// That the node has stopped.
     pub async fn resolve(&self) -> Result<bool, Stopped> {
-        let before = self.standing();
-        let mut waiting = Vec::new();
-        for peer in before.peers.iter().cloned() {
-            let (done, finished) = oneshot::channel();
-            self.orders.send(Order::Resolve { peer, done }).map_err(|_| self.stopped_why())?;
-            waiting.push(finished);
-        }
-        let all = futures_util::future::join_all(waiting);
+        let mut standing = self.watch();
+        let before = self.standing().tip.block.hash();
+        let asked = async {
+            let round = self.command(|machine, now, _| Ok(machine.resolve(now))).await?;
+            let over = standing.wait_for(|standing| standing.rounds_over >= round).await;
+            over.map(drop).map_err(|_| self.stopped_why())
+        };
         // Peers that are slower than this are followed up in their own time.
-        let _ = tokio::time::timeout(RESOLVE_TIME, all).await;
-        Ok(self.standing().tip.block.hash() != before.tip.block.hash())
+        if let Ok(Err(stopped)) = tokio::time::timeout(RESOLVE_TIME, asked).await {
+            return Err(stopped);
+        }
+        Ok(self.standing().tip.block.hash() != before)
     }
 
     /// Waits until the node has stopped; why it did.

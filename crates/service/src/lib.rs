@@ -22,7 +22,7 @@ pub mod toml_text;
 
 pub use clocks::{Clocks, time};
 pub use feed::{Event, Feed, Reorg, Tip};
-pub use handle::{Handle, MAX_ID_BYTES, NoWork, NotPaid, Order, Standing, Stopped, Work};
+pub use handle::{Handle, MAX_ID_BYTES, NoWork, NotPaid, Standing, Stopped, Work};
 pub use listing::{MAX_HISTORY, MAX_PLACES, Spot};
 pub use metrics::{Levels, Metrics};
 pub use notices::Notice;
@@ -40,7 +40,7 @@ use std::sync::Arc;
 use blocksmith_consensus::tree::Limits;
 use blocksmith_consensus::{Hash, Timestamp};
 use blocksmith_node::mempool::{self, Mempool, Waiting};
-use blocksmith_node::{Address, Machine, Start};
+use blocksmith_node::{Address, Machine, NetworkEffect, Start};
 use tokio::sync::mpsc;
 
 use crate::chain::Chain;
@@ -87,7 +87,9 @@ impl Options {
 ///
 /// # Errors
 /// That the data directory is in use, holds another chain, or can't be read or written.
-pub fn start(options: Options) -> Result<(Handle, mpsc::UnboundedReceiver<Order>), StoreError> {
+pub fn start(
+    options: Options,
+) -> Result<(Handle, mpsc::UnboundedReceiver<NetworkEffect>), StoreError> {
     let chain = options.chain;
     let rules = Arc::new(chain.rules.clone());
     let (store, kept) =

@@ -18,10 +18,10 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, PoisonError};
 
 use blocksmith_node::{Address, MAX_PEERS, NetworkEffect};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 
-use crate::service::{Handle, Notice, Order, Stopped};
+use crate::service::{Handle, Notice, Stopped};
 use crate::text::is_typable;
 use call::Http;
 use failure::Failure;
@@ -44,16 +44,9 @@ struct Network {
 struct Dealings {
     peer: Arc<Peer>,
     telling: Option<AbortHandle>,
-    asking: Option<Asking>,
-    /// The node ordered another question meanwhile.
-    again: bool,
-}
-
-/// A question that is under way.
-struct Asking {
-    /// Who wants to know when it is over.
-    waiting: Vec<oneshot::Sender<()>>,
-    task: AbortHandle,
+    asking: Option<AbortHandle>,
+    /// The node ordered another question meanwhile; whether it is to look closely.
+    again: Option<bool>,
 }
 
 /// A task that is over.
@@ -68,7 +61,7 @@ enum Over {
 /// It holds a [`Handle`], which keeps the node running: drop it to stop.
 pub async fn run(
     handle: Handle,
-    mut orders: mpsc::UnboundedReceiver<Order>,
+    mut orders: mpsc::UnboundedReceiver<NetworkEffect>,
     listen: Option<Address>,
 ) {
     let mut standing = handle.watch();
@@ -83,7 +76,7 @@ pub async fn run(
     loop {
         tokio::select! {
             order = orders.recv() => match order {
-                Some(Order::Effect(NetworkEffect::Announce { block, to })) => {
+                Some(NetworkEffect::Announce { block, to }) => {
                     let tip = Arc::new(Tip::new(block));
                     for address in to {
                         let dealings = dealings(&mut all, &network, address);
@@ -91,25 +84,22 @@ pub async fn run(
                         dealings.tell(&network, &mut tasks);
                     }
                 }
-                Some(Order::Effect(NetworkEffect::Relay { payments, to })) => {
+                Some(NetworkEffect::Relay { payments, to }) => {
                     for address in to {
                         let dealings = dealings(&mut all, &network, address);
                         dealings.peer.take_along(&payments);
                         dealings.tell(&network, &mut tasks);
                     }
                 }
-                Some(Order::Effect(NetworkEffect::HangUp(address))) => {
+                Some(NetworkEffect::HangUp(address)) => {
                     if let Some(dealings) = all.remove(&address) {
                         dealings.end();
                     }
                     network.handle.clocks().forget(&address);
                     network.instances.forget(&address);
                 }
-                Some(Order::Effect(NetworkEffect::Ask(peer))) => {
-                    dealings(&mut all, &network, peer).ask(None, &network, &mut tasks);
-                }
-                Some(Order::Resolve { peer, done }) => {
-                    dealings(&mut all, &network, peer).ask(Some(done), &network, &mut tasks);
+                Some(NetworkEffect::Ask { peer, closely }) => {
+                    dealings(&mut all, &network, peer).ask(closely, &network, &mut tasks);
                 }
                 None => break,
             },
@@ -123,14 +113,11 @@ pub async fn run(
                 }
                 Ok(Ok(Over::Asking(peer))) => {
                     let Some(dealings) = with(&mut all, &peer) else { continue };
-                    for done in dealings.asking.take().into_iter().flat_map(|asking| asking.waiting) {
-                        // Whoever asked may be gone.
-                        let _ = done.send(());
-                    }
+                    dealings.asking = None;
                     // The order may be the node's answer to how this question went: without a word
                     // on it, the node would take the peer for one that is being asked for ever.
-                    if std::mem::take(&mut dealings.again) {
-                        dealings.ask(None, &network, &mut tasks);
+                    if let Some(closely) = dealings.again.take() {
+                        dealings.ask(closely, &network, &mut tasks);
                     }
                 }
                 Ok(Err(Stopped { .. })) => break,
@@ -161,7 +148,7 @@ fn dealings<'a>(
         Entry::Occupied(entry) => entry.into_mut(),
         Entry::Vacant(entry) => {
             let peer = Arc::new(Peer::new(entry.key().clone()));
-            entry.insert(Dealings { peer, telling: None, asking: None, again: false })
+            entry.insert(Dealings { peer, telling: None, asking: None, again: None })
         }
     }
 }
@@ -173,10 +160,9 @@ impl Dealings {
         self.telling.is_some() || self.asking.is_some()
     }
 
-    /// Ends the calls that go on. Whoever waits for them waits no longer.
+    /// Ends the calls that go on.
     fn end(self) {
-        let asking = self.asking.map(|asking| asking.task);
-        self.telling.into_iter().chain(asking).for_each(|task| task.abort());
+        self.telling.into_iter().chain(self.asking).for_each(|task| task.abort());
     }
 
     /// The latest tip is the only one worth telling.
@@ -195,27 +181,17 @@ impl Dealings {
         }));
     }
 
-    /// A second question joins the first.
-    fn ask(
-        &mut self,
-        done: Option<oneshot::Sender<()>>,
-        network: &Arc<Network>,
-        tasks: &mut Tasks,
-    ) {
-        // Somebody waits: it is worth more than a glance.
-        let closely = done.is_some();
-        if let Some(asking) = &mut self.asking {
-            self.again |= !closely;
-            asking.waiting.retain(|done| !done.is_closed());
-            asking.waiting.extend(done);
+    /// Asks, once the question before it is over.
+    fn ask(&mut self, closely: bool, network: &Arc<Network>, tasks: &mut Tasks) {
+        if self.asking.is_some() {
+            self.again = Some(closely);
             return;
         }
         let (network, peer) = (network.clone(), self.peer.clone());
-        let task = tasks.spawn(async move {
+        self.asking = Some(tasks.spawn(async move {
             ask::ask(&network, &peer, closely).await?;
             Ok(Over::Asking(peer))
-        });
-        self.asking = Some(Asking { waiting: Vec::from_iter(done), task });
+        }));
     }
 }
 

@@ -1,7 +1,7 @@
 //! `/api/v1`.
 
 use blocksmith::chain::{Chain, Dialect};
-use blocksmith::service::{Options, Order};
+use blocksmith::service::Options;
 use blocksmith_consensus::json::canonical;
 use blocksmith_consensus::rules::tagged_hash;
 use blocksmith_consensus::{Block, Difficulty, Genesis, Hash, Rules, Target};
@@ -471,7 +471,7 @@ async fn whoever_says_where_it_listens_is_not_told_of_its_own_block() {
     let orders = node.orders.as_mut().unwrap();
     let told = loop {
         match orders.recv().await.unwrap() {
-            Order::Effect(NetworkEffect::Announce { block, to }) if block.hash() == hash => {
+            NetworkEffect::Announce { block, to } if block.hash() == hash => {
                 break to;
             }
             _ => {}

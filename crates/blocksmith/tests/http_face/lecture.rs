@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use blocksmith::chain::{Chain, Dialect};
-use blocksmith::service::Order;
 use blocksmith_consensus::Rules;
 use blocksmith_node::NetworkEffect;
 use reqwest::Method;
@@ -187,18 +186,14 @@ async fn resolve_says_whether_the_chain_was_replaced() {
     let (mut orders, handle) = (node.orders.take().unwrap(), node.handle.clone());
     let block = next(&node.tip(), 1, "ann");
     let longer = block.clone();
+    // The question to whoever is a new peer.
+    let Some(NetworkEffect::Ask { peer, closely: false }) = orders.recv().await else { panic!() };
+    handle.answered(peer, None).await.unwrap();
     tokio::spawn(async move {
         while let Some(order) = orders.recv().await {
-            match order {
-                Order::Effect(NetworkEffect::Ask(peer)) => {
-                    handle.answered(peer, None).await.unwrap();
-                }
-                Order::Resolve { peer, done } => {
-                    handle.submit_branch(vec![longer.clone()], peer.clone(), false).await.unwrap();
-                    handle.answered(peer, None).await.unwrap();
-                    drop(done);
-                }
-                Order::Effect(_) => {}
+            if let NetworkEffect::Ask { peer, closely: true } = order {
+                handle.submit_branch(vec![longer.clone()], peer.clone(), false).await.unwrap();
+                handle.answered(peer, None).await.unwrap();
             }
         }
     });

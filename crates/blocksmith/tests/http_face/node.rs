@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use blocksmith::chain::{Chain, Dialect};
 use blocksmith::http;
-use blocksmith::service::{self, Handle, Options, Order};
+use blocksmith::service::{self, Handle, Options};
 use blocksmith_consensus::json::Value;
 use blocksmith_consensus::{Block, Proof, Rules, Timestamp, Transaction};
+use blocksmith_node::NetworkEffect;
 use reqwest::{Client, Method, StatusCode};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};
@@ -20,7 +21,7 @@ pub(crate) const GENESIS_HASH: &str =
 pub(crate) struct Node {
     pub(crate) url: String,
     pub(crate) handle: Handle,
-    pub(crate) orders: Option<mpsc::UnboundedReceiver<Order>>,
+    pub(crate) orders: Option<mpsc::UnboundedReceiver<NetworkEffect>>,
     pub(crate) stop: Option<oneshot::Sender<()>>,
     pub(crate) serving: JoinHandle<std::io::Result<()>>,
     pub(crate) client: Client,

@@ -8,11 +8,11 @@ use blocksmith_consensus::json::Value;
 use blocksmith_consensus::{Ancestry, Block, Genesis, Proof, Rules, Timestamp, Transaction, U256};
 use blocksmith_node::{Address, NetworkEffect, Verdict};
 use blocksmith_service::chain::{Chain, Dialect};
-use blocksmith_service::{Handle, Options, Order, Stopped, StoreError};
+use blocksmith_service::{Handle, Options, Stopped, StoreError};
 use futures_util::future::join_all;
 use tokio::sync::mpsc::UnboundedReceiver;
 
-type Started = Result<(Handle, UnboundedReceiver<Order>), StoreError>;
+type Started = Result<(Handle, UnboundedReceiver<NetworkEffect>), StoreError>;
 
 fn start(rules: Rules, dir: Option<&Path>) -> Started {
     blocksmith_service::start(Options {
@@ -212,9 +212,8 @@ async fn a_peer_that_is_forgotten_stays_forgotten() {
     assert_eq!(handle.forget(peer()).await, Ok(Some(peer())));
     assert_eq!(handle.forget(peer()).await, Ok(None));
     assert_eq!(handle.standing().peers, std::slice::from_ref(&stays));
-    let hung_up = std::iter::from_fn(|| orders.try_recv().ok()).any(
-        |order| matches!(order, Order::Effect(NetworkEffect::HangUp(address)) if address == peer()),
-    );
+    let hung_up = std::iter::from_fn(|| orders.try_recv().ok())
+        .any(|order| matches!(order, NetworkEffect::HangUp(address) if address == peer()));
     assert!(hung_up, "calls to it end");
     drop((handle, orders));
     let (handle, _orders) = reopened(easy(), dir.path()).await.expect("it starts");
@@ -411,8 +410,8 @@ async fn a_reorg_of_ten_thousand_blocks_is_one_step() {
     assert!(ours.iter().all(|block| snapshot.index_of(&block.hash()).expect("read").is_none()));
     let announced: Vec<_> = std::iter::from_fn(|| orders.try_recv().ok())
         .filter_map(|order| match order {
-            Order::Effect(NetworkEffect::Announce { block, .. }) => Some(block),
-            Order::Effect(_) | Order::Resolve { .. } => None,
+            NetworkEffect::Announce { block, .. } => Some(block),
+            _ => None,
         })
         .collect();
     assert_eq!(announced, [theirs[10_000].clone()]);

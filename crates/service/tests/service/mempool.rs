@@ -10,7 +10,7 @@ use blocksmith_consensus::{Block, Difficulty, Genesis, Hash, Proof, Rules, Targe
 use blocksmith_node::mempool::Refused;
 use blocksmith_node::{Entered, NetworkEffect, Verdict};
 use blocksmith_service::chain::{Chain, Dialect};
-use blocksmith_service::{Handle, NotPaid, Options, Order, StoreError};
+use blocksmith_service::{Handle, NotPaid, Options, StoreError};
 use blocksmith_testkit::signers::Signer;
 use blocksmith_wallet::{DevKeys, Phrase, Wallet, dev};
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -31,7 +31,7 @@ fn rules() -> Rules {
     Rules { genesis, difficulty: Difficulty::Fixed(Target::EASIEST), ..forge }
 }
 
-fn open(dir: &Path, dev: bool) -> (Handle, UnboundedReceiver<Order>) {
+fn open(dir: &Path, dev: bool) -> (Handle, UnboundedReceiver<NetworkEffect>) {
     let options = Options {
         data_dir: Some(dir.to_path_buf()),
         dev,
@@ -125,7 +125,7 @@ async fn a_reorg_brings_payments_back_but_not_those_that_were_paid_otherwise() {
     assert_eq!(waits(&ours).await, std::slice::from_ref(&of_bob));
     // Peers may have lost it as well.
     let relayed = std::iter::from_fn(|| orders.try_recv().ok()).find_map(|order| match order {
-        Order::Effect(NetworkEffect::Relay { payments, .. }) => Some(payments),
+        NetworkEffect::Relay { payments, .. } => Some(payments),
         _ => None,
     });
     let relayed = relayed.expect("peers are told");

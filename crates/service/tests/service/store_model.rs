@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 
 use blocksmith_consensus::json::Value;
 use blocksmith_consensus::{Ancestry, Block, Genesis, Hash, Proof, Rules, Timestamp, Transaction};
-use blocksmith_node::{Address, Verdict};
+use blocksmith_node::{Address, NetworkEffect, Verdict};
 use blocksmith_service::chain::{Chain, Dialect};
-use blocksmith_service::{Handle, Options, Order, StoreError};
+use blocksmith_service::{Handle, Options, StoreError};
 use blocksmith_testkit::random::{Random, setting};
 use futures_util::future::join_all;
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -32,7 +32,7 @@ const LIVES: usize = 4;
 /// How long a node that was let go may keep its directory.
 const LETTING_GO: Duration = Duration::from_secs(10);
 
-fn open(rules: &Rules, dir: &Path) -> (Handle, UnboundedReceiver<Order>) {
+fn open(rules: &Rules, dir: &Path) -> (Handle, UnboundedReceiver<NetworkEffect>) {
     let options = Options {
         data_dir: Some(dir.to_path_buf()),
         ..Options::new(Chain { rules: rules.clone(), dialect: Dialect::Notes })
