@@ -17,7 +17,7 @@ pub struct Account {
     pub next_nonce: u64,
     /// How many transactions of the best chain it made or received.
     pub transactions: u64,
-    /// How many amounts could not be counted.
+    /// How many amounts are no numbers that can be summed: 0 where payments are signed.
     pub uncounted: u64,
 }
 

@@ -78,6 +78,7 @@ pub(super) async fn account(
         nonce: account.nonce,
         next_nonce: account.next_nonce,
         transactions: account.transactions,
+        // Whatever is paid on such a chain is a number.
         uncounted: 0,
     };
     Ok(answer::json(StatusCode::OK, &answer))
