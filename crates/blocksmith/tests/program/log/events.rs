@@ -42,10 +42,11 @@ pub(crate) fn most_in_a_second(node: &Program, which: impl Fn(&str) -> bool) -> 
         Some((parts[0] * 60.0 + parts[1]) * 60.0 + parts[2])
     });
     let times: Vec<f64> = times.collect();
+    assert!(!times.is_empty(), "there is no such line: {said}");
     // What stands in the log a moment later than it was said is no flood.
     let within =
         |time: &f64| times.iter().filter(|other| (*time..time + 0.95).contains(*other)).count();
-    times.iter().map(within).max().unwrap_or_default()
+    times.iter().map(within).max().expect("a line")
 }
 
 /// The address of a node.
@@ -287,9 +288,10 @@ fn full_pipe() -> (std::io::PipeReader, std::io::PipeWriter) {
 #[test]
 fn a_terminal_that_stands_still_stops_no_node() {
     let (reader, writer) = full_pipe();
+    let data = tempfile::tempdir().unwrap();
     let mut child = Command::new(env!("CARGO_BIN_EXE_blocksmith"))
         .args(["node", "0", "--zeros", "0", "--data-dir"])
-        .arg(tempfile::tempdir().unwrap().path())
+        .arg(data.path())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(writer)
