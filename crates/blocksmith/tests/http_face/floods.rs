@@ -41,16 +41,20 @@ async fn lists_of_payments_keep_nobody_out() {
     let node = Program::node(&["--chain", "forge"]).await;
     let list = list();
     let request = posted("/api/v1/transactions", &list);
-    let mut crowd = JoinSet::new();
-    for _ in 0..400 {
-        let (address, request) = (node.address().to_string(), request.clone());
-        crowd.spawn(async move {
-            let mut stream = TcpStream::connect(address).await.unwrap();
-            answer(&mut stream, &request).await
-        });
-    }
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    let (mut crowd, mut answers) = (JoinSet::new(), Vec::new());
     for turn in 0..4 {
+        // Others take the places of those that have their answers, so that there always is a crowd.
+        while let Some(over) = crowd.try_join_next() {
+            answers.push(over.unwrap());
+        }
+        while crowd.len() < 400 {
+            let (address, request) = (node.address().to_string(), request.clone());
+            crowd.spawn(async move {
+                let mut stream = TcpStream::connect(address).await.unwrap();
+                answer(&mut stream, &request).await
+            });
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
         let asked = Instant::now();
         let status = call(node.address(), "GET /api/v1/status HTTP/1.1\r\nHost: x\r\n").await;
         assert!(status.starts_with("HTTP/1.1 200"), "{turn}: {status}");
@@ -64,13 +68,7 @@ async fn lists_of_payments_keep_nobody_out() {
         let paid = answer(&mut other, &request).await;
         assert!(paid.starts_with("HTTP/1.1 200"), "{turn}: {}", &paid[..paid.len().min(300)]);
         assert!(asked.elapsed() < SHORT, "{turn}: {:?}", asked.elapsed());
-        tokio::time::sleep(Duration::from_millis(200)).await;
     }
-    let mut answers = Vec::new();
-    while let Some(over) = crowd.try_join_next() {
-        answers.push(over.unwrap());
-    }
-    assert!(!crowd.is_empty(), "they went on all the time");
     answers.extend(crowd.join_all().await);
     let count = |status: &str| answers.iter().filter(|answer| answer.starts_with(status)).count();
     let (done, later) = (count("HTTP/1.1 200"), count("HTTP/1.1 503"));
@@ -161,14 +159,15 @@ async fn hold_half_a_gigabyte_at_most(blocks: &[&Block], path: &str) {
         let answer = post(node.address(), "/new", &block).await;
         assert!(answer.ends_with("Block Accepted"), "{answer}");
     }
+    let before = node.memory();
     let mut readers = Vec::new();
     for _ in 0..READERS {
         readers.push(asks(&node, path).await);
     }
     tokio::time::sleep(Duration::from_secs(3)).await;
-    // All of them would be 1.7 GB. What was freed is not given back to the system at once.
-    let most = node.memory();
-    assert!(most < 5 << 28, "{path}: {} MiB", most >> 20);
+    // All of them would be 1.7 GB; four at a time are read, and are not answers yet.
+    let held = node.memory() - before;
+    assert!(held < 640 << 20, "{path}: {} MiB", held >> 20);
     let asked = Instant::now();
     let all = call(node.address(), &format!("GET {path} HTTP/1.1\r\nHost: x\r\n")).await;
     let tip = blocks.last().unwrap();
