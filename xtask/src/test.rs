@@ -15,8 +15,9 @@ struct Count {
 }
 
 /// What the long form raises, by the names that the tests read.
-const LONG: [(&str, &str); 10] = [
+const LONG: [(&str, &str); 11] = [
     ("BLOCKSMITH_API_CASES", "20000"),
+    ("BLOCKSMITH_DISCONNECTS", "20000"),
     ("BLOCKSMITH_DIGESTS", "100000000"),
     ("BLOCKSMITH_JSON_CASES", "1000000"),
     ("BLOCKSMITH_MODEL_STEPS", "1000000"),

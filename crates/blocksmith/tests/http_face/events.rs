@@ -6,6 +6,7 @@ use blocksmith_consensus::Block;
 use reqwest::header::HeaderValue;
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
+use tokio::sync::watch;
 
 use crate::forge::{Forge, block_on};
 use crate::node::{Node, next, paying};
@@ -372,7 +373,7 @@ async fn who_follows_or_waits_for_news_holds_up_no_stop() {
 }
 
 /// Makes things happen until it is told to end.
-async fn load(node: &Node, end: &tokio::sync::Notify) {
+async fn load(node: &Node, mut end: watch::Receiver<usize>) {
     let mut number = 0;
     let mut tip = node.tip();
     let work = async {
@@ -397,7 +398,7 @@ async fn load(node: &Node, end: &tokio::sync::Notify) {
     };
     tokio::select! {
         () = work => {}
-        () = end.notified() => {}
+        _ = end.wait_for(|end| *end > 0) => {}
     }
 }
 
@@ -406,8 +407,23 @@ async fn load(node: &Node, end: &tokio::sync::Notify) {
 async fn who_is_cut_off_again_and_again_misses_nothing_and_hears_nothing_twice() {
     let disconnects = setting("BLOCKSMITH_DISCONNECTS", 1_000) as usize;
     let node = Node::easy().await;
-    let end = tokio::sync::Notify::new();
+    // How many events were heard, once that is known.
+    let (end, ends) = watch::channel(0);
     let mut steady = Reader::open(&node, "", None).await;
+    // Reads all the time: the node does not keep them all.
+    let follow_steadily = async {
+        let mut all = Vec::new();
+        let mut ends = ends.clone();
+        let count = tokio::select! {
+            count = ends.wait_for(|end| *end > 0) => *count.expect("somebody hears them"),
+            () = async { loop { all.push(steady.next().await) } } => unreachable!(),
+        };
+        while all.len() < count {
+            all.push(steady.next().await);
+        }
+        all.truncate(count);
+        all
+    };
     let follow = async {
         let mut random = Random::new(20_261_126);
         let mut heard = Vec::new();
@@ -420,12 +436,11 @@ async fn who_is_cut_off_again_and_again_misses_nothing_and_hears_nothing_twice()
             // What a browser kept; what was on its way is lost with the connection.
             last = reader.last;
         }
-        end.notify_one();
+        end.send_replace(heard.len());
         heard
     };
-    let ((), heard) = tokio::join!(load(&node, &end), follow);
-    assert!(heard.len() > disconnects / 2, "{}", heard.len());
-    let all = steady.many(heard.len()).await;
+    let ((), heard, all) = tokio::join!(load(&node, ends.clone()), follow, follow_steadily);
+    assert!(heard.len() > disconnects / 2 && all.len() == heard.len(), "{}", heard.len());
     assert!(all.iter().all(|event| event.kind != "reset"));
     for (at, (one, other)) in all.iter().zip(&heard).enumerate() {
         assert_eq!(one, other, "event {at}");
