@@ -96,7 +96,7 @@ struct Line {
 /// That the threads can't search as they should, or the figures can't be written.
 pub async fn run(args: BenchArgs) -> anyhow::Result<ExitCode> {
     let stop = stop_on_signal()?;
-    let mut screen = Screen::new();
+    let screen = Screen::new();
     let workers = args.search.workers(&screen)?;
     let mut rows = Vec::new();
     for backend in backends(args.search.backend) {

@@ -65,7 +65,7 @@ struct Found {
 /// written.
 pub async fn run(args: ProveArgs) -> anyhow::Result<ExitCode> {
     let stop = stop_on_signal()?;
-    let mut screen = Screen::new();
+    let screen = Screen::new();
     let workers = args.search.workers(&screen)?;
     let zeros = args.zeros.map(Target::from_zeros);
     let target = args.target.or(zeros).context("one of --zeros and --target is needed")?;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use blocksmith_consensus::Target;
 use console::Term;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
 
 use super::{counted, stdout};
 use crate::text::{escaped, lines};
@@ -18,7 +19,10 @@ const PLAIN: Duration = Duration::from_secs(10);
 
 /// The columns that stay free at the end of a line: terminals show `^C` where it is typed, and what
 /// that pushes into the next line would stay.
-const ECHO_COLUMNS: usize = 2;
+const ECHO_COLUMNS: u16 = 2;
+
+/// How often a second a line that counts is drawn at most.
+const COUNTS_PER_S: u8 = 5;
 
 /// What stands between the parts of a line that says how it goes.
 const BETWEEN: &str = " · ";
@@ -41,17 +45,15 @@ pub(super) struct Progress {
 /// Standard output and the terminal, if there is one.
 #[derive(Debug)]
 pub(super) struct Screen {
-    /// Where stderr is one. It gets a line in one piece, cleared and written, and so doesn't flicker.
-    terminal: Option<Term>,
-    /// What stands on the terminal's last line.
-    live: String,
+    /// What stands on the last line, where stderr is a terminal.
+    live: ProgressBar,
     told: Instant,
 }
 
 impl Screen {
     pub(super) fn new() -> Self {
-        let terminal = Some(Term::buffered_stderr()).filter(Term::is_term);
-        Self { terminal, live: String::new(), told: Instant::now() }
+        // How often it is drawn is up to who has something to show.
+        Self { live: live_line(ProgressDrawTarget::term_like, None, "{msg}"), told: Instant::now() }
     }
 
     /// A line of results.
@@ -59,7 +61,7 @@ impl Screen {
     /// # Errors
     /// That nobody reads any more.
     pub(super) fn line(&self, text: &str) -> io::Result<()> {
-        self.without_live_line(|| {
+        self.live.suspend(|| {
             let mut out = stdout();
             writeln!(out, "{}", lines(text))?;
             out.flush()
@@ -68,36 +70,15 @@ impl Screen {
 
     /// A line for whoever watches.
     pub(super) fn note(&self, text: &str) {
-        self.without_live_line(|| {
+        self.live.suspend(|| {
             // Nobody may be watching.
             let _ = writeln!(io::stderr(), "{}", lines(text));
         });
     }
 
-    fn without_live_line<T>(&self, write: impl FnOnce() -> T) -> T {
-        if self.live.is_empty() {
-            return write();
-        }
-        self.draw("");
-        let written = write();
-        self.draw(&self.live);
-        written
-    }
-
-    /// Makes this the terminal's last line.
-    fn draw(&self, line: &str) {
-        if let Some(terminal) = &self.terminal {
-            // Nobody may be watching.
-            let _ = terminal
-                .clear_line()
-                .and_then(|()| terminal.write_str(line))
-                .and_then(|()| terminal.flush());
-        }
-    }
-
     /// Shows how it goes: live on a terminal, elsewhere by a line where one is due.
     pub(super) fn show(&mut self, progress: Progress) {
-        if self.terminal.is_none() && self.told.elapsed() >= PLAIN {
+        if self.live.is_hidden() && self.told.elapsed() >= PLAIN {
             self.told = Instant::now();
             self.note(&progress.to_string());
         }
@@ -105,21 +86,99 @@ impl Screen {
     }
 
     /// Shows how it goes on a terminal, as much as there is room for, and elsewhere not at all.
-    pub(super) fn show_live(&mut self, how: impl fmt::Display) {
-        if let Some(terminal) = &self.terminal {
-            let (_, columns) = terminal.size();
-            let columns = usize::from(columns).saturating_sub(ECHO_COLUMNS);
-            self.live = fitted(&escaped(how).to_string(), columns);
-            self.draw(&self.live);
+    pub(super) fn show_live(&self, how: impl fmt::Display) {
+        if !self.live.is_hidden() {
+            let columns = Terminal(Term::stderr()).width();
+            self.live.set_message(fitted(&escaped(how).to_string(), columns.into()));
         }
     }
 
     /// Takes the live line away.
-    pub(super) fn clear(&mut self) {
-        if !self.live.is_empty() {
-            self.live.clear();
-            self.draw("");
+    pub(super) fn clear(&self) {
+        self.live.set_message("");
+    }
+}
+
+/// A line on a terminal that counts blocks, and stays when it has an end.
+pub(super) struct Counter(ProgressBar);
+
+impl Counter {
+    pub(super) fn new(of: u64) -> Self {
+        let target = |terminal| ProgressDrawTarget::term_like_with_hz(terminal, COUNTS_PER_S);
+        Self(live_line(target, Some(of), "{pos} of {len} blocks"))
+    }
+
+    pub(super) fn add(&self, blocks: u64) {
+        self.0.inc(blocks);
+    }
+
+    pub(super) fn end(&self) {
+        if !self.0.is_hidden() && self.0.position() > 0 {
+            self.0.abandon();
+            let _ = writeln!(io::stderr());
         }
+    }
+}
+
+/// A terminal's last line, where stderr is one; elsewhere nothing is shown.
+fn live_line(
+    target: impl FnOnce(Box<dyn TermLike>) -> ProgressDrawTarget,
+    length: Option<u64>,
+    template: &str,
+) -> ProgressBar {
+    // It gets a line in one piece, cleared and written, and so doesn't flicker.
+    let terminal = Some(Term::buffered_stderr()).filter(Term::is_term);
+    let target = terminal.map(|terminal| target(Box::new(Terminal(terminal))));
+    let style = ProgressStyle::with_template(template).expect("a template");
+    ProgressBar::with_draw_target(length, target.unwrap_or_else(ProgressDrawTarget::hidden))
+        .with_style(style)
+}
+
+/// A terminal with free columns at its end: those for `^C`, and all that a live line leaves. Blanks there
+/// would be a second line where it becomes narrower, which nobody clears.
+#[derive(Debug)]
+struct Terminal(Term);
+
+impl TermLike for Terminal {
+    fn width(&self) -> u16 {
+        // A line in a terminal without any column has no end.
+        self.0.size().1.saturating_sub(ECHO_COLUMNS).max(1)
+    }
+
+    fn height(&self) -> u16 {
+        self.0.size().0
+    }
+
+    fn move_cursor_up(&self, lines: usize) -> io::Result<()> {
+        self.0.move_cursor_up(lines)
+    }
+
+    fn move_cursor_down(&self, lines: usize) -> io::Result<()> {
+        self.0.move_cursor_down(lines)
+    }
+
+    fn move_cursor_right(&self, columns: usize) -> io::Result<()> {
+        self.0.move_cursor_right(columns)
+    }
+
+    fn move_cursor_left(&self, columns: usize) -> io::Result<()> {
+        self.0.move_cursor_left(columns)
+    }
+
+    fn write_line(&self, text: &str) -> io::Result<()> {
+        self.0.write_line(text)
+    }
+
+    fn write_str(&self, text: &str) -> io::Result<()> {
+        self.0.write_str(text.trim_end_matches(' '))
+    }
+
+    fn clear_line(&self) -> io::Result<()> {
+        self.0.clear_line()
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        self.0.flush()
     }
 }
 

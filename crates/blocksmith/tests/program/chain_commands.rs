@@ -517,6 +517,34 @@ fn an_import_that_is_killed_goes_on_where_it_was() {
     succeeds(&run(&arguments), &imported);
 }
 
+#[test]
+#[cfg(target_os = "linux")]
+fn on_a_terminal_a_line_counts_the_blocks_that_are_done_and_stays() {
+    let dir = TempDir::new().expect("a directory");
+    let (chain, data) = (long_chain(5_000, 0), path(&dir, "data"));
+    let file = write(&dir, "chain", &lines(&chain));
+    for (command, verdict) in [
+        (format!("import {file} --data-dir {data}"), "imported: 5000 blocks"),
+        (format!("verify --replay {file}"), "valid: 5000 blocks"),
+        (format!("verify --replay --data-dir {data}"), "valid: 5000 blocks"),
+    ] {
+        // script(1) gives it a terminal.
+        let program = env!("CARGO_BIN_EXE_blocksmith");
+        let command = format!("stty rows 9 cols 80; exec {program} chain {command} --zeros 0");
+        let mut script = Command::new("script");
+        script.args(["-qec", &command, "/dev/null"]).stdin(Stdio::null());
+        let (code, seen, _) = told(script.output().expect("script runs"));
+        assert_eq!(code, 0, "{seen:?}");
+        let mut drawn: Vec<_> = seen.split("\r\u{1b}[2K").collect();
+        let end = drawn.pop().expect("a line");
+        let expected = format!("5000 of 5000 blocks\r\n{verdict}");
+        assert!(end.starts_with(&expected), "{command}: {seen:?}");
+        let counts = drawn.iter().map(|line| line.strip_suffix(" of 5000 blocks").expect(line));
+        let counts: Vec<u64> = counts.map(|count| count.parse().expect("a number")).collect();
+        assert!(!counts.is_empty() && counts.is_sorted(), "{command}: {seen:?}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_data_directory_in_use_is_left_alone() {
     let dir = TempDir::new().expect("a directory");

@@ -1,8 +1,7 @@
 //! `blocksmith chain import`.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::Write as _;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
 
 use blocksmith_consensus::{Block, Hash};
 use blocksmith_node::{Address, Verdict};
@@ -11,6 +10,7 @@ use tokio::runtime;
 use super::reading::{MAX_HELD_BYTES, Piece, VerifyError, read_pieces};
 use super::source::Source;
 use super::{Data, verify};
+use crate::cmd::screen::Counter;
 use crate::cmd::{counted, exit, stdout};
 use crate::service::{self, Handle, Options};
 use crate::text::escaped;
@@ -20,9 +20,6 @@ const BATCH_BLOCKS: usize = 2_000;
 
 /// How many bytes of blocks are handed in at once, unless one block has more.
 const BATCH_BYTES: usize = 16 << 20;
-
-/// How often a terminal is told how far it is.
-const PROGRESS: Duration = Duration::from_millis(200);
 
 /// Take a chain from a file into a data directory
 ///
@@ -95,7 +92,7 @@ struct Batches {
     from: Address,
     blocks: Vec<Block>,
     bytes: usize,
-    progress: Progress,
+    progress: Counter,
 }
 
 impl Batches {
@@ -106,7 +103,7 @@ impl Batches {
             from: "import".parse().expect("a word is an address"),
             blocks: Vec::new(),
             bytes: 0,
-            progress: Progress::new(of),
+            progress: Counter::new(of),
         }
     }
 
@@ -148,38 +145,5 @@ impl Batches {
         }
         self.progress.add(count);
         Ok(())
-    }
-}
-
-/// A line on a terminal that says how far it is.
-pub(super) struct Progress {
-    done: u64,
-    of: u64,
-    shown: Option<Instant>,
-    terminal: bool,
-}
-
-impl Progress {
-    pub(super) fn new(of: u64) -> Self {
-        Self { done: 0, of, shown: None, terminal: std::io::stderr().is_terminal() }
-    }
-
-    pub(super) fn add(&mut self, blocks: u64) {
-        self.done += blocks;
-        if self.terminal && self.shown.is_none_or(|shown| shown.elapsed() >= PROGRESS) {
-            self.shown = Some(Instant::now());
-            self.show("");
-        }
-    }
-
-    fn show(&self, end: &str) {
-        // Nobody may be watching.
-        let _ = write!(std::io::stderr(), "\r{} of {} blocks{end}", self.done, self.of);
-    }
-
-    pub(super) fn end(&self) {
-        if self.shown.is_some() {
-            self.show("\n");
-        }
     }
 }

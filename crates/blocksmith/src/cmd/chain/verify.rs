@@ -8,11 +8,11 @@ use blocksmith_consensus::json::{Reader, Value};
 use blocksmith_consensus::{Difficulty, Hash, Invalid, Puzzle};
 use serde_json::json;
 
-use super::import::Progress;
 use super::reading::{MAX_HELD_BYTES, ReadError, VerifyError, all_threads, verify_read};
 use super::source::Source;
 use super::{Data, reading};
 use crate::chain::{Chain, describe};
+use crate::cmd::screen::Counter;
 use crate::cmd::{counted, exit, note, stdout};
 use crate::config;
 use crate::service::{self, NotReplayed, Replay, Replayed};
@@ -61,7 +61,7 @@ pub(super) async fn run(args: VerifyArgs) -> anyhow::Result<ExitCode> {
         }
         Err(VerifyError::Read(error)) => return Err(error.into()),
     };
-    let mut progress = Progress::new(verdict.blocks);
+    let progress = Counter::new(verdict.blocks);
     let replayed =
         args.replay.then(|| replay(&source, &chain, |blocks| progress.add(blocks))).transpose();
     progress.end();
@@ -132,7 +132,7 @@ fn replay_data(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
     let snapshot = service::look_closely(&dir)?;
     let tip = snapshot.tip()?.block;
     // Whether it is a chain of these rules is only found out.
-    let mut progress = Progress::new((tip.index() + 1).saturating_sub(chain.rules.genesis.index()));
+    let progress = Counter::new((tip.index() + 1).saturating_sub(chain.rules.genesis.index()));
     let replayed = service::replay(&snapshot, &chain.rules, |blocks| progress.add(blocks));
     progress.end();
     let replayed = match replayed {
