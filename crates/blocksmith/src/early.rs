@@ -1,11 +1,12 @@
 //! What people are told where the tip's time is ahead of this machine's clock, so that there is no
 //! work: from when on there is, and the way out.
 
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
 use blocksmith_consensus::Ancestry as _;
 use blocksmith_node::{EarlyTip, MAX_AHEAD_S};
 
+use crate::calendar;
 use crate::service::{Handle, StoreError, now};
 use crate::text::counted;
 
@@ -14,9 +15,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// A time for people, in seconds since 1970.
 pub(crate) fn date(time_s: u64) -> String {
-    // Later times are none that a calendar of four digits has.
-    let latest_s = 253_402_300_799;
-    httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(time_s.min(latest_s)))
+    calendar::date(time_s).strftime("%a, %d %b %Y %T GMT").to_string()
 }
 
 /// For whoever asks for work.
@@ -91,6 +90,22 @@ pub(crate) async fn over(handle: &Handle) {
         tokio::select! {
             _ = handle.stopped() => return,
             () = tokio::time::sleep(LOOK_EVERY) => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::date;
+
+    #[test]
+    fn a_time_for_people_is_written_as_in_http() {
+        for (time_s, said) in [
+            (784_111_777, "Sun, 06 Nov 1994 08:49:37 GMT"),
+            (1_709_164_800, "Thu, 29 Feb 2024 00:00:00 GMT"),
+            (u64::MAX, "Fri, 31 Dec 9999 23:59:59 GMT"),
+        ] {
+            assert_eq!(date(time_s), said);
         }
     }
 }

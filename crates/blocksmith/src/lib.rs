@@ -4,6 +4,7 @@
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod amount;
+mod calendar;
 pub mod cmd;
 pub mod config;
 pub mod daemon;

@@ -9,6 +9,7 @@ use blocksmith_consensus::json::Value;
 use blocksmith_consensus::{BlockView, Shape};
 
 use super::{Kept, Opened};
+use crate::calendar::date;
 
 /// How many blocks are shown unless told otherwise.
 const DEFAULT_LIMIT: u16 = 20;
@@ -117,42 +118,33 @@ fn cell(text: &str) -> String {
 fn time(timestamp: Value<'_>) -> String {
     match timestamp.text().parse::<f64>() {
         // From 1970 to 9999.
-        Ok(seconds) if (0.0..253_402_300_800.0).contains(&seconds) => date(seconds as u64),
+        Ok(seconds) if (0.0..253_402_300_800.0).contains(&seconds) => {
+            date(seconds as u64).strftime("%F %T").to_string()
+        }
         _ => cell(timestamp.text()),
     }
 }
 
-/// The date in the Gregorian calendar, after Howard Hinnant's `civil_from_days`: years start in
-/// March, so that the leap day comes last, and 400 of them have 146,097 days.
-fn date(seconds: u64) -> String {
-    let (days, second) = (seconds / 86_400 + 719_468, seconds % 86_400);
-    let (era, day) = (days / 146_097, days % 146_097);
-    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day + 2) / 153;
-    let day = day - (153 * month + 2) / 5 + 1;
-    let (month, next_year) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
-    let year = era * 400 + year + next_year;
-    let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
-    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}")
-}
-
 #[cfg(test)]
 mod tests {
-    use super::date;
+    use blocksmith_consensus::json::Value;
+
+    use super::time;
 
     #[test]
-    fn dates_are_those_of_the_calendar() {
-        for (seconds, expected) in [
-            (0, "1970-01-01 00:00:00"),
-            (951_782_399, "2000-02-28 23:59:59"),
-            (951_782_400, "2000-02-29 00:00:00"),
-            (951_868_800, "2000-03-01 00:00:00"),
-            (1_562_874_886, "2019-07-11 19:54:46"),
-            (4_107_542_400, "2100-03-01 00:00:00"),
-            (253_402_300_799, "9999-12-31 23:59:59"),
+    fn a_time_is_shown_as_its_date_if_it_has_one() {
+        for (timestamp, shown) in [
+            ("0", "1970-01-01 00:00:00"),
+            ("951782399.999999", "2000-02-28 23:59:59"),
+            ("951782400", "2000-02-29 00:00:00"),
+            ("1562874886.654986", "2019-07-11 19:54:46"),
+            ("4107542400", "2100-03-01 00:00:00"),
+            ("253402300799", "9999-12-31 23:59:59"),
+            ("253402300800", "253402300800"),
+            ("-1", "-1"),
+            ("\"soon\"", "\"soon\""),
         ] {
-            assert_eq!(date(seconds), expected);
+            assert_eq!(time(Value::of_canonical(timestamp)), shown);
         }
     }
 }
