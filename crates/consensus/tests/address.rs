@@ -102,6 +102,10 @@ fn each_error_says_what_is_wrong() {
     assert_eq!(refused("alice"), prefix("alice"));
     assert_eq!(refused(&format!(" {text}")), prefix(" forge"));
     assert_eq!(refused(&text.to_uppercase()), BadAddress::UpperCase { found: 'F', at: 1 });
+    // A prefix of digits alone is in both cases at once.
+    let digits = Hrp::new("99").expect("digits");
+    let capitals = Address::parse(&alice().to_text(digits).to_uppercase(), digits);
+    assert!(matches!(capitals, Err(BadAddress::UpperCase { .. })), "{capitals:?}");
     let mixed = format!("forge1X{}", &text[7..]);
     assert_eq!(refused(&mixed), BadAddress::UpperCase { found: 'X', at: 7 });
     let odd = format!("forge1b{}", &text[7..]);
@@ -112,6 +116,11 @@ fn each_error_says_what_is_wrong() {
     assert_eq!(refused(&text[..63]), BadAddress::Length { expected: 64, found: 63 });
     assert_eq!(refused(&format!("{text}q")), BadAddress::Length { expected: 64, found: 65 });
     let hrp = bech32::Hrp::parse("forge").expect("a prefix");
+    // A key has no second text: neither with bytes behind it nor with zeros left out.
+    for bytes in [&[&GENERATOR[..], &[0]].concat()[..], &GENERATOR[..31], &[]] {
+        let other = bech32::encode::<Bech32m>(hrp, bytes).expect("few bytes");
+        assert_eq!(refused(&other), BadAddress::Length { expected: 64, found: other.len() });
+    }
     let old = bech32::encode::<Bech32>(hrp, &GENERATOR).expect("32 bytes");
     assert_eq!(refused(&old), BadAddress::Checksum);
     assert_eq!(refused(&text.replace("0xlx", "0xlz")), BadAddress::Checksum);
