@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, UNIX_EPOCH};
 
+use blocksmith_consensus::Rules;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -32,21 +33,23 @@ impl Log {
     }
 }
 
-/// A peer of our own kind whose clock is off by so many seconds.
-async fn off_by(rules: fn() -> blocksmith_consensus::Rules, offset_s: &Arc<AtomicI64>) -> Fake {
-    let (offset_s, blocks) = (offset_s.clone(), shared(&genesis(&rules(), 0)));
-    Fake::serve(move |call| {
-        let now = UNIX_EPOCH.elapsed().expect("a clock").as_secs_f64();
-        let time = now + offset_s.load(Ordering::SeqCst) as f64;
-        match own_reply(call, &rules(), "somebody", &blocks) {
-            Reply::Text(status, text) => {
-                let named = format!("\"name\": \"x\", \"time\": {time}");
-                Reply::Text(status, text.replace("\"name\": \"x\"", &named))
-            }
-            other => other,
+/// What our own kind answers, with a clock that is off by so many seconds.
+fn own_reply_off_by(call: &Call, rules: &Rules, blocks: &Blocks, offset_s: f64) -> Reply {
+    match own_reply(call, rules, "somebody", blocks) {
+        Reply::Text(status, text) => {
+            let time = UNIX_EPOCH.elapsed().expect("a clock").as_secs_f64() + offset_s;
+            let named = format!("\"name\": \"x\", \"time\": {time}");
+            Reply::Text(status, text.replace("\"name\": \"x\"", &named))
         }
-    })
-    .await
+        other => other,
+    }
+}
+
+/// A peer of our own kind whose clock is off by so many seconds.
+async fn off_by(rules: fn() -> Rules, offset_s: &Arc<AtomicI64>) -> Fake {
+    let (offset_s, blocks) = (offset_s.clone(), shared(&genesis(&rules(), 0)));
+    let now_s = move || offset_s.load(Ordering::SeqCst) as f64;
+    Fake::serve(move |call| own_reply_off_by(call, &rules(), &blocks, now_s())).await
 }
 
 async fn status(node: &Node) -> serde_json::Value {
@@ -155,11 +158,8 @@ async fn a_clock_counts_as_long_as_its_node_answers_whatever_else_it_does() {
             if let Some(reply) = answer(&call.line) {
                 return reply;
             }
-            let now = UNIX_EPOCH.elapsed().expect("a clock").as_secs_f64();
-            match own_reply(call, &lecture(), "somebody", &blocks) {
+            match own_reply_off_by(call, &lecture(), &blocks, 5.0) {
                 Reply::Text(status, text) => {
-                    let named = format!("\"name\": \"x\", \"time\": {}", now + 5.0);
-                    let text = text.replace("\"name\": \"x\"", &named);
                     // It claims to be ahead, so that it is asked for more.
                     Reply::Text(status, text.replace("\"work\": \"", "\"work\": \"fff"))
                 }
@@ -183,16 +183,7 @@ async fn a_node_that_is_busy_for_a_moment_has_the_clock_that_it_had() {
     let busy = Arc::new(AtomicI64::new(0));
     let status_of = busy.clone();
     let peer = Fake::serve(move |call| match status_of.load(Ordering::SeqCst) {
-        0 => {
-            let now = UNIX_EPOCH.elapsed().expect("a clock").as_secs_f64();
-            match own_reply(call, &lecture(), "somebody", &blocks) {
-                Reply::Text(status, text) => {
-                    let named = format!("\"name\": \"x\", \"time\": {}", now + 5.0);
-                    Reply::Text(status, text.replace("\"name\": \"x\"", &named))
-                }
-                other => other,
-            }
-        }
+        0 => own_reply_off_by(call, &lecture(), &blocks, 5.0),
         status => Reply::Text(status as u16, String::new()),
     })
     .await;
