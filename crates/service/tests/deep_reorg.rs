@@ -6,12 +6,13 @@
 //! 10,000 of 1,000,000 bytes need 21 GB of disk, at `TMPDIR`.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use blocksmith_consensus::{Ancestry, Block, Hash, Proof, Rules, Timestamp, Transaction, json};
 use blocksmith_node::{Address, Verdict};
 use blocksmith_service::chain::{Chain, Dialect};
 use blocksmith_service::{Handle, Options, StoreError};
+use blocksmith_testkit::process::{once, peak_bytes};
 use blocksmith_testkit::random::setting;
 
 const BLOCKS: u64 = 500;
@@ -27,35 +28,17 @@ const BATCH: usize = 8;
 /// few batches.
 const MOST_BYTES: u64 = 384 << 20;
 
-/// How long a node that was let go may keep its directory.
-const LETTING_GO: Duration = Duration::from_secs(60);
-
 fn open(rules: &Rules, dir: &Path) -> Handle {
     let options = Options {
         data_dir: Some(dir.to_path_buf()),
         ..Options::new(Chain { rules: rules.clone(), dialect: Dialect::Notes })
     };
-    let began = Instant::now();
-    loop {
-        match blocksmith_service::start(options.clone()) {
-            Ok((handle, _)) => return handle,
-            Err(StoreError::InUse { .. }) if began.elapsed() < LETTING_GO => {
-                std::thread::sleep(Duration::from_millis(10));
-            }
-            Err(error) => panic!("{error}"),
-        }
-    }
-}
-
-/// The most memory that this process ever had; none where no system says so.
-fn peak_bytes() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    Some(line.trim().strip_suffix(" kB")?.parse::<u64>().expect("a number") << 10)
+    let in_use = |error: &StoreError| matches!(error, StoreError::InUse { .. });
+    once(|| blocksmith_service::start(options.clone()), in_use).expect("it starts").0
 }
 
 fn check_memory(after: &str, began: Instant) {
-    let Some(peak) = peak_bytes() else { return };
+    let Some(peak) = peak_bytes(std::process::id()) else { return };
     println!("after {after}: {} MiB at the peak, {:?}", peak >> 20, began.elapsed());
     assert!(peak < MOST_BYTES, "{peak} bytes after {after}");
 }

@@ -9,6 +9,9 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::process::{Child, Command};
 
+#[cfg(target_os = "linux")]
+use blocksmith_testkit::process::peak_bytes;
+
 use crate::node::next;
 
 /// The process may open so many files; three quarters of them are connections.
@@ -71,10 +74,7 @@ impl Program {
     /// The most memory that it has had, in bytes.
     #[cfg(target_os = "linux")]
     pub(crate) fn memory(&self) -> usize {
-        let status = format!("/proc/{}/status", self.child.id().unwrap());
-        let status = std::fs::read_to_string(status).unwrap();
-        let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
-        line.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap() << 10
+        peak_bytes(self.child.id().unwrap()).unwrap() as usize
     }
 
     /// Opens a crowd of connections, each of which sends `request` and no more.

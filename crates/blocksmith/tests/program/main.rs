@@ -1,10 +1,11 @@
 //! The program as its users run it: processes, files and terminals.
 
+use blocksmith_testkit::{fake, program};
+
 mod chain_commands;
 mod chain_new;
 mod chain_replay;
 mod chain_verify;
-mod fake;
 mod forge_chain_files;
 mod light_client;
 mod log;
@@ -13,7 +14,6 @@ mod mining;
 #[cfg(target_os = "linux")]
 mod off_clock;
 mod operator;
-mod program;
 mod searches;
 mod settings;
 #[cfg(target_os = "linux")]

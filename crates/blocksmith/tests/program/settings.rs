@@ -9,7 +9,7 @@ fn started(home: &Path, environment: &[(&str, &str)], args: &[&str]) -> String {
     let mut all = vec!["node", "--data-dir", home.to_str().unwrap()];
     all.extend(args);
     let mut node = Program::start_with(home, environment, &all);
-    node.until_so("Running on", |line| line.starts_with("Running on http://127.0.0.1:"));
+    assert!(node.url().starts_with("http://127.0.0.1:"));
     crate::program::wait_until("the start-up line", || node.stderr().contains("data in"));
     node.terminate();
     assert_eq!(node.wait().code(), Some(0), "{}", node.stderr());
@@ -83,9 +83,8 @@ fn two_nodes_on_free_ports_have_a_folder_each() {
     let home = tempfile::tempdir().unwrap();
     let mut nodes = [(); 2].map(|()| {
         let mut node = Program::start_in(home.path(), &["node", "--port", "0"]);
-        let url = node.until_so("Running on", |line| line.starts_with("Running on http://"));
-        let (_, port) = url.rsplit_once(':').unwrap();
-        (node, port.split(' ').next().unwrap().to_string())
+        let port = node.url().rsplit(':').next().unwrap().to_string();
+        (node, port)
     });
     for (node, port) in &mut nodes {
         let folder = format!("/{port}\n");
@@ -218,9 +217,8 @@ fn names_and_origins_come_from_a_flag_the_environment_or_the_file() {
     ] {
         let args = [&base[..], args].concat();
         let mut node = Program::start_with(home.path(), environment, &args);
-        let url = node.until_so("Running on", |line| line.starts_with("Running on http://"));
+        let url = node.url();
         let (_, port) = url.rsplit_once(':').unwrap();
-        let port = port.split(' ').next().unwrap();
         for (host, origin) in good {
             assert_eq!(named(port, host, origin), ("200".into(), true), "{host} {origin}");
         }

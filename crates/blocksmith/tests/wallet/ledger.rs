@@ -7,8 +7,9 @@ use std::fmt::Write as _;
 use blocksmith_consensus::Hash;
 use blocksmith_consensus::address::Address;
 use blocksmith_consensus::payment::{Coin, Domain, Payment, Verified};
+use serde_json::json;
 
-use crate::fake::{Call, Fake, Reply};
+use crate::fake::{Call, Fake, Reply, status};
 use crate::owner::forge;
 
 /// Transactions of a page, whatever is asked for: a history takes several.
@@ -180,11 +181,13 @@ impl Ledger {
 
     fn status(&self) -> Reply {
         let Domain { chain_id, hrp } = self.domain;
-        let rules = format!(
-            r#"{{"puzzle": "seal", "spending": {{"signed": {{"addresses": "{hrp}", "first_subsidy": 1, "halving_blocks": 1}}}}}}"#
-        );
-        let more = format!(r#", "signed": true, "addresses": "{hrp}", "events": "0-0""#);
-        Reply::json(status(&self.name, chain_id, &rules, self.dev, &more))
+        let hrp = hrp.to_string();
+        let spending = json!({"addresses": hrp, "first_subsidy": 1, "halving_blocks": 1});
+        let members = json!({
+            "name": self.name, "chain_id": chain_id.to_string(), "dev": self.dev, "signed": true,
+            "addresses": hrp, "rules": {"puzzle": "seal", "spending": {"signed": spending}},
+        });
+        Reply::json(status(members).to_string())
     }
 
     fn account(&self, text: &str, address: &Address) -> Reply {
@@ -304,14 +307,6 @@ impl Ledger {
         }
         problem(404, "unknown", "there is no such transaction")
     }
-}
-
-/// Where a node of this chain stands; `more` is what nodes say besides that did not always say it.
-pub(crate) fn status(name: &str, chain_id: Hash, rules: &str, dev: bool, more: &str) -> String {
-    let zero = Hash([0; 32]);
-    format!(
-        r#"{{"name": "{name}", "rules": {rules}, "chain_id": "{chain_id}", "index": 1, "tip": "{zero}", "work": "{zero}", "target": "{zero}", "zeros": 64, "queued": 0, "peers": 0, "version": "0.1.0", "uptime_s": 1, "time": 1.5, "clock_offset_s": null, "early_until": null, "dev": {dev}, "node": "n", "instance": "i"{more}}}"#
-    )
 }
 
 fn problem(status: u16, rule: &str, detail: &str) -> Reply {

@@ -2,9 +2,10 @@
 
 use blocksmith_consensus::Hash;
 use blocksmith_consensus::payment::Domain;
+use serde_json::json;
 
-use crate::fake::{Fake, Reply};
-use crate::ledger::{self, Ledger, SUBSIDY, status, stranger};
+use crate::fake::{Fake, Reply, status};
+use crate::ledger::{self, Ledger, SUBSIDY, stranger};
 use crate::owner::{Owner, forge};
 use crate::program::Program;
 
@@ -183,13 +184,20 @@ fn a_node_of_another_chain_is_refused_by_name() {
     assert_eq!(balance["chain_id"], other.chain_id.to_string());
 }
 
+/// Whose account it is, the node does not say.
+fn five_units() -> String {
+    let account = json!({
+        "party": "", "balance": 5, "nonce": 0, "next_nonce": 0, "transactions": 1, "uncounted": 0,
+    });
+    account.to_string()
+}
+
 #[test]
 fn what_is_no_node_with_accounts_is_told() {
     let alice = Owner::with_wallet(1, 1);
     let error = alice.run(&["balance", "--node", &Fake::<Ledger>::free_address()]).bad(3);
     assert!(error.contains("does not answer"), "{error}");
-    let unsigned = r#", "signed": false, "addresses": null, "events": "0-0""#;
-    let lecture = status("lecture", Hash([0; 32]), r#"{"puzzle": "last_proof"}"#, false, unsigned);
+    let lecture = status(json!({"name": "lecture", "rules": {"puzzle": "last_proof"}})).to_string();
     let huge = format!(r#"{{"name": "{}"}}"#, "x".repeat(5 << 20));
     for (reply, why) in [
         (Reply::html(404, "<h1>Not Found\u{1b}[31m</h1>"), "404 Not Found and an HTML page\n"),
@@ -216,16 +224,17 @@ fn what_is_no_node_with_accounts_is_told() {
 fn a_node_that_does_not_say_whether_payments_are_signed_is_as_good_where_its_chain_is_known() {
     let alice = Owner::with_wallet(1, 1);
     let Domain { chain_id, hrp } = forge();
-    let node = Fake::start((), move |(), call| {
-        match call.path.ends_with("/status") {
-        true => {
-            let rules = format!(r#"{{"addresses": "{hrp}"}}"#);
-            Reply::json(status("forge", chain_id, &rules, false, ""))
-        }
-        false => Reply::json(
-            r#"{"party": "", "balance": 5, "nonce": 0, "next_nonce": 0, "transactions": 1, "uncounted": 0}"#.into(),
-        ),
+    let rules = json!({"addresses": hrp.to_string()});
+    let mut old =
+        status(json!({"name": "forge", "chain_id": chain_id.to_string(), "rules": rules}));
+    for since in ["signed", "addresses", "events"] {
+        old.as_object_mut().unwrap().remove(since);
     }
+    let node = Fake::start((), move |(), call| {
+        Reply::json(match call.path.ends_with("/status") {
+            true => old.to_string(),
+            false => five_units(),
+        })
     });
     let balance = alice.run(&["balance", "--json", "--node", &node.url()]).json();
     assert_eq!(balance["addresses"][0]["address"], alice.texts()[0]);
@@ -236,21 +245,22 @@ fn a_node_that_does_not_say_whether_payments_are_signed_is_as_good_where_its_cha
 fn what_addresses_start_with_is_what_the_status_says_whatever_the_rules_say() {
     let alice = Owner::with_wallet(1, 1);
     let id = Hash([7; 32]);
+    let rules = json!({"spending": {"signed": {"addresses": "forge"}}});
     for (rules, said, starts) in [
-        ("{}", r#""class""#, Some("class1")),
-        (r#"{"spending": {"signed": {"addresses": "forge"}}}"#, r#""class""#, Some("class1")),
-        (r#"{"spending": {"signed": {"addresses": "forge"}}}"#, "null", None),
-        ("{}", r#""no prefix""#, None),
+        (json!({}), json!("class"), Some("class1")),
+        (rules.clone(), json!("class"), Some("class1")),
+        (rules, json!(null), None),
+        (json!({}), json!("no prefix"), None),
     ] {
-        let more = format!(r#", "signed": true, "addresses": {said}"#);
-        let status = status("class", id, rules, false, &more);
+        let status = status(json!({
+            "name": "class", "chain_id": id.to_string(), "rules": rules, "signed": true,
+            "addresses": said,
+        }));
         let node = Fake::start((), move |(), call| {
-            match call.path.ends_with("/status") {
-            true => Reply::json(status.clone()),
-            false => Reply::json(
-                r#"{"party": "", "balance": 5, "nonce": 0, "next_nonce": 0, "transactions": 1, "uncounted": 0}"#.into(),
-            ),
-        }
+            Reply::json(match call.path.ends_with("/status") {
+                true => status.to_string(),
+                false => five_units(),
+            })
         });
         let ran = alice.run(&["balance", "--json", "--node", &node.url()]);
         match starts {
@@ -282,8 +292,7 @@ fn a_node_of_ours_runs_the_chain_that_it_says_and_takes_what_was_signed_offline(
         blocksmith(&["chain", "new", "./class.toml", "--name", "class", "--balance", &balance]);
     assert!(made.wait().success(), "{}", made.stderr());
     let mut node = blocksmith(&["node", "--port", "0", "--chain", "./class.toml"]);
-    let line = node.until_so("its address", |line| line.starts_with("Running on "));
-    let url = line.split(' ').nth(2).unwrap().to_owned();
+    let url = node.url();
 
     let error = alice.run(&["balance", "--node", &url, "--chain", "forge"]).bad(1);
     assert!(error.contains("runs \"class\" (as the node calls it) with the chain id"), "{error}");

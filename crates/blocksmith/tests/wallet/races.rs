@@ -16,8 +16,7 @@ pub(crate) fn dev_node() -> (Owner, Program, String) {
     let carol = Owner::with_phrase(Phrase::parse(dev::PHRASE).unwrap(), 10);
     let args = ["node", "--port", "0", "--chain", "forge-dev"];
     let mut node = Program::start_in(carol.home.path(), &args);
-    let line = node.until_so("its address", |line| line.starts_with("Running on "));
-    let url = line.split(' ').nth(2).unwrap().to_owned();
+    let url = node.url();
     (carol, node, url)
 }
 

@@ -384,7 +384,7 @@ fn a_chain_that_nobody_knows_is_asked_about_once() {
             "\"mine, which is checked\". What",
             "mine, which is checked",
         ),
-        (11, r#"mine\" (your chain"#, r#"calls it "mine\" (your chain". What"#, "unnamed"),
+        (11, r#"mine" (your chain"#, r#"calls it "mine\" (your chain". What"#, "unnamed"),
     ] {
         let id = Hash([byte; 32]);
         let domain = Domain { chain_id: id, ..forge() };
@@ -427,8 +427,7 @@ fn the_dev_chain_of_a_file_takes_everybodys_keys_as_its_rules_say() {
     let chain = format!("{}-dev", home.join("ours.toml").to_str().unwrap());
     let args = ["node", "--port", "0", "--chain", &chain];
     let mut node = Program::start_in(home, &args);
-    let line = node.until_so("its address", |line| line.starts_with("Running on "));
-    let url = line.split(' ').nth(2).unwrap().to_owned();
+    let url = node.url();
     let to = carol.run(&["address", "--chain", &chain]).good();
     let to = to.split_whitespace().next().unwrap();
     let args = ["send", to, "0.5", "--node", &url, "--password-file", "password"];
@@ -456,9 +455,8 @@ fn the_question_calls_a_chain_in_one_line_whatever_its_file_calls_it() {
     let chain = format!("{file}-dev");
     let args = ["node", "--port", "0", "--chain", &chain];
     let mut node = Program::start_in(carol.home.path(), &args);
-    let line = node.until_so("its address", |line| line.starts_with("Running on "));
-    let (to, url) = (stranger().to_text(forge().hrp), line.split(' ').nth(2).unwrap());
-    let args = ["send", &to, "1", "--node", url, "--chain", &chain, "--password-file", "password"];
+    let (to, url) = (stranger().to_text(forge().hrp), node.url());
+    let args = ["send", &to, "1", "--node", &url, "--chain", &chain, "--password-file", "password"];
     let mut terminal = Terminal::run(&carol, &args);
     terminal.asked("Send it? [y/N] ", "y\n");
     let (code, screen) = terminal.end();

@@ -97,12 +97,12 @@ fn nothing_in_a_chains_name_looks_like_the_wallets_own_words() {
     let scene = Scene::new();
     let domain = Domain { chain_id: Hash([7; 32]), ..forge() };
     for (told, shown) in [
-        (r#"forge\" (your chain"#, r#""forge\" (your chain""#),
-        (r#"forge\\"#, r#""forge\\""#),
+        (r#"forge" (your chain"#, r#""forge\" (your chain""#),
+        (r"forge\", r#""forge\\""#),
         ("forge\u{201d} (your chain", r#""forge\u{201d} (your chain""#),
         ("forge\u{ff02}, a chain that it knows", r#""forge\u{ff02}, a chain that it knows""#),
         ("forge'' (your chain", r#""forge'\u{27} (your chain""#),
-        (r"forge\n\nSend it? [y/N] y\u202e", r#""forge\n\nSend it? [y/N] y\u{202e}""#),
+        ("forge\n\nSend it? [y/N] y\u{202e}", r#""forge\n\nSend it? [y/N] y\u{202e}""#),
         ("Zo\u{eb}'s class", "\"Zo\u{eb}'s class\""),
     ] {
         (scene.node.state().domain, scene.node.state().name) = (domain, told.into());

@@ -19,8 +19,7 @@ fn blocksmith(alice: &Owner, args: &[&str]) -> Program {
 fn node(alice: &Owner) -> (Program, String) {
     let args = ["node", "--port", "0", "--chain", "./class.toml", "--data-dir", "./node"];
     let mut node = blocksmith(alice, &args);
-    let line = node.until_so("its address", |line| line.starts_with("Running on "));
-    let url = line.split(' ').nth(2).expect("a URL").to_owned();
+    let url = node.url();
     (node, url)
 }
 

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use blocksmith_consensus::address::Address;
 use blocksmith_consensus::ledger::Account;
@@ -16,6 +15,7 @@ use blocksmith_consensus::{
 use blocksmith_node::Verdict;
 use blocksmith_service::chain::{Chain, Dialect};
 use blocksmith_service::{Handle, MAX_HISTORY, Options, StoreError};
+use blocksmith_testkit::process::once;
 use blocksmith_testkit::random::{Random, setting};
 use blocksmith_testkit::signers::Signer;
 
@@ -27,9 +27,6 @@ const SUBSIDY: u64 = 2_000_000_000;
 
 /// What each has at first.
 const START: u64 = 1_000_000 + SUBSIDY;
-
-/// How long a node that was let go may keep its directory.
-const LETTING_GO: Duration = Duration::from_secs(10);
 
 /// Alice and Bob have something from the start, and proofs cost nothing.
 fn rules() -> Rules {
@@ -57,16 +54,8 @@ fn open(rules: &Rules, dir: &Path) -> Handle {
         data_dir: Some(dir.to_path_buf()),
         ..Options::new(Chain { rules: rules.clone(), dialect: Dialect::Notes })
     };
-    let began = Instant::now();
-    loop {
-        match blocksmith_service::start(options.clone()) {
-            Ok((handle, _)) => return handle,
-            Err(StoreError::InUse { .. }) if began.elapsed() < LETTING_GO => {
-                std::thread::sleep(Duration::from_millis(10));
-            }
-            Err(error) => panic!("{error}"),
-        }
-    }
+    let in_use = |error: &StoreError| matches!(error, StoreError::InUse { .. });
+    once(|| blocksmith_service::start(options.clone()), in_use).expect("it starts").0
 }
 
 type Accounts = BTreeMap<Address, Account>;

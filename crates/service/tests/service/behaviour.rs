@@ -9,6 +9,7 @@ use blocksmith_consensus::{Ancestry, Block, Genesis, Proof, Rules, Timestamp, Tr
 use blocksmith_node::{Address, NetworkEffect, Verdict};
 use blocksmith_service::chain::{Chain, Dialect};
 use blocksmith_service::{Handle, Options, Stopped, StoreError};
+use blocksmith_testkit::process::once;
 use futures_util::future::join_all;
 use tokio::sync::mpsc::UnboundedReceiver;
 
@@ -22,16 +23,9 @@ fn start(rules: Rules, dir: Option<&Path>) -> Started {
 }
 
 /// A node on a directory that another one may be about to leave.
-async fn reopened(rules: Rules, dir: &Path) -> Started {
-    let began = Instant::now();
-    loop {
-        match start(rules.clone(), Some(dir)) {
-            Err(StoreError::InUse { .. }) if began.elapsed() < Duration::from_secs(10) => {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-            started => return started,
-        }
-    }
+fn reopened(rules: Rules, dir: &Path) -> Started {
+    let in_use = |error: &StoreError| matches!(error, StoreError::InUse { .. });
+    once(|| start(rules.clone(), Some(dir)), in_use)
 }
 
 fn refused(started: Started) -> StoreError {
@@ -114,8 +108,8 @@ async fn a_directory_serves_one_node() {
 #[tokio::test]
 async fn a_directory_holds_one_chain() {
     let dir = tempfile::tempdir().expect("a directory");
-    let reopen = async |rules| reopened(rules, dir.path()).await;
-    drop(reopen(Rules::lecture()).await.expect("it starts"));
+    let reopen = |rules| reopened(rules, dir.path());
+    drop(reopen(Rules::lecture()).expect("it starts"));
     for (rules, found, difference) in [
         (
             Rules::lecture().with_zeros(5),
@@ -130,7 +124,7 @@ async fn a_directory_holds_one_chain() {
         (Rules::course(), "course with 6 zeros", "puzzle is \"last_block\" here and"),
         (Rules::dvf(), "dvf with 4 zeros", "(genesis is {\"any\": {\"index\": 1, "),
     ] {
-        let error = refused(reopen(rules).await);
+        let error = refused(reopen(rules));
         assert!(matches!(error, StoreError::OtherChain { .. }), "{error}");
         let text = error.to_string();
         let dir = dir.path().display().to_string();
@@ -140,12 +134,12 @@ async fn a_directory_holds_one_chain() {
     }
     let genesis = Block::parse(br#"{"index": 1, "previous_hash": 0, "proof": 99}"#);
     let other = Rules { genesis: Genesis::Fixed(genesis.expect("a block")), ..Rules::lecture() };
-    let text = refused(reopen(other).await).to_string();
+    let text = refused(reopen(other)).to_string();
     // What differs is named; that something does need not be said besides.
     assert!(!text.contains("another genesis") && text.contains("4 zeros\" (genesis is"), "{text}");
     assert!(text.contains("(genesis is \"") && !text.contains("difficulty"), "{text}");
 
-    let (handle, _orders) = reopen(Rules::lecture()).await.expect("the right one still starts");
+    let (handle, _orders) = reopen(Rules::lecture()).expect("the right one still starts");
     assert_eq!(handle.standing().tip.block.index(), 1);
 }
 
@@ -216,7 +210,7 @@ async fn a_peer_that_is_forgotten_stays_forgotten() {
         .any(|order| matches!(order, NetworkEffect::HangUp(address) if address == peer()));
     assert!(hung_up, "calls to it end");
     drop((handle, orders));
-    let (handle, _orders) = reopened(easy(), dir.path()).await.expect("it starts");
+    let (handle, _orders) = reopened(easy(), dir.path()).expect("it starts");
     assert_eq!(handle.standing().peers, [stays]);
 }
 

@@ -2,7 +2,6 @@
 //! everybody could sign is not taken.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use blocksmith_consensus::address::Address;
 use blocksmith_consensus::payment::Domain;
@@ -11,14 +10,12 @@ use blocksmith_node::mempool::Refused;
 use blocksmith_node::{Entered, NetworkEffect, Verdict};
 use blocksmith_service::chain::{Chain, Dialect};
 use blocksmith_service::{Handle, NotPaid, Options, StoreError};
+use blocksmith_testkit::process::once;
 use blocksmith_testkit::signers::Signer;
 use blocksmith_wallet::{DevKeys, Phrase, Wallet, dev};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 const ALLOTTED: u64 = 1_000_000;
-
-/// How long a node that was let go may keep its directory.
-const LETTING_GO: Duration = Duration::from_secs(10);
 
 /// Forge with something for Alice, Bob and the first of the known keys; proofs cost nothing.
 fn rules() -> Rules {
@@ -37,16 +34,8 @@ fn open(dir: &Path, dev: bool) -> (Handle, UnboundedReceiver<NetworkEffect>) {
         dev,
         ..Options::new(Chain { rules: rules(), dialect: Dialect::Notes })
     };
-    let began = Instant::now();
-    loop {
-        match blocksmith_service::start(options.clone()) {
-            Ok(started) => return started,
-            Err(StoreError::InUse { .. }) if began.elapsed() < LETTING_GO => {
-                std::thread::sleep(Duration::from_millis(10));
-            }
-            Err(error) => panic!("{error}"),
-        }
-    }
+    let in_use = |error: &StoreError| matches!(error, StoreError::InUse { .. });
+    once(|| blocksmith_service::start(options.clone()), in_use).expect("it starts")
 }
 
 fn domain() -> Domain {

@@ -6,13 +6,14 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use blocksmith_consensus::json::Value;
 use blocksmith_consensus::{Ancestry, Block, Genesis, Hash, Proof, Rules, Timestamp, Transaction};
 use blocksmith_node::{Address, NetworkEffect, Verdict};
 use blocksmith_service::chain::{Chain, Dialect};
 use blocksmith_service::{Handle, Options, StoreError};
+use blocksmith_testkit::process::once;
 use blocksmith_testkit::random::{Random, setting};
 use futures_util::future::join_all;
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -29,24 +30,13 @@ const ROUNDS: usize = 15;
 /// Lives of one data directory.
 const LIVES: usize = 4;
 
-/// How long a node that was let go may keep its directory.
-const LETTING_GO: Duration = Duration::from_secs(10);
-
 fn open(rules: &Rules, dir: &Path) -> (Handle, UnboundedReceiver<NetworkEffect>) {
     let options = Options {
         data_dir: Some(dir.to_path_buf()),
         ..Options::new(Chain { rules: rules.clone(), dialect: Dialect::Notes })
     };
-    let began = Instant::now();
-    loop {
-        match blocksmith_service::start(options.clone()) {
-            Ok(started) => return started,
-            Err(StoreError::InUse { .. }) if began.elapsed() < LETTING_GO => {
-                std::thread::sleep(Duration::from_millis(10));
-            }
-            Err(error) => panic!("{error}"),
-        }
-    }
+    let in_use = |error: &StoreError| matches!(error, StoreError::InUse { .. });
+    once(|| blocksmith_service::start(options.clone()), in_use).expect("it starts")
 }
 
 fn payment(number: u64) -> Transaction {

@@ -1,15 +1,13 @@
 //! What others wrote stays in its line, and nothing in it does anything to the terminal.
 
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Stdio};
 
 use blocksmith_consensus::Rules;
 use serde_json::json;
 
-use crate::fake::{Call, Fake, Reply};
-use crate::program::{Program, wait_until};
+use crate::fake::{Call, Fake, Reply, status};
+use crate::program::{node, post, wait_until};
 
 /// Every character that moves the cursor, ends a line, turns the direction of reading or hides.
 fn hostile() -> String {
@@ -65,28 +63,6 @@ fn own_kind(status: serde_json::Value) -> Fake<()> {
         ("POST", "/api/v1/blocks") => Reply { status: 422, ..Reply::json(detail.clone()) },
         _ => Reply::html(404, "no"),
     })
-}
-
-pub(crate) fn node(args: &[&str]) -> (Program, String) {
-    let mut node = Program::start(&[&["node", "0"], args].concat());
-    let running = node.until_so("Running on", |line| line.starts_with("Running on"));
-    (node, running.split_whitespace().nth(2).unwrap().into())
-}
-
-/// Posts without a client, and returns the answer as it came.
-pub(crate) fn post(url: &str, path: &str, body: &str) -> String {
-    let mut stream = TcpStream::connect(url.trim_start_matches("http://")).unwrap();
-    stream.set_read_timeout(Some(std::time::Duration::from_secs(60))).unwrap();
-    let length = body.len();
-    write!(
-        stream,
-        "POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
-         Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
-    )
-    .unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    answer
 }
 
 #[test]
@@ -149,25 +125,10 @@ fn a_miner_shows_what_the_server_says_in_one_line() {
     assert_harmless(&format!("{out}{err}"), |line| own.iter().any(|own| line.starts_with(own)));
 }
 
-/// A whole status of a node without accounts, with these members.
-fn status_of(members: serde_json::Value) -> serde_json::Value {
-    let hash = "00".repeat(32);
-    let mut status = json!({
-        "name": "x", "rules": {}, "chain_id": hash, "index": 1, "tip": hash, "work": hash,
-        "target": hash, "zeros": 64, "queued": 0, "peers": 0, "version": "0.1.0", "uptime_s": 0,
-        "time": 0, "clock_offset_s": null, "early_until": null, "dev": false, "node": "x",
-        "instance": "x", "signed": false, "addresses": null, "events": "x-0",
-    });
-    for (name, value) in members.as_object().unwrap() {
-        status[name] = value.clone();
-    }
-    status
-}
-
 #[test]
 fn a_wallet_shows_what_a_node_is_called_in_one_line() {
     for (status, body) in [
-        (200, status_of(json!({"name": hostile()}))),
+        (200, status(json!({"name": hostile()}))),
         (422, json!({"detail": hostile()})),
         (200, json!(hostile())),
     ] {

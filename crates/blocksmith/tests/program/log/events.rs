@@ -12,8 +12,7 @@ use blocksmith_consensus::json::Value;
 use blocksmith_consensus::{Block, Proof, Rules, Timestamp, Transaction, U256};
 
 use crate::fake::{Call, Fake, Reply};
-use crate::log::escaped::{node, post};
-use crate::program::{Program, wait_until};
+use crate::program::{Program, node, post, wait_until};
 
 /// The lines of the log that hold this, without their times.
 pub(crate) fn lines(node: &Program, part: &str) -> Vec<String> {
@@ -155,13 +154,8 @@ fn a_reorg_is_one_line_with_what_waits_again_and_what_is_void() {
 
 #[test]
 fn a_payment_that_a_reorg_makes_impossible_is_void() {
-    let start = |args: &[&str]| {
-        let mut node = Program::start(&[&["node", "0", "--chain", "forge-dev"], args].concat());
-        let running = node.until_so("Running on", |line| line.starts_with("Running on"));
-        let url = running.split_whitespace().nth(2).unwrap().to_string();
-        (node, url)
-    };
-    let ((alice, url), (_bob, other)) = (start(&[]), start(&[]));
+    let ((alice, url), (_bob, other)) =
+        (node(&["--chain", "forge-dev"]), node(&["--chain", "forge-dev"]));
     let accounts: Vec<_> = blocksmith_wallet::dev::addresses()
         .map(|address| {
             let hrp = Rules::forge().domain().unwrap().hrp;

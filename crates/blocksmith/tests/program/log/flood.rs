@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use blocksmith_consensus::Block;
 
-use crate::log::escaped::{node, post};
 use crate::log::events::{easy, lines, most_in_a_second, register};
-use crate::program::{Program, wait_until};
+use crate::program::{Program, node, post, wait_until};
 
 /// How often each is sent.
 const TIMES: usize = 150;

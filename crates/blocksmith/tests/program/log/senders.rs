@@ -3,9 +3,8 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
-use crate::log::escaped::{node, post};
 use crate::log::events::{address, easy, line, lines, register};
-use crate::program::wait_until;
+use crate::program::{node, post, wait_until};
 
 /// Sends a block as our own kind does, from a node that says that it listens there.
 pub(crate) fn send(url: &str, text: &str, listens: &str) {

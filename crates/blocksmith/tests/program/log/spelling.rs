@@ -6,9 +6,9 @@ use std::net::TcpListener;
 use blocksmith_consensus::{Hash, Rules};
 
 use crate::fake::{Call, Fake, Reply};
-use crate::log::escaped::{node, post, run};
+use crate::log::escaped::run;
 use crate::log::events::{address, line, lines};
-use crate::program::wait_until;
+use crate::program::{node, post, wait_until};
 
 /// Spells a block as some other program does.
 type Spell = fn(index: usize, previous_hash: &str, proof: usize) -> String;

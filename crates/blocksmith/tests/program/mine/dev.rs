@@ -256,8 +256,7 @@ fn what_it_runs_is_named_to_nodes_and_verified() {
         assert!(!said.contains("--zeros"), "{said}");
 
         let mut node = Program::start(&["node", "0", "--chain", &derived, "--peer", &url]);
-        let line = node.until_so("its address", |line| line.starts_with("Running on "));
-        let joined = line.split(' ').nth(2).unwrap().to_owned();
+        let joined = node.url();
         let block = |url: &str| chain(url).get(2).cloned();
         wait_until("the chain of the dev network", || block(&joined) == block(&url));
         let said = node.stderr();

@@ -15,8 +15,7 @@ use crate::program::{Program, wait_until};
 fn node(home: &Path) -> (Program, String) {
     let args = ["node", "--port", "0", "--zeros", "2", "--chain", "lecture"];
     let mut node = Program::start_in(home, &args);
-    let line = node.until_so("its address", |line| line.starts_with("Running on "));
-    let url = line.split(' ').nth(2).unwrap().to_owned();
+    let url = node.url();
     (node, url)
 }
 

@@ -7,7 +7,7 @@ use std::process::Command;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crate::program::{Program, wait_until};
+use crate::program::{Program, post, wait_until};
 use blocksmith_consensus::address::{Address, Hrp};
 use blocksmith_node::MAX_AHEAD_S;
 use tempfile::TempDir;
@@ -83,8 +83,7 @@ target = "{easiest}"
         let args = ["node", "--port", "0", "--data-dir", &data];
         let chain = if more.contains(&"--chain") { vec![] } else { vec!["--chain", &*chain] };
         let mut node = self.start(off_s, &[&args[..], &chain, more].concat());
-        let line = node.until_so("its address", |line| line.starts_with("Running on "));
-        let url = line.split(' ').nth(2).unwrap().to_owned();
+        let url = node.url();
         (node, url)
     }
 
@@ -228,7 +227,7 @@ fn a_miner_stops_its_search_when_the_clock_is_set_and_so_does_dev() {
     let chain = home.path("clocks.toml");
     let mut node =
         home.start(0, &["node", "--port", &port, "--chain", &chain, "--data-dir", &data]);
-    node.until_so("its address", |line| line.starts_with("Running on "));
+    node.url();
     wait_until("a word", || miner.stderr().contains("has no work yet"));
     stop(node);
     miner.terminate();
@@ -311,22 +310,6 @@ fn of_a_block_that_waited_for_its_time_it_is_not_said_that_it_was_mined_here() {
     stop(ahead);
 }
 
-/// Hands a block in, as our own kind does: the answer.
-fn hand_in(url: &str, block: &str) -> String {
-    let mut stream = TcpStream::connect(url.trim_start_matches("http://")).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
-    let length = block.len();
-    write!(
-        stream,
-        "POST /api/v1/blocks HTTP/1.0\r\nContent-Type: application/json\r\nContent-Length: {length}\
-         \r\n\r\n{block}"
-    )
-    .unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    answer
-}
-
 #[test]
 fn a_block_on_an_early_one_is_not_said_to_lack_its_parent() {
     let home = Home::new();
@@ -337,7 +320,7 @@ fn a_block_on_an_early_one_is_not_said_to_lack_its_parent() {
     let (right, url) = home.node(0, "right", &[]);
     // The first one, one on top of it, and one on top of that.
     for index in 2..5 {
-        let answer = hand_in(&url, &canonical(&block(index)));
+        let answer = post(&url, "/api/v1/blocks", &canonical(&block(index)));
         assert!(answer.contains(r#""verdict": "early""#), "{index}: {answer}");
     }
     let said = || right.stderr();
@@ -358,7 +341,7 @@ fn a_block_on_an_early_one_is_not_said_to_lack_its_parent() {
     assert!(!said().contains("not known") && !said().contains("peers add"), "{}", said());
     // One whose parent nobody sent still lacks it.
     home.mine(&ahead_url, 2);
-    let answer = hand_in(&url, &canonical(&block(7)));
+    let answer = post(&url, "/api/v1/blocks", &canonical(&block(7)));
     assert!(answer.contains(r#""verdict": "orphan""#), "{answer}");
     wait_until("its line", || said().contains("the block before it is not known here"));
     stop(right);

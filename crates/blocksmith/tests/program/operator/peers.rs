@@ -207,7 +207,7 @@ fn oneself_is_named_when_it_is_typed() {
     let itself = format!("localhost:{port}");
     let args = ["node", port, "--data-dir", &data, "--peer", &itself];
     let mut node = Program::start_in(home.path(), &args);
-    node.until_so("its address", |line| line.starts_with("Running on "));
+    node.url();
     wait_until("it to be said", || {
         node.stderr().contains(&format!("{itself} is this node itself"))
     });

@@ -20,9 +20,7 @@ pub(crate) fn node(home: &Path, args: &[&str]) -> (Program, String) {
     let mut all = vec!["node", "0", "--data-dir", data_dir];
     all.extend(args);
     let mut node = Program::start_in(home, &all);
-    let line = node.until_so("its address", |line| line.starts_with("Running on "));
-    let (_, port) = line.split(' ').nth(2).unwrap_or_default().rsplit_once(':').expect("a port");
-    let port = port.to_string();
+    let port = node.url().rsplit(':').next().expect("a port").to_string();
     wait_until("the token's path", || node.stderr().contains("operator's token is in"));
     (node, port)
 }

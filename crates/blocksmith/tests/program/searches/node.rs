@@ -12,13 +12,8 @@ const REQUESTS: usize = 200;
 
 /// A node with a chain that nobody can make longer, and where it listens.
 fn node(args: &[&str]) -> (Program, String) {
-    let dir = tempfile::tempdir().unwrap();
-    let home = dir.path().to_str().unwrap();
-    let all = ["node", "--port", "0", "--zeros", "40", "--data-dir", home];
-    let mut node = Program::start(&[&all[..], args].concat());
-    let line = node.until_so("Running on", |line| line.starts_with("Running on http://"));
-    let address = line.split(['/', ' ']).nth(4).unwrap().to_string();
-    (node, address)
+    let (node, url) = crate::program::node(&[&["--zeros", "40"], args].concat());
+    (node, url.trim_start_matches("http://").to_string())
 }
 
 /// The time that a status takes, in the middle of many.

@@ -58,9 +58,8 @@ fn told(command: &mut Command) -> (i32, String, String) {
 /// Starts a node, and waits until it says where it is.
 fn node(command: &mut Command) -> (Program, String) {
     let mut node = Program::spawn(command);
-    let line = node.until_so("Running on", |line| line.starts_with("Running on"));
-    let url = line.split_whitespace().nth(2).unwrap().trim_start_matches("http://");
-    (node, url.to_string())
+    let url = node.url();
+    (node, url.trim_start_matches("http://").to_string())
 }
 
 /// An answer of the node, whole; empty where there is none.

@@ -6,34 +6,62 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::{self, JoinHandle};
 
-use crate::program::PATIENCE;
+use serde_json::{Value, json};
 
-pub(crate) struct Call {
-    pub(crate) method: String,
-    /// With the query.
-    pub(crate) path: String,
-    pub(crate) body: Vec<u8>,
+use crate::process::PATIENCE;
+
+/// All that a node says of itself under `/api/v1/status`, where nobody signs payments; these members
+/// as they are here.
+pub fn status(members: Value) -> Value {
+    let hash = "00".repeat(32);
+    let mut status = json!({
+        "name": "x", "rules": {}, "chain_id": hash, "index": 1, "tip": hash, "work": hash,
+        "target": hash, "zeros": 64, "queued": 0, "peers": 0, "version": "0.1.0", "uptime_s": 1,
+        "time": 1.5, "clock_offset_s": null, "early_until": null, "dev": false, "node": "n",
+        "instance": "i", "signed": false, "addresses": null, "events": "i-0",
+    });
+    for (name, value) in members.as_object().expect("members") {
+        status[name] = value.clone();
+    }
+    status
 }
 
+/// A call as it came.
+pub struct Call {
+    /// As in `GET`.
+    pub method: String,
+    /// With the query.
+    pub path: String,
+    /// As many bytes as it says.
+    pub body: Vec<u8>,
+}
+
+/// What a call is answered with.
 #[derive(Clone)]
-pub(crate) struct Reply {
-    pub(crate) status: u16,
-    pub(crate) kind: &'static str,
-    pub(crate) body: String,
-    pub(crate) headers: Vec<(&'static str, String)>,
+pub struct Reply {
+    /// Its status.
+    pub status: u16,
+    /// Its content type.
+    pub kind: &'static str,
+    /// What it says.
+    pub body: String,
+    /// What its head says besides.
+    pub headers: Vec<(&'static str, String)>,
 }
 
 impl Reply {
-    pub(crate) fn json(body: String) -> Self {
+    /// JSON, with 200.
+    pub fn json(body: String) -> Self {
         Self { status: 200, kind: "application/json", body, headers: Vec::new() }
     }
 
-    pub(crate) fn html(status: u16, body: &str) -> Self {
+    /// A page.
+    pub fn html(status: u16, body: &str) -> Self {
         Self { status, kind: "text/html", body: body.into(), headers: Vec::new() }
     }
 
     /// As RFC 9457 has it.
-    pub(crate) fn problem(status: u16, rule: &str, detail: &str) -> Self {
+    pub fn problem(status: u16, rule: &str, detail: &str) -> Self {
         let detail = serde_json::to_string(detail).unwrap();
         let body = format!(
             r#"{{"type": "about:blank", "title": "No", "detail": {detail}, "rule": "{rule}"}}"#
@@ -42,13 +70,13 @@ impl Reply {
     }
 
     /// To another address.
-    pub(crate) fn redirect(status: u16, to: String) -> Self {
+    pub fn redirect(status: u16, to: String) -> Self {
         Self { status, headers: vec![("Location", to)], ..Self::html(status, "<h1>Moved</h1>") }
     }
 }
 
 /// A server with one thread.
-pub(crate) struct Fake<S> {
+pub struct Fake<S> {
     address: String,
     state: Arc<Mutex<Option<S>>>,
     stop: Arc<AtomicBool>,
@@ -56,14 +84,13 @@ pub(crate) struct Fake<S> {
 }
 
 impl<S: Send + 'static> Fake<S> {
-    pub(crate) fn start(
-        state: S,
-        answer: impl Fn(&mut S, &Call) -> Reply + Send + 'static,
-    ) -> Self {
+    /// One that answers so, on a free port.
+    pub fn start(state: S, answer: impl Fn(&mut S, &Call) -> Reply + Send + 'static) -> Self {
         Self::start_at("127.0.0.1:0", state, answer)
     }
 
-    pub(crate) fn start_at(
+    /// One that answers so, at this address.
+    pub fn start_at(
         address: &str,
         state: S,
         answer: impl Fn(&mut S, &Call) -> Reply + Send + 'static,
@@ -86,20 +113,22 @@ impl<S: Send + 'static> Fake<S> {
     }
 
     /// An address where nobody listens.
-    pub(crate) fn free_address() -> String {
+    pub fn free_address() -> String {
         TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
     }
 
-    pub(crate) fn url(&self) -> String {
+    /// Where it is.
+    pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    pub(crate) fn state(&self) -> impl std::ops::DerefMut<Target = S> {
+    /// What it knows; it answers nobody meanwhile.
+    pub fn state(&self) -> impl std::ops::DerefMut<Target = S> {
         Locked(self.state.lock().unwrap())
     }
 
     /// Stops to listen.
-    pub(crate) fn stop(mut self) -> S {
+    pub fn stop(mut self) -> S {
         self.end();
         self.state.lock().unwrap().take().unwrap()
     }

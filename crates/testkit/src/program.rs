@@ -1,26 +1,45 @@
 //! The program as a process.
 
-use std::io::{BufRead as _, BufReader};
-use std::path::Path;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// The longest that anything here may take.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub use crate::process::{PATIENCE, wait_until};
 
-/// Waits until it is so.
-pub(crate) fn wait_until(what: &str, mut so: impl FnMut() -> bool) {
-    let begin = Instant::now();
-    while !so() {
-        assert!(begin.elapsed() < PATIENCE, "waited too long for {what}");
-        thread::sleep(Duration::from_millis(10));
-    }
+/// Where the program is, as Cargo tells the tests of its package.
+pub fn binary() -> PathBuf {
+    std::env::var_os("CARGO_BIN_EXE_blocksmith").expect("cargo test runs this").into()
+}
+
+/// A node on a free port, and its URL.
+pub fn node(args: &[&str]) -> (Program, String) {
+    let mut node = Program::start(&[&["node", "0"], args].concat());
+    let url = node.url();
+    (node, url)
+}
+
+/// Posts without a client, and returns the answer as it came.
+pub fn post(url: &str, path: &str, body: &str) -> String {
+    let mut stream = TcpStream::connect(url.trim_start_matches("http://")).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let length = body.len();
+    write!(
+        stream,
+        "POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
+         Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
 }
 
 /// A process; killed when it goes out of scope.
-pub(crate) struct Program {
+pub struct Program {
     child: Child,
     lines: mpsc::Receiver<String>,
     stderr: Arc<Mutex<String>>,
@@ -29,7 +48,8 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    pub(crate) fn start(args: &[&str]) -> Self {
+    /// The program, with a folder of its own.
+    pub fn start(args: &[&str]) -> Self {
         let home = tempfile::tempdir().unwrap();
         let mut program = Self::start_in(home.path(), args);
         program._home = Some(home);
@@ -37,19 +57,19 @@ impl Program {
     }
 
     /// With a folder of the user's own.
-    pub(crate) fn start_in(home: &Path, args: &[&str]) -> Self {
+    pub fn start_in(home: &Path, args: &[&str]) -> Self {
         Self::start_with(home, &[], args)
     }
 
     /// With settings in the environment, too.
-    pub(crate) fn start_with(home: &Path, environment: &[(&str, &str)], args: &[&str]) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_blocksmith"));
+    pub fn start_with(home: &Path, environment: &[(&str, &str)], args: &[&str]) -> Self {
+        let mut command = Command::new(binary());
         command.args(args).envs(environment.iter().copied());
         Self::spawn(command.env("HOME", home).env("XDG_DATA_HOME", home))
     }
 
     /// Whatever the command runs.
-    pub(crate) fn spawn(command: &mut Command) -> Self {
+    pub fn spawn(command: &mut Command) -> Self {
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -79,12 +99,12 @@ impl Program {
     }
 
     /// Reads lines until this one.
-    pub(crate) fn until(&mut self, wanted: &str) {
+    pub fn until(&mut self, wanted: &str) {
         self.until_so(wanted, |line| line == wanted);
     }
 
     /// Reads lines until one is so, and returns that one.
-    pub(crate) fn until_so(&mut self, wanted: &str, so: impl Fn(&str) -> bool) -> String {
+    pub fn until_so(&mut self, wanted: &str, so: impl Fn(&str) -> bool) -> String {
         let begin = Instant::now();
         loop {
             let left = PATIENCE.saturating_sub(begin.elapsed());
@@ -96,13 +116,19 @@ impl Program {
         }
     }
 
+    /// Reads lines until a node says where it runs, and returns that URL.
+    pub fn url(&mut self) -> String {
+        let line = self.until_so("its address", |line| line.starts_with("Running on http://"));
+        line.split_whitespace().nth(2).unwrap().into()
+    }
+
     /// The lines so far that were not read yet.
-    pub(crate) fn seen(&self) -> Vec<String> {
+    pub fn seen(&self) -> Vec<String> {
         self.lines.try_iter().collect()
     }
 
     /// All lines that were not read yet, up to the end.
-    pub(crate) fn rest(&self) -> Vec<String> {
+    pub fn rest(&self) -> Vec<String> {
         let mut rest = Vec::new();
         while let Ok(line) = self.lines.recv_timeout(PATIENCE) {
             rest.push(line);
@@ -110,38 +136,39 @@ impl Program {
         rest
     }
 
-    pub(crate) fn stderr(&self) -> String {
+    /// What it has said on its standard error.
+    pub fn stderr(&self) -> String {
         self.stderr.lock().unwrap().clone()
     }
 
-    pub(crate) fn pid(&self) -> u32 {
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
     /// SIGTERM.
-    pub(crate) fn terminate(&self) {
+    pub fn terminate(&self) {
         self.signal("-TERM");
     }
 
     /// A signal, as kill(1) has it.
-    pub(crate) fn signal(&self, signal: &str) {
+    pub fn signal(&self, signal: &str) {
         let pid = self.pid().to_string();
         assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
     }
 
     /// The next line, if it says one before it ends.
-    #[allow(dead_code, reason = "here all of them do")]
-    pub(crate) fn first_line(&self) -> Option<String> {
+    pub fn first_line(&self) -> Option<String> {
         self.lines.recv_timeout(PATIENCE).ok()
     }
 
     /// How it ended, if it did.
-    #[allow(dead_code, reason = "here it is waited for")]
-    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
+    pub fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().unwrap()
     }
 
-    pub(crate) fn wait(&mut self) -> ExitStatus {
+    /// Waits for its end.
+    pub fn wait(&mut self) -> ExitStatus {
         let begin = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
