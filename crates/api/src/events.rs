@@ -33,8 +33,8 @@ pub struct TipEvent {
 /// The event `reorg`: the best chain became another one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ReorgEvent {
-    /// The last block that both chains have.
-    pub fork: BlockPlace,
+    /// The last block that both chains have; `null` if they begin with different first blocks.
+    pub fork: Option<BlockPlace>,
     /// The blocks that left, the former tip first; 1,000 at most.
     pub left: Vec<BlockPlace>,
     /// How many blocks left.

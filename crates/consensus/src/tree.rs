@@ -119,7 +119,8 @@ pub struct Place {
 }
 
 impl Place {
-    fn of(block: &Block) -> Self {
+    /// Where a block is.
+    pub fn of(block: &Block) -> Self {
         Self { index: block.index(), hash: block.hash() }
     }
 }
@@ -129,6 +130,8 @@ impl Place {
 /// by one.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ChangeSet {
+    /// The last block that both chains have; none if they begin with different first blocks.
+    pub fork: Option<Place>,
     /// The blocks that are no longer on the best chain, the former tip first.
     pub disconnected: Vec<Place>,
     /// The blocks that are on it now, the lowest first.
@@ -444,8 +447,9 @@ impl Tree {
             })?;
             let connected = [Place::of(&new.block)].into();
             let touched = changes.accounts.iter().map(|change| change.address).collect();
-            self.tip = new;
+            let former = core::mem::replace(&mut self.tip, new);
             return Ok(Inserted::NewTip(ChangeSet {
+                fork: Some(Place::of(&former.block)),
                 disconnected: Vec::new(),
                 connected,
                 touched: Some(touched),
@@ -520,6 +524,7 @@ impl Tree {
             below = block.parent;
         }
         branch.reverse();
+        let fork = below.map(|hash| Place { index: lowest.saturating_sub(1), hash });
         let mut disconnected = Vec::new();
         for index in (lowest..=self.tip.block.index()).rev() {
             let Some(linked) = chain.at(index).map_err(NotInserted::Ancestry)? else { continue };
@@ -555,6 +560,7 @@ impl Tree {
         connected.push(Place::of(&new.block));
         let place = |block: &SideBlock| Place { index: block.index, hash: block.hash };
         let change = ChangeSet {
+            fork,
             disconnected: disconnected.iter().map(place).collect(),
             connected,
             touched: None,

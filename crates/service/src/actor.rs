@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use blocksmith_consensus::tree::Place;
-use blocksmith_consensus::{Ancestry as _, ChangeSet, Hash, Linked, Timestamp};
+use blocksmith_consensus::{ChangeSet, Hash, Linked, Timestamp};
 use blocksmith_node::{Effect, Event as Told, Machine, NetworkEffect, Stepped, StoreEffect};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -208,8 +208,7 @@ impl Actor {
                             Effect::Event(event) => {
                                 // The machine applied it through the writer.
                                 dirty |= matches!(event, Told::Chain { .. });
-                                let event = told(event, &mut waiting, &self.machine, &writer)?;
-                                happened.push(event);
+                                happened.push(told(event, &mut waiting, &self.machine));
                             }
                             Effect::Network(effect) => batch.orders.push(effect),
                         }
@@ -259,13 +258,8 @@ fn store(effect: StoreEffect, writer: &mut Writer) -> Result<(), StoreError> {
 
 /// What those who follow the node are told. `waiting` has for each change of the best chain how many
 /// transactions wait again.
-fn told(
-    event: Told,
-    waiting: &mut impl Iterator<Item = usize>,
-    machine: &Machine,
-    writer: &Writer,
-) -> Result<Event, StoreError> {
-    Ok(match event {
+fn told(event: Told, waiting: &mut impl Iterator<Item = usize>, machine: &Machine) -> Event {
+    match event {
         Told::Transaction { transaction, became } => Event::Transaction { transaction, became },
         Told::Peer { address, became } => Event::Peer { address, became },
         Told::ManyTransactions => Event::ManyTransactions,
@@ -273,10 +267,10 @@ fn told(
             let (tip, waiting) = (tip_of(&tip, machine), waiting.next().unwrap_or_default());
             match change.disconnected.is_empty() {
                 true => Event::Tip(tip),
-                false => Event::Reorg(reorg(&change, tip, waiting, writer)?),
+                false => Event::Reorg(reorg(&change, tip, waiting)),
             }
         }
-    })
+    }
 }
 
 /// Of each change of the best chain, how many transactions wait for a block because of it.
@@ -306,7 +300,7 @@ fn tip_of(tip: &Linked, machine: &Machine) -> Tip {
     let mint = machine.rules().spending.mint();
     let miner = last.and_then(|coin| recipient(coin, &mint));
     Tip {
-        place: Place { index: block.index(), hash: block.hash() },
+        place: Place::of(block),
         previous_hash: block.parent(),
         work: Hash(tip.work.to_be_bytes()),
         transactions,
@@ -315,24 +309,15 @@ fn tip_of(tip: &Linked, machine: &Machine) -> Tip {
 }
 
 /// A change that undid blocks.
-fn reorg(
-    change: &ChangeSet,
-    tip: Tip,
-    waiting: usize,
-    writer: &Writer,
-) -> Result<Reorg, StoreError> {
-    let lowest = change.connected.first().map_or(tip.place.index, |place| place.index);
-    let fork = writer.at(lowest.saturating_sub(1))?;
+fn reorg(change: &ChangeSet, tip: Tip, waiting: usize) -> Reorg {
     let first = |places: &[Place]| places.iter().take(MAX_LISTED).copied().collect();
-    Ok(Reorg {
-        // A chain that begins with another first block has none.
-        fork: fork
-            .map_or(tip.place, |fork| Place { index: fork.block.index(), hash: fork.block.hash() }),
+    Reorg {
+        fork: change.fork,
         left: first(&change.disconnected),
         left_count: change.disconnected.len(),
         joined: first(&change.connected),
         joined_count: change.connected.len(),
         waiting,
         tip,
-    })
+    }
 }

@@ -92,6 +92,8 @@ pub(super) enum From {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Reorg {
     before: Place,
+    /// The last block that both chains have, if there is one.
+    fork: Option<u64>,
     now: Place,
     from: Source,
     left: usize,
@@ -334,6 +336,7 @@ impl Events {
         };
         self.pending.push(Event::Reorg(Reorg {
             before: *before,
+            fork: change.fork.map(|fork| fork.index),
             now: *tip,
             from: source.clone(),
             left,
@@ -541,16 +544,14 @@ impl fmt::Display for Source {
 
 impl fmt::Display for Reorg {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { before, now, from, left, joined, undone } = self;
-        let fork = (before.index + 1).saturating_sub(*left as u64).saturating_sub(1);
-        write!(
-            f,
-            "reorg from block {} to block {}, {from}: {} above block {fork} left the chain, {joined} \
-             joined it",
-            Named(before),
-            Named(now),
-            counted(*left, "block"),
-        )?;
+        let Self { before, fork, now, from, left, joined, undone } = self;
+        let left = counted(*left, "block");
+        write!(f, "reorg from block {} to block {}, {from}: {left}", Named(before), Named(now))?;
+        match fork {
+            Some(fork) => write!(f, " above block {fork}")?,
+            None => f.write_str(", the first one too,")?,
+        }
+        write!(f, " left the chain, {joined} joined it")?;
         let Some(Undone { waiting, void, coins }) = undone else { return Ok(()) };
         write!(f, "; {}", counted(*waiting, "transaction"))?;
         f.write_str(if *waiting == 1 { " waits again" } else { " wait again" })?;

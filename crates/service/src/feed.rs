@@ -65,8 +65,8 @@ pub struct Tip {
 /// A change of the best chain that undid blocks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reorg {
-    /// The last block that both chains have.
-    pub fork: Place,
+    /// The last block that both chains have; none if they begin with different first blocks.
+    pub fork: Option<Place>,
     /// The first 1,000 of the blocks that left, the former tip first.
     pub left: Vec<Place>,
     /// How many blocks left.

@@ -24,16 +24,17 @@ impl Log {
     /// no room for can't be read.
     pub fn is_told_by(&self, change: &ChangeSet, chain: &Chain) -> bool {
         let places = |blocks: &[Linked]| -> Vec<Place> {
-            let place =
-                |linked: &Linked| Place { index: linked.block.index(), hash: linked.block.hash() };
-            blocks.iter().map(place).collect()
+            blocks.iter().map(|linked| Place::of(&linked.block)).collect()
         };
         let tip = chain.blocks.last().expect("there is a tip");
         let left: Vec<_> = change.left(chain).map(Result::unwrap).collect();
         let joined: Vec<_> = change.joined(tip, chain).map(Result::unwrap).collect();
         let kept = |linked: &&Linked| chain.side.contains_key(&linked.block.hash());
+        let lowest = change.connected.first().map_or(0, |place| place.index);
+        let fork = chain.blocks.iter().find(|linked| linked.block.index() + 1 == lowest);
         let one = self.disconnected.is_empty() && self.connected.len() == 1;
-        change.disconnected == places(&self.disconnected)
+        change.fork == fork.map(|linked| Place::of(&linked.block))
+            && change.disconnected == places(&self.disconnected)
             && change.connected == places(&self.connected)
             && change.touched == one.then(|| self.touched.clone())
             && left.iter().eq(self.disconnected.iter().filter(kept))

@@ -207,7 +207,7 @@ fn wire(event: &service::Event) -> Option<Event> {
     Some(match event {
         service::Event::Tip(tip) => Event::Tip(wire_tip(tip)),
         service::Event::Reorg(reorg) => Event::Reorg(ReorgEvent {
-            fork: wire_place(&reorg.fork),
+            fork: reorg.fork.as_ref().map(wire_place),
             left: reorg.left.iter().map(wire_place).collect(),
             left_count: reorg.left_count as u64,
             joined: reorg.joined.iter().map(wire_place).collect(),

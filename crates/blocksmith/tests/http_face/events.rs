@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use blocksmith_consensus::Block;
+use blocksmith::chain::{Chain, Dialect};
+use blocksmith_consensus::{Block, Rules, Timestamp};
 use reqwest::header::HeaderValue;
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
@@ -105,6 +106,24 @@ async fn take(node: &Node, block: &Block) {
 async fn latest(node: &Node) -> String {
     let status = node.get("/api/v1/status").await.good().1;
     status["events"].as_str().expect("an id").to_string()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reorg_to_another_first_block_has_no_fork() {
+    let rules = Rules::course().with_zeros(0);
+    let foreign = rules.genesis.block(Timestamp { micros: 1_000_000 });
+    let node = Node::start(Chain { rules, dialect: Dialect::Course }).await;
+    let mut reader = Reader::open(&node, "?kinds=reorg", None).await;
+    let ours = node.tip();
+    let second = next(&foreign, 9, "eve");
+    for block in [&foreign, &second] {
+        take(&node, block).await;
+    }
+    let reorg = reader.many(1).await.remove(0).data;
+    let place = |block: &Block| json!({"index": block.index(), "hash": block.hash().to_string()});
+    assert_eq!(reorg["fork"], Value::Null);
+    assert_eq!(reorg["left"], json!([place(&ours)]));
+    assert_eq!(reorg["joined"], json!([place(&foreign), place(&second)]));
 }
 
 #[tokio::test(flavor = "multi_thread")]

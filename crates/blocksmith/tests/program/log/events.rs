@@ -153,6 +153,22 @@ fn a_reorg_is_one_line_with_what_waits_again_and_what_is_void() {
 }
 
 #[test]
+fn a_reorg_to_a_chain_with_another_first_block_says_so() {
+    let course = ["--chain", "course", "--zeros", "1"];
+    let ((alice, url), (_bob, other)) = (node(&course), node(&course));
+    mine(&url, "alice");
+    for _ in 0..2 {
+        mine(&other, "bob");
+    }
+    register(&url, &other);
+    let reorg = line(&alice, "reorg");
+    assert!(
+        reorg.contains(": 2 blocks, the first one too, left the chain, 3 joined it"),
+        "{reorg}"
+    );
+}
+
+#[test]
 fn a_payment_that_a_reorg_makes_impossible_is_void() {
     let ((alice, url), (_bob, other)) =
         (node(&["--chain", "forge-dev"]), node(&["--chain", "forge-dev"]));
