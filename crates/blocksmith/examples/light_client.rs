@@ -35,7 +35,7 @@ struct LightClient {
 impl LightClient {
     fn new(node: &str, rules: Rules) -> anyhow::Result<Self> {
         rules.domain().context("nobody signs payments on this chain: no proof would prove any")?;
-        let genesis = Linked::genesis(&rules, rules.genesis.block(Timestamp::default()));
+        let genesis = Linked::genesis(&rules, rules.genesis_block(Timestamp::default()));
         let url = parse_url(node).map_err(anyhow::Error::msg)?;
         let node = Node::new(url, |there| format!("light_client {there} …"))?;
         Ok(Self { node, rules, headers: vec![genesis] })

@@ -10,7 +10,8 @@ use blocksmith::chain::{Chain, Dialect};
 use blocksmith::service::{self, Handle, Options, Signatures};
 use blocksmith_consensus::address::Address;
 use blocksmith_consensus::payment::{Coin, Domain, Draft};
-use blocksmith_consensus::{Block, Difficulty, Genesis, Hash, Rules, Target, merkle, sealed};
+use blocksmith_consensus::rules::sealed::genesis as sealed_genesis;
+use blocksmith_consensus::{Block, Difficulty, Hash, Rules, Sealed, Target, Unproven, merkle};
 use blocksmith_node::Verdict;
 use secp256k1::{Keypair, XOnlyPublicKey, schnorr};
 
@@ -62,11 +63,11 @@ fn address(keys: &Keypair) -> Address {
 
 /// Forge with something for each of them, where proofs cost nothing.
 fn rules(people: &[Keypair]) -> Rules {
-    let forge = Rules::forge();
-    let hrp = forge.domain().expect("signed").hrp;
+    let forge = Sealed::forge();
+    let hrp = forge.hrp;
     let balances: Vec<_> = people.iter().map(|keys| (address(keys), 1_000_000_000)).collect();
-    let genesis = Genesis::sealed(0, Target::EASIEST, hrp, &balances).expect("a genesis block");
-    Rules { genesis, difficulty: Difficulty::Fixed(Target::EASIEST), ..forge }
+    let genesis = sealed_genesis(0, Target::EASIEST, hrp, &balances).expect("a genesis block");
+    Sealed { genesis, difficulty: Difficulty::Fixed(Target::EASIEST), ..forge }.named("forge")
 }
 
 fn load() -> Load {
@@ -81,7 +82,7 @@ fn load() -> Load {
     };
     let strangers = people.iter().enumerate().map(to_stranger).collect();
     let (mut payments, mut blocks) = (Vec::new(), Vec::new());
-    let mut parent = rules.genesis.block(Default::default());
+    let mut parent = rules.genesis_block(Default::default());
     for nonce in 0..BLOCKS as u64 {
         let signed = |(place, keys): (usize, &Keypair)| {
             let recipient = addresses[(place * 7 + 1) % PAYMENTS];
@@ -93,7 +94,7 @@ fn load() -> Load {
         let coin = Coin { recipient: addresses[0], amount, nonce: index }.text(hrp);
         let texts = || new.iter().map(|one| &*one.text).chain([&*coin]);
         let root = merkle::root(texts());
-        let draft = sealed::Draft::new(index, &parent.hash(), 0, Target::EASIEST, &root, texts());
+        let draft = Unproven::new(index, &parent.hash(), 0, Target::EASIEST, &root, texts());
         parent = draft.expect("a draft").with_proof(0).expect("a block");
         blocks.push(parent.clone());
         payments.extend(new);

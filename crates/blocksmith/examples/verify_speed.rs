@@ -11,7 +11,7 @@ use std::time::Instant;
 use blocksmith::verify::verify;
 use blocksmith_consensus::document::Verifier;
 use blocksmith_consensus::json::Value;
-use blocksmith_consensus::{Block, Hash, Proof, Rules, Timestamp};
+use blocksmith_consensus::{Block, Hash, Open, Proof, Rules, Timestamp};
 
 /// Where the search for each proof starts, so that proofs have as many digits as the lecture's.
 const FIRST_PROOF: u64 = 240_000;
@@ -34,7 +34,7 @@ fn main() {
 }
 
 fn make(rules: &Rules, blocks: u64) -> String {
-    let mut tip = rules.genesis.block(Timestamp::default());
+    let mut tip = rules.genesis_block(Timestamp::default());
     let mut text = format!(r#"{{"chain": [{}"#, tip.text());
     for number in 1..blocks {
         let job = rules.job(tip.view(), &tip.hash(), None);
@@ -44,7 +44,7 @@ fn make(rules: &Rules, blocks: u64) -> String {
         let mut recipient = Hash::of(number.to_string()).to_string();
         recipient.truncate(32);
         let recipient = format!(r#""{recipient}""#);
-        let coin = rules.spending.free_coin(Value::of_canonical(&recipient)).expect("free coins");
+        let coin = Open::lecture().coin(Value::of_canonical(&recipient));
         let timestamp = Timestamp { micros: FIRST_MICROS + number * SPACING_MICROS };
         tip = Block::compose(&tip, &Proof::from(proof), timestamp, [&coin]).expect("a block");
         write!(text, ", {}", tip.text()).expect("a string grows");

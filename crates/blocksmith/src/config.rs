@@ -1,7 +1,7 @@
 //! Settings from a file, for whoever does not want to type them: a flag comes before the
 //! environment, the environment before the file, the file before the default.
 
-use crate::service::MAX_ID_BYTES;
+use blocksmith_node::MAX_ID_BYTES;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;

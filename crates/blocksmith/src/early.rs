@@ -68,7 +68,7 @@ fn told_at_home(handle: &Handle, early: &EarlyTip) -> String {
 /// How many blocks of the best chain are not ahead of this machine's clock: times don't go back.
 fn blocks_in_time(handle: &Handle) -> Result<u64, StoreError> {
     let chain = handle.snapshot()?;
-    let first = handle.chain().rules.genesis.index();
+    let first = handle.chain().rules.genesis_index();
     let latest_s = now().micros / 1_000_000 + MAX_AHEAD_S;
     let (mut from, mut to) = (first, chain.tip()?.block.index() + 1);
     while from < to {

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use blocksmith_consensus::{Block, Proof};
 use blocksmith_miner::search::Outcome;
-use blocksmith_node::Refusal;
+use blocksmith_node::{NoWork, Refusal, Work};
 
 use crate::early;
 use crate::searching::Workers;
-use crate::service::{Handle, NoWork, Stopped, Work};
+use crate::service::{Handle, Stopped};
 
 /// How long a search goes on before it is asked whether the work is still the best to be had.
 const NEWS_TIME: Duration = Duration::from_secs(10);

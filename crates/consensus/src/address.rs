@@ -7,8 +7,8 @@ use bech32::primitives::decode::CheckedHrpstring;
 use bech32::{Bech32m, Fe32};
 use secp256k1::XOnlyPublicKey;
 
-use crate::block::quote;
 use crate::hash::Hash;
+use crate::limits::quote;
 
 /// The longest human-readable part, in characters: an address is then 90 characters long, up to
 /// which BIP-350's checksum finds any four slips.

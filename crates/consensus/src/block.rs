@@ -10,102 +10,16 @@ use core::fmt;
 use core::ops::Range;
 
 use crate::hash::Hash;
-use crate::json::{self, JsonError, Kind, Value};
+use crate::json::{self, Kind, Value};
+pub use crate::limits::{MAX_BLOCK_BYTES, MAX_BLOCK_DEPTH, MAX_INDEX};
+use crate::limits::{depth, quote};
+pub use crate::malformed::Malformed;
+use crate::merkle;
 use crate::sealed::{self, Header};
 use crate::transaction::Transaction;
 
-/// The longest canonical text of a block, in bytes.
-pub const MAX_BLOCK_BYTES: usize = 16_000_000;
-
-/// Arrays and objects in a block may lie this deep inside each other: two levels less than in a
-/// document, so that a block fits into the document that holds the chain.
-pub const MAX_BLOCK_DEPTH: usize = json::MAX_DEPTH - 2;
-
-/// The highest index: the one after it must still be a number.
-pub const MAX_INDEX: u64 = u64::MAX - 1;
-
-/// How much of a wrong value an error quotes, in characters: a hash and its quotes fit.
-const MAX_QUOTE: usize = 70;
-
 /// A hash as a JSON string.
 const HASH_TEXT_BYTES: usize = 66;
-
-/// Why a text is no block of any rule set.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Malformed {
-    /// The text is not JSON, or has no form that every node can read.
-    #[error("this is not JSON that every node can read: {0}")]
-    Json(#[from] JsonError),
-    /// The text is longer than [`MAX_BLOCK_BYTES`].
-    #[error("{} has {found} bytes; at most {MAX_BLOCK_BYTES} are taken", Named(*.index))]
-    TooLong {
-        /// The block's index, if it has one.
-        index: Option<u64>,
-        /// Bytes of the text.
-        found: usize,
-    },
-    /// The block has more than [`MAX_BLOCK_DEPTH`] levels.
-    #[error(
-        "{} has {found} arrays and objects inside each other; at most {MAX_BLOCK_DEPTH} are taken",
-        Named(*.index)
-    )]
-    TooDeep {
-        /// The block's index, if it has one.
-        index: Option<u64>,
-        /// How deep it is.
-        found: usize,
-    },
-    /// The value is not an object.
-    #[error("a block is a JSON object, not {found}")]
-    NotAnObject {
-        /// The start of what stands there.
-        found: String,
-    },
-    /// A field that the rules read is missing.
-    #[error("{} has no \"{field}\"", Named(*.index))]
-    Missing {
-        /// The block's index, if it has one.
-        index: Option<u64>,
-        /// The field's name.
-        field: &'static str,
-    },
-    /// The index is not an integer from 1 to [`MAX_INDEX`].
-    #[error("a block's index is a whole number from 1 to {MAX_INDEX}, not {found}")]
-    Index {
-        /// The start of what stands there.
-        found: String,
-    },
-    /// The proof is neither an integer nor a string with a UTF-8 form.
-    #[error("{}a proof is a whole number or a string, not {found}", Of(*.index))]
-    Proof {
-        /// The block's index; `None` for a proof that no block holds yet.
-        index: Option<u64>,
-        /// The start of what stands there.
-        found: String,
-    },
-    /// A sealed block has a field more or less than it should.
-    #[error("{} has {found} where a sealed block has \"{field}\"", Named(*.index))]
-    Fields {
-        /// The block's index, if it has one.
-        index: Option<u64>,
-        /// The field's name, or `}` for the end.
-        field: &'static str,
-        /// The key that stands there, or `}` for the end.
-        found: String,
-    },
-    /// A field of a sealed block is not written as it should be.
-    #[error("{}\"{field}\" is {expected}, not {found}", Of(*.index))]
-    Field {
-        /// The block's index, if it has one.
-        index: Option<u64>,
-        /// The field's name.
-        field: &'static str,
-        /// What should stand there.
-        expected: &'static str,
-        /// The start of what stands there.
-        found: String,
-    },
-}
 
 /// Which fields a block has, and what its id is made of. The puzzle decides it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,61 +28,6 @@ pub enum Shape {
     Open,
     /// The fields of [`sealed`] and no others; the id is the proof's digest.
     Sealed,
-}
-
-/// A block as an error names it.
-struct Named(Option<u64>);
-
-impl fmt::Display for Named {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Some(index) => write!(f, "block {index}"),
-            None => f.write_str("the block"),
-        }
-    }
-}
-
-/// The block that an error is about, before what it says.
-struct Of(Option<u64>);
-
-impl fmt::Display for Of {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.map_or(Ok(()), |index| write!(f, "block {index}: "))
-    }
-}
-
-/// How deep the arrays and objects of a canonical text lie inside each other.
-pub(crate) fn depth(text: &str) -> usize {
-    let (mut open, mut deepest) = (0_usize, 0);
-    let mut bytes = text.bytes();
-    while let Some(byte) = bytes.next() {
-        match byte {
-            b'{' | b'[' => {
-                open += 1;
-                deepest = deepest.max(open);
-            }
-            b'}' | b']' => open = open.saturating_sub(1),
-            b'"' => {
-                while let Some(inside) = bytes.next()
-                    && inside != b'"'
-                {
-                    if inside == b'\\' {
-                        bytes.next();
-                    }
-                }
-            }
-            _ => {}
-        }
-    }
-    deepest
-}
-
-/// The start of `text`, short enough for an error message.
-pub(crate) fn quote(text: &str) -> String {
-    match text.char_indices().nth(MAX_QUOTE) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_string(),
-    }
 }
 
 /// A proof: an integer of any size or a string, kept as it came.
@@ -259,7 +118,10 @@ impl<'a> BlockView<'a> {
     pub fn read(shape: Shape, text: &'a str) -> Result<Self, Malformed> {
         match shape {
             Shape::Open => Self::of_canonical(text),
-            Shape::Sealed => sealed::read(text),
+            Shape::Sealed => {
+                let sealed::Fields { index, proof, previous_hash, header } = sealed::read(text)?;
+                Ok(Self { text, index, proof, previous_hash, header: Some(header) })
+            }
         }
     }
 
@@ -385,6 +247,20 @@ impl<'a> BlockView<'a> {
             [b'"', digits @ .., b'"'] => digits == hash.hex(),
             _ => false,
         }
+    }
+
+    /// The canonical text of a sealed block without its transactions, for which the Merkle root
+    /// stands: all that it takes to check its work and its place. `None` for an open block.
+    pub fn header_text(&self) -> Option<String> {
+        self.header?;
+        let (_, transactions) = Value::of_canonical(self.text).members().last()?;
+        let length = transactions.text().len() + r#", "transactions": }"#.len();
+        Some(format!("{}}}", self.text.get(..self.text.len() - length)?))
+    }
+
+    /// The root of the tree over the transactions, each as its canonical text.
+    pub fn merkle_root(&self) -> Hash {
+        merkle::root(self.transactions().map(Value::text))
     }
 
     /// The `transactions`, if they are a list; Python nodes take blocks without any.

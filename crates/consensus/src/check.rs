@@ -4,17 +4,18 @@ use alloc::boxed::Box;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use crate::block::{Block, BlockView, quote};
+use crate::block::{Block, BlockView, Malformed, Proof, Timestamp};
 use crate::difficulty::Pace;
 use crate::hash::Hash;
 use crate::job::Target;
 use crate::json::Value;
-use crate::ledger::{Accounts, BadBody, Changes, Contents, NotApplied};
-use crate::merkle;
+use crate::ledger::{self, Accounts, BadBody, Changes, Contents, NotApplied};
+use crate::limits::quote;
+use crate::linked::Linked;
 use crate::payment::{BadEntry, BadSignature, VerifiedEntry};
-use crate::rules::{Genesis, Rules};
-use crate::spending::Listed;
-use crate::tree::Linked;
+use crate::rules::{Family, Open, Rules, Sealed};
+use crate::sealed::Header;
+use crate::transaction::Transaction;
 
 /// The rule that a block breaks. It is its maker's fault, never ours.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -164,11 +165,20 @@ pub struct Checked {
     block: Block,
     /// What rules know of its transactions; nothing of a genesis block's.
     contents: Option<Contents>,
+    /// The parent on which its proof is known to be valid.
+    proven_on: Option<Hash>,
 }
 
 /// A block that is valid on its parent, or a genesis block of the rules.
 #[derive(Debug, Clone)]
 pub struct Valid(Checked);
+
+/// A proof that is valid on a block of an open chain: what the next block is made of.
+#[derive(Debug, Clone, Copy)]
+pub struct Proven<'a> {
+    parent: &'a Block,
+    proof: &'a Proof,
+}
 
 impl Checked {
     /// The block.
@@ -183,6 +193,12 @@ impl Valid {
         &self.0.block
     }
 
+    /// The payments and the coin, if rules know what the transactions are; nothing of a genesis
+    /// block.
+    pub fn contents(&self) -> Option<&Contents> {
+        self.0.contents.as_ref()
+    }
+
     /// What the block does to the accounts that its parent left; nothing if it is a genesis block.
     ///
     /// # Errors
@@ -192,19 +208,15 @@ impl Valid {
         rules: &Rules,
         parent: &A,
     ) -> Result<Changes, Unspent<A::Error>> {
-        let Checked { block, contents } = &self.0;
-        let Some(contents) = contents else { return Ok(Changes::default()) };
-        rules.spend(parent, block, contents).map_err(|error| match error {
-            NotApplied::Invalid(why) => {
-                Unspent::Invalid(Invalid::Body { index: block.index(), why: why.into() })
-            }
+        let Checked { block, contents, .. } = &self.0;
+        let (Family::Sealed(sealed), Some(contents)) = (&rules.family, contents) else {
+            return Ok(Changes::default());
+        };
+        let index = block.index();
+        ledger::apply(parent, index, contents, &sealed.emission).map_err(|error| match error {
+            NotApplied::Invalid(why) => Unspent::Invalid(Invalid::Body { index, why: why.into() }),
             NotApplied::Accounts(error) => Unspent::Accounts(error),
         })
-    }
-
-    /// What an index lists of it.
-    pub fn listed(&self, rules: &Rules) -> Vec<Listed> {
-        rules.listed_of(&self.0.block, self.0.contents.as_ref())
     }
 
     /// A block that was checked once, in this run or another, and comes from where valid blocks are
@@ -214,12 +226,16 @@ impl Valid {
     /// What its transactions are not: then it was never checked.
     pub(crate) fn again(rules: &Rules, block: Block) -> Result<Self, Invalid> {
         let index = block.index();
-        let body = match index == rules.genesis.index() {
-            true => None,
-            false => rules.body(&block).map_err(|why| Invalid::Body { index, why: why.into() })?,
+        let contents = match &rules.family {
+            Family::Sealed(sealed) if index != rules.genesis_index() => {
+                let body = sealed.body(&block);
+                let body = body.map_err(|why| Invalid::Body { index, why: why.into() })?;
+                Some(Contents::signed_before(body))
+            }
+            Family::Open(_) | Family::Sealed(_) => None,
         };
-        let contents = body.map(Contents::signed_before);
-        Ok(Self(Checked { block, contents }))
+        let proven_on = block.parent();
+        Ok(Self(Checked { block, contents, proven_on }))
     }
 }
 
@@ -237,11 +253,10 @@ pub enum Unspent<E> {
 /// # Errors
 /// The rule that it breaks.
 pub fn check_alone(rules: &Rules, block: Block) -> Result<Checked, Invalid> {
-    let domain = rules.domain();
-    check_alone_with(rules, block, |values| {
-        let domain = domain.as_ref().expect("only signed transactions are read");
+    check_alone_with(rules, block, |sealed, values| {
+        let domain = sealed.domain();
         let read = |(position, value)| {
-            VerifiedEntry::of_canonical(value, domain).map_err(|why| (position, why))
+            VerifiedEntry::of_canonical(value, &domain).map_err(|why| (position, why))
         };
         values.into_iter().enumerate().map(read).collect()
     })
@@ -256,25 +271,23 @@ pub fn check_alone(rules: &Rules, block: Block) -> Result<Checked, Invalid> {
 pub fn check_alone_with(
     rules: &Rules,
     block: Block,
-    read: impl FnOnce(Vec<Value<'_>>) -> Result<Vec<VerifiedEntry>, (usize, BadEntry)>,
+    read: impl FnOnce(&Sealed, Vec<Value<'_>>) -> Result<Vec<VerifiedEntry>, (usize, BadEntry)>,
 ) -> Result<Checked, Invalid> {
-    let index = block.index();
-    if index == rules.genesis.index() {
-        genesis(rules, block.view(), &block.hash())?;
-        return Ok(Checked { block, contents: None });
+    if block.index() == rules.genesis_index() {
+        genesis(rules, block.view())?;
+        return Ok(Checked { block, contents: None, proven_on: None });
     }
-    if block.parent().is_none() {
-        return Err(Invalid::NoHash { index, found: quote(block.view().previous_hash.text()) });
-    }
+    names_a_parent(&block)?;
     work(rules, block.view(), &block.hash())?;
-    // Its transactions are what the rules take for some, and signed.
-    let broken = |why: BadBody| Invalid::Body { index, why: why.into() };
-    let entries = rules.spending.read(&block, read).map_err(|(position, why)| match why {
-        BadEntry::Transaction(why) => broken(BadBody::Transaction { position, why }),
-        BadEntry::Signature(why) => Invalid::Signature { index, position, why },
-    })?;
-    let contents = entries.map(Contents::of_entries).transpose().map_err(broken)?;
-    Ok(Checked { block, contents })
+    Ok(match &rules.family {
+        Family::Open(_) => Checked { block, contents: None, proven_on: None },
+        Family::Sealed(sealed) => {
+            let contents = Some(transactions(sealed, &block, read)?);
+            // The proof is for this block, whatever it stands on.
+            let proven_on = block.parent();
+            Checked { block, contents, proven_on }
+        }
+    })
 }
 
 /// Checks what can be told of a block above genesis without reading its transactions, which stand in
@@ -283,35 +296,13 @@ pub fn check_alone_with(
 /// # Errors
 /// The rule that it breaks.
 pub(crate) fn work(rules: &Rules, block: BlockView<'_>, id: &Hash) -> Result<(), Invalid> {
-    let index = block.index;
-    // Its canonical text is not too long.
-    let (limit, found) = (rules.max_block_bytes, block.text.len());
-    if found > limit {
-        return Err(Invalid::Size { index, limit, found });
-    }
-    if let Some(header) = &block.header {
-        // Its id is at most the target that it states, and that is one that a block may have: what
-        // follows costs work to ask for.
-        let target = header.target;
-        let easiest = rules.difficulty.easiest().max(rules.genesis.target());
-        if target > easiest {
-            return Err(Invalid::TooEasy { index, easiest, found: target });
-        }
-        if !target.is_met_by(id) {
-            return Err(Invalid::Proof { index, digest: *id, target });
-        }
-        // Its transactions are those that the work commits to.
-        let (stated, found) = (header.merkle_root, merkle_root(block));
-        if found != stated {
-            return Err(Invalid::MerkleRoot { index, stated, found });
-        }
+    size(rules, block)?;
+    if let (Family::Sealed(sealed), Some(header)) = (&rules.family, &block.header) {
+        possible_target(sealed, block.index, header)?;
+        id_meets_target(block.index, header, id)?;
+        merkle_root(block, header)?;
     }
     Ok(())
-}
-
-/// The root of the tree over a block's transactions, each as its canonical text.
-pub fn merkle_root(block: BlockView<'_>) -> Hash {
-    merkle::root(block.transactions().map(Value::text))
 }
 
 /// Checks a block on its parent. The genesis block has none.
@@ -323,41 +314,25 @@ pub fn check_on(
     checked: Checked,
     parent: Option<&Linked>,
 ) -> Result<Valid, Invalid> {
-    let block = &checked.block;
+    let block = checked.block.view();
     match parent {
+        None => genesis(rules, block)?,
         Some(Linked { block: parent, pace, .. }) => {
-            link(rules, parent.view(), &parent.hash(), pace, block.view())?;
+            let hash = parent.hash();
+            place(rules, parent.view(), &hash, pace, block)?;
+            if checked.proven_on != Some(hash) {
+                proof(rules, parent.view(), &hash, block)?;
+            }
         }
-        None => genesis(rules, block.view(), &block.hash())?,
     }
     Ok(Valid(checked))
-}
-
-/// Checks that a chain may start with `block`.
-///
-/// # Errors
-/// [`Invalid::Genesis`].
-pub fn genesis(rules: &Rules, block: BlockView<'_>, hash: &Hash) -> Result<(), Invalid> {
-    let fits = match &rules.genesis {
-        // The id of a sealed block tells nothing of its transactions.
-        Genesis::Fixed(fixed) => fixed.hash() == *hash && fixed.text() == block.text,
-        Genesis::Any { index, proof, previous_hash } => {
-            block.index == *index
-                && block.proof_json() == proof
-                && block.previous_hash.text() == previous_hash
-        }
-    };
-    if fits {
-        return Ok(());
-    }
-    Err(Invalid::Genesis { expected: rules.genesis.to_string(), found: quote(block.text) })
 }
 
 /// Checks that `child` may stand on `parent`, whose hash is `parent_hash`, and up to which the
 /// chain has this pace.
 ///
 /// # Errors
-/// The first of these rules that it breaks.
+/// The first of the rules that it breaks.
 pub fn link(
     rules: &Rules,
     parent: BlockView<'_>,
@@ -365,56 +340,178 @@ pub fn link(
     pace: &Pace,
     child: BlockView<'_>,
 ) -> Result<(), Invalid> {
-    // Its index is one more than the index of our last block.
-    let expected = parent.index + 1;
-    if child.index != expected {
-        return Err(Invalid::Index { expected, found: child.index });
-    }
-    // Its previous_hash is the hash of our last block.
-    if !child.follows(parent_hash) {
-        let found = quote(child.previous_hash.text());
-        return Err(Invalid::PreviousHash { index: child.index, expected: *parent_hash, found });
-    }
+    place(rules, parent, parent_hash, pace, child)?;
+    proof(rules, parent, parent_hash, child)
+}
+
+/// All that a block's place asks of it, but for its proof.
+fn place(
+    rules: &Rules,
+    parent: BlockView<'_>,
+    parent_hash: &Hash,
+    pace: &Pace,
+    child: BlockView<'_>,
+) -> Result<(), Invalid> {
+    index(parent, child)?;
+    previous_hash(parent_hash, child)?;
     if let Some(header) = &child.header {
-        let index = child.index;
-        // Its time is not before the parent's.
-        let (parent, found) = (parent.timestamp_s(), header.timestamp_s);
-        if found < parent {
-            return Err(Invalid::Timestamp { index, parent, found });
-        }
-        // Its target is the one that the chain's pace gives.
-        let (expected, found) = (rules.target_after(pace), header.target);
-        if found != expected {
-            return Err(Invalid::Target { index, expected, found });
-        }
-    }
-    // Its proof is valid on our last block.
-    let job = rules.job(parent, parent_hash, child.header.as_ref());
-    let digest = job.digest(&*child.proof());
-    if !job.target.is_met_by(&digest) {
-        return Err(Invalid::Proof { index: child.index, digest, target: job.target });
+        timestamp(parent, child.index, header)?;
+        target(rules, pace, child.index, header)?;
     }
     Ok(())
 }
 
-impl Genesis {
-    /// The index of the first block.
-    pub fn index(&self) -> u64 {
-        match self {
-            Genesis::Fixed(block) => block.index(),
-            Genesis::Any { index, .. } => *index,
-        }
+/// Checks a proof for the block after `parent`, before there is such a block.
+///
+/// # Errors
+/// Its digest, if that is above the target.
+pub fn prove<'a>(open: &Open, parent: &'a Block, proof: &'a Proof) -> Result<Proven<'a>, Hash> {
+    let job = open.job(parent.view(), &parent.hash());
+    let digest = job.digest(&*proof.text());
+    if job.target.is_met_by(&digest) { Ok(Proven { parent, proof }) } else { Err(digest) }
+}
+
+impl Proven<'_> {
+    /// Writes the block. It needs no check by itself, and none of its proof on its parent.
+    ///
+    /// # Errors
+    /// Those of [`Block::compose`].
+    pub fn block<'t>(
+        &self,
+        timestamp: Timestamp,
+        transactions: impl IntoIterator<Item = &'t Transaction>,
+    ) -> Result<Checked, Malformed> {
+        let block = Block::compose(self.parent, self.proof, timestamp, transactions)?;
+        Ok(Checked { block, contents: None, proven_on: Some(self.parent.hash()) })
     }
 }
 
-impl core::fmt::Display for Genesis {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        match self {
-            Genesis::Fixed(block) => write!(f, "{}", block.text()),
-            Genesis::Any { index, proof, previous_hash } => write!(
-                f,
-                "any block with index {index}, proof {proof} and previous_hash {previous_hash}"
-            ),
-        }
+// The rules, one by one.
+
+/// "A chain starts with the genesis block of its rules": the whole text counts, since the id of a
+/// sealed block tells nothing of its transactions.
+///
+/// # Errors
+/// [`Invalid::Genesis`].
+pub fn genesis(rules: &Rules, block: BlockView<'_>) -> Result<(), Invalid> {
+    let expected = match &rules.family {
+        Family::Open(open) if open.genesis.is(block) => return Ok(()),
+        Family::Sealed(sealed) if sealed.genesis.text() == block.text => return Ok(()),
+        Family::Open(open) => open.genesis.to_string(),
+        Family::Sealed(sealed) => sealed.genesis.text().to_string(),
+    };
+    Err(Invalid::Genesis { expected, found: quote(block.text) })
+}
+
+/// "`previous_hash` is the hash of a block."
+fn names_a_parent(block: &Block) -> Result<(), Invalid> {
+    if block.parent().is_some() {
+        return Ok(());
     }
+    let found = quote(block.view().previous_hash.text());
+    Err(Invalid::NoHash { index: block.index(), found })
+}
+
+/// "Its canonical text is not too long."
+fn size(rules: &Rules, block: BlockView<'_>) -> Result<(), Invalid> {
+    let (limit, found) = (rules.max_block_bytes(), block.text.len());
+    if found <= limit {
+        return Ok(());
+    }
+    Err(Invalid::Size { index: block.index, limit, found })
+}
+
+/// "Its target is one that a block may have": without its parent nobody knows which, and one that is
+/// too easy would make all that follows cheap to ask for.
+fn possible_target(sealed: &Sealed, index: u64, header: &Header) -> Result<(), Invalid> {
+    let (easiest, found) = (sealed.easiest_target(), header.target);
+    if found <= easiest {
+        return Ok(());
+    }
+    Err(Invalid::TooEasy { index, easiest, found })
+}
+
+/// "Its id, which is the digest of its proof, is at most the target that it states."
+fn id_meets_target(index: u64, header: &Header, id: &Hash) -> Result<(), Invalid> {
+    let (digest, target) = (*id, header.target);
+    if target.is_met_by(id) {
+        return Ok(());
+    }
+    Err(Invalid::Proof { index, digest, target })
+}
+
+/// "Its transactions are those that the work commits to."
+fn merkle_root(block: BlockView<'_>, header: &Header) -> Result<(), Invalid> {
+    let (stated, found) = (header.merkle_root, block.merkle_root());
+    if found == stated {
+        return Ok(());
+    }
+    Err(Invalid::MerkleRoot { index: block.index, stated, found })
+}
+
+/// "Its transactions are payments that their senders signed, and the coin, which is the last."
+fn transactions(
+    sealed: &Sealed,
+    block: &Block,
+    read: impl FnOnce(&Sealed, Vec<Value<'_>>) -> Result<Vec<VerifiedEntry>, (usize, BadEntry)>,
+) -> Result<Contents, Invalid> {
+    let index = block.index();
+    let broken = |why: BadBody| Invalid::Body { index, why: why.into() };
+    let values = block.view().transactions().collect();
+    let entries = read(sealed, values).map_err(|(position, why)| match why {
+        BadEntry::Transaction(why) => broken(BadBody::Transaction { position, why }),
+        BadEntry::Signature(why) => Invalid::Signature { index, position, why },
+    })?;
+    Contents::of_entries(entries).map_err(broken)
+}
+
+/// "Its index is one more than the index of our last block."
+fn index(parent: BlockView<'_>, child: BlockView<'_>) -> Result<(), Invalid> {
+    let (expected, found) = (parent.index + 1, child.index);
+    if found == expected {
+        return Ok(());
+    }
+    Err(Invalid::Index { expected, found })
+}
+
+/// "Its previous_hash is the hash of our last block."
+fn previous_hash(parent_hash: &Hash, child: BlockView<'_>) -> Result<(), Invalid> {
+    if child.follows(parent_hash) {
+        return Ok(());
+    }
+    let (expected, found) = (*parent_hash, quote(child.previous_hash.text()));
+    Err(Invalid::PreviousHash { index: child.index, expected, found })
+}
+
+/// "Its time is not before its parent's."
+fn timestamp(parent: BlockView<'_>, index: u64, header: &Header) -> Result<(), Invalid> {
+    let (parent, found) = (parent.timestamp_s(), header.timestamp_s);
+    if found >= parent {
+        return Ok(());
+    }
+    Err(Invalid::Timestamp { index, parent, found })
+}
+
+/// "Its target is the one that follows from the blocks before it."
+fn target(rules: &Rules, pace: &Pace, index: u64, header: &Header) -> Result<(), Invalid> {
+    let (expected, found) = (rules.target_after(pace), header.target);
+    if found == expected {
+        return Ok(());
+    }
+    Err(Invalid::Target { index, expected, found })
+}
+
+/// "Its proof is valid on our last block."
+fn proof(
+    rules: &Rules,
+    parent: BlockView<'_>,
+    parent_hash: &Hash,
+    child: BlockView<'_>,
+) -> Result<(), Invalid> {
+    let job = rules.job(parent, parent_hash, child.header.as_ref());
+    let (digest, target) = (job.digest(&*child.proof()), job.target);
+    if target.is_met_by(&digest) {
+        return Ok(());
+    }
+    Err(Invalid::Proof { index: child.index, digest, target })
 }

@@ -11,11 +11,12 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::block::{Block, BlockView, Malformed, quote};
+use crate::block::{Block, BlockView, Malformed};
 use crate::check::{self, Invalid};
 use crate::difficulty::{Difficulty, Pace};
 use crate::hash::Hash;
 use crate::json::{JsonError, Reader, Value};
+use crate::limits::quote;
 use crate::rules::Rules;
 
 /// The members of an answer that hold a chain: of `GET /chain`, of the same in Lecture I, and of
@@ -179,7 +180,7 @@ impl Fault {
                 | Invalid::Signature { index, .. }
                 | Invalid::Proof { index, .. },
             ) => Some(*index),
-            Self::Invalid(Invalid::Genesis { .. }) | Self::Empty => Some(rules.genesis.index()),
+            Self::Invalid(Invalid::Genesis { .. }) | Self::Empty => Some(rules.genesis_index()),
             Self::Length { .. } => None,
         }
     }
@@ -473,7 +474,7 @@ impl<'a> Read<'a> {
     fn new(rules: &Rules, text: Cow<'a, str>) -> Result<Self, Malformed> {
         Ok(match text {
             Cow::Borrowed(text) => {
-                let view = BlockView::read(rules.puzzle.shape(), text)?;
+                let view = BlockView::read(rules.shape(), text)?;
                 Self::There(view, view.hash())
             }
             Cow::Owned(text) => Self::Own(rules.block(&text)?),
@@ -573,7 +574,7 @@ impl Verifier<'_> {
     /// How many stretches of a chain can be verified side by side: `wanted` where targets are fixed,
     /// and one where they follow from all blocks before.
     pub fn parts(&self, wanted: usize) -> usize {
-        match self.rules.difficulty {
+        match self.rules.difficulty() {
             Difficulty::Fixed(_) => wanted,
             Difficulty::Epoch { .. } | Difficulty::Asert { .. } => 1,
         }
@@ -595,7 +596,7 @@ impl Verifier<'_> {
         while document.position() < stop {
             let index = || match &stretch.last {
                 Some(last) => last.view().index.saturating_add(1),
-                None => self.rules.genesis.index(),
+                None => self.rules.genesis_index(),
             };
             let located = document
                 .next_block()
@@ -608,7 +609,7 @@ impl Verifier<'_> {
                     self.who_is_to_blame(invalid, last, &read, document.clone())
                 })?,
                 None if stretch.from_genesis => {
-                    check::genesis(self.rules, read.view(), &read.hash())?;
+                    check::genesis(self.rules, read.view())?;
                 }
                 None => stretch.first = Some(read.clone()),
             }

@@ -75,3 +75,15 @@ impl FromStr for Hash {
         if all & NO_DIGIT == 0 { Ok(Self(hash)) } else { Err(BadHash) }
     }
 }
+
+/// SHA-256(SHA-256(tag) ‖ SHA-256(tag) ‖ message), as BIP-340 defines it.
+pub fn tagged_hash(tag: &str, message: &[u8]) -> Hash {
+    tagged_hash_of(tag, [message])
+}
+
+/// The same of a message in parts.
+pub(crate) fn tagged_hash_of<const N: usize>(tag: &str, message: [&[u8]; N]) -> Hash {
+    let tag = Sha256::digest(tag);
+    let tagged = Sha256::new().chain_update(tag).chain_update(tag);
+    Hash(message.into_iter().fold(tagged, Digest::chain_update).finalize().into())
+}

@@ -25,7 +25,7 @@ use alloc::string::String;
 use core::fmt;
 
 use rewrite::Rewritten;
-pub use value::{Elements, Kind, Members, Value, push_string};
+pub use value::{Elements, Kind, Members, Value, push_string, string};
 
 /// Arrays and objects may lie this deep inside each other.
 pub const MAX_DEPTH: usize = 990;

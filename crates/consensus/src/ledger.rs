@@ -322,6 +322,17 @@ impl Ledger {
         &mut self.touched.entry(address).or_insert(new).after
     }
 
+    /// "A payment can be made with what its sender has after the payments before it": what was spent in
+    /// this block is spent. Bitcoin Core 0.14 to 0.16.2 took an output twice in a block
+    /// (CVE-2018-17144).
+    fn debit(&mut self, position: usize, payment: &Payment) -> Result<(), BadBody> {
+        let sender = self.get(payment.sender());
+        let paid = sender.pay(payment);
+        *sender = paid.map_err(|why| BadBody::Payment { position, id: payment.id(), why })?;
+        Ok(())
+    }
+
+    /// "No balance is larger than [`MAX_INTEGER`]."
     fn credit(&mut self, position: usize, address: Address, units: u64) -> Result<(), BadBody> {
         let account = self.get(address);
         account.balance = sum(position, account.balance, units)?;
@@ -351,32 +362,22 @@ fn sum(position: usize, sum: u64, more: u64) -> Result<u64, BadBody> {
 pub fn apply<A: Accounts>(
     parent: &A,
     index: u64,
-    payments: &[Verified],
-    coin: &Coin,
+    contents: &Contents,
     emission: &Emission,
 ) -> Result<Changes, NotApplied<A::Error>> {
+    let Contents { payments, coin } = contents;
     let parties = payments.iter().flat_map(|payment| [payment.sender(), payment.recipient()]);
     let addresses = parties.chain([coin.recipient]).collect();
     let mut ledger = Ledger::read(parent, addresses).map_err(NotApplied::Accounts)?;
     let mut fees = 0;
     for (position, payment) in payments.iter().enumerate() {
-        // The sender's account as the payments before left it: what was spent in this block is
-        // spent. Bitcoin Core 0.14 to 0.16.2 took an output twice in a block (CVE-2018-17144).
-        let sender = ledger.get(payment.sender());
-        *sender = sender.pay(payment).map_err(|why| BadBody::Payment {
-            position,
-            id: payment.id(),
-            why,
-        })?;
+        ledger.debit(position, payment)?;
         ledger.credit(position, payment.recipient(), payment.amount())?;
         fees = sum(position, fees, payment.fee())?;
     }
-    check_nonce(coin, index)?;
-    let subsidy = emission.subsidy(index);
     let position = payments.len();
-    if coin.amount != sum(position, fees, subsidy)? {
-        return Err(BadBody::CoinAmount { subsidy, fees, found: coin.amount }.into());
-    }
+    coin_nonce(coin, index)?;
+    coin_amount(coin, position, fees, emission.subsidy(index))?;
     ledger.credit(position, coin.recipient, coin.amount)?;
     Ok(ledger.changes(fees))
 }
@@ -388,7 +389,7 @@ pub fn apply<A: Accounts>(
 pub fn allot(coins: &[Coin], emission: &Emission) -> Result<Changes, BadBody> {
     let mut allotted = 0_u128;
     for (position, coin) in (0..).zip(coins) {
-        check_nonce(coin, position)?;
+        coin_nonce(coin, position)?;
         allotted += u128::from(coin.amount);
     }
     let mined = emission.total();
@@ -403,9 +404,19 @@ pub fn allot(coins: &[Coin], emission: &Emission) -> Result<Changes, BadBody> {
     Ok(ledger.changes(0))
 }
 
-fn check_nonce(coin: &Coin, expected: u64) -> Result<(), BadBody> {
+/// "The nonce of a coin is the index of its block, or its place in a genesis block": no two coins have
+/// one id.
+fn coin_nonce(coin: &Coin, expected: u64) -> Result<(), BadBody> {
     if coin.nonce == expected {
         return Ok(());
     }
     Err(BadBody::CoinNonce { expected, found: coin.nonce })
+}
+
+/// "A coin is worth the subsidy and the fees, no more and no less."
+fn coin_amount(coin: &Coin, position: usize, fees: u64, subsidy: u64) -> Result<(), BadBody> {
+    if coin.amount == sum(position, fees, subsidy)? {
+        return Ok(());
+    }
+    Err(BadBody::CoinAmount { subsidy, fees, found: coin.amount })
 }

@@ -16,23 +16,26 @@ pub mod hash;
 pub mod job;
 pub mod json;
 pub mod ledger;
+pub mod limits;
+mod linked;
+mod malformed;
 pub mod merkle;
 pub mod payment;
 pub mod rules;
 pub mod sealed;
-pub mod spending;
 pub mod transaction;
 pub mod tree;
+pub mod unproven;
 
 pub use block::{Block, BlockView, Malformed, Proof, Shape, Timestamp};
 pub use check::{Checked, Invalid, Valid, check_alone, check_on};
 pub use difficulty::{Difficulty, Pace};
 pub use hash::Hash;
 pub use job::{Job, Target};
-pub use rules::{Genesis, Puzzle, Rules};
-pub use spending::{Issuance, Listed, Spending};
+pub use rules::{Family, Genesis, Issuance, Open, Puzzle, Rules, Sealed};
 pub use transaction::Transaction;
 pub use tree::{Ancestry, ChangeSet, Linked, Tree};
+pub use unproven::Unproven;
 
 /// 256-bit unsigned integers, as targets and work use them.
 pub use ethnum::U256;

@@ -20,14 +20,11 @@ use core::ops::Deref;
 use secp256k1::{XOnlyPublicKey, schnorr};
 
 use crate::address::{Address, BadAddress, Hrp, Party};
-use crate::block::quote;
-use crate::hash::Hash;
+use crate::hash::{Hash, tagged_hash_of};
 use crate::json::{self, JsonError, Kind, Reader, Value, push_string};
-use crate::rules::tagged_hash_of;
+use crate::limits::quote;
 
-/// The largest integer of a sealed block and its transactions, 2^53 - 1: JavaScript tells all
-/// integers up to it apart.
-pub const MAX_INTEGER: u64 = (1 << 53) - 1;
+pub use crate::limits::MAX_INTEGER;
 
 /// Units of which amounts are counted, in one coin.
 pub const UNITS_PER_COIN: u64 = 100_000_000;

@@ -1,4 +1,4 @@
-//! Blocks whose work commits to their content, as the `Seal` puzzle wants them.
+//! Blocks whose work commits to their content, as sealed chains have them.
 //!
 //! ```text
 //! {"index": 7, "merkle_root": "…", "previous_hash": "…", "proof": 12345, "target": "…",
@@ -11,17 +11,17 @@
 //! compression a try. The fields are these and no others, each in its one form: a block that says
 //! the same has the same text.
 
-use alloc::format;
+use alloc::borrow::Cow;
 use alloc::string::String;
 
 use ethnum::U256;
 use sha2::{Digest, Sha256};
 
-use crate::block::{Block, BlockView, MAX_BLOCK_BYTES, Malformed, Shape, quote};
 use crate::hash::Hash;
-use crate::job::Target;
+use crate::job::{Job, Target};
 use crate::json::{Kind, Members, Value};
-use crate::payment::MAX_INTEGER;
+use crate::limits::{MAX_BLOCK_BYTES, MAX_INTEGER, quote};
+use crate::malformed::Malformed;
 
 /// What a sealed block says of itself besides index, previous hash and proof.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,17 +37,35 @@ pub struct Header {
 }
 
 impl Header {
+    /// What a proof must satisfy. The target is the one that is stated: whether that is the right one
+    /// is another rule.
+    pub fn job(&self) -> Job<'static> {
+        Job {
+            prefix: Cow::Owned(self.seal.hex().to_vec()),
+            suffix: Cow::Borrowed(&[]),
+            target: self.target,
+        }
+    }
+
     /// The id of the block with this proof: SHA-256(seal ‖ proof).
     pub fn digest(&self, proof: &str) -> Hash {
         Hash(Sha256::new().chain_update(self.seal.hex()).chain_update(proof).finalize().into())
     }
 }
 
+/// What a block says, borrowed from its canonical text.
+pub(crate) struct Fields<'a> {
+    pub(crate) index: u64,
+    pub(crate) proof: Value<'a>,
+    pub(crate) previous_hash: Value<'a>,
+    pub(crate) header: Header,
+}
+
 /// Reads a sealed block whose text is canonical already.
 ///
 /// # Errors
 /// The first field that is not there, not in its form, or not of a sealed block.
-pub(crate) fn read(text: &str) -> Result<BlockView<'_>, Malformed> {
+pub(crate) fn read(text: &str) -> Result<Fields<'_>, Malformed> {
     let value = Value::of_canonical(text);
     if value.kind() != Kind::Object {
         return Err(Malformed::NotAnObject { found: quote(text) });
@@ -56,7 +74,7 @@ pub(crate) fn read(text: &str) -> Result<BlockView<'_>, Malformed> {
         let index = value.get("index").and_then(Value::as_u64);
         return Err(Malformed::TooLong { index, found: text.len() });
     }
-    let mut fields = Fields { members: value.members(), index: None };
+    let mut fields = Reader { members: value.members(), index: None };
     let index = fields.integer("index", 1)?;
     fields.index = Some(index);
     let merkle_root = fields.hash("merkle_root")?;
@@ -78,26 +96,17 @@ pub(crate) fn read(text: &str) -> Result<BlockView<'_>, Malformed> {
         [offset(proof) + proof.text().len()..offset(transactions) - r#", "transactions": "#.len()];
     let seal = Sha256::new().chain_update(before).chain_update(behind).chain_update("}");
     let seal = Hash(seal.finalize().into());
-    let header = Some(Header { seal, merkle_root, target, timestamp_s });
-    Ok(BlockView { text, index, proof, previous_hash, header })
-}
-
-/// The canonical text of a sealed block without its transactions, for which the Merkle root stands:
-/// all that it takes to check its work and its place. `None` for an open block.
-pub fn header_text(block: BlockView<'_>) -> Option<String> {
-    block.header?;
-    let (_, transactions) = Value::of_canonical(block.text).members().last()?;
-    let length = transactions.text().len() + r#", "transactions": }"#.len();
-    Some(format!("{}}}", block.text.get(..block.text.len() - length)?))
+    let header = Header { seal, merkle_root, target, timestamp_s };
+    Ok(Fields { index, proof, previous_hash, header })
 }
 
 /// The members of a block, which come in the order of their keys.
-struct Fields<'a> {
+struct Reader<'a> {
     members: Members<'a>,
     index: Option<u64>,
 }
 
-impl<'a> Fields<'a> {
+impl<'a> Reader<'a> {
     fn next(&mut self, field: &'static str) -> Result<Value<'a>, Malformed> {
         match self.members.next() {
             Some((key, value)) if key.as_str().as_deref() == Some(field) => Ok(value),
@@ -146,60 +155,5 @@ impl<'a> Fields<'a> {
         let digits = value.text().strip_prefix('"').and_then(|text| text.strip_suffix('"'));
         let hash = digits.and_then(|digits| digits.parse().ok());
         hash.ok_or_else(|| self.wrong(field, "a string of 64 lower-case hex digits", value))
-    }
-}
-
-/// A block that only lacks its proof.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Draft {
-    /// A block with the proof 0.
-    block: Block,
-}
-
-impl Draft {
-    /// Writes a draft. The transactions are canonical texts, and `merkle_root` is theirs.
-    ///
-    /// # Errors
-    /// That a number is too large, the block too long, or a text no JSON.
-    pub fn new<'t>(
-        index: u64,
-        previous_hash: &Hash,
-        timestamp_s: u64,
-        target: Target,
-        merkle_root: &Hash,
-        transactions: impl IntoIterator<Item = &'t str>,
-    ) -> Result<Self, Malformed> {
-        let mut text = format!(
-            r#"{{"index": {index}, "merkle_root": "{merkle_root}", "previous_hash": "{previous_hash}", "proof": 0, "target": "{target}", "timestamp": {timestamp_s}, "transactions": ["#
-        );
-        for (position, transaction) in transactions.into_iter().enumerate() {
-            if position > 0 {
-                text.push_str(", ");
-            }
-            text.push_str(transaction);
-        }
-        text.push_str("]}");
-        let text = crate::json::canonical(text.as_bytes())?;
-        Ok(Self { block: Block::read(Shape::Sealed, &text)? })
-    }
-
-    /// What it says of itself, the seal among it.
-    pub fn header(&self) -> &Header {
-        self.block.header().expect("a draft is a sealed block")
-    }
-
-    /// The draft as a block, with the proof 0: a genesis block needs no other.
-    pub fn unproven(&self) -> &Block {
-        &self.block
-    }
-
-    /// The block with this proof.
-    ///
-    /// # Errors
-    /// [`Malformed::Field`], for a proof of 2^53 or more.
-    pub fn with_proof(&self, proof: u64) -> Result<Block, Malformed> {
-        let text = self.block.text();
-        let at = self.block.view().proof_json().as_ptr() as usize - text.as_ptr() as usize;
-        Block::read(Shape::Sealed, &format!("{}{proof}{}", &text[..at], &text[at + 1..]))
     }
 }

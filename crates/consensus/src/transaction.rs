@@ -5,8 +5,8 @@ use alloc::borrow::Cow;
 use alloc::format;
 use alloc::sync::Arc;
 
-use crate::block::{MAX_BLOCK_DEPTH, depth, quote};
 use crate::json::{Kind, Value};
+use crate::limits::{MAX_BLOCK_DEPTH, depth, quote};
 
 /// The longest text of a transaction that a node queues, in bytes. Blocks of others may hold longer
 /// ones.

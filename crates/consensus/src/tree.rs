@@ -15,35 +15,10 @@ use ethnum::U256;
 use crate::address::Address;
 use crate::block::Block;
 use crate::check::{self, Checked, Invalid, Unspent, Valid, check_on};
-use crate::difficulty::Pace;
 use crate::hash::Hash;
-use crate::ledger::{Accounts, Changes};
+use crate::ledger::{Accounts, Changes, Contents};
+pub use crate::linked::Linked;
 use crate::rules::Rules;
-use crate::spending::Listed;
-
-/// A block in its place: with the work of the whole chain that ends in it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Linked {
-    /// The block.
-    pub block: Block,
-    /// The sum of the work of all blocks from the one after genesis to this one.
-    pub work: U256,
-    /// What the next target follows from.
-    pub pace: Pace,
-}
-
-impl Linked {
-    /// A genesis block of these rules.
-    pub fn genesis(rules: &Rules, block: Block) -> Self {
-        Self { work: U256::ZERO, pace: rules.first_pace(block.view()), block }
-    }
-
-    /// A block that stands on this one, by the rules that made this one's place.
-    pub fn followed_by(&self, rules: &Rules, block: Block) -> Self {
-        let pace = rules.pace_after(&self.pace, block.view());
-        Self { work: self.work.saturating_add(pace.target().work()), pace, block }
-    }
-}
 
 /// The best chain as somebody else holds it: a store, or a vector in a test.
 pub trait Ancestry {
@@ -67,8 +42,9 @@ pub trait Ancestry {
 /// the blocks, what their transactions have done to accounts, and the blocks of side branches.
 pub trait BestChain: Ancestry + Accounts<Error = <Self as Ancestry>::Error> {
     /// Puts a block on the tip, with what it does to the accounts, which were looked at just before,
-    /// and what an index lists of it. What [`BestChain::disconnect`] needs is kept beside it. If it
-    /// was a block of a side branch, it is none any more.
+    /// and what rules know of its transactions: nothing of a genesis block's. What
+    /// [`BestChain::disconnect`] needs is kept beside it. If it was a block of a side branch, it is
+    /// none any more.
     ///
     /// # Errors
     /// Those of whoever holds the chain.
@@ -76,19 +52,15 @@ pub trait BestChain: Ancestry + Accounts<Error = <Self as Ancestry>::Error> {
         &mut self,
         linked: &Linked,
         changes: &Changes,
-        listed: &[Listed],
+        contents: Option<&Contents>,
     ) -> Result<(), <Self as Ancestry>::Error>;
 
-    /// Takes the tip off, and undoes what it did; `listed` is what an index lists of it. The genesis
-    /// block can be one. It is a block of a side branch from now on.
+    /// Takes the tip off, and undoes what it did. The genesis block can be one. It is a block of a
+    /// side branch from now on.
     ///
     /// # Errors
     /// Those of whoever holds the chain.
-    fn disconnect(
-        &mut self,
-        tip: &Linked,
-        listed: &[Listed],
-    ) -> Result<(), <Self as Ancestry>::Error>;
+    fn disconnect(&mut self, tip: &Linked) -> Result<(), <Self as Ancestry>::Error>;
 
     /// Keeps a new block, of a side branch.
     ///
@@ -396,7 +368,7 @@ impl Tree {
         {
             return Ok(Inserted::Known);
         }
-        if checked.block().index() == self.rules.genesis.index() {
+        if checked.block().index() == self.rules.genesis_index() {
             return self.insert_genesis(checked, chain);
         }
         let parent = match checked.block().parent() {
@@ -458,7 +430,7 @@ impl Tree {
         if new.work > self.tip.work {
             return self.reorganize(new, valid, parent, chain);
         }
-        let block = SideBlock::of(&new, self.rules.genesis.index());
+        let block = SideBlock::of(&new, self.rules.genesis_index());
         if self.limits.blocks == 0 || disk_bytes(&block) > self.limits.bytes {
             return Ok(Inserted::NoRoom);
         }
@@ -480,9 +452,7 @@ impl Tree {
             Unspent::Invalid(invalid) => NotInserted::Invalid(invalid),
             Unspent::Accounts(error) => NotInserted::Ancestry(error),
         })?;
-        chain
-            .connect(linked, &changes, &valid.listed(&self.rules))
-            .map_err(NotInserted::Ancestry)?;
+        chain.connect(linked, &changes, valid.contents()).map_err(NotInserted::Ancestry)?;
         Ok(changes)
     }
 
@@ -496,15 +466,6 @@ impl Tree {
         let valid =
             Valid::again(&self.rules, linked.block.clone()).map_err(NotInserted::Invalid)?;
         self.connect(&linked, &valid, chain).map(drop)
-    }
-
-    fn disconnect<C: BestChain>(
-        &self,
-        tip: &Linked,
-        chain: &mut C,
-    ) -> Result<(), NotInserted<ErrorOf<C>>> {
-        let listed = self.rules.listed(&tip.block);
-        chain.disconnect(tip, &listed).map_err(NotInserted::Ancestry)
     }
 
     /// Makes `new` the tip. One block at a time is in memory beside it.
@@ -528,8 +489,8 @@ impl Tree {
         let mut disconnected = Vec::new();
         for index in (lowest..=self.tip.block.index()).rev() {
             let Some(linked) = chain.at(index).map_err(NotInserted::Ancestry)? else { continue };
-            self.disconnect(&linked, chain)?;
-            disconnected.push(SideBlock::of(&linked, self.rules.genesis.index()));
+            chain.disconnect(&linked).map_err(NotInserted::Ancestry)?;
+            disconnected.push(SideBlock::of(&linked, self.rules.genesis_index()));
         }
         for (place, Place { hash, .. }) in branch.iter().enumerate() {
             match self.connect_side(hash, chain) {
@@ -584,7 +545,7 @@ impl Tree {
         let lowest = disconnected.last().map_or(0, |block| block.index);
         for index in (lowest..lowest + connected as u64).rev() {
             let Some(linked) = chain.at(index).map_err(NotInserted::Ancestry)? else { continue };
-            self.disconnect(&linked, chain)?;
+            chain.disconnect(&linked).map_err(NotInserted::Ancestry)?;
         }
         for block in disconnected.iter().rev() {
             self.connect_side(&block.hash, chain)?;

@@ -75,7 +75,7 @@ fn number(text: &str) -> u64 {
 
 /// A valid chain of `length` blocks.
 fn valid_chain(rules: &Rules, length: usize) -> Vec<Draft> {
-    let genesis = rules.genesis.block(Timestamp { micros: 1_562_782_943_373_497 });
+    let genesis = rules.genesis_block(Timestamp { micros: 1_562_782_943_373_497 });
     let member = |name| {
         let value = blocksmith_consensus::json::Value::of_canonical(genesis.text());
         value.get(name).expect("genesis has it").text().to_string()

@@ -11,11 +11,10 @@ use std::sync::Arc;
 use blocksmith_consensus::address::Address;
 use blocksmith_consensus::ledger::Account;
 use blocksmith_consensus::payment::{Coin, Domain, Emission};
-use blocksmith_consensus::sealed::Draft;
 use blocksmith_consensus::tree::{BestChain, Inserted, Limits, NotInserted, Place};
 use blocksmith_consensus::{
-    Block, Difficulty, Genesis, Hash, Linked, Rules, Spending, Target, Tree, U256, check_alone,
-    merkle,
+    Block, Difficulty, Family, Hash, Linked, Rules, Sealed, Target, Tree, U256, Unproven,
+    check_alone, merkle,
 };
 use blocksmith_testkit::memory::Chain;
 use blocksmith_testkit::random::{Random, setting};
@@ -57,7 +56,7 @@ struct Purse {
 impl Purse {
     fn new() -> Self {
         let people: Vec<_> = (1..=PEOPLE as u64).map(Signer::new).collect();
-        let hrp = Rules::forge().domain().expect("signed").hrp;
+        let hrp = Sealed::forge().hrp;
         let names = people.iter().map(|person| person.address.to_text(hrp)).collect();
         Self { people, names, signed: HashMap::new() }
     }
@@ -82,10 +81,10 @@ struct Plan {
 }
 
 impl Plan {
-    fn draft(&self, root: &Hash) -> Draft {
+    fn draft(&self, root: &Hash) -> Unproven {
         let Self { index, parent, time, target, transactions } = self;
         let transactions = transactions.iter().map(String::as_str);
-        Draft::new(*index, parent, *time, *target, root, transactions).expect("a draft")
+        Unproven::new(*index, parent, *time, *target, root, transactions).expect("a draft")
     }
 
     fn root(&self) -> Hash {
@@ -104,8 +103,8 @@ impl Plan {
 /// Targets that cost a few tries. Every block moves them, or every third; half of them halve the
 /// subsidy with every block or so.
 fn rules(variant: usize) -> Rules {
-    let forge = Rules::forge();
-    let Spending::Signed { hrp, .. } = forge.spending else { panic!("signed") };
+    let forge = Sealed::forge();
+    let hrp = forge.hrp;
     let purse = Purse::new();
     let coins: Vec<String> = (0..)
         .zip(ALLOTTED)
@@ -127,12 +126,13 @@ fn rules(variant: usize) -> Rules {
         _ => Difficulty::Epoch { blocks: 3, spacing_s: 15, clamp: 2, easiest },
     };
     let halving = [1, 3, 7][variant / 2].try_into().expect("not zero");
-    Rules {
-        genesis: Genesis::Fixed(plan.draft(&plan.root()).unproven().clone()),
+    Sealed {
+        genesis: plan.draft(&plan.root()).into_genesis(),
         difficulty,
-        spending: Spending::Signed { hrp, emission: Emission { first: 1 << 40, halving } },
+        emission: Emission { first: 1 << 40, halving },
         ..forge
     }
+    .named("model")
 }
 
 const VARIANTS: usize = 6;
@@ -173,7 +173,7 @@ struct Counts {
 impl World {
     fn new(rules: Rules, limits: Limits, purse: Purse, random: Random) -> Self {
         let rules = Arc::new(rules);
-        let genesis = rules.genesis.block(Default::default());
+        let genesis = rules.genesis_block(Default::default());
         let changes = rules.allot(&genesis).expect("a supply that can be counted");
         let tip = Linked::genesis(&rules, genesis);
         let domain = rules.domain().expect("signed");
@@ -569,14 +569,14 @@ impl World {
                 assert_eq!(self.accounts(&copy), accounts, "{at}: undone to height {height}");
             }
             let linked = copy.blocks[height].clone();
-            copy.disconnect(&linked, &self.rules.listed(&linked.block)).expect("infallible");
+            copy.disconnect(&linked).expect("infallible");
         }
         assert!(copy.accounts.is_empty(), "{at}: {:?}", copy.accounts);
     }
 
     /// Hands the best chain to a tree that knows nothing.
     fn redo(&self, at: &str) {
-        let genesis = self.rules.genesis.block(Default::default());
+        let genesis = self.rules.genesis_block(Default::default());
         let changes = self.rules.allot(&genesis).expect("a supply that can be counted");
         let tip = Linked::genesis(&self.rules, genesis);
         let mut tree = Tree::new(self.rules.clone(), tip.clone(), [], Limits::default());
@@ -670,18 +670,18 @@ fn no_coin_is_made_or_lost_where_there_is_little_room() {
 /// A world with the rules of [`rules`], but for the halving and the difficulty.
 fn world(difficulty: Difficulty, halving: u64) -> World {
     let mut rules = rules(0);
-    rules.difficulty = difficulty;
-    let Spending::Signed { emission, .. } = &mut rules.spending else { panic!("signed") };
-    *emission = Emission { first: 1000, halving: halving.try_into().expect("not zero") };
+    let Family::Sealed(sealed) = &mut rules.family else { panic!("signed") };
+    sealed.difficulty = difficulty;
+    sealed.emission = Emission { first: 1000, halving: halving.try_into().expect("not zero") };
     World::new(rules, Limits::default(), Purse::new(), Random::new(1))
 }
 
 fn asert() -> Difficulty {
-    rules(0).difficulty
+    rules(0).difficulty()
 }
 
 fn epoch() -> Difficulty {
-    rules(1).difficulty
+    rules(1).difficulty()
 }
 
 /// Alice, who has 100 units, pays Bob.
@@ -741,7 +741,7 @@ fn a_reorg_across_halvings_pays_each_miner_what_the_height_is_worth() {
     for id in more.iter().rev() {
         let linked = world.chain.blocks.last().expect("a tip").clone();
         assert_eq!(linked.block.hash(), *id);
-        world.chain.disconnect(&linked, &world.rules.listed(&linked.block)).expect("infallible");
+        world.chain.disconnect(&linked).expect("infallible");
     }
     assert_eq!(world.chain.accounts, before);
 }
@@ -850,7 +850,7 @@ fn two_hundred_blocks_leave_and_come_back() {
     assert_eq!((left[0], joined[201]), (theirs[200], more[1]));
     for _ in &more {
         let linked = world.chain.blocks.last().expect("a tip").clone();
-        world.chain.disconnect(&linked, &world.rules.listed(&linked.block)).expect("infallible");
+        world.chain.disconnect(&linked).expect("infallible");
     }
     assert_eq!(world.chain.accounts, before);
 }

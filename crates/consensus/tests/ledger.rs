@@ -6,7 +6,8 @@ use std::convert::Infallible;
 use blocksmith_consensus::address::Address;
 use blocksmith_consensus::json::{Value, canonical};
 use blocksmith_consensus::ledger::{
-    Account, Accounts, BadBody, Body, Change, Changes, NotApplied, Unpayable, allot, apply,
+    Account, Accounts, BadBody, Body, Change, Changes, Contents, NotApplied, Unpayable, allot,
+    apply,
 };
 use blocksmith_consensus::payment::{
     BadTransaction, Coin, Emission, Entry, MAX_INTEGER, Payment, Verified,
@@ -25,6 +26,10 @@ impl Accounts for World {
     fn account(&self, address: &Address) -> Result<Account, Infallible> {
         Ok(self.0.get(address).copied().unwrap_or_default())
     }
+}
+
+fn contents(payments: &[Verified], coin: &Coin) -> Contents {
+    Contents { payments: payments.to_vec(), coin: *coin }
 }
 
 struct Story {
@@ -57,7 +62,7 @@ impl Story {
 
     /// Block 9.
     fn apply(&self, payments: &[Verified], coin: &Coin) -> Result<Changes, BadBody> {
-        apply(&self.world, 9, payments, coin, &EMISSION).map_err(|fault| match fault {
+        apply(&self.world, 9, &contents(payments, coin), &EMISSION).map_err(|fault| match fault {
             NotApplied::Invalid(fault) => fault,
             NotApplied::Accounts(never) => match never {},
         })
@@ -211,7 +216,7 @@ fn the_coin_is_exactly_the_subsidy_and_the_fees() {
 fn a_coin_of_nothing_for_a_stranger_changes_nothing() {
     let story = Story::new();
     let spent = Emission { first: 0, ..EMISSION };
-    let changes = apply(&story.world, 9, &[], &story.coin(0), &spent).expect("a block");
+    let changes = apply(&story.world, 9, &contents(&[], &story.coin(0)), &spent).expect("a block");
     assert_eq!(changes, Changes::default());
 }
 
@@ -284,9 +289,9 @@ fn an_account_that_cannot_be_read_is_not_the_blocks_fault() {
     }
     let story = Story::new();
     let fault = NotApplied::Accounts("the disk is on fire");
-    assert_eq!(apply(&Broken, 9, &[], &story.coin(100), &EMISSION), Err(fault.clone()));
+    assert_eq!(apply(&Broken, 9, &contents(&[], &story.coin(100)), &EMISSION), Err(fault.clone()));
     let payments = [story.pay(&story.alice, &story.bob, 1, 0, 0)];
-    assert_eq!(apply(&Broken, 9, &payments, &story.coin(100), &EMISSION), Err(fault));
+    assert_eq!(apply(&Broken, 9, &contents(&payments, &story.coin(100)), &EMISSION), Err(fault));
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::convert::Infallible;
 
 use blocksmith_consensus::address::Address;
 use blocksmith_consensus::ledger::{
-    Account, Accounts, BadBody, Body, Changes, NotApplied, Unpayable, allot, apply,
+    Account, Accounts, BadBody, Body, Changes, Contents, NotApplied, Unpayable, allot, apply,
 };
 use blocksmith_consensus::payment::{Coin, Emission, Entry, Verified};
 use blocksmith_testkit::random::{Random, setting};
@@ -281,7 +281,12 @@ impl World {
         let index = self.naive.next_index();
         let changes = Body::of_entries(entries).map_err(NotApplied::from).and_then(|body| {
             assert!(body.payments.iter().eq(verified.iter().map(|verified| &**verified)));
-            apply(&self.store, index, &verified, &body.coin, &self.naive.emission)
+            apply(
+                &self.store,
+                index,
+                &Contents { payments: verified, coin: body.coin },
+                &self.naive.emission,
+            )
         });
         let last = block.len().saturating_sub(1);
         match changes {

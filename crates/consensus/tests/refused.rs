@@ -8,7 +8,7 @@ use blocksmith_consensus::transaction::{
     MAX_TRANSACTION_BYTES, MAX_TRANSACTION_DEPTH, Unqueueable,
 };
 use blocksmith_consensus::{
-    Block, Genesis, Hash, Invalid, Linked, Malformed, Proof, Rules, Timestamp, Transaction,
+    Block, Genesis, Hash, Invalid, Linked, Malformed, Open, Proof, Rules, Timestamp, Transaction,
     check_alone, check_on,
 };
 
@@ -90,7 +90,7 @@ fn a_proof_is_served_as_it_came() {
         assert_eq!(block.view().proof(), text);
         let kept = Proof::from_value(Value::of_canonical(proof)).expect("a proof");
         assert_eq!((kept.json(), &*kept.text()), (proof, text));
-        let parent = Block::parse(Rules::lecture().genesis.to_string().as_bytes());
+        let parent = Block::parse(Open::lecture().genesis.to_string().as_bytes());
         let next = Block::compose(&parent.expect("a block"), &kept, Timestamp::default(), []);
         assert_eq!(next.expect("a block").view().proof_json(), proof);
     }
@@ -204,7 +204,7 @@ fn of_duplicate_keys_the_last_one_counts() {
 #[test]
 fn a_block_without_transactions_or_timestamp_is_taken_as_python_takes_it() {
     let rules = Rules::lecture();
-    let genesis = rules.genesis.block(Timestamp::default());
+    let genesis = rules.genesis_block(Timestamp::default());
     for rest in [
         "",
         r#", "transactions": null"#,
@@ -248,7 +248,7 @@ fn a_previous_hash_that_is_none_is_refused_and_named() {
 #[test]
 fn every_broken_rule_says_which_block_and_both_sides() {
     let rules = Rules::lecture();
-    let genesis = rules.genesis.block(Timestamp::default());
+    let genesis = rules.genesis_block(Timestamp::default());
     let on_genesis = |text: String| {
         let block = Block::parse(text.as_bytes()).expect("a block");
         let checked = check_alone(&rules, block)?;
@@ -305,7 +305,7 @@ fn a_free_genesis_is_a_shape_that_has_blocks() {
 #[test]
 fn the_first_block_can_be_written_at_any_time() {
     for micros in [0, 1, 99, 123_000, 1_562_874_886_654_986, 10_000_000_000_000_003, u64::MAX] {
-        let block = Rules::dvf().genesis.block(Timestamp { micros });
+        let block = Rules::dvf().genesis_block(Timestamp { micros });
         let again = canonical(block.text().as_bytes()).expect("JSON");
         assert_eq!(again, block.text());
     }
@@ -327,7 +327,7 @@ fn a_transaction_that_no_block_has_room_for_is_not_queued() {
         Transaction::from_request(Value::of_canonical(&text))
     };
     let deepest = request(&nested(MAX_TRANSACTION_DEPTH - 1)).expect("fits");
-    let genesis = Rules::lecture().genesis.block(Timestamp::default());
+    let genesis = Rules::lecture().genesis_block(Timestamp::default());
     let block = Block::compose(&genesis, &Proof::from(1), Timestamp::default(), [&deepest]);
     assert!(block.is_ok());
     assert_eq!(

@@ -6,18 +6,22 @@ use blocksmith_consensus::address::{Address, Hrp};
 use blocksmith_consensus::block::MAX_BLOCK_BYTES;
 use blocksmith_consensus::json::{Value, canonical};
 use blocksmith_consensus::payment::{Coin, Emission, MAX_INTEGER, UNITS_PER_COIN};
+use blocksmith_consensus::rules::sealed::genesis as sealed_genesis;
 use blocksmith_consensus::rules::{BadRules, MIN_SEALED_BLOCK_BYTES};
-use blocksmith_consensus::sealed::Draft;
 use blocksmith_consensus::{
-    Block, Difficulty, Genesis, Hash, Invalid, Pace, Rules, Shape, Spending, Target, U256, check,
-    check_alone, merkle,
+    Block, Difficulty, Genesis, Hash, Invalid, Open, Pace, Rules, Sealed, Shape, Target, U256,
+    Unproven, check, check_alone, merkle,
 };
 use proptest::prelude::*;
 
 const FORGE_GENESIS_S: u64 = 1_767_225_600;
 
+fn ours(sealed: Sealed) -> Rules {
+    sealed.named("ours")
+}
+
 fn forge(difficulty: Difficulty) -> Rules {
-    Rules { difficulty, ..Rules::forge() }
+    ours(Sealed { difficulty, ..Sealed::forge() })
 }
 
 fn bits(zero_bits: u32) -> Target {
@@ -47,9 +51,8 @@ fn somebody() -> Address {
 /// Rules like forge's with this genesis block.
 fn starting_with(index: u64, target: Target, merkle_root: Hash, coins: &[String]) -> Rules {
     let texts = coins.iter().map(String::as_str);
-    let draft = Draft::new(index, &Hash([0; 32]), FORGE_GENESIS_S, target, &merkle_root, texts);
-    let block = draft.expect("a draft").unproven().clone();
-    Rules { genesis: Genesis::Fixed(block), ..Rules::forge() }
+    let draft = Unproven::new(index, &Hash([0; 32]), FORGE_GENESIS_S, target, &merkle_root, texts);
+    ours(Sealed { genesis: draft.expect("a draft").into_genesis(), ..Sealed::forge() })
 }
 
 #[test]
@@ -58,8 +61,8 @@ fn a_chain_can_live_by_every_preset() {
         let rules = Rules::preset(name).expect("a preset");
         assert_eq!((rules.name.as_str(), rules.check()), (name, Ok(())));
     }
-    let genesis = Genesis::sealed(FORGE_GENESIS_S, bits(24), hrp("forge"), &[]);
-    assert_eq!(genesis.expect("an empty block"), Rules::forge().genesis);
+    let genesis = sealed_genesis(FORGE_GENESIS_S, bits(24), hrp("forge"), &[]);
+    assert_eq!(genesis.expect("an empty block"), Sealed::forge().genesis);
 }
 
 #[test]
@@ -67,12 +70,14 @@ fn bitcoin_like_is_bitcoins_rule_on_a_chain_of_its_own() {
     let rules = Rules::bitcoin_like();
     let easiest = bits(24);
     assert_eq!(
-        rules.difficulty,
+        rules.difficulty(),
         Difficulty::Epoch { blocks: 2_016, spacing_s: 600, clamp: 4, easiest }
     );
-    assert_eq!(rules.genesis.target(), easiest);
-    assert_eq!(rules.spending, Rules::forge().spending);
-    assert_ne!(rules.genesis, Rules::forge().genesis);
+    assert_eq!(rules.genesis_target(), easiest);
+    let (bitcoin_like, forge) = (Sealed::bitcoin_like(), Sealed::forge());
+    assert_eq!(bitcoin_like.emission, forge.emission);
+    assert_eq!(bitcoin_like.hrp, forge.hrp);
+    assert_ne!(bitcoin_like.genesis, forge.genesis);
     let ids = [
         ("forge", "31c7e755492324985e3fcdb55283db05cfc0727754ce7f7f64ad21d4eda6f35a"),
         ("bitcoin-like", "4ff0da1e999622e003e425f802ea9194df312006264a35aabf82ffd74bf01162"),
@@ -134,7 +139,7 @@ fn a_clamp_beyond_an_epochs_seconds_would_end_the_chain() {
 
 #[test]
 fn a_genesis_block_fits_its_chain() {
-    let forge = Rules::forge();
+    let forge = Sealed::forge();
     let none = merkle::root::<&str>([]);
     let easiest = bits(16);
     let check = |index, target| starting_with(index, target, none, &[]).check();
@@ -150,23 +155,23 @@ fn a_genesis_block_fits_its_chain() {
         longest_gap_s: 900,
         easiest: Target(U256::ZERO),
     };
-    let found = Rules { difficulty: nowhere, ..forge.clone() }.check();
+    let found = ours(Sealed { difficulty: nowhere, ..forge.clone() }).check();
     assert!(matches!(found, Err(BadRules::GenesisTarget { .. })), "{found:?}");
 
     let coin = |hrp, amount, nonce| Coin { recipient: somebody(), amount, nonce }.text(hrp);
     let start = |coins: &[String]| starting_with(1, easiest, merkle::root(coins), coins);
-    let ours = hrp("forge");
-    assert_eq!(start(&[coin(ours, 5, 0), coin(ours, 0, 1)]).check(), Ok(()));
+    let own = hrp("forge");
+    assert_eq!(start(&[coin(own, 5, 0), coin(own, 0, 1)]).check(), Ok(()));
     assert_eq!(
-        starting_with(1, easiest, none, &[coin(ours, 5, 0)]).check(),
-        Err(BadRules::MerkleRoot { stated: none, found: merkle::root([coin(ours, 5, 0)]) })
+        starting_with(1, easiest, none, &[coin(own, 5, 0)]).check(),
+        Err(BadRules::MerkleRoot { stated: none, found: merkle::root([coin(own, 5, 0)]) })
     );
     let mined = Emission::FORGE.total();
     let left = u64::try_from(u128::from(MAX_INTEGER) - mined).expect("forge's fits");
-    assert_eq!(start(&[coin(ours, left, 0)]).check(), Ok(()));
+    assert_eq!(start(&[coin(own, left, 0)]).check(), Ok(()));
     for (coins, reason) in [
-        (vec![coin(ours, left, 0), coin(ours, 1, 1)], "allots 607199282040992 units"),
-        (vec![coin(ours, 5, 1)], "the coin's nonce is 1, it has to be 0"),
+        (vec![coin(own, left, 0), coin(own, 1, 1)], "allots 607199282040992 units"),
+        (vec![coin(own, 5, 1)], "the coin's nonce is 1, it has to be 0"),
         (vec![coin(hrp("fake"), 5, 0)], "start with \"forge1\""),
     ] {
         let error = start(&coins).check().expect_err(reason).to_string();
@@ -175,12 +180,12 @@ fn a_genesis_block_fits_its_chain() {
     }
 
     let balances = vec![(somebody(), 7); 100];
-    let genesis = Genesis::sealed(0, easiest, ours, &balances).expect("a block");
-    let Genesis::Fixed(block) = &genesis else { panic!("a fixed genesis") };
-    let found = block.text().len();
+    let genesis = sealed_genesis(0, easiest, own, &balances).expect("a block");
+    let found = genesis.text().len();
     assert!(found > MIN_SEALED_BLOCK_BYTES);
-    let limited =
-        |max_block_bytes| Rules { genesis: genesis.clone(), max_block_bytes, ..forge.clone() };
+    let limited = |max_block_bytes| {
+        ours(Sealed { genesis: genesis.clone(), max_block_bytes, ..forge.clone() })
+    };
     assert_eq!(limited(found).check(), Ok(()));
     let (limit, expected) = (found - 1, BadRules::GenesisSize { limit: found - 1, found });
     assert_eq!(limited(limit).check(), Err(expected));
@@ -189,16 +194,16 @@ fn a_genesis_block_fits_its_chain() {
 #[test]
 fn the_body_of_a_genesis_block_is_the_chains_own() {
     let balances = [(somebody(), 7)];
-    let genesis = Genesis::sealed(0, bits(24), hrp("forge"), &balances).expect("a block");
-    let rules = Rules { genesis, ..Rules::forge() };
-    let block = rules.genesis.block(Default::default());
+    let genesis = sealed_genesis(0, bits(24), hrp("forge"), &balances).expect("a block");
+    let rules = ours(Sealed { genesis, ..Sealed::forge() });
+    let block = rules.genesis_block(Default::default());
     assert!(check_alone(&rules, block.clone()).is_ok());
     let text = block.text().replace("\"amount\": 7", "\"amount\": 8");
     let richer = Block::read(Shape::Sealed, &text).expect("a block");
     assert_eq!(richer.hash(), block.hash(), "the id tells nothing of the coins");
     let found = check_alone(&rules, richer.clone());
     assert!(matches!(found, Err(Invalid::Genesis { .. })), "{found:?}");
-    let found = check::genesis(&rules, richer.view(), &richer.hash());
+    let found = check::genesis(&rules, richer.view());
     assert!(matches!(found, Err(Invalid::Genesis { .. })), "{found:?}");
 }
 
@@ -207,21 +212,18 @@ fn other_numbers_have_bounds_too() {
     let with = |first, halving| {
         let halving = NonZeroU64::new(halving).expect("not zero");
         let emission = Emission { first, halving };
-        Rules { spending: Spending::Signed { hrp: hrp("forge"), emission }, ..Rules::forge() }
+        ours(Sealed { emission, ..Sealed::forge() })
     };
+    let limited = |max_block_bytes| ours(Sealed { max_block_bytes, ..Sealed::forge() });
     assert_eq!(with(0, MAX_INTEGER).check(), Ok(()));
     assert_eq!(with(MAX_INTEGER / 2, 1).check(), Ok(()));
     for (rules, field) in [
         (with(MAX_INTEGER + 1, 1), "first_subsidy"),
         (with(u64::MAX, u64::MAX), "first_subsidy"),
         (with(1, MAX_INTEGER + 1), "halving_blocks"),
-        (
-            Rules { max_block_bytes: MIN_SEALED_BLOCK_BYTES - 1, ..Rules::forge() },
-            "max_block_bytes",
-        ),
-        (Rules { max_block_bytes: MAX_BLOCK_BYTES + 1, ..Rules::forge() }, "max_block_bytes"),
-        (Rules { max_block_bytes: MAX_BLOCK_BYTES + 1, ..Rules::lecture() }, "max_block_bytes"),
-        (Rules { max_block_bytes: 0, ..Rules::lecture() }, "max_block_bytes"),
+        (limited(MIN_SEALED_BLOCK_BYTES - 1), "max_block_bytes"),
+        (limited(MAX_BLOCK_BYTES + 1), "max_block_bytes"),
+        (limited(0), "max_block_bytes"),
     ] {
         let error = rules.check().expect_err(field).to_string();
         assert!(error.starts_with(&format!("{field} is a whole number from ")), "{error}");
@@ -229,7 +231,7 @@ fn other_numbers_have_bounds_too() {
     let too_much = with(MAX_INTEGER, 2).check().expect_err("too many coins").to_string();
     assert!(too_much.starts_with("genesis: "), "{too_much}");
     for max_block_bytes in [MIN_SEALED_BLOCK_BYTES, MAX_BLOCK_BYTES] {
-        assert_eq!(Rules { max_block_bytes, ..Rules::forge() }.check(), Ok(()));
+        assert_eq!(limited(max_block_bytes).check(), Ok(()));
     }
 }
 
@@ -248,7 +250,7 @@ fn the_smallest_block_holds_sixteen_of_the_longest_payments() {
     let mut texts = vec![payment.as_str(); 16];
     texts.push(&coin);
     let block =
-        Draft::new(MAX_INTEGER, &Hash([0; 32]), MAX_INTEGER, bits(0), &Hash([0; 32]), texts)
+        Unproven::new(MAX_INTEGER, &Hash([0; 32]), MAX_INTEGER, bits(0), &Hash([0; 32]), texts)
             .and_then(|draft| draft.with_proof(MAX_INTEGER))
             .expect("a block");
     let length = block.text().len();
@@ -259,46 +261,35 @@ fn the_smallest_block_holds_sixteen_of_the_longest_payments() {
 }
 
 #[test]
-fn parts_that_do_not_fit_are_named() {
-    let (forge, lecture) = (Rules::forge(), Rules::lecture());
-    for (rules, part) in [
-        (
-            Rules { spending: lecture.spending.clone(), ..forge.clone() },
-            "payments that nobody signs",
-        ),
-        (Rules { spending: forge.spending.clone(), ..lecture.clone() }, "signed payments"),
-        (Rules { difficulty: forge.difficulty, ..lecture.clone() }, "a difficulty that moves"),
-        (Rules { genesis: forge.genesis.clone(), ..lecture.clone() }, "a genesis block"),
-        (Rules { genesis: lecture.genesis.clone(), ..forge.clone() }, "a genesis block"),
-        (Rules { genesis: Rules::dvf().genesis, ..forge.clone() }, "a genesis block"),
+fn a_genesis_block_has_the_form_of_its_chains_blocks() {
+    let (forge, lecture) = (Sealed::forge(), Open::lecture());
+    let first = Rules::lecture().genesis_block(Default::default());
+    for rules in [
+        Open { genesis: Genesis::Fixed(forge.genesis.clone()), ..lecture }.named("ours"),
+        ours(Sealed { genesis: first, ..forge.clone() }),
     ] {
-        let error = rules.check().expect_err(part).to_string();
-        assert!(error.contains(part) && error.contains(rules.puzzle.name()), "{error}");
+        assert_eq!(rules.check(), Err(BadRules::GenesisForm));
     }
-    let fixed = Rules { difficulty: Difficulty::Fixed(bits(20)), ..forge };
-    assert_eq!(fixed.check(), Ok(()), "a target that stays is no harm");
+    let fixed = Sealed { difficulty: Difficulty::Fixed(bits(20)), ..forge };
+    assert_eq!(ours(fixed).check(), Ok(()), "a target that stays is no harm");
 }
 
 #[test]
 fn what_an_id_covers_can_be_read_and_differs_where_ids_do() {
-    let forge = Rules::forge();
-    let shorter = Rules { max_block_bytes: 500_000, ..forge.clone() };
+    let forge = Sealed::forge();
+    let shorter = ours(Sealed { max_block_bytes: 500_000, ..forge.clone() });
     let emission = Emission { first: UNITS_PER_COIN, ..Emission::FORGE };
     let others = [
         Rules::lecture(),
         Rules::course(),
         Rules::dvf(),
         Rules::lecture().with_zeros(5),
-        Rules { max_block_bytes: 1_000_000, ..Rules::lecture() },
-        forge.clone(),
+        Rules::forge(),
         Rules::bitcoin_like(),
-        Rules { difficulty: asert(15, 450, 901), ..forge.clone() },
+        ours(Sealed { difficulty: asert(15, 450, 901), ..forge.clone() }),
         shorter,
-        Rules { spending: Spending::Signed { hrp: hrp("forge"), emission }, ..forge.clone() },
-        Rules {
-            spending: Spending::Signed { hrp: hrp("fake"), emission: Emission::FORGE },
-            ..forge.clone()
-        },
+        ours(Sealed { emission, ..forge.clone() }),
+        ours(Sealed { hrp: hrp("fake"), ..forge.clone() }),
         starting_with(1, bits(23), merkle::root::<&str>([]), &[]),
     ];
     for one in &others {
@@ -308,7 +299,7 @@ fn what_an_id_covers_can_be_read_and_differs_where_ids_do() {
             assert_eq!(one.chain_id() == other.chain_id(), text == other.json());
         }
     }
-    let text = forge.json();
+    let text = Rules::forge().json();
     let get = |path: &str| {
         let step = |value: Value<'static>, key: &str| value.get(key);
         let value = Value::of_canonical(String::leak(text.clone()));
@@ -358,7 +349,7 @@ fn difficulty() -> impl Strategy<Value = Difficulty> {
 
 /// The pace with another height, at which an epoch ends, and another time on the clock.
 fn at_end_of_epoch(rules: &Rules, pace: &Pace, elapsed_s: u64) -> Pace {
-    let height = match rules.difficulty {
+    let height = match rules.difficulty() {
         Difficulty::Epoch { blocks, .. } => blocks + 1,
         _ => pace.height(),
     };
@@ -380,20 +371,20 @@ proptest! {
         start in 0..=MAX_INTEGER,
         gaps in prop::collection::vec(number(), 1..40),
     ) {
-        let genesis = Genesis::sealed(start, first, hrp("forge"), &[]).expect("an empty block");
-        let rules = Rules { genesis, difficulty, ..Rules::forge() };
+        let genesis = sealed_genesis(start, first, hrp("forge"), &[]).expect("an empty block");
+        let rules = ours(Sealed { genesis, difficulty, ..Sealed::forge() });
         prop_assume!(rules.check().is_ok());
-        let block = rules.genesis.block(Default::default());
+        let block = rules.genesis_block(Default::default());
         let (mut pace, mut time) = (rules.first_pace(block.view()), start);
         for gap in gaps {
             let target = rules.target_after(&pace);
-            prop_assert!(target.0 >= 1 && target <= rules.difficulty.easiest());
+            prop_assert!(target.0 >= 1 && target <= rules.difficulty().easiest());
             time = time.saturating_add(gap).min(MAX_INTEGER);
-            pace = rules.difficulty.pace_after(first, &pace, time);
+            pace = rules.difficulty().pace_after(first, &pace, time);
             prop_assert_eq!(pace.target(), target);
             // Epochs are longer than anybody's patience: the end of one, after that time.
             let end = rules.target_after(&at_end_of_epoch(&rules, &pace, gap.min(MAX_INTEGER)));
-            prop_assert!(end.0 >= 1 && end <= rules.difficulty.easiest());
+            prop_assert!(end.0 >= 1 && end <= rules.difficulty().easiest());
         }
     }
 }

@@ -3,8 +3,8 @@
 
 use blocksmith_consensus::json::{Value, canonical};
 use blocksmith_consensus::{
-    Block, Difficulty, Genesis, Hash, Invalid, Issuance, Job, Linked, Proof, Puzzle, Rules,
-    Spending, Target, check_alone, check_on,
+    Block, Difficulty, Genesis, Hash, Invalid, Issuance, Job, Linked, Open, Proof, Puzzle, Rules,
+    Target, check_alone, check_on,
 };
 
 const LECTURE: &str = include_str!("../../../tests/vectors/lecture.json");
@@ -44,12 +44,12 @@ fn blocks(list: Value<'_>) -> Vec<Block> {
 
 /// The rules of `chains/lecture-1.toml`.
 fn lecture_1() -> Rules {
-    Rules {
-        name: "lecture-1".into(),
+    Open {
         genesis: Genesis::any(1, "99", "1").expect("a shape"),
-        spending: Spending::Unsigned(Issuance { sender: "0".into(), amount: "1".into() }),
-        ..Rules::lecture()
+        issuance: Issuance { sender: "0".into(), amount: "1".into() },
+        ..Open::lecture()
     }
+    .named("lecture-1")
 }
 
 fn verdict(rules: &Rules, chain: &[Block]) -> Result<(), Invalid> {
@@ -84,7 +84,7 @@ fn the_blocks_that_the_notes_print_have_the_hashes_that_the_notes_print() {
             "6d6a9fe26bc09b9fd0f597121e983fa2348d7aaea5917700b14a736ca0d49827",
         ]
     );
-    let Genesis::Fixed(genesis) = Rules::lecture().genesis else { panic!("a fixed genesis") };
+    let Genesis::Fixed(genesis) = Open::lecture().genesis else { panic!("a fixed genesis") };
     assert_eq!(genesis.hash(), second[0].hash());
 }
 
@@ -152,23 +152,23 @@ fn chain_ids_never_change() {
 
 #[test]
 fn a_chain_id_covers_what_decides_and_nothing_else() {
-    let lecture = Rules::lecture();
-    let id = lecture.chain_id();
-    let renamed = Rules { name: "ours".into(), ..lecture.clone() };
-    assert_eq!(renamed.chain_id(), id);
-    let spending = Spending::Unsigned(Issuance { sender: "0".into(), amount: "50".into() });
-    assert_eq!(Rules { spending, ..lecture.clone() }.chain_id(), id);
+    let lecture = Open::lecture;
+    let id = Rules::lecture().chain_id();
+    let chain_id = |open: Open| open.named("ours").chain_id();
+    assert_eq!(chain_id(lecture()), id);
+    let issuance = Issuance { sender: "0".into(), amount: "50".into() };
+    assert_eq!(chain_id(Open { issuance, ..lecture() }), id);
 
     let other = Block::parse(br#"{"index":1,"previous_hash":null,"proof":99,"timestamp":0}"#);
     let genesis = Genesis::Fixed(other.expect("a block"));
-    assert_ne!(Rules { genesis, ..lecture.clone() }.chain_id(), id);
-    assert_ne!(Rules { puzzle: Puzzle::LastBlock, ..lecture.clone() }.chain_id(), id);
-    assert_ne!(lecture.with_zeros(5).chain_id(), id);
+    assert_ne!(chain_id(Open { genesis, ..lecture() }), id);
+    assert_ne!(chain_id(Open { puzzle: Puzzle::LastBlock, ..lecture() }), id);
+    assert_ne!(Rules::lecture().with_zeros(5).chain_id(), id);
 
     // A block that holds nothing but what the shape of a free genesis says.
     let block = Block::parse(br#"{"index":1,"previous_hash":"1","proof":100}"#);
-    let fixed = Rules { genesis: Genesis::Fixed(block.expect("a block")), ..Rules::dvf() };
-    assert_ne!(fixed.chain_id(), Rules::dvf().chain_id());
+    let fixed = Open { genesis: Genesis::Fixed(block.expect("a block")), ..Open::dvf() };
+    assert_ne!(chain_id(fixed), Rules::dvf().chain_id());
 }
 
 #[test]
@@ -217,14 +217,14 @@ fn digests_of_odd_proofs_are_those_of_python() {
             "last_proof_and_hash" => Puzzle::LastProofAndHash,
             other => panic!("no such puzzle: {other}"),
         };
-        let rules = Rules { puzzle, ..Rules::lecture() };
+        let rules = Open { puzzle, ..Open::lecture() };
         let last = get(case, "last").text();
         let parent = format!(
             r#"{{"index": 7, "note": "\u00fc", "previous_hash": "x", "proof": {last}, "timestamp": 0}}"#
         );
         let parent = Block::of_canonical(&parent).expect("a block");
         let proof = Proof::from_value(get(case, "proof")).expect("a proof");
-        let job = rules.job(parent.view(), &parent.hash(), None);
+        let job = rules.job(parent.view(), &parent.hash());
         let shown = format!("{puzzle:?}: {last} then {}", proof.json());
         assert_eq!(job.digest(&*proof.text()), hash(get(case, "digest")), "{shown}");
         assert_eq!(job.clone().into_owned(), job, "{shown}");
@@ -268,7 +268,7 @@ fn presets_have_the_zeros_of_the_course() {
     for (name, zeros) in [("lecture", 4), ("course", 6), ("dvf", 4)] {
         let rules = Rules::preset(name).expect("a preset");
         assert_eq!(rules.name, name);
-        assert_eq!(rules.difficulty, Difficulty::Fixed(Target::from_zeros(zeros)));
+        assert_eq!(rules.difficulty(), Difficulty::Fixed(Target::from_zeros(zeros)));
     }
     let error = Rules::preset("bitcoin").expect_err("no preset").to_string();
     for name in Rules::PRESETS.iter().chain(&["bitcoin", "chain file"]) {

@@ -2,15 +2,14 @@
 
 use std::sync::Arc;
 
-use blocksmith_consensus::check::{check_alone_with, merkle_root};
+use blocksmith_consensus::check::check_alone_with;
 use blocksmith_consensus::json::{Value, canonical};
 use blocksmith_consensus::ledger::{Account, BadBody, Unpayable};
 use blocksmith_consensus::payment::{Coin, Domain, MAX_INTEGER, VerifiedEntry};
-use blocksmith_consensus::sealed::Draft;
 use blocksmith_consensus::tree::{Inserted, Limits, NotInserted};
 use blocksmith_consensus::{
-    Block, Difficulty, Genesis, Hash, Invalid, Linked, Malformed, Rules, Shape, Target, Tree,
-    check_alone, merkle,
+    Block, Difficulty, Hash, Invalid, Linked, Malformed, Rules, Sealed, Shape, Target, Tree,
+    Unproven, check_alone, merkle,
 };
 use blocksmith_testkit::memory::Chain;
 use blocksmith_testkit::signers::Signer;
@@ -20,15 +19,14 @@ const VECTORS: &str = include_str!("../../../tests/vectors/forge.json");
 /// Rules like those of `forge`, with coins for Alice from the start and targets that any machine
 /// meets in a moment.
 fn easy() -> Rules {
-    let forge = Rules::forge();
+    let forge = Sealed::forge();
     let alice = Signer::alice().address;
     let coin = Coin { recipient: alice, amount: 1000, nonce: 0 };
-    let text = coin.text(forge.domain().expect("signed").hrp);
+    let text = coin.text(forge.hrp);
     let root = merkle::root([text.as_str()]);
-    let draft = Draft::new(1, &Hash([0; 32]), 1000, Target::from_zeros(1), &root, [&*text]);
-    let genesis = draft.expect("a draft").unproven().clone();
-    Rules {
-        genesis: Genesis::Fixed(genesis),
+    let draft = Unproven::new(1, &Hash([0; 32]), 1000, Target::from_zeros(1), &root, [&*text]);
+    Sealed {
+        genesis: draft.expect("a draft").into_genesis(),
         difficulty: Difficulty::Asert {
             spacing_s: 15,
             half_life_s: 450,
@@ -37,6 +35,7 @@ fn easy() -> Rules {
         },
         ..forge
     }
+    .named("easy")
 }
 
 struct Node {
@@ -49,7 +48,7 @@ struct Node {
 impl Node {
     fn new() -> Self {
         let rules = Arc::new(easy());
-        let genesis = rules.genesis.block(Default::default());
+        let genesis = rules.genesis_block(Default::default());
         let changes = rules.allot(&genesis).expect("a supply that can be counted");
         let tip = Linked::genesis(&rules, genesis);
         Self {
@@ -98,7 +97,7 @@ impl Node {
 
 fn prove(index: u64, parent: &Hash, time: u64, target: Target, transactions: &[&str]) -> Block {
     let root = merkle::root(transactions.iter().copied());
-    let draft = Draft::new(index, parent, time, target, &root, transactions.iter().copied());
+    let draft = Unproven::new(index, parent, time, target, &root, transactions.iter().copied());
     let draft = draft.expect("a draft");
     let proof = (0..).find(|proof| target.is_met_by(&draft.header().digest(&format!("{proof}"))));
     draft.with_proof(proof.expect("there are proofs")).expect("a block")
@@ -116,7 +115,7 @@ fn a_block_that_cost_less_than_any_may_is_refused_before_its_transactions_are_re
         let coin = coin.text(node.domain.hrp);
         let block = prove(2, &genesis.block.hash(), 2_000, target, &[&*coin]);
         let mut read = false;
-        let outcome = check_alone_with(&node.rules, block, |values| {
+        let outcome = check_alone_with(&node.rules, block, |_, values| {
             read = true;
             let read =
                 |value| VerifiedEntry::of_canonical(value, &node.domain).map_err(|why| (0, why));
@@ -137,7 +136,7 @@ fn python_makes_the_same_genesis_block_chain_id_seal_and_block_id() {
     let member = |name| vectors.get("chain").and_then(|chain| chain.get(name)).expect(name);
     let text = |name| member(name).as_str().expect(name).into_owned();
     let rules = Rules::forge();
-    let genesis = rules.genesis.block(Default::default());
+    let genesis = rules.genesis_block(Default::default());
     assert_eq!(genesis.text(), text("genesis"));
     assert_eq!(genesis.hash().to_string(), text("genesis_id"));
     assert_eq!(rules.chain_id().to_string(), text("chain_id"));
@@ -145,7 +144,7 @@ fn python_makes_the_same_genesis_block_chain_id_seal_and_block_id() {
     let block = rules.block(&text("block")).expect("a block");
     assert_eq!(block.header().expect("sealed").seal.to_string(), text("seal"));
     assert_eq!(block.hash().to_string(), text("id"));
-    assert_eq!(merkle_root(block.view()).to_string(), text("merkle_root"));
+    assert_eq!(block.view().merkle_root().to_string(), text("merkle_root"));
     let mut chain = Chain::new(Linked::genesis(&rules, genesis.clone()));
     let mut tree =
         Tree::new(Arc::new(rules.clone()), chain.blocks[0].clone(), [], Limits::default());
@@ -271,7 +270,7 @@ fn every_rule_of_a_block_is_named_when_it_is_broken() {
     let other_chain = alice.signed(&draft, &elsewhere);
     let unproven = {
         let root = merkle::root([&*good]);
-        Draft::new(2, &parent, 1015, target, &root, [&*good]).expect("a draft")
+        Unproven::new(2, &parent, 1015, target, &root, [&*good]).expect("a draft")
     };
     let bad_proof =
         (0..).find(|proof| !target.is_met_by(&unproven.header().digest(&format!("{proof}"))));
@@ -301,7 +300,7 @@ fn every_rule_of_a_block_is_named_when_it_is_broken() {
     }
     // Target zero can't be met, and one above the limit is not the right one.
     let zero =
-        Draft::new(2, &parent, 1015, Target::from_zeros(64), &merkle::root([&*good]), [&*good]);
+        Unproven::new(2, &parent, 1015, Target::from_zeros(64), &merkle::root([&*good]), [&*good]);
     let zero = zero.expect("a draft").with_proof(0).expect("a block");
     assert_eq!(node.insert(&zero).expect_err("no digest is zero").rule(), "proof");
 }

@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use blocksmith_consensus::tree::{Inserted, Limits, NotInserted, SideBlock};
 use blocksmith_consensus::{
-    Block, Difficulty, Genesis, Hash, Invalid, Linked, Puzzle, Rules, Timestamp, Tree, U256,
-    check_alone,
+    Block, Difficulty, Family, Genesis, Hash, Invalid, Linked, Open, Puzzle, Rules, Timestamp,
+    Tree, U256, check_alone,
 };
 use blocksmith_testkit::memory::Chain;
 use blocksmith_testkit::random::{Random, setting};
@@ -64,7 +64,7 @@ impl Naive {
     fn broken(&self, block: &Block) -> Option<&'static str> {
         let view = block.view();
         if block.index() == 1 {
-            let fits = match &self.rules.genesis {
+            let fits = match &open(&self.rules).genesis {
                 Genesis::Fixed(genesis) => genesis.text() == block.text(),
                 Genesis::Any { proof, previous_hash, .. } => {
                     view.proof_json() == proof && view.previous_hash.text() == previous_hash
@@ -77,18 +77,17 @@ impl Naive {
             return Some("index");
         }
         let (last, proof) = (parent.view().proof(), view.proof());
-        let guess = match self.rules.puzzle {
+        let guess = match open(&self.rules).puzzle {
             Puzzle::LastProof => format!("{last}{proof}"),
             Puzzle::LastBlock => format!("{}{proof}", parent.text()),
             Puzzle::LastProofAndHash => format!("{last}{proof}{}", parent.hash()),
-            Puzzle::Seal => unreachable!("the model is one of the course's rules"),
         };
         let zeros = "0".repeat(self.zeros());
         (!Hash::of(guess).to_string().starts_with(&zeros)).then_some("proof")
     }
 
     fn zeros(&self) -> usize {
-        let Difficulty::Fixed(target) = self.rules.difficulty else { panic!("not the course's") };
+        let Difficulty::Fixed(target) = self.rules.difficulty() else { panic!("not the course's") };
         target.zeros().expect("a number of zeros").into()
     }
 
@@ -264,7 +263,7 @@ impl Maker {
             self.salt
         );
         let block = Block::of_canonical(&text).expect("a block");
-        if matches!(self.rules.genesis, Genesis::Any { .. }) && proof == 100 {
+        if matches!(open(&self.rules).genesis, Genesis::Any { .. }) && proof == 100 {
             self.made.push(block.clone());
         }
         block
@@ -303,7 +302,7 @@ fn rules(random: &mut Random) -> Rules {
 }
 
 fn start(rules: &Rules, limits: Limits, random: &Random) -> (Tree, Chain, Maker) {
-    let genesis = rules.genesis.block(Timestamp::default());
+    let genesis = rules.genesis_block(Timestamp::default());
     let linked = Linked::genesis(rules, genesis.clone());
     let tree = Tree::new(Arc::new(rules.clone()), linked.clone(), [], limits);
     let maker = Maker {
@@ -428,6 +427,14 @@ fn little_room_costs_branches_but_never_the_best_chain() {
     assert!(reorgs > 100 && refused > 100, "{reorgs} reorgs, {refused} refused");
 }
 
+/// The model is one of the course's rules.
+fn open(rules: &Rules) -> &Open {
+    match &rules.family {
+        Family::Open(open) => open,
+        Family::Sealed(_) => panic!("an open chain"),
+    }
+}
+
 fn easy() -> Rules {
     Rules::lecture().with_zeros(0)
 }
@@ -473,11 +480,11 @@ fn a_flood_of_geneses_keeps_no_better_chain_out() {
         assert_eq!(fate(&mut tree, &mut chain, block), Fate::NewTip);
     }
     for salt in 0..500 {
-        let genesis = Rules::dvf().genesis.block(Timestamp { micros: 1_000_000 * (salt + 10) });
+        let genesis = Rules::dvf().genesis_block(Timestamp { micros: 1_000_000 * (salt + 10) });
         assert_eq!(fate(&mut tree, &mut chain, genesis), Fate::SideBranch);
         assert!(tree.side_blocks() <= 100);
     }
-    let theirs = Rules::dvf().genesis.block(Timestamp { micros: 1_000_000_000 });
+    let theirs = Rules::dvf().genesis_block(Timestamp { micros: 1_000_000_000 });
     fate(&mut tree, &mut chain, theirs.clone());
     let longer = grow(&mut maker, &theirs, 4);
     for block in &longer {

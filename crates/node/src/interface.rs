@@ -6,7 +6,6 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use blocksmith_consensus::address::Address as PublicKey;
 use blocksmith_consensus::payment::Verified;
 use blocksmith_consensus::tree::{Limits, SideBlock};
 use blocksmith_consensus::{
@@ -18,7 +17,7 @@ use crate::address::Address;
 use crate::early::{EarlyBlock, EarlyTip};
 use crate::mempool::{Mempool, MempoolChange, Refused};
 use crate::queue::QueueChange;
-use crate::work::Task;
+use crate::work::Work;
 
 /// What a machine starts with, as a store kept it.
 #[derive(Debug)]
@@ -39,6 +38,8 @@ pub struct Start {
     pub unheard: Vec<Address>,
     /// The addresses under which this node itself is reached.
     pub own_addresses: Vec<Address>,
+    /// Who gets the coins of work that names nobody.
+    pub coins_to: String,
     /// Bounds of the side branches.
     pub limits: Limits,
 }
@@ -66,8 +67,8 @@ pub enum Input {
     Proof {
         /// The proof.
         proof: Proof,
-        /// Who gets the coin, as canonical JSON.
-        recipient: String,
+        /// Who gets the coin, as canonical JSON; the node if `None`.
+        recipient: Option<String>,
         /// The block that the proof is for; `None` for whatever is the tip.
         on: Option<Hash>,
     },
@@ -87,17 +88,17 @@ pub enum Input {
         /// The one payment in whose place it may come; `None` if it is to replace nothing.
         replaces: Option<Hash>,
     },
-    /// A miner wants to know what to search, where work commits to what a block says.
+    /// A miner wants to know what to search.
     Work {
-        /// Who gets the coin.
-        recipient: PublicKey,
+        /// Who gets the coin; the node if `None`.
+        recipient: Option<String>,
     },
     /// A proof for what [`Answer::Work`] said.
     Solution {
-        /// The seal that was to be searched.
-        id: Hash,
+        /// The id of the work.
+        id: String,
         /// The proof.
-        proof: u64,
+        proof: Proof,
     },
     /// Peers to keep, as anybody may name them. If there are [`MAX_PEERS`](crate::MAX_PEERS), a new
     /// one takes the place of one that failed and never was of use, or is left out.
@@ -269,6 +270,29 @@ pub enum Refusal {
     Invalid(#[from] Invalid),
 }
 
+/// Why there is no work, or no block from it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NoWork {
+    /// The id is none that this chain's nodes give.
+    #[error("the id is not one that GET /api/v1/work gave")]
+    Id,
+    /// A proof of another kind than the chain's.
+    #[error("a proof is a whole number below 2^53 here, not {found}")]
+    Proof {
+        /// What was handed in.
+        found: String,
+    },
+    /// The work asks for an address that gets the coin.
+    #[error("nobody is named who gets the coin; start the node with --to ADDRESS")]
+    Nobody,
+    /// Nobody can get the coin under that name.
+    #[error("{0}")]
+    Recipient(String),
+    /// The proof makes no block.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+}
+
 /// The direct answer to an input.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
@@ -277,13 +301,13 @@ pub enum Answer {
     /// What became of the block; of a branch, what became of the last block that was looked at.
     Block(Verdict),
     /// The new block.
-    Mined(Result<Block, Refusal>),
+    Mined(Result<Block, NoWork>),
     /// The index of the block that the transaction waits for, or `None` when the queue is full.
     Queued(Option<u64>),
     /// What became of each payment, in order.
     Payments(Vec<Result<Entered, Refused>>),
     /// What to search.
-    Work(Result<Task, Refusal>),
+    Work(Result<Work, NoWork>),
     /// What became of addresses that were to be peers.
     Registered(Registration),
     /// The peer that was forgotten, if there was one.

@@ -12,6 +12,7 @@ mod early;
 mod interface;
 mod machine;
 pub mod mempool;
+mod open;
 mod orphans;
 mod peers;
 mod pool;
@@ -21,14 +22,15 @@ mod work;
 pub use address::{Address, BadAddress, NotAPeer};
 pub use early::{EarlyBlock, EarlyTip, MAX_AHEAD_S, too_far_ahead_s};
 pub use interface::{
-    Answer, Effect, Entered, Event, Health, Input, NetworkEffect, Output, PeerChange, PeerReport,
-    PendingTransaction, Refusal, Registered, Registration, Start, Stepped, StoreEffect,
+    Answer, Effect, Entered, Event, Health, Input, NetworkEffect, NoWork, Output, PeerChange,
+    PeerReport, PendingTransaction, Refusal, Registered, Registration, Start, Stepped, StoreEffect,
     TransactionChange, Verdict,
 };
 pub use machine::Machine;
+pub use open::MAX_ID_BYTES;
 pub use peers::MAX_PEERS;
 pub use queue::{
     MAX_QUEUED, MAX_QUEUED_BYTES, MAX_RETURNED, MAX_RETURNED_BYTES, MAX_RETURNED_TRANSACTION_BYTES,
     MAX_TOLD, MAX_WEIGHED, QueueChange,
 };
-pub use work::Task;
+pub use work::Work;

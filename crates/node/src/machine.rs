@@ -1,25 +1,24 @@
 //! The machine: one input at a time, what follows from it as values.
 
+use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use blocksmith_consensus::address::Address as PublicKey;
-use blocksmith_consensus::block::MAX_BLOCK_BYTES;
-use blocksmith_consensus::json::Value;
+use blocksmith_consensus::json::{Value, string};
 use blocksmith_consensus::payment::Verified;
 use blocksmith_consensus::tree::{BestChain, Inserted, NotInserted};
 use blocksmith_consensus::{
-    Ancestry, Block, ChangeSet, Checked, Hash, Linked, Proof, Rules, Shape, Timestamp, Transaction,
-    Tree, check_alone,
+    Ancestry, Block, ChangeSet, Checked, Hash, Linked, Proof, Rules, Sealed, Timestamp,
+    Transaction, Tree,
 };
 
 use crate::address::Address;
-use crate::early::{Early, EarlyBlock, EarlyTip, too_far_ahead_s};
+use crate::early::{Early, EarlyBlock, too_far_ahead_s};
 use crate::interface::{
-    Answer, Effect, Entered, Event, Input, NetworkEffect, Output, PeerChange, PeerReport,
+    Answer, Effect, Entered, Event, Input, NetworkEffect, NoWork, Output, PeerChange, PeerReport,
     PendingTransaction, Refusal, Registered, Registration, Start, Stepped, StoreEffect,
     TransactionChange, Verdict,
 };
@@ -28,10 +27,7 @@ use crate::orphans::Orphans;
 use crate::peers::{Again, Namer, Peers};
 use crate::pool::Pool;
 use crate::queue::{MAX_RETURNED, MAX_TOLD, QueueChange};
-use crate::work::Task;
-
-/// What stands between two transactions of a block.
-const SEPARATOR_BYTES: usize = ", ".len();
+use crate::work::Work;
 
 /// How much of the mempool a peer is told that was away or apart, in bytes of texts: the best, as
 /// much as some blocks take. What else it lacks comes in blocks of others.
@@ -52,6 +48,8 @@ pub struct Machine {
     announced: Hash,
     /// Who is sending a branch that is not complete yet.
     sending: BTreeSet<Address>,
+    /// Who gets the coins of work that names nobody.
+    coins_to: String,
 }
 
 impl Machine {
@@ -65,6 +63,7 @@ impl Machine {
             early: Early::default(),
             peers: Peers::new(start.peers, start.unheard, start.own_addresses),
             sending: BTreeSet::new(),
+            coins_to: start.coins_to,
         }
     }
 
@@ -85,10 +84,7 @@ impl Machine {
 
     /// Bytes of the texts of the transactions that wait.
     pub fn queued_bytes(&self) -> usize {
-        match &self.pool {
-            Pool::Queue(queue) => queue.bytes(),
-            Pool::Mempool(payments) => payments.mempool.bytes(),
-        }
+        self.pool.bytes()
     }
 
     /// Whether a peer is sending blocks of which more follow at once.
@@ -100,8 +96,8 @@ impl Machine {
     /// place `skip` on.
     pub fn queued_texts(&self, skip: usize) -> Box<dyn Iterator<Item = &str> + '_> {
         match &self.pool {
-            Pool::Queue(queue) => Box::new(queue.iter().skip(skip).map(Transaction::text)),
-            Pool::Mempool(payments) => {
+            Pool::Open(open) => Box::new(open.queue.iter().skip(skip).map(Transaction::text)),
+            Pool::Sealed(payments) => {
                 let waiting = payments.mempool.iter_from(skip);
                 Box::new(waiting.map(|waiting| waiting.payment.text()))
             }
@@ -111,8 +107,8 @@ impl Machine {
     /// The payments that wait; none where anybody's transactions are taken.
     pub fn mempool(&self) -> Option<&Mempool> {
         match &self.pool {
-            Pool::Queue(_) => None,
-            Pool::Mempool(payments) => Some(&payments.mempool),
+            Pool::Open(_) => None,
+            Pool::Sealed(payments) => Some(&payments.mempool),
         }
     }
 
@@ -152,10 +148,11 @@ impl Machine {
                 self.take_branch(now, blocks, from, more, chain)?.map(Answer::Block)
             }
             Input::Proof { proof, recipient, on } => {
-                self.take_proof(now, &proof, &recipient, on, chain)?.map(Answer::Mined)
+                let output = self.take_proof(now, &proof, recipient.as_deref(), on, chain)?;
+                output.map(|mined| Answer::Mined(mined.map_err(NoWork::from)))
             }
             Input::Solution { id, proof } => {
-                self.take_solution(now, &id, proof, chain)?.map(Answer::Mined)
+                self.solve(now, &id, &proof, chain)?.map(Answer::Mined)
             }
             Input::Transaction(transaction) => self.queue(now, transaction).map(Answer::Queued),
             Input::Payments { payments, from } => {
@@ -165,9 +162,7 @@ impl Machine {
                 let output = self.take_payment(now, payment, replaces, chain)?;
                 output.map(|outcome| Answer::Payments(outcome.into_iter().collect()))
             }
-            Input::Work { recipient } => {
-                self.work(now, recipient).map(|work| work.map_or(Answer::Done, Answer::Work))
-            }
+            Input::Work { recipient } => self.work(now, recipient.as_deref()).map(Answer::Work),
             Input::Register(peers) => self.register(now, peers).map(Answer::Registered),
             Input::Choose { peers, keep } => self.choose(now, peers, keep).map(Answer::Registered),
             Input::Forget { peer } => self.forget(now, &peer).map(Answer::Forgotten),
@@ -234,8 +229,8 @@ impl Machine {
     }
 
     /// Takes a proof for the next block of an open chain: the block that it makes, or why it makes
-    /// none. The coin goes to `recipient`, canonical JSON; `on` names the block that the proof is for,
-    /// if it is not for whatever is the tip.
+    /// none. The coin goes to `recipient`, canonical JSON, or to the node; `on` names the block that
+    /// the proof is for, if it is not for whatever is the tip.
     ///
     /// # Errors
     /// Those of the chain, as of [`Machine::step`].
@@ -243,12 +238,25 @@ impl Machine {
         &mut self,
         now: Timestamp,
         proof: &Proof,
-        recipient: &str,
+        recipient: Option<&str>,
         on: Option<Hash>,
         chain: &mut C,
     ) -> Stepped<Result<Block, Refusal>, C> {
         let (before, mut effects) = (self.tip_hash(), Vec::new());
-        let mined = self.proof(now, proof, recipient, on, chain, &mut effects)?;
+        let proven = match &self.pool {
+            Pool::Open(open) => {
+                let recipient = match recipient {
+                    Some(recipient) => Cow::Borrowed(recipient),
+                    None => Cow::Owned(string(&self.coins_to)),
+                };
+                open.block(now, proof, &recipient, on, &self.tip().block)
+            }
+            Pool::Sealed(_) => Err(Refusal::NoDraft),
+        };
+        let mined = match proven {
+            Ok(checked) => self.made(now, checked, chain, &mut effects)?,
+            Err(refusal) => Err(refusal),
+        };
         Ok(self.finish(now, before, mined, effects))
     }
 
@@ -257,23 +265,34 @@ impl Machine {
     ///
     /// # Errors
     /// Those of the chain, as of [`Machine::step`].
-    pub fn take_solution<C: BestChain>(
+    pub fn solve<C: BestChain>(
         &mut self,
         now: Timestamp,
-        id: &Hash,
-        proof: u64,
+        id: &str,
+        proof: &Proof,
         chain: &mut C,
-    ) -> Stepped<Result<Block, Refusal>, C> {
+    ) -> Stepped<Result<Block, NoWork>, C> {
         let (before, mut effects) = (self.tip_hash(), Vec::new());
-        let mined = self.solution(now, id, proof, chain, &mut effects)?;
+        let Self { tree, pool, coins_to, .. } = self;
+        let solved = match pool {
+            Pool::Open(open) => open.solve(now, id, proof, coins_to, &tree.tip().block),
+            Pool::Sealed(payments) => payments.solve(id, proof, tree.rules(), tree.tip()),
+        };
+        let mined = match solved {
+            Ok(checked) => self.made(now, checked, chain, &mut effects)?.map_err(NoWork::from),
+            Err(no_work) => Err(no_work),
+        };
         Ok(self.finish(now, before, mined, effects))
     }
 
     /// Queues a transaction of an open chain: the index of the block that it waits for, or `None` if
-    /// the queue is full.
+    /// the queue is full, or payments are signed.
     pub fn queue(&mut self, now: Timestamp, transaction: Transaction) -> Output<Option<u64>> {
         let (before, mut effects) = (self.tip_hash(), Vec::new());
-        let change = self.pool.push(transaction);
+        let change = match &mut self.pool {
+            Pool::Open(open) => open.queue.push(transaction),
+            Pool::Sealed(_) => None,
+        };
         let index = change.is_some().then(|| self.tip().block.index() + 1);
         if let Some(change) = change {
             queue_changed(change, &mut effects);
@@ -319,19 +338,20 @@ impl Machine {
         Ok(self.finish(now, before, outcome, effects))
     }
 
-    /// What to search on a sealed chain for a coin to `recipient`; `None` on an open one.
+    /// What to search for a coin to `recipient`, or to the node, or why there is nothing to search.
     pub fn work(
         &mut self,
         now: Timestamp,
-        recipient: PublicKey,
-    ) -> Output<Option<Result<Task, Refusal>>> {
+        recipient: Option<&str>,
+    ) -> Output<Result<Work, NoWork>> {
         let before = self.tip_hash();
-        let Self { tree, pool, .. } = self;
-        let early = EarlyTip::of(&tree.tip().block, now);
-        let work = pool.payments().map(|payments| match early {
-            Some(early) => Err(early.into()),
-            None => payments.task(now, recipient, tree.rules(), tree.tip()).map_err(Refusal::from),
-        });
+        let Self { tree, pool, coins_to, .. } = self;
+        let work = match pool {
+            Pool::Open(open) => open.work(recipient, &tree.tip().block),
+            Pool::Sealed(payments) => {
+                payments.work(now, recipient, coins_to, tree.rules(), tree.tip())
+            }
+        };
         self.finish(now, before, work, Vec::new())
     }
 
@@ -457,8 +477,9 @@ impl Machine {
             self.block(now, block, chain, &mut effects)?;
         }
         let mut changes = Vec::new();
-        if let Some(payments) = self.pool.payments() {
-            payments.expire(now, &mut changes);
+        match &mut self.pool {
+            Pool::Open(_) => {}
+            Pool::Sealed(payments) => payments.expire(now, &mut changes),
         }
         for change in changes {
             mempool_changed(change, |_| false, &mut effects);
@@ -617,18 +638,18 @@ impl Machine {
         chain: &mut C,
         effects: &mut Vec<Effect>,
     ) -> Result<(), <C as Ancestry>::Error> {
-        let (rules, tip) = (self.tree.rules(), self.tree.tip().clone());
+        let tip = self.tree.tip().clone();
         match &mut self.pool {
-            Pool::Queue(queue) => {
-                let queue = queue.follow(&change, &tip, &rules.spending.mint(), chain)?;
+            Pool::Open(open) => {
+                let queue = open.queue.follow(&change, &tip, &open.rules.mint(), chain)?;
                 effects.push(Event::Chain { change, tip: tip.into() }.into());
                 if !queue.is_empty() {
                     queue_changed(queue, effects);
                 }
             }
-            Pool::Mempool(payments) => {
+            Pool::Sealed(payments) => {
                 let mut changes = Vec::new();
-                let returned = returned(rules, &change, chain)?;
+                let returned = returned(&payments.rules, &change, chain)?;
                 let touched = change.touched.clone();
                 payments.follow(now, touched, returned, chain, &mut changes)?;
                 let removed = changes.iter().flat_map(|pool| &pool.removed);
@@ -683,7 +704,10 @@ impl Machine {
         chain: &mut C,
         effects: &mut Vec<Effect>,
     ) -> Result<Vec<Result<Entered, Refused>>, <C as Ancestry>::Error> {
-        let Some(pool) = self.pool.payments() else { return Ok(Vec::new()) };
+        let pool = match &mut self.pool {
+            Pool::Open(_) => return Ok(Vec::new()),
+            Pool::Sealed(payments) => payments,
+        };
         let sent = payments.iter().map(|payment| payment.id()).collect();
         let mut changes = Vec::new();
         let outcomes = payments
@@ -692,24 +716,6 @@ impl Machine {
             .collect::<Result<_, _>>()?;
         self.spread(changes, |_| false, from.map(|from| (from, &sent)), effects);
         Ok(outcomes)
-    }
-
-    fn solution<C: BestChain>(
-        &mut self,
-        now: Timestamp,
-        id: &Hash,
-        proof: u64,
-        chain: &mut C,
-        effects: &mut Vec<Effect>,
-    ) -> Result<Result<Block, Refusal>, <C as Ancestry>::Error> {
-        let tip = self.tip().clone();
-        let rules = self.tree.rules().clone();
-        let stale = Refusal::Stale { tip_index: tip.block.index() };
-        let Some(payments) = self.pool.payments() else { return Ok(Err(stale)) };
-        match payments.solve(id, proof, &rules, &tip) {
-            Ok(checked) => self.made(now, checked, chain, effects),
-            Err(refusal) => Ok(Err(refusal)),
-        }
     }
 
     /// A block that this node made.
@@ -779,60 +785,6 @@ impl Machine {
             self.peers.brought_us_on(from);
         }
         Ok(verdict)
-    }
-
-    fn proof<C: BestChain>(
-        &mut self,
-        now: Timestamp,
-        proof: &Proof,
-        recipient: &str,
-        on: Option<Hash>,
-        chain: &mut C,
-        effects: &mut Vec<Effect>,
-    ) -> Result<Result<Block, Refusal>, <C as Ancestry>::Error> {
-        let block = match self.forge(now, proof, recipient, on) {
-            Ok(block) => block,
-            Err(refusal) => return Ok(Err(refusal)),
-        };
-        match check_alone(self.tree.rules(), block) {
-            Ok(checked) => self.made(now, checked, chain, effects),
-            Err(invalid) => Ok(Err(Refusal::Invalid(invalid))),
-        }
-    }
-
-    /// Writes the next block: what waits in the queue, then the coin.
-    fn forge(
-        &self,
-        now: Timestamp,
-        proof: &Proof,
-        recipient: &str,
-        on: Option<Hash>,
-    ) -> Result<Block, Refusal> {
-        let (rules, tip) = (self.tree.rules(), &self.tip().block);
-        let tip_index = tip.index();
-        if on.is_some_and(|on| on != tip.hash()) {
-            return Err(Refusal::Stale { tip_index });
-        }
-        let (Pool::Queue(queue), Shape::Open) = (&self.pool, rules.puzzle.shape()) else {
-            return Err(Refusal::NoDraft);
-        };
-        let job = rules.job(tip.view(), &tip.hash(), None);
-        let digest = job.digest(&*proof.text());
-        if !job.target.is_met_by(&digest) {
-            return Err(Refusal::Proof { tip_index, digest });
-        }
-        let coin = rules.spending.free_coin(Value::of_canonical(recipient));
-        let coin = coin.ok_or(Refusal::NoDraft)?;
-        let empty = Block::compose(tip, proof, now, [&coin])?;
-        let mut room = MAX_BLOCK_BYTES - empty.text().len();
-        // One that does not fit waits for another block, and keeps nobody else waiting.
-        let waiting = queue.iter().filter(|transaction| {
-            let left = room.checked_sub(transaction.text().len() + SEPARATOR_BYTES);
-            room = left.unwrap_or(room);
-            left.is_some()
-        });
-        let transactions: Vec<_> = waiting.chain([&coin]).collect();
-        Ok(Block::compose(tip, proof, now, transactions)?)
     }
 }
 
@@ -929,13 +881,14 @@ fn relay(payments: Vec<Verified>, to: Vec<Address>, effects: &mut Vec<Effect>) {
 /// The payments of dropped blocks, the lowest first: as many as a mempool has room for. What is
 /// beyond is lost here, as if it had never come.
 fn returned<C: BestChain>(
-    rules: &Rules,
+    rules: &Sealed,
     change: &ChangeSet,
     chain: &C,
 ) -> Result<Vec<Verified>, <C as Ancestry>::Error> {
     let mut returned = Vec::new();
     for linked in change.left(chain).rev() {
-        returned.extend(rules.payments_of(&linked?.block));
+        let contents = rules.contents(&linked?.block);
+        returned.extend(contents.into_iter().flat_map(|contents| contents.payments));
         if returned.len() >= MAX_RETURNED {
             break;
         }

@@ -1,74 +1,72 @@
-//! What waits for a block: anybody's transactions, or signed payments. The one place that tells
-//! them apart.
+//! What waits for a block: anybody's transactions, or signed payments.
 
 use alloc::boxed::Box;
+use alloc::string::ToString;
 use alloc::vec::Vec;
 
 use blocksmith_consensus::address::Address;
+use blocksmith_consensus::block::Proof;
 use blocksmith_consensus::ledger::Accounts;
-use blocksmith_consensus::payment::{Domain, Emission, Verified};
-use blocksmith_consensus::{
-    Checked, Hash, Linked, Malformed, Rules, Spending, Timestamp, Transaction,
-};
+use blocksmith_consensus::payment::{Domain, MAX_INTEGER, Verified};
+use blocksmith_consensus::{Checked, Family, Linked, Rules, Sealed, Timestamp, Transaction};
 
-use crate::interface::{Entered, Refusal};
+use crate::early::EarlyTip;
+use crate::interface::{Entered, NoWork, Refusal};
 use crate::mempool::{Admitted, Mempool, MempoolChange, Refused};
-use crate::queue::{Queue, QueueChange};
-use crate::work::{Ground, Task, Works};
+use crate::open::OpenPool;
+use crate::queue::Queue;
+use crate::work::{Ground, Work, Works};
 
+/// How much of what is no proof an error quotes, in characters.
+const MAX_QUOTE: usize = 60;
+
+/// What waits on a chain of either kind.
 #[derive(Debug)]
 pub(crate) enum Pool {
-    Queue(Queue),
-    Mempool(Box<Payments>),
+    Open(Box<OpenPool>),
+    Sealed(Box<Payments>),
 }
 
 /// The payments that wait, and the blocks that miners try to make of them.
 #[derive(Debug)]
 pub(crate) struct Payments {
     pub(crate) mempool: Mempool,
+    pub(crate) rules: Sealed,
+    domain: Domain,
     works: Works,
     /// Grows with each change of the mempool.
     revision: u64,
-    domain: Domain,
-    emission: Emission,
 }
 
 impl Pool {
     /// What these rules take of the two.
     pub(crate) fn new(rules: &Rules, queue: Vec<(u64, Transaction)>, mempool: Mempool) -> Self {
-        match (&rules.spending, rules.domain()) {
-            (Spending::Signed { emission, .. }, Some(domain)) => {
-                Self::Mempool(Box::new(Payments {
-                    mempool,
-                    works: Works::default(),
-                    revision: 0,
-                    domain,
-                    emission: *emission,
-                }))
+        match &rules.family {
+            Family::Open(open) => {
+                Self::Open(Box::new(OpenPool { queue: Queue::new(queue), rules: open.clone() }))
             }
-            _ => Self::Queue(Queue::new(queue)),
+            Family::Sealed(sealed) => Self::Sealed(Box::new(Payments {
+                mempool,
+                domain: sealed.domain(),
+                rules: sealed.clone(),
+                works: Works::default(),
+                revision: 0,
+            })),
         }
     }
 
     pub(crate) fn len(&self) -> usize {
         match self {
-            Self::Queue(queue) => queue.len(),
-            Self::Mempool(payments) => payments.mempool.len(),
+            Self::Open(open) => open.queue.len(),
+            Self::Sealed(payments) => payments.mempool.len(),
         }
     }
 
-    /// Takes a transaction in; `None` if there is no room, or only signed ones are taken.
-    pub(crate) fn push(&mut self, transaction: Transaction) -> Option<QueueChange> {
+    /// Bytes of the texts of the transactions that wait.
+    pub(crate) fn bytes(&self) -> usize {
         match self {
-            Self::Queue(queue) => queue.push(transaction),
-            Self::Mempool(_) => None,
-        }
-    }
-
-    pub(crate) fn payments(&mut self) -> Option<&mut Payments> {
-        match self {
-            Self::Queue(_) => None,
-            Self::Mempool(payments) => Some(payments),
+            Self::Open(open) => open.queue.bytes(),
+            Self::Sealed(payments) => payments.mempool.bytes(),
         }
     }
 }
@@ -124,23 +122,41 @@ impl Payments {
         }
     }
 
-    /// What to search on top of `tip` for a coin to `recipient`.
+    /// What to search on top of `tip` for a coin to `recipient`, or to `node` if nobody is named.
     ///
     /// # Errors
-    /// That there can be no such block.
-    pub(crate) fn task(
+    /// That nobody can get a coin under that name; that there can be no such block now.
+    pub(crate) fn work(
         &mut self,
         now: Timestamp,
-        recipient: Address,
+        recipient: Option<&str>,
+        node: &str,
         rules: &Rules,
         tip: &Linked,
-    ) -> Result<Task, Malformed> {
-        let Self { mempool, works, revision, domain, emission } = self;
-        works.task(
-            now,
-            recipient,
-            &Ground { rules, domain, emission, tip, mempool, revision: *revision },
-        )
+    ) -> Result<Work, NoWork> {
+        let recipient = self.recipient(recipient, node)?;
+        if let Some(early) = EarlyTip::of(&tip.block, now) {
+            return Err(Refusal::from(early).into());
+        }
+        let (ground, works) = self.ground(rules, tip);
+        let header = works.header(now, recipient, &ground).map_err(Refusal::from)?;
+        Ok(Work {
+            id: header.seal.to_string(),
+            index: tip.block.index() + 1,
+            previous_hash: tip.block.hash(),
+            job: header.job(),
+        })
+    }
+
+    /// Who gets a coin.
+    fn recipient(&self, recipient: Option<&str>, node: &str) -> Result<Address, NoWork> {
+        let hrp = self.rules.hrp;
+        Address::parse(recipient.unwrap_or(node), hrp).map_err(|why| match recipient {
+            Some(_) => NoWork::Recipient(alloc::format!(
+                "the recipient of a coin has to be an address of this chain: {why}"
+            )),
+            None => NoWork::Nobody,
+        })
     }
 
     /// The block that a proof makes of the work with this id.
@@ -148,15 +164,24 @@ impl Payments {
     /// # Errors
     /// Why it makes none.
     pub(crate) fn solve(
-        &self,
-        id: &Hash,
-        proof: u64,
+        &mut self,
+        id: &str,
+        proof: &Proof,
         rules: &Rules,
         tip: &Linked,
-    ) -> Result<Checked, Refusal> {
-        let Self { mempool, works, revision, domain, emission } = self;
-        let ground = Ground { rules, domain, emission, tip, mempool, revision: *revision };
+    ) -> Result<Checked, NoWork> {
+        let id = id.parse().map_err(|_| NoWork::Id)?;
+        let Some(proof) = proof.json().parse().ok().filter(|proof| *proof <= MAX_INTEGER) else {
+            return Err(NoWork::Proof { found: proof.json().chars().take(MAX_QUOTE).collect() });
+        };
         let stale = Refusal::Stale { tip_index: tip.block.index() };
-        works.solve(id, proof, &ground).unwrap_or(Err(stale))
+        let (ground, works) = self.ground(rules, tip);
+        Ok(works.solve(&id, proof, &ground).unwrap_or(Err(stale))?)
+    }
+
+    fn ground<'a>(&'a mut self, rules: &'a Rules, tip: &'a Linked) -> (Ground<'a>, &'a mut Works) {
+        let Self { mempool, works, revision, domain, rules: sealed } = self;
+        let revision = *revision;
+        (Ground { rules, sealed, domain, tip, mempool, revision }, works)
     }
 }

@@ -6,16 +6,17 @@
 //! payments and all of the Merkle tree but its right edge: one costs some microseconds.
 
 use alloc::collections::{BTreeMap, VecDeque};
-use alloc::string::ToString;
+use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use blocksmith_consensus::address::Address;
 use blocksmith_consensus::check::check_alone_with;
-use blocksmith_consensus::job::Target;
-use blocksmith_consensus::payment::{Coin, Domain, Emission, MAX_INTEGER, Verified, VerifiedEntry};
-use blocksmith_consensus::sealed::{Draft, Header};
-use blocksmith_consensus::{Checked, Hash, Linked, Malformed, Rules, Timestamp, merkle};
+use blocksmith_consensus::payment::{Coin, Domain, MAX_INTEGER, Verified, VerifiedEntry};
+use blocksmith_consensus::sealed::Header;
+use blocksmith_consensus::{
+    Checked, Hash, Job, Linked, Malformed, Rules, Sealed, Timestamp, Unproven, merkle,
+};
 
 use crate::interface::Refusal;
 use crate::mempool::Mempool;
@@ -34,17 +35,18 @@ const MAX_TEMPLATES: usize = 64;
 /// How many drafts of one tip are remembered, in some 30 MB.
 const MAX_DRAFTS: usize = 100_000;
 
-/// What to search, and for which block.
+/// What to search on top of the tip.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Task {
-    /// The seal of the block: what is hashed before the proof, in hex.
-    pub seal: Hash,
-    /// The index of the block.
+pub struct Work {
+    /// What [`Machine::solve`](crate::Machine::solve) takes back with the proof: all that the node has
+    /// to know then.
+    pub id: String,
+    /// The index of the block that the proof makes.
     pub index: u64,
     /// The block that it goes on top of.
     pub previous_hash: Hash,
-    /// The largest digest that counts.
-    pub target: Target,
+    /// What the proof must satisfy.
+    pub job: Job<'static>,
 }
 
 /// The payments of the next block.
@@ -79,8 +81,8 @@ pub(crate) struct Works {
 /// What a draft is made from.
 pub(crate) struct Ground<'a> {
     pub(crate) rules: &'a Rules,
+    pub(crate) sealed: &'a Sealed,
     pub(crate) domain: &'a Domain,
-    pub(crate) emission: &'a Emission,
     pub(crate) tip: &'a Linked,
     pub(crate) mempool: &'a Mempool,
     /// Another number for another mempool.
@@ -93,20 +95,14 @@ impl Ground<'_> {
         timestamp_s: u64,
         root: &Hash,
         texts: impl IntoIterator<Item = &'t str>,
-    ) -> Result<Draft, Malformed> {
+    ) -> Result<Unproven, Malformed> {
         let (tip, target) = (&self.tip.block, self.rules.target_after(&self.tip.pace));
-        Draft::new(tip.index() + 1, &tip.hash(), timestamp_s, target, root, texts)
-    }
-
-    fn task(&self, header: &Header) -> Task {
-        let Header { seal, target, .. } = *header;
-        let (index, previous_hash) = (self.tip.block.index() + 1, self.tip.block.hash());
-        Task { seal, index, previous_hash, target }
+        Unproven::new(tip.index() + 1, &tip.hash(), timestamp_s, target, root, texts)
     }
 
     fn coin(&self, recipient: Address, fees: u64) -> Coin {
         let index = self.tip.block.index() + 1;
-        Coin { recipient, amount: self.emission.subsidy(index) + fees, nonce: index }
+        Coin { recipient, amount: self.sealed.emission.subsidy(index) + fees, nonce: index }
     }
 
     /// Bytes that a block has for payments, whatever its numbers.
@@ -115,8 +111,8 @@ impl Ground<'_> {
         let coin = widest.text(self.domain.hrp);
         let empty = self.draft(MAX_INTEGER, &Hash([0; 32]), [&*coin])?;
         let longest_proof = 16;
-        let taken = empty.unproven().text().len() + longest_proof;
-        Ok(self.rules.max_block_bytes.saturating_sub(taken))
+        let taken = empty.bytes() + longest_proof;
+        Ok(self.rules.max_block_bytes().saturating_sub(taken))
     }
 }
 
@@ -130,12 +126,12 @@ impl Works {
     ///
     /// # Errors
     /// That there can be no such block: the chain's numbers are used up.
-    pub(crate) fn task(
+    pub(crate) fn header(
         &mut self,
         now: Timestamp,
         recipient: Address,
         ground: &Ground<'_>,
-    ) -> Result<Task, Malformed> {
+    ) -> Result<Header, Malformed> {
         let template = self.template(now, recipient, ground)?;
         // Not before the parent's time, which may be a little ahead of ours.
         let parent_s = ground.tip.block.view().timestamp_s();
@@ -145,7 +141,7 @@ impl Works {
             && Arc::ptr_eq(&latest.template, &template)
             && timestamp_s.abs_diff(latest.header.timestamp_s) <= MAX_DRAFT_AGE_S
         {
-            return Ok(ground.task(&latest.header));
+            return Ok(latest.header);
         }
         let coin = ground.coin(recipient, template.fees);
         let mut tree = template.tree.clone();
@@ -153,7 +149,7 @@ impl Works {
         // The root stands for the transactions: nobody needs them to know the seal.
         let header = *ground.draft(timestamp_s, &tree.root(), [])?.header();
         self.remember(Drafted { header, coin, template });
-        Ok(ground.task(&header))
+        Ok(header)
     }
 
     fn template(
@@ -231,6 +227,6 @@ impl Drafted {
         // block's is what its Merkle root says.
         let known = template.payments.iter().cloned().map(VerifiedEntry::Payment);
         let known = known.chain([VerifiedEntry::Coin(*coin)]).collect();
-        Ok(check_alone_with(ground.rules, draft.with_proof(proof)?, |_| Ok(known))?)
+        Ok(check_alone_with(ground.rules, draft.with_proof(proof)?, |_, _| Ok(known))?)
     }
 }

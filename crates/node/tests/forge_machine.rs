@@ -10,15 +10,16 @@ use std::sync::Arc;
 use blocksmith_consensus::address::Address;
 use blocksmith_consensus::ledger::Accounts as _;
 use blocksmith_consensus::payment::{Coin, Domain, UNITS_PER_COIN, Verified};
+use blocksmith_consensus::rules::sealed::genesis as sealed_genesis;
 use blocksmith_consensus::tree::Limits;
 use blocksmith_consensus::{
-    Block, Difficulty, Genesis, Hash, Invalid, Linked, Rules, Target, Timestamp, check_alone,
-    merkle, sealed,
+    Block, Difficulty, Family, Hash, Invalid, Linked, Rules, Sealed, Target, Timestamp, Unproven,
+    check_alone, merkle,
 };
 use blocksmith_node::mempool::{self, MAX_HELD_S, Mempool, Refused};
 use blocksmith_node::{
     Answer, EarlyBlock, EarlyTip, Effect, Entered, Event, Input, MAX_AHEAD_S, Machine,
-    NetworkEffect, Refusal, Start, StoreEffect, Task, TransactionChange, Verdict,
+    NetworkEffect, NoWork, Refusal, Start, StoreEffect, TransactionChange, Verdict, Work,
 };
 use blocksmith_testkit::memory::Chain;
 use blocksmith_testkit::random::{Random, setting};
@@ -50,11 +51,11 @@ fn people() -> Vec<Signer> {
 
 /// Forge with something for everybody, where each number is a proof.
 fn rules() -> Rules {
-    let (forge, target) = (Rules::forge(), Target::from_zeros(0));
-    let hrp = forge.domain().expect("signed").hrp;
+    let (forge, target) = (Sealed::forge(), Target::from_zeros(0));
+    let hrp = forge.hrp;
     let balances: Vec<_> = people().iter().map(|person| (person.address, ALLOTTED)).collect();
-    let genesis = Genesis::sealed(GENESIS_S, target, hrp, &balances).expect("a block");
-    Rules { genesis, difficulty: Difficulty::Fixed(target), ..forge }
+    let genesis = sealed_genesis(GENESIS_S, target, hrp, &balances).expect("a block");
+    Sealed { genesis, difficulty: Difficulty::Fixed(target), ..forge }.named("forge")
 }
 
 /// A machine with what a store keeps for it, and what it should know.
@@ -68,7 +69,7 @@ struct Node {
     /// Those before which another is missing, and when they came.
     held: BTreeMap<(Address, u64), (Verified, u64)>,
     /// Work, and when it was handed out.
-    handed_out: Vec<(Task, u64)>,
+    handed_out: Vec<(Work, u64)>,
     /// Blocks that wait for their time.
     early: BTreeMap<Hash, Block>,
     /// The times of those that this node made itself, in seconds.
@@ -79,7 +80,7 @@ struct Node {
 
 impl Node {
     fn new(rules: &Rules) -> Self {
-        let genesis = rules.genesis.block(Timestamp::default());
+        let genesis = rules.genesis_block(Timestamp::default());
         let changes = rules.allot(&genesis).expect("as the rules have it");
         let tip = Linked::genesis(rules, genesis);
         let chain = Chain::with_accounts(tip.clone(), changes);
@@ -93,6 +94,7 @@ impl Node {
             peers: Vec::new(),
             unheard: vec![],
             own_addresses: Vec::new(),
+            coins_to: "node".into(),
             limits: Limits::default(),
         });
         Self {
@@ -129,6 +131,7 @@ impl Node {
         let now = Timestamp { micros: self.micros };
         let Ok(output) = self.machine.step(now, input, &mut self.chain);
         let rules = self.machine.rules().clone();
+        let Family::Sealed(sealed) = &rules.family else { panic!("payments are signed") };
         // What came and went as the store has it, without what the events say of it; and the payments of
         // new blocks.
         let (mut untold, mut made) = (BTreeSet::new(), BTreeSet::new());
@@ -141,7 +144,9 @@ impl Node {
                     );
                     for place in &change.connected {
                         let block = self.block(place.index, place.hash);
-                        for payment in rules.payments_of(&block) {
+                        for payment in
+                            sealed.contents(&block).into_iter().flat_map(|all| all.payments)
+                        {
                             made.insert(payment.id());
                             self.known.insert((payment.sender(), payment.nonce()), payment);
                         }
@@ -208,17 +213,18 @@ impl Node {
         outcome
     }
 
-    fn work(&mut self, recipient: Address) -> Task {
+    fn work(&mut self, recipient: Address) -> Work {
         self.ask_for_work(recipient).expect("the tip's time has come")
     }
 
-    fn ask_for_work(&mut self, recipient: Address) -> Result<Task, EarlyTip> {
+    fn ask_for_work(&mut self, recipient: Address) -> Result<Work, EarlyTip> {
+        let recipient = Some(recipient.to_text(Sealed::forge().hrp));
         let work = match self.step(Input::Work { recipient }) {
-            Answer::Work(Ok(task)) => {
-                self.handed_out.push((task.clone(), self.now_s()));
-                Ok(task)
+            Answer::Work(Ok(work)) => {
+                self.handed_out.push((work.clone(), self.now_s()));
+                Ok(work)
             }
-            Answer::Work(Err(Refusal::EarlyTip(early))) => Err(early),
+            Answer::Work(Err(NoWork::Refused(Refusal::EarlyTip(early)))) => Err(early),
             answer => panic!("{answer:?}"),
         };
         // There is none exactly where its block, which can't be older than the tip, would wait.
@@ -229,9 +235,10 @@ impl Node {
         work
     }
 
-    fn solve(&mut self, id: Hash, proof: u64) -> Result<Block, Refusal> {
-        match self.step(Input::Solution { id, proof }) {
-            Answer::Mined(mined) => mined,
+    fn solve(&mut self, id: &str, proof: u64) -> Result<Block, Refusal> {
+        match self.step(Input::Solution { id: id.into(), proof: proof.into() }) {
+            Answer::Mined(Err(NoWork::Refused(refusal))) => Err(refusal),
+            Answer::Mined(Ok(block)) => Ok(block),
             answer => panic!("{answer:?}"),
         }
     }
@@ -441,24 +448,24 @@ fn mine(node: &mut Node, random: &mut Random, people: &[Signer]) -> &'static str
     if node.handed_out.is_empty() && node.ask_for_work(random.pick(people).address).is_err() {
         return "no work yet";
     }
-    let task = random.pick(&node.handed_out).0.clone();
-    hand_in(node, &task, random)
+    let work = random.pick(&node.handed_out).0.clone();
+    hand_in(node, &work, random)
 }
 
-fn hand_in(node: &mut Node, task: &Task, random: &mut Random) -> &'static str {
+fn hand_in(node: &mut Node, work: &Work, random: &mut Random) -> &'static str {
     // What is beyond is let go, which this model does not know.
     if node.early.len() + node.own_early.len() >= MAX_EARLY {
         return "enough early";
     }
     let tip = node.tip();
-    match node.solve(task.seal, random.number() % 1_000_000) {
+    match node.solve(&work.id, random.number() % 1_000_000) {
         Ok(block) => {
             assert_eq!(block, node.tip(), "a block that is acknowledged is the tip");
-            assert_eq!(block.parent(), Some(task.previous_hash));
+            assert_eq!(block.parent(), Some(work.previous_hash));
             "mined"
         }
         Err(Refusal::Stale { tip_index }) => {
-            assert_ne!(task.previous_hash, tip.hash(), "work on the tip is good");
+            assert_ne!(work.previous_hash, tip.hash(), "work on the tip is good");
             assert_eq!(tip_index, tip.index());
             "stale"
         }
@@ -477,13 +484,13 @@ fn a_block_that_has_to_wait_for_its_time_is_no_block_yet() {
     let mut node = Node::new(&rules());
     let miner = people()[0].address;
     let first = node.work(miner);
-    let block = node.solve(first.seal, 1).expect("its time has come");
+    let block = node.solve(&first.id, 1).expect("its time has come");
     let work = node.work(miner);
     // The clock is set right: it was more than a minute fast.
     node.micros -= 100 * 1_000_000;
     let ahead_s = block.view().timestamp_s() - node.now_s();
     let refused = Refusal::Early { index: 3, ahead_s };
-    assert_eq!(node.solve(work.seal, 1), Err(refused));
+    assert_eq!(node.solve(&work.id, 1), Err(refused));
     assert_eq!(node.tip(), block);
     // It counts when its time comes.
     node.micros += (ahead_s - MAX_AHEAD_S) * 1_000_000;
@@ -497,7 +504,7 @@ fn work_is_given_from_the_second_on_in_which_its_block_is_taken() {
     let mut node = Node::new(&rules());
     let miner = people()[0].address;
     let first = node.work(miner);
-    node.solve(first.seal, 1).expect("its time has come");
+    node.solve(&first.id, 1).expect("its time has come");
     node.micros -= 7_200 * 1_000_000;
     let early = node.ask_for_work(miner).expect_err("the tip is two hours ahead");
     assert_eq!((early.index, early.ahead_s), (2, 7_200));
@@ -506,14 +513,14 @@ fn work_is_given_from_the_second_on_in_which_its_block_is_taken() {
     assert_eq!(node.ask_for_work(miner).map_err(|early| early.ahead_s), Err(MAX_AHEAD_S + 1));
     node.micros = early.until_s * 1_000_000;
     let work = node.work(miner);
-    assert_eq!(node.solve(work.seal, 1).expect("it is taken").index(), 3);
+    assert_eq!(node.solve(&work.id, 1).expect("it is taken").index(), 3);
     assert_eq!(node.tip().view().timestamp_s(), early.until_s + MAX_AHEAD_S);
 }
 
 #[test]
 fn what_costs_nothing_pushes_no_early_block_out() {
     let target = Target::from_zeros(1);
-    let rules = Rules { difficulty: Difficulty::Fixed(target), ..rules() };
+    let rules = rules().with_zeros(1);
     let mut node = Node::new(&rules);
     let genesis = node.tip();
     let ahead_s = node.now_s() + MAX_AHEAD_S + 60;
@@ -521,7 +528,7 @@ fn what_costs_nothing_pushes_no_early_block_out() {
         let coin = Coin { recipient: people()[0].address, amount: 20 * UNITS_PER_COIN, nonce: 2 };
         let coin = coin.text(rules.domain().expect("signed").hrp);
         let (index, root) = (parent.index() + 1, merkle::root([&*coin]));
-        let draft = sealed::Draft::new(index, &parent.hash(), timestamp_s, target, &root, [&*coin])
+        let draft = Unproven::new(index, &parent.hash(), timestamp_s, target, &root, [&*coin])
             .expect("a draft");
         let met = |proof: &u64| target.is_met_by(&draft.header().digest(&proof.to_string()));
         let proof = (salt..).find(met).expect("one in sixteen");
@@ -549,13 +556,13 @@ fn the_child_of_an_early_block_waits_for_it_and_for_its_own_time() {
     let (mut maker, mut node) = (Node::new(&rules), Node::new(&rules));
     maker.micros += (MAX_AHEAD_S + 100) * 1_000_000;
     let first = maker.work(people()[0].address);
-    let first = maker.solve(first.seal, 1).expect("its time has come");
+    let first = maker.solve(&first.id, 1).expect("its time has come");
     maker.micros += 50 * 1_000_000;
     let second = maker.work(people()[1].address);
-    let second = maker.solve(second.seal, 1).expect("its time has come");
+    let second = maker.solve(&second.id, 1).expect("its time has come");
     maker.micros += 1_000_000;
     let third = maker.work(people()[1].address);
-    let third = maker.solve(third.seal, 1).expect("its time has come");
+    let third = maker.solve(&third.id, 1).expect("its time has come");
     assert_eq!(node.take(&third), Verdict::Orphan, "what is below it is not known");
     let below = EarlyBlock { index: 2, time_s: first.view().timestamp_s() };
     let on_early = Verdict::OnEarly(below);

@@ -11,14 +11,14 @@ use blocksmith_consensus::block::{MAX_BLOCK_BYTES, MAX_INDEX};
 use blocksmith_consensus::json::Value;
 use blocksmith_consensus::tree::Limits;
 use blocksmith_consensus::{
-    Block, Checked, Hash, Invalid, Issuance, Linked, Proof, Rules, Spending, Timestamp,
-    Transaction, check_alone,
+    Block, Checked, Hash, Invalid, Issuance, Linked, Open, Proof, Rules, Timestamp, Transaction,
+    check_alone,
 };
 use blocksmith_node::mempool::Mempool;
 use blocksmith_node::{
     Address, Answer, Effect, Event, Input, MAX_QUEUED, MAX_QUEUED_BYTES, MAX_RETURNED,
-    MAX_RETURNED_BYTES, MAX_TOLD, MAX_WEIGHED, Machine, NetworkEffect, PendingTransaction, Refusal,
-    Start, StoreEffect, TransactionChange, Verdict,
+    MAX_RETURNED_BYTES, MAX_TOLD, MAX_WEIGHED, Machine, NetworkEffect, NoWork, PendingTransaction,
+    Refusal, Start, StoreEffect, TransactionChange, Verdict,
 };
 use blocksmith_testkit::memory::Chain;
 use blocksmith_testkit::random::{Random, setting};
@@ -37,7 +37,7 @@ struct Node {
 
 impl Node {
     fn new(rules: Rules) -> Self {
-        let genesis = rules.genesis.block(Timestamp { micros: 1_500_000_000_000_000 });
+        let genesis = rules.genesis_block(Timestamp { micros: 1_500_000_000_000_000 });
         let tip = Linked::genesis(&rules, genesis);
         let chain = Chain::new(tip.clone());
         let start = Start {
@@ -49,6 +49,7 @@ impl Node {
             peers: Vec::new(),
             unheard: vec![],
             own_addresses: Vec::new(),
+            coins_to: "node".into(),
             limits: Limits::default(),
         };
         let now = Timestamp { micros: 1_562_874_886_654_986 };
@@ -134,8 +135,8 @@ impl Node {
         recipient: String,
         on: Option<Hash>,
     ) -> Result<Block, Refusal> {
-        match self.step(Input::Proof { proof, recipient, on }) {
-            Answer::Mined(mined) => mined,
+        match self.step(Input::Proof { proof, recipient: Some(recipient), on }) {
+            Answer::Mined(mined) => mined.map_err(refusal),
             answer => panic!("{answer:?}"),
         }
     }
@@ -150,6 +151,13 @@ impl Node {
 
     fn texts(&self) -> Vec<&str> {
         self.queue.values().map(Transaction::text).collect()
+    }
+}
+
+fn refusal(no_work: NoWork) -> Refusal {
+    match no_work {
+        NoWork::Refused(refusal) => refusal,
+        other => panic!("{other:?}"),
     }
 }
 
@@ -400,13 +408,8 @@ fn what_a_reorg_brings_back_comes_first_and_in_its_old_order() {
 
 #[test]
 fn coins_of_any_sender_do_not_come_back() {
-    let rules = Rules {
-        spending: Spending::Unsigned(Issuance {
-            sender: r#""the mint""#.into(),
-            amount: "50".into(),
-        }),
-        ..Rules::lecture().with_zeros(0)
-    };
+    let issuance = Issuance { sender: r#""the mint""#.into(), amount: "50".into() };
+    let rules = Open { issuance, ..Open::lecture() }.named("mint").with_zeros(0);
     let mut node = Node::new(rules);
     let genesis = node.tip();
     node.post(&payment(1));

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::num::NonZeroU64;
 
 use blocksmith_consensus::address::Address;
-use blocksmith_consensus::ledger::{Account, Accounts, Changes, apply};
+use blocksmith_consensus::ledger::{Account, Accounts, Changes, Contents, apply};
 use blocksmith_consensus::payment::{Coin, Draft, Emission, Verified};
 use blocksmith_consensus::{Hash, Timestamp};
 use blocksmith_node::mempool::{
@@ -355,10 +355,11 @@ impl World {
         let fees: u64 = payments.iter().map(|payment| payment.fee()).sum();
         let amount = EMISSION.subsidy(index) + fees;
         let coin = Coin { recipient: miner, amount, nonce: index };
-        let changes = apply(&self.bank, index, &payments, &coin, &EMISSION).expect("valid");
+        let contents = Contents { payments, coin };
+        let changes = apply(&self.bank, index, &contents, &EMISSION).expect("valid");
         let touched = changes.accounts.iter().map(|change| change.address).collect();
         self.bank.0.extend(changes.accounts.iter().map(|change| (change.address, change.after)));
-        self.blocks.push((payments, changes));
+        self.blocks.push((contents.payments, changes));
         touched
     }
 
@@ -441,7 +442,8 @@ impl World {
         let fees: u64 = template.iter().map(|payment| payment.fee()).sum();
         let amount = EMISSION.subsidy(index) + fees;
         let coin = Coin { recipient: miner, amount, nonce: index };
-        apply(&self.bank, index, &template, &coin, &EMISSION).expect("a template is valid");
+        apply(&self.bank, index, &Contents { payments: template, coin }, &EMISSION)
+            .expect("a template is valid");
         let room = room.min(9_000);
         let estimate = self.real.estimate(room);
         for (rate, blocks) in [(estimate.next, 1), (estimate.next_three, 3)] {

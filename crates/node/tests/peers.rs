@@ -4,11 +4,11 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use blocksmith_consensus::check_alone;
-use blocksmith_consensus::ledger::{Account, Accounts, Changes};
+use blocksmith_consensus::ledger::{Account, Accounts, Changes, Contents};
 use blocksmith_consensus::tree::BestChain;
 use blocksmith_consensus::tree::Limits;
 use blocksmith_consensus::{
-    Ancestry, Block, Checked, Hash, Linked, Listed, Proof, Rules, Timestamp, Transaction,
+    Ancestry, Block, Checked, Hash, Linked, Proof, Rules, Timestamp, Transaction,
 };
 use blocksmith_node::mempool::Mempool;
 use blocksmith_node::{
@@ -43,13 +43,18 @@ impl Accounts for Blocks {
 }
 
 impl BestChain for Blocks {
-    fn connect(&mut self, linked: &Linked, _: &Changes, _: &[Listed]) -> Result<(), Infallible> {
+    fn connect(
+        &mut self,
+        linked: &Linked,
+        _: &Changes,
+        _: Option<&Contents>,
+    ) -> Result<(), Infallible> {
         self.1.retain(|side| side.block != linked.block);
         self.0.push(linked.clone());
         Ok(())
     }
 
-    fn disconnect(&mut self, _: &Linked, _: &[Listed]) -> Result<(), Infallible> {
+    fn disconnect(&mut self, _: &Linked) -> Result<(), Infallible> {
         self.1.extend(self.0.pop());
         Ok(())
     }
@@ -86,7 +91,7 @@ struct Node {
 impl Node {
     fn with_peers(peers: &[&str]) -> Self {
         let rules = Arc::new(rules());
-        let block = rules.genesis.block(Timestamp::default());
+        let block = rules.genesis_block(Timestamp::default());
         let tip = Linked::genesis(&rules, block);
         let machine = Machine::new(Start {
             rules,
@@ -97,6 +102,7 @@ impl Node {
             peers: peers.iter().map(|peer| address(peer)).collect(),
             unheard: vec![],
             own_addresses: vec![address("me:5000")],
+            coins_to: "node".into(),
             limits: Limits::default(),
         });
         Self {
@@ -166,7 +172,7 @@ fn next(parent: &Block, miner: &str) -> Block {
 }
 
 fn grown(length: usize, miner: &str) -> Vec<Block> {
-    let mut blocks = vec![rules().genesis.block(Timestamp::default())];
+    let mut blocks = vec![rules().genesis_block(Timestamp::default())];
     while blocks.len() < length {
         blocks.push(next(&blocks[blocks.len() - 1], miner));
     }
@@ -809,7 +815,7 @@ fn one_that_is_named_at_each_start_is_kept_once_it_has_answered() {
 #[test]
 fn those_of_an_earlier_run_that_never_answered_still_have_not() {
     let rules = Arc::new(rules());
-    let tip = Linked::genesis(&rules, rules.genesis.block(Timestamp::default()));
+    let tip = Linked::genesis(&rules, rules.genesis_block(Timestamp::default()));
     let machine = Machine::new(Start {
         rules,
         tip: tip.clone(),
@@ -819,6 +825,7 @@ fn those_of_an_earlier_run_that_never_answered_still_have_not() {
         peers: vec![address("heard:1")],
         unheard: vec![address("unheard:1")],
         own_addresses: vec![],
+        coins_to: "node".into(),
         limits: Limits::default(),
     });
     let chain = Blocks(vec![tip.clone()], vec![]);

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use blocksmith_consensus::payment::Verified;
+use blocksmith_consensus::rules::sealed::genesis as sealed_genesis;
 use blocksmith_consensus::tree::Limits;
-use blocksmith_consensus::{Difficulty, Genesis, Hash, Linked, Rules, Target, Timestamp};
+use blocksmith_consensus::{Difficulty, Hash, Linked, Rules, Sealed, Target, Timestamp};
 use blocksmith_node::mempool::Mempool;
 use blocksmith_node::{
     Address, Answer, Effect, Entered, Input, Machine, NetworkEffect, Output, Start,
@@ -14,11 +15,11 @@ use blocksmith_testkit::signers::Signer;
 
 /// Forge with something for Alice, and no work to do.
 fn rules() -> Rules {
-    let forge = Rules::forge();
-    let hrp = forge.domain().expect("signed").hrp;
+    let forge = Sealed::forge();
+    let hrp = forge.hrp;
     let balances = [(Signer::alice().address, 1_000_000)];
-    let genesis = Genesis::sealed(1_000, Target::EASIEST, hrp, &balances).expect("a genesis block");
-    Rules { genesis, difficulty: Difficulty::Fixed(Target::EASIEST), ..forge }
+    let genesis = sealed_genesis(1_000, Target::EASIEST, hrp, &balances).expect("a genesis block");
+    Sealed { genesis, difficulty: Difficulty::Fixed(Target::EASIEST), ..forge }.named("forge")
 }
 
 fn address(peer: &str) -> Address {
@@ -35,7 +36,7 @@ impl Node {
     /// A node whose peers have answered.
     fn with_peers(peers: &[&str]) -> Self {
         let rules = Arc::new(rules());
-        let block = rules.genesis.block(Timestamp::default());
+        let block = rules.genesis_block(Timestamp::default());
         let changes = rules.allot(&block).expect("allotted");
         let tip = Linked::genesis(&rules, block);
         let machine = Machine::new(Start {
@@ -47,6 +48,7 @@ impl Node {
             peers: peers.iter().map(|peer| address(peer)).collect(),
             unheard: vec![],
             own_addresses: vec![],
+            coins_to: "node".into(),
             limits: Limits::default(),
         });
         let chain = Chain::with_accounts(tip, changes);

@@ -297,7 +297,7 @@ fn tip_of(tip: &Linked, machine: &Machine) -> Tip {
         transactions += 1;
         last = Some(transaction);
     }
-    let mint = machine.rules().spending.mint();
+    let mint = machine.rules().mint();
     let miner = last.and_then(|coin| recipient(coin, &mint));
     Tip {
         place: Place::of(block),

@@ -10,7 +10,7 @@ use std::path::Path;
 
 use blocksmith_consensus::job::MAX_ZEROS;
 use blocksmith_consensus::rules::UnknownPreset;
-use blocksmith_consensus::{Difficulty, Hash, Puzzle, Rules};
+use blocksmith_consensus::{Difficulty, Family, Hash, Open, Puzzle, Rules};
 use blocksmith_wallet::written;
 use serde::Deserialize;
 
@@ -130,15 +130,17 @@ impl Chain {
             Self::read(Path::new(name))?
         } else {
             let rules = Rules::preset(name)?;
-            let dialect =
-                if rules.puzzle == Puzzle::LastBlock { Dialect::Course } else { Dialect::Notes };
+            let dialect = match &rules.family {
+                Family::Open(Open { puzzle: Puzzle::LastBlock, .. }) => Dialect::Course,
+                Family::Open(_) | Family::Sealed(_) => Dialect::Notes,
+            };
             Self { rules, dialect }
         };
         if let Some(zeros) = zeros {
             if zeros > MAX_ZEROS {
                 return Err(ChainError::Zeros { found: zeros });
             }
-            if !matches!(chain.rules.difficulty, Difficulty::Fixed(_)) {
+            if !matches!(chain.rules.difficulty(), Difficulty::Fixed(_)) {
                 return Err(ChainError::NoZeros { name: chain.rules.name });
             }
             chain.rules = chain.rules.with_zeros(zeros);
@@ -185,7 +187,7 @@ pub fn is_file(name: &str) -> bool {
 /// Rules in a few words, as errors and logs name them: `lecture with 4 zeros`.
 pub fn describe(rules: &Rules) -> String {
     let name = &rules.name;
-    match rules.difficulty {
+    match rules.difficulty() {
         Difficulty::Fixed(target) => match target.zeros() {
             Some(1) => format!("{name} with 1 zero"),
             Some(zeros) => format!("{name} with {zeros} zeros"),

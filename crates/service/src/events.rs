@@ -302,7 +302,7 @@ impl Events {
             true => Some(tip.clone()),
             false => writer.at(place.index)?.map(|linked| linked.block),
         };
-        let mint = machine.rules().spending.mint();
+        let mint = machine.rules().mint();
         let waited = came.is_some_and(|hash| hash != place.hash);
         self.pending.push(Event::Block {
             place,
@@ -414,7 +414,7 @@ impl Undone {
         machine: &Machine,
         writer: &Writer,
     ) -> Result<Self, StoreError> {
-        let mint = machine.rules().spending.mint();
+        let mint = machine.rules().mint();
         let mut undone = Self::default();
         // How often each transaction was there.
         let mut left: HashMap<Hash, usize> = HashMap::new();

@@ -6,15 +6,13 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use blocksmith_consensus::address::Address as PublicKey;
-use blocksmith_consensus::json::push_string;
-use blocksmith_consensus::payment::{BadEntry, Domain, MAX_INTEGER, Verified};
+use blocksmith_consensus::payment::{BadEntry, Domain, Verified};
 use blocksmith_consensus::{
-    Block, Checked, Hash, Invalid, Job, Linked, Proof, Timestamp, Transaction,
+    Block, Checked, Family, Hash, Invalid, Linked, Proof, Timestamp, Transaction,
 };
 use blocksmith_node::mempool::Refused;
 use blocksmith_node::{
-    Address, EarlyTip, Entered, Machine, Refusal, Registration, Stepped, Task, Verdict,
+    Address, EarlyTip, Entered, Machine, NoWork, Refusal, Registration, Stepped, Verdict, Work,
 };
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
@@ -29,15 +27,9 @@ use super::signatures::Signatures;
 use super::store::{Snapshot, Store, StoreError, Writer, new_node_id};
 use crate::chain::Chain;
 
-/// The longest name that gets coins, in bytes of JSON.
-pub const MAX_ID_BYTES: usize = 256;
-
 /// How often it is asked whether there is other work on the same tip: a node makes it at most once
 /// a second.
 const REFRESH: Duration = Duration::from_secs(1);
-
-/// How much of a wrong proof an error quotes, in characters.
-const MAX_QUOTE: usize = 60;
 
 /// How many calls with payments are checked at a time, each on all cores: blocks, and whatever else
 /// is asked, wait for no more of them.
@@ -97,42 +89,6 @@ pub struct Standing {
     pub event: u64,
 }
 
-/// What to search on top of a block.
-#[derive(Debug, Clone)]
-pub struct Work {
-    /// What [`Handle::submit_work`] takes back with the proof: all that the node has to know then.
-    pub id: String,
-    /// The block that the proof goes on top of.
-    pub on: Hash,
-    /// The index of the block that the proof makes.
-    pub index: u64,
-    /// What the proof must satisfy.
-    pub job: Job<'static>,
-}
-
-/// Why there is no work, or no block from it.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum NoWork {
-    /// The id is none that this chain's nodes give.
-    #[error("the id is not one that GET /api/v1/work gave")]
-    Id,
-    /// A proof of another kind than the chain's.
-    #[error("a proof is a whole number below 2^53 here, not {found}")]
-    Proof {
-        /// What was handed in.
-        found: String,
-    },
-    /// The work asks for an address that gets the coin.
-    #[error("nobody is named who gets the coin; start the node with --to ADDRESS")]
-    Nobody,
-    /// Nobody can get the coin under that name.
-    #[error("{0}")]
-    Recipient(String),
-    /// The proof makes no block.
-    #[error(transparent)]
-    Refused(#[from] Refusal),
-}
-
 /// Why a payment is not taken in.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotPaid {
@@ -175,7 +131,7 @@ impl Node {
         giver: Option<Handle>,
         signatures: Signatures,
     ) -> Self {
-        let genesis = chain.rules.genesis.block(Timestamp::default());
+        let genesis = chain.rules.genesis_block(Timestamp::default());
         // A store that began with this block has looked at what it allots.
         let allotted = chain.rules.allot(&genesis).unwrap_or_default();
         Self {
@@ -316,48 +272,8 @@ impl Handle {
     /// # Errors
     /// That the node has stopped; that nobody can get a coin under that name.
     pub async fn work(&self, recipient: Option<&str>) -> Result<Result<Work, NoWork>, Stopped> {
-        let Some(domain) = self.domain() else { return Ok(self.open_work(recipient)) };
-        let recipient = match self.address(domain, recipient) {
-            Ok(recipient) => recipient,
-            Err(no_work) => return Ok(Err(no_work)),
-        };
-        let task = self.command(move |machine, now, _| Ok(machine.work(now, recipient))).await?;
-        // There is a domain, and so there are payments.
-        let Some(task) = task else { return Ok(Err(NoWork::Refused(Refusal::NoDraft))) };
-        Ok(task.map_err(NoWork::from).map(|Task { seal, index, previous_hash, target }| Work {
-            id: seal.to_string(),
-            on: previous_hash,
-            index,
-            job: Job { prefix: seal.hex().to_vec().into(), suffix: (&[][..]).into(), target },
-        }))
-    }
-
-    /// Where work does not commit to what the block says: the id names the tip, and after a slash
-    /// whose coin it is.
-    fn open_work(&self, recipient: Option<&str>) -> Result<Work, NoWork> {
-        let standing = self.standing();
-        let tip = &standing.tip.block;
-        let on = tip.hash();
-        let id = match recipient {
-            Some(recipient) => {
-                recipient_json(recipient)?;
-                format!("{on}/{recipient}")
-            }
-            None => on.to_string(),
-        };
-        let job = self.chain().rules.job(tip.view(), &on, None).into_owned();
-        Ok(Work { id, on, index: tip.index() + 1, job })
-    }
-
-    /// Who gets a coin where coins go to addresses.
-    fn address(&self, domain: &Domain, recipient: Option<&str>) -> Result<PublicKey, NoWork> {
-        let text = recipient.unwrap_or(self.node_id());
-        PublicKey::parse(text, domain.hrp).map_err(|why| match recipient {
-            Some(_) => NoWork::Recipient(format!(
-                "the recipient of a coin has to be an address of this chain: {why}"
-            )),
-            None => NoWork::Nobody,
-        })
+        let recipient = recipient.map(str::to_owned);
+        self.command(move |machine, now, _| Ok(machine.work(now, recipient.as_deref()))).await
     }
 
     /// As [`Handle::work`], once it is something else than the work `than`, but at the latest after
@@ -380,7 +296,7 @@ impl Handle {
                 outcome => return Ok(outcome),
             };
             tokio::select! {
-                moved = standing.wait_for(|now| now.tip.block.hash() != work.on) => {
+                moved = standing.wait_for(|now| now.tip.block.hash() != work.previous_hash) => {
                     drop(moved.map_err(|_| self.stopped_why())?);
                 }
                 () = tokio::time::sleep(REFRESH) => {}
@@ -398,34 +314,8 @@ impl Handle {
         id: &str,
         proof: Proof,
     ) -> Result<Result<Block, NoWork>, Stopped> {
-        if self.domain().is_none() {
-            return self.submit_open_work(id, proof).await;
-        }
-        let Ok(id) = id.parse() else { return Ok(Err(NoWork::Id)) };
-        let Some(proof) = proof.json().parse().ok().filter(|proof| *proof <= MAX_INTEGER) else {
-            let found = proof.json().chars().take(MAX_QUOTE).collect();
-            return Ok(Err(NoWork::Proof { found }));
-        };
-        let mined =
-            self.command(move |machine, now, chain| machine.take_solution(now, &id, proof, chain));
-        Ok(mined.await?.map_err(NoWork::from))
-    }
-
-    async fn submit_open_work(
-        &self,
-        id: &str,
-        proof: Proof,
-    ) -> Result<Result<Block, NoWork>, Stopped> {
-        let (on, recipient) = match id.split_once('/') {
-            Some((on, recipient)) => match recipient_json(recipient) {
-                Ok(recipient) => (on, Some(recipient)),
-                Err(no_work) => return Ok(Err(no_work)),
-            },
-            None => (id, None),
-        };
-        let Ok(on) = on.parse() else { return Ok(Err(NoWork::Id)) };
-        let mined = self.submit_proof(proof, recipient, Some(on)).await?;
-        Ok(mined.map_err(NoWork::from))
+        let id = id.to_owned();
+        self.command(move |machine, now, chain| machine.solve(now, &id, &proof, chain)).await
     }
 
     /// Hands in a block from outside.
@@ -519,9 +409,11 @@ impl Handle {
             }
             (checked, invalid)
         };
-        match self.domain() {
-            None => Ok(check()),
-            Some(_) => tokio::task::spawn_blocking(check).await.map_err(|_| self.stopped_why()),
+        match self.chain().rules.family {
+            Family::Open(_) => Ok(check()),
+            Family::Sealed(_) => {
+                tokio::task::spawn_blocking(check).await.map_err(|_| self.stopped_why())
+            }
         }
     }
 
@@ -577,7 +469,7 @@ impl Handle {
         + Send
         + 'static,
     ) -> Result<Vec<Result<(Hash, Entered), NotPaid>>, Stopped> {
-        if self.domain().is_none() {
+        if let Family::Open(_) = self.chain().rules.family {
             return Ok(texts.iter().map(|_| Err(NotPaid::Unsigned)).collect());
         }
         let node = self.node.clone();
@@ -631,13 +523,8 @@ impl Handle {
         recipient: Option<String>,
         on: Option<Hash>,
     ) -> Result<Result<Block, Refusal>, Stopped> {
-        let recipient = recipient.unwrap_or_else(|| {
-            let mut text = String::new();
-            push_string(&mut text, self.node_id());
-            text
-        });
         let take = move |machine: &mut Machine, now, chain: &mut Writer| {
-            machine.take_proof(now, &proof, &recipient, on, chain)
+            machine.take_proof(now, &proof, recipient.as_deref(), on, chain)
         };
         self.command(take).await
     }
@@ -764,18 +651,6 @@ impl Handle {
         let command = Command::new(context, run, reply);
         self.requests.send(Request::Step(command)).await.map_err(|_| self.stopped_why())?;
         answer.await.map_err(|_| self.stopped_why())
-    }
-}
-
-/// Who gets a coin where it goes to any name, as JSON.
-fn recipient_json(recipient: &str) -> Result<String, NoWork> {
-    let mut json = String::new();
-    push_string(&mut json, recipient);
-    match json.len() {
-        found if found > MAX_ID_BYTES => Err(NoWork::Recipient(format!(
-            "the recipient has {found} bytes as JSON; at most {MAX_ID_BYTES} are taken"
-        ))),
-        _ => Ok(json),
     }
 }
 

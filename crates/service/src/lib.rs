@@ -22,8 +22,8 @@ pub mod toml_text;
 
 pub use clocks::{Clocks, time};
 pub use feed::{Event, Feed, Reorg, Tip};
-pub use handle::{Handle, MAX_ID_BYTES, NoWork, NotPaid, Standing, Stopped, Work};
-pub use listing::{MAX_HISTORY, MAX_PLACES, Spot};
+pub use handle::{Handle, NotPaid, Standing, Stopped};
+pub use listing::{Listed, MAX_HISTORY, MAX_PLACES, Spot};
 pub use metrics::{Levels, Metrics};
 pub use notices::Notice;
 pub use query::{
@@ -115,6 +115,7 @@ pub fn start(
             peers,
             unheard,
             own_addresses: options.own_addresses,
+            coins_to: kept.node_id.clone(),
             limits: Limits::default(),
         }))
     })?;

@@ -328,7 +328,7 @@ impl Handle {
     /// That the node has stopped, or the store can't be read.
     pub async fn samples(&self, points: u64) -> Result<Vec<Linked>, QueryError> {
         let snapshot = self.snapshot()?;
-        let first = self.chain().rules.genesis.index();
+        let first = self.chain().rules.genesis_index();
         self.read(move || samples(&snapshot, first, points)).await
     }
 
@@ -493,18 +493,20 @@ fn samples(snapshot: &Snapshot, first: u64, points: u64) -> Result<Vec<Linked>, 
 mod tests {
     use std::collections::BTreeSet;
 
-    use blocksmith_consensus::{Difficulty, Genesis, Proof, Rules, Target};
+    use blocksmith_consensus::rules::sealed::genesis as sealed_genesis;
+    use blocksmith_consensus::{Difficulty, Proof, Sealed, Target};
 
     use crate::chain::{Chain, Dialect};
     use crate::{Options, start};
 
     #[tokio::test]
     async fn a_page_ends_when_enough_was_read_for_it_and_none_is_left_out() {
-        let (forge, target) = (Rules::forge(), Target::from_zeros(0));
-        let hrp = forge.domain().expect("signed").hrp;
+        let (forge, target) = (Sealed::forge(), Target::from_zeros(0));
+        let hrp = forge.hrp;
         let miner = blocksmith_wallet::dev::addresses().next().expect("a dev account");
-        let genesis = Genesis::sealed(1_700_000_000, target, hrp, &[(miner, 1)]).expect("a block");
-        let rules = Rules { genesis, difficulty: Difficulty::Fixed(target), ..forge };
+        let genesis = sealed_genesis(1_700_000_000, target, hrp, &[(miner, 1)]).expect("a block");
+        let rules =
+            Sealed { genesis, difficulty: Difficulty::Fixed(target), ..forge }.named("forge");
         let options = Options {
             node_id: Some(miner.to_text(hrp)),
             keep_peers: false,

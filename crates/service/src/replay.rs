@@ -8,12 +8,12 @@ use blocksmith_consensus::address::Address;
 use blocksmith_consensus::check::{Unspent, genesis};
 use blocksmith_consensus::ledger::{Account, Accounts, Changes, StateHash};
 use blocksmith_consensus::{
-    Ancestry, Block, Checked, Hash, Invalid, Linked, Listed, Rules, check_alone, check_on,
+    Ancestry, Block, Checked, Hash, Invalid, Linked, Rules, check_alone, check_on,
 };
 use rayon::prelude::*;
 use redb::{ReadableTable, ReadableTableMetadata};
 
-use super::listing::{Entries, Lists};
+use super::listing::{Entries, Listed, Lister, Lists};
 use super::store::{Snapshot, StoreError, Tables, undo_bytes};
 
 /// How many blocks are checked by themselves at once, on all cores.
@@ -25,6 +25,7 @@ const BATCH_BYTES: usize = 16 << 20;
 /// A chain that was replayed up to some block.
 pub struct Replay<'r> {
     rules: &'r Rules,
+    lister: Lister,
     last: Option<Linked>,
     accounts: Memory,
     transactions: u64,
@@ -74,6 +75,7 @@ impl<'r> Replay<'r> {
     pub fn new(rules: &'r Rules) -> Self {
         Self {
             rules,
+            lister: Lister::new(rules),
             last: None,
             accounts: Memory::default(),
             transactions: 0,
@@ -135,7 +137,8 @@ impl<'r> Replay<'r> {
                 (Linked::genesis(rules, block), changes)
             }
         };
-        Ok(Step { linked, changes, listed: valid.listed(rules) })
+        let listed = self.lister.list(valid.block(), valid.contents());
+        Ok(Step { linked, changes, listed })
     }
 
     /// Ends the replay; `None` if there was no block.
@@ -273,14 +276,14 @@ pub fn replay(
     let lowest = snapshot.read(first)?;
     let lowest = snapshot.at(lowest.ok_or_else(nothing)?)?.ok_or_else(nothing)?.block;
     // A chain of other rules may start where these have nothing.
-    genesis(rules, lowest.view(), &lowest.hash())?;
+    genesis(rules, lowest.view())?;
     let mut replay = Replay::new(rules);
     let mut counts = Counts::default();
     let mut each = |step: Step| {
         progress(1);
         compare(snapshot, &step, &mut counts)
     };
-    let mut index = rules.genesis.index();
+    let mut index = rules.genesis_index();
     while let Some(linked) = snapshot.at(index)? {
         replay.push(linked.block, &mut each)?;
         index += 1;

@@ -104,7 +104,7 @@ impl Signatures {
     ) -> (Vec<Checked>, Option<Invalid>) {
         let mut checked = Vec::with_capacity(blocks.len());
         for block in blocks {
-            match check_alone_with(rules, block, |values| self.read(&values)) {
+            match check_alone_with(rules, block, |_, values| self.read(&values)) {
                 Ok(good) => checked.push(good),
                 Err(invalid) => return (checked, Some(invalid)),
             }

@@ -24,7 +24,7 @@ pub(super) use snapshot::Tables;
 pub(super) use tables::undo_bytes;
 pub(super) use writer::Writer;
 
-use super::listing;
+use super::listing::{self, Lister};
 use crate::chain::{Differences, describe};
 use crate::system;
 pub(super) use database::FILE;
@@ -280,6 +280,7 @@ pub(crate) struct Store {
     shape: Shape,
     /// The index of the chain's first block.
     genesis: u64,
+    lister: Arc<Lister>,
 }
 
 impl Store {
@@ -291,7 +292,8 @@ impl Store {
         now: Timestamp,
     ) -> Result<(Self, Kept), StoreError> {
         let db = Db::open(dir, Opening::Create)?;
-        let store = Self { db, shape: rules.puzzle.shape(), genesis: rules.genesis.index() };
+        let (shape, genesis) = (rules.shape(), rules.genesis_index());
+        let store = Self { db, shape, genesis, lister: Arc::new(Lister::new(rules)) };
         let kept =
             store.guard(|| store.prepare(dir.unwrap_or(Path::new("")), rules, node_id, now))?;
         Ok((store, kept))
@@ -401,9 +403,9 @@ impl Store {
                 StoreError::Damaged(format!("block {last}, the last one, is not found"))
             })?,
             None => {
-                let tip = Linked::genesis(rules, rules.genesis.block(now));
+                let tip = Linked::genesis(rules, rules.genesis_block(now));
                 let changes = rules.allot(&tip.block).map_err(StoreError::Allotted)?;
-                writer.connect(&tip, &changes, &rules.listed(&tip.block))?;
+                writer.connect(&tip, &changes, None)?;
                 tip
             }
         };
@@ -459,7 +461,7 @@ impl Store {
     /// Starts to change the store, in a [`Store::guard`]; dropped without [`Writer::commit`], nothing
     /// happened.
     pub(crate) fn write(&self) -> Result<Writer, StoreError> {
-        Writer::of(&self.db, self.shape, self.genesis)
+        Writer::of(&self.db, self.shape, self.genesis, self.lister.clone())
     }
 }
 

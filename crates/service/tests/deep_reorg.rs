@@ -8,7 +8,9 @@
 use std::path::Path;
 use std::time::Instant;
 
-use blocksmith_consensus::{Ancestry, Block, Hash, Proof, Rules, Timestamp, Transaction, json};
+use blocksmith_consensus::{
+    Ancestry as _, Block, Hash, Proof, Rules, Timestamp, Transaction, json,
+};
 use blocksmith_node::{Address, Verdict};
 use blocksmith_service::chain::{Chain, Dialect};
 use blocksmith_service::{Handle, Options, StoreError};

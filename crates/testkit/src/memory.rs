@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
 
 use blocksmith_consensus::address::Address;
-use blocksmith_consensus::ledger::{Account, Accounts, Change, Changes};
+use blocksmith_consensus::ledger::{Account, Accounts, Change, Changes, Contents};
 use blocksmith_consensus::tree::{BestChain, Place};
-use blocksmith_consensus::{Ancestry, ChangeSet, Hash, Linked, Listed};
+use blocksmith_consensus::{Ancestry, ChangeSet, Hash, Linked};
 
 /// What was taken off and put on, in this order.
 #[derive(Debug, Clone, Default)]
@@ -52,8 +52,8 @@ pub struct Chain {
     /// The accounts after the tip.
     pub accounts: BTreeMap<Address, Account>,
     undo: Vec<Changes>,
-    /// What an index lists of each block; nobody said that of the first.
-    listed: Vec<Option<Vec<Listed>>>,
+    /// What rules knew of the transactions of each block that was ever put on.
+    contents: HashMap<Hash, Option<Contents>>,
     /// The blocks of side branches.
     pub side: BTreeMap<Hash, Linked>,
     log: Log,
@@ -76,7 +76,7 @@ impl Chain {
             first,
             accounts: accounts.collect(),
             undo: vec![changes],
-            listed: vec![None],
+            contents: HashMap::new(),
             side: BTreeMap::new(),
             log: Log::default(),
         }
@@ -101,7 +101,7 @@ impl BestChain for Chain {
         &mut self,
         new: &Linked,
         changes: &Changes,
-        listed: &[Listed],
+        contents: Option<&Contents>,
     ) -> Result<(), Infallible> {
         assert_eq!(new.block.index(), self.first + self.blocks.len() as u64);
         if let Some(last) = self.blocks.last() {
@@ -113,7 +113,9 @@ impl BestChain for Chain {
         }
         self.side.remove(&new.block.hash());
         self.undo.push(changes.clone());
-        self.listed.push(Some(listed.to_vec()));
+        if let Some(before) = self.contents.insert(new.block.hash(), contents.cloned()) {
+            assert_eq!(before.as_ref(), contents, "a block holds the same however it was read");
+        }
         self.places.insert(new.block.hash(), new.block.index());
         self.blocks.push(new.clone());
         self.log.connected.push(new.clone());
@@ -121,13 +123,10 @@ impl BestChain for Chain {
         Ok(())
     }
 
-    fn disconnect(&mut self, tip: &Linked, listed: &[Listed]) -> Result<(), Infallible> {
+    fn disconnect(&mut self, tip: &Linked) -> Result<(), Infallible> {
         let last = self.blocks.pop().expect("only what is there leaves");
         assert_eq!(&last, tip, "blocks leave from the tip down");
         self.places.remove(&last.block.hash());
-        if let Some(before) = self.listed.pop().expect("as many") {
-            assert_eq!(before, listed, "the same is listed of a block however it was read");
-        }
         for Change { address, before, .. } in self.undo.pop().expect("as many").accounts {
             match before == Account::default() {
                 true => self.accounts.remove(&address),

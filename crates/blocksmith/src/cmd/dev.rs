@@ -13,7 +13,7 @@ use blocksmith_consensus::json::Value;
 use blocksmith_consensus::ledger::Accounts as _;
 use blocksmith_consensus::payment::{Coin, Domain};
 use blocksmith_consensus::transaction::party;
-use blocksmith_consensus::{Ancestry as _, Block, Hash, Linked, Puzzle, Rules};
+use blocksmith_consensus::{Ancestry as _, Block, Family, Hash, Linked, Open, Puzzle, Rules};
 use blocksmith_node::Address;
 use blocksmith_wallet::dev;
 use tokio::net::TcpListener;
@@ -190,18 +190,18 @@ fn dev_address(index: u32, domain: &Domain) -> String {
 }
 
 /// What the rules do not protect.
-fn warning(puzzle: Puzzle) -> &'static str {
-    match puzzle {
-        Puzzle::Seal => {
+fn warning(rules: &Rules) -> &'static str {
+    match &rules.family {
+        Family::Sealed(_) => {
             "The work commits to all that a block says. This network is one process on one machine: \
              it is for\ntrying things out, and what is on it is worth nothing."
         }
-        Puzzle::LastProof => {
+        Family::Open(Open { puzzle: Puzzle::LastProof, .. }) => {
             "These rules are for learning and protect nothing: a proof depends on the last proof \
              alone, so that\nall later ones can be computed today and old payments rewritten for \
              free; and nobody signs a payment."
         }
-        Puzzle::LastBlock | Puzzle::LastProofAndHash => {
+        Family::Open(Open { puzzle: Puzzle::LastBlock | Puzzle::LastProofAndHash, .. }) => {
             "These rules are for learning and protect little: a proof seals the blocks before its \
              own, so that\nthe payments of the last block can be rewritten for free; and nobody \
              signs a payment."
@@ -259,7 +259,7 @@ impl Network {
             "The rules are {}. A miner mines on each node in turn; Ctrl-C stops.",
             escaped(describe(rules))
         ))?;
-        say(&format!("{}\n", warning(rules.puzzle)))
+        say(&format!("{}\n", warning(rules)))
     }
 
     /// Says whose the coins are, and what to do with them.

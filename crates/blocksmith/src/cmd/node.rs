@@ -7,7 +7,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use blocksmith_consensus::address::Address as PublicKey;
-use blocksmith_node::Address;
+use blocksmith_node::{Address, NoWork};
 use tokio::net::TcpListener;
 
 use super::output::heard;
@@ -19,7 +19,7 @@ use crate::http::{HostName, Manners, PageOrigin};
 use crate::log::Format;
 use crate::mining::NotMined;
 use crate::searching::all_cores;
-use crate::service::{NoWork, Options};
+use crate::service::Options;
 use crate::text::escaped;
 use crate::{config, daemon, early, http, mining, operator, system};
 

@@ -9,10 +9,10 @@ use blocksmith_api::{
     Account, AccountTransaction, AccountTransactions, FaucetGift, FaucetRequest, Fees, Place,
     Supply,
 };
-use blocksmith_consensus::Spending;
 use blocksmith_consensus::address::Address;
 use blocksmith_consensus::json::Value;
 use blocksmith_consensus::payment::{Emission, MAX_WIRE_BYTES};
+use blocksmith_consensus::{Family, Sealed};
 use blocksmith_node::mempool::FeeRate;
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -44,16 +44,20 @@ fn no_accounts() -> Fault {
 /// The address that a path names.
 fn address(handle: &Handle, party: Result<Path<String>, PathRejection>) -> Result<Address, Fault> {
     let Path(party) = party.map_err(|error| Fault::bad(error.body_text()))?;
-    let hrp = handle.domain().ok_or_else(no_accounts)?.hrp;
-    Address::parse(&party, hrp)
+    Address::parse(&party, sealed(handle).ok_or_else(no_accounts)?.hrp)
         .map_err(|why| Fault::unprocessable(format!("this is no address of this chain: {why}")))
 }
 
-fn emission(handle: &Handle) -> Option<&Emission> {
-    match &handle.chain().rules.spending {
-        Spending::Signed { emission, .. } => Some(emission),
-        Spending::Unsigned(_) => None,
+/// The rules of a chain that keeps accounts.
+fn sealed(handle: &Handle) -> Option<&Sealed> {
+    match &handle.chain().rules.family {
+        Family::Sealed(sealed) => Some(sealed),
+        Family::Open(_) => None,
     }
+}
+
+fn emission(handle: &Handle) -> Option<&Emission> {
+    sealed(handle).map(|sealed| &sealed.emission)
 }
 
 /// What a party has.
@@ -71,7 +75,7 @@ pub(super) async fn account(
 ) -> Result<Response, Fault> {
     let address = address(&app.handle, party)?;
     let account = app.handle.account(address).await?;
-    let party = app.handle.domain().map(|domain| address.to_text(domain.hrp)).unwrap_or_default();
+    let party = sealed(&app.handle).map(|sealed| address.to_text(sealed.hrp)).unwrap_or_default();
     let answer = Account {
         party,
         balance: account.balance,
@@ -193,7 +197,7 @@ pub(super) async fn fees(
 ) -> Result<Response, Fault> {
     emission(&app.handle).ok_or_else(|| Fault::unsigned("none pays a fee"))?;
     let bytes = bytes.unwrap_or(USUAL_BYTES).min(MAX_WIRE_BYTES);
-    let room = app.handle.chain().rules.max_block_bytes.saturating_sub(BLOCK_OVERHEAD_BYTES);
+    let room = app.handle.chain().rules.max_block_bytes().saturating_sub(BLOCK_OVERHEAD_BYTES);
     let estimate = app.handle.fee_estimate(room).await?;
     let fee = |rate: Option<FeeRate>| rate.map_or(0, |rate| rate.fee_above(bytes));
     let fees = Fees {

@@ -10,11 +10,10 @@ use blocksmith_api::{
     self as wire, AddPeers, BlockEntry, BlockVerdict, Blocks, ForgottenPeer, HeaderEntry, Headers,
     HexHash, LISTEN_HEADER, Number, Peer, PeerState, Peers, PeersAdded, Solution, Status,
 };
-use blocksmith_consensus::sealed;
 use blocksmith_consensus::{
-    Ancestry as _, Block, BlockView, Hash, Issuance, Linked, Proof, Rules, Spending, Target,
+    Ancestry as _, Block, BlockView, Family, Hash, Issuance, Linked, Open, Proof, Rules, Target,
 };
-use blocksmith_node::{Address, Health, PeerReport, Refusal, Registered, Verdict};
+use blocksmith_node::{Address, Health, NoWork, PeerReport, Refusal, Registered, Verdict};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -28,7 +27,7 @@ use super::query::{Query, limit};
 use super::sent::{Sender, log_malformed, log_verdict, socket};
 use super::turns::Turn;
 use super::{App, Caller, events, lecture, turn};
-use crate::service::{NoWork, Notice, StoreError, now};
+use crate::service::{Notice, StoreError, now};
 
 /// A page of headers ends when this many bytes of blocks were read for it.
 const MAX_HEADER_SCAN_BYTES: usize = 64 << 20;
@@ -46,6 +45,10 @@ pub(super) async fn status(State(app): State<App>) -> Result<Response, Fault> {
     let (rules, standing) = (&handle.chain().rules, handle.standing());
     let tip = &standing.tip;
     let target = rules.target_after(&tip.pace);
+    let addresses = match &rules.family {
+        Family::Sealed(sealed) => Some(sealed.hrp.to_string()),
+        Family::Open(_) => None,
+    };
     let status = Status {
         name: rules.name.clone(),
         rules: raw(&rules_text(rules))?,
@@ -65,8 +68,8 @@ pub(super) async fn status(State(app): State<App>) -> Result<Response, Fault> {
         dev: handle.is_dev(),
         node: handle.node_id().into(),
         instance: handle.instance().into(),
-        signed: handle.domain().is_some(),
-        addresses: handle.domain().map(|domain| domain.hrp.to_string()),
+        signed: addresses.is_some(),
+        addresses,
         events: events::id(handle, standing.event),
     };
     Ok(answer::json(StatusCode::OK, &status))
@@ -80,12 +83,12 @@ fn hex(target: Target) -> HexHash {
 /// where a node pays one that no rule is about.
 fn rules_text(rules: &Rules) -> String {
     let decisive = rules.json();
-    match &rules.spending {
-        Spending::Unsigned(Issuance { sender, amount }) => {
+    match &rules.family {
+        Family::Open(Open { issuance: Issuance { sender, amount }, .. }) => {
             let members = decisive.strip_suffix('}').unwrap_or_default();
             format!(r#"{members}, "coin": {{"sender": {sender}, "amount": {amount}}}}}"#)
         }
-        Spending::Signed { .. } => decisive,
+        Family::Sealed(_) => decisive,
     }
 }
 
@@ -151,7 +154,7 @@ pub(super) async fn work(
         prefix: String::from_utf8_lossy(&work.job.prefix).into(),
         suffix: String::from_utf8_lossy(&work.job.suffix).into(),
         target: hex(work.job.target),
-        previous_hash: work.on.into(),
+        previous_hash: work.previous_hash.into(),
     };
     Ok(answer::json(StatusCode::OK, &answer))
 }
@@ -239,7 +242,7 @@ pub(super) async fn headers(
             index: view.index,
             hash: view.hash().into(),
             previous_hash: raw(view.previous_hash.text())?,
-            header: sealed::header_text(view).map(|header| raw(&header)).transpose()?,
+            header: view.header_text().map(|header| raw(&header)).transpose()?,
         })
     };
     let ((headers, next), turn) = page(app, asked, MAX_HEADER_SCAN_BYTES, entry).await?;
@@ -255,7 +258,7 @@ async fn page<T: Send + 'static>(
     entry: fn(BlockView<'_>) -> Result<T, StoreError>,
 ) -> Result<((Vec<T>, Option<u64>), Turn), Fault> {
     let rules = &app.handle.chain().rules;
-    let (first, shape) = (rules.genesis.index(), rules.puzzle.shape());
+    let (first, shape) = (rules.genesis_index(), rules.shape());
     let from = asked.from.unwrap_or(first).max(first);
     let limit = limit(asked.limit, MAX_PAGE_BLOCKS, MAX_PAGE_BLOCKS)?;
     let handle = app.handle.clone();
@@ -344,7 +347,7 @@ pub(super) async fn submit_block(
     body: Json,
 ) -> Result<Response, Fault> {
     let text = body.text().to_string();
-    let shape = app.handle.chain().rules.puzzle.shape();
+    let shape = app.handle.chain().rules.shape();
     let block = apart(text.len(), move || Block::read(shape, &text)).await.map_err(|error| {
         log_malformed(&app.handle, &caller, &error);
         Fault::unprocessable(error)

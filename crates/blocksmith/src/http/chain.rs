@@ -37,7 +37,7 @@ pub(super) async fn document(
 ) -> Result<Response, Fault> {
     let pieces = Pieces {
         snapshot: app.handle.snapshot()?,
-        next: app.handle.chain().rules.genesis.index(),
+        next: app.handle.chain().rules.genesis_index(),
         count: 0,
         head: Some(head),
         tail: Some(tail),

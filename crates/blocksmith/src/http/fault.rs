@@ -12,7 +12,7 @@ use blocksmith_consensus::Invalid;
 use blocksmith_consensus::json::JsonError;
 use blocksmith_consensus::payment::BadEntry;
 use blocksmith_node::mempool::Refused;
-use blocksmith_node::{EarlyTip, Refusal};
+use blocksmith_node::{EarlyTip, NoWork, Refusal};
 
 use super::answer::TEXT;
 use super::body::{BODY_TIME, MAX_BODY_BYTES};
@@ -21,7 +21,7 @@ use super::lecture::Message;
 use crate::chain::Dialect;
 use crate::early;
 use crate::mining::NotMined;
-use crate::service::{NoWork, NotPaid, QueryError, Stopped, StoreError, now};
+use crate::service::{NotPaid, QueryError, Stopped, StoreError, now};
 use crate::text::escaped;
 
 /// How much of what is wrong a message quotes, in characters.

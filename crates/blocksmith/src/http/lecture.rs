@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use blocksmith_api::RawValue;
 use blocksmith_consensus::json::{Kind, Value};
-use blocksmith_consensus::{Block, Proof, Transaction};
+use blocksmith_consensus::{Block, Family, Proof, Transaction};
 use blocksmith_node::mempool::Refused;
 use blocksmith_node::{
     Address, BadAddress, Entered, MAX_PEERS, Refusal, Registered, Registration, Verdict,
@@ -27,8 +27,8 @@ use super::{App, Caller, chain as whole, payments, turn};
 use crate::chain::Dialect;
 use crate::mining;
 use crate::searching::all_cores;
-use crate::service::MAX_ID_BYTES;
 use crate::service::{NotPaid, StoreError};
+use blocksmith_node::MAX_ID_BYTES;
 
 /// How long `GET /mine` searches, waiting for its turn included.
 const SEARCH_TIME: Duration = Duration::from_secs(120);
@@ -83,7 +83,7 @@ pub(super) async fn chain(State(app): State<App>) -> Result<Response, Fault> {
 
 pub(super) async fn last_proof(State(app): State<App>) -> Result<Response, Fault> {
     // It tells nothing that could be searched where work commits to what the block says.
-    if app.handle.domain().is_some() {
+    if let Family::Sealed(_) = app.handle.chain().rules.family {
         return Err(Refusal::NoDraft.into());
     }
     let standing = app.handle.standing();
@@ -111,9 +111,9 @@ pub(super) async fn mine(
     headers: HeaderMap,
     query: Result<Query<ForWhom>, Fault>,
 ) -> Result<Response, Fault> {
-    let for_whom = match app.handle.domain() {
-        Some(_) => Some(query?.0),
-        None => None,
+    let for_whom = match app.handle.chain().rules.family {
+        Family::Sealed(_) => Some(query?.0),
+        Family::Open(_) => None,
     };
     let recipient = for_whom.as_ref().and_then(ForWhom::recipient);
     // Any page can show an image whose address says this, and browsers don't say for whom they ask
@@ -188,7 +188,7 @@ fn forged(block: &Block) -> Result<Response, StoreError> {
 
 pub(super) async fn new_transaction(State(app): State<App>, body: Json) -> Result<Response, Fault> {
     use blocksmith_consensus::transaction::Unqueueable;
-    if app.handle.domain().is_some() {
+    if let Family::Sealed(_) = app.handle.chain().rules.family {
         return new_payment(&app, body.text()).await;
     }
     let transaction = Transaction::from_request(body.object()?).map_err(|error| match error {
@@ -286,7 +286,7 @@ pub(super) async fn new_block(
 ) -> Result<Response, Fault> {
     let block = body.object()?.get("block").ok_or_else(|| Fault::bad("Missing value: block"))?;
     let text = block.text().to_string();
-    let shape = app.handle.chain().rules.puzzle.shape();
+    let shape = app.handle.chain().rules.shape();
     let block = apart(text.len(), move || Block::read(shape, &text)).await.map_err(|error| {
         log_malformed(&app.handle, &caller, &error);
         Fault::bad(error)

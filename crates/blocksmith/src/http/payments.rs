@@ -12,8 +12,8 @@ use blocksmith_api::{
     HexHash, MerkleProof, PaymentOutcome, PaymentOutcomes, Pending, PendingTransactions, Place,
     Submitted, Transaction, TransactionStatus,
 };
-use blocksmith_consensus::Hash;
 use blocksmith_consensus::json::Reader;
+use blocksmith_consensus::{Family, Hash};
 use blocksmith_node::Entered;
 use blocksmith_node::mempool::Refused;
 use serde::Deserialize;
@@ -212,7 +212,7 @@ pub(super) async fn transaction(
     State(app): State<App>,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Response, Fault> {
-    if app.handle.domain().is_none() {
+    if let Family::Open(_) = app.handle.chain().rules.family {
         return Err(Fault::unsigned("no transaction has an id"));
     }
     let id = transaction_id(id)?;
@@ -248,7 +248,7 @@ pub(super) async fn proof(
     State(app): State<App>,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Response, Fault> {
-    if app.handle.domain().is_none() {
+    if let Family::Open(_) = app.handle.chain().rules.family {
         return Err(Fault::unsigned("no transaction has an id to prove it by"));
     }
     let id = transaction_id(id)?;

@@ -170,7 +170,7 @@ async fn first_unknown(
     chain: &Snapshot,
     patience: &mut Patience,
 ) -> Result<u64, Failure> {
-    let genesis = network.handle.chain().rules.genesis.index();
+    let genesis = network.handle.chain().rules.genesis_index();
     let ours = chain.tip()?.block.index();
     let mut index = ours.min(status.index).max(genesis);
     let mut step = 1_u64;
@@ -234,7 +234,7 @@ async fn python(
         }
         _ => {}
     }
-    let genesis = network.handle.chain().rules.genesis.index();
+    let genesis = network.handle.chain().rules.genesis_index();
     let document = network.http.stream(&peer.address, CHAIN, "", Connection::Close);
     let document = patience.wait(document).await?;
     let mut intake = Intake::new(network, peer, chain, genesis, tip.index(), patience);
@@ -373,8 +373,8 @@ impl<'a> Intake<'a> {
         if self.fork.is_none() && self.chain.index_of(&block.hash())?.is_none() {
             self.fork = Some(self.next);
             let rules = &self.network.handle.chain().rules;
-            if self.next == rules.genesis.index() {
-                check::genesis(rules, block.view(), &block.hash())?;
+            if self.next == rules.genesis_index() {
+                check::genesis(rules, block.view())?;
             }
         }
         self.next = self.next.saturating_add(1);

@@ -2,9 +2,9 @@
 
 use blocksmith::chain::{Chain, Dialect};
 use blocksmith::service::Options;
+use blocksmith_consensus::hash::tagged_hash;
 use blocksmith_consensus::json::canonical;
-use blocksmith_consensus::rules::tagged_hash;
-use blocksmith_consensus::{Block, Difficulty, Genesis, Hash, Rules, Target};
+use blocksmith_consensus::{Block, Family, Hash, Open, Rules, Target};
 use blocksmith_node::NetworkEffect;
 use reqwest::Method;
 use serde_json::json;
@@ -264,7 +264,7 @@ async fn a_target_between_two_numbers_of_zeros_is_a_fraction() {
         (format!("{}e", "f".repeat(63)), "0"),
     ] {
         let target: Target = hex.parse().unwrap();
-        let rules = Rules { difficulty: Difficulty::Fixed(target), ..Rules::dvf() };
+        let rules = Open { target, ..Open::dvf() }.named("dvf");
         let node = Node::start(Chain { rules, dialect: Dialect::Notes }).await;
         let (_, status) = node.get("/api/v1/status").await.good();
         assert_eq!((status["zeros"].to_string(), &status["target"]), (zeros.into(), &json!(hex)));
@@ -278,9 +278,9 @@ async fn a_target_between_two_numbers_of_zeros_is_a_fraction() {
 async fn the_id_follows_from_the_rules_that_the_status_states() {
     for name in ["forge", "bitcoin-like", "dvf"] {
         let chain = Chain::load(name, None).unwrap();
-        let genesis = match &chain.rules.genesis {
-            Genesis::Fixed(block) => serde_json::from_str(block.text()).unwrap(),
-            Genesis::Any { .. } => json!({"any": {"index": 1, "previous_hash": "1", "proof": 100}}),
+        let genesis = match &chain.rules.family {
+            Family::Sealed(sealed) => serde_json::from_str(sealed.genesis.text()).unwrap(),
+            Family::Open(_) => json!({"any": {"index": 1, "previous_hash": "1", "proof": 100}}),
         };
         let node = Node::start(chain).await;
         let (_, mut status) = node.get("/api/v1/status").await.good();

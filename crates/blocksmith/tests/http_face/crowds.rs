@@ -149,7 +149,7 @@ pub(crate) fn posted(path: &str, body: &str) -> String {
 }
 
 pub(crate) fn genesis() -> Block {
-    Rules::lecture().genesis.block(Timestamp::default())
+    Rules::lecture().genesis_block(Timestamp::default())
 }
 
 async fn work_id(address: &str) -> String {

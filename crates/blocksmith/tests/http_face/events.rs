@@ -110,9 +110,9 @@ async fn latest(node: &Node) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reorg_to_another_first_block_has_no_fork() {
-    let rules = Rules::course().with_zeros(0);
-    let foreign = rules.genesis.block(Timestamp { micros: 1_000_000 });
-    let node = Node::start(Chain { rules, dialect: Dialect::Course }).await;
+    let rules = Rules::dvf().with_zeros(0);
+    let foreign = rules.genesis_block(Timestamp { micros: 1_000_000 });
+    let node = Node::start(Chain { rules, dialect: Dialect::Notes }).await;
     let mut reader = Reader::open(&node, "?kinds=reorg", None).await;
     let ours = node.tip();
     let second = next(&foreign, 9, "eve");

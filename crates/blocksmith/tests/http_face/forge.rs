@@ -6,8 +6,7 @@ use blocksmith::chain::{Chain, Dialect};
 use blocksmith::service::Options;
 use blocksmith_consensus::address::Address;
 use blocksmith_consensus::payment::{Coin, Domain};
-use blocksmith_consensus::sealed::Draft;
-use blocksmith_consensus::{Block, Difficulty, Genesis, Hash, Rules, Target, merkle};
+use blocksmith_consensus::{Block, Difficulty, Hash, Rules, Sealed, Target, Unproven, merkle};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -21,20 +20,17 @@ const SUBSIDY: u64 = 2_000_000_000;
 
 /// Forge, with something for Alice and Bob, and one zero digit to find.
 fn rules() -> Rules {
-    let forge = Rules::forge();
-    let hrp = forge.domain().unwrap().hrp;
+    let forge = Sealed::forge();
+    let hrp = forge.hrp;
     let coins = [(Signer::alice(), 0), (Signer::bob(), 1)].map(|(signer, nonce)| {
         Coin { recipient: signer.address, amount: ALLOTTED, nonce }.text(hrp)
     });
     let texts = || coins.iter().map(String::as_str);
     let target = Target::from_zeros(1);
     let root = merkle::root(texts());
-    let genesis = Draft::new(1, &Hash([0; 32]), 1000, target, &root, texts()).unwrap();
-    Rules {
-        genesis: Genesis::Fixed(genesis.unproven().clone()),
-        difficulty: Difficulty::Fixed(target),
-        ..forge
-    }
+    let genesis = Unproven::new(1, &Hash([0; 32]), 1000, target, &root, texts()).unwrap();
+    Sealed { genesis: genesis.into_genesis(), difficulty: Difficulty::Fixed(target), ..forge }
+        .named("forge")
 }
 
 pub(crate) struct Forge {
@@ -509,7 +505,7 @@ pub(crate) fn block_on(
     let texts: Vec<&str> = payment.into_iter().chain([&*coin]).collect();
     let target = Target::from_zeros(1);
     let root = merkle::root(&texts);
-    let draft = Draft::new(index, &parent.hash(), timestamp_s, target, &root, texts).unwrap();
+    let draft = Unproven::new(index, &parent.hash(), timestamp_s, target, &root, texts).unwrap();
     let proof =
         (0..).find(|proof: &u64| target.is_met_by(&draft.header().digest(&proof.to_string())));
     draft.with_proof(proof.unwrap()).unwrap()

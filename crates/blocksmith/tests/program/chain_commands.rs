@@ -74,7 +74,7 @@ fn write(dir: &TempDir, name: &str, text: &str) -> String {
 
 /// A valid chain of the lecture with no zeros asked for.
 fn long_chain(length: usize, seed: u64) -> Vec<Block> {
-    let mut chain = vec![Rules::lecture().genesis.block(Timestamp::default())];
+    let mut chain = vec![Rules::lecture().genesis_block(Timestamp::default())];
     let coin = Transaction::new(
         Value::of_canonical("\"0\""),
         Value::of_canonical("\"somebody\""),
@@ -188,7 +188,7 @@ fn a_chain_that_a_shell_wrote_is_the_same() {
 
 /// A chain of these rules with an edited newest block, of any work: the rules ask for no zeros.
 fn edited(rules: &Rules, length: u64) -> String {
-    let mut chain = vec![rules.genesis.block(Timestamp::default())];
+    let mut chain = vec![rules.genesis_block(Timestamp::default())];
     let coin = |recipient| {
         let [sender, amount] = ["\"0\"", "1"].map(Value::of_canonical);
         Transaction::new(sender, Value::of_canonical(recipient), amount)

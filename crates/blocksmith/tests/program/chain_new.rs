@@ -8,7 +8,8 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use blocksmith::chain::Chain;
 use blocksmith_consensus::ledger::Account;
-use blocksmith_consensus::{Difficulty, Genesis, Hash, Rules, Spending};
+use blocksmith_consensus::rules::sealed::genesis_on;
+use blocksmith_consensus::{Difficulty, Family, Hash, Rules, Sealed};
 use tempfile::TempDir;
 
 /// Points of the curve, as addresses of two chains.
@@ -43,7 +44,7 @@ fn now_s() -> u64 {
 
 /// The previous hash of the genesis block.
 fn drawn(rules: &Rules) -> Hash {
-    let block = rules.genesis.block(Default::default());
+    let block = rules.genesis_block(Default::default());
     block.view().previous_hash.as_str().expect("text").parse().expect("a hash")
 }
 
@@ -60,15 +61,15 @@ fn what_is_written_is_the_preset_with_a_genesis_of_its_own() {
         let next = format!("blocksmith node --chain {file}\n");
         assert!(told.2.ends_with(&next), "{}", told.2);
 
-        let Genesis::Fixed(block) = &found.genesis else { panic!("a fixed genesis") };
+        let block = found.genesis_block(Default::default());
         let written = block.header().expect("a header").timestamp_s;
         assert!((before..=now_s()).contains(&written), "{written}");
         let random = drawn(&found);
         assert!(random.0.iter().filter(|byte| **byte == 0).count() < 8, "{random}");
-        let Spending::Signed { hrp, .. } = rules.spending else { panic!("payments are signed") };
-        let target = rules.genesis.target();
-        let genesis = Genesis::sealed_on(&random, written, target, hrp, &[]).expect("a genesis");
-        assert_eq!(found, Rules { name: "ours".into(), genesis, ..rules });
+        let Family::Sealed(sealed) = rules.family else { panic!("payments are signed") };
+        let target = sealed.genesis_target();
+        let genesis = genesis_on(&random, written, target, sealed.hrp, &[]).expect("a genesis");
+        assert_eq!(found, Sealed { genesis, ..sealed }.named("ours"));
     }
 }
 
@@ -103,10 +104,10 @@ fn spacing_balances_and_addresses_are_as_asked() {
     let rules = load(dir.path(), "./our class").rules;
     assert_eq!(said["chain_id"], rules.chain_id().to_string());
     assert_eq!(rules.name, name);
-    let Difficulty::Asert { easiest, .. } = Rules::forge().difficulty else { panic!("ASERT") };
+    let Difficulty::Asert { easiest, .. } = Rules::forge().difficulty() else { panic!("ASERT") };
     let asert = Difficulty::Asert { spacing_s: 7, half_life_s: 210, longest_gap_s: 420, easiest };
-    assert_eq!(rules.difficulty, asert);
-    let block = rules.genesis.block(Default::default());
+    assert_eq!(rules.difficulty(), asert);
+    let block = rules.genesis_block(Default::default());
     let changes = rules.allot(&block).expect("an allotment");
     let after: Vec<_> = changes.accounts.iter().map(|change| change.after).collect();
     assert_eq!(after, [Account { balance: 1_250_000_001, nonce: 0 }]);
@@ -114,11 +115,11 @@ fn spacing_balances_and_addresses_are_as_asked() {
     let all =
         ["chain", "new", "b.toml", "--name", "b", "--rules", "bitcoin-like", "--spacing", "60"];
     assert_eq!(run(dir.path(), &all).0, 0);
-    let Difficulty::Epoch { easiest, .. } = Rules::bitcoin_like().difficulty else {
+    let Difficulty::Epoch { easiest, .. } = Rules::bitcoin_like().difficulty() else {
         panic!("epochs")
     };
     assert_eq!(
-        load(dir.path(), "b.toml").rules.difficulty,
+        load(dir.path(), "b.toml").rules.difficulty(),
         Difficulty::Epoch { blocks: 2_016, spacing_s: 60, clamp: 4, easiest }
     );
 
@@ -263,7 +264,7 @@ fn nobody_calls_a_chain_of_their_own_as_everybody_calls_another() {
     node.says(&["F\u{43e}rge (of the file hand.toml) with a block every 15 s"]);
     drop(node);
     // A file that has the rules of the preset may have its name, with any number of zeros.
-    let genesis = Rules::lecture().genesis.block(Default::default());
+    let genesis = Rules::lecture().genesis_block(Default::default());
     for zeros in [4, 5] {
         let text = format!(
             "name = \"Lecture\"\npuzzle = \"last_proof\"\nzeros = {zeros}\n[genesis]\nblock = '{}'\n\
@@ -330,7 +331,7 @@ fn a_chain_file_that_editors_and_mail_went_through_is_the_same_chain() {
     assert_eq!(run(dir.path(), &new).0, 0);
     let text = std::fs::read_to_string(dir.path().join("ours.toml")).expect("a file");
     let rules = load(dir.path(), "ours.toml").rules;
-    let genesis = format!("{}\n", rules.genesis.block(Default::default()).text());
+    let genesis = format!("{}\n", rules.genesis_block(Default::default()).text());
     std::fs::write(dir.path().join("chain"), genesis).expect("a file");
     let utf16 = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>();
     // As mail does it: no line has more than 72 characters, if there is a space to break at.
@@ -497,8 +498,7 @@ fn the_chain_commands_take_a_forge_chain() {
             .or_else(|_| Chain::load(chain, None))
             .expect("a chain")
             .rules
-            .genesis
-            .block(Default::default());
+            .genesis_block(Default::default());
         let hash = genesis.hash().to_string();
         let here = |command: &[&str]| {
             let all = [command, &["--chain", chain, "--data-dir", &data]].concat();

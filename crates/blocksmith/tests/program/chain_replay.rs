@@ -9,8 +9,7 @@ use blocksmith::chain::Chain;
 use blocksmith::service::{StoreError, look};
 use blocksmith_consensus::address::Address;
 use blocksmith_consensus::payment::{Coin, Domain};
-use blocksmith_consensus::sealed::Draft;
-use blocksmith_consensus::{Block, Hash, Linked, Rules, merkle};
+use blocksmith_consensus::{Block, Hash, Linked, Rules, Sealed, Unproven, merkle};
 use blocksmith_testkit::signers::Signer;
 use redb::{Database, TableDefinition};
 use tempfile::TempDir;
@@ -67,7 +66,7 @@ struct World {
 impl World {
     fn new() -> Self {
         let (alice, bob) = (Signer::alice(), Signer::bob());
-        let hrp = Rules::forge().domain().expect("signed").hrp;
+        let hrp = Sealed::forge().hrp;
         let balance = |person: &Signer| {
             let address = person.address.to_text(hrp);
             format!("\n[[genesis.balances]]\naddress = \"{address}\"\namount = 1000\n")
@@ -76,7 +75,7 @@ impl World {
         let rules = Chain::parse(&file).expect("a chain file").rules;
         let dir = TempDir::new().expect("a directory");
         std::fs::write(dir.path().join("chain.toml"), file).expect("a file");
-        let tip = Linked::genesis(&rules, rules.genesis.block(Default::default()));
+        let tip = Linked::genesis(&rules, rules.genesis_block(Default::default()));
         let accounts = [&alice, &bob].map(|person| (*person.address.key(), (1000, 0)));
         let mut world = Self {
             domain: rules.domain().expect("signed"),
@@ -120,7 +119,7 @@ impl World {
         let all = || payments.iter().map(String::as_str).chain([&*coin]);
         let target = self.rules.target_after(&self.tip.pace);
         let (parent, time) = (self.tip.block.hash(), self.tip.block.view().timestamp_s() + 15);
-        let draft = Draft::new(index, &parent, time, target, &merkle::root(all()), all());
+        let draft = Unproven::new(index, &parent, time, target, &merkle::root(all()), all());
         let draft = draft.expect("a draft");
         let meets = |proof: &u64| target.is_met_by(&draft.header().digest(&proof.to_string()));
         let proof = (0..).find(meets).expect("there are proofs");

@@ -13,7 +13,7 @@ fn rules() -> Rules {
 }
 
 fn chain(length: usize) -> Vec<Block> {
-    let mut chain = vec![rules().genesis.block(Timestamp { micros: 900_000 })];
+    let mut chain = vec![rules().genesis_block(Timestamp { micros: 900_000 })];
     let recipient = format!("\"{}\"", "r".repeat(32));
     let coin = Transaction::new(
         Value::of_canonical("\"0\""),

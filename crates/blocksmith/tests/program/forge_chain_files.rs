@@ -7,7 +7,7 @@ use blocksmith::chain::{Chain, ChainError, describe};
 use blocksmith_consensus::json::Value;
 use blocksmith_consensus::ledger::Account;
 use blocksmith_consensus::payment::MAX_INTEGER;
-use blocksmith_consensus::{Difficulty, Genesis, Puzzle, Rules, Spending, Target, U256};
+use blocksmith_consensus::{Difficulty, Family, Rules, Sealed, Shape, Target, U256};
 use proptest::prelude::*;
 
 /// The rules of `forge`, as a file says them.
@@ -87,7 +87,7 @@ fn a_file_says_all_of_forge_and_of_bitcoin_like() {
     assert_eq!(rules(&text).chain_id(), Rules::bitcoin_like().chain_id());
 
     // The literal block is the same as what it is written from.
-    let block = Rules::forge().genesis.block(Default::default());
+    let block = Rules::forge().genesis_block(Default::default());
     let literal = format!("[genesis]\nblock = '{}'\n", block.text());
     let start = FORGE.find("[genesis]").expect("a table");
     assert_eq!(rules(&format!("{}{literal}", &FORGE[..start])), Rules::forge());
@@ -110,8 +110,8 @@ fn the_example_is_the_chain_that_python_makes_of_it() {
     let (table, rest) = rest.split_once("[difficulty.asert]").expect("the difficulty");
     let (_, rest) = rest.split_once("\n\n").expect("more");
     let epoch = format!("{before}\n[difficulty.epoch]{}\n{rest}", table.replace("#     ", ""));
-    let found = rules(&epoch).difficulty;
-    assert_eq!(found, Rules::bitcoin_like().difficulty, "what the comment says is right");
+    let found = rules(&epoch).difficulty();
+    assert_eq!(found, Rules::bitcoin_like().difficulty(), "what the comment says is right");
 }
 
 #[test]
@@ -119,7 +119,7 @@ fn balances_are_coins_in_their_order() {
     let other = "forge10xlxvlhemja6c4dqv22uapctqupfhlxm9h8z3k2e72q4k9hcz7vq49wxpx";
     let all = [(SOMEBODY, 5), (other, 0), (SOMEBODY, 7)];
     let rules = rules(&format!("{FORGE}{}", balances(&all)));
-    let Genesis::Fixed(block) = &rules.genesis else { panic!("a fixed genesis") };
+    let block = &rules.genesis_block(Default::default());
     let text = |value: Option<Value<'_>>| value.expect("a field").text().to_string();
     let coins: Vec<_> = block
         .view()
@@ -147,7 +147,7 @@ fn each_mistake_is_told_with_its_field() {
     let genesis = FORGE.find("[genesis]").expect("a table");
     let start = |table: &str| format!("{}{table}", &FORGE[..genesis]);
     let block = |from: &str, to: &str| {
-        let block = Rules::forge().genesis.block(Default::default());
+        let block = Rules::forge().genesis_block(Default::default());
         start(&format!("[genesis]\nblock = '{}'\n", block.text().replace(from, to)))
     };
     let lecture = std::fs::read_to_string(repository("chains/lecture-1.toml")).expect("a file");
@@ -266,7 +266,7 @@ fn each_mistake_is_told_with_its_field() {
 fn zeros_are_for_chains_whose_difficulty_is_a_number_of_them() {
     for name in ["forge", "bitcoin-like", &repository("chains/forge-example.toml")] {
         let plain = Chain::load(name, None).expect("a chain").rules;
-        assert_eq!(plain.puzzle, Puzzle::Seal);
+        assert_eq!(plain.shape(), Shape::Sealed);
         let error = Chain::load(name, Some(4)).expect_err("no zeros");
         assert!(matches!(error, ChainError::NoZeros { .. }), "{error}");
         let text = error.to_string();
@@ -327,19 +327,19 @@ proptest! {
         let chain = Chain::parse(&text);
         prop_assume!(chain.is_ok());
         let rules = chain.expect("it was").rules;
-        let Spending::Signed { emission, .. } = &rules.spending else { panic!("payments are signed") };
-        let block = rules.genesis.block(Default::default());
-        let first = rules.genesis.target();
+        let Family::Sealed(Sealed { emission, .. }) = &rules.family else { panic!("payments are signed") };
+        let block = rules.genesis_block(Default::default());
+        let first = rules.genesis_target();
         let mut pace = rules.first_pace(block.view());
         let mut time = block.header().expect("a header").timestamp_s;
         for (at, gap) in gaps.into_iter().enumerate() {
             let target = rules.target_after(&pace);
-            prop_assert!(target.0 >= 1 && target <= rules.difficulty.easiest());
+            prop_assert!(target.0 >= 1 && target <= rules.difficulty().easiest());
             time = time.saturating_add(gap).min(MAX_INTEGER);
-            pace = rules.difficulty.pace_after(first, &pace, time);
+            pace = rules.difficulty().pace_after(first, &pace, time);
             prop_assert!(emission.subsidy(at as u64 + gap) <= emission.first);
         }
-        prop_assert!(!matches!(rules.difficulty, Difficulty::Fixed(_)));
+        prop_assert!(!matches!(rules.difficulty(), Difficulty::Fixed(_)));
         rules.chain_id();
     }
 }

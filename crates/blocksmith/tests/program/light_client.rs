@@ -10,13 +10,13 @@ use blocksmith::chain::Chain;
 use blocksmith::http;
 use blocksmith::service::{self, Handle, Options};
 use blocksmith_consensus::payment::Domain;
-use blocksmith_consensus::{Hash, Proof};
+use blocksmith_consensus::{Hash, Proof, Sealed};
 use blocksmith_testkit::signers::Signer;
 use tokio::net::TcpListener;
 
 /// Carol's and a little of Alice's: work costs some hundred tries at first.
 fn chain_file() -> String {
-    let hrp = blocksmith_consensus::Rules::forge().domain().expect("signed").hrp;
+    let hrp = Sealed::forge().hrp;
     let easiest = format!("00{}", "f".repeat(62));
     format!(
         r#"

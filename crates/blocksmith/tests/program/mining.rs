@@ -6,9 +6,10 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use blocksmith::chain::{Chain, Dialect};
 use blocksmith::mining::{NotMined, next_block, next_block_now};
-use blocksmith::service::{self, Handle, NoWork, Options};
-use blocksmith_consensus::{Difficulty, Genesis, Rules, Target};
-use blocksmith_node::{EarlyTip, MAX_AHEAD_S, Refusal};
+use blocksmith::service::{self, Handle, Options};
+use blocksmith_consensus::rules::sealed::genesis as sealed_genesis;
+use blocksmith_consensus::{Difficulty, Sealed, Target};
+use blocksmith_node::{EarlyTip, MAX_AHEAD_S, NoWork, Refusal};
 use blocksmith_wallet::dev;
 
 /// How long the chain lies further ahead than is taken.
@@ -18,7 +19,7 @@ const TOO_FAR: Duration = Duration::from_secs(3);
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn recipient() -> String {
-    let hrp = Rules::forge().domain().expect("signed").hrp;
+    let hrp = Sealed::forge().hrp;
     dev::addresses().next().expect("ten").to_text(hrp)
 }
 
@@ -29,11 +30,12 @@ fn now_s() -> u64 {
 /// A node of a chain where proofs cost nothing and the first block lies in the future: what comes
 /// after it may not be older.
 fn node(ahead: Duration) -> Handle {
-    let forge = Rules::forge();
-    let hrp = forge.domain().expect("signed").hrp;
-    let genesis = Genesis::sealed(now_s() + ahead.as_secs(), Target::EASIEST, hrp, &[]);
+    let forge = Sealed::forge();
+    let hrp = forge.hrp;
+    let genesis = sealed_genesis(now_s() + ahead.as_secs(), Target::EASIEST, hrp, &[]);
     let genesis = genesis.expect("a genesis block");
-    let rules = Rules { genesis, difficulty: Difficulty::Fixed(Target::EASIEST), ..forge };
+    let rules =
+        Sealed { genesis, difficulty: Difficulty::Fixed(Target::EASIEST), ..forge }.named("forge");
     let options = Options::new(Chain { rules, dialect: Dialect::Notes });
     service::start(options).expect("it starts").0
 }

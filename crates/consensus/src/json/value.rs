@@ -209,6 +209,13 @@ fn end_of_brackets(text: &[u8]) -> Option<usize> {
     }
 }
 
+/// A Rust string as a canonical JSON string, quotes included.
+pub fn string(text: &str) -> String {
+    let mut json = String::new();
+    push_string(&mut json, text);
+    json
+}
+
 /// Writes a Rust string as a canonical JSON string, quotes included.
 pub fn push_string(out: &mut String, text: &str) {
     out.push('"');

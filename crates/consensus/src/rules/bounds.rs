@@ -1,15 +1,13 @@
 //! Which rules a chain can live by. A chain file can say anything; what passes here can be neither
 //! overflown nor divided by zero, and leads to no target that is out of reach for good.
 
-use super::{Genesis, Rules};
-use crate::block::{Block, MAX_BLOCK_BYTES, Shape};
-use crate::check::merkle_root;
+use super::{Family, Genesis, Open, Rules, Sealed};
 use crate::difficulty::Difficulty;
 use crate::hash::Hash;
 use crate::job::Target;
 use crate::ledger::BadBody;
-use crate::payment::{Emission, MAX_INTEGER};
-use crate::spending::Spending;
+use crate::limits::{MAX_BLOCK_BYTES, MAX_INTEGER};
+use crate::payment::Emission;
 
 /// The least that a sealed chain may allow a block, in bytes: 16 of the longest payments with a
 /// coin and a header fit, so that a queue of payments always moves.
@@ -110,14 +108,9 @@ pub enum BadRules {
     /// The genesis block allots what can't be.
     #[error("genesis: {0}")]
     Allotted(BadBody),
-    /// Parts that don't make a chain together.
-    #[error("the puzzle {puzzle} does not go with {part}")]
-    Parts {
-        /// The puzzle's name.
-        puzzle: &'static str,
-        /// What does not fit it.
-        part: &'static str,
-    },
+    /// An open chain that would start with a sealed block, or a sealed one with an open block.
+    #[error("the genesis block has not the form of this chain's blocks")]
+    GenesisForm,
 }
 
 fn check_number(field: &'static str, found: u64, least: u64, most: u64) -> Result<(), BadRules> {
@@ -134,42 +127,33 @@ impl Rules {
     /// # Errors
     /// The first of the bounds that they miss.
     pub fn check(&self) -> Result<(), BadRules> {
-        self.check_parts()?;
-        self.difficulty.check()?;
-        match &self.spending {
-            Spending::Unsigned(_) => check_block_bytes(1, self.max_block_bytes),
-            Spending::Signed { emission, .. } => {
-                emission.check()?;
-                check_block_bytes(MIN_SEALED_BLOCK_BYTES, self.max_block_bytes)?;
-                match &self.genesis {
-                    Genesis::Fixed(block) => self.check_sealed_genesis(block),
-                    Genesis::Any { .. } => Ok(()),
-                }
-            }
+        match &self.family {
+            Family::Open(open) => open.check(),
+            Family::Sealed(sealed) => sealed.check(),
         }
     }
+}
 
-    /// Signatures need work that commits to them; a difficulty that moves needs blocks that state
-    /// it; and both need one genesis for all.
-    fn check_parts(&self) -> Result<(), BadRules> {
-        let sealed = self.puzzle.shape() == Shape::Sealed;
-        let signed = matches!(self.spending, Spending::Signed { .. });
-        let fixed = matches!(self.difficulty, Difficulty::Fixed(_));
-        let genesis = match &self.genesis {
-            Genesis::Fixed(block) => block.header().is_some() == sealed,
-            Genesis::Any { .. } => !sealed,
-        };
-        let part = match (sealed, signed) {
-            (true, false) => "payments that nobody signs",
-            (false, true) => "signed payments",
-            _ if !sealed && !fixed => "a difficulty that moves",
-            _ if !genesis => "a genesis block of that form",
-            _ => return Ok(()),
-        };
-        Err(BadRules::Parts { puzzle: self.puzzle.name(), part })
+impl Open {
+    fn check(&self) -> Result<(), BadRules> {
+        match &self.genesis {
+            Genesis::Fixed(block) if block.header().is_some() => Err(BadRules::GenesisForm),
+            Genesis::Fixed(_) | Genesis::Any { .. } => Ok(()),
+        }
+    }
+}
+
+impl Sealed {
+    fn check(&self) -> Result<(), BadRules> {
+        self.difficulty.check()?;
+        self.emission.check()?;
+        check_block_bytes(self.max_block_bytes)?;
+        self.check_genesis()
     }
 
-    fn check_sealed_genesis(&self, block: &Block) -> Result<(), BadRules> {
+    fn check_genesis(&self) -> Result<(), BadRules> {
+        let block = &self.genesis;
+        let header = block.header().ok_or(BadRules::GenesisForm)?;
         if block.index() != SEALED_GENESIS_INDEX {
             return Err(BadRules::GenesisIndex { found: block.index() });
         }
@@ -177,13 +161,12 @@ impl Rules {
         if found > limit {
             return Err(BadRules::GenesisSize { limit, found });
         }
-        let (most, found) = (self.difficulty.easiest(), self.genesis.target());
+        let (most, found) = (self.difficulty.easiest(), header.target);
         if found.0 == 0 || found > most {
             return Err(BadRules::GenesisTarget { most, found });
         }
-        let stated = block.header().map(|header| header.merkle_root);
-        let found = merkle_root(block.view());
-        if let Some(stated) = stated.filter(|stated| *stated != found) {
+        let (stated, found) = (header.merkle_root, block.view().merkle_root());
+        if stated != found {
             return Err(BadRules::MerkleRoot { stated, found });
         }
         self.allot(block).map(drop).map_err(BadRules::Allotted)
@@ -240,7 +223,7 @@ impl Emission {
     }
 }
 
-fn check_block_bytes(least: usize, found: usize) -> Result<(), BadRules> {
-    let (least, most, found) = (least as u64, MAX_BLOCK_BYTES as u64, found as u64);
-    check_number("max_block_bytes", found, least, most)
+fn check_block_bytes(found: usize) -> Result<(), BadRules> {
+    let (least, most) = (MIN_SEALED_BLOCK_BYTES as u64, MAX_BLOCK_BYTES as u64);
+    check_number("max_block_bytes", found as u64, least, most)
 }

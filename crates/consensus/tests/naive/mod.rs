@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use blocksmith_consensus::difficulty::{Asert, Rounding};
 use blocksmith_consensus::json::Value;
 use blocksmith_consensus::payment::Emission;
-use blocksmith_consensus::{Block, Difficulty, Hash, Rules, Spending, Target, U256};
+use blocksmith_consensus::{Block, Difficulty, Family, Hash, Rules, Target, U256};
 
 /// What became of a block, as both sides say it.
 #[derive(Debug, PartialEq, Eq)]
@@ -126,7 +126,7 @@ pub(crate) struct Naive {
 
 impl Naive {
     pub(crate) fn new(rules: &Rules, signed: HashSet<String>) -> Self {
-        let read = Read::new(&rules.genesis.block(Default::default()));
+        let read = Read::new(&rules.genesis_block(Default::default()));
         Self {
             rules: rules.clone(),
             genesis: read.id,
@@ -150,8 +150,8 @@ impl Naive {
     }
 
     pub(crate) fn emission(&self) -> Emission {
-        let Spending::Signed { emission, .. } = self.rules.spending else { panic!("signed") };
-        emission
+        let Family::Sealed(sealed) = &self.rules.family else { panic!("signed") };
+        sealed.emission
     }
 
     /// What the blocks 2, 3… pay, halved by hand.
@@ -173,7 +173,7 @@ impl Naive {
         let branch = self.branch(id);
         let anchor = branch[0].target;
         let times: Vec<u64> = branch[1..].iter().map(|read| read.time).collect();
-        match self.rules.difficulty {
+        match self.rules.difficulty() {
             Difficulty::Fixed(target) => target,
             Difficulty::Asert { spacing_s, half_life_s, easiest, longest_gap_s } => {
                 let gaps = times.windows(2).map(|pair| (pair[1] - pair[0]).min(longest_gap_s));
@@ -243,7 +243,7 @@ impl Naive {
         if read.index == 1 {
             return (read.id != self.genesis).then_some("genesis");
         }
-        let easiest = match self.rules.difficulty {
+        let easiest = match self.rules.difficulty() {
             Difficulty::Fixed(target) => target,
             Difficulty::Asert { easiest, .. } | Difficulty::Epoch { easiest, .. } => easiest,
         };

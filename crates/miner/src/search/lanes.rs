@@ -26,11 +26,8 @@
 use std::ops::Range;
 
 use super::portable;
-use super::rounds::{self, K, Schedule, small_sigma_0, small_sigma_1};
-use super::template::{State, Template};
-
-/// The most blocks behind that of the last digit that kernels take.
-pub(super) const MAX_REST: usize = 16;
+use super::rounds::{self, K, Schedule, State, small_sigma_0, small_sigma_1};
+use super::template::{MAX_REST, Template};
 
 /// The most lanes of a kernel; they may reach beyond the last number of a decade.
 pub(super) const MAX_LANES: usize = 32;

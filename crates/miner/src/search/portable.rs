@@ -11,7 +11,8 @@ use std::slice;
 
 use sha2::block_api::compress256;
 
-use super::template::{State, Template};
+use super::rounds::State;
+use super::template::Template;
 
 /// The lowest valid proof in `range`, which is not empty and whose numbers all have the template's
 /// number of digits. This is what each backend does in its own way.

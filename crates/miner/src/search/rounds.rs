@@ -1,6 +1,7 @@
 //! SHA-256 word by word (FIPS 180-4), for what is done once for many messages.
 
-use super::template::State;
+/// A SHA-256 state, and a digest as eight big-endian words: those compare like the numbers.
+pub(super) type State = [u32; 8];
 
 /// FIPS 180-4, 4.2.2.
 pub(super) const K: [u32; 64] = [

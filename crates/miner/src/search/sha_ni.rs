@@ -26,8 +26,8 @@ use std::arch::x86_64::*;
 use std::ops::Range;
 
 use super::lanes::{Candidates, DIGITS, Decade, Lanes};
+use super::rounds::State;
 use super::rounds::{K, Schedule};
-use super::template::State;
 
 /// Proof that the processor has the instructions.
 #[derive(Debug, Clone, Copy)]

@@ -10,11 +10,7 @@ use std::ops::Range;
 use blocksmith_consensus::job::Job;
 use sha2::block_api::compress256;
 
-use super::lanes::MAX_REST;
-use super::rounds::{self, Schedule};
-
-/// A SHA-256 state, and a digest as eight big-endian words: those compare like the numbers.
-pub(super) type State = [u32; 8];
+use super::rounds::{self, Schedule, State};
 
 /// The bytes that one compression takes in.
 pub(super) const BLOCK: usize = 64;
@@ -24,6 +20,9 @@ const MAX_DIGITS: usize = 19;
 
 /// What follows the message: a one bit and the length in bits.
 const PADDING: usize = 1 + 8;
+
+/// The most blocks behind that of the last digit that kernels take.
+pub(super) const MAX_REST: usize = 16;
 
 /// FIPS 180-4, 5.3.3.
 const INITIAL: State = [

@@ -9,9 +9,9 @@ use sha2::{Digest, Sha256};
 
 use super::backend::{Backend, Kernel};
 use super::digits;
-use super::lanes::{self, Candidates, Decade, Lanes, MAX_REST};
-use super::rounds::{self, Schedule};
-use super::template::{Message, State, Template};
+use super::lanes::{self, Candidates, Decade, Lanes};
+use super::rounds::{self, Schedule, State};
+use super::template::{MAX_REST, Message, Template};
 use super::vectors::{self, Vectors};
 
 /// Something that searches: one of this processor's kernels, or an emulated one.

@@ -9,11 +9,11 @@
 //! a chain is one is read off its rules, not off its name or off how a node was started: everybody
 //! who has the chain agrees on whether the keys that everybody has are taken there.
 
-use blocksmith_consensus::Spending;
 use blocksmith_consensus::address::{Address, Hrp};
 use blocksmith_consensus::json::Value;
 use blocksmith_consensus::payment::{Coin, UNITS_PER_COIN};
-use blocksmith_consensus::{Block, Genesis, Hash, Rules, Shape, Target, Timestamp};
+use blocksmith_consensus::rules::sealed::genesis_on;
+use blocksmith_consensus::{Block, Family, Hash, Rules, Sealed, Shape, Target};
 use blocksmith_wallet::dev;
 
 use super::Chain;
@@ -58,9 +58,10 @@ impl Chain {
             return Ok(self);
         }
         let Self { rules, dialect } = self;
-        let rules = match rules.spending {
-            Spending::Unsigned(_) => rules,
-            Spending::Signed { hrp, .. } => funded(rules, hrp)?,
+        let Rules { name, family } = rules;
+        let rules = match family {
+            Family::Open(_) => Rules { name, family },
+            Family::Sealed(sealed) => funded(&name, sealed)?,
         };
         Ok(Self { rules, dialect })
     }
@@ -70,11 +71,12 @@ impl Chain {
     /// All of it is asked for, the sums, their order and the target: a chain that somebody made for
     /// a purpose, and that gives these accounts a little by mistake, goes on refusing their keys.
     pub fn is_dev(&self) -> bool {
-        let Rules { genesis, difficulty, spending, .. } = &self.rules;
-        let (Genesis::Fixed(block), Spending::Signed { hrp, .. }) = (genesis, spending) else {
-            return false;
-        };
-        begins_for_dev(block, difficulty.easiest(), *hrp)
+        match &self.rules.family {
+            Family::Open(_) => false,
+            Family::Sealed(Sealed { genesis, difficulty, hrp, .. }) => {
+                begins_for_dev(genesis, difficulty.easiest(), *hrp)
+            }
+        }
     }
 }
 
@@ -102,17 +104,16 @@ fn everybodys() -> impl Iterator<Item = (Address, u64)> {
     dev::addresses().map(|address| (address, ALLOTTED))
 }
 
-fn funded(rules: Rules, hrp: Hrp) -> Result<Rules, NoRoom> {
-    let no_room = |reason: String| NoRoom { name: rules.name.clone(), reason };
-    let block = rules.genesis.block(Timestamp::default());
-    let mut balances = allotted(&block, hrp);
+fn funded(name: &str, sealed: Sealed) -> Result<Rules, NoRoom> {
+    let no_room = |reason: String| NoRoom { name: name.to_owned(), reason };
+    let Sealed { genesis: block, difficulty, hrp, .. } = &sealed;
+    let mut balances = allotted(block, *hrp);
     balances.extend(everybodys());
-    let (timestamp_s, target) = (block.view().timestamp_s(), rules.difficulty.easiest());
-    let previous_hash = block.view().previous_hash.text().trim_matches('"').parse();
-    let previous_hash = previous_hash.expect("a sealed block names a hash");
-    let genesis = Genesis::sealed_on(&previous_hash, timestamp_s, target, hrp, &balances)
+    let (timestamp_s, target) = (block.view().timestamp_s(), difficulty.easiest());
+    let previous_hash = block.parent().expect("a sealed block names a hash");
+    let genesis = genesis_on(&previous_hash, timestamp_s, target, *hrp, &balances)
         .map_err(|error| no_room(error.to_string()))?;
-    let funded = Rules { name: format!("{}{SUFFIX}", rules.name), genesis, ..rules.clone() };
+    let funded = Sealed { genesis, ..sealed }.named(format!("{name}{SUFFIX}"));
     funded.check().map_err(|error| no_room(error.to_string()))?;
     Ok(funded)
 }
@@ -126,11 +127,14 @@ fn allotted(genesis: &Block, hrp: Hrp) -> Vec<(Address, u64)> {
 
 #[cfg(test)]
 mod tests {
+    use blocksmith_consensus::Timestamp;
+    use blocksmith_consensus::rules::sealed::genesis as sealed_genesis;
+
     use super::*;
     use crate::chain::Dialect;
 
     fn balances(rules: &Rules) -> Vec<(Address, u64)> {
-        let changes = rules.allot(&rules.genesis.block(Timestamp::default())).unwrap();
+        let changes = rules.allot(&rules.genesis_block(Timestamp::default())).unwrap();
         changes.accounts.iter().map(|change| (change.address, change.after.balance)).collect()
     }
 
@@ -162,12 +166,11 @@ mod tests {
         expected.sort();
         assert_eq!(balances(&dev.rules), expected);
         // Nothing else differs but how easy it begins.
-        assert_eq!(dev.rules.genesis.target(), forge.rules.difficulty.easiest());
-        let Rules { name, genesis, .. } = forge.rules;
-        let genesis_s =
-            |genesis: &Genesis| genesis.block(Timestamp::default()).view().timestamp_s();
-        assert_eq!(genesis_s(&dev.rules.genesis), genesis_s(&genesis));
-        assert_eq!(Rules { name, genesis, ..dev.rules }, Rules::forge());
+        assert_eq!(dev.rules.genesis_target(), forge.rules.difficulty().easiest());
+        let Family::Sealed(sealed) = dev.rules.family else { panic!("payments are signed") };
+        let genesis = Sealed::forge().genesis;
+        assert_eq!(sealed.genesis.view().timestamp_s(), genesis.view().timestamp_s());
+        assert_eq!(Sealed { genesis, ..sealed }, Sealed::forge());
     }
 
     #[test]
@@ -205,17 +208,17 @@ mod tests {
             assert!(Chain { rules, ..base }.is_dev());
         }
         // Whoever gives these accounts coins in another way has no dev chain.
-        let hrp = Rules::forge().domain().unwrap().hrp;
-        let easiest = Rules::forge().difficulty.easiest();
+        let hrp = Sealed::forge().hrp;
+        let easiest = Rules::forge().difficulty().easiest();
         let is_dev = |target, balances: &[(Address, u64)]| {
-            let genesis = Genesis::sealed(1_767_225_600, target, hrp, balances).unwrap();
-            let rules = Rules { genesis, ..Rules::forge() };
+            let genesis = sealed_genesis(1_767_225_600, target, hrp, balances).unwrap();
+            let rules = Sealed { genesis, ..Sealed::forge() }.named("forge");
             Chain { rules, dialect: Dialect::Notes }.is_dev()
         };
         let given: Vec<_> = everybodys().collect();
         let less: Vec<_> = given.iter().map(|&(address, units)| (address, units - 1)).collect();
         assert!(is_dev(easiest, &given));
-        assert!(!is_dev(Rules::forge().genesis.target(), &given));
+        assert!(!is_dev(Rules::forge().genesis_target(), &given));
         assert!(!is_dev(easiest, &given[..9]));
         assert!(!is_dev(easiest, &given[1..]));
         assert!(!is_dev(easiest, &less));
@@ -225,7 +228,7 @@ mod tests {
     #[test]
     fn what_somebody_tells_of_a_chain_has_to_give_its_id() {
         let tells_with = |id: &Rules, rules: &Rules, genesis: &Rules, hrp: Hrp| {
-            let (json, genesis) = (rules.json(), genesis.genesis.block(Timestamp::default()));
+            let (json, genesis) = (rules.json(), genesis.genesis_block(Timestamp::default()));
             is_told(&id.chain_id(), Value::of_canonical(&json), genesis.text(), hrp)
         };
         let tells = |id: &Rules, rules: &Rules, genesis: &Rules| {

@@ -133,7 +133,8 @@ fn cut(text: &str) -> String {
 mod tests {
     use blocksmith_consensus::json::canonical;
     use blocksmith_consensus::payment::Emission;
-    use blocksmith_consensus::{Difficulty, Genesis, Spending};
+    use blocksmith_consensus::rules::sealed::genesis_on;
+    use blocksmith_consensus::{Difficulty, Sealed};
 
     use super::*;
 
@@ -179,12 +180,11 @@ mod tests {
     #[test]
     fn zeros_are_counted_and_kinds_are_shown_whole() {
         let lecture = Rules::lecture();
+        let fixed = lecture.difficulty().json();
         let five = lecture.clone().with_zeros(5).json();
         assert_eq!(between(&lecture, &five), "difficulty.fixed is 4 zeros here and 5 zeros there");
-        let found = between(
-            &lecture,
-            &Rules { difficulty: Rules::forge().difficulty, ..lecture.clone() }.json(),
-        );
+        let found =
+            between(&lecture, &lecture.json().replace(&fixed, &Rules::forge().difficulty().json()));
         assert!(found.starts_with("difficulty is {\"fixed\": \"0000ffff"), "{found}");
         assert!(found.contains("… here and {\"asert\": {\"easiest\": "), "{found}");
         let found = between(&lecture, &Rules::course().json());
@@ -219,36 +219,35 @@ mod tests {
 
     #[test]
     fn where_the_first_blocks_alone_differ_it_is_said_what_to_do() {
-        let forge = Rules::forge();
-        let genesis = |byte| {
-            let Spending::Signed { hrp, .. } = forge.spending else { panic!("forge is signed") };
-            let random = blocksmith_consensus::Hash([byte; 32]);
-            Genesis::sealed_on(&random, 1, forge.genesis.target(), hrp, &[]).expect("a block")
+        let with = |byte, max_block_bytes| {
+            let (forge, random) = (Sealed::forge(), blocksmith_consensus::Hash([byte; 32]));
+            let genesis = genesis_on(&random, 1, forge.genesis_target(), forge.hrp, &[]);
+            Sealed { genesis: genesis.expect("a block"), max_block_bytes, ..forge }.named("forge")
         };
-        let [one, other] = [1, 2].map(|byte| Rules { genesis: genesis(byte), ..forge.clone() });
+        let [one, other] = [1, 2].map(|byte| with(byte, 1_000_000));
         let found = between(&one, &other.json());
         assert!(
             found.starts_with("genesis is \"") && found.contains(" there: all else"),
             "{found}"
         );
         assert!(found.ends_with("or copies of one chain file"), "{found}");
-        let longer = Rules { max_block_bytes: 20_000, ..other };
+        let longer = with(2, 20_000);
         assert!(!between(&one, &longer.json()).contains("all else"), "not so");
     }
 
     #[test]
     fn every_rule_that_an_id_covers_is_compared() {
-        let forge = Rules::forge();
-        let Spending::Signed { hrp, .. } = forge.spending else { panic!("forge is signed") };
+        let forge = Sealed::forge();
         let emission = Emission { first: 1, ..Emission::FORGE };
         for other in [
-            Rules::bitcoin_like(),
-            Rules { difficulty: Difficulty::Fixed(Target::EASIEST), ..forge.clone() },
-            Rules { spending: Spending::Signed { hrp, emission }, ..forge.clone() },
-            Rules { max_block_bytes: 20_000, ..forge.clone() },
-            Rules { genesis: Rules::bitcoin_like().genesis, ..forge.clone() },
+            Sealed::bitcoin_like(),
+            Sealed { difficulty: Difficulty::Fixed(Target::EASIEST), ..forge.clone() },
+            Sealed { emission, ..forge.clone() },
+            Sealed { max_block_bytes: 20_000, ..forge.clone() },
+            Sealed { genesis: Sealed::bitcoin_like().genesis, ..forge.clone() },
         ] {
-            assert!(!between(&forge, &other.json()).is_empty(), "{other:?}");
+            let other = other.named("other");
+            assert!(!between(&Rules::forge(), &other.json()).is_empty(), "{other:?}");
         }
     }
 }

@@ -4,13 +4,14 @@ use std::num::NonZeroU64;
 use std::str::FromStr;
 
 use blocksmith_consensus::address::{Address, Hrp};
-use blocksmith_consensus::block::MAX_BLOCK_BYTES;
 use blocksmith_consensus::job::MAX_ZEROS;
 use blocksmith_consensus::json::{self, Value};
 use blocksmith_consensus::payment::{Emission, MAX_INTEGER};
 use blocksmith_consensus::rules::BadRules;
+use blocksmith_consensus::rules::sealed::genesis_on;
 use blocksmith_consensus::{
-    Block, Difficulty, Genesis, Hash, Issuance, Puzzle, Rules, Spending, Target, Transaction,
+    Block, Difficulty, Family, Genesis, Hash, Issuance, Open, Puzzle, Rules, Sealed, Shape, Target,
+    Transaction,
 };
 use blocksmith_wallet::written::{Named, is_blank};
 use serde::Deserialize;
@@ -127,9 +128,9 @@ pub(super) fn parse(text: &str) -> Result<Chain, String> {
 /// How the nodes of these rules talk if the file does not say. Lecture I pays its coins from the
 /// number 0, later versions of the course from the text.
 fn usual_dialect(rules: &Rules) -> Dialect {
-    match &rules.spending {
-        Spending::Unsigned(Issuance { sender, .. }) if sender == "0" => Dialect::LectureOne,
-        Spending::Unsigned(_) | Spending::Signed { .. } => Dialect::Notes,
+    match &rules.family {
+        Family::Open(open) if open.issuance.sender == "0" => Dialect::LectureOne,
+        Family::Open(_) | Family::Sealed(_) => Dialect::Notes,
     }
 }
 
@@ -159,14 +160,8 @@ fn open(puzzle: Puzzle, file: File) -> Result<Rules, String> {
         _ => return Err("it takes either zeros, from 0 to 64, or target".into()),
     };
     let coin = file.coin.ok_or("it has no [coin], with sender and amount, to pay miners with")?;
-    Ok(Rules {
-        name: file.name,
-        genesis: open_genesis(file.genesis)?,
-        puzzle,
-        difficulty: Difficulty::Fixed(target),
-        spending: Spending::Unsigned(issuance(coin)?),
-        max_block_bytes: MAX_BLOCK_BYTES,
-    })
+    let (genesis, issuance) = (open_genesis(file.genesis)?, issuance(coin)?);
+    Ok(Open { genesis, puzzle, target, issuance }.named(file.name))
 }
 
 fn open_genesis(table: GenesisTable) -> Result<Genesis, String> {
@@ -228,15 +223,15 @@ fn sealed(file: File) -> Result<Rules, String> {
         found: 0,
     });
     let halving = halving.map_err(|error| error.to_string())?;
-    Ok(Rules {
-        name: file.name,
+    let sealed = Sealed {
         genesis: sealed_genesis(file.genesis, hrp)?,
-        puzzle: Puzzle::Seal,
         difficulty: moving(difficulty)?,
-        spending: Spending::Signed { hrp, emission: Emission { first, halving } },
+        hrp,
+        emission: Emission { first, halving },
         // What no machine can address is too large anyhow.
         max_block_bytes: usize::try_from(max_block_bytes).unwrap_or(usize::MAX),
-    })
+    };
+    Ok(sealed.named(file.name))
 }
 
 fn moving(table: DifficultyTable) -> Result<Difficulty, String> {
@@ -252,7 +247,7 @@ fn moving(table: DifficultyTable) -> Result<Difficulty, String> {
     })
 }
 
-fn sealed_genesis(table: GenesisTable, hrp: Hrp) -> Result<Genesis, String> {
+fn sealed_genesis(table: GenesisTable, hrp: Hrp) -> Result<Block, String> {
     let GenesisTable { block, index, proof, previous_hash, timestamp, target: hex, balances } =
         table;
     let free = index.is_some() || proof.is_some();
@@ -260,7 +255,7 @@ fn sealed_genesis(table: GenesisTable, hrp: Hrp) -> Result<Genesis, String> {
         _ if free => Err(()),
         (Some(block), None, None, None, None) => {
             let text = canonical("genesis.block", &block)?;
-            Ok(Block::read(Puzzle::Seal.shape(), &text).map(Genesis::Fixed))
+            Ok(Block::read(Shape::Sealed, &text))
         }
         (None, previous_hash, Some(timestamp_s), Some(hex), balances) => {
             // Files that are older than this key say nothing, and go on naming the same chain.
@@ -270,7 +265,7 @@ fn sealed_genesis(table: GenesisTable, hrp: Hrp) -> Result<Genesis, String> {
             };
             let target = target("genesis.target", &hex)?;
             let balances = allotted(&balances.unwrap_or_default(), hrp)?;
-            Ok(Genesis::sealed_on(&previous_hash, timestamp_s, target, hrp, &balances))
+            Ok(genesis_on(&previous_hash, timestamp_s, target, hrp, &balances))
         }
         _ => Err(()),
     };

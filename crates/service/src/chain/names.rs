@@ -1,6 +1,6 @@
 //! Names that everybody takes for a certain chain, since a preset has them.
 
-use blocksmith_consensus::{Difficulty, Rules};
+use blocksmith_consensus::{Family, Rules};
 use unicode_normalization::UnicodeNormalization as _;
 
 use super::{Chain, dev};
@@ -20,10 +20,8 @@ pub fn taken_for(name: &str) -> Option<&'static str> {
 /// Whether these are the preset's rules, with any number of zeros, or those of its dev chain.
 pub(super) fn is(rules: &Rules, preset: &str) -> bool {
     let Ok(mut chain) = Chain::load(preset, None) else { return false };
-    if let (Difficulty::Fixed(_), Difficulty::Fixed(_)) =
-        (&chain.rules.difficulty, &rules.difficulty)
-    {
-        chain.rules.difficulty = rules.difficulty;
+    if let (Family::Open(known), Family::Open(open)) = (&mut chain.rules.family, &rules.family) {
+        known.target = open.target;
     }
     let id = rules.chain_id();
     chain.rules.chain_id() == id || chain.for_dev().is_ok_and(|dev| dev.rules.chain_id() == id)
@@ -53,6 +51,8 @@ fn like(letter: char) -> char {
 
 #[cfg(test)]
 mod tests {
+    use blocksmith_consensus::Sealed;
+
     use super::*;
 
     #[test]
@@ -102,6 +102,7 @@ mod tests {
         }
         assert!(is(&Rules::lecture().with_zeros(7), "lecture"));
         assert!(!is(&Rules::bitcoin_like(), "forge"));
-        assert!(!is(&Rules { max_block_bytes: 20_000, ..Rules::forge() }, "forge"));
+        let shorter = Sealed { max_block_bytes: 20_000, ..Sealed::forge() };
+        assert!(!is(&shorter.named("forge"), "forge"));
     }
 }

@@ -119,10 +119,8 @@ impl Snapshot {
         self.read(|tables| tables.lists.places(id))
     }
 
-    /// Where the transactions of a party are, of which
-    /// [`party_key`](blocksmith_consensus::Rules::party_key) gives the key: the newest first, those
-    /// before `before` if it is given, at most `limit` and
-    /// [`MAX_HISTORY`](crate::MAX_HISTORY).
+    /// Where the transactions of a party are, which is the public key of an address: the newest first,
+    /// those before `before` if it is given, at most `limit` and [`MAX_HISTORY`](crate::MAX_HISTORY).
     ///
     /// # Errors
     /// That the store can't be read.

@@ -5,9 +5,9 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use blocksmith_consensus::address::Address as PublicKey;
-use blocksmith_consensus::ledger::{Account, Accounts, Change, Changes};
+use blocksmith_consensus::ledger::{Account, Accounts, Change, Changes, Contents};
 use blocksmith_consensus::tree::{BestChain, SideBlock};
-use blocksmith_consensus::{Ancestry, Hash, Linked, Listed, Shape, Timestamp};
+use blocksmith_consensus::{Ancestry, Hash, Linked, Shape, Timestamp};
 use blocksmith_node::mempool::{MempoolChange, Waiting};
 use blocksmith_node::{Address, QueueChange};
 use redb::{Durability, ReadableTable, ReadableTableMetadata, WriteTransaction};
@@ -19,7 +19,7 @@ use super::tables::{
     UNDO, UNDO_BYTES, UNHEARD, account, account_bytes, arrival_bytes, numbered, side_block,
     side_bytes, undo_bytes,
 };
-use crate::listing;
+use crate::listing::{self, Lister};
 
 /// One transaction of the store. It begins and ends in one [`Store::guard`](super::Store::guard):
 /// there a panic of the database unwinds through it, which is how redb learns not to trust what it
@@ -29,6 +29,7 @@ pub(crate) struct Writer {
     db: Arc<Db>,
     shape: Shape,
     genesis: u64,
+    lister: Arc<Lister>,
     blocks_changed: bool,
     /// What the next new block gets, and how many there are on side branches, once that was asked:
     /// both are needed for each of the many blocks of a transaction.
@@ -37,7 +38,12 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn of(db: &Arc<Db>, shape: Shape, genesis: u64) -> Result<Self, StoreError> {
+    pub(super) fn of(
+        db: &Arc<Db>,
+        shape: Shape,
+        genesis: u64,
+        lister: Arc<Lister>,
+    ) -> Result<Self, StoreError> {
         let mut transaction = db.begin_write()?;
         transaction.set_durability(Durability::Immediate)?;
         transaction.set_two_phase_commit(true);
@@ -47,6 +53,7 @@ impl Writer {
             db: db.clone(),
             shape,
             genesis,
+            lister,
             blocks_changed: false,
             next_number: None,
             side_count: None,
@@ -236,7 +243,7 @@ impl BestChain for Writer {
         &mut self,
         linked: &Linked,
         changes: &Changes,
-        listed: &[Listed],
+        contents: Option<&Contents>,
     ) -> Result<(), StoreError> {
         self.blocks_changed = true;
         let block = &linked.block;
@@ -246,7 +253,8 @@ impl BestChain for Writer {
         };
         self.transaction.open_table(CHAIN)?.insert(block.index(), number)?;
         self.transaction.open_table(INDEX)?.insert(block.hash().0, block.index())?;
-        listing::add(&self.transaction, block.index(), listed)?;
+        let listed = self.lister.list(block, contents);
+        listing::add(&self.transaction, block.index(), &listed)?;
         if changes.accounts.is_empty() {
             return Ok(());
         }
@@ -258,14 +266,15 @@ impl BestChain for Writer {
         Ok(())
     }
 
-    fn disconnect(&mut self, tip: &Linked, listed: &[Listed]) -> Result<(), StoreError> {
+    fn disconnect(&mut self, tip: &Linked) -> Result<(), StoreError> {
         self.blocks_changed = true;
         let index = tip.block.index();
         let number = self.transaction.open_table(CHAIN)?.remove(index)?.map(|n| n.value());
         let missing = || StoreError::Damaged(format!("block {index} is not there"));
         self.insert_side(number.ok_or_else(missing)?, tip)?;
         self.transaction.open_table(INDEX)?.remove(tip.block.hash().0)?;
-        listing::remove(&self.transaction, index, listed)?;
+        let listed = self.lister.list_again(&tip.block);
+        listing::remove(&self.transaction, index, &listed)?;
         let mut undo = self.transaction.open_table(UNDO)?;
         let Some(undone) = undo.remove(index)? else { return Ok(()) };
         let mut accounts = self.transaction.open_table(ACCOUNTS)?;

@@ -5,12 +5,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use blocksmith_consensus::address::Address;
+use blocksmith_consensus::hash::tagged_hash;
 use blocksmith_consensus::ledger::Account;
 use blocksmith_consensus::payment::Coin;
-use blocksmith_consensus::rules::tagged_hash;
-use blocksmith_consensus::sealed::Draft;
 use blocksmith_consensus::{
-    Block, Difficulty, Genesis, Hash, Linked, Rules, Target, Timestamp, merkle,
+    Block, Difficulty, Hash, Linked, Rules, Sealed, Target, Timestamp, Unproven, merkle,
 };
 use blocksmith_node::Verdict;
 use blocksmith_service::chain::{Chain, Dialect};
@@ -30,8 +29,8 @@ const START: u64 = 1_000_000 + SUBSIDY;
 
 /// Alice and Bob have something from the start, and proofs cost nothing.
 fn rules() -> Rules {
-    let forge = Rules::forge();
-    let hrp = forge.domain().expect("signed").hrp;
+    let forge = Sealed::forge();
+    let hrp = forge.hrp;
     let people = [Signer::alice(), Signer::bob()].map(|signer| signer.address);
     // The last two are the coins of blocks 2 and 3, if they hold no fees.
     let coins =
@@ -41,12 +40,9 @@ fn rules() -> Rules {
     let texts = || coins.iter().map(String::as_str);
     let easiest = Target::EASIEST;
     let root = merkle::root(texts());
-    let genesis = Draft::new(1, &Hash([0; 32]), 1000, easiest, &root, texts()).expect("a draft");
-    Rules {
-        genesis: Genesis::Fixed(genesis.unproven().clone()),
-        difficulty: Difficulty::Fixed(easiest),
-        ..forge
-    }
+    let genesis = Unproven::new(1, &Hash([0; 32]), 1000, easiest, &root, texts()).expect("a draft");
+    Sealed { genesis: genesis.into_genesis(), difficulty: Difficulty::Fixed(easiest), ..forge }
+        .named("forge")
 }
 
 fn open(rules: &Rules, dir: &Path) -> Handle {
@@ -81,7 +77,7 @@ struct World {
 impl World {
     fn new() -> Self {
         let rules = rules();
-        let genesis = rules.genesis.block(Timestamp::default());
+        let genesis = rules.genesis_block(Timestamp::default());
         let people = [Signer::alice(), Signer::bob()];
         let start = Account { balance: START, nonce: 0 };
         let accounts = people.iter().map(|person| (person.address, start)).collect();
@@ -121,7 +117,7 @@ impl World {
         let all = || texts.iter().map(String::as_str);
         let time = 1000 + index * 15 + random.below(5) as u64;
         let root = merkle::root(all());
-        let draft = Draft::new(index, &linked.block.hash(), time, Target::EASIEST, &root, all());
+        let draft = Unproven::new(index, &linked.block.hash(), time, Target::EASIEST, &root, all());
         let proof = random.number() >> 11;
         let block = draft.expect("a draft").with_proof(proof).expect("a block");
         if !overspent {
@@ -192,8 +188,7 @@ impl World {
             }
         }
         for person in &self.people {
-            let name = person.address.to_text(self.rules.domain().expect("signed").hrp);
-            let key = self.rules.party_key(&name).expect("an address");
+            let key = *person.address.key();
             let mut newest_first = history[&person.address].clone();
             newest_first.reverse();
             let count = newest_first.len();

@@ -5,7 +5,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use blocksmith_consensus::json::Value;
-use blocksmith_consensus::{Ancestry, Block, Genesis, Proof, Rules, Timestamp, Transaction, U256};
+use blocksmith_consensus::{
+    Ancestry as _, Block, Genesis, Open, Proof, Rules, Timestamp, Transaction, U256,
+};
 use blocksmith_node::{Address, NetworkEffect, Verdict};
 use blocksmith_service::chain::{Chain, Dialect};
 use blocksmith_service::{Handle, Options, Stopped, StoreError};
@@ -133,7 +135,8 @@ async fn a_directory_holds_one_chain() {
         }
     }
     let genesis = Block::parse(br#"{"index": 1, "previous_hash": 0, "proof": 99}"#);
-    let other = Rules { genesis: Genesis::Fixed(genesis.expect("a block")), ..Rules::lecture() };
+    let genesis = Genesis::Fixed(genesis.expect("a block"));
+    let other = Open { genesis, ..Open::lecture() }.named("lecture");
     let text = refused(reopen(other)).to_string();
     // What differs is named; that something does need not be said besides.
     assert!(!text.contains("another genesis") && text.contains("4 zeros\" (genesis is"), "{text}");
@@ -376,7 +379,7 @@ async fn what_is_acknowledged_is_there_for_everybody() {
         assert_eq!(snapshot.tip().expect("a tip"), standing.tip);
         assert_eq!(snapshot.index_of(&block.hash()).expect("read"), Some(block.index()));
         let work = handle.work(None).await.expect("it runs").expect("work");
-        assert_eq!((work.on, work.index), (block.hash(), block.index() + 1));
+        assert_eq!((work.previous_hash, work.index), (block.hash(), block.index() + 1));
     }
 }
 

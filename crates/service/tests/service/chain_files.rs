@@ -4,7 +4,7 @@ use std::path::Path;
 
 use blocksmith_consensus::json::{Value, canonical};
 use blocksmith_consensus::{
-    Block, Difficulty, Genesis, Invalid, Issuance, Linked, Puzzle, Rules, Spending, Target,
+    Block, Difficulty, Family, Genesis, Invalid, Issuance, Linked, Open, Puzzle, Rules, Target,
     Timestamp, check_alone, check_on,
 };
 use blocksmith_service::chain::{Chain, ChainError, Dialect, describe};
@@ -48,6 +48,14 @@ fn verdict(rules: &Rules, chain: &[Block]) -> Result<(), Invalid> {
     Ok(())
 }
 
+/// The rules of an open chain.
+fn open(rules: &Rules) -> &Open {
+    match &rules.family {
+        Family::Open(open) => open,
+        Family::Sealed(_) => panic!("{} is sealed", rules.name),
+    }
+}
+
 #[test]
 fn the_first_lectures_blocks_are_valid_by_its_chain_file() {
     let chain = Chain::load(&repository("chains/lecture-1.toml"), None).expect("a chain file");
@@ -73,10 +81,10 @@ fn the_first_lectures_blocks_are_valid_by_its_chain_file() {
     let (sender, amount) =
         (coin.get("sender").expect("it has"), coin.get("amount").expect("it has"));
     let issuance = Issuance { sender: sender.text().into(), amount: amount.text().into() };
-    assert_eq!(chain.rules.spending, Spending::Unsigned(issuance));
+    assert_eq!(open(&chain.rules).issuance, issuance);
 
     // Everybody's own genesis is one.
-    let own = chain.rules.genesis.block(Timestamp { micros: 1_600_000_000_123_456 });
+    let own = chain.rules.genesis_block(Timestamp { micros: 1_600_000_000_123_456 });
     assert_eq!(verdict(&chain.rules, &[own]), Ok(()));
     blocks[1] = Block::of_canonical(&blocks[1].text().replace("9188", "9189")).expect("a block");
     let found = verdict(&chain.rules, &blocks);
@@ -94,7 +102,7 @@ fn a_file_says_everything_that_a_preset_says() {
         load(GOOD.replace("zeros = 3", &target).replace("dialect = \"course\"", "").as_bytes());
     let chain = chain.expect("a chain file");
     assert_eq!(chain.dialect, Dialect::Notes);
-    let Difficulty::Fixed(found) = chain.rules.difficulty else { panic!("it is fixed") };
+    let Difficulty::Fixed(found) = chain.rules.difficulty() else { panic!("it is fixed") };
     assert_eq!(found.to_string(), "12".repeat(32));
     assert_eq!(describe(&chain.rules), format!("ours with the target {}", "12".repeat(32)));
 
@@ -103,7 +111,8 @@ fn a_file_says_everything_that_a_preset_says() {
         "index = 5\nproof = '\"x\"'\nprevious_hash = '{\"b\":1,\"a\":[2]}'",
     );
     let expected = Genesis::any(5, r#""x""#, r#"{"a": [2], "b": 1}"#).expect("a shape");
-    assert_eq!(load(any.as_bytes()).expect("a chain file").rules.genesis, expected);
+    let any = load(any.as_bytes()).expect("a chain file").rules;
+    assert_eq!(open(&any).genesis, expected);
 }
 
 #[test]
@@ -189,7 +198,7 @@ fn another_number_of_zeros_is_another_chain() {
     let file = repository("chains/lecture-1.toml");
     for name in ["lecture", "course", "dvf", &file] {
         let plain = Chain::load(name, None).expect("a chain").rules;
-        let Difficulty::Fixed(target) = plain.difficulty else { panic!("it is fixed") };
+        let Difficulty::Fixed(target) = plain.difficulty() else { panic!("it is fixed") };
         let zeros = target.zeros().expect("a number of zeros");
         assert_eq!(Chain::load(name, Some(zeros)).expect("a chain").rules, plain);
         let mut ids: Vec<_> = (0..=64)
@@ -202,6 +211,6 @@ fn another_number_of_zeros_is_another_chain() {
         assert!(matches!(error, ChainError::Zeros { found: 65 }), "{error}");
     }
     let easy = Chain::load("lecture", Some(2)).expect("a chain").rules;
-    assert_eq!(easy.difficulty, Difficulty::Fixed(Target::from_zeros(2)));
-    assert_eq!(easy.puzzle, Puzzle::LastProof);
+    assert_eq!(easy.difficulty(), Difficulty::Fixed(Target::from_zeros(2)));
+    assert_eq!(open(&easy).puzzle, Puzzle::LastProof);
 }

@@ -5,7 +5,8 @@ use std::path::Path;
 
 use blocksmith_consensus::address::Address;
 use blocksmith_consensus::payment::Domain;
-use blocksmith_consensus::{Block, Difficulty, Genesis, Hash, Proof, Rules, Target};
+use blocksmith_consensus::rules::sealed::genesis as sealed_genesis;
+use blocksmith_consensus::{Block, Difficulty, Hash, Proof, Rules, Sealed, Target};
 use blocksmith_node::mempool::Refused;
 use blocksmith_node::{Entered, NetworkEffect, Verdict};
 use blocksmith_service::chain::{Chain, Dialect};
@@ -19,13 +20,13 @@ const ALLOTTED: u64 = 1_000_000;
 
 /// Forge with something for Alice, Bob and the first of the known keys; proofs cost nothing.
 fn rules() -> Rules {
-    let forge = Rules::forge();
-    let hrp = forge.domain().expect("signed").hrp;
+    let forge = Sealed::forge();
+    let hrp = forge.hrp;
     let known = dev::addresses().next().expect("ten");
     let balances =
         [Signer::alice().address, Signer::bob().address, known].map(|address| (address, ALLOTTED));
-    let genesis = Genesis::sealed(1000, Target::EASIEST, hrp, &balances).expect("a genesis block");
-    Rules { genesis, difficulty: Difficulty::Fixed(Target::EASIEST), ..forge }
+    let genesis = sealed_genesis(1000, Target::EASIEST, hrp, &balances).expect("a genesis block");
+    Sealed { genesis, difficulty: Difficulty::Fixed(Target::EASIEST), ..forge }.named("forge")
 }
 
 fn open(dir: &Path, dev: bool) -> (Handle, UnboundedReceiver<NetworkEffect>) {

@@ -9,7 +9,9 @@ use std::path::Path;
 use std::time::Instant;
 
 use blocksmith_consensus::json::Value;
-use blocksmith_consensus::{Ancestry, Block, Genesis, Hash, Proof, Rules, Timestamp, Transaction};
+use blocksmith_consensus::{
+    Ancestry as _, Block, Family, Genesis, Hash, Open, Proof, Rules, Timestamp, Transaction,
+};
 use blocksmith_node::{Address, NetworkEffect, Verdict};
 use blocksmith_service::chain::{Chain, Dialect};
 use blocksmith_service::{Handle, Options, StoreError};
@@ -221,9 +223,14 @@ impl Maker {
                 Operation::Branch(blocks)
             }
             37..41 => Operation::Block(self.random.pick(&naive.blocks).clone()),
-            41..43 if matches!(rules.genesis, Genesis::Any { .. }) => {
+            41..43
+                if matches!(
+                    &rules.family,
+                    Family::Open(Open { genesis: Genesis::Any { .. }, .. })
+                ) =>
+            {
                 self.salt += 1;
-                let genesis = rules.genesis.block(Timestamp { micros: self.salt * 1_000_000 });
+                let genesis = rules.genesis_block(Timestamp { micros: self.salt * 1_000_000 });
                 naive.add(genesis.clone());
                 Operation::Block(genesis)
             }

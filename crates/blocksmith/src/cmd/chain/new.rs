@@ -8,15 +8,15 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use blocksmith_consensus::address::{Address, BadAddress, Hrp};
 use blocksmith_consensus::payment::{Emission, MAX_INTEGER, UNITS_PER_COIN};
-use blocksmith_consensus::{Difficulty, Hash, Rules, Spending};
+use blocksmith_consensus::{Difficulty, Family, Hash, Rules, Sealed};
 use serde_json::json;
 
 use crate::amount::Coins;
 use crate::chain::{Chain, is_file, taken_for};
 use crate::cmd::{note, stdout, write_new};
-use crate::service::MAX_ID_BYTES;
 use crate::service::now;
 use crate::text;
+use blocksmith_node::MAX_ID_BYTES;
 
 /// Write the file of a chain of your own
 ///
@@ -88,12 +88,12 @@ pub(super) fn run(args: NewArgs) -> anyhow::Result<ExitCode> {
 /// The text of the file. What can't be is found out when it is read.
 fn write(args: &NewArgs, timestamp_s: u64, random: &Hash) -> anyhow::Result<String> {
     let rules = Rules::preset(&args.rules)?;
-    let Spending::Signed { hrp, emission } = rules.spending else {
+    let Family::Sealed(Sealed { hrp, emission, max_block_bytes, .. }) = rules.family else {
         unreachable!("both presets have signed payments")
     };
     let hrp = args.addresses.unwrap_or(hrp);
     let Emission { first, halving } = emission;
-    let difficulty = difficulty(&rules.difficulty, args.spacing);
+    let difficulty = difficulty(&rules.difficulty(), args.spacing);
     let mut text = format!(
         "\
 # A chain with the rules of {preset} and a genesis block of its own.
@@ -126,8 +126,7 @@ target = \"{target}\"
 ",
         preset = rules.name,
         name = toml::Value::from(args.name.as_str()),
-        max_block_bytes = rules.max_block_bytes,
-        target = rules.genesis.target(),
+        target = rules.genesis_target(),
     );
     if !args.balances.is_empty() {
         text.push_str("\n# Who has how many units from the start.\n");

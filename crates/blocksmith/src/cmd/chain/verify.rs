@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use blocksmith_consensus::document::{Document, Fault, Verdict, Verifier};
 use blocksmith_consensus::json::{Reader, Value};
-use blocksmith_consensus::{Difficulty, Hash, Invalid, Puzzle};
+use blocksmith_consensus::{Difficulty, Family, Hash, Invalid, Puzzle};
 use serde_json::json;
 
 use super::reading::{MAX_HELD_BYTES, ReadError, VerifyError, all_threads, verify_read};
@@ -132,7 +132,7 @@ fn replay_data(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
     let snapshot = service::look_closely(&dir)?;
     let tip = snapshot.tip()?.block;
     // Whether it is a chain of these rules is only found out.
-    let progress = Counter::new((tip.index() + 1).saturating_sub(chain.rules.genesis.index()));
+    let progress = Counter::new((tip.index() + 1).saturating_sub(chain.rules.genesis_index()));
     let replayed = service::replay(&snapshot, &chain.rules, |blocks| progress.add(blocks));
     progress.end();
     let replayed = match replayed {
@@ -262,10 +262,10 @@ pub(super) fn unprotected(chain: &Chain, index: u64, pinned: Option<Hash>) -> Op
     } else {
         (String::new(), "it")
     };
-    let what = match chain.rules.puzzle {
+    let Family::Open(open) = &chain.rules.family else { return None };
+    let what = match open.puzzle {
         Puzzle::LastProof => "no block",
         Puzzle::LastBlock | Puzzle::LastProofAndHash => "the blocks before its own",
-        Puzzle::Seal => return None,
     };
     let note = format!(
         "but nothing protects the newest block{others}: by these rules a proof commits to {what}, so \
@@ -321,7 +321,7 @@ impl Valid {
 pub(super) fn print_invalid(fault: &Fault, reason: &str, chain: &Chain) {
     note(format_args!("invalid: {}", escaped(reason)));
     if matches!(fault.rule(), "genesis" | "proof") {
-        let others = match chain.rules.difficulty {
+        let others = match chain.rules.difficulty() {
             Difficulty::Fixed(_) => "--chain and --zeros choose others",
             Difficulty::Asert { .. } | Difficulty::Epoch { .. } => {
                 "--chain chooses others, with -dev after a name those of `blocksmith dev`"

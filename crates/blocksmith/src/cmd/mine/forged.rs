@@ -5,7 +5,7 @@
 use blocksmith_api::BlockEntry;
 use blocksmith_consensus::json::{self, Value};
 use blocksmith_consensus::transaction::party;
-use blocksmith_consensus::{Block, BlockView, Hash, Job, Proof, Shape, check};
+use blocksmith_consensus::{Block, BlockView, Hash, Job, Proof, Shape};
 
 use super::zeros::each_block;
 
@@ -52,7 +52,7 @@ impl Submitted<'_> {
             // The work commits to all that it says, and to its transactions by their root.
             Some(header) => {
                 self.job.digest(self.proof.to_string()) == hash
-                    && check::merkle_root(view) == header.merkle_root
+                    && view.merkle_root() == header.merkle_root
             }
             None => has_proof(view, self.proof),
         };

@@ -59,7 +59,7 @@ impl Kind {
 
     /// The zeros of those rules, if that is what they ask for.
     pub(super) fn preset_zeros(self) -> Option<u8> {
-        match self.python_rules()?.difficulty {
+        match self.python_rules()?.difficulty() {
             Difficulty::Fixed(target) => target.zeros(),
             Difficulty::Epoch { .. } | Difficulty::Asert { .. } => None,
         }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use blocksmith::chain::{Chain, Dialect};
 use blocksmith_consensus::address::Address;
-use blocksmith_consensus::{Difficulty, Rules, Target};
+use blocksmith_consensus::{Difficulty, Sealed, Target};
 use blocksmith_testkit::random::{Random, setting};
 use network::{Network, PATIENCE, key, until};
 
@@ -41,7 +41,7 @@ fn chain() -> Chain {
         easiest: Target::from_zeros(2),
         longest_gap_s: 60,
     };
-    let rules = Rules { difficulty, ..Rules::forge() };
+    let rules = Sealed { difficulty, ..Sealed::forge() }.named("forge");
     Chain { rules, dialect: Dialect::Notes }.for_dev().unwrap()
 }
 

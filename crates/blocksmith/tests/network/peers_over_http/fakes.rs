@@ -39,7 +39,7 @@ impl Node {
     pub(crate) async fn mine(&self) -> Block {
         let work = self.handle.work(None).await.expect("it runs").expect("work");
         let proof = (0_u64..).find(|proof| work.job.accepts(proof.to_string())).expect("a proof");
-        let mined = self.handle.submit_proof(proof.into(), None, Some(work.on)).await;
+        let mined = self.handle.submit_proof(proof.into(), None, Some(work.previous_hash)).await;
         mined.expect("a running node").expect("a valid proof")
     }
 
@@ -95,7 +95,7 @@ pub(crate) fn grown(rules: &Rules, start: &[Block], length: usize, miner: &str) 
 }
 
 pub(crate) fn genesis(rules: &Rules, second: u64) -> Vec<Block> {
-    vec![rules.genesis.block(Timestamp { micros: 1_000_000 * second })]
+    vec![rules.genesis_block(Timestamp { micros: 1_000_000 * second })]
 }
 
 /// What a fake peer does with a request.

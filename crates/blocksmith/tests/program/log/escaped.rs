@@ -68,7 +68,7 @@ fn own_kind(status: serde_json::Value) -> Fake<()> {
 #[test]
 fn a_peer_that_writes_to_the_terminal_gets_one_line_of_the_log() {
     let rules = Rules::lecture().with_zeros(1);
-    let genesis = rules.genesis.block(Default::default());
+    let genesis = rules.genesis_block(Default::default());
     let status = |name: &str, id: String, rules: serde_json::Value| {
         json!({"name": name, "chain_id": id, "rules": rules, "instance": "x", "index": 1,
                "tip": genesis.hash().to_string(), "work": "0"})
@@ -242,7 +242,7 @@ fn a_chain_file_and_a_chain_say_nothing_to_the_terminal() {
     let path = |name: &str| dir.path().join(name).to_str().unwrap().to_string();
     let (file, chain) = (path("ours.toml"), path("chain.json"));
     std::fs::write(&file, renamed(include_str!("../../../../../chains/lecture-1.toml"))).unwrap();
-    let genesis = Rules::lecture().genesis.block(Default::default());
+    let genesis = Rules::lecture().genesis_block(Default::default());
     let valid =
         r#"{"index": 1, "previous_hash": 1, "proof": 99, "timestamp": 1.5, "transactions": []}"#;
     for (block, expected) in [(genesis.text(), 1), (valid, 0)] {

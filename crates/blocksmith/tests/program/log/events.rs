@@ -9,7 +9,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use blocksmith_consensus::json::Value;
-use blocksmith_consensus::{Block, Proof, Rules, Timestamp, Transaction, U256};
+use blocksmith_consensus::{Block, Proof, Rules, Sealed, Timestamp, Transaction, U256};
 
 use crate::fake::{Call, Fake, Reply};
 use crate::program::{Program, node, post, wait_until};
@@ -74,7 +74,7 @@ pub(crate) fn register(url: &str, other: &str) {
 /// A chain of which every proof is good.
 pub(crate) fn easy(blocks: usize) -> Vec<Block> {
     let rules = Rules::lecture().with_zeros(0);
-    let mut chain = vec![rules.genesis.block(Timestamp::default())];
+    let mut chain = vec![rules.genesis_block(Timestamp::default())];
     while chain.len() < blocks {
         let parent = &chain[chain.len() - 1];
         let coin = r#"{"amount": 1, "recipient": "bob", "sender": "0"}"#;
@@ -154,8 +154,8 @@ fn a_reorg_is_one_line_with_what_waits_again_and_what_is_void() {
 
 #[test]
 fn a_reorg_to_a_chain_with_another_first_block_says_so() {
-    let course = ["--chain", "course", "--zeros", "1"];
-    let ((alice, url), (_bob, other)) = (node(&course), node(&course));
+    let dvf = ["--chain", "dvf", "--zeros", "1"];
+    let ((alice, url), (_bob, other)) = (node(&dvf), node(&dvf));
     mine(&url, "alice");
     for _ in 0..2 {
         mine(&other, "bob");
@@ -174,7 +174,7 @@ fn a_payment_that_a_reorg_makes_impossible_is_void() {
         (node(&["--chain", "forge-dev"]), node(&["--chain", "forge-dev"]));
     let accounts: Vec<_> = blocksmith_wallet::dev::addresses()
         .map(|address| {
-            let hrp = Rules::forge().domain().unwrap().hrp;
+            let hrp = Sealed::forge().hrp;
             address.to_text(hrp)
         })
         .collect();

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use blocksmith_consensus::{Block, Job, Puzzle, Rules, Target};
+use blocksmith_consensus::{Block, Family, Job, Open, Puzzle, Rules, Target};
 
 use crate::fake::{Call, Fake, Reply};
 use crate::program::{Program, wait_until};
@@ -24,7 +24,7 @@ pub(crate) struct Python {
 impl Python {
     pub(crate) fn new(rules: Rules, zeros: u8) -> Self {
         let rules = rules.with_zeros(zeros);
-        let chain = vec![rules.genesis.block(Default::default())];
+        let chain = vec![rules.genesis_block(Default::default())];
         Self { rules, chain, key: "last_proof", ids: Vec::new(), refused: 0, rival: None }
     }
 
@@ -64,7 +64,8 @@ impl Python {
     }
 
     pub(crate) fn answer(&mut self, call: &Call) -> Reply {
-        let has_last_block = self.rules.puzzle == Puzzle::LastBlock;
+        let Family::Open(Open { puzzle, .. }) = &self.rules.family else { panic!("an open chain") };
+        let has_last_block = *puzzle == Puzzle::LastBlock;
         match (&*call.method, &*call.path) {
             ("GET", "/chain") => {
                 let texts: Vec<_> = self.chain.iter().map(Block::text).collect();

@@ -17,8 +17,9 @@ use blocksmith::chain::{Chain, Dialect};
 use blocksmith::service::{self, Handle, NotReplayed, Options, StoreError, look, look_closely};
 use blocksmith_consensus::json::Value;
 use blocksmith_consensus::ledger::Accounts as _;
+use blocksmith_consensus::rules::sealed::genesis as sealed_genesis;
 use blocksmith_consensus::{
-    Ancestry as _, Block, Difficulty, Genesis, Proof, Rules, Target, Transaction,
+    Ancestry as _, Block, Difficulty, Family, Proof, Rules, Sealed, Target, Transaction,
 };
 use tempfile::{TempDir, tempdir};
 
@@ -49,11 +50,11 @@ fn folder() -> TempDir {
 
 /// Every proof is good, payments are signed.
 fn signed() -> Rules {
-    let forge = Rules::forge();
-    let hrp = forge.domain().unwrap().hrp;
+    let forge = Sealed::forge();
+    let hrp = forge.hrp;
     let balances = [Signer::alice(), Signer::bob()].map(|person| (person.address, 1_000_000));
-    let genesis = Genesis::sealed(1000, Target::EASIEST, hrp, &balances).unwrap();
-    Rules { genesis, difficulty: Difficulty::Fixed(Target::EASIEST), ..forge }
+    let genesis = sealed_genesis(1000, Target::EASIEST, hrp, &balances).unwrap();
+    Sealed { genesis, difficulty: Difficulty::Fixed(Target::EASIEST), ..forge }.named("forge")
 }
 
 fn open() -> Rules {
@@ -225,8 +226,10 @@ fn read(snapshot: &service::Snapshot, rules: &Rules) -> Result<(), StoreError> {
         snapshot.activity(address.key())?;
         snapshot.history(address.key(), None, 10)?;
     }
-    for listed in rules.listed(&tip) {
-        snapshot.places(&listed.id)?;
+    if let Family::Sealed(sealed) = &rules.family {
+        for payment in sealed.contents(&tip).into_iter().flat_map(|contents| contents.payments) {
+            snapshot.places(&payment.id())?;
+        }
     }
     snapshot.state_hash().map(drop)
 }

@@ -1,0 +1,42 @@
+//! What a chain's id covers: the members of its rules as canonical JSON.
+
+use alloc::format;
+use alloc::string::String;
+
+use crate::hash::{Hash, tagged_hash};
+
+/// A member of the rules as JSON.
+pub(super) struct Member {
+    key: &'static str,
+    /// Canonical.
+    json: String,
+    /// Whether it is so where nothing is said.
+    is_implied: bool,
+}
+
+impl Member {
+    pub(super) fn new(key: &'static str, json: String) -> Self {
+        Self { key, json, is_implied: false }
+    }
+
+    pub(super) fn implied(self, is_implied: bool) -> Self {
+        Self { is_implied, ..self }
+    }
+}
+
+/// The id of the chain of which this decides what is valid.
+pub(super) fn chain_id(decisive: [Member; 5]) -> Hash {
+    let covered = decisive.into_iter().filter(|member| !member.is_implied);
+    tagged_hash("blocksmith/chain", object(covered).as_bytes())
+}
+
+/// Members as canonical JSON, if their keys are in order.
+pub(super) fn object(members: impl IntoIterator<Item = Member>) -> String {
+    let mut text = String::from("{");
+    for Member { key, json, .. } in members {
+        let comma = if text.len() > 1 { ", " } else { "" };
+        text.push_str(&format!(r#"{comma}"{key}": {json}"#));
+    }
+    text.push('}');
+    text
+}

@@ -1,0 +1,110 @@
+//! What waits for a block of an open chain, and the blocks that are made of it.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use blocksmith_consensus::block::MAX_BLOCK_BYTES;
+use blocksmith_consensus::check::prove;
+use blocksmith_consensus::json::{Value, string};
+use blocksmith_consensus::{Block, Checked, Hash, Open, Proof, Timestamp};
+
+use crate::interface::{NoWork, Refusal};
+use crate::queue::Queue;
+use crate::work::Work;
+
+/// The longest name that gets a coin, in bytes of its JSON text.
+pub const MAX_ID_BYTES: usize = 256;
+
+/// What stands between two transactions of a block.
+const SEPARATOR_BYTES: usize = ", ".len();
+
+/// Anybody's transactions that wait, and the rules of their chain.
+#[derive(Debug)]
+pub(crate) struct OpenPool {
+    pub(crate) queue: Queue,
+    pub(crate) rules: Open,
+}
+
+impl OpenPool {
+    /// What to search on top of `tip`. The id names the tip, and after a slash who gets the coin, if
+    /// that is not the node.
+    ///
+    /// # Errors
+    /// That the recipient's name is too long.
+    pub(crate) fn work(&self, recipient: Option<&str>, tip: &Block) -> Result<Work, NoWork> {
+        let previous_hash = tip.hash();
+        let id = match recipient {
+            Some(recipient) => {
+                recipient_json(recipient)?;
+                format!("{previous_hash}/{recipient}")
+            }
+            None => previous_hash.to_string(),
+        };
+        let job = self.rules.job(tip.view(), &previous_hash).into_owned();
+        Ok(Work { id, index: tip.index() + 1, previous_hash, job })
+    }
+
+    /// The block that a proof makes of the work with this id; its coin goes to `node` where the id
+    /// names nobody.
+    ///
+    /// # Errors
+    /// Why it makes none.
+    pub(crate) fn solve(
+        &self,
+        now: Timestamp,
+        id: &str,
+        proof: &Proof,
+        node: &str,
+        tip: &Block,
+    ) -> Result<Checked, NoWork> {
+        let (on, recipient) = match id.split_once('/') {
+            Some((on, recipient)) => (on, recipient_json(recipient)?),
+            None => (id, string(node)),
+        };
+        let on = on.parse().map_err(|_| NoWork::Id)?;
+        Ok(self.block(now, proof, &recipient, Some(on), tip)?)
+    }
+
+    /// Writes the next block: what waits in the queue, then the coin for `recipient`, canonical JSON.
+    /// `on` names the block that the proof is for, if it is not for whatever is the tip.
+    ///
+    /// # Errors
+    /// Why the proof makes none.
+    pub(crate) fn block(
+        &self,
+        now: Timestamp,
+        proof: &Proof,
+        recipient: &str,
+        on: Option<Hash>,
+        tip: &Block,
+    ) -> Result<Checked, Refusal> {
+        if on.is_some_and(|on| on != tip.hash()) {
+            return Err(Refusal::Stale { tip_index: tip.index() });
+        }
+        let proven = prove(&self.rules, tip, proof)
+            .map_err(|digest| Refusal::Proof { tip_index: tip.index(), digest })?;
+        let coin = self.rules.coin(Value::of_canonical(recipient));
+        let empty = proven.block(now, [&coin])?;
+        let mut room = MAX_BLOCK_BYTES - empty.block().text().len();
+        // One that does not fit waits for another block, and keeps nobody else waiting.
+        let waiting = self.queue.iter().filter(|transaction| {
+            let left = room.checked_sub(transaction.text().len() + SEPARATOR_BYTES);
+            room = left.unwrap_or(room);
+            left.is_some()
+        });
+        let transactions: Vec<_> = waiting.chain([&coin]).collect();
+        Ok(proven.block(now, transactions)?)
+    }
+}
+
+/// Who gets a coin, as JSON.
+fn recipient_json(recipient: &str) -> Result<String, NoWork> {
+    let json = string(recipient);
+    match json.len() {
+        found if found > MAX_ID_BYTES => Err(NoWork::Recipient(format!(
+            "the recipient has {found} bytes as JSON; at most {MAX_ID_BYTES} are taken"
+        ))),
+        _ => Ok(json),
+    }
+}
