@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::cmd::exit;
+use crate::exit;
 use crate::http::{self, Manners};
 use crate::operator::Token;
 use crate::service::{Handle, Options};

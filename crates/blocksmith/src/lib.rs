@@ -9,6 +9,7 @@ pub mod cmd;
 pub mod config;
 pub mod daemon;
 mod early;
+pub mod exit;
 pub mod http;
 pub mod log;
 pub mod mining;

@@ -9,15 +9,14 @@ use alloc::vec::Vec;
 use blocksmith_consensus::payment::Verified;
 use blocksmith_consensus::tree::{Limits, SideBlock};
 use blocksmith_consensus::{
-    Ancestry, Block, ChangeSet, Checked, Hash, Invalid, Linked, Malformed, Proof, Rules, Timestamp,
-    Transaction,
+    Ancestry, Block, ChangeSet, Checked, Hash, Invalid, Job, Linked, Malformed, Proof, Rules,
+    Timestamp, Transaction,
 };
 
 use crate::address::Address;
 use crate::early::{EarlyBlock, EarlyTip};
 use crate::mempool::{Mempool, MempoolChange, Refused};
 use crate::queue::QueueChange;
-use crate::work::Work;
 
 /// What a machine starts with, as a store kept it.
 #[derive(Debug)]
@@ -268,6 +267,20 @@ pub enum Refusal {
     /// The block that it would make breaks a rule.
     #[error(transparent)]
     Invalid(#[from] Invalid),
+}
+
+/// What to search on top of the tip.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Work {
+    /// What [`Machine::solve`](crate::Machine::solve) takes back with the proof: all that the node has
+    /// to know then.
+    pub id: String,
+    /// The index of the block that the proof makes.
+    pub index: u64,
+    /// The block that it goes on top of.
+    pub previous_hash: Hash,
+    /// What the proof must satisfy.
+    pub job: Job<'static>,
 }
 
 /// Why there is no work, or no block from it.

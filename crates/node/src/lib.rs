@@ -24,7 +24,7 @@ pub use early::{EarlyBlock, EarlyTip, MAX_AHEAD_S, too_far_ahead_s};
 pub use interface::{
     Answer, Effect, Entered, Event, Health, Input, NetworkEffect, NoWork, Output, PeerChange,
     PeerReport, PendingTransaction, Refusal, Registered, Registration, Start, Stepped, StoreEffect,
-    TransactionChange, Verdict,
+    TransactionChange, Verdict, Work,
 };
 pub use machine::Machine;
 pub use open::MAX_ID_BYTES;
@@ -33,4 +33,3 @@ pub use queue::{
     MAX_QUEUED, MAX_QUEUED_BYTES, MAX_RETURNED, MAX_RETURNED_BYTES, MAX_RETURNED_TRANSACTION_BYTES,
     MAX_TOLD, MAX_WEIGHED, QueueChange,
 };
-pub use work::Work;

@@ -20,14 +20,13 @@ use crate::early::{Early, EarlyBlock, too_far_ahead_s};
 use crate::interface::{
     Answer, Effect, Entered, Event, Input, NetworkEffect, NoWork, Output, PeerChange, PeerReport,
     PendingTransaction, Refusal, Registered, Registration, Start, Stepped, StoreEffect,
-    TransactionChange, Verdict,
+    TransactionChange, Verdict, Work,
 };
 use crate::mempool::{Mempool, MempoolChange, Refused, Waiting};
 use crate::orphans::Orphans;
 use crate::peers::{Again, Namer, Peers};
 use crate::pool::Pool;
 use crate::queue::{MAX_RETURNED, MAX_TOLD, QueueChange};
-use crate::work::Work;
 
 /// How much of the mempool a peer is told that was away or apart, in bytes of texts: the best, as
 /// much as some blocks take. What else it lacks comes in blocks of others.

@@ -9,9 +9,8 @@ use blocksmith_consensus::check::prove;
 use blocksmith_consensus::json::{Value, string};
 use blocksmith_consensus::{Block, Checked, Hash, Open, Proof, Timestamp};
 
-use crate::interface::{NoWork, Refusal};
+use crate::interface::{NoWork, Refusal, Work};
 use crate::queue::Queue;
-use crate::work::Work;
 
 /// The longest name that gets a coin, in bytes of its JSON text.
 pub const MAX_ID_BYTES: usize = 256;

@@ -11,11 +11,11 @@ use blocksmith_consensus::payment::{Domain, MAX_INTEGER, Verified};
 use blocksmith_consensus::{Checked, Family, Linked, Rules, Sealed, Timestamp, Transaction};
 
 use crate::early::EarlyTip;
-use crate::interface::{Entered, NoWork, Refusal};
+use crate::interface::{Entered, NoWork, Refusal, Work};
 use crate::mempool::{Admitted, Mempool, MempoolChange, Refused};
 use crate::open::OpenPool;
 use crate::queue::Queue;
-use crate::work::{Ground, Work, Works};
+use crate::work::{Ground, Works};
 
 /// How much of what is no proof an error quotes, in characters.
 const MAX_QUOTE: usize = 60;

@@ -6,7 +6,7 @@
 //! payments and all of the Merkle tree but its right edge: one costs some microseconds.
 
 use alloc::collections::{BTreeMap, VecDeque};
-use alloc::string::{String, ToString};
+use alloc::string::ToString;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -15,7 +15,7 @@ use blocksmith_consensus::check::check_alone_with;
 use blocksmith_consensus::payment::{Coin, Domain, MAX_INTEGER, Verified, VerifiedEntry};
 use blocksmith_consensus::sealed::Header;
 use blocksmith_consensus::{
-    Checked, Hash, Job, Linked, Malformed, Rules, Sealed, Timestamp, Unproven, merkle,
+    Checked, Hash, Linked, Malformed, Rules, Sealed, Timestamp, Unproven, merkle,
 };
 
 use crate::interface::Refusal;
@@ -34,20 +34,6 @@ const MAX_TEMPLATES: usize = 64;
 
 /// How many drafts of one tip are remembered, in some 30 MB.
 const MAX_DRAFTS: usize = 100_000;
-
-/// What to search on top of the tip.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Work {
-    /// What [`Machine::solve`](crate::Machine::solve) takes back with the proof: all that the node has
-    /// to know then.
-    pub id: String,
-    /// The index of the block that the proof makes.
-    pub index: u64,
-    /// The block that it goes on top of.
-    pub previous_hash: Hash,
-    /// What the proof must satisfy.
-    pub job: Job<'static>,
-}
 
 /// The payments of the next block.
 #[derive(Debug)]

@@ -12,9 +12,10 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::events::{Context, Events, Source, recipient};
 use super::feed::{Event, Feed, MAX_LISTED, MAX_MINER_BYTES, Reorg, Tip};
-use super::handle::{Handle, Node, Reason, Standing};
 use super::metrics::Metrics;
+use super::notices::Notices;
 use super::now;
+use super::standing::{Reason, Standing};
 use super::store::{Store, StoreError, Writer};
 
 /// The most inputs that share a commit.
@@ -83,25 +84,36 @@ impl Command {
     }
 }
 
+/// The ends of a node's thread that others hold.
+pub(super) struct Started {
+    pub(super) requests: mpsc::Sender<Request>,
+    /// What to do over the network.
+    pub(super) orders: mpsc::UnboundedReceiver<NetworkEffect>,
+    pub(super) standing: watch::Receiver<Arc<Standing>>,
+    pub(super) feed: Arc<Feed>,
+    /// Why the node had to stop: there before its channels close.
+    pub(super) reason: Arc<OnceLock<Arc<Reason>>>,
+}
+
+/// Starts the thread that owns the machine.
 pub(super) fn spawn(
     store: Store,
     machine: Machine,
-    node: Node,
-) -> (Handle, mpsc::UnboundedReceiver<NetworkEffect>) {
+    notices: Arc<Notices>,
+    metrics: Arc<Metrics>,
+) -> Started {
     let (requests, inbox) = mpsc::channel(MAX_WAITING);
     let (orders, orders_out) = mpsc::unbounded_channel();
     let (standing, standing_out) = watch::channel(Arc::new(standing(&machine, 0)));
     let feed = Arc::new(Feed::default());
     let ticks = requests.downgrade();
     let reason = Arc::new(OnceLock::new());
-    let (notices, metrics) = (node.notices.clone(), node.metrics.clone());
-    let handle = Handle {
+    let started = Started {
         requests,
-        store: store.clone(),
-        feed: feed.clone(),
+        orders: orders_out,
         standing: standing_out,
+        feed: feed.clone(),
         reason: reason.clone(),
-        node: node.into(),
     };
     std::thread::Builder::new()
         .name("blocksmith-chain".into())
@@ -136,7 +148,7 @@ pub(super) fn spawn(
             }
         }
     });
-    (handle, orders_out)
+    started
 }
 
 fn standing(machine: &Machine, event: u64) -> Standing {

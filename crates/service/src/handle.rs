@@ -7,16 +7,15 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use blocksmith_consensus::payment::{BadEntry, Domain, Verified};
-use blocksmith_consensus::{
-    Block, Checked, Family, Hash, Invalid, Linked, Proof, Timestamp, Transaction,
-};
+use blocksmith_consensus::{Block, Checked, Family, Hash, Invalid, Proof, Timestamp, Transaction};
 use blocksmith_node::mempool::Refused;
 use blocksmith_node::{
-    Address, EarlyTip, Entered, Machine, NoWork, Refusal, Registration, Stepped, Verdict, Work,
+    Address, EarlyTip, Entered, Machine, NetworkEffect, NoWork, Refusal, Registration, Stepped,
+    Verdict, Work,
 };
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
-use super::actor::{Command, Request};
+use super::actor::{self, Command, Request, Started};
 use super::clocks::Clocks;
 use super::events::{Context, Source};
 use super::feed::Feed;
@@ -24,6 +23,7 @@ use super::metrics::Metrics;
 use super::notices::{Notice, Notices};
 use super::now;
 use super::signatures::Signatures;
+use super::standing::{Reason, Standing, Stopped};
 use super::store::{Snapshot, Store, StoreError, Writer, new_node_id};
 use crate::chain::Chain;
 
@@ -37,57 +37,6 @@ const MAX_CHECKING: usize = 4;
 
 /// How long `resolve` waits for all peers together.
 const RESOLVE_TIME: Duration = Duration::from_secs(30);
-
-/// The node has stopped.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{}", .reason.as_ref().map_or("the node is stopping", |reason| &reason.whole))]
-pub struct Stopped {
-    /// Why it had to; none if nobody needs it any more.
-    reason: Option<Arc<Reason>>,
-}
-
-/// Why a node had to stop.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Reason {
-    /// For whoever runs it, with what to do about it.
-    whole: String,
-    /// For its callers, without what is only this machine's.
-    outside: String,
-}
-
-impl Reason {
-    pub(super) fn of(error: &StoreError) -> Self {
-        Self { whole: error.to_string(), outside: error.without_paths() }
-    }
-}
-
-impl Stopped {
-    /// What callers from outside are told.
-    pub fn outside(&self) -> String {
-        match &self.reason {
-            Some(reason) => format!(
-                "the node had to stop: {}; whoever runs it finds in its log what to do",
-                reason.outside
-            ),
-            None => self.to_string(),
-        }
-    }
-}
-
-/// Where the node stands; everything in it is durable.
-#[derive(Debug, Clone)]
-pub struct Standing {
-    /// The end of the best chain.
-    pub tip: Linked,
-    /// How many transactions wait.
-    pub queued: usize,
-    /// The registered peers.
-    pub peers: Vec<Address>,
-    /// How many rounds in which all peers were asked are over, see [`Handle::resolve`].
-    pub rounds_over: u64,
-    /// The number of the latest event that is part of all this.
-    pub event: u64,
-}
 
 /// Why a payment is not taken in.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -117,7 +66,7 @@ pub(super) struct Node {
     pub(super) address: Option<Address>,
     /// Where the chain is kept, if on a disk.
     pub(super) store_file: Option<PathBuf>,
-    pub(super) metrics: Arc<Metrics>,
+    metrics: Arc<Metrics>,
     clocks: Clocks,
     pub(super) notices: Arc<Notices>,
     started: Instant,
@@ -156,13 +105,13 @@ impl Node {
 /// A running node. Cheap to clone; the node stops when the last one is dropped.
 #[derive(Clone)]
 pub struct Handle {
-    pub(super) requests: mpsc::Sender<Request>,
+    requests: mpsc::Sender<Request>,
     pub(super) store: Store,
-    pub(super) feed: Arc<Feed>,
-    pub(super) standing: watch::Receiver<Arc<Standing>>,
+    feed: Arc<Feed>,
+    standing: watch::Receiver<Arc<Standing>>,
     /// Why the node had to stop: there before its channels close.
-    pub(super) reason: Arc<OnceLock<Arc<Reason>>>,
-    pub(super) node: Arc<Node>,
+    reason: Arc<OnceLock<Arc<Reason>>>,
+    node: Arc<Node>,
 }
 
 impl fmt::Debug for Handle {
@@ -172,6 +121,18 @@ impl fmt::Debug for Handle {
 }
 
 impl Handle {
+    /// Starts the thread that owns the machine. The receiver says what to do over the network.
+    pub(super) fn start(
+        store: Store,
+        machine: Machine,
+        node: Node,
+    ) -> (Self, mpsc::UnboundedReceiver<NetworkEffect>) {
+        let started =
+            actor::spawn(store.clone(), machine, node.notices.clone(), node.metrics.clone());
+        let Started { requests, orders, standing, feed, reason } = started;
+        (Self { requests, store, feed, standing, reason, node: node.into() }, orders)
+    }
+
     /// The chain that this node runs.
     pub fn chain(&self) -> &Chain {
         &self.node.chain

@@ -9,21 +9,20 @@ mod events;
 pub mod faucet;
 mod feed;
 mod handle;
-mod listing;
 mod metrics;
 mod notices;
 mod pace;
 mod query;
 mod replay;
 mod signatures;
+mod standing;
 mod store;
 pub mod system;
 pub mod toml_text;
 
 pub use clocks::{Clocks, time};
 pub use feed::{Event, Feed, Reorg, Tip};
-pub use handle::{Handle, NotPaid, Standing, Stopped};
-pub use listing::{Listed, MAX_HISTORY, MAX_PLACES, Spot};
+pub use handle::{Handle, NotPaid};
 pub use metrics::{Levels, Metrics};
 pub use notices::Notice;
 pub use query::{
@@ -31,7 +30,10 @@ pub use query::{
     PendingOf, PendingPage, QueryError, TransactionState, float,
 };
 pub use replay::{Difference, NotReplayed, Replay, Replayed, Step, replay};
-pub use store::{Snapshot, StoreError, is_node_id, new_node_id};
+pub use standing::{Standing, Stopped};
+pub use store::{
+    Listed, MAX_HISTORY, MAX_PLACES, Snapshot, Spot, StoreError, is_node_id, new_node_id,
+};
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -122,7 +124,7 @@ pub fn start(
     let mut node = handle::Node::new(chain, kept.node_id, options.dev, options.giver, signatures);
     node.address = address;
     node.store_file = options.data_dir.map(|dir| dir.join(store::FILE));
-    Ok(actor::spawn(store, machine, node))
+    Ok(Handle::start(store, machine, node))
 }
 
 /// The mempool as it was kept, without what cannot be paid any more or came long ago.

@@ -13,10 +13,10 @@ use blocksmith_consensus::{Ancestry as _, Block, Hash, Linked, U256, merkle};
 use blocksmith_node::mempool::{Estimate, Waiting};
 use blocksmith_node::{Health, Machine, PeerReport};
 
-use super::handle::{Handle, Stopped};
-use super::listing::Spot;
+use super::handle::Handle;
 use super::metrics::Levels;
-use super::store::{Snapshot, StoreError};
+use super::standing::Stopped;
+use super::store::{Snapshot, Spot, StoreError};
 
 /// Why a question has no answer.
 #[derive(Debug, thiserror::Error)]

@@ -13,8 +13,7 @@ use blocksmith_consensus::{
 use rayon::prelude::*;
 use redb::{ReadableTable, ReadableTableMetadata};
 
-use super::listing::{Entries, Listed, Lister, Lists};
-use super::store::{Snapshot, StoreError, Tables, undo_bytes};
+use super::store::{Entries, Listed, Lister, Lists, Snapshot, StoreError, Tables, undo_bytes};
 
 /// How many blocks are checked by themselves at once, on all cores.
 const BATCH_BLOCKS: usize = 256;
@@ -319,7 +318,7 @@ fn compare(snapshot: &Snapshot, step: &Step, counts: &mut Counts) -> Result<(), 
         ] {
             for key in keys {
                 if listed.get(key)?.is_none() {
-                    let (index, position) = super::listing::spot(key);
+                    let (index, position) = super::store::spot(key);
                     return Ok(Some(Difference::Unlisted { table, index, position }));
                 }
             }

@@ -12,6 +12,7 @@ use clap::{Parser, Subcommand};
 
 use crate::chain::ChainError;
 use crate::client::Redirected;
+use crate::exit;
 use crate::log::Format;
 use crate::service::StoreError;
 use crate::system;
@@ -37,22 +38,6 @@ use output::{Output, is_unread, stdout};
 
 /// How many files any command may have open besides those that it starts with.
 const LEAST_FILES: usize = 16;
-
-/// Exit codes: what a script can tell apart.
-pub mod exit {
-    /// Something failed, or this machine lacks what it takes.
-    pub const FAILURE: u8 = 1;
-    /// The command was not understood.
-    pub const USAGE: u8 = 2;
-    /// Nobody answers at that address.
-    pub const UNREACHABLE: u8 = 3;
-    /// The node said no.
-    pub const REJECTED: u8 = 4;
-    /// Another node uses the data directory.
-    pub const IN_USE: u8 = 5;
-    /// Stopped by a signal before it was done, as shells have it.
-    pub const INTERRUPTED: u8 = 130;
-}
 
 /// The command line asks for what cannot be.
 #[derive(Debug, thiserror::Error)]

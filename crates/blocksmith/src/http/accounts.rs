@@ -19,8 +19,8 @@ use utoipa::IntoParams;
 
 use super::answer::{self, made_at, raw};
 use super::body::Json;
+use super::errors::Errors;
 use super::fault::Fault;
-use super::openapi::Errors;
 use super::payments::place;
 use super::query::{Query, limit};
 use super::{App, turn};

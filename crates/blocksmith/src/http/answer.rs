@@ -14,10 +14,8 @@ use serde::Serialize;
 use super::fault::Fault;
 use super::room::{Room, Share, UNIT_BYTES};
 use super::turns::Turn;
+use super::words::TEXT;
 use crate::service::StoreError;
-
-/// Flask would say HTML, in which a name that somebody made up could be a script.
-pub(super) const TEXT: &str = "text/plain; charset=utf-8";
 
 /// What long answers may hold together until their clients have read them. The first
 /// [`UNIT_BYTES`] of an answer are free.

@@ -8,7 +8,7 @@ use axum::response::Response;
 use blocksmith_api::limits::{MAX_PAGE_BLOCKS, NEWS_TIME, PAGE_BYTES};
 use blocksmith_api::{
     self as wire, AddPeers, BlockEntry, BlockVerdict, Blocks, ForgottenPeer, HeaderEntry, Headers,
-    HexHash, LISTEN_HEADER, Number, Peer, PeerState, Peers, PeersAdded, Solution, Status,
+    HexHash, Number, Peer, PeerState, Peers, PeersAdded, Solution, Status,
 };
 use blocksmith_consensus::{
     Ancestry as _, Block, BlockView, Family, Hash, Issuance, Linked, Open, Proof, Rules, Target,
@@ -19,12 +19,13 @@ use utoipa::IntoParams;
 
 use super::answer::{self, made_at, raw};
 use super::body::{Json, apart};
+use super::errors::Errors;
 use super::fault::Fault;
+use super::for_whom::ForWhom;
 use super::line::while_waiting_for_news;
-use super::openapi::Errors;
 use super::operator::Operator;
 use super::query::{Query, limit};
-use super::sent::{Sender, log_malformed, log_verdict, socket};
+use super::sent::{Sender, listens, log_malformed, log_verdict, socket};
 use super::turns::Turn;
 use super::{App, Caller, events, lecture, turn};
 use crate::service::{Notice, StoreError, now};
@@ -103,22 +104,6 @@ fn zeros(target: Target) -> Number {
     let bits = f64::from(shift) + ((next >> shift).as_u64() as f64).log2();
     let zeros = (256.0 - bits) / 4.0;
     Number((zeros * 1e6).round() / 1e6)
-}
-
-#[derive(Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(super) struct ForWhom {
-    /// Who gets the coin: a name, or an address where payments are signed. The node, if nobody is
-    /// named.
-    recipient: Option<String>,
-    /// The id of work that is known: the answer waits for other work, up to 10 s.
-    than: Option<String>,
-}
-
-impl ForWhom {
-    pub(super) fn recipient(&self) -> Option<&str> {
-        self.recipient.as_deref().filter(|recipient| !recipient.is_empty())
-    }
 }
 
 /// What to search for the next block.
@@ -320,12 +305,6 @@ pub(super) async fn block(
         Fault::NotFound(format!("there is no block {id} on this node's best chain"))
     })?;
     Ok(made_at(turn, answer::json(StatusCode::OK, &entry)))
-}
-
-/// Where the peer that sends this listens, if it says so.
-pub(super) fn listens(headers: &HeaderMap) -> Option<Address> {
-    let from = headers.get(LISTEN_HEADER).and_then(|address| address.to_str().ok());
-    from.and_then(|address| address.parse().ok())
 }
 
 /// Hands in a block.

@@ -2,29 +2,22 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::body::{Body, HttpBody as _};
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, header};
-use blocksmith_consensus::block::MAX_BLOCK_BYTES;
 use blocksmith_consensus::json::{self, Kind, Value};
 use futures_util::StreamExt as _;
 
-use super::fault::{Fault, MAX_QUOTE};
+use super::fault::Fault;
+use super::limits::{BODY_TIME, MAX_BODY_BYTES, MAX_QUOTE};
 use super::line::{self, Doing};
 use super::query::refuse_unknown;
 use super::room::{Room, Share, UNIT_BYTES};
 use super::{App, aside};
 
-/// The longest body that is read: a block, and a million bytes for what stands around it.
-pub(super) const MAX_BODY_BYTES: usize = MAX_BLOCK_BYTES + 1_000_000;
-
 /// How much of a body that is too long is listened to, so that its sender gets to see the answer.
 const MAX_HEARD_BYTES: usize = 4 * MAX_BODY_BYTES;
-
-/// How long a body may take to arrive.
-pub(super) const BODY_TIME: Duration = Duration::from_secs(15);
 
 /// What long bodies may hold together. The first [`UNIT_BYTES`] of a body are free.
 pub(super) const ROOM_BYTES: usize = 256 << 20;

@@ -18,14 +18,11 @@ use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
 
 use super::fault::{Fault, Voice};
+use super::strangers::{Foreign, OtherName, lossy};
 use crate::chain::Dialect;
-use crate::text::{is_typable, shown};
 
 /// How many names and origins that were refused the log tells of, each once.
 const MAX_TOLD: usize = 16;
-
-/// How much of a name or an origin is told, in characters.
-const MAX_SHOWN: usize = 100;
 
 /// How long a browser may remember what a page may do, in seconds.
 const PREFLIGHT_S: &str = "600";
@@ -173,99 +170,6 @@ impl FromStr for PageOrigin {
     }
 }
 
-/// What `Host` names, under which the node does not answer.
-#[derive(Debug)]
-pub(super) enum OtherName {
-    /// A name that may be one of the node's.
-    Host(String),
-    /// What is no host with or without a port.
-    Nothing(String),
-}
-
-impl OtherName {
-    fn of(name: &[u8]) -> Self {
-        match std::str::from_utf8(name).ok().and_then(Authority::read) {
-            Some(Authority { host, .. }) => Self::Host(host),
-            None => Self::Nothing(lossy(name)),
-        }
-    }
-
-    /// What may be typed behind `--host`, if that is one of the node's names: a stranger may have written
-    /// it, and nobody should type what it may say besides.
-    fn typed(&self) -> Option<&str> {
-        match self {
-            Self::Host(host) if is_typable(host) => Some(host),
-            _ => None,
-        }
-    }
-
-    /// What whoever called may do.
-    pub(super) fn way_out(&self) -> String {
-        match self.typed() {
-            Some(host) => format!("use its IP address, or start it with --host {host}"),
-            None => "use its IP address".into(),
-        }
-    }
-}
-
-impl fmt::Display for OtherName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Host(host) => write!(
-                f,
-                "this node does not answer to the name \"{}\", under which the page of a stranger could \
-                 reach it",
-                shown(host, MAX_SHOWN)
-            ),
-            Self::Nothing(text) => write!(
-                f,
-                "this call was made to \"{text}\", which is no host, with or without a port from 0 to \
-                 65535"
-            ),
-        }
-    }
-}
-
-/// A page that may change nothing.
-#[derive(Debug)]
-pub(super) enum Foreign {
-    /// One of this origin, which may be allowed.
-    Of(String),
-    /// One that has no origin.
-    Null,
-    /// One of whose origin nothing is said that could be allowed.
-    Unsaid,
-}
-
-impl Foreign {
-    /// What its owner may do.
-    pub(super) fn way_out(&self) -> &'static str {
-        match self {
-            Self::Of(_) => {
-                "if it is yours, start the node with --cors and its origin, as in --cors \
-                 http://localhost:3000"
-            }
-            Self::Null => {
-                "if it is a file of yours, serve it, as with python3 -m http.server, and the node says \
-                 how to let it in"
-            }
-            Self::Unsaid => "if you mean it, ask with a program that is no browser, like curl",
-        }
-    }
-}
-
-impl fmt::Display for Foreign {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Of(origin) => write!(f, "a page of {origin} asked for this"),
-            Self::Null => f.write_str(
-                "a page that does not say where it is from (Origin: null) asked for this",
-            ),
-            Self::Unsaid => f.write_str("a page from elsewhere asked for this"),
-        }
-    }
-}
-
 /// Who may reach the node through a browser.
 #[derive(Debug, Default)]
 pub(super) struct Browsers {
@@ -308,7 +212,7 @@ impl Browsers {
                 name.is_nobody_elses() || self.hosts.iter().any(|host| host.0 == name.host)
             });
             if !taken {
-                let name = OtherName::of(name);
+                let name = OtherName::of(name, read.map(|name| name.host));
                 let if_its = |host| format!("; if that is its name, start it with --host {host}");
                 self.tell(&name, &name.typed().map(if_its).unwrap_or_default());
                 return Err(Fault::Host(name));
@@ -369,10 +273,6 @@ impl Browsers {
             tracing::warn!("a call is refused: {what}{way_out}");
         }
     }
-}
-
-fn lossy(bytes: &[u8]) -> String {
-    shown(&String::from_utf8_lossy(bytes), MAX_SHOWN)
 }
 
 /// What stands between browsers and a node: refuses what strangers' pages ask for, tells browsers

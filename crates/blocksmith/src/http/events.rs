@@ -24,9 +24,9 @@ use tokio::time::Instant;
 use utoipa::IntoParams;
 
 use super::App;
+use super::errors::Errors;
 use super::fault::Fault;
 use super::line::{self, Doing};
-use super::openapi::Errors;
 use super::query::{Query, refuse_unknown};
 use crate::service::{self, Handle};
 

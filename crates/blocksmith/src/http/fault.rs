@@ -14,18 +14,14 @@ use blocksmith_consensus::payment::BadEntry;
 use blocksmith_node::mempool::Refused;
 use blocksmith_node::{EarlyTip, NoWork, Refusal};
 
-use super::answer::TEXT;
-use super::body::{BODY_TIME, MAX_BODY_BYTES};
-use super::browsers::{Foreign, OtherName};
-use super::lecture::Message;
+use super::limits::{BODY_TIME, MAX_BODY_BYTES};
+use super::strangers::{Foreign, OtherName};
+use super::words::{Message, TEXT};
 use crate::chain::Dialect;
 use crate::early;
 use crate::mining::NotMined;
 use crate::service::{NotPaid, QueryError, Stopped, StoreError, now};
 use crate::text::escaped;
-
-/// How much of what is wrong a message quotes, in characters.
-pub(super) const MAX_QUOTE: usize = 60;
 
 /// Why a call has no other answer.
 #[derive(Debug, thiserror::Error)]

@@ -7,8 +7,9 @@ use axum::http::{Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
-use super::answer::{self, TEXT};
+use super::answer;
 use super::fault::Fault;
+use super::words::TEXT;
 use super::{App, aside};
 
 /// The media type of figures.

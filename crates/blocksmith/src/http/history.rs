@@ -10,8 +10,8 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::answer::{self, made_at};
+use super::errors::Errors;
 use super::fault::Fault;
-use super::openapi::Errors;
 use super::query::Query;
 use super::{App, turn};
 use crate::service::float;

@@ -15,14 +15,15 @@ use blocksmith_node::{
 use serde::Serialize;
 
 use super::answer::{self, made_at, raw};
-use super::api::ForWhom;
 use super::body::{Json, apart, start_of};
 use super::browsers::would_be_named;
 use super::fault::Fault;
+use super::for_whom::ForWhom;
 use super::operator::Operator;
 use super::query::Query;
 use super::room::UNIT_BYTES;
 use super::sent::{Sender, log_malformed, log_verdict, socket};
+use super::words::Message;
 use super::{App, Caller, chain as whole, payments, turn};
 use crate::chain::Dialect;
 use crate::mining;
@@ -35,11 +36,6 @@ const SEARCH_TIME: Duration = Duration::from_secs(120);
 
 /// How long a call waits for its turn to ask all peers: while others wait for the slowest ones.
 const RESOLVE_TURN_TIME: Duration = Duration::from_secs(35);
-
-#[derive(Serialize)]
-pub(super) struct Message<'a> {
-    pub(super) message: &'a str,
-}
 
 fn message(status: StatusCode, message: &str) -> Response {
     answer::json(status, &Message { message })

@@ -11,11 +11,15 @@ mod browsers;
 mod chain;
 mod connection;
 mod docs;
+mod errors;
 mod events;
 mod fault;
+mod for_whom;
 mod health;
 mod history;
+mod known;
 mod lecture;
+mod limits;
 mod line;
 mod openapi;
 mod operator;
@@ -24,7 +28,9 @@ mod payments;
 mod query;
 mod room;
 mod sent;
+mod strangers;
 mod turns;
+mod words;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -129,7 +135,7 @@ fn router(handle: Handle, token: Option<Token>) -> Router {
         .route("/api/v1/history", get(history::history))
         .route("/api/v1/peers", get(api::peers).post(api::add_peers))
         .route("/api/v1/peers/{address}", delete(api::forget_peer))
-        .layer(middleware::from_fn(query::known))
+        .layer(middleware::from_fn(known::known))
         .layer(middleware::from_fn(in_time))
         // Looking must not mine.
         .route("/mine", get(lecture::mine).head(no_look).fallback(no_look))

@@ -2,16 +2,15 @@
 //! types in `blocksmith-api` and from what stands over each call's function, and [`parameters`]
 //! makes it binding.
 
-use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
-use blocksmith_api::{JSON, PROBLEM_JSON, Problem};
+use blocksmith_api::{JSON, Problem};
+use utoipa::OpenApi;
 use utoipa::openapi::path::{Operation, ParameterIn};
 use utoipa::openapi::schema::AnyOf;
-use utoipa::openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder, Schema, response};
-use utoipa::{IntoResponses, OpenApi, ToSchema};
+use utoipa::openapi::{RefOr, Schema};
 
 use super::{accounts, api, events, history, payments};
 
@@ -70,20 +69,6 @@ impl utoipa::Modify for Untagged {
                 *schema = RefOr::T(Schema::AnyOf(any));
             }
         }
-    }
-}
-
-/// What every call may be answered with instead.
-pub(super) struct Errors;
-
-impl IntoResponses for Errors {
-    fn responses() -> BTreeMap<String, RefOr<response::Response>> {
-        let schema = Ref::from_schema_name(Problem::name());
-        let problem = ContentBuilder::new().schema(Some(schema)).build();
-        let description = "Why there is no other answer.";
-        let response = ResponseBuilder::new().description(description);
-        let response = response.content(PROBLEM_JSON, problem).build();
-        BTreeMap::from([("default".to_string(), RefOr::T(response))])
     }
 }
 

@@ -20,12 +20,12 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::answer::{self, made_at, raw};
-use super::api::listens;
 use super::body::Wire;
+use super::errors::Errors;
 use super::fault::Fault;
 use super::line::{self, Doing};
-use super::openapi::Errors;
 use super::query::{Query, limit};
+use super::sent::listens;
 use super::{App, turn};
 use crate::service::{
     Handle, Inclusion, InclusionAnswer, Location, NotPaid, PendingPage, TransactionState,

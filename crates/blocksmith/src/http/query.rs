@@ -1,41 +1,12 @@
 //! What follows the question mark.
 
+use axum::extract::FromRequestParts;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{FromRequestParts, MatchedPath, Request};
-use axum::http::Method;
 use axum::http::request::Parts;
-use axum::middleware::Next;
-use axum::response::{IntoResponse as _, Response};
 use serde::de::DeserializeOwned;
 
-use super::fault::{Fault, MAX_QUOTE};
-use super::openapi::parameters;
-
-/// Refuses what a call of `/api/v1` would not heed: a name that is mistyped says something else than
-/// was meant. Nobody reads what the course's calls don't know, as in Flask.
-pub(super) async fn known(request: Request, next: Next) -> Response {
-    match unknown(&request) {
-        Ok(()) => next.run(request).await,
-        Err(fault) => fault.into_response(),
-    }
-}
-
-fn unknown(request: &Request) -> Result<(), Fault> {
-    let Some(path) = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str) else {
-        return Ok(());
-    };
-    if !path.starts_with("/api/") || request.uri().query().is_none() {
-        return Ok(());
-    }
-    let method = match *request.method() {
-        Method::HEAD => "GET",
-        ref method => method.as_str(),
-    };
-    let known = parameters(method, path);
-    let pairs = axum::extract::Query::<Vec<(String, String)>>::try_from_uri(request.uri());
-    let axum::extract::Query(pairs) = pairs.map_err(not_right)?;
-    refuse_unknown("parameter", pairs.iter().map(|(name, _)| &**name), &known)
-}
+use super::fault::Fault;
+use super::limits::MAX_QUOTE;
 
 /// Refuses the first name that is none of those that are known.
 pub(super) fn refuse_unknown<'a>(
@@ -66,7 +37,7 @@ impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Query<T> {
     }
 }
 
-fn not_right(rejection: QueryRejection) -> Fault {
+pub(super) fn not_right(rejection: QueryRejection) -> Fault {
     let why = rejection.body_text();
     let why = why.strip_prefix(AXUM_SAYS).unwrap_or(&why);
     Fault::bad(format!("what follows the ? is not right: {why}"))

@@ -6,6 +6,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use axum::http::HeaderMap;
+use blocksmith_api::LISTEN_HEADER;
 use blocksmith_consensus::{Ancestry as _, Block};
 use blocksmith_node::{Address, EarlyBlock, MAX_AHEAD_S, Verdict};
 
@@ -192,4 +194,10 @@ fn name(caller: &Caller) -> String {
 
 pub(super) fn socket(caller: &Caller) -> Option<SocketAddr> {
     caller.as_ref().map(|axum::Extension(axum::extract::ConnectInfo(address))| *address)
+}
+
+/// Where the peer that sends this listens, if it says so.
+pub(super) fn listens(headers: &HeaderMap) -> Option<Address> {
+    let from = headers.get(LISTEN_HEADER).and_then(|address| address.to_str().ok());
+    from.and_then(|address| address.parse().ok())
 }

@@ -13,7 +13,7 @@ use blocksmith_node::Address;
 
 use super::call::{Connection, MAX_SHORT_BYTES};
 use super::failure::Failure;
-use super::tell::Tip;
+use super::tip::Tip;
 use super::{MAX_REMEMBERED, Network};
 use crate::chain::Differences;
 use crate::service::{self, Notice};

@@ -11,6 +11,7 @@ mod elements;
 mod failure;
 mod kind;
 mod tell;
+mod tip;
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -26,7 +27,7 @@ use crate::text::is_typable;
 use call::Http;
 use failure::Failure;
 use kind::{Instances, Peer};
-use tell::Tip;
+use tip::Tip;
 
 /// How many peers are remembered before those that are none any more are forgotten.
 const MAX_REMEMBERED: usize = 2 * MAX_PEERS;

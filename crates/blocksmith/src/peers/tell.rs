@@ -1,6 +1,6 @@
 //! Tells a peer of a new tip.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use blocksmith_api::limits::MAX_PAYMENTS;
@@ -12,6 +12,7 @@ use super::Network;
 use super::call::Connection;
 use super::failure::Failure;
 use super::kind::{Glimpse, Kind, Peer, Push, Seen, glimpse, kind};
+use super::tip::Tip;
 use crate::client::reason;
 use crate::service::{Notice, Stopped};
 
@@ -37,32 +38,6 @@ const PAYMENTS_BYTES: usize = 1 << 20;
 
 /// Where Python nodes take blocks, in the order in which they are tried.
 const PUSH_TO: [&str; 3] = ["/nodes/new", "/block/new", "/new"];
-
-/// What comes before a block's text in the body for a Python node.
-const BODY_START: &str = r#"{"block": "#;
-
-/// A tip on its way to peers, which share its texts.
-#[derive(Debug)]
-pub(super) struct Tip {
-    block: Block,
-    body: OnceLock<Bytes>,
-}
-
-impl Tip {
-    pub(super) fn new(block: Block) -> Self {
-        Self { block, body: OnceLock::new() }
-    }
-
-    fn for_python(&self) -> Bytes {
-        let write = || Bytes::from(format!("{BODY_START}{}}}", self.block.text()));
-        self.body.get_or_init(write).clone()
-    }
-
-    fn for_our_kind(&self) -> Bytes {
-        let body = self.for_python();
-        body.slice(BODY_START.len()..body.len() - 1)
-    }
-}
 
 /// Tells a peer of what waits for it, until nothing does: a tip comes before payments.
 pub(super) async fn tell(network: &Network, peer: &Peer) -> Result<(), Stopped> {

@@ -14,7 +14,7 @@ use std::sync::{Arc, Once, OnceLock};
 
 use redb::{Builder, Database, DatabaseError};
 
-use super::StoreError;
+use super::error::StoreError;
 use blocksmith_text::escaped;
 
 /// Pages kept in memory, in bytes.

@@ -7,12 +7,12 @@ use blocksmith_consensus::ledger::{Account, Accounts, StateHash};
 use blocksmith_consensus::{Ancestry, Hash, Linked, Shape};
 use redb::{ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable};
 
-use super::StoreError;
 use super::database::{Db, Held};
+use super::error::StoreError;
+use super::listing::{Lists, Spot};
 use super::tables::{
     ACCOUNT_BYTES, ACCOUNTS, BLOCKS, CHAIN, INDEX, RECORD_HEAD_BYTES, UNDO, account, numbered,
 };
-use crate::listing::{Lists, Spot};
 
 /// The best chain at one moment. Reading never waits for writing, and writing never for reading.
 #[derive(Clone)]

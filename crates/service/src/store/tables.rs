@@ -14,7 +14,7 @@
 //! | `unheard` | host and port of a peer that has not answered yet | nothing      |
 //! | `meta`  | name               | format, chain id, rules in words and as JSON, shape, node id |
 //!
-//! The tables of transactions are in [`listing`](crate::listing).
+//! The tables of transactions are in [`listing`](super::listing).
 //!
 //! `blocks` holds all blocks in the order in which they came. `chain` and `index` say which of them
 //! are the best chain, `side` which are side branches: a reorg changes that, and no block is ever
@@ -25,7 +25,7 @@ use blocksmith_consensus::tree::SideBlock;
 use blocksmith_consensus::{Block, Hash, Linked, Pace, Shape, Timestamp, U256};
 use redb::{ReadableTable, TableDefinition};
 
-use super::StoreError;
+use super::error::StoreError;
 
 pub(super) const BLOCKS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("blocks");
 pub(super) const CHAIN: TableDefinition<'_, u64, u64> = TableDefinition::new("chain");

@@ -12,14 +12,14 @@ use blocksmith_node::mempool::{MempoolChange, Waiting};
 use blocksmith_node::{Address, QueueChange};
 use redb::{Durability, ReadableTable, ReadableTableMetadata, WriteTransaction};
 
-use super::StoreError;
 use super::database::Db;
+use super::error::StoreError;
+use super::listing::{self, Lister};
 use super::tables::{
     ACCOUNT_BYTES, ACCOUNTS, BLOCKS, CHAIN, INDEX, MEMPOOL, PEERS, QUEUE, RECORD_HEAD_BYTES, SIDE,
     UNDO, UNDO_BYTES, UNHEARD, account, account_bytes, arrival_bytes, numbered, side_block,
     side_bytes, undo_bytes,
 };
-use crate::listing::{self, Lister};
 
 /// One transaction of the store. It begins and ends in one [`Store::guard`](super::Store::guard):
 /// there a panic of the database unwinds through it, which is how redb learns not to trust what it

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
-use super::remote::Name;
+use super::chain_name::Name;
 use super::{Common, NodeArgs};
 use crate::amount::Coins;
 

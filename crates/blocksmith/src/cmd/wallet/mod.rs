@@ -6,6 +6,7 @@
 
 mod address;
 mod balance;
+mod chain_name;
 mod code;
 mod export;
 mod history;
@@ -13,6 +14,8 @@ mod mail;
 mod new;
 mod node;
 mod payer;
+mod payment_file;
+mod payment_info;
 mod remote;
 mod secrets;
 mod send;

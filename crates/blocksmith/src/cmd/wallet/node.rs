@@ -13,7 +13,7 @@ use blocksmith_consensus::json::{self, Value};
 use blocksmith_consensus::payment::{Domain, Verified, VerifiedEntry};
 use reqwest::{StatusCode, Url};
 
-use super::remote::Name;
+use super::chain_name::Name;
 use crate::text::shown;
 
 /// The most bytes of an answer: far more than a page of [`MAX_PAGE`] transactions has.

@@ -5,10 +5,7 @@
 //! are good on the first. The name is that of the preset with this id or of the file that `--chain`
 //! names, and of other chains the one that the owner agreed to, once, which the wallet file keeps.
 
-use std::fmt;
-
 use blocksmith_api::Status;
-use blocksmith_consensus::Hash;
 use blocksmith_consensus::address::Hrp;
 use blocksmith_consensus::json::Value;
 use blocksmith_consensus::payment::Domain;
@@ -16,55 +13,17 @@ use blocksmith_wallet::keystore::MAX_LABEL_BYTES;
 use blocksmith_wallet::{DevKeys, Wallet};
 use reqwest::Url;
 
+use super::chain_name::{Name, named};
 use super::node::{Node, NodeError, canonical};
 use super::{Known, Misused, Opened, agreed, note};
 use crate::chain::{Chain, Differences, dev, taken_for};
-use crate::text::{escaped, quoted};
+use crate::text::escaped;
 
 /// What the wallet remembers of a chain whose name it can't take over.
 const UNNAMED: &str = "unnamed";
 
-/// How much of a chain's name is shown, in characters.
-const MAX_NAME: usize = 80;
-
 /// The index of a chain's first block, where payments are signed.
 const GENESIS_INDEX: u64 = 1;
-
-/// What a chain is called.
-#[derive(Debug, Clone)]
-pub(super) enum Name {
-    /// By whom the wallet can ask without a node.
-    Known(String),
-    /// By the wallet file, since its owner agreed to pay on what a node called so.
-    Kept(String),
-    /// By the node alone.
-    Said(String),
-}
-
-impl fmt::Display for Name {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Known(name) => escaped(name).fmt(f),
-            Self::Kept(name) => f.write_str(&named(name)),
-            Self::Said(name) => write!(f, "{} (as the node calls it)", named(name)),
-        }
-    }
-}
-
-/// What a node calls a chain, so that none of it looks like a word of the wallet's own.
-fn named(said: &str) -> String {
-    quoted(said, MAX_NAME)
-}
-
-impl Name {
-    /// What a chain with this id is called, which a node calls `said`.
-    fn of(id: &Hash, said: &str) -> Self {
-        match Chain::with_id(id) {
-            Some(preset) => Self::Known(preset.rules.name),
-            None => Self::Said(said.into()),
-        }
-    }
-}
 
 /// The chain that a node runs.
 #[derive(Debug)]

@@ -13,9 +13,9 @@ use tokio::time::{Instant, sleep};
 
 use super::node::{Node, NodeError, Replacing, Submitted, Whereabouts};
 use super::payer::{Gap, Payer};
+use super::payment_file::{self, is_stdin};
+use super::payment_info::Said;
 use super::remote::Remote;
-use super::signed::{self, is_stdin};
-use super::verify::Said;
 use super::{
     Common, Misused, NodeArgs, Opened, agreed, note, parse_address, print_json, print_line,
 };
@@ -159,7 +159,7 @@ pub(super) async fn run(common: &Common, args: &SendArgs) -> anyhow::Result<Exit
     }
     // Before a node is asked for nothing.
     let text = match &args.signed {
-        Some(file) => Some(signed::read(file.clone()).await?),
+        Some(file) => Some(payment_file::read(file.clone()).await?),
         None => None,
     };
     let (node, mut remote) = args.node.meet().await?;

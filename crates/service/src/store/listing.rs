@@ -16,15 +16,15 @@ use blocksmith_consensus::payment::{Coin, Domain};
 use blocksmith_consensus::{Block, Family, Hash, Rules, Sealed};
 use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, TableDefinition, WriteTransaction};
 
-use super::store::StoreError;
+use super::error::StoreError;
 
-pub(super) const PLACES: TableDefinition<'_, [u8; KEY_BYTES], ()> = TableDefinition::new("places");
-pub(super) const HISTORY: TableDefinition<'_, [u8; KEY_BYTES], ()> =
+pub(crate) const PLACES: TableDefinition<'_, [u8; KEY_BYTES], ()> = TableDefinition::new("places");
+pub(crate) const HISTORY: TableDefinition<'_, [u8; KEY_BYTES], ()> =
     TableDefinition::new("history");
-pub(super) const ACTIVITY: TableDefinition<'_, [u8; 32], u64> = TableDefinition::new("activity");
+pub(crate) const ACTIVITY: TableDefinition<'_, [u8; 32], u64> = TableDefinition::new("activity");
 
 /// What is listed, and where.
-pub(super) const KEY_BYTES: usize = 32 + 8 + 4;
+pub(crate) const KEY_BYTES: usize = 32 + 8 + 4;
 
 /// The most places that are told of one id.
 pub const MAX_PLACES: usize = 1_000;
@@ -44,7 +44,7 @@ fn key(what: &[u8; 32], (index, position): Spot) -> [u8; KEY_BYTES] {
     key
 }
 
-pub(super) fn spot(key: &[u8; KEY_BYTES]) -> Spot {
+pub(crate) fn spot(key: &[u8; KEY_BYTES]) -> Spot {
     let (index, position) = (key[32..].first_chunk(), key[40..].first_chunk());
     let index = u64::from_be_bytes(*index.expect("8 bytes"));
     (index, u32::from_be_bytes(*position.expect("4 bytes")))
@@ -64,7 +64,7 @@ pub struct Listed {
 
 /// What is listed of a chain's blocks.
 #[derive(Debug, Clone)]
-pub(super) enum Lister {
+pub(crate) enum Lister {
     /// Nothing: ids and parties by the hash of their texts made the import of a chain of coins half as
     /// long again, of one with three payments a block five times as long.
     Open,
@@ -73,7 +73,7 @@ pub(super) enum Lister {
 }
 
 impl Lister {
-    pub(super) fn new(rules: &Rules) -> Self {
+    pub(crate) fn new(rules: &Rules) -> Self {
         match &rules.family {
             Family::Open(_) => Self::Open,
             Family::Sealed(sealed) => Self::Sealed(Box::new((sealed.clone(), sealed.domain()))),
@@ -82,7 +82,7 @@ impl Lister {
 
     /// What is listed of a block, in order, whose transactions are these: of a genesis block nothing is
     /// known of them.
-    pub(super) fn list(&self, block: &Block, contents: Option<&Contents>) -> Vec<Listed> {
+    pub(crate) fn list(&self, block: &Block, contents: Option<&Contents>) -> Vec<Listed> {
         let Self::Sealed(sealed) = self else { return Vec::new() };
         let (rules, domain) = &**sealed;
         let coin = |(position, coin): (u32, Coin)| Listed {
@@ -104,7 +104,7 @@ impl Lister {
     }
 
     /// The same of a block that comes from where valid blocks are kept.
-    pub(super) fn list_again(&self, block: &Block) -> Vec<Listed> {
+    pub(crate) fn list_again(&self, block: &Block) -> Vec<Listed> {
         match self {
             Self::Open => Vec::new(),
             Self::Sealed(sealed) => self.list(block, sealed.0.contents(block).as_ref()),
@@ -113,14 +113,14 @@ impl Lister {
 }
 
 /// What block `index` adds to each table, ordered by key: pages are filled one after another.
-pub(super) struct Entries {
-    pub(super) places: Vec<[u8; KEY_BYTES]>,
-    pub(super) history: Vec<[u8; KEY_BYTES]>,
-    pub(super) activity: BTreeMap<[u8; 32], u64>,
+pub(crate) struct Entries {
+    pub(crate) places: Vec<[u8; KEY_BYTES]>,
+    pub(crate) history: Vec<[u8; KEY_BYTES]>,
+    pub(crate) activity: BTreeMap<[u8; 32], u64>,
 }
 
 impl Entries {
-    pub(super) fn of(index: u64, listed: &[Listed]) -> Self {
+    pub(crate) fn of(index: u64, listed: &[Listed]) -> Self {
         let place = |listed: &Listed| key(&listed.id.0, (index, listed.position));
         let mut places: Vec<_> = listed.iter().map(place).collect();
         let mut history = Vec::with_capacity(2 * listed.len());
@@ -138,7 +138,7 @@ impl Entries {
 }
 
 /// Makes the tables: whoever only reads makes none.
-pub(super) fn make(transaction: &WriteTransaction) -> Result<(), StoreError> {
+pub(crate) fn make(transaction: &WriteTransaction) -> Result<(), StoreError> {
     transaction.open_table(PLACES)?;
     transaction.open_table(HISTORY)?;
     transaction.open_table(ACTIVITY)?;
@@ -146,7 +146,7 @@ pub(super) fn make(transaction: &WriteTransaction) -> Result<(), StoreError> {
 }
 
 /// Lists the transactions of a block that joins the best chain.
-pub(super) fn add(
+pub(crate) fn add(
     transaction: &WriteTransaction,
     index: u64,
     listed: &[Listed],
@@ -172,7 +172,7 @@ pub(super) fn add(
 }
 
 /// Takes the transactions of a block that leaves the best chain out again.
-pub(super) fn remove(
+pub(crate) fn remove(
     transaction: &WriteTransaction,
     index: u64,
     listed: &[Listed],
@@ -203,14 +203,14 @@ pub(super) fn remove(
 }
 
 /// The tables as they are at one moment.
-pub(super) struct Lists {
-    pub(super) places: ReadOnlyTable<[u8; KEY_BYTES], ()>,
-    pub(super) history: ReadOnlyTable<[u8; KEY_BYTES], ()>,
-    pub(super) activity: ReadOnlyTable<[u8; 32], u64>,
+pub(crate) struct Lists {
+    pub(crate) places: ReadOnlyTable<[u8; KEY_BYTES], ()>,
+    pub(crate) history: ReadOnlyTable<[u8; KEY_BYTES], ()>,
+    pub(crate) activity: ReadOnlyTable<[u8; 32], u64>,
 }
 
 impl Lists {
-    pub(super) fn of(transaction: &ReadTransaction) -> Result<Self, StoreError> {
+    pub(crate) fn of(transaction: &ReadTransaction) -> Result<Self, StoreError> {
         Ok(Self {
             places: transaction.open_table(PLACES)?,
             history: transaction.open_table(HISTORY)?,
@@ -219,14 +219,14 @@ impl Lists {
     }
 
     /// The first places of an id, at most [`MAX_PLACES`].
-    pub(super) fn places(&self, id: &Hash) -> Result<Vec<Spot>, StoreError> {
+    pub(crate) fn places(&self, id: &Hash) -> Result<Vec<Spot>, StoreError> {
         let range = key(&id.0, (0, 0))..=key(&id.0, (u64::MAX, u32::MAX));
         let all = self.places.range(range)?.take(MAX_PLACES);
         all.map(|entry| Ok(spot(&entry?.0.value()))).collect()
     }
 
     /// The last places of a party before some place, at most `limit`, and [`MAX_HISTORY`].
-    pub(super) fn history(
+    pub(crate) fn history(
         &self,
         party: &[u8; 32],
         before: Option<Spot>,
@@ -241,7 +241,7 @@ impl Lists {
     }
 
     /// How many places a party has.
-    pub(super) fn activity(&self, party: &[u8; 32]) -> Result<u64, StoreError> {
+    pub(crate) fn activity(&self, party: &[u8; 32]) -> Result<u64, StoreError> {
         Ok(self.activity.get(party)?.map_or(0, |count| count.value()))
     }
 }

@@ -1,0 +1,21 @@
+//! The errors of every call, as the document of the API has them.
+
+use std::collections::BTreeMap;
+
+use blocksmith_api::{PROBLEM_JSON, Problem};
+use utoipa::openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder, response};
+use utoipa::{IntoResponses, ToSchema as _};
+
+/// What every call may be answered with instead.
+pub(super) struct Errors;
+
+impl IntoResponses for Errors {
+    fn responses() -> BTreeMap<String, RefOr<response::Response>> {
+        let schema = Ref::from_schema_name(Problem::name());
+        let problem = ContentBuilder::new().schema(Some(schema)).build();
+        let description = "Why there is no other answer.";
+        let response = ResponseBuilder::new().description(description);
+        let response = response.content(PROBLEM_JSON, problem).build();
+        BTreeMap::from([("default".to_string(), RefOr::T(response))])
+    }
+}

@@ -1,0 +1,237 @@
+//! What keeps a store from working, and what to do about it.
+
+use std::io::ErrorKind;
+use std::path::PathBuf;
+
+use blocksmith_consensus::ledger::BadBody;
+use redb::DatabaseError;
+
+use crate::chain::Differences;
+use crate::system;
+
+/// What to do about a store that is lost.
+const ANEW: &str =
+    "move chain.redb out of there, and the chain comes again from peers or chain import";
+
+/// What keeps a store from working: our fault or the disk's, never a peer's.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Another process has it open.
+    #[error(
+        "the data directory {} is in use by another node; stop that one, or choose another \
+         directory with --data-dir", .dir.display()
+    )]
+    InUse {
+        /// The directory.
+        dir: PathBuf,
+    },
+    /// It holds the blocks of another chain.
+    #[error(
+        "the data directory {} holds the chain {found:?}, and this node was asked to run \
+         {expected:?}{}; start it with the chain's own options, or choose another directory with \
+         --data-dir",
+        .dir.display(),
+        .differences.iter().map(|differences| format!(" ({differences})")).collect::<String>()
+    )]
+    OtherChain {
+        /// The directory.
+        dir: PathBuf,
+        /// What it holds.
+        found: String,
+        /// What it should hold.
+        expected: String,
+        /// In what the two differ, "here" being what it should hold and "there" what it holds; none
+        /// if the store is too old to say.
+        differences: Option<Differences>,
+    },
+    /// It was written by a version that this one does not know.
+    #[error(
+        "the data directory {} has the format {found}, and this version reads {expected}; choose \
+         another directory with --data-dir, and the chain comes again from peers or chain import",
+        .dir.display()
+    )]
+    Format {
+        /// The directory.
+        dir: PathBuf,
+        /// Its format.
+        found: String,
+        /// This version's.
+        expected: &'static str,
+    },
+    /// There is no chain in it.
+    #[error(
+        "there is no chain in the data directory {}; `blocksmith node` makes one, and --data-dir \
+         names another directory", .dir.display()
+    )]
+    Nothing {
+        /// The directory.
+        dir: PathBuf,
+    },
+    /// The directory can't be made.
+    #[error(
+        "the data directory {} can't be made: {error}; choose another one with --data-dir",
+        .dir.display()
+    )]
+    Directory {
+        /// The directory.
+        dir: PathBuf,
+        /// What the system says.
+        error: std::io::Error,
+    },
+    /// Nothing there keeps a second process out.
+    #[error(
+        "the data directory {} can't be locked: {error}; a second node could write into it \
+         unnoticed, and both would lose blocks: choose one on another disk with --data-dir",
+        .dir.display()
+    )]
+    Unlockable {
+        /// The directory.
+        dir: PathBuf,
+        /// What the system says.
+        error: std::io::Error,
+    },
+    /// Something else has the name of the file that is locked.
+    #[error(
+        "the data directory {} can't be locked: {name} in it is no file; move it away, or choose another \
+         directory with --data-dir",
+        .dir.display()
+    )]
+    NoLock {
+        /// The directory.
+        dir: PathBuf,
+        /// The file's name.
+        name: &'static str,
+    },
+    /// What is in the directory can't be opened.
+    #[error("the data in {} can't be opened: {error}; {}", .dir.display(), way_out(.error))]
+    Unopened {
+        /// The directory.
+        dir: PathBuf,
+        /// What the database says.
+        error: Box<redb::Error>,
+    },
+    /// It was opened, and can't be read or written any more.
+    #[error(
+        "the data in {} can't be read or written: {error}; {}",
+        .dir.display(),
+        way_on(.error)
+    )]
+    Failed {
+        /// The directory.
+        dir: PathBuf,
+        /// What the database says.
+        error: Box<redb::Error>,
+    },
+    /// Somebody took the file away.
+    #[error(
+        "chain.redb is no longer in the data directory {}: somebody moved or removed it while it was in \
+         use; put it back, or start without it, and the chain comes again from peers or chain import",
+        .dir.display()
+    )]
+    Gone {
+        /// The directory.
+        dir: PathBuf,
+    },
+    /// The genesis block allots what the rules don't allow.
+    #[error("the genesis block of this chain is not right: {0}")]
+    Allotted(BadBody),
+    /// What is read is not what was written.
+    #[error("the store is damaged: {0}; chain import builds a new one from an export")]
+    Damaged(String),
+    /// What is read from a directory is not what was written there.
+    #[error("the data in {} is damaged: {what}; {ANEW}", .dir.display())]
+    DamagedIn {
+        /// The directory.
+        dir: PathBuf,
+        /// What is wrong.
+        what: String,
+    },
+    /// Our own code gave up on what is there.
+    #[error(
+        "the data in {} is damaged, or this program has a fault: {what}; if a new start ends like \
+         this, {ANEW}", .dir.display()
+    )]
+    Impossible {
+        /// The directory.
+        dir: PathBuf,
+        /// What our code says.
+        what: String,
+    },
+    /// The database says no.
+    #[error("the store failed: {0}")]
+    Database(redb::Error),
+}
+
+impl StoreError {
+    /// What is wrong, for those whom this machine's paths don't concern.
+    pub(crate) fn without_paths(&self) -> String {
+        match self {
+            Self::Unopened { error, .. } | Self::Failed { error, .. } => match &**error {
+                redb::Error::Io(error) if system::is_full(error) => {
+                    format!("there is no room for its data ({error})")
+                }
+                error => format!("its data can't be read or written ({error})"),
+            },
+            Self::Gone { .. } => "somebody took its data away while it was in use".into(),
+            Self::Damaged(_) | Self::DamagedIn { .. } | Self::Impossible { .. } => {
+                "its data is damaged".into()
+            }
+            _ => "its data can't be used".into(),
+        }
+    }
+}
+
+/// What to do about a store that can't be opened, read or written.
+fn way_out(error: &redb::Error) -> &'static str {
+    let redb::Error::Io(error) = error else {
+        return "choose another directory with --data-dir, or move chain.redb out of this one; the \
+                chain comes again from peers or chain import";
+    };
+    match error.kind() {
+        ErrorKind::PermissionDenied => {
+            "it is for another user to read and write: change that, or choose another directory with \
+             --data-dir"
+        }
+        ErrorKind::ReadOnlyFilesystem => {
+            "it has to be where files can be written: copy it, and name the copy with --data-dir"
+        }
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            "make room on that disk, or choose another directory with --data-dir"
+        }
+        // A file that is none, or ends too early.
+        ErrorKind::IsADirectory | ErrorKind::UnexpectedEof | ErrorKind::InvalidData => ANEW,
+        _ => system::way_out(error).unwrap_or(
+            "look after the disk and run the command again, or choose another directory with --data-dir",
+        ),
+    }
+}
+
+/// What to do about a store that can't be read or written any more.
+fn way_on(error: &redb::Error) -> String {
+    match error {
+        redb::Error::Io(error) if system::is_full(error) => {
+            let way_out = system::way_out(error).unwrap_or("make room");
+            format!("{way_out}; nothing that was acknowledged is lost")
+        }
+        error => way_out(error).into(),
+    }
+}
+
+macro_rules! database_errors {
+    ($($error:ty),*) => {$(
+        impl From<$error> for StoreError {
+            fn from(error: $error) -> Self {
+                Self::Database(error.into())
+            }
+        }
+    )*};
+}
+database_errors!(
+    redb::Error,
+    DatabaseError,
+    redb::TransactionError,
+    redb::TableError,
+    redb::StorageError,
+    redb::CommitError,
+    redb::SetDurabilityError
+);
