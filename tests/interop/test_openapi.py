@@ -12,12 +12,15 @@ import jsonschema_rs
 import pytest
 from schemathesis import openapi
 
+from chain import block_hash, canonical, reward
 from fakes import dead_peer
+from families import LECTURE
 from processes import ENVIRONMENT, until
 from stream import Stream
 
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "forge.json").read_text(encoding="utf-8"))
 BOB = VECTORS["keys"][1]["address"]
+RULES = LECTURE.rules
 MINED_S = 60  # until a dev network has mined a block
 
 CASES = int(os.environ.get("BLOCKSMITH_API_CASES", "2000"))  # of both nodes together
@@ -126,15 +129,55 @@ def test_each_call_that_succeeds_answers_as_the_document_says(start):
         until(lambda: ask("GET", "/api/v1/peers").json()["peers"][0]["state"] == "fails", 20, "the peer to fail", node)
         ask("DELETE", "/api/v1/peers/{address}", address=peer["address"])
 
-        kinds = set()
-        for event in stream:
-            kinds.add(event.kind)
-            ask.kind_is(f"{event.kind.capitalize()}Event", event.data)
-            if event.data.get("change") == "forgotten":
-                break
-        assert kinds == {"tip", "transaction", "peer"}
+        told = {(event.kind, event.data.get("change")) for event in events(ask, stream)}
+        assert told == {("tip", None), ("transaction", "entered"), ("transaction", "confirmed"), ("peer", "added"),
+                        ("peer", "fails"), ("peer", "forgotten")}
     calls = {(method.upper(), path) for path, item in ask.document["paths"].items() for method in item}
     assert calls - ask.answered == {("GET", "/api/v1/events")}
+
+
+def events(ask, stream):
+    """The events up to that of a peer that is forgotten, each of which is as the document says."""
+    while True:
+        event = next(stream)
+        ask.kind_is(f"{event.kind.capitalize()}Event", event.data)
+        yield event
+        if event.data.get("change") == "forgotten":
+            return
+
+
+def test_a_reorg_and_a_peer_that_comes_and_goes_are_told_as_the_document_says(start):
+    node, peer = LECTURE.rust_node(start), LECTURE.python_node(start)
+    ask = Asker(node)
+
+    def resolved(state):
+        node.get("/nodes/resolve")
+        return node.get("/api/v1/peers").json()["peers"][0]["state"] == state
+
+    with Stream(node) as stream:
+        payment = {"sender": "alice", "recipient": "bob", "amount": 5}
+        node.post("/transactions/new", payment)
+        genesis = node.chain()
+        left = RULES.grown(1, [*genesis, RULES.forge(genesis, [payment, reward("ann")])], "ann")
+        joined = RULES.grown(3, genesis, "eve")
+        for block in [*left[1:], *joined[1:]]:
+            ask("POST", "/api/v1/blocks", body=block)
+        assert canonical(node.chain()) == canonical(joined)
+        node.register(peer)
+        until(lambda: resolved("answers"), 20, "the peer to answer", node, peer)
+        peer.stop()
+        until(lambda: resolved("fails"), 20, "the peer to fail", node)
+        ask("DELETE", "/api/v1/peers/{address}", address=peer.address)
+        told = list(events(ask, stream))
+
+    [reorg] = [event.data for event in told if event.kind == "reorg"]
+    assert [place["hash"] for place in reorg["left"]] == [block_hash(left[2]), block_hash(left[1])]
+    assert [place["hash"] for place in reorg["joined"]] == [block_hash(block) for block in joined[1:]]
+    assert (reorg["left_count"], reorg["joined_count"], reorg["waiting"]) == (2, 3, 1)
+    assert reorg["tip"]["hash"] == block_hash(joined[-1]) and reorg["fork"]["hash"] == block_hash(genesis[0])
+    changes = [(event.kind, event.data["change"]) for event in told if "change" in event.data]
+    assert changes[:2] == [("transaction", "entered"), ("transaction", "confirmed")]
+    assert [change for kind, change in changes if kind == "peer"] == ["added", "answers", "fails", "forgotten"]
 
 
 @pytest.fixture(scope="module")
