@@ -240,7 +240,7 @@ impl Actor {
             writer.commit()?;
             self.metrics.committed(began.elapsed());
         }
-        happened.iter().for_each(|event| self.metrics.happened(event));
+        happened.iter().flatten().for_each(|event| self.metrics.happened(event));
         // Only now it can be told. What `standing` says holds after the event that it names, so that
         // whoever reads it and follows from there misses nothing.
         let event = self.feed.publish(happened);
@@ -268,13 +268,17 @@ fn store(effect: StoreEffect, writer: &mut Writer) -> Result<(), StoreError> {
     }
 }
 
-/// What those who follow the node are told. `waiting` has for each change of the best chain how many
-/// transactions wait again.
-fn told(event: Told, waiting: &mut impl Iterator<Item = usize>, machine: &Machine) -> Event {
-    match event {
+/// What those who follow the node are told; `None` if that is too much to be told one by one. `waiting`
+/// has for each change of the best chain how many transactions wait again.
+fn told(
+    event: Told,
+    waiting: &mut impl Iterator<Item = usize>,
+    machine: &Machine,
+) -> Option<Event> {
+    Some(match event {
         Told::Transaction { transaction, became } => Event::Transaction { transaction, became },
         Told::Peer { address, became } => Event::Peer { address, became },
-        Told::ManyTransactions => Event::ManyTransactions,
+        Told::ManyTransactions => return None,
         Told::Chain { change, tip } => {
             let (tip, waiting) = (tip_of(&tip, machine), waiting.next().unwrap_or_default());
             match change.disconnected.is_empty() {
@@ -282,7 +286,7 @@ fn told(event: Told, waiting: &mut impl Iterator<Item = usize>, machine: &Machin
                 false => Event::Reorg(reorg(&change, tip, waiting)),
             }
         }
-    }
+    })
 }
 
 /// Of each change of the best chain, how many transactions wait for a block because of it.

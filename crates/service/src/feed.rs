@@ -35,9 +35,6 @@ pub enum Event {
         /// What became of it.
         became: TransactionChange,
     },
-    /// What waits changed by more transactions than are told one by one. Nobody is sent this: whoever
-    /// follows reads anew.
-    ManyTransactions,
     /// What became of a peer.
     Peer {
         /// Its address.
@@ -95,7 +92,6 @@ impl Event {
                 (reorg.left.len() + reorg.joined.len()) * size_of::<Place>() + reorg.tip.bytes()
             }
             Self::Transaction { transaction, .. } => transaction.text().len(),
-            Self::ManyTransactions => 0,
             Self::Peer { address, became } => {
                 let why = if let PeerChange::Fails { why } = became { why.len() } else { 0 };
                 address.as_str().len() + why
@@ -133,15 +129,16 @@ impl Default for Feed {
 }
 
 impl Feed {
-    /// Adds events; the number of the latest one.
-    pub(super) fn publish(&self, events: impl IntoIterator<Item = Event>) -> u64 {
+    /// Adds events, `None` for what is too much to be told one by one: those who follow have missed
+    /// that, and read the status anew. Returns the number of the latest one.
+    pub(super) fn publish(&self, events: impl IntoIterator<Item = Option<Event>>) -> u64 {
         let mut ring = self.ring.write().unwrap_or_else(PoisonError::into_inner);
         for event in events {
             ring.latest += 1;
-            if event == Event::ManyTransactions {
+            let Some(event) = event else {
                 (ring.events, ring.bytes) = (VecDeque::new(), 0);
                 continue;
-            }
+            };
             ring.bytes += event.bytes();
             ring.events.push_back(event);
             while ring.events.len() > MAX_EVENTS || ring.bytes > MAX_BYTES {
@@ -203,13 +200,13 @@ mod tests {
         let feed = Feed::default();
         assert_eq!(numbers(&feed, 0, 9), Some(vec![]));
         assert_eq!(numbers(&feed, 1, 9), None, "nothing had that number yet");
-        assert_eq!(feed.publish(["a", "b", "c"].map(event)), 3);
+        assert_eq!(feed.publish(["a", "b", "c"].map(|name| Some(event(name)))), 3);
         assert_eq!(numbers(&feed, 0, 9), Some(vec![1, 2, 3]));
         assert_eq!(numbers(&feed, 1, 1), Some(vec![2]));
         assert_eq!(feed.after(1, 1).expect("there")[0].1, event("b"));
         assert_eq!(numbers(&feed, 3, 9), Some(vec![]));
         assert_eq!(numbers(&feed, 4, 9), None);
-        feed.publish((0..MAX_EVENTS).map(|_| event("d")));
+        feed.publish((0..MAX_EVENTS).map(|_| Some(event("d"))));
         let latest = feed.latest();
         assert_eq!(latest, MAX_EVENTS as u64 + 3);
         assert_eq!(numbers(&feed, 2, 9), None, "the third is gone");
@@ -222,14 +219,14 @@ mod tests {
         let why = "w".repeat(MAX_BYTES / 4);
         let address: Address = "a:1".parse().expect("an address");
         let event = Event::Peer { address, became: PeerChange::Fails { why } };
-        feed.publish([(); 9].map(|()| event.clone()));
+        feed.publish([(); 9].map(|()| Some(event.clone())));
         assert_eq!((numbers(&feed, 5, 9), numbers(&feed, 6, 9)), (None, Some(vec![7, 8, 9])));
     }
 
     #[test]
     fn what_is_too_much_to_tell_sends_everybody_back_to_the_status() {
         let feed = Feed::default();
-        feed.publish([event("a"), Event::ManyTransactions, event("b")]);
+        feed.publish([Some(event("a")), None, Some(event("b"))]);
         assert_eq!((numbers(&feed, 0, 9), numbers(&feed, 1, 9)), (None, None));
         assert_eq!(numbers(&feed, 2, 9), Some(vec![3]));
     }
@@ -242,7 +239,7 @@ mod tests {
             async move { feed.grown(0).await }
         });
         tokio::task::yield_now().await;
-        feed.publish([event("a")]);
+        feed.publish([Some(event("a"))]);
         waiting.await.expect("no panic");
     }
 }

@@ -119,7 +119,7 @@ impl Metrics {
                 counter!(REORGS).increment(1);
                 histogram!(DEPTH).record(reorg.left_count as f64);
             }),
-            Event::Transaction { .. } | Event::ManyTransactions | Event::Peer { .. } => {}
+            Event::Transaction { .. } | Event::Peer { .. } => {}
         }
     }
 

@@ -196,7 +196,7 @@ fn kind(event: &service::Event) -> &'static str {
     match event {
         service::Event::Tip(_) => "tip",
         service::Event::Reorg(_) => "reorg",
-        service::Event::Transaction { .. } | service::Event::ManyTransactions => "transaction",
+        service::Event::Transaction { .. } => "transaction",
         service::Event::Peer { .. } => "peer",
     }
 }
@@ -226,8 +226,6 @@ fn wire(event: &service::Event) -> Option<Event> {
             let transaction = json::raw(transaction.text()).ok()?;
             Event::Transaction(TransactionEvent { change, id, by, transaction })
         }
-        // The ring has none.
-        service::Event::ManyTransactions => return None,
         service::Event::Peer { address, became } => {
             let (change, index, reason) = match became {
                 OfPeer::Added => (PeerChange::Added, None, None),
