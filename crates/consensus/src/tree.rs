@@ -468,6 +468,21 @@ impl Tree {
         self.connect(&linked, &valid, chain).map(drop)
     }
 
+    /// Takes the blocks from `lowest` on off the chain, the tip first.
+    fn disconnect_from<C: BestChain>(
+        &self,
+        lowest: u64,
+        chain: &mut C,
+    ) -> Result<Vec<SideBlock>, ErrorOf<C>> {
+        let mut disconnected = Vec::new();
+        for index in (lowest..=self.tip.block.index()).rev() {
+            let Some(linked) = chain.at(index)? else { continue };
+            chain.disconnect(&linked)?;
+            disconnected.push(SideBlock::of(&linked, self.rules.genesis_index()));
+        }
+        Ok(disconnected)
+    }
+
     /// Makes `new` the tip. One block at a time is in memory beside it.
     fn reorganize<C: BestChain>(
         &mut self,
@@ -486,12 +501,7 @@ impl Tree {
         }
         branch.reverse();
         let fork = below.map(|hash| Place { index: lowest.saturating_sub(1), hash });
-        let mut disconnected = Vec::new();
-        for index in (lowest..=self.tip.block.index()).rev() {
-            let Some(linked) = chain.at(index).map_err(NotInserted::Ancestry)? else { continue };
-            chain.disconnect(&linked).map_err(NotInserted::Ancestry)?;
-            disconnected.push(SideBlock::of(&linked, self.rules.genesis_index()));
-        }
+        let disconnected = self.disconnect_from(lowest, chain).map_err(NotInserted::Ancestry)?;
         for (place, Place { hash, .. }) in branch.iter().enumerate() {
             match self.connect_side(hash, chain) {
                 Ok(()) => {}

@@ -31,9 +31,7 @@ pub(super) use writer::Writer;
 use crate::chain::{Differences, describe};
 pub(super) use database::FILE;
 use database::{Db, Opening};
-use tables::{
-    ACCOUNTS, CHAIN, FORMAT, MEMPOOL, META, PEERS, QUEUE, SEALED, UNDO, UNHEARD, shape_name,
-};
+use tables::{ACCOUNTS, CHAIN, FORMAT, META, PEERS, SEALED, UNDO, UNHEARD, shape_name};
 
 /// What a node goes on with.
 pub(crate) struct Kept {
@@ -127,96 +125,57 @@ impl Store {
         now: Timestamp,
     ) -> Result<Kept, StoreError> {
         let mut writer = self.write()?;
-        let chain_id = rules.chain_id().to_string();
-        let rules_text = describe(rules);
-        let node_id = {
-            let mut meta = writer.transaction.open_table(META)?;
-            let read = |name: &str| -> Result<Option<String>, StoreError> {
-                Ok(meta.get(name)?.map(|text| text.value().to_string()))
-            };
-            let (format, found_id, found_rules, kept_id) =
-                (read("format")?, read("chain_id")?, read("rules")?, read("node_id")?);
-            if let Some(found) = format.filter(|format| format != FORMAT) {
-                return Err(StoreError::Format { dir: dir.into(), found, expected: FORMAT });
-            }
-            if let Some(found_id) = found_id.filter(|found| *found != chain_id) {
-                let found = found_rules.unwrap_or(found_id);
-                let differences = read("rules_json")?.and_then(|found| {
-                    let found = canonical(found.as_bytes()).ok()?;
-                    let differences = Differences::between(rules, Value::of_canonical(&found));
-                    Some(differences).filter(|differences| !differences.is_empty())
-                });
-                let expected = if found == rules_text && differences.is_none() {
-                    format!("{rules_text}, but another genesis or puzzle ({chain_id})")
-                } else {
-                    rules_text
-                };
-                let dir = dir.into();
-                return Err(StoreError::OtherChain { dir, found, expected, differences });
-            }
-            if let Some(found) = found_rules.filter(|found| *found != rules_text) {
-                tracing::warn!(
-                    "{rules_text} is the chain that was kept here as {found}: a name is no part of \
-                     a chain, and what is signed for one is good for both; `blocksmith chain new` \
-                     makes another"
-                );
-            }
-            let node_id = node_id.or(kept_id).unwrap_or_else(new_node_id);
-            meta.insert("format", FORMAT)?;
-            meta.insert("chain_id", &*chain_id)?;
-            meta.insert("rules", &*rules_text)?;
-            meta.insert("rules_json", &*rules.json())?;
-            meta.insert("node_id", &*node_id)?;
-            meta.insert("shape", shape_name(self.shape))?;
-            node_id
-        };
+        let node_id = self.identify(&writer, dir, rules, node_id)?;
         // Whoever only reads makes no tables.
         writer.transaction.open_table(ACCOUNTS)?;
         writer.transaction.open_table(UNDO)?;
         listing::make(&writer.transaction)?;
-        let last = writer.transaction.open_table(CHAIN)?.last()?.map(|(index, _)| index.value());
-        let tip = match last {
-            Some(last) => writer.at(last)?.ok_or_else(|| {
-                StoreError::Damaged(format!("block {last}, the last one, is not found"))
-            })?,
-            None => {
-                let tip = Linked::genesis(rules, rules.genesis_block(now));
-                let changes = rules.allot(&tip.block).map_err(StoreError::Allotted)?;
-                writer.connect(&tip, &changes, None)?;
-                tip
-            }
-        };
+        let tip = tip(&mut writer, rules, now)?;
         let side = writer.side_blocks()?;
-        let queue = {
-            let table = writer.transaction.open_table(QUEUE)?;
-            let entries = table.iter()?.map(|entry| {
-                let (number, text) = entry?;
-                let value = blocksmith_consensus::json::Value::of_canonical(text.value());
-                Ok((number.value(), Transaction::of_block(value)))
-            });
-            entries.collect::<Result<Vec<_>, StoreError>>()?
-        };
-        let mempool = {
-            let table = writer.transaction.open_table(MEMPOOL)?;
-            let entries = table.iter()?.map(|entry| {
-                let (key, text) = entry?;
-                let key = key.value();
-                let (micros, id) = key.split_first_chunk().expect("a time comes first");
-                let arrived = Timestamp { micros: u64::from_be_bytes(*micros) };
-                let id = Hash(id.try_into().expect("an id follows"));
-                Ok((arrived, id, text.value().to_string()))
-            });
-            entries.collect::<Result<Vec<_>, StoreError>>()?
-        };
-        let [peers, unheard] = [PEERS, UNHEARD].map(|table| {
-            let table = writer.transaction.open_table(table)?;
-            // What was taken for an address once, and is none any more, leads to nobody.
-            let entries = table.iter()?.map(|entry| Ok(entry?.0.value().parse().ok()));
-            entries.filter_map(Result::transpose).collect::<Result<Vec<_>, StoreError>>()
-        });
-        let (peers, unheard) = (peers?, unheard?);
+        let (queue, mempool) = (writer.queued()?, writer.pending()?);
+        let (peers, unheard) = (writer.addresses(PEERS)?, writer.addresses(UNHEARD)?);
         writer.commit()?;
         Ok(Kept { tip, side, queue, mempool, peers, unheard, node_id })
+    }
+
+    /// Makes sure that the store holds the chain with these rules, and says so in it; the id of the
+    /// node.
+    fn identify(
+        &self,
+        writer: &Writer,
+        dir: &Path,
+        rules: &Rules,
+        node_id: Option<String>,
+    ) -> Result<String, StoreError> {
+        let (chain_id, rules_text) = (rules.chain_id().to_string(), describe(rules));
+        let mut meta = writer.transaction.open_table(META)?;
+        let read = |name: &str| -> Result<Option<String>, StoreError> {
+            Ok(meta.get(name)?.map(|text| text.value().to_string()))
+        };
+        let (format, found_id, found_rules, kept_id) =
+            (read("format")?, read("chain_id")?, read("rules")?, read("node_id")?);
+        if let Some(found) = format.filter(|format| format != FORMAT) {
+            return Err(StoreError::Format { dir: dir.into(), found, expected: FORMAT });
+        }
+        if let Some(found_id) = found_id.filter(|found| *found != chain_id) {
+            let found = found_rules.unwrap_or(found_id);
+            return Err(other_chain(dir, rules, found, read("rules_json")?));
+        }
+        if let Some(found) = found_rules.filter(|found| *found != rules_text) {
+            tracing::warn!(
+                "{rules_text} is the chain that was kept here as {found}: a name is no part of \
+                 a chain, and what is signed for one is good for both; `blocksmith chain new` \
+                 makes another"
+            );
+        }
+        let node_id = node_id.or(kept_id).unwrap_or_else(new_node_id);
+        meta.insert("format", FORMAT)?;
+        meta.insert("chain_id", &*chain_id)?;
+        meta.insert("rules", &*rules_text)?;
+        meta.insert("rules_json", &*rules.json())?;
+        meta.insert("node_id", &*node_id)?;
+        meta.insert("shape", shape_name(self.shape))?;
+        Ok(node_id)
     }
 
     /// Forgets all peers.
@@ -240,6 +199,35 @@ impl Store {
     pub(crate) fn write(&self) -> Result<Writer, StoreError> {
         Writer::of(&self.db, self.shape, self.genesis, self.lister.clone())
     }
+}
+
+/// The end of the chain that is kept; a new store begins with the genesis block.
+fn tip(writer: &mut Writer, rules: &Rules, now: Timestamp) -> Result<Linked, StoreError> {
+    let last = writer.transaction.open_table(CHAIN)?.last()?.map(|(index, _)| index.value());
+    if let Some(last) = last {
+        let missing = || StoreError::Damaged(format!("block {last}, the last one, is not found"));
+        return writer.at(last)?.ok_or_else(missing);
+    }
+    let tip = Linked::genesis(rules, rules.genesis_block(now));
+    let changes = rules.allot(&tip.block).map_err(StoreError::Allotted)?;
+    writer.connect(&tip, &changes, None)?;
+    Ok(tip)
+}
+
+/// The store holds another chain, whose rules in words are `found`, and as JSON `json`.
+fn other_chain(dir: &Path, rules: &Rules, found: String, json: Option<String>) -> StoreError {
+    let differences = json.and_then(|found| {
+        let found = canonical(found.as_bytes()).ok()?;
+        let differences = Differences::between(rules, Value::of_canonical(&found));
+        Some(differences).filter(|differences| !differences.is_empty())
+    });
+    let rules_text = describe(rules);
+    let expected = if found == rules_text && differences.is_none() {
+        format!("{rules_text}, but another genesis or puzzle ({})", rules.chain_id())
+    } else {
+        rules_text
+    };
+    StoreError::OtherChain { dir: dir.into(), found, expected, differences }
 }
 
 /// Whether a text is like those of [`new_node_id`].

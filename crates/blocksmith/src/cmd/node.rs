@@ -1,11 +1,12 @@
 //! `blocksmith node`: one node, until it is told to stop.
 
 use std::io::{ErrorKind, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::str::FromStr;
 use std::time::Duration;
 
+use blocksmith_consensus::Hash;
 use blocksmith_consensus::address::Address as PublicKey;
 use blocksmith_node::{Address, NoWork};
 use tokio::net::TcpListener;
@@ -19,7 +20,7 @@ use crate::http::{HostName, Manners, PageOrigin};
 use crate::log::Format;
 use crate::mining::NotMined;
 use crate::searching::all_cores;
-use crate::service::Options;
+use crate::service::{Handle, Options};
 use crate::text::escaped;
 use crate::{config, daemon, early, http, mining, operator, system};
 
@@ -141,18 +142,7 @@ pub async fn run(args: NodeArgs) -> anyhow::Result<ExitCode> {
     let manners = args.browsers.manners(file.hosts, file.cors)?;
     http::raise_file_limit();
     let stop = stop_on_signal()?;
-    let listener = TcpListener::bind((bind.as_str(), port)).await.map_err(|error| {
-        let way_out = match error.kind() {
-            ErrorKind::AddrInUse => "; is another node there? Choose another port, or 0 for any",
-            ErrorKind::PermissionDenied => {
-                "; ports below 1024 are the system's own; choose another, like 5000"
-            }
-            // It is told with the reason.
-            _ if system::way_out(&error).is_some() => "",
-            _ => "; --bind takes an address of this machine, like 127.0.0.1 or 0.0.0.0",
-        };
-        anyhow::Error::new(error).context(format!("can't listen on {bind}:{port}{way_out}"))
-    })?;
+    let listener = listen(&bind, port).await?;
     let data_dir = match args.data_dir.or(file.data_dir) {
         Some(dir) => dir,
         // Of the port that was taken: with 0, two nodes side by side would share a folder.
@@ -172,43 +162,9 @@ pub async fn run(args: NodeArgs) -> anyhow::Result<ExitCode> {
     }
     // The others call it, whoever reads that.
     heard(writeln!(stdout(), "Running on http://{} (press Ctrl-C to stop)", node.address))?;
-    let standing = node.handle.standing();
-    let start = format!(
-        "{rules}; chain id {chain_id}; block {} is the tip; node id {}; data in {}",
-        standing.tip.block.index(),
-        node.handle.node_id(),
-        data_dir.display()
-    );
-    note(escaped(start));
-    note(format_args!(
-        "the operator's token is in {}: from other machines, calls that only the operator may make \
-         need it",
-        escaped(token_file.display())
-    ));
-    // A dev chain may be run like any other, by whoever names it. Its id is its own, so that nothing
-    // that is signed there means anything elsewhere; and refusing the keys that everybody has would
-    // keep back what its blocks have anyway. But it is said whose the coins are.
-    if node.handle.is_dev() {
-        note(KEYS_WARNING);
-    }
-
+    introduce(&node.handle, &rules, &chain_id, &data_dir, &token_file);
     let watching = tokio::spawn(early::watch(node.handle.clone()));
-    let miner = args.mine.then(|| {
-        let handle = node.handle.clone();
-        tokio::spawn(async move {
-            loop {
-                match mining::next_block(&handle, None, all_cores()).await {
-                    // Whatever joins the chain is told of.
-                    Ok(_) => {}
-                    Err(NotMined::Stopped(_)) => break,
-                    Err(NotMined::NoWork(no_work)) => {
-                        tracing::error!("mining ends: {no_work}");
-                        break;
-                    }
-                }
-            }
-        })
-    });
+    let miner = args.mine.then(|| tokio::spawn(mine(node.handle.clone())));
     let failed = tokio::select! {
         () = until(stop) => None,
         stopped = node.handle.stopped() => Some(stopped),
@@ -226,4 +182,56 @@ pub async fn run(args: NodeArgs) -> anyhow::Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+async fn listen(bind: &str, port: u16) -> anyhow::Result<TcpListener> {
+    TcpListener::bind((bind, port)).await.map_err(|error| {
+        let way_out = match error.kind() {
+            ErrorKind::AddrInUse => "; is another node there? Choose another port, or 0 for any",
+            ErrorKind::PermissionDenied => {
+                "; ports below 1024 are the system's own; choose another, like 5000"
+            }
+            // It is told with the reason.
+            _ if system::way_out(&error).is_some() => "",
+            _ => "; --bind takes an address of this machine, like 127.0.0.1 or 0.0.0.0",
+        };
+        anyhow::Error::new(error).context(format!("can't listen on {bind}:{port}{way_out}"))
+    })
+}
+
+/// Says what runs here.
+fn introduce(handle: &Handle, rules: &str, chain_id: &Hash, data_dir: &Path, token_file: &Path) {
+    let start = format!(
+        "{rules}; chain id {chain_id}; block {} is the tip; node id {}; data in {}",
+        handle.standing().tip.block.index(),
+        handle.node_id(),
+        data_dir.display()
+    );
+    note(escaped(start));
+    note(format_args!(
+        "the operator's token is in {}: from other machines, calls that only the operator may make \
+         need it",
+        escaped(token_file.display())
+    ));
+    // A dev chain may be run like any other, by whoever names it. Its id is its own, so that nothing
+    // that is signed there means anything elsewhere; and refusing the keys that everybody has would
+    // keep back what its blocks have anyway. But it is said whose the coins are.
+    if handle.is_dev() {
+        note(KEYS_WARNING);
+    }
+}
+
+/// Searches one block after the other, as long as the node runs.
+async fn mine(handle: Handle) {
+    loop {
+        match mining::next_block(&handle, None, all_cores()).await {
+            // Whatever joins the chain is told of.
+            Ok(_) => {}
+            Err(NotMined::Stopped(_)) => break,
+            Err(NotMined::NoWork(no_work)) => {
+                tracing::error!("mining ends: {no_work}");
+                break;
+            }
+        }
+    }
 }

@@ -5,12 +5,13 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use blocksmith_consensus::address::Address as PublicKey;
+use blocksmith_consensus::json::Value;
 use blocksmith_consensus::ledger::{Account, Accounts, Change, Changes, Contents};
 use blocksmith_consensus::tree::{BestChain, SideBlock};
-use blocksmith_consensus::{Ancestry, Hash, Linked, Shape, Timestamp};
+use blocksmith_consensus::{Ancestry, Hash, Linked, Shape, Timestamp, Transaction};
 use blocksmith_node::mempool::{MempoolChange, Waiting};
 use blocksmith_node::{Address, QueueChange};
-use redb::{Durability, ReadableTable, ReadableTableMetadata, WriteTransaction};
+use redb::{Durability, ReadableTable, ReadableTableMetadata, TableDefinition, WriteTransaction};
 
 use super::database::Db;
 use super::error::StoreError;
@@ -63,6 +64,42 @@ impl Writer {
     /// Whether the best chain or a side branch is not what it was.
     pub(crate) fn blocks_changed(&self) -> bool {
         self.blocks_changed
+    }
+
+    /// The queue, by its numbers.
+    pub(super) fn queued(&self) -> Result<Vec<(u64, Transaction)>, StoreError> {
+        let table = self.transaction.open_table(QUEUE)?;
+        let entries = table.iter()?.map(|entry| {
+            let (number, text) = entry?;
+            let value = Value::of_canonical(text.value());
+            Ok((number.value(), Transaction::of_block(value)))
+        });
+        entries.collect()
+    }
+
+    /// The payments that wait: when each came, its id, its text.
+    pub(super) fn pending(&self) -> Result<Vec<(Timestamp, Hash, String)>, StoreError> {
+        let table = self.transaction.open_table(MEMPOOL)?;
+        let entries = table.iter()?.map(|entry| {
+            let (key, text) = entry?;
+            let key = key.value();
+            let (micros, id) = key.split_first_chunk().expect("a time comes first");
+            let arrived = Timestamp { micros: u64::from_be_bytes(*micros) };
+            let id = Hash(id.try_into().expect("an id follows"));
+            Ok((arrived, id, text.value().to_string()))
+        });
+        entries.collect()
+    }
+
+    /// The addresses of a table of peers.
+    pub(super) fn addresses(
+        &self,
+        table: TableDefinition<'_, &'static str, ()>,
+    ) -> Result<Vec<Address>, StoreError> {
+        let table = self.transaction.open_table(table)?;
+        // What was taken for an address once, and is none any more, leads to nobody.
+        let entries = table.iter()?.map(|entry| Ok(entry?.0.value().parse().ok()));
+        entries.filter_map(Result::transpose).collect()
     }
 
     pub(crate) fn queue(&mut self, change: &QueueChange) -> Result<(), StoreError> {
