@@ -2,10 +2,11 @@
 
 use std::io::{self, IsTerminal as _, Write as _};
 
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::field::MakeExt as _;
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::format::debug_fn;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::text::{escaped, json};
 
@@ -33,7 +34,9 @@ pub fn start(usual: &str, format: Format) {
             .with_target(false)
             .with_writer(JsonLines::default)
             .log_internal_errors(false)
-            .with_env_filter(filter(usual))
+            .with_max_level(LevelFilter::TRACE)
+            .finish()
+            .with(filter(usual))
             .init();
     }
     let colors = std::env::var_os("NO_COLOR").is_none() && std::io::stderr().is_terminal();
@@ -48,7 +51,9 @@ pub fn start(usual: &str, format: Format) {
         // It would panic where the standard error can't be written.
         .log_internal_errors(false)
         .fmt_fields(fields.delimited(" "))
-        .with_env_filter(filter(usual))
+        .with_max_level(LevelFilter::TRACE)
+        .finish()
+        .with(filter(usual))
         .init();
 }
 
@@ -71,26 +76,66 @@ impl io::Write for JsonLines {
 }
 
 /// What is logged. What is set and can't be understood is said.
-fn filter(usual: &str) -> EnvFilter {
+fn filter(usual: &str) -> Targets {
     let set = std::env::var_os(LEVEL).unwrap_or_default();
     let set = set.to_string_lossy();
-    if set.is_empty() {
-        return EnvFilter::new(usual);
-    }
-    // A word alone would be taken for a part of the program of which all is logged, and of the rest
-    // nothing.
-    let is_level = |part: &str| part.contains(['=', '[']) || part.parse::<LevelFilter>().is_ok();
-    match set.parse() {
-        Ok(filter) if set.split(',').all(|part| is_level(part.trim())) => filter,
-        _ => {
+    read(&set).unwrap_or_else(|| {
+        if !set.is_empty() {
             // Nobody may be watching.
             let _ = writeln!(
-                std::io::stderr(),
+                io::stderr(),
                 "{LEVEL} is {:?}, which is no level: off, error, warn, info, debug or trace, or as in \
                  blocksmith=debug; {usual} is logged",
                 escaped(&set).to_string()
             );
-            EnvFilter::new(usual)
+        }
+        read(usual).expect("a level")
+    })
+}
+
+/// Levels as people set them.
+fn read(set: &str) -> Option<Targets> {
+    let parts: Vec<_> = set.split(',').map(str::trim).filter(|part| !part.is_empty()).collect();
+    // A word alone would be taken for a part of the program of which all is logged, and of the rest
+    // nothing.
+    let is_level = |part: &&str| {
+        part.parse::<LevelFilter>().is_ok() || part.contains('=') && !part.contains('[')
+    };
+    let is_set = !parts.is_empty() && parts.iter().all(is_level);
+    is_set.then(|| parts.join(",").parse().ok())?
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing::Level;
+
+    use super::read;
+
+    #[test]
+    fn levels_are_those_of_all_or_of_parts_of_the_program() {
+        let logged = |set: &str| {
+            let filter = read(set).unwrap_or_else(|| panic!("{set}"));
+            ["blocksmith::http", "hyper"].map(|target| {
+                let levels = [Level::ERROR, Level::WARN, Level::INFO, Level::DEBUG, Level::TRACE];
+                levels.iter().filter(|level| filter.would_enable(target, level)).count()
+            })
+        };
+        for (set, levels) in [
+            ("off", [0, 0]),
+            ("warn", [2, 2]),
+            ("INFO", [3, 3]),
+            ("trace", [5, 5]),
+            ("blocksmith=debug", [4, 0]),
+            ("info,hyper=off", [3, 0]),
+            ("info, hyper=trace,", [3, 5]),
+            ("info,blocksmith::http=warn", [2, 3]),
+        ] {
+            assert_eq!(logged(set), levels, "{set}");
+        }
+        for no_level in
+            ["debgu", "blocksmith", "info,hyper", "blocksmith=loud", "[call]=debug", "", ","]
+        {
+            assert!(read(no_level).is_none(), "{no_level}");
         }
     }
 }

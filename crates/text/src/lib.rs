@@ -7,9 +7,9 @@
 
 use std::fmt::{self, Display, Write};
 
-use icu_properties::props::{DefaultIgnorableCodePoint, GeneralCategory, GeneralCategoryGroup};
-use icu_properties::{CodePointMapData, CodePointSetData};
-use unicode_security::skeleton;
+use unicode_properties::{GeneralCategory, GeneralCategoryGroup, UnicodeGeneralCategory as _};
+use unicode_security::general_security_profile::IdentifierType;
+use unicode_security::{GeneralSecurityProfile as _, skeleton};
 
 /// What others wrote, without blanks around it, in one line and at most `max` characters of it.
 pub fn shown(text: &str, max: usize) -> String {
@@ -138,10 +138,10 @@ pub fn is_plain(char: char) -> bool {
     if char.is_ascii() {
         return !char.is_ascii_control();
     }
-    let category = CodePointMapData::<GeneralCategory>::new().get(char);
-    !GeneralCategoryGroup::Other.contains(category)
-        && !matches!(category, GeneralCategory::LineSeparator | GeneralCategory::ParagraphSeparator)
-        && !CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(char)
+    let ends = [GeneralCategory::LineSeparator, GeneralCategory::ParagraphSeparator];
+    char.general_category_group() != GeneralCategoryGroup::Other
+        && !ends.contains(&char.general_category())
+        && char.identifier_type() != Some(IdentifierType::Default_Ignorable)
 }
 
 #[cfg(test)]

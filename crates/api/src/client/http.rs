@@ -245,12 +245,21 @@ mod tests {
             ("http://127.0.0.1:5000/", "http://127.0.0.1:5000/"),
             ("https://class.example/chain", "https://class.example/chain/"),
             (" [::1]:5000 ", "http://[::1]:5000/"),
+            // UTS 46's names in other letters.
+            ("Bücher.example:5000", "http://xn--bcher-kva.example:5000/"),
+            ("http://faß.example", "http://xn--fa-hia.example/"),
+            ("http://ａ.例え", "http://a.xn--r8jz45g/"),
+            ("http://אב.example", "http://xn--4dbc.example/"),
         ] {
             assert_eq!(parse_url(text).as_ref().map(Url::as_str), Ok(url), "{text}");
         }
         let page = parse_page("localhost:5000/chain?x=1");
         assert_eq!(page.as_ref().map(Url::as_str), Ok("http://localhost:5000/chain?x=1"));
         for text in ["", "http://", "ftp://host", "localhost:port", "localhost:123456", "a b"] {
+            assert!(parse_url(text).is_err(), "{text}");
+        }
+        // A label that runs both ways, and one that is none.
+        for text in ["http://אa.example", "http://xn--a.example", "http://a\u{2028}.example"] {
             assert!(parse_url(text).is_err(), "{text}");
         }
         for (text, says) in [
