@@ -270,15 +270,48 @@ impl<'a> BlockView<'a> {
     }
 }
 
+/// The fields of a block beside its text, wherever that lies.
+#[derive(Debug, Clone)]
+pub(crate) struct Fields {
+    index: u64,
+    proof: Range<usize>,
+    previous_hash: Range<usize>,
+    header: Option<Arc<Header>>,
+}
+
+impl Fields {
+    pub(crate) fn of(view: &BlockView<'_>) -> Self {
+        let range = |part: &str| {
+            let start = part.as_ptr() as usize - view.text.as_ptr() as usize;
+            start..start + part.len()
+        };
+        Self {
+            index: view.index,
+            proof: range(view.proof.text()),
+            previous_hash: range(view.previous_hash.text()),
+            header: view.header.map(Arc::new),
+        }
+    }
+
+    /// The view that they were taken of; `text` is its text.
+    #[inline]
+    pub(crate) fn view<'a>(&self, text: &'a str) -> BlockView<'a> {
+        BlockView {
+            text,
+            index: self.index,
+            proof: Value::of_canonical(&text[self.proof.clone()]),
+            previous_hash: Value::of_canonical(&text[self.previous_hash.clone()]),
+            header: self.header.as_deref().copied(),
+        }
+    }
+}
+
 /// A block: its canonical text and where its fields are. Cheap to clone.
 #[derive(Clone)]
 pub struct Block {
     text: Arc<str>,
     hash: Hash,
-    index: u64,
-    proof: Range<usize>,
-    previous_hash: Range<usize>,
-    header: Option<Arc<Header>>,
+    fields: Fields,
 }
 
 impl Block {
@@ -304,18 +337,7 @@ impl Block {
     /// What the text lacks to be a block, or has too much.
     pub fn read(shape: Shape, text: &str) -> Result<Self, Malformed> {
         let view = BlockView::read(shape, text)?;
-        let range = |part: &str| {
-            let start = part.as_ptr() as usize - text.as_ptr() as usize;
-            start..start + part.len()
-        };
-        Ok(Self {
-            hash: view.hash(),
-            index: view.index,
-            proof: range(view.proof.text()),
-            previous_hash: range(view.previous_hash.text()),
-            header: view.header.map(Arc::new),
-            text: text.into(),
-        })
+        Ok(Self { hash: view.hash(), fields: Fields::of(&view), text: text.into() })
     }
 
     /// Writes the open block that `proof` makes on top of `parent`.
@@ -331,7 +353,7 @@ impl Block {
     ) -> Result<Self, Malformed> {
         let mut text = format!(
             r#"{{"index": {}, "previous_hash": "{}", "proof": {}, "timestamp": {timestamp}, "transactions": ["#,
-            parent.index + 1,
+            parent.index() + 1,
             parent.hash,
             proof.json(),
         );
@@ -357,29 +379,23 @@ impl Block {
 
     /// What a sealed block says besides; open blocks have none.
     pub fn header(&self) -> Option<&Header> {
-        self.header.as_deref()
+        self.fields.header.as_deref()
     }
 
     /// The place in the chain; the genesis block has 1.
     pub fn index(&self) -> u64 {
-        self.index
+        self.fields.index
     }
 
     /// The block whose hash this one names, when it names one.
     pub fn parent(&self) -> Option<Hash> {
-        let text = &self.text[self.previous_hash.clone()];
+        let text = &self.text[self.fields.previous_hash.clone()];
         text.strip_prefix('"')?.strip_suffix('"')?.parse().ok()
     }
 
     /// The fields that rules read.
     pub fn view(&self) -> BlockView<'_> {
-        BlockView {
-            text: &self.text,
-            index: self.index,
-            proof: Value::of_canonical(&self.text[self.proof.clone()]),
-            previous_hash: Value::of_canonical(&self.text[self.previous_hash.clone()]),
-            header: self.header.as_deref().copied(),
-        }
+        self.fields.view(&self.text)
     }
 }
 
@@ -393,6 +409,6 @@ impl Eq for Block {}
 
 impl fmt::Debug for Block {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Block {} {}", self.index, self.hash)
+        write!(f, "Block {} {}", self.index(), self.hash)
     }
 }

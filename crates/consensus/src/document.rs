@@ -11,11 +11,11 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::block::{Block, BlockView, Malformed};
+use crate::block::{BlockView, Fields, Malformed};
 use crate::check::{self, Invalid};
 use crate::difficulty::{Difficulty, Pace};
 use crate::hash::Hash;
-use crate::json::{JsonError, Reader, Value};
+use crate::json::{Buffers, JsonError, Reader, Value};
 use crate::limits::quote;
 use crate::rules::Rules;
 
@@ -252,6 +252,7 @@ pub struct Document<'a> {
     before: usize,
     length: Option<u64>,
     seal: Option<Seal>,
+    buffers: Buffers,
 }
 
 impl<'a> Document<'a> {
@@ -284,7 +285,16 @@ impl<'a> Document<'a> {
 
     fn lines(input: &'a [u8], at: usize, before: usize) -> Self {
         let next = if at < input.len() { Next::Block } else { Next::End };
-        Self { input, shape: Shape::Lines, next, at, before, length: None, seal: None }
+        Self {
+            input,
+            shape: Shape::Lines,
+            next,
+            at,
+            before,
+            length: None,
+            seal: None,
+            buffers: Buffers::default(),
+        }
     }
 
     /// Enters the chain of an answer: whether a block is in it. None if the object is a block, or
@@ -368,7 +378,8 @@ impl<'a> Document<'a> {
     fn read_block(&mut self) -> Result<Option<Located<'a>>, Unreadable> {
         // A block is read as if it stood alone, so that it is the same in each kind of document.
         let mut reader = Reader::at(self.input, self.at);
-        let block = Located { text: reader.value()?, at: self.at };
+        let (text, _) = reader.value_in(&mut self.buffers)?;
+        let block = Located { text, at: self.at };
         self.at = whitespace(self.input, reader.position());
         match self.shape {
             Shape::Lines if block.text.starts_with(SEAL_START) => {
@@ -462,37 +473,22 @@ fn whitespace(input: &[u8], mut at: usize) -> usize {
 
 /// A block and its hash.
 #[derive(Debug, Clone)]
-enum Read<'a> {
-    /// As it stands in the input.
-    There(BlockView<'a>, Hash),
-    /// Rewritten.
-    Own(Block),
+struct Read<'a> {
+    text: Cow<'a, str>,
+    fields: Fields,
+    hash: Hash,
 }
 
 impl<'a> Read<'a> {
     #[inline]
     fn new(rules: &Rules, text: Cow<'a, str>) -> Result<Self, Malformed> {
-        Ok(match text {
-            Cow::Borrowed(text) => {
-                let view = BlockView::read(rules.shape(), text)?;
-                Self::There(view, view.hash())
-            }
-            Cow::Owned(text) => Self::Own(rules.block(&text)?),
-        })
+        let view = BlockView::read(rules.shape(), &text)?;
+        Ok(Self { fields: Fields::of(&view), hash: view.hash(), text })
     }
 
+    #[inline]
     fn view(&self) -> BlockView<'_> {
-        match self {
-            Self::There(view, _) => *view,
-            Self::Own(block) => block.view(),
-        }
-    }
-
-    fn hash(&self) -> Hash {
-        match self {
-            Self::There(_, hash) => *hash,
-            Self::Own(block) => block.hash(),
-        }
+        self.fields.view(&self.text)
     }
 }
 
@@ -518,16 +514,11 @@ impl Stretch<'_> {
     }
 
     /// The same, independent of the text that it was read from.
-    ///
-    /// # Panics
-    /// Never: what was read as a block once is one.
     #[must_use]
     pub fn into_owned(self) -> Stretch<'static> {
-        let own = |read| match read {
-            Read::There(view, _) => {
-                Read::Own(Block::read(view.shape(), view.text).expect("a block stays one"))
-            }
-            Read::Own(block) => Read::Own(block),
+        let own = |Read { text, fields, hash }: Read<'_>| {
+            let text = Cow::Owned(text.into_owned());
+            Read { text, fields, hash }
         };
         Stretch { first: self.first.map(own), last: self.last.map(own), ..self }
     }
@@ -615,13 +606,16 @@ impl Verifier<'_> {
             }
             // The genesis block is compared as a whole, and needs no work.
             if stretch.last.is_some() || stretch.first.is_some() {
-                check::work(self.rules, read.view(), &read.hash())?;
+                check::work(self.rules, read.view(), &read.hash)?;
             }
             stretch.pace = Some(match &stretch.pace {
                 Some(pace) => self.rules.pace_after(pace, read.view()),
                 None => self.rules.first_pace(read.view()),
             });
-            stretch.last = Some(read);
+            let before = stretch.last.replace(read);
+            if let Some(Read { text: Cow::Owned(text), .. }) = before {
+                document.buffers.reuse(text);
+            }
             stretch.blocks += 1;
         }
         stretch.end = document.position();
@@ -637,7 +631,7 @@ impl Verifier<'_> {
     ) -> Result<(), Invalid> {
         let first_pace = || self.rules.first_pace(parent.view());
         let pace = pace.copied().unwrap_or_else(first_pace);
-        check::link(self.rules, parent.view(), &parent.hash(), &pace, child.view())
+        check::link(self.rules, parent.view(), &parent.hash, &pace, child.view())
     }
 
     /// When a block names another hash than that of the block before it, one of the two was
@@ -652,7 +646,7 @@ impl Verifier<'_> {
         let Invalid::PreviousHash { index: child, found: named, .. } = &invalid else {
             return invalid.into();
         };
-        let second_hash = second.hash();
+        let second_hash = second.hash;
         let mut next = || Ok(ahead.next_block()?.map(|next| Read::new(self.rules, next.text)));
         let next: Result<_, Unreadable> = next();
         let witness = match next {
@@ -666,7 +660,7 @@ impl Verifier<'_> {
             Ok(Some(Err(_))) | Err(_) => Witness::Nobody,
         };
         let named = named.clone();
-        let (index, found) = (first.view().index, first.hash());
+        let (index, found) = (first.view().index, first.hash);
         Fault::Changed { index, child: *child, found, named, witness }
     }
 
@@ -687,7 +681,7 @@ impl Verifier<'_> {
     /// That there is no block, or that the chain does not end as it should.
     pub fn finish(&self, stretch: &Stretch<'_>, document: &Document<'_>) -> Result<Verdict, Fault> {
         let Some(last) = &stretch.last else { return Err(Fault::Empty) };
-        let (index, found) = (last.view().index, last.hash());
+        let (index, found) = (last.view().index, last.hash);
         let seal = document.seal();
         for expected in self.tip.into_iter().chain(seal.map(|seal| seal.tip)) {
             if expected != found {

@@ -4,8 +4,9 @@
 //! A block's hash is taken over that text, so it has to come out the same for every node, whatever
 //! the text that arrived. [`canonical`] rewrites a whole document, [`Reader`] a document's parts one
 //! by one, and [`Value`] looks into the result. No tree is built anywhere: a text that is canonical
-//! already is checked once and handed back as it is, any other is rewritten in one pass, after
-//! which the objects whose keys came unsorted are put in order.
+//! already is checked once and handed back as it is, any other is rewritten in one pass, in which or
+//! after which the objects whose keys came unsorted are put in order. Of many values that a program
+//! wrote alike, as the blocks of a chain, only the first are rewritten so.
 //!
 //! Four kinds of text that CPython reads are refused here, because no node could pass them on:
 //! floats that are not finite ([`JsonErrorKind::NotFinite`]), a surrogate pair in two halves that
@@ -15,6 +16,7 @@
 
 mod check;
 mod float;
+mod layout;
 mod order;
 mod rewrite;
 mod scan;
@@ -24,6 +26,7 @@ use alloc::borrow::Cow;
 use alloc::string::String;
 use core::fmt;
 
+pub(crate) use rewrite::Buffers;
 use rewrite::Rewritten;
 pub use value::{Elements, Kind, Members, Value, push_string, string};
 
@@ -187,15 +190,41 @@ impl<'a> Reader<'a> {
     }
 
     fn value_and_doubled(&mut self) -> Result<(Cow<'a, str>, Option<String>), JsonError> {
+        let (mut text, doubled) = self.value_in(&mut Buffers::default())?;
+        if let Cow::Owned(text) = &mut text {
+            text.shrink_to_fit();
+        }
+        Ok((text, doubled))
+    }
+
+    /// The canonical text of the next value, written in `buffers` if it was not canonical, and a name
+    /// that an object in it has twice.
+    pub(crate) fn value_in(
+        &mut self,
+        buffers: &mut Buffers,
+    ) -> Result<(Cow<'a, str>, Option<String>), JsonError> {
         let start = scan::whitespace(self.input, self.at);
+        // A layout was learned from values that lie in nothing.
+        if self.depth == 0
+            && let Some((end, text)) = buffers.alike(self.input, start)
+        {
+            self.at = end;
+            return Ok((Cow::Owned(text), None));
+        }
         if let Some(end) = check::value(self.input, start, self.depth) {
             self.at = end;
             return Ok((borrowed(self.input, start, end)?, None));
         }
-        let Rewritten { end, text, doubled } = rewrite::value(self.input, start, self.depth)?;
+        let Rewritten { end, text, doubled } =
+            rewrite::value(self.input, start, self.depth, buffers)?;
         self.at = end;
-        if self.input.get(start..end) == Some(text.as_bytes()) {
+        let value = self.input.get(start..end).unwrap_or_default();
+        if value == text.as_bytes() {
+            buffers.reuse(text);
             return Ok((borrowed(self.input, start, end)?, None));
+        }
+        if self.depth == 0 {
+            buffers.learn(value);
         }
         Ok((Cow::Owned(text), doubled))
     }

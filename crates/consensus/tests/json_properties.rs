@@ -1,10 +1,12 @@
 //! What holds for every text, and the calls one by one.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use blocksmith_consensus::document::Document;
 use blocksmith_consensus::json::{
     JsonError, JsonErrorKind, Kind, MAX_DEPTH, MAX_INT_DIGITS, Reader, Value, canonical,
     push_string,
@@ -85,6 +87,63 @@ fn walk(reader: &mut Reader<'_>, input: &[u8], out: &mut String) -> Result<(), J
     Ok(())
 }
 
+/// An object tree with its members in the order in which a program wrote them.
+#[derive(Debug, Clone)]
+enum Tree {
+    Scalar(String),
+    Array(Vec<Tree>),
+    Object(Vec<(String, Tree)>),
+}
+
+impl Tree {
+    /// As a program writes it.
+    fn compact(&self) -> String {
+        match self {
+            Self::Scalar(text) => text.clone(),
+            Self::Array(all) => {
+                format!("[{}]", all.iter().map(Self::compact).collect::<Vec<_>>().join(","))
+            }
+            Self::Object(all) => {
+                let member =
+                    |(name, value): &(String, Tree)| format!("\"{name}\":{}", value.compact());
+                format!("{{{}}}", all.iter().map(member).collect::<Vec<_>>().join(","))
+            }
+        }
+    }
+
+    /// The canonical text, the naive way.
+    fn canonical(&self) -> String {
+        match self {
+            Self::Scalar(text) => text.clone(),
+            Self::Array(all) => {
+                format!("[{}]", all.iter().map(Self::canonical).collect::<Vec<_>>().join(", "))
+            }
+            Self::Object(all) => {
+                // The last of a name stays.
+                let members: BTreeMap<_, _> =
+                    all.iter().map(|(name, value)| (name, value.canonical())).collect();
+                let members = members.iter().map(|(name, value)| format!("\"{name}\": {value}"));
+                format!("{{{}}}", members.collect::<Vec<_>>().join(", "))
+            }
+        }
+    }
+}
+
+/// Objects inside each other, short ones and such of some thousand bytes.
+fn tree() -> impl Strategy<Value = Tree> {
+    let scalar = prop_oneof![
+        3 => "[0-9]{1,3}".prop_map(|digits| format!("1{digits}")),
+        1 => (0..900_usize).prop_map(|len| format!("\"{}\"", "x".repeat(len))),
+    ];
+    scalar.prop_map(Tree::Scalar).prop_recursive(6, 60, 8, |inner| {
+        let name = prop_oneof!["[a-d]{1,2}", "[a-b]{7,10}"];
+        prop_oneof![
+            1 => vec(inner.clone(), 0..4).prop_map(Tree::Array),
+            3 => vec((name, inner), 1..8).prop_map(Tree::Object),
+        ]
+    })
+}
+
 /// Looks at everything in a value; tells how much there was.
 fn look(value: Value<'_>, depth: usize) -> usize {
     let _ = (value.kind(), value.as_u64(), value.as_i128(), value.as_str(), value.get("a"));
@@ -129,6 +188,35 @@ proptest! {
         if let Ok(once) = canonical(text.as_bytes()) {
             let twice = canonical(once.as_bytes());
             prop_assert!(matches!(&twice, Ok(Cow::Borrowed(same)) if *same == once), "{twice:?}");
+        }
+    }
+
+    #[test]
+    fn objects_of_any_length_are_put_in_order(tree in tree()) {
+        let (text, expected) = (tree.compact(), tree.canonical());
+        prop_assert_eq!(canonical(text.as_bytes()), Ok(Cow::Borrowed(&*expected)));
+    }
+
+    #[test]
+    fn values_of_a_document_are_read_as_if_each_stood_alone(
+        kinds in vec(prop_oneof![json(), tree().prop_map(|tree| tree.compact())], 1..4),
+        order in vec(any::<proptest::sample::Index>(), 1..20),
+        digits in vec(0..30_u32, 20),
+    ) {
+        // One value after the other in a few layouts, with other numbers in each.
+        let value = |(kind, digit): (&proptest::sample::Index, &u32)| {
+            kind.get(&kinds).replace('2', &digit.to_string())
+        };
+        let values: Vec<String> = order.iter().zip(&digits).map(value).collect();
+        let text = format!("[{}]", values.join(","));
+        let mut document = Document::new(text.as_bytes());
+        for value in &values {
+            let alone = canonical(value.as_bytes());
+            match (document.next_block(), alone) {
+                (Ok(Some(found)), Ok(alone)) => prop_assert_eq!(found.text, alone),
+                (Err(_), Err(_)) => break,
+                (found, alone) => prop_assert!(false, "{found:?}, and alone {alone:?}"),
+            }
         }
     }
 

@@ -9,6 +9,25 @@ pub(super) fn compare(a: &[u8], b: &[u8], escapes: bool) -> Ordering {
     if escapes { CodePoints(a).cmp(CodePoints(b)) } else { a.cmp(b) }
 }
 
+/// The first eight bytes of the string between two offsets, which compare as they do if there is no
+/// escape: what is missing of a shorter one counts as less than any character.
+#[inline(always)]
+pub(super) fn first(bytes: &[u8], start: usize, end: usize) -> u64 {
+    let len = end.saturating_sub(start);
+    let first = match bytes.get(start..).and_then(<[u8]>::first_chunk) {
+        Some(eight) => u64::from_be_bytes(*eight),
+        None => {
+            let mut eight = [0; 8];
+            eight
+                .iter_mut()
+                .zip(bytes.get(start..end).unwrap_or_default())
+                .for_each(|(to, from)| *to = *from);
+            u64::from_be_bytes(eight)
+        }
+    };
+    if len < 8 { first & !(u64::MAX >> (8 * len)) } else { first }
+}
+
 /// The code points of a canonical string, a lone surrogate being one too.
 pub(super) struct CodePoints<'a>(pub(super) &'a [u8]);
 

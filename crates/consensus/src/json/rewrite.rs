@@ -1,15 +1,19 @@
 //! The general way: reads any JSON text and writes its canonical form.
 //!
-//! Everything is written to one buffer in the order in which it comes in. An object whose keys turn
-//! out not to be ascending is put on a list with the places of its members in their right order;
-//! when the value is complete and that list is not empty, a second buffer takes in the first one's
-//! pieces in order, each of them once.
+//! Everything is written to one buffer in the order in which it comes in. A short object whose keys
+//! turn out not to be ascending is put in order where it stands as soon as it is complete. A longer one
+//! is put on a list with the places of its members in their right order; when the value is complete
+//! and that list is not empty, a second buffer takes in the first one's pieces in order, each of them
+//! once: objects inside each other would be moved once for each level otherwise.
 
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::cmp::Ordering;
+use core::fmt;
+use core::mem;
 use core::ops::Range;
 
+use super::layout::Layout;
 use super::{JsonError, JsonErrorKind, MAX_DEPTH, float, order, scan, scan::Shape};
 
 pub(super) const MEMBER_NAME: &str = "a member's name in double quotes";
@@ -22,6 +26,10 @@ const STRING_END: &str = "a string's closing quote";
 /// Room for a value is reserved up to here at once; what follows it is not known to belong to it.
 const FIRST_ROOM: usize = 1024;
 
+/// An object up to this length is put in order where it stands. So short, it has few levels, each of
+/// which may move what is in it once more.
+const MAX_MOVED_BYTES: usize = 1024;
+
 /// A value that was rewritten.
 pub(super) struct Rewritten {
     /// The offset after it.
@@ -33,29 +41,102 @@ pub(super) struct Rewritten {
 }
 
 /// Rewrites the value that starts at `start`. Arrays and objects around it number `depth`.
-pub(super) fn value(input: &[u8], start: usize, depth: usize) -> Result<Rewritten, JsonError> {
-    let mut rewriter = Rewriter::<true>::new(input, start, depth);
+pub(super) fn value(
+    input: &[u8],
+    start: usize,
+    depth: usize,
+    buffers: &mut Buffers,
+) -> Result<Rewritten, JsonError> {
+    buffers.clear();
     let room = input.len().saturating_sub(start).min(FIRST_ROOM);
-    rewriter.out.reserve(room + room / 4);
+    buffers.out.reserve(room + room / 4);
+    let mut rewriter = Rewriter::<true>::new(input, start, depth, buffers);
     rewriter.value()?;
     let end = rewriter.at;
     let ascii = |bytes| String::from_utf8(bytes).expect("only ASCII is written");
     let doubled = rewriter.doubled.take().map(ascii);
-    let mut text = ascii(rewriter.finish());
-    text.shrink_to_fit();
-    Ok(Rewritten { end, text, doubled })
+    Ok(Rewritten { end, text: ascii(rewriter.finish()), doubled })
 }
 
 /// The offset after the value that starts at `start`.
 pub(super) fn skip(input: &[u8], start: usize, depth: usize) -> Result<usize, JsonError> {
-    let mut rewriter = Rewriter::<false>::new(input, start, depth);
+    let mut buffers = Buffers::default();
+    let mut rewriter = Rewriter::<false>::new(input, start, depth, &mut buffers);
     rewriter.value()?;
     Ok(rewriter.at)
+}
+
+/// The memory that rewriting takes. Who reads many values keeps it from one to the next, so that most
+/// of them take no new memory.
+#[derive(Default)]
+pub(crate) struct Buffers {
+    out: Vec<u8>,
+    levels: Vec<Level>,
+    /// Members of the open objects.
+    members: Vec<Member>,
+    unsorted: Vec<Unsorted>,
+    sorted: Vec<Range<usize>>,
+    /// An object that is put in order.
+    moved: Vec<u8>,
+    layout: Option<Layout>,
+    scalars: Vec<Range<usize>>,
+    /// How many values were not laid out as an earlier one.
+    unlike: u64,
+}
+
+impl Buffers {
+    /// Rewrites the value that starts at `start`, if it is laid out as an earlier one: the offset after
+    /// it, and its canonical text.
+    #[inline]
+    pub(super) fn alike(&mut self, input: &[u8], start: usize) -> Option<(usize, String)> {
+        let layout = self.layout.as_ref()?;
+        let end = layout.rewrite(input, start, &mut self.scalars, &mut self.out)?;
+        let text = String::from_utf8(mem::take(&mut self.out)).expect("only ASCII is written");
+        Some((end, text))
+    }
+
+    /// Keeps the layout of a value that was rewritten, from the second one on, and ever less often:
+    /// where each is laid out in its own way, that would be for nothing.
+    #[inline]
+    pub(super) fn learn(&mut self, value: &[u8]) {
+        self.unlike += 1;
+        if self.unlike > 1 && self.unlike.is_power_of_two() {
+            self.layout = Layout::of(value).or(self.layout.take());
+        }
+    }
+
+    /// Takes a text that was rewritten and is needed no more: the next one is written in its place.
+    pub(crate) fn reuse(&mut self, text: String) {
+        self.out = text.into_bytes();
+    }
+
+    fn clear(&mut self) {
+        self.out.clear();
+        self.levels.clear();
+        self.members.clear();
+        self.unsorted.clear();
+        self.sorted.clear();
+    }
+}
+
+/// A copy begins with nothing: what is in them between two values only saves time.
+impl Clone for Buffers {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+impl fmt::Debug for Buffers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Buffers").finish_non_exhaustive()
+    }
 }
 
 /// A member's place in the output.
 #[derive(Clone, Copy)]
 struct Member {
+    /// The first bytes of its name: most names differ there, which takes one comparison to see.
+    first: u64,
     /// Where its name starts, the quote included.
     start: usize,
     name_end: usize,
@@ -88,46 +169,32 @@ struct Unsorted {
 }
 
 /// Reads a value; writes nothing unless `KEEP` is set.
-struct Rewriter<'a, const KEEP: bool> {
+struct Rewriter<'a, 'b, const KEEP: bool> {
     input: &'a [u8],
     at: usize,
     max_levels: usize,
-    out: Vec<u8>,
-    levels: Vec<Level>,
-    /// Members of the open objects.
-    members: Vec<Member>,
-    unsorted: Vec<Unsorted>,
-    sorted: Vec<Range<usize>>,
+    buffers: &'b mut Buffers,
     /// The first name that an object was found to have twice.
     doubled: Option<Vec<u8>>,
 }
 
-impl<'a, const KEEP: bool> Rewriter<'a, KEEP> {
-    fn new(input: &'a [u8], at: usize, depth: usize) -> Self {
-        Self {
-            input,
-            at,
-            max_levels: MAX_DEPTH.saturating_sub(depth),
-            out: Vec::new(),
-            levels: Vec::new(),
-            members: Vec::new(),
-            unsorted: Vec::new(),
-            sorted: Vec::new(),
-            doubled: None,
-        }
+impl<'a, 'b, const KEEP: bool> Rewriter<'a, 'b, KEEP> {
+    /// Starts with empty buffers.
+    fn new(input: &'a [u8], at: usize, depth: usize, buffers: &'b mut Buffers) -> Self {
+        Self { input, at, max_levels: MAX_DEPTH.saturating_sub(depth), buffers, doubled: None }
     }
 
     #[inline(always)]
     fn push(&mut self, text: &[u8]) {
         if KEEP {
-            self.out.extend_from_slice(text);
+            self.buffers.out.extend_from_slice(text);
         }
     }
 
     #[inline(always)]
     fn push_input(&mut self, range: Range<usize>) {
         if KEEP {
-            self.out.extend_from_slice(self.input.get(range).unwrap_or_default());
+            self.buffers.out.extend_from_slice(self.input.get(range).unwrap_or_default());
         }
     }
 
@@ -159,10 +226,10 @@ impl<'a, const KEEP: bool> Rewriter<'a, KEEP> {
                 Some(b'-' | b'0'..=b'9') => self.number()?,
                 Some(b'{') => {
                     if self.open(b'}')? {
-                        self.levels.push(Level::Object {
-                            start: self.out.len(),
-                            first_member: self.members.len(),
-                            first_unsorted: self.unsorted.len(),
+                        self.buffers.levels.push(Level::Object {
+                            start: self.buffers.out.len(),
+                            first_member: self.buffers.members.len(),
+                            first_unsorted: self.buffers.unsorted.len(),
                             ascending: true,
                         });
                         self.push(b"{");
@@ -173,7 +240,7 @@ impl<'a, const KEEP: bool> Rewriter<'a, KEEP> {
                 }
                 Some(b'[') => {
                     if self.open(b']')? {
-                        self.levels.push(Level::Array);
+                        self.buffers.levels.push(Level::Array);
                         self.push(b"[");
                         continue;
                     }
@@ -196,7 +263,7 @@ impl<'a, const KEEP: bool> Rewriter<'a, KEEP> {
     #[inline(always)]
     fn after_value(&mut self) -> Result<bool, JsonError> {
         loop {
-            let Some(level) = self.levels.last() else { return Ok(false) };
+            let Some(level) = self.buffers.levels.last() else { return Ok(false) };
             self.at = scan::whitespace(self.input, self.at);
             match (self.input.get(self.at), level) {
                 (Some(b','), Level::Array) => {
@@ -215,17 +282,17 @@ impl<'a, const KEEP: bool> Rewriter<'a, KEEP> {
                 (Some(b']'), Level::Array) => {
                     self.at += 1;
                     self.push(b"]");
-                    self.levels.pop();
+                    self.buffers.levels.pop();
                 }
                 (Some(b'}'), &Level::Object { start, first_member, first_unsorted, ascending }) => {
                     self.at += 1;
                     self.end_member();
                     self.push(b"}");
-                    self.levels.pop();
+                    self.buffers.levels.pop();
                     if KEEP && !ascending {
                         self.sort(start, first_member, first_unsorted);
                     }
-                    self.members.truncate(first_member);
+                    self.buffers.members.truncate(first_member);
                 }
                 (_, Level::Array) => return self.unexpected(AFTER_ELEMENT),
                 (_, Level::Object { .. }) => return self.unexpected(AFTER_MEMBER),
@@ -236,7 +303,7 @@ impl<'a, const KEEP: bool> Rewriter<'a, KEEP> {
     /// Reads an opening bracket; true if something is inside, else the closing one is read too.
     #[inline(always)]
     fn open(&mut self, close: u8) -> Result<bool, JsonError> {
-        if self.levels.len() >= self.max_levels {
+        if self.buffers.levels.len() >= self.max_levels {
             return self.fault(self.at, JsonErrorKind::TooDeep);
         }
         self.at += 1;
@@ -254,52 +321,66 @@ impl<'a, const KEEP: bool> Rewriter<'a, KEEP> {
         if self.peek() != Some(b'"') {
             return self.unexpected(MEMBER_NAME);
         }
-        let start = self.out.len();
+        let start = self.buffers.out.len();
         let escapes = self.string()?;
-        let name_end = self.out.len();
+        let name_end = self.buffers.out.len();
         self.skip_whitespace();
         self.at = scan::byte(self.input, self.at, b':', COLON)?;
         self.push(b": ");
         if KEEP {
-            let member = Member { start, name_end, end: name_end, escapes };
+            let first = order::first(&self.buffers.out, start + 1, name_end - 1);
+            let member = Member { first, start, name_end, end: name_end, escapes };
             if let Some(Level::Object { first_member, ascending: ascending @ true, .. }) =
-                self.levels.last_mut()
+                self.buffers.levels.last_mut()
             {
-                let before = self.members.get(*first_member..).and_then(<[Member]>::last);
+                let before = self.buffers.members.get(*first_member..).and_then(<[Member]>::last);
                 *ascending =
-                    before.is_none_or(|before| compare(&self.out, before, &member).is_lt());
+                    before.is_none_or(|before| compare(&self.buffers.out, before, &member).is_lt());
             }
-            self.members.push(member);
+            self.buffers.members.push(member);
         }
         Ok(())
     }
 
     #[inline(always)]
     fn end_member(&mut self) {
-        if KEEP && let Some(member) = self.members.last_mut() {
-            member.end = self.out.len();
+        if KEEP && let Some(member) = self.buffers.members.last_mut() {
+            member.end = self.buffers.out.len();
         }
     }
 
-    /// Notes the right order of the object that starts at `start` and was just closed.
+    /// Puts the object that starts at `start` and was just closed in order, or notes its right order.
     #[inline(never)]
     fn sort(&mut self, start: usize, first_member: usize, first_unsorted: usize) {
-        let out = &self.out;
-        let members = self.members.get_mut(first_member..).unwrap_or_default();
+        let Buffers { out, members, unsorted, sorted, moved, .. } = &mut *self.buffers;
+        let members = members.get_mut(first_member..).unwrap_or_default();
         members.sort_unstable_by(|a, b| compare(out, a, b).then(a.start.cmp(&b.start)));
-        let first = self.sorted.len();
-        for (i, member) in members.iter().enumerate() {
-            // Of members with the same name the last one stays.
-            let last = members.get(i + 1).is_none_or(|next| name(out, member) != name(out, next));
-            if last {
-                self.sorted.push(member.start..member.end);
-            } else if self.doubled.is_none() {
-                self.doubled = Some(name(out, member).to_vec());
-            }
+        // Of members with the same name the last one stays.
+        let stays = |i: usize, member: &Member| {
+            members.get(i + 1).is_none_or(|next| {
+                member.first != next.first || name(out, member) != name(out, next)
+            })
+        };
+        let doubled = |(i, member)| (!stays(i, member)).then(|| name(out, member).to_vec());
+        self.doubled = self.doubled.take().or_else(|| members.iter().enumerate().find_map(doubled));
+        let kept = members.iter().enumerate().filter(|(i, member)| stays(*i, member));
+        let kept = kept.map(|(_, member)| member.start..member.end);
+        let inside = unsorted.len() - first_unsorted;
+        if inside > 0 || out.len() - start > MAX_MOVED_BYTES {
+            let first = sorted.len();
+            sorted.extend(kept);
+            let members = first..sorted.len();
+            unsorted.push(Unsorted { text: start..out.len(), inside, members });
+            return;
         }
-        let members = first..self.sorted.len();
-        let inside = self.unsorted.len() - first_unsorted;
-        self.unsorted.push(Unsorted { text: start..out.len(), inside, members });
+        moved.clear();
+        for member in kept {
+            moved.extend_from_slice(if moved.is_empty() { b"{" } else { b", " });
+            moved.extend_from_slice(out.get(member).unwrap_or_default());
+        }
+        moved.push(b'}');
+        out.truncate(start);
+        out.extend_from_slice(moved);
     }
 
     #[inline(always)]
@@ -478,21 +559,24 @@ impl<'a, const KEEP: bool> Rewriter<'a, KEEP> {
     }
 
     /// The whole text, with every object in order.
-    fn finish(mut self) -> Vec<u8> {
-        if self.unsorted.is_empty() {
-            return self.out;
+    fn finish(self) -> Vec<u8> {
+        let Buffers { out, unsorted: all, sorted, moved, .. } = self.buffers;
+        if all.is_empty() {
+            return mem::take(out);
         }
-        self.unsorted.sort_unstable_by_key(|object| object.text.start);
-        let mut text = Vec::with_capacity(self.out.len());
+        all.sort_unstable_by_key(|object| object.text.start);
+        let mut text = mem::take(moved);
+        text.clear();
+        text.reserve(out.len());
         // Pieces of the first buffer that are still to be copied, the next one on top.
         let mut left = Vec::new();
-        left.push(Piece::Text { text: 0..self.out.len(), unsorted: 0..self.unsorted.len() });
+        left.push(Piece::Text { text: 0..out.len(), unsorted: 0..all.len() });
         while let Some(piece) = left.pop() {
             match piece {
                 Piece::Text { text: range, unsorted } => {
-                    let object = self.unsorted.get(unsorted.clone()).and_then(<[_]>::first);
+                    let object = all.get(unsorted.clone()).and_then(<[_]>::first);
                     let end = object.map_or(range.end, |object| object.text.start);
-                    text.extend_from_slice(self.out.get(range.start..end).unwrap_or_default());
+                    text.extend_from_slice(out.get(range.start..end).unwrap_or_default());
                     if let Some(object) = object {
                         text.push(b'{');
                         let inside = unsorted.start + 1..unsorted.start + 1 + object.inside;
@@ -505,14 +589,14 @@ impl<'a, const KEEP: bool> Rewriter<'a, KEEP> {
                     }
                 }
                 Piece::Members { mut members, first, unsorted } => {
-                    let Some(member) = members.next().and_then(|n| self.sorted.get(n)) else {
+                    let Some(member) = members.next().and_then(|n| sorted.get(n)) else {
                         text.push(b'}');
                         continue;
                     };
                     if !first {
                         text.extend_from_slice(b", ");
                     }
-                    let objects = self.unsorted.get(unsorted.clone()).unwrap_or_default();
+                    let objects = all.get(unsorted.clone()).unwrap_or_default();
                     let before = |at: usize| {
                         unsorted.start + objects.partition_point(|object| object.text.start < at)
                     };
@@ -534,7 +618,11 @@ enum Piece {
 
 #[inline(always)]
 fn compare(out: &[u8], a: &Member, b: &Member) -> Ordering {
-    order::compare(name(out, a), name(out, b), a.escapes || b.escapes)
+    let escapes = a.escapes || b.escapes;
+    if !escapes && a.first != b.first {
+        return a.first.cmp(&b.first);
+    }
+    order::compare(name(out, a), name(out, b), escapes)
 }
 
 /// The content of a member's name.
@@ -543,7 +631,7 @@ fn name<'o>(out: &'o [u8], member: &Member) -> &'o [u8] {
     out.get(member.start + 1..member.name_end - 1).unwrap_or_default()
 }
 
-fn push_ascii<const KEEP: bool>(rewriter: &mut Rewriter<'_, KEEP>, byte: u8) {
+fn push_ascii<const KEEP: bool>(rewriter: &mut Rewriter<'_, '_, KEEP>, byte: u8) {
     match short_escape(byte) {
         Some(letter) => rewriter.push(&[b'\\', letter]),
         None if byte < 0x20 => rewriter.push(&escaped(byte.into())),
