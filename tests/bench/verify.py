@@ -5,8 +5,9 @@
 EXAMPLE is the built `verify_speed` example, BLOCKSMITH the built program; `cargo xtask bench`
 builds and passes both. Each round times, one after the other: the loop of the course's nodes over a
 chain that is parsed already; our library from the chain's JSON text to the verdict, on one thread
-and on all; and `blocksmith chain verify FILE`, from starting the process to its end. A ratio is taken
-within its round, so that a busy machine slows both sides.
+and on all; and `blocksmith chain verify FILE`, from starting the process to its end, of the canonical
+text and of the same chain as Flask's `jsonify` sends it. A ratio is taken within its round, so that a
+busy machine slows both sides.
 """
 
 import argparse
@@ -19,6 +20,9 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
+
+# The order in which the code of the course's nodes writes a block's members, and a transaction's.
+COURSE_ORDER = ["index", "timestamp", "transactions", "proof", "previous_hash", "sender", "recipient", "amount"]
 
 
 def valid_chain(chain, zeros):
@@ -40,6 +44,31 @@ def seconds(work):
     start = time.perf_counter()
     assert work(), "the chain is valid, and was not found so"
     return time.perf_counter() - start
+
+
+def jsonify(value):
+    """What Flask sends: without spaces, and with a line end behind it."""
+    return json.dumps(value, separators=(",", ":")) + "\n"
+
+
+def in_order(value, names):
+    """The same with the members of all objects in this order."""
+    if isinstance(value, list):
+        return [in_order(element, names) for element in value]
+    if isinstance(value, dict):
+        return {name: in_order(value[name], names) for name in names if name in value}
+    return value
+
+
+def texts(text):
+    """The chain's text in the forms that are verified, by what each is called."""
+    document = json.loads(text)
+    return {
+        "canonical": text,
+        # Flask sorts names unless it is told otherwise.
+        "Flask": jsonify(in_order(document, sorted(["chain", "length", *COURSE_ORDER]))),
+        "Flask, as coded": jsonify(in_order(document, ["chain", "length", *COURSE_ORDER])),
+    }
 
 
 class Library:
@@ -88,9 +117,13 @@ def main():
         text = file.read_text()
         chain = json.loads(text)["chain"]
         assert len(chain) == options.blocks
-        command = [options.blocksmith, "chain", "verify", str(file), "--chain", "lecture", "--zeros", str(options.zeros)]
+        forms = texts(text)
+        for form, form_text in forms.items():
+            (Path(folder) / form).write_text(form_text)
 
-        def program():
+        def program(form):
+            command = [options.blocksmith, "chain", "verify", str(Path(folder) / form),
+                       "--chain", "lecture", "--zeros", str(options.zeros)]
             done = subprocess.run(command, capture_output=True, text=True)
             return done.returncode == 0 and done.stdout.startswith(f"valid: {options.blocks} blocks")
 
@@ -101,20 +134,21 @@ def main():
               f"{options.rounds} rounds")
 
         library = Library(options.example, file, options.zeros)
-        names = ["CPython's loop", "library, 1 thread", f"library, {threads} threads", "chain verify FILE"]
+        names = ["CPython's loop", "library, 1 thread", f"library, {threads} threads",
+                 *(f"chain verify, {form}" for form in forms)]
         rounds = []
         for _ in range(options.rounds):
             rounds.append([
                 seconds(lambda: valid_chain(chain, options.zeros)),
                 library.seconds(1, options.blocks),
                 library.seconds(threads, options.blocks),
-                seconds(program),
+                *(seconds(lambda form=form: program(form)) for form in forms),
             ])
         library.end()
 
-    print(f"{'':22}{'best':>10}{'median':>10}{'blocks/s':>13}{'best ratio':>13}{'median ratio':>14}")
+    print(f"{'':30}{'best':>10}{'median':>10}{'blocks/s':>13}{'best ratio':>13}{'median ratio':>14}")
     for name, times, ratios in zip(names, zip(*rounds), zip(*[[row[0] / part for part in row] for row in rounds])):
-        print(f"{name:22}{min(times) * 1e3:>7.1f} ms{statistics.median(times) * 1e3:>7.1f} ms"
+        print(f"{name:30}{min(times) * 1e3:>7.1f} ms{statistics.median(times) * 1e3:>7.1f} ms"
               f"{options.blocks / min(times):>13,.0f}{max(ratios):>13.1f}{statistics.median(ratios):>14.1f}")
 
 

@@ -1,16 +1,19 @@
 //! Where a chain's text comes from: a file, the standard input, a node.
 
+use std::borrow::Cow;
 use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::{self, BufReader, Read, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use blocksmith_node::Address;
+use blocksmith_wallet::written::Encoding;
+use rayon::prelude::*;
 use reqwest::Url;
 use reqwest::header::CONTENT_TYPE;
 
-use super::reading::MAX_HELD_BYTES;
+use super::reading::{MAX_HELD_BYTES, all_threads};
 use crate::client::{Redirected, described, parse_page};
 use crate::cmd::Misused;
 use crate::cmd::input::utf8;
@@ -20,6 +23,9 @@ const CONNECT_TIME: Duration = Duration::from_secs(5);
 
 /// How long a node may be silent.
 const SILENCE_TIME: Duration = Duration::from_secs(30);
+
+/// A thread reads at least this much of a file.
+const MIN_PART_BYTES: usize = 1 << 20;
 
 /// Nobody answers there.
 #[derive(Debug, thiserror::Error)]
@@ -63,6 +69,16 @@ impl Source {
         Ok(Self::Held(text))
     }
 
+    /// The whole text, if there is room for it and it is quick to have: that of a file is read on all
+    /// cores, since to copy it takes one core nearly as long as to verify it.
+    pub(super) fn whole(&self) -> io::Result<Option<Cow<'_, [u8]>>> {
+        match self {
+            Self::File(path) => Ok(read_side_by_side(path, all_threads())?.map(Cow::Owned)),
+            Self::Stdin => Ok(None),
+            Self::Held(text) => Ok(Some(Cow::Borrowed(text))),
+        }
+    }
+
     /// The text from its start.
     pub(super) fn reader(&self) -> std::io::Result<Box<dyn Read + '_>> {
         Ok(match self {
@@ -70,6 +86,36 @@ impl Source {
             Self::Stdin => utf8(std::io::stdin().lock(), MAX_HELD_BYTES)?,
             Self::Held(text) => Box::new(&**text),
         })
+    }
+}
+
+/// A file's bytes, read on up to `threads` threads. None if it is short, too long to be held, or
+/// written in UTF-16: it is better read from its start then.
+fn read_side_by_side(path: &Path, threads: usize) -> io::Result<Option<Vec<u8>>> {
+    // A pipe is opened once: whoever writes into it would meet its end.
+    let found = std::fs::metadata(path)?;
+    let len = usize::try_from(found.len()).unwrap_or(usize::MAX);
+    let part = len.div_ceil(threads.max(1)).max(MIN_PART_BYTES);
+    if !found.is_file() || len <= part || len >= MAX_HELD_BYTES {
+        return Ok(None);
+    }
+    let (mut file, mut first) = (File::open(path)?, [0; 2]);
+    file.read_exact(&mut first)?;
+    if Encoding::of(&first) != Encoding::Utf8 {
+        return Ok(None);
+    }
+    let mut text = vec![0; len];
+    let read = text.par_chunks_mut(part).enumerate().try_for_each(|(number, part_text)| {
+        let mut file = File::open(path)?;
+        file.seek(SeekFrom::Start((number * part) as u64))?;
+        file.read_exact(part_text)
+    });
+    // Somebody is writing it: what is there when it is read to its end counts.
+    let changed = file.metadata()?.len() != found.len();
+    match read {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
+        Err(error) => Err(error),
+        Ok(()) => Ok((!changed).then_some(text)),
     }
 }
 
@@ -115,4 +161,28 @@ pub(super) async fn fetch(url: &Url) -> anyhow::Result<Vec<u8>> {
         anyhow::bail!("{full} answers with {said}, not with a chain");
     }
     Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_the_same_however_many_threads_read_it() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("chain.json");
+        let read = |bytes: &[u8], threads| {
+            std::fs::write(&path, bytes).expect("a file is written");
+            read_side_by_side(&path, threads).expect("it is read")
+        };
+        let bytes: Vec<u8> = (0..3 * MIN_PART_BYTES + 5).map(|at| b'a' + (at % 23) as u8).collect();
+        for threads in [2, 3, 4, 64] {
+            for len in [2 * MIN_PART_BYTES, 3 * MIN_PART_BYTES - 1, bytes.len()] {
+                assert!(read(&bytes[..len], threads).is_some_and(|read| read == bytes[..len]));
+            }
+            assert_eq!(read(&bytes[..MIN_PART_BYTES], threads), None, "short");
+        }
+        let utf16: Vec<u8> = bytes.iter().flat_map(|byte| [*byte, 0]).collect();
+        assert_eq!(read(&utf16, 2), None);
+    }
 }

@@ -230,9 +230,9 @@ pub(super) fn check(
     tip: Option<Hash>,
 ) -> Result<Verdict, VerifyError> {
     let verifier = Verifier { rules: &chain.rules, tip };
-    let verdict = match source {
-        Source::Held(text) => reading::verify(&verifier, text, all_threads())?,
-        source => {
+    let verdict = match source.whole().map_err(ReadError::Io)? {
+        Some(text) => reading::verify(&verifier, &text, all_threads())?,
+        None => {
             let reader = source.reader().map_err(ReadError::Io)?;
             verify_read(&verifier, reader, MAX_HELD_BYTES, all_threads())?
         }
