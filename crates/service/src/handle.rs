@@ -19,6 +19,7 @@ use super::actor::{self, Command, Request, Started};
 use super::clocks::Clocks;
 use super::events::{Context, Source};
 use super::feed::Feed;
+use super::import::Import;
 use super::metrics::Metrics;
 use super::notices::{Notice, Notices};
 use super::now;
@@ -360,8 +361,16 @@ impl Handle {
         })
     }
 
+    /// Begins to take in a long chain, in the name of `from`.
+    pub fn import(&self, from: Address) -> Import {
+        Import::new(self.clone(), from)
+    }
+
     /// Blocks that are sound by themselves, up to the first that breaks a rule.
-    async fn check(&self, blocks: Vec<Block>) -> Result<(Vec<Checked>, Option<Invalid>), Stopped> {
+    pub(super) async fn check(
+        &self,
+        blocks: Vec<Block>,
+    ) -> Result<(Vec<Checked>, Option<Invalid>), Stopped> {
         let node = self.node.clone();
         let check = move || {
             let (checked, invalid) = node.signatures.check(&node.chain.rules, blocks);
@@ -603,7 +612,7 @@ impl Handle {
     }
 
     /// Gives the machine a command, and waits until all that follows from it is durable.
-    async fn command_in<T: Send + 'static>(
+    pub(super) async fn command_in<T: Send + 'static>(
         &self,
         context: Context,
         run: impl FnOnce(&mut Machine, Timestamp, &mut Writer) -> Stepped<T, Writer> + Send + 'static,

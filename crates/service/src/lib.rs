@@ -9,6 +9,7 @@ mod events;
 pub mod faucet;
 mod feed;
 mod handle;
+mod import;
 mod metrics;
 mod notices;
 mod pace;
@@ -23,6 +24,7 @@ pub mod toml_text;
 pub use clocks::{Clocks, time};
 pub use feed::{Event, Feed, Reorg, Tip};
 pub use handle::{Handle, NotPaid};
+pub use import::{Import, Taken};
 pub use metrics::{Levels, Metrics};
 pub use notices::Notice;
 pub use query::{

@@ -310,12 +310,12 @@ fn compare(snapshot: &Snapshot, step: &Step, counts: &mut Counts) -> Result<(), 
     if !undoes {
         return Err(Difference::Undo { index }.into());
     }
-    let Entries { places, history, activity } = Entries::of(index, listed);
+    let entries = Entries::of(index, listed);
+    let Entries { places, history } = &entries;
     let unlisted = snapshot.read(|tables| {
-        for (table, listed, keys) in [
-            ("places", &tables.lists.places, &places),
-            ("history", &tables.lists.history, &history),
-        ] {
+        for (table, listed, keys) in
+            [("places", &tables.lists.places, places), ("history", &tables.lists.history, history)]
+        {
             for key in keys {
                 if listed.get(key)?.is_none() {
                     let (index, position) = super::store::spot(key);
@@ -332,8 +332,8 @@ fn compare(snapshot: &Snapshot, step: &Step, counts: &mut Counts) -> Result<(), 
     counts.undo += u64::from(expected.is_some());
     counts.places += places.len() as u64;
     counts.history += history.len() as u64;
-    for (party, more) in activity {
-        *counts.activity.entry(party).or_default() += more;
+    for (party, more) in entries.activity() {
+        *counts.activity.entry(*party).or_default() += more;
     }
     Ok(())
 }

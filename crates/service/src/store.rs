@@ -8,6 +8,7 @@ mod error;
 mod listing;
 mod snapshot;
 mod tables;
+mod unwritten;
 mod writer;
 
 use std::io::ErrorKind;
@@ -127,9 +128,9 @@ impl Store {
         let mut writer = self.write()?;
         let node_id = self.identify(&writer, dir, rules, node_id)?;
         // Whoever only reads makes no tables.
-        writer.transaction.open_table(ACCOUNTS)?;
-        writer.transaction.open_table(UNDO)?;
-        listing::make(&writer.transaction)?;
+        writer.settled()?.open_table(ACCOUNTS)?;
+        writer.settled()?.open_table(UNDO)?;
+        listing::make(writer.settled()?)?;
         let tip = tip(&mut writer, rules, now)?;
         let side = writer.side_blocks()?;
         let (queue, mempool) = (writer.queued()?, writer.pending()?);
@@ -148,7 +149,7 @@ impl Store {
         node_id: Option<String>,
     ) -> Result<String, StoreError> {
         let (chain_id, rules_text) = (rules.chain_id().to_string(), describe(rules));
-        let mut meta = writer.transaction.open_table(META)?;
+        let mut meta = writer.settled()?.open_table(META)?;
         let read = |name: &str| -> Result<Option<String>, StoreError> {
             Ok(meta.get(name)?.map(|text| text.value().to_string()))
         };
@@ -183,7 +184,7 @@ impl Store {
         self.guard(|| {
             let writer = self.write()?;
             for table in [PEERS, UNHEARD] {
-                writer.transaction.open_table(table)?.retain(|_, ()| false)?;
+                writer.settled()?.open_table(table)?.retain(|_, ()| false)?;
             }
             writer.commit()
         })
@@ -203,7 +204,7 @@ impl Store {
 
 /// The end of the chain that is kept; a new store begins with the genesis block.
 fn tip(writer: &mut Writer, rules: &Rules, now: Timestamp) -> Result<Linked, StoreError> {
-    let last = writer.transaction.open_table(CHAIN)?.last()?.map(|(index, _)| index.value());
+    let last = writer.settled()?.open_table(CHAIN)?.last()?.map(|(index, _)| index.value());
     if let Some(last) = last {
         let missing = || StoreError::Damaged(format!("block {last}, the last one, is not found"));
         return writer.at(last)?.ok_or_else(missing);

@@ -9,11 +9,10 @@
 //!
 //! A place is the index of the block, 8 bytes, and the position in its list, 4 bytes, big-endian.
 
-use std::collections::BTreeMap;
-
 use blocksmith_consensus::ledger::Contents;
 use blocksmith_consensus::payment::{Coin, Domain};
 use blocksmith_consensus::{Block, Family, Hash, Rules, Sealed};
+use rayon::prelude::*;
 use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, TableDefinition, WriteTransaction};
 
 use super::error::StoreError;
@@ -112,28 +111,44 @@ impl Lister {
     }
 }
 
-/// What block `index` adds to each table, ordered by key: pages are filled one after another.
+/// What blocks add to each table.
+#[derive(Default)]
 pub(crate) struct Entries {
     pub(crate) places: Vec<[u8; KEY_BYTES]>,
     pub(crate) history: Vec<[u8; KEY_BYTES]>,
-    pub(crate) activity: BTreeMap<[u8; 32], u64>,
 }
 
 impl Entries {
+    /// What block `index` adds, ordered by key: pages are filled one after another.
     pub(crate) fn of(index: u64, listed: &[Listed]) -> Self {
-        let place = |listed: &Listed| key(&listed.id.0, (index, listed.position));
-        let mut places: Vec<_> = listed.iter().map(place).collect();
-        let mut history = Vec::with_capacity(2 * listed.len());
-        let mut activity = BTreeMap::new();
-        for Listed { position, parties, .. } in listed {
-            for party in parties.iter().flatten() {
-                history.push(key(party, (index, *position)));
-                *activity.entry(*party).or_default() += 1;
-            }
+        let mut entries = Self::default();
+        entries.add(index, listed);
+        entries.sort();
+        entries
+    }
+
+    /// Adds what block `index` does; how many bytes that is.
+    pub(crate) fn add(&mut self, index: u64, listed: &[Listed]) -> usize {
+        let before = self.places.len() + self.history.len();
+        for Listed { id, position, parties } in listed {
+            self.places.push(key(&id.0, (index, *position)));
+            let parties = parties.iter().flatten();
+            self.history.extend(parties.map(|party| key(party, (index, *position))));
         }
-        places.sort_unstable();
-        history.sort_unstable();
-        Self { places, history, activity }
+        (self.places.len() + self.history.len() - before) * KEY_BYTES
+    }
+
+    /// Orders them by key.
+    pub(crate) fn sort(&mut self) {
+        self.places.par_sort_unstable();
+        self.history.par_sort_unstable();
+    }
+
+    /// How many transactions each party has in them, once they are ordered.
+    pub(crate) fn activity(&self) -> impl Iterator<Item = (&[u8; 32], u64)> {
+        let party = |key: &[u8; KEY_BYTES]| *key.first_chunk::<32>().expect("a party comes first");
+        let of_one = self.history.chunk_by(move |one, other| party(one) == party(other));
+        of_one.map(|keys| (keys[0].first_chunk().expect("a party comes first"), keys.len() as u64))
     }
 }
 
@@ -145,26 +160,21 @@ pub(crate) fn make(transaction: &WriteTransaction) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Lists the transactions of a block that joins the best chain.
-pub(crate) fn add(
-    transaction: &WriteTransaction,
-    index: u64,
-    listed: &[Listed],
-) -> Result<(), StoreError> {
-    if listed.is_empty() {
+/// Lists the transactions of blocks that join the best chain.
+pub(crate) fn add(transaction: &WriteTransaction, entries: &Entries) -> Result<(), StoreError> {
+    if entries.places.is_empty() {
         return Ok(());
     }
-    let Entries { places, history, activity } = Entries::of(index, listed);
     let mut table = transaction.open_table(PLACES)?;
-    for key in &places {
+    for key in &entries.places {
         table.insert(key, ())?;
     }
     let mut table = transaction.open_table(HISTORY)?;
-    for key in &history {
+    for key in &entries.history {
         table.insert(key, ())?;
     }
     let mut table = transaction.open_table(ACTIVITY)?;
-    for (party, more) in &activity {
+    for (party, more) in entries.activity() {
         let before = table.get(party)?.map_or(0, |count| count.value());
         table.insert(party, before + more)?;
     }
@@ -182,19 +192,19 @@ pub(crate) fn remove(
     }
     let missing =
         |what| StoreError::Damaged(format!("the {what} of block {index} is not all there"));
-    let Entries { places, history, activity } = Entries::of(index, listed);
+    let entries = Entries::of(index, listed);
     let mut table = transaction.open_table(PLACES)?;
-    for key in &places {
+    for key in &entries.places {
         table.remove(key)?.ok_or_else(|| missing("list"))?;
     }
     let mut table = transaction.open_table(HISTORY)?;
-    for key in &history {
+    for key in &entries.history {
         table.remove(key)?.ok_or_else(|| missing("history"))?;
     }
     let mut table = transaction.open_table(ACTIVITY)?;
-    for (party, fewer) in &activity {
+    for (party, fewer) in entries.activity() {
         let before = table.get(party)?.map_or(0, |count| count.value());
-        match before.checked_sub(*fewer).ok_or_else(|| missing("activity"))? {
+        match before.checked_sub(fewer).ok_or_else(|| missing("activity"))? {
             0 => table.remove(party)?,
             left => table.insert(party, left)?,
         };

@@ -1,6 +1,7 @@
 //! Changing a store in one transaction: the best chain and its side branches, as the machine steps,
 //! and what waits for a block and the peers besides.
 
+use std::cell::RefCell;
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -17,16 +18,21 @@ use super::database::Db;
 use super::error::StoreError;
 use super::listing::{self, Lister};
 use super::tables::{
-    ACCOUNT_BYTES, ACCOUNTS, BLOCKS, CHAIN, INDEX, MEMPOOL, PEERS, QUEUE, RECORD_HEAD_BYTES, SIDE,
-    UNDO, UNDO_BYTES, UNHEARD, account, account_bytes, arrival_bytes, numbered, side_block,
-    side_bytes, undo_bytes,
+    ACCOUNT_BYTES, ACCOUNTS, BLOCKS, CHAIN, INDEX, MEMPOOL, PEERS, QUEUE, SIDE, UNDO, UNDO_BYTES,
+    UNHEARD, account, account_bytes, arrival_bytes, numbered, side_block, side_bytes, undo_bytes,
 };
+use super::unwritten::Unwritten;
+
+/// As much of what blocks add waits in memory to be written, in bytes.
+const MAX_UNWRITTEN_BYTES: usize = 64 << 20;
 
 /// One transaction of the store. It begins and ends in one [`Store::guard`](super::Store::guard):
 /// there a panic of the database unwinds through it, which is how redb learns not to trust what it
 /// has in memory.
 pub(crate) struct Writer {
-    pub(super) transaction: WriteTransaction,
+    transaction: WriteTransaction,
+    /// What is to be written before anything else is done with those tables.
+    unwritten: RefCell<Unwritten>,
     db: Arc<Db>,
     shape: Shape,
     genesis: u64,
@@ -51,6 +57,7 @@ impl Writer {
         transaction.set_quick_repair(true);
         Ok(Self {
             transaction,
+            unwritten: RefCell::default(),
             db: db.clone(),
             shape,
             genesis,
@@ -59,6 +66,12 @@ impl Writer {
             next_number: None,
             side_count: None,
         })
+    }
+
+    /// The transaction, once all that waited for it is written.
+    pub(super) fn settled(&self) -> Result<&WriteTransaction, StoreError> {
+        self.unwritten.take().write(&self.transaction)?;
+        Ok(&self.transaction)
     }
 
     /// Whether the best chain or a side branch is not what it was.
@@ -188,17 +201,14 @@ impl Writer {
     }
 
     /// Keeps a block under a number of its own.
-    fn add_block(&mut self, Linked { block, work, pace }: &Linked) -> Result<u64, StoreError> {
-        let mut record = Vec::with_capacity(RECORD_HEAD_BYTES + block.text().len());
-        record.extend_from_slice(&work.to_be_bytes());
-        record.extend_from_slice(&pace.to_bytes());
-        record.extend_from_slice(block.text().as_bytes());
-        let mut blocks = self.transaction.open_table(BLOCKS)?;
+    fn add_block(&mut self, linked: &Linked) -> Result<u64, StoreError> {
         let number = match self.next_number {
             Some(number) => number,
-            None => blocks.last()?.map_or(0, |(last, _)| last.value() + 1),
+            None => {
+                self.settled()?.open_table(BLOCKS)?.last()?.map_or(0, |(last, _)| last.value() + 1)
+            }
         };
-        blocks.insert(number, &*record)?;
+        self.unwritten.get_mut().add_block(number, linked);
         self.next_number = Some(number + 1);
         Ok(number)
     }
@@ -235,6 +245,7 @@ impl Writer {
 
     /// Returns when everything is on the disk.
     pub(crate) fn commit(self) -> Result<(), StoreError> {
+        self.settled()?;
         self.transaction.commit()?;
         self.db.still_there()
     }
@@ -244,12 +255,12 @@ impl Ancestry for Writer {
     type Error = StoreError;
 
     fn index_of(&self, hash: &Hash) -> Result<Option<u64>, StoreError> {
-        Ok(self.transaction.open_table(INDEX)?.get(hash.0)?.map(|index| index.value()))
+        Ok(self.settled()?.open_table(INDEX)?.get(hash.0)?.map(|index| index.value()))
     }
 
     fn at(&self, index: u64) -> Result<Option<Linked>, StoreError> {
-        let number = self.transaction.open_table(CHAIN)?.get(index)?.map(|number| number.value());
-        let blocks = self.transaction.open_table(BLOCKS)?;
+        let number = self.settled()?.open_table(CHAIN)?.get(index)?.map(|number| number.value());
+        let blocks = self.settled()?.open_table(BLOCKS)?;
         number.map(|number| numbered(&blocks, self.shape, number)).transpose()
     }
 }
@@ -288,10 +299,12 @@ impl BestChain for Writer {
             Some(number) => number,
             None => self.add_block(linked)?,
         };
-        self.transaction.open_table(CHAIN)?.insert(block.index(), number)?;
-        self.transaction.open_table(INDEX)?.insert(block.hash().0, block.index())?;
         let listed = self.lister.list(block, contents);
-        listing::add(&self.transaction, block.index(), &listed)?;
+        let unwritten = self.unwritten.get_mut();
+        unwritten.connect(number, linked, &listed);
+        if unwritten.bytes() > MAX_UNWRITTEN_BYTES {
+            self.settled()?;
+        }
         if changes.accounts.is_empty() {
             return Ok(());
         }
@@ -306,12 +319,12 @@ impl BestChain for Writer {
     fn disconnect(&mut self, tip: &Linked) -> Result<(), StoreError> {
         self.blocks_changed = true;
         let index = tip.block.index();
-        let number = self.transaction.open_table(CHAIN)?.remove(index)?.map(|n| n.value());
+        let number = self.settled()?.open_table(CHAIN)?.remove(index)?.map(|n| n.value());
         let missing = || StoreError::Damaged(format!("block {index} is not there"));
         self.insert_side(number.ok_or_else(missing)?, tip)?;
-        self.transaction.open_table(INDEX)?.remove(tip.block.hash().0)?;
+        self.settled()?.open_table(INDEX)?.remove(tip.block.hash().0)?;
         let listed = self.lister.list_again(&tip.block);
-        listing::remove(&self.transaction, index, &listed)?;
+        listing::remove(self.settled()?, index, &listed)?;
         let mut undo = self.transaction.open_table(UNDO)?;
         let Some(undone) = undo.remove(index)? else { return Ok(()) };
         let mut accounts = self.transaction.open_table(ACCOUNTS)?;
@@ -338,13 +351,13 @@ impl BestChain for Writer {
 
     fn side(&self, hash: &Hash) -> Result<Option<Linked>, StoreError> {
         let Some(number) = self.side_number(hash)? else { return Ok(None) };
-        numbered(&self.transaction.open_table(BLOCKS)?, self.shape, number).map(Some)
+        numbered(&self.settled()?.open_table(BLOCKS)?, self.shape, number).map(Some)
     }
 
     fn forget_side(&mut self, hash: &Hash) -> Result<(), StoreError> {
         self.blocks_changed = true;
         if let Some(number) = self.take_side(hash)? {
-            self.transaction.open_table(BLOCKS)?.remove(number)?;
+            self.settled()?.open_table(BLOCKS)?.remove(number)?;
         }
         Ok(())
     }

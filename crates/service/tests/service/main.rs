@@ -3,5 +3,6 @@
 mod accounts;
 mod behaviour;
 mod chain_files;
+mod import;
 mod mempool;
 mod store_model;

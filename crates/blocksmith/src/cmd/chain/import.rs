@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use blocksmith_consensus::{Block, Hash};
-use blocksmith_node::{Address, Verdict};
+use blocksmith_node::Verdict;
 use tokio::runtime;
 
 use super::reading::{MAX_HELD_BYTES, Piece, VerifyError, read_pieces};
@@ -12,10 +12,10 @@ use super::source::Source;
 use super::{Data, verify};
 use crate::cmd::screen::Counter;
 use crate::cmd::{counted, exit, stdout};
-use crate::service::{self, Handle, Options};
+use crate::service::{self, Handle, Import, Options, Taken};
 use crate::text::escaped;
 
-/// How many blocks are handed in at once, and share a commit.
+/// How many blocks are handed in at once.
 const BATCH_BLOCKS: usize = 2_000;
 
 /// How many bytes of blocks are handed in at once, unless one block has more.
@@ -57,7 +57,8 @@ pub(super) async fn run(args: ImportArgs) -> anyhow::Result<ExitCode> {
     let orders = tokio::spawn(async move { while orders.recv().await.is_some() {} });
     let mut batches = Batches::new(handle.clone(), verified.blocks);
     let outcome = tokio::task::block_in_place(|| {
-        read_pieces(source.reader()?, MAX_HELD_BYTES, |piece| batches.hand_in_all(piece))
+        read_pieces(source.reader()?, MAX_HELD_BYTES, |piece| batches.hand_in_all(piece))?;
+        batches.end()
     });
     batches.progress.end();
     let tip = handle.standing().tip.block.clone();
@@ -89,7 +90,7 @@ pub(super) async fn run(args: ImportArgs) -> anyhow::Result<ExitCode> {
 struct Batches {
     handle: Handle,
     runtime: runtime::Handle,
-    from: Address,
+    import: Import,
     blocks: Vec<Block>,
     bytes: usize,
     progress: Counter,
@@ -98,9 +99,9 @@ struct Batches {
 impl Batches {
     fn new(handle: Handle, of: u64) -> Self {
         Self {
+            import: handle.import("import".parse().expect("a word is an address")),
             handle,
             runtime: runtime::Handle::current(),
-            from: "import".parse().expect("a word is an address"),
             blocks: Vec::new(),
             bytes: 0,
             progress: Counter::new(of),
@@ -108,26 +109,36 @@ impl Batches {
     }
 
     fn hand_in_all(&mut self, piece: Piece<'_>) -> anyhow::Result<()> {
-        let Piece { mut document, stop, last } = piece;
+        let Piece { mut document, stop, .. } = piece;
         while document.position() < stop
             && let Some(located) = document.next_block()?
         {
             self.bytes += located.text.len();
             self.blocks.push(self.handle.chain().rules.block(&located.text)?);
             if self.blocks.len() >= BATCH_BLOCKS || self.bytes >= BATCH_BYTES {
-                self.hand_in(true)?;
+                self.hand_in()?;
             }
         }
-        if last { self.hand_in(false) } else { Ok(()) }
+        Ok(())
     }
 
-    fn hand_in(&mut self, more: bool) -> anyhow::Result<()> {
+    fn hand_in(&mut self) -> anyhow::Result<()> {
         self.bytes = 0;
         let blocks = std::mem::take(&mut self.blocks);
-        let Some(last) = blocks.last() else { return Ok(()) };
-        let (count, index) = (blocks.len() as u64, last.index());
-        let verdict = self.handle.submit_branch(blocks, self.from.clone(), more);
-        match self.runtime.block_on(verdict)? {
+        let count = blocks.len() as u64;
+        let taken = self.runtime.block_on(self.import.push(blocks))?;
+        self.progress.add(count);
+        taken.map_or(Ok(()), Self::judge)
+    }
+
+    /// Waits until all is durable.
+    fn end(&mut self) -> anyhow::Result<()> {
+        self.hand_in()?;
+        self.runtime.block_on(self.import.end())?.map_or(Ok(()), Self::judge)
+    }
+
+    fn judge(Taken { verdict, index }: Taken) -> anyhow::Result<()> {
+        match verdict {
             Verdict::NewTip | Verdict::SideBranch | Verdict::Known => {}
             // Signatures and accounts are looked at here for the first time.
             Verdict::Invalid(invalid) => anyhow::bail!(
@@ -143,7 +154,6 @@ impl Batches {
                  or import the file later"
             ),
         }
-        self.progress.add(count);
         Ok(())
     }
 }
