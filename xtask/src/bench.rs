@@ -1,12 +1,15 @@
 //! The figures of BENCHMARKS.md, each against what it is measured by, in the same run.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::run::{Profile, cargo, command, program, succeed, target};
 
-/// What is measured: by an example, or by a script that takes the built example and the program.
+/// What is measured: by an example, or by a script that takes the built example, the program, and the
+/// program of an earlier commit if there is one.
 pub(crate) struct Comparison {
     script: Option<&'static str>,
+    earlier: Option<&'static str>,
     package: &'static str,
     example: &'static str,
 }
@@ -14,6 +17,7 @@ pub(crate) struct Comparison {
 /// The validation of a long chain against CPython's.
 pub(crate) const VERIFY: Comparison = Comparison {
     script: Some("tests/bench/verify.py"),
+    earlier: None,
     package: "blocksmith",
     example: "verify_speed",
 };
@@ -21,35 +25,81 @@ pub(crate) const VERIFY: Comparison = Comparison {
 /// The search for proofs against Python's loop and other programs.
 pub(crate) const SEARCH: Comparison = Comparison {
     script: Some("tests/bench/search.py"),
+    earlier: None,
     package: "blocksmith-miner",
     example: "naive",
 };
 
 /// Signed payments, alone and in blocks, against libsecp256k1 alone.
 pub(crate) const PAYMENTS: Comparison =
-    Comparison { script: None, package: "blocksmith", example: "payment_blocks" };
+    Comparison { script: None, earlier: None, package: "blocksmith", example: "payment_blocks" };
 
 /// A mempool of a hundred thousand payments.
-pub(crate) const MEMPOOL: Comparison =
-    Comparison { script: None, package: "blocksmith-node", example: "mempool_speed" };
+pub(crate) const MEMPOOL: Comparison = Comparison {
+    script: None,
+    earlier: None,
+    package: "blocksmith-node",
+    example: "mempool_speed",
+};
+
+/// The import of a million blocks against the last commit in which every 2,000 of them had a commit of
+/// the store.
+pub(crate) const IMPORT: Comparison = Comparison {
+    script: Some("tests/bench/import.py"),
+    earlier: Some("7144e24ef6fd5375a62845615da3aca50bee75ea"),
+    package: "blocksmith",
+    example: "verify_speed",
+};
 
 /// Measures and prints one thing after the other.
 ///
 /// # Errors
 /// What could not be built or measured.
 pub(crate) fn run(comparisons: &[Comparison]) -> Result<ExitCode, String> {
-    for Comparison { script, package, example } in comparisons {
+    for Comparison { script, earlier, package, example } in comparisons {
         let build = ["build", "--quiet", "--locked", "--release"];
         succeed(cargo().args(build).args(["--package", package, "--example", example]))?;
         let example = target().join("release").join("examples").join(example);
         let example = example.with_extension(std::env::consts::EXE_EXTENSION);
         match script {
             Some(script) => {
-                let program = program(Profile::Release)?;
-                succeed(command("python3").arg(script).arg(example).arg(program))?;
+                let mut measure = command("python3");
+                measure.arg(script).arg(example).arg(program(Profile::Release)?);
+                if let Some(commit) = earlier {
+                    measure.arg(program_of(commit)?);
+                }
+                succeed(&mut measure)?;
             }
             None => succeed(&mut command(example))?,
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Builds the program of an earlier commit beside this one, once; the path of the binary.
+fn program_of(commit: &str) -> Result<PathBuf, String> {
+    let folder = target().join("earlier").join(commit);
+    let built = folder.join("target");
+    let binary = built.join("release").join(format!("blocksmith{}", std::env::consts::EXE_SUFFIX));
+    if binary.exists() {
+        return Ok(binary);
+    }
+    if !folder.exists() {
+        let add = ["worktree", "add", "--force", "--detach"];
+        succeed(command("git").args(add).arg(&folder).arg(commit)).map_err(|error| {
+            format!(
+                "{error}; the commit has to be in this clone: `git fetch --unshallow` brings it"
+            )
+        })?;
+    }
+    eprintln!("building blocksmith as it was at {commit}; that takes some minutes");
+    let build = ["build", "--quiet", "--locked", "--release", "--package", "blocksmith"];
+    succeed(
+        cargo()
+            .current_dir(&folder)
+            .args(build)
+            .args(["--bin", "blocksmith"])
+            .env("CARGO_TARGET_DIR", &built),
+    )?;
+    Ok(binary)
 }

@@ -12,11 +12,12 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 usage: cargo xtask demo [--blocks N] [OPTIONS OF blocksmith dev]
        cargo xtask test [--long]
-       cargo xtask bench [verify | search | payments]
+       cargo xtask bench [verify | search | payments | import]
 
 demo   three nodes, a miner and one chain, until Ctrl-C or for N blocks
 test   everything that CI runs, with all its own set-up; --long for the long forms
-bench  the figures of BENCHMARKS.md, measured on this machine; all, or one part
+bench  the figures of BENCHMARKS.md, measured on this machine; all but import, or one part; import
+       builds an earlier commit first, and takes some minutes
 ";
 
 fn main() -> ExitCode {
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
             [] => bench::run(&[bench::VERIFY, bench::SEARCH, bench::PAYMENTS, bench::MEMPOOL]),
             [part] if part == "verify" => bench::run(&[bench::VERIFY]),
             [part] if part == "search" => bench::run(&[bench::SEARCH]),
+            [part] if part == "import" => bench::run(&[bench::IMPORT]),
             [part] if part == "payments" => bench::run(&[bench::PAYMENTS, bench::MEMPOOL]),
             _ => return usage(),
         },
