@@ -4,8 +4,8 @@ mod clocks;
 mod fakes;
 mod slow;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use blocksmith_consensus::{Block, Rules};
@@ -378,6 +378,39 @@ async fn a_second_question_joins_the_first() {
     assert!(all.into_iter().all(|changed| changed == Ok(true)));
     assert!(started.elapsed() < Duration::from_secs(3));
     assert_eq!(peer.count("GET /chain"), 1);
+}
+
+#[tokio::test]
+async fn who_resolves_waits_for_all_peers_of_which_four_are_called_at_a_time() {
+    let late = Duration::from_millis(400);
+    let text = document("chain", &genesis(&lecture(), 0), 1);
+    let called = Arc::new(Mutex::new(Vec::new()));
+    let mut peers = Vec::new();
+    for _ in 0..10 {
+        let (text, called) = (text.clone(), called.clone());
+        let answer = move |call: &Call| match &*call.line {
+            "GET /chain" => {
+                called.lock().unwrap().push(Instant::now());
+                Reply::Late(late, text.clone())
+            }
+            _ => not_found(),
+        };
+        peers.push(Fake::serve(answer).await);
+    }
+    let node = Node::start(&lecture());
+    node.know(&peers.iter().map(|peer| &peer.address).collect::<Vec<_>>()).await;
+    // They are new, and asked for once.
+    until(9, "all were asked", || called.lock().unwrap().len() == 10).await;
+    tokio::time::sleep(2 * late).await;
+    called.lock().unwrap().clear();
+    assert!(!resolve(&node, Duration::from_secs(9)).await, "they have what we have");
+    let called = called.lock().unwrap();
+    assert_eq!(called.len(), 10);
+    // The fifth is called when one of four has answered.
+    let waits: Vec<_> =
+        called.iter().zip(&called[4..]).map(|(first, fifth)| *fifth - *first).collect();
+    assert!(waits.iter().all(|wait| *wait >= late / 2), "{waits:?}");
+    assert!(waits.iter().any(|wait| *wait < 2 * late), "four are called at a time: {waits:?}");
 }
 
 #[tokio::test]
