@@ -16,7 +16,7 @@ use blocksmith::chain::Chain;
 use blocksmith_api::RawValue;
 use blocksmith_api::client::{Node, parse_url};
 use blocksmith_consensus::payment::Payment;
-use blocksmith_consensus::{Hash, Linked, Rules, Timestamp, check, merkle};
+use blocksmith_consensus::{ChainBlock, Hash, Rules, Timestamp, check, merkle};
 use serde_json::Value;
 
 /// How many headers are asked for at a time.
@@ -29,19 +29,19 @@ struct LightClient {
     node: Node,
     rules: Rules,
     /// From the genesis block on, each with the work up to it. Their blocks have no transactions.
-    headers: Vec<Linked>,
+    headers: Vec<ChainBlock>,
 }
 
 impl LightClient {
     fn new(node: &str, rules: Rules) -> anyhow::Result<Self> {
         rules.domain().context("nobody signs payments on this chain: no proof would prove any")?;
-        let genesis = Linked::genesis(&rules, rules.genesis_block(Timestamp::default()));
+        let genesis = ChainBlock::genesis(&rules, rules.genesis_block(Timestamp::default()));
         let url = parse_url(node).map_err(anyhow::Error::msg)?;
         let node = Node::new(url, |there| format!("light_client {there} …"))?;
         Ok(Self { node, rules, headers: vec![genesis] })
     }
 
-    fn tip(&self) -> &Linked {
+    fn tip(&self) -> &ChainBlock {
         self.headers.last().expect("the genesis block at least")
     }
 
@@ -96,14 +96,14 @@ impl LightClient {
     }
 
     /// Checks a header on the one before it: index, parent, time, target and work.
-    fn check(&self, parent: &Linked, header: &RawValue) -> anyhow::Result<Linked> {
+    fn check(&self, parent: &ChainBlock, header: &RawValue) -> anyhow::Result<ChainBlock> {
         let mut block: Value = serde_json::from_str(header.get())?;
         let fields = block.as_object_mut().context("a header is an object")?;
         // Its id is that of the block with all transactions: their root stands for them.
         fields.insert("transactions".into(), Value::Array(Vec::new()));
         let block = self.rules.parse_block(block.to_string().as_bytes())?;
         let (view, above) = (block.view(), parent.block.view());
-        check::link(&self.rules, above, &parent.block.hash(), &parent.pace, view)?;
+        check::link(&self.rules, above, &parent.block.hash(), &parent.difficulty_state, view)?;
         let now_s = std::time::UNIX_EPOCH.elapsed()?.as_secs();
         let time_s = block.header().map_or(0, |header| header.timestamp_s);
         ensure!(time_s <= now_s + MAX_AHEAD_S, "block {} is ahead of its time", block.index());

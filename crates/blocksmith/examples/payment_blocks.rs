@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use blocksmith::chain::{Chain, Dialect};
 use blocksmith::service::{self, Handle, Options, Signatures};
 use blocksmith_consensus::address::Address;
-use blocksmith_consensus::payment::{Coin, Domain, Draft};
+use blocksmith_consensus::payment::{Coinbase, Domain, Draft};
 use blocksmith_consensus::rules::sealed::genesis as sealed_genesis;
 use blocksmith_consensus::{Block, Difficulty, Hash, Rules, Sealed, Target, Unproven, merkle};
 use blocksmith_node::Verdict;
@@ -91,7 +91,7 @@ fn load() -> Load {
         let new: Vec<Signed> = people.iter().enumerate().map(signed).collect();
         let index = parent.index() + 1;
         let amount = 2_000_000_000 + new.len() as u64;
-        let coin = Coin { recipient: addresses[0], amount, nonce: index }.text(hrp);
+        let coin = Coinbase { recipient: addresses[0], amount, nonce: index }.text(hrp);
         let texts = || new.iter().map(|one| &*one.text).chain([&*coin]);
         let root = merkle::root(texts());
         let draft = Unproven::new(index, &parent.hash(), 0, Target::EASIEST, &root, texts());

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
-use blocksmith_node::{Address, MAX_PEERS, Registered};
+use blocksmith_node::{MAX_PEERS, PeerAddress, Registered};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -43,7 +43,7 @@ pub async fn start(
     mut options: Options,
     token_file: Option<&Path>,
     listener: TcpListener,
-    peers: Vec<Address>,
+    peers: Vec<PeerAddress>,
     manners: Manners,
     stop: watch::Receiver<bool>,
 ) -> anyhow::Result<Running> {
@@ -103,7 +103,7 @@ async fn ends(handle: Handle, stop: watch::Receiver<bool>) {
 
 /// The names under which a listener is reached from its own machine. What others call it is found
 /// out when it is called back.
-fn own_addresses(address: SocketAddr) -> Vec<Address> {
+fn own_addresses(address: SocketAddr) -> Vec<PeerAddress> {
     let port = address.port();
     let own = match address.ip() {
         ip if ip.is_unspecified() => format!("127.0.0.1:{port}"),

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use blocksmith_consensus::Ancestry as _;
-use blocksmith_node::{EarlyTip, MAX_AHEAD_S};
+use blocksmith_node::{FutureTip, MAX_AHEAD_S};
 
 use crate::calendar;
 use crate::service::{Handle, StoreError, now};
@@ -19,7 +19,7 @@ pub(crate) fn date(time_s: u64) -> String {
 }
 
 /// For whoever asks for work.
-pub(crate) fn told(early: &EarlyTip) -> String {
+pub(crate) fn told(early: &FutureTip) -> String {
     format!(
         "{early}; there is work from {} on, or as soon as that node's clock is set, if it is behind",
         date(early.until_s)
@@ -46,8 +46,8 @@ pub(crate) async fn watch(handle: Handle) {
 }
 
 /// For whoever runs the node.
-fn told_at_home(handle: &Handle, early: &EarlyTip) -> String {
-    let EarlyTip { index, ahead_s, until_s } = early;
+fn told_at_home(handle: &Handle, early: &FutureTip) -> String {
+    let FutureTip { index, ahead_s, until_s } = early;
     let what = format!(
         "block {index} is the tip, and its time is {ahead_s} s ahead of this machine's clock: no block on \
          top of it would be taken now, so that no work is given until {}",

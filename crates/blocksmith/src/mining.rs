@@ -39,7 +39,7 @@ pub async fn next_block(
 ) -> Result<Block, NotMined> {
     loop {
         match next_block_now(handle, recipient, threads).await {
-            Err(NotMined::NoWork(NoWork::Refused(Refusal::EarlyTip(_)))) => {
+            Err(NotMined::NoWork(NoWork::Refused(Refusal::FutureTip(_)))) => {
                 early::over(handle).await;
             }
             outcome => return outcome,

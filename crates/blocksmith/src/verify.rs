@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::num::NonZero;
 
-use blocksmith_consensus::document::{Document, Fault, Stretch, Verdict, Verifier};
+use blocksmith_consensus::document::{Document, DocumentError, Stretch, VerifiedChain, Verifier};
 use rayon::prelude::*;
 
 /// The most bytes of a chain's text that are held at once. A longer one must have one block a line,
@@ -38,7 +38,7 @@ pub enum ReadError {
 pub enum VerifyError {
     /// A block breaks a rule.
     #[error(transparent)]
-    Fault(#[from] Fault),
+    Document(#[from] DocumentError),
     /// The text can't be read.
     #[error(transparent)]
     Read(#[from] ReadError),
@@ -53,7 +53,11 @@ pub fn all_threads() -> usize {
 ///
 /// # Errors
 /// The first bad block, and why.
-pub fn verify(verifier: &Verifier<'_>, input: &[u8], threads: usize) -> Result<Verdict, Fault> {
+pub fn verify(
+    verifier: &Verifier<'_>,
+    input: &[u8],
+    threads: usize,
+) -> Result<VerifiedChain, DocumentError> {
     let mut document = Document::new(input);
     let stretch = extend(verifier, verifier.start(), &mut document, usize::MAX, threads)?;
     verifier.finish(&stretch, &document)
@@ -68,9 +72,9 @@ pub fn verify_read(
     reader: impl Read,
     held: usize,
     threads: usize,
-) -> Result<Verdict, VerifyError> {
+) -> Result<VerifiedChain, VerifyError> {
     let mut verified = verifier.start();
-    let mut verdict = Err(Fault::Empty);
+    let mut verdict = Err(DocumentError::Empty);
     read_pieces(reader, held, |Piece { mut document, stop, last }| {
         let start = std::mem::take(&mut verified);
         let stretch = extend(verifier, start, &mut document, stop, threads)?;
@@ -92,7 +96,7 @@ fn extend<'a>(
     document: &mut Document<'a>,
     stop: usize,
     threads: usize,
-) -> Result<Stretch<'a>, Fault> {
+) -> Result<Stretch<'a>, DocumentError> {
     if let Some((stretch, end)) = side_by_side(verifier, &stretch, document, stop, threads) {
         *document = end;
         return Ok(stretch);

@@ -5,13 +5,13 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use crate::block::{Block, BlockView, Malformed, Proof, Timestamp};
-use crate::difficulty::Pace;
+use crate::chain_block::ChainBlock;
+use crate::difficulty::DifficultyState;
 use crate::hash::Hash;
 use crate::job::Target;
 use crate::json::Value;
 use crate::ledger::{self, Accounts, BadBody, Changes, Contents, NotApplied};
 use crate::limits::quote;
-use crate::linked::Linked;
 use crate::payment::{BadEntry, BadSignature, VerifiedEntry};
 use crate::rules::{Family, Open, Rules, Sealed};
 use crate::sealed::Header;
@@ -68,7 +68,7 @@ pub enum Invalid {
         /// What the block says.
         found: u64,
     },
-    /// The target is not the one that the chain's pace gives.
+    /// The target is not the one that the chain's difficulty state gives.
     #[error("target: block {index} states the target {found}, and it should be {expected}")]
     Target {
         /// The index of the block.
@@ -207,15 +207,17 @@ impl Valid {
         &self,
         rules: &Rules,
         parent: &A,
-    ) -> Result<Changes, Unspent<A::Error>> {
+    ) -> Result<Changes, SpendError<A::Error>> {
         let Checked { block, contents, .. } = &self.0;
         let (Family::Sealed(sealed), Some(contents)) = (&rules.family, contents) else {
             return Ok(Changes::default());
         };
         let index = block.index();
         ledger::apply(parent, index, contents, &sealed.emission).map_err(|error| match error {
-            NotApplied::Invalid(why) => Unspent::Invalid(Invalid::Body { index, why: why.into() }),
-            NotApplied::Accounts(error) => Unspent::Accounts(error),
+            NotApplied::Invalid(why) => {
+                SpendError::Invalid(Invalid::Body { index, why: why.into() })
+            }
+            NotApplied::Accounts(error) => SpendError::Accounts(error),
         })
     }
 
@@ -241,7 +243,7 @@ impl Valid {
 
 /// Why it can't be said what a block does to accounts.
 #[derive(Debug)]
-pub enum Unspent<E> {
+pub enum SpendError<E> {
     /// The block breaks a rule.
     Invalid(Invalid),
     /// An account can't be read: our fault.
@@ -312,14 +314,14 @@ pub(crate) fn work(rules: &Rules, block: BlockView<'_>, id: &Hash) -> Result<(),
 pub fn check_on(
     rules: &Rules,
     checked: Checked,
-    parent: Option<&Linked>,
+    parent: Option<&ChainBlock>,
 ) -> Result<Valid, Invalid> {
     let block = checked.block.view();
     match parent {
         None => genesis(rules, block)?,
-        Some(Linked { block: parent, pace, .. }) => {
+        Some(ChainBlock { block: parent, difficulty_state, .. }) => {
             let hash = parent.hash();
-            place(rules, parent.view(), &hash, pace, block)?;
+            place(rules, parent.view(), &hash, difficulty_state, block)?;
             if checked.proven_on != Some(hash) {
                 proof(rules, parent.view(), &hash, block)?;
             }
@@ -329,7 +331,7 @@ pub fn check_on(
 }
 
 /// Checks that `child` may stand on `parent`, whose hash is `parent_hash`, and up to which the
-/// chain has this pace.
+/// chain has this difficulty state.
 ///
 /// # Errors
 /// The first of the rules that it breaks.
@@ -337,10 +339,10 @@ pub fn link(
     rules: &Rules,
     parent: BlockView<'_>,
     parent_hash: &Hash,
-    pace: &Pace,
+    difficulty_state: &DifficultyState,
     child: BlockView<'_>,
 ) -> Result<(), Invalid> {
-    place(rules, parent, parent_hash, pace, child)?;
+    place(rules, parent, parent_hash, difficulty_state, child)?;
     proof(rules, parent, parent_hash, child)
 }
 
@@ -349,14 +351,14 @@ fn place(
     rules: &Rules,
     parent: BlockView<'_>,
     parent_hash: &Hash,
-    pace: &Pace,
+    difficulty_state: &DifficultyState,
     child: BlockView<'_>,
 ) -> Result<(), Invalid> {
     index(parent, child)?;
     previous_hash(parent_hash, child)?;
     if let Some(header) = &child.header {
         timestamp(parent, child.index, header)?;
-        target(rules, pace, child.index, header)?;
+        target(rules, difficulty_state, child.index, header)?;
     }
     Ok(())
 }
@@ -493,8 +495,13 @@ fn timestamp(parent: BlockView<'_>, index: u64, header: &Header) -> Result<(), I
 }
 
 /// "Its target is the one that follows from the blocks before it."
-fn target(rules: &Rules, pace: &Pace, index: u64, header: &Header) -> Result<(), Invalid> {
-    let (expected, found) = (rules.target_after(pace), header.target);
+fn target(
+    rules: &Rules,
+    difficulty_state: &DifficultyState,
+    index: u64,
+    header: &Header,
+) -> Result<(), Invalid> {
+    let (expected, found) = (rules.target_after(difficulty_state), header.target);
     if found == expected {
         return Ok(());
     }

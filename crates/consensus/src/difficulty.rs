@@ -1,7 +1,7 @@
 //! How small the digest of the next proof must be: the same for ever, Bitcoin's epochs, or a
 //! schedule that every block moves (ASERT).
 //!
-//! What a rule needs of the past is a [`Pace`] of 56 bytes, carried from block to block, so that
+//! What a rule needs of the past is a [`DifficultyState`] of 56 bytes, carried from block to block, so that
 //! nobody walks back to an ancestor. Its heart is a clock that sums gaps between blocks:
 //!
 //! - The clock starts with the first mined block. The gap between the genesis block and that one
@@ -89,18 +89,18 @@ pub enum Difficulty {
 
 /// What of a chain's past decides the next target: a chain's clock at one of its blocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Pace {
+pub struct DifficultyState {
     height: u64,
     timestamp_s: u64,
     elapsed_s: u64,
     target: Target,
 }
 
-impl Pace {
-    /// The bytes of [`Pace::to_bytes`].
+impl DifficultyState {
+    /// The bytes of [`DifficultyState::to_bytes`].
     pub const BYTES: usize = 56;
 
-    /// The pace of a genesis block.
+    /// The difficulty state of a genesis block.
     pub fn genesis(target: Target, timestamp_s: u64) -> Self {
         Self { height: 0, timestamp_s, elapsed_s: 0, target }
     }
@@ -138,7 +138,7 @@ impl Pace {
         bytes
     }
 
-    /// The pace that [`Pace::to_bytes`] wrote. Any bytes give one; that they are what was written
+    /// The difficulty state that [`DifficultyState::to_bytes`] wrote. Any bytes give one; that they are what was written
     /// is up to the store.
     pub fn from_bytes(bytes: &[u8; Self::BYTES]) -> Self {
         let number = |at: usize| u64::from_be_bytes(bytes[at..at + 8].try_into().expect("8 bytes"));
@@ -153,19 +153,20 @@ impl Pace {
 }
 
 impl Difficulty {
-    /// The target of the block after the one with this pace, on a chain whose genesis block has
+    /// The target of the block after the one with this difficulty state, on a chain whose genesis block has
     /// the target `genesis`. Under [`Difficulty::Epoch`] and [`Difficulty::Asert`], never zero
     /// and, the genesis block's own aside, never above `easiest`.
-    pub fn target_after(&self, genesis: Target, pace: &Pace) -> Target {
+    pub fn target_after(&self, genesis: Target, difficulty_state: &DifficultyState) -> Target {
         match *self {
             Self::Fixed(target) => target,
             Self::Epoch { blocks, spacing_s, clamp, easiest } => {
-                let Target(mut target) = pace.target;
-                if ends_epoch(pace.height, blocks) {
+                let Target(mut target) = difficulty_state.target;
+                if ends_epoch(difficulty_state.height, blocks) {
                     let (expected, clamp) =
                         (blocks.saturating_mul(spacing_s).max(1), u64::from(clamp).max(1));
-                    let took =
-                        pace.elapsed_s.clamp(expected / clamp, expected.saturating_mul(clamp));
+                    let took = difficulty_state
+                        .elapsed_s
+                        .clamp(expected / clamp, expected.saturating_mul(clamp));
                     target = mul_div(target, took, expected).unwrap_or(U256::MAX);
                 }
                 within(target, easiest)
@@ -173,17 +174,22 @@ impl Difficulty {
             Self::Asert { spacing_s, half_life_s, easiest, .. } => {
                 Asert { spacing_s, half_life_s, easiest, rounding: Rounding::None }.target(
                     genesis,
-                    i128::from(pace.elapsed_s),
-                    pace.height.saturating_sub(1),
+                    i128::from(difficulty_state.elapsed_s),
+                    difficulty_state.height.saturating_sub(1),
                 )
             }
         }
     }
 
-    /// The pace of a block at `timestamp_s` on the one with the pace `parent`, on a chain whose
+    /// The difficulty state of a block at `timestamp_s` on the one with the difficulty state `parent`, on a chain whose
     /// genesis block has the target `genesis`. A timestamp below the parent's counts as the
     /// parent's.
-    pub fn pace_after(&self, genesis: Target, parent: &Pace, timestamp_s: u64) -> Pace {
+    pub fn difficulty_state_after(
+        &self,
+        genesis: Target,
+        parent: &DifficultyState,
+        timestamp_s: u64,
+    ) -> DifficultyState {
         let timestamp_s = timestamp_s.max(parent.timestamp_s);
         let gap_s = timestamp_s - parent.timestamp_s;
         let elapsed_s = match *self {
@@ -196,7 +202,7 @@ impl Difficulty {
             }
         };
         let target = self.target_after(genesis, parent);
-        Pace { height: parent.height.saturating_add(1), timestamp_s, elapsed_s, target }
+        DifficultyState { height: parent.height.saturating_add(1), timestamp_s, elapsed_s, target }
     }
 
     /// Canonical JSON, as a chain's id covers it.

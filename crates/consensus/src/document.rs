@@ -13,7 +13,7 @@ use core::fmt;
 
 use crate::block::{BlockView, Fields, Malformed};
 use crate::check::{self, Invalid};
-use crate::difficulty::{Difficulty, Pace};
+use crate::difficulty::{Difficulty, DifficultyState};
 use crate::hash::Hash;
 use crate::json::{Buffers, JsonError, Reader, Value};
 use crate::limits::quote;
@@ -32,7 +32,7 @@ const BLOCK_KEYS: [&str; 3] = [r#""index""#, r#""previous_hash""#, r#""proof""#]
 /// The key that comes first in blocks, in their canonical text and as Python programs write them.
 const FIRST_KEY: &[u8] = br#""index""#;
 
-/// How a [`Seal`] starts, and no block: the keys of a block are sorted, and it has an index.
+/// How an [`ExportTrailer`] starts, and no block: the keys of a block are sorted, and it has an index.
 const SEAL_START: &str = r#"{"length": "#;
 
 /// Why the next block of a document can't be had.
@@ -49,7 +49,7 @@ pub enum Unreadable {
     },
     /// The line with length and tip is not as it should be.
     #[error("an export ends in {{\"length\": …, \"tip\": \"…\"}}, this one in {found}")]
-    Seal {
+    ExportTrailer {
         /// The start of what stands there.
         found: String,
     },
@@ -63,7 +63,7 @@ pub enum Unreadable {
 
 /// What keeps a chain from being valid: the first bad block and the rule that it breaks.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Fault {
+pub enum DocumentError {
     /// The text of a block can't be read, or what stands in its place.
     #[error("json: block {index} can't be read: {error}")]
     Unreadable {
@@ -146,7 +146,7 @@ impl Witness {
     }
 }
 
-impl Fault {
+impl DocumentError {
     /// The rule that is broken, in one word.
     pub fn rule(&self) -> &'static str {
         match self {
@@ -197,14 +197,14 @@ pub struct Located<'a> {
 
 /// The last line of an export, which pins its end: `{"length": 2, "tip": "6d6a…"}`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Seal {
+pub struct ExportTrailer {
     /// The number of blocks.
     pub length: u64,
     /// The hash of the last block.
     pub tip: Hash,
 }
 
-impl Seal {
+impl ExportTrailer {
     fn of_canonical(text: &str) -> Option<Self> {
         let value = Value::of_canonical(text);
         let length = value.get("length")?.as_u64()?;
@@ -214,14 +214,14 @@ impl Seal {
 }
 
 /// The canonical text.
-impl fmt::Display for Seal {
+impl fmt::Display for ExportTrailer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, r#"{SEAL_START}{}, "tip": "{}"}}"#, self.length, self.tip)
     }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Shape {
+enum DocumentForm {
     /// An array that is a member of an object.
     Answer,
     /// An array.
@@ -244,14 +244,14 @@ enum Next {
 #[derive(Debug, Clone)]
 pub struct Document<'a> {
     input: &'a [u8],
-    shape: Shape,
+    shape: DocumentForm,
     next: Next,
     /// Offset of what comes next.
     at: usize,
     /// How many bytes came before the input.
     before: usize,
     length: Option<u64>,
-    seal: Option<Seal>,
+    seal: Option<ExportTrailer>,
     buffers: Buffers,
 }
 
@@ -262,9 +262,9 @@ impl<'a> Document<'a> {
         let mut document = Self::lines(input, start, 0);
         let mut reader = Reader::at(input, start);
         let (shape, first) = match input.get(start) {
-            Some(b'[') => (Shape::Array, reader.open_array().ok()),
-            Some(b'{') => (Shape::Answer, document.find_chain(&mut reader)),
-            _ => (Shape::Lines, None),
+            Some(b'[') => (DocumentForm::Array, reader.open_array().ok()),
+            Some(b'{') => (DocumentForm::Answer, document.find_chain(&mut reader)),
+            _ => (DocumentForm::Lines, None),
         };
         if let Some(first) = first {
             document.shape = shape;
@@ -287,7 +287,7 @@ impl<'a> Document<'a> {
         let next = if at < input.len() { Next::Block } else { Next::End };
         Self {
             input,
-            shape: Shape::Lines,
+            shape: DocumentForm::Lines,
             next,
             at,
             before,
@@ -330,7 +330,7 @@ impl<'a> Document<'a> {
 
     /// Whether the text is one block after another, so that it can be read in pieces.
     pub fn is_lines(&self) -> bool {
-        self.shape == Shape::Lines
+        self.shape == DocumentForm::Lines
     }
 
     /// Offset of the next block in the input.
@@ -349,7 +349,7 @@ impl<'a> Document<'a> {
     }
 
     /// The last line of an export, if that has been read.
-    pub fn seal(&self) -> Option<Seal> {
+    pub fn seal(&self) -> Option<ExportTrailer> {
         self.seal
     }
 
@@ -382,23 +382,25 @@ impl<'a> Document<'a> {
         let block = Located { text, at: self.at };
         self.at = whitespace(self.input, reader.position());
         match self.shape {
-            Shape::Lines if block.text.starts_with(SEAL_START) => {
+            DocumentForm::Lines if block.text.starts_with(SEAL_START) => {
                 self.read_seal(&block.text)?;
                 return Ok(None);
             }
-            Shape::Lines if self.at == self.input.len() => self.next = Next::End,
-            Shape::Lines => {}
-            Shape::Array | Shape::Answer if self.input.get(self.at) == Some(&b',') => {
+            DocumentForm::Lines if self.at == self.input.len() => self.next = Next::End,
+            DocumentForm::Lines => {}
+            DocumentForm::Array | DocumentForm::Answer
+                if self.input.get(self.at) == Some(&b',') =>
+            {
                 self.at = whitespace(self.input, self.at + 1);
             }
-            Shape::Array | Shape::Answer => self.next = Next::Close,
+            DocumentForm::Array | DocumentForm::Answer => self.next = Next::Close,
         }
         Ok(Some(block))
     }
 
     fn read_seal(&mut self, text: &str) -> Result<(), Unreadable> {
-        let seal = Seal::of_canonical(text);
-        self.seal = Some(seal.ok_or_else(|| Unreadable::Seal { found: quote(text) })?);
+        let seal = ExportTrailer::of_canonical(text);
+        self.seal = Some(seal.ok_or_else(|| Unreadable::ExportTrailer { found: quote(text) })?);
         match self.input.get(self.at..) {
             None | Some([]) => Ok(()),
             // What old editors and fixed sizes put behind the end of a file: Ctrl-Z and NULs.
@@ -414,7 +416,7 @@ impl<'a> Document<'a> {
     fn read_close(&mut self) -> Result<(), Unreadable> {
         let mut reader = Reader::at(self.input, self.at);
         reader.next_element()?;
-        if self.shape == Shape::Answer {
+        if self.shape == DocumentForm::Answer {
             while reader.next_member()? {
                 let key = reader.key()?;
                 if self.is_chain(&key, &reader) {
@@ -500,7 +502,7 @@ pub struct Stretch<'a> {
     last: Option<Read<'a>>,
     /// At the last block. In a stretch that does not start with genesis it is right for fixed
     /// targets alone: see [`Verifier::parts`].
-    pace: Option<Pace>,
+    difficulty_state: Option<DifficultyState>,
     blocks: u64,
     from_genesis: bool,
     start: usize,
@@ -526,7 +528,7 @@ impl Stretch<'_> {
 
 /// What a valid chain is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Verdict {
+pub struct VerifiedChain {
     /// How many blocks it has.
     pub blocks: u64,
     /// The index of the last block.
@@ -551,7 +553,7 @@ impl Verifier<'_> {
     ///
     /// # Errors
     /// The first bad block, and why.
-    pub fn verify(&self, input: &[u8]) -> Result<Verdict, Fault> {
+    pub fn verify(&self, input: &[u8]) -> Result<VerifiedChain, DocumentError> {
         let (mut stretch, mut document) = (self.start(), Document::new(input));
         self.extend(&mut stretch, &mut document, usize::MAX)?;
         self.finish(&stretch, &document)
@@ -582,7 +584,7 @@ impl Verifier<'_> {
         stretch: &mut Stretch<'a>,
         document: &mut Document<'a>,
         stop: usize,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), DocumentError> {
         stretch.start = document.position();
         while document.position() < stop {
             let index = || match &stretch.last {
@@ -591,14 +593,14 @@ impl Verifier<'_> {
             };
             let located = document
                 .next_block()
-                .map_err(|error| Fault::Unreadable { index: index(), error })?;
+                .map_err(|error| DocumentError::Unreadable { index: index(), error })?;
             let Some(located) = located else { break };
             let read = Read::new(self.rules, located.text)
-                .map_err(|error| Fault::Malformed { index: index(), error })?;
+                .map_err(|error| DocumentError::Malformed { index: index(), error })?;
             match &stretch.last {
-                Some(last) => self.link(last, stretch.pace.as_ref(), &read).map_err(|invalid| {
-                    self.who_is_to_blame(invalid, last, &read, document.clone())
-                })?,
+                Some(last) => self.link(last, stretch.difficulty_state.as_ref(), &read).map_err(
+                    |invalid| self.who_is_to_blame(invalid, last, &read, document.clone()),
+                )?,
                 None if stretch.from_genesis => {
                     check::genesis(self.rules, read.view())?;
                 }
@@ -608,9 +610,11 @@ impl Verifier<'_> {
             if stretch.last.is_some() || stretch.first.is_some() {
                 check::work(self.rules, read.view(), &read.hash)?;
             }
-            stretch.pace = Some(match &stretch.pace {
-                Some(pace) => self.rules.pace_after(pace, read.view()),
-                None => self.rules.first_pace(read.view()),
+            stretch.difficulty_state = Some(match &stretch.difficulty_state {
+                Some(difficulty_state) => {
+                    self.rules.difficulty_state_after(difficulty_state, read.view())
+                }
+                None => self.rules.first_difficulty_state(read.view()),
             });
             let before = stretch.last.replace(read);
             if let Some(Read { text: Cow::Owned(text), .. }) = before {
@@ -626,12 +630,12 @@ impl Verifier<'_> {
     fn link(
         &self,
         parent: &Read<'_>,
-        pace: Option<&Pace>,
+        difficulty_state: Option<&DifficultyState>,
         child: &Read<'_>,
     ) -> Result<(), Invalid> {
-        let first_pace = || self.rules.first_pace(parent.view());
-        let pace = pace.copied().unwrap_or_else(first_pace);
-        check::link(self.rules, parent.view(), &parent.hash, &pace, child.view())
+        let first_difficulty_state = || self.rules.first_difficulty_state(parent.view());
+        let difficulty_state = difficulty_state.copied().unwrap_or_else(first_difficulty_state);
+        check::link(self.rules, parent.view(), &parent.hash, &difficulty_state, child.view())
     }
 
     /// When a block names another hash than that of the block before it, one of the two was
@@ -642,7 +646,7 @@ impl Verifier<'_> {
         first: &Read<'_>,
         second: &Read<'_>,
         mut ahead: Document<'_>,
-    ) -> Fault {
+    ) -> DocumentError {
         let Invalid::PreviousHash { index: child, found: named, .. } = &invalid else {
             return invalid.into();
         };
@@ -661,38 +665,50 @@ impl Verifier<'_> {
         };
         let named = named.clone();
         let (index, found) = (first.view().index, first.hash);
-        Fault::Changed { index, child: *child, found, named, witness }
+        DocumentError::Changed { index, child: *child, found, named, witness }
     }
 
     /// Puts `next` behind `stretch`, if it starts where that one ended, and its first block is
     /// valid there. None if not: then whether the chain is valid remains to be seen.
     pub fn join<'a>(&self, stretch: Stretch<'a>, next: Stretch<'a>) -> Option<Stretch<'a>> {
         let (last, first) = (stretch.last.as_ref()?, next.first.as_ref()?);
-        if stretch.end != next.start || self.link(last, stretch.pace.as_ref(), first).is_err() {
+        if stretch.end != next.start
+            || self.link(last, stretch.difficulty_state.as_ref(), first).is_err()
+        {
             return None;
         }
         let blocks = stretch.blocks + next.blocks;
-        Some(Stretch { last: next.last, pace: next.pace, blocks, end: next.end, ..stretch })
+        Some(Stretch {
+            last: next.last,
+            difficulty_state: next.difficulty_state,
+            blocks,
+            end: next.end,
+            ..stretch
+        })
     }
 
     /// The verdict on a chain that was read to its end.
     ///
     /// # Errors
     /// That there is no block, or that the chain does not end as it should.
-    pub fn finish(&self, stretch: &Stretch<'_>, document: &Document<'_>) -> Result<Verdict, Fault> {
-        let Some(last) = &stretch.last else { return Err(Fault::Empty) };
+    pub fn finish(
+        &self,
+        stretch: &Stretch<'_>,
+        document: &Document<'_>,
+    ) -> Result<VerifiedChain, DocumentError> {
+        let Some(last) = &stretch.last else { return Err(DocumentError::Empty) };
         let (index, found) = (last.view().index, last.hash);
         let seal = document.seal();
         for expected in self.tip.into_iter().chain(seal.map(|seal| seal.tip)) {
             if expected != found {
-                return Err(Fault::Tip { index, expected, found });
+                return Err(DocumentError::Tip { index, expected, found });
             }
         }
         match seal {
-            Some(Seal { length: claimed, .. }) if claimed != stretch.blocks => {
-                Err(Fault::Length { claimed, found: stretch.blocks })
+            Some(ExportTrailer { length: claimed, .. }) if claimed != stretch.blocks => {
+                Err(DocumentError::Length { claimed, found: stretch.blocks })
             }
-            _ => Ok(Verdict {
+            _ => Ok(VerifiedChain {
                 blocks: stretch.blocks,
                 index,
                 tip: found,

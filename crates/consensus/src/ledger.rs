@@ -16,7 +16,8 @@ use crate::address::Address;
 use crate::hash::Hash;
 use crate::json::Value;
 use crate::payment::{
-    BadTransaction, Coin, Domain, Emission, Entry, MAX_INTEGER, Payment, Verified, VerifiedEntry,
+    BadTransaction, Coinbase, Domain, Emission, Entry, MAX_INTEGER, Payment, Verified,
+    VerifiedEntry,
 };
 
 /// What a party has. Who was never paid has nothing.
@@ -93,7 +94,7 @@ pub struct Body {
     /// All but the last.
     pub payments: Vec<Payment>,
     /// The last.
-    pub coin: Coin,
+    pub coin: Coinbase,
 }
 
 /// A [`Body`] whose payments were all signed by their senders.
@@ -102,7 +103,7 @@ pub struct Contents {
     /// All but the last.
     pub payments: Vec<Verified>,
     /// The last.
-    pub coin: Coin,
+    pub coin: Coinbase,
 }
 
 impl Contents {
@@ -113,7 +114,7 @@ impl Contents {
     pub fn of_entries(entries: Vec<VerifiedEntry>) -> Result<Self, BadBody> {
         let (payments, coin) = in_place(entries, |entry| match entry {
             VerifiedEntry::Payment(payment) => Ok(payment),
-            VerifiedEntry::Coin(coin) => Err(coin),
+            VerifiedEntry::Coinbase(coin) => Err(coin),
         })?;
         Ok(Self { payments, coin })
     }
@@ -162,13 +163,13 @@ pub enum BadBody {
     },
     /// The list does not end with a coin.
     #[error("none of the {transactions} transactions is the coin that has to be the last")]
-    NoCoin {
+    NoCoinbase {
         /// How many transactions there are.
         transactions: usize,
     },
     /// A coin that is not the last transaction: there is one in a block.
     #[error("transaction {position} is a coin; only transaction {last}, the last, may be")]
-    CoinPlace {
+    CoinbasePlace {
         /// The coin's place in the list.
         position: usize,
         /// The place of the last transaction.
@@ -186,7 +187,7 @@ pub enum BadBody {
     },
     /// The coin's nonce is not the block's index, or not its place in a genesis block.
     #[error("the coin's nonce is {found}, it has to be {expected}")]
-    CoinNonce {
+    CoinbaseNonce {
         /// The block's index, or the place.
         expected: u64,
         /// What the coin says.
@@ -194,7 +195,7 @@ pub enum BadBody {
     },
     /// The coin is not worth the subsidy and the fees.
     #[error("the coin is worth {found} units, a subsidy of {subsidy} and fees of {fees} are due")]
-    CoinAmount {
+    CoinbaseAmount {
         /// Units that come from nowhere.
         subsidy: u64,
         /// Units that the payments leave.
@@ -276,7 +277,7 @@ impl Body {
     pub fn of_entries(entries: Vec<Entry>) -> Result<Self, BadBody> {
         let (payments, coin) = in_place(entries, |entry| match entry {
             Entry::Payment(payment) => Ok(payment),
-            Entry::Coin(coin) => Err(coin),
+            Entry::Coinbase(coin) => Err(coin),
         })?;
         Ok(Self { payments, coin })
     }
@@ -286,18 +287,18 @@ impl Body {
 /// coin back.
 fn in_place<E, P>(
     entries: Vec<E>,
-    is_payment: impl Fn(E) -> Result<P, Coin>,
-) -> Result<(Vec<P>, Coin), BadBody> {
+    is_payment: impl Fn(E) -> Result<P, Coinbase>,
+) -> Result<(Vec<P>, Coinbase), BadBody> {
     let transactions = entries.len();
     let mut payments = Vec::with_capacity(transactions);
     for (position, entry) in entries.into_iter().enumerate() {
         match is_payment(entry) {
             Ok(payment) => payments.push(payment),
             Err(coin) if position + 1 == transactions => return Ok((payments, coin)),
-            Err(_) => return Err(BadBody::CoinPlace { position, last: transactions - 1 }),
+            Err(_) => return Err(BadBody::CoinbasePlace { position, last: transactions - 1 }),
         }
     }
-    Err(BadBody::NoCoin { transactions })
+    Err(BadBody::NoCoinbase { transactions })
 }
 
 /// The accounts that a block is about, by address.
@@ -386,7 +387,7 @@ pub fn apply<A: Accounts>(
 ///
 /// # Errors
 /// A nonce that is not the coin's place, or a supply that could not be counted one day.
-pub fn allot(coins: &[Coin], emission: &Emission) -> Result<Changes, BadBody> {
+pub fn allot(coins: &[Coinbase], emission: &Emission) -> Result<Changes, BadBody> {
     let mut allotted = 0_u128;
     for (position, coin) in (0..).zip(coins) {
         coin_nonce(coin, position)?;
@@ -406,17 +407,17 @@ pub fn allot(coins: &[Coin], emission: &Emission) -> Result<Changes, BadBody> {
 
 /// "The nonce of a coin is the index of its block, or its place in a genesis block": no two coins have
 /// one id.
-fn coin_nonce(coin: &Coin, expected: u64) -> Result<(), BadBody> {
+fn coin_nonce(coin: &Coinbase, expected: u64) -> Result<(), BadBody> {
     if coin.nonce == expected {
         return Ok(());
     }
-    Err(BadBody::CoinNonce { expected, found: coin.nonce })
+    Err(BadBody::CoinbaseNonce { expected, found: coin.nonce })
 }
 
 /// "A coin is worth the subsidy and the fees, no more and no less."
-fn coin_amount(coin: &Coin, position: usize, fees: u64, subsidy: u64) -> Result<(), BadBody> {
+fn coin_amount(coin: &Coinbase, position: usize, fees: u64, subsidy: u64) -> Result<(), BadBody> {
     if coin.amount == sum(position, fees, subsidy)? {
         return Ok(());
     }
-    Err(BadBody::CoinAmount { subsidy, fees, found: coin.amount })
+    Err(BadBody::CoinbaseAmount { subsidy, fees, found: coin.amount })
 }

@@ -9,6 +9,7 @@ extern crate alloc;
 
 pub mod address;
 pub mod block;
+mod chain_block;
 pub mod check;
 pub mod difficulty;
 pub mod document;
@@ -17,7 +18,6 @@ pub mod job;
 pub mod json;
 pub mod ledger;
 pub mod limits;
-mod linked;
 mod malformed;
 pub mod merkle;
 pub mod payment;
@@ -29,12 +29,12 @@ pub mod unproven;
 
 pub use block::{Block, BlockView, Malformed, Proof, Shape, Timestamp};
 pub use check::{Checked, Invalid, Valid, check_alone, check_on};
-pub use difficulty::{Difficulty, Pace};
+pub use difficulty::{Difficulty, DifficultyState};
 pub use hash::Hash;
 pub use job::{Job, Target};
 pub use rules::{Family, Genesis, Issuance, Open, Puzzle, Rules, Sealed};
 pub use transaction::Transaction;
-pub use tree::{Ancestry, ChangeSet, Linked, Tree};
+pub use tree::{Ancestry, ChainBlock, ChangeSet, Tree};
 pub use unproven::Unproven;
 
 /// 256-bit unsigned integers, as targets and work use them.

@@ -41,13 +41,13 @@ pub const MAX_WIRE_BYTES: usize = 16_384;
 const USUAL_BYTES: usize = 400;
 
 /// The sender of a coin.
-pub const COIN_SENDER: &str = "0";
+pub const COINBASE_SENDER: &str = "0";
 
 /// The tag of the hash that a payment's sender signs.
 const TAG: &str = "blocksmith/transaction";
 
 const PAYMENT_FIELDS: [&str; 6] = ["amount", "fee", "nonce", "recipient", "sender", "signature"];
-const COIN_FIELDS: [&str; 4] = ["amount", "nonce", "recipient", "sender"];
+const COINBASE_FIELDS: [&str; 4] = ["amount", "nonce", "recipient", "sender"];
 
 /// Reads an address of a chain, or knows it.
 pub type ReadParty<'a> = dyn FnMut(&str, Hrp) -> Result<Party, BadAddress> + 'a;
@@ -149,9 +149,9 @@ pub enum BadTransaction {
         /// The start of what stands there.
         found: String,
     },
-    /// The sender of a coin is not [`COIN_SENDER`].
-    #[error("the sender of a coin is \"{COIN_SENDER}\", not {found}")]
-    CoinSender {
+    /// The sender of a coin is not [`COINBASE_SENDER`].
+    #[error("the sender of a coin is \"{COINBASE_SENDER}\", not {found}")]
+    CoinbaseSender {
         /// The start of what stands there.
         found: String,
     },
@@ -221,7 +221,7 @@ pub struct Verified(Payment);
 
 /// What pays the miner of a block, and what a genesis block allots: it comes from nowhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Coin {
+pub struct Coinbase {
     /// Who is paid.
     pub recipient: Address,
     /// Units; zero when there is neither a subsidy nor a fee.
@@ -237,7 +237,7 @@ pub enum Entry {
     /// A payment, its signature not checked yet.
     Payment(Payment),
     /// A coin.
-    Coin(Coin),
+    Coinbase(Coinbase),
 }
 
 /// An element of a block's list that needs no further check by itself.
@@ -246,7 +246,7 @@ pub enum VerifiedEntry {
     /// A payment that its sender signed.
     Payment(Verified),
     /// A coin.
-    Coin(Coin),
+    Coinbase(Coinbase),
 }
 
 /// Why an element of a block's list does not belong there.
@@ -519,16 +519,16 @@ impl Deref for Verified {
     }
 }
 
-impl Coin {
+impl Coinbase {
     /// Reads a coin from its canonical text.
     ///
     /// # Errors
     /// What the value lacks to be a coin.
     pub fn of_canonical(value: Value<'_>, hrp: Hrp) -> Result<Self, BadTransaction> {
-        let fields = Fields::read(value, COIN_FIELDS, None)?;
+        let fields = Fields::read(value, COINBASE_FIELDS, None)?;
         let [amount, nonce, recipient, sender] = fields.all;
-        if sender.as_str().as_deref() != Some(COIN_SENDER) {
-            return Err(BadTransaction::CoinSender { found: quote(sender.text()) });
+        if sender.as_str().as_deref() != Some(COINBASE_SENDER) {
+            return Err(BadTransaction::CoinbaseSender { found: quote(sender.text()) });
         }
         let text = address_text("recipient", recipient)?;
         let coin = Self {
@@ -554,13 +554,13 @@ impl Coin {
     fn write_with(&self, recipient: &str) -> String {
         let Self { amount, nonce, .. } = self;
         format!(
-            r#"{{"amount": {amount}, "nonce": {nonce}, "recipient": "{recipient}", "sender": "{COIN_SENDER}"}}"#
+            r#"{{"amount": {amount}, "nonce": {nonce}, "recipient": "{recipient}", "sender": "{COINBASE_SENDER}"}}"#
         )
     }
 }
 
 impl Entry {
-    /// Reads an element of a block's list: a coin if its sender is [`COIN_SENDER`], else a payment.
+    /// Reads an element of a block's list: a coin if its sender is [`COINBASE_SENDER`], else a payment.
     ///
     /// # Errors
     /// What the value lacks to be what it looks like.
@@ -574,8 +574,8 @@ impl Entry {
         party: &mut ReadParty<'_>,
     ) -> Result<Self, BadTransaction> {
         let sender = value.get("sender").and_then(Value::as_str);
-        if sender.as_deref() == Some(COIN_SENDER) {
-            Coin::of_canonical(value, domain.hrp).map(Self::Coin)
+        if sender.as_deref() == Some(COINBASE_SENDER) {
+            Coinbase::of_canonical(value, domain.hrp).map(Self::Coinbase)
         } else {
             Payment::of_canonical_with(value, domain, party).map(Self::Payment)
         }
@@ -603,7 +603,7 @@ impl VerifiedEntry {
     ) -> Result<Self, BadEntry> {
         Ok(match Entry::of_canonical_with(value, domain, party)? {
             Entry::Payment(payment) => Self::Payment(payment.verify()?),
-            Entry::Coin(coin) => Self::Coin(coin),
+            Entry::Coinbase(coin) => Self::Coinbase(coin),
         })
     }
 }

@@ -16,13 +16,13 @@ pub use open::{Genesis, Issuance, Open, Puzzle};
 pub use sealed::Sealed;
 
 use crate::block::{Block, BlockView, Malformed, Shape, Timestamp};
-use crate::difficulty::{Difficulty, Pace};
+use crate::difficulty::{Difficulty, DifficultyState};
 use crate::hash::{Hash, tagged_hash};
 use crate::job::{Job, Target};
 use crate::json::{Value, canonical};
 use crate::ledger::{BadBody, Changes};
 use crate::limits::MAX_BLOCK_BYTES;
-use crate::payment::{COIN_SENDER, Domain};
+use crate::payment::{COINBASE_SENDER, Domain};
 use crate::sealed::Header;
 
 /// Everything that decides what is valid, and what the coin of a new block says.
@@ -207,7 +207,7 @@ impl Rules {
     pub fn mint(&self) -> Cow<'_, str> {
         match &self.family {
             Family::Open(open) => open.mint(),
-            Family::Sealed(_) => Cow::Borrowed(COIN_SENDER),
+            Family::Sealed(_) => Cow::Borrowed(COINBASE_SENDER),
         }
     }
 
@@ -242,19 +242,23 @@ impl Rules {
         (lowest <= tip).then_some(lowest)
     }
 
-    /// The target of the block after one with this pace.
-    pub fn target_after(&self, parent: &Pace) -> Target {
+    /// The target of the block after one with this difficulty state.
+    pub fn target_after(&self, parent: &DifficultyState) -> Target {
         self.difficulty().target_after(self.genesis_target(), parent)
     }
 
-    /// The pace of a chain that starts with `genesis`.
-    pub fn first_pace(&self, genesis: BlockView<'_>) -> Pace {
-        Pace::genesis(self.genesis_target(), genesis.timestamp_s())
+    /// The difficulty state of a chain that starts with `genesis`.
+    pub fn first_difficulty_state(&self, genesis: BlockView<'_>) -> DifficultyState {
+        DifficultyState::genesis(self.genesis_target(), genesis.timestamp_s())
     }
 
-    /// The pace of `block` on one with the pace `parent`.
-    pub fn pace_after(&self, parent: &Pace, block: BlockView<'_>) -> Pace {
-        self.difficulty().pace_after(self.genesis_target(), parent, block.timestamp_s())
+    /// The difficulty state of `block` on one with the difficulty state `parent`.
+    pub fn difficulty_state_after(
+        &self,
+        parent: &DifficultyState,
+        block: BlockView<'_>,
+    ) -> DifficultyState {
+        self.difficulty().difficulty_state_after(self.genesis_target(), parent, block.timestamp_s())
     }
 
     /// Reads a block of these rules from JSON bytes in any spelling.

@@ -14,10 +14,10 @@ use ethnum::U256;
 
 use crate::address::Address;
 use crate::block::Block;
-use crate::check::{self, Checked, Invalid, Unspent, Valid, check_on};
+pub use crate::chain_block::ChainBlock;
+use crate::check::{self, Checked, Invalid, SpendError, Valid, check_on};
 use crate::hash::Hash;
 use crate::ledger::{Accounts, Changes, Contents};
-pub use crate::linked::Linked;
 use crate::rules::Rules;
 
 /// The best chain as somebody else holds it: a store, or a vector in a test.
@@ -35,7 +35,7 @@ pub trait Ancestry {
     ///
     /// # Errors
     /// Those of whoever holds the chain.
-    fn at(&self, index: u64) -> Result<Option<Linked>, Self::Error>;
+    fn at(&self, index: u64) -> Result<Option<ChainBlock>, Self::Error>;
 }
 
 /// The best chain as its holder lets it be read and changed, within one transaction of a store:
@@ -50,7 +50,7 @@ pub trait BestChain: Ancestry + Accounts<Error = <Self as Ancestry>::Error> {
     /// Those of whoever holds the chain.
     fn connect(
         &mut self,
-        linked: &Linked,
+        linked: &ChainBlock,
         changes: &Changes,
         contents: Option<&Contents>,
     ) -> Result<(), <Self as Ancestry>::Error>;
@@ -60,19 +60,19 @@ pub trait BestChain: Ancestry + Accounts<Error = <Self as Ancestry>::Error> {
     ///
     /// # Errors
     /// Those of whoever holds the chain.
-    fn disconnect(&mut self, tip: &Linked) -> Result<(), <Self as Ancestry>::Error>;
+    fn disconnect(&mut self, tip: &ChainBlock) -> Result<(), <Self as Ancestry>::Error>;
 
     /// Keeps a new block, of a side branch.
     ///
     /// # Errors
     /// Those of whoever holds the chain.
-    fn keep_side(&mut self, linked: &Linked) -> Result<(), <Self as Ancestry>::Error>;
+    fn keep_side(&mut self, linked: &ChainBlock) -> Result<(), <Self as Ancestry>::Error>;
 
     /// A block of a side branch; `None` if it is on none.
     ///
     /// # Errors
     /// Those of whoever holds the chain.
-    fn side(&self, hash: &Hash) -> Result<Option<Linked>, <Self as Ancestry>::Error>;
+    fn side(&self, hash: &Hash) -> Result<Option<ChainBlock>, <Self as Ancestry>::Error>;
 
     /// Lets go of a block of a side branch.
     ///
@@ -83,14 +83,14 @@ pub trait BestChain: Ancestry + Accounts<Error = <Self as Ancestry>::Error> {
 
 /// Which block, and where on a chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
+pub struct BlockId {
     /// The index of the block.
     pub index: u64,
     /// The id of the block.
     pub hash: Hash,
 }
 
-impl Place {
+impl BlockId {
     /// Where a block is.
     pub fn of(block: &Block) -> Self {
         Self { index: block.index(), hash: block.hash() }
@@ -103,11 +103,11 @@ impl Place {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ChangeSet {
     /// The last block that both chains have; none if they begin with different first blocks.
-    pub fork: Option<Place>,
+    pub fork: Option<BlockId>,
     /// The blocks that are no longer on the best chain, the former tip first.
-    pub disconnected: Vec<Place>,
+    pub disconnected: Vec<BlockId>,
     /// The blocks that are on it now, the lowest first.
-    pub connected: Vec<Place>,
+    pub connected: Vec<BlockId>,
     /// Whose accounts changed, ordered, if one block joined and none left; `None` if anybody's may
     /// have.
     pub touched: Option<Vec<Address>>,
@@ -119,16 +119,16 @@ impl ChangeSet {
     pub fn left<'a, C: BestChain>(
         &'a self,
         chain: &'a C,
-    ) -> impl DoubleEndedIterator<Item = Result<Linked, ErrorOf<C>>> + 'a {
+    ) -> impl DoubleEndedIterator<Item = Result<ChainBlock, ErrorOf<C>>> + 'a {
         self.disconnected.iter().filter_map(|place| chain.side(&place.hash).transpose())
     }
 
     /// The blocks that joined, the lowest first, the last of which is `tip`.
     pub fn joined<'a, C: BestChain>(
         &'a self,
-        tip: &'a Linked,
+        tip: &'a ChainBlock,
         chain: &'a C,
-    ) -> impl DoubleEndedIterator<Item = Result<Linked, ErrorOf<C>>> + 'a {
+    ) -> impl DoubleEndedIterator<Item = Result<ChainBlock, ErrorOf<C>>> + 'a {
         self.connected.iter().filter_map(|place| match place.hash == tip.block.hash() {
             true => Some(Ok(tip.clone())),
             false => chain.at(place.index).transpose(),
@@ -200,7 +200,7 @@ pub struct SideBlock {
 
 impl SideBlock {
     /// What is kept in memory of a block of a chain whose first index is `genesis`.
-    pub fn of(Linked { block, work, .. }: &Linked, genesis: u64) -> Self {
+    pub fn of(ChainBlock { block, work, .. }: &ChainBlock, genesis: u64) -> Self {
         Self {
             hash: block.hash(),
             parent: block.parent().filter(|_| block.index() != genesis),
@@ -226,7 +226,7 @@ type LeafKey = (U256, u64, Hash);
 pub struct Tree {
     rules: Arc<Rules>,
     limits: Limits,
-    tip: Linked,
+    tip: ChainBlock,
     side: BTreeMap<Hash, Side>,
     /// How many blocks of `side` stand on a block, wherever that one is.
     children: BTreeMap<Hash, usize>,
@@ -274,7 +274,7 @@ impl Tree {
     /// of them.
     pub fn new(
         rules: Arc<Rules>,
-        tip: Linked,
+        tip: ChainBlock,
         side: impl IntoIterator<Item = SideBlock>,
         limits: Limits,
     ) -> Self {
@@ -301,7 +301,7 @@ impl Tree {
     }
 
     /// The end of the best chain.
-    pub fn tip(&self) -> &Linked {
+    pub fn tip(&self) -> &ChainBlock {
         &self.tip
     }
 
@@ -339,8 +339,8 @@ impl Tree {
             Some(parent) => self.linked(&parent, chain)?,
             None => None,
         };
-        Ok(parent.map(|Linked { block: parent, pace, .. }| {
-            check::link(&self.rules, parent.view(), &parent.hash(), &pace, block.view())
+        Ok(parent.map(|ChainBlock { block: parent, difficulty_state, .. }| {
+            check::link(&self.rules, parent.view(), &parent.hash(), &difficulty_state, block.view())
         }))
     }
 
@@ -387,11 +387,15 @@ impl Tree {
         chain: &mut C,
     ) -> Result<Inserted, NotInserted<ErrorOf<C>>> {
         let valid = check_on(&self.rules, checked, None).map_err(NotInserted::Invalid)?;
-        let linked = Linked::genesis(&self.rules, valid.block().clone());
+        let linked = ChainBlock::genesis(&self.rules, valid.block().clone());
         self.place(linked, &valid, None, chain)
     }
 
-    fn linked<C: BestChain>(&self, hash: &Hash, chain: &C) -> Result<Option<Linked>, ErrorOf<C>> {
+    fn linked<C: BestChain>(
+        &self,
+        hash: &Hash,
+        chain: &C,
+    ) -> Result<Option<ChainBlock>, ErrorOf<C>> {
         if *hash == self.tip.block.hash() {
             return Ok(Some(self.tip.clone()));
         }
@@ -406,7 +410,7 @@ impl Tree {
 
     fn place<C: BestChain>(
         &mut self,
-        new: Linked,
+        new: ChainBlock,
         valid: &Valid,
         parent: Option<Hash>,
         chain: &mut C,
@@ -417,11 +421,11 @@ impl Tree {
                     self.failed.insert(new.block.hash(), why.clone());
                 }
             })?;
-            let connected = [Place::of(&new.block)].into();
+            let connected = [BlockId::of(&new.block)].into();
             let touched = changes.accounts.iter().map(|change| change.address).collect();
             let former = core::mem::replace(&mut self.tip, new);
             return Ok(Inserted::NewTip(ChangeSet {
-                fork: Some(Place::of(&former.block)),
+                fork: Some(BlockId::of(&former.block)),
                 disconnected: Vec::new(),
                 connected,
                 touched: Some(touched),
@@ -444,13 +448,13 @@ impl Tree {
     /// Lets a block do to the accounts what it does, and puts it on the chain; what it did.
     fn connect<C: BestChain>(
         &self,
-        linked: &Linked,
+        linked: &ChainBlock,
         valid: &Valid,
         chain: &mut C,
     ) -> Result<Changes, NotInserted<ErrorOf<C>>> {
         let changes = valid.spend(&self.rules, chain).map_err(|unspent| match unspent {
-            Unspent::Invalid(invalid) => NotInserted::Invalid(invalid),
-            Unspent::Accounts(error) => NotInserted::Ancestry(error),
+            SpendError::Invalid(invalid) => NotInserted::Invalid(invalid),
+            SpendError::Accounts(error) => NotInserted::Ancestry(error),
         })?;
         chain.connect(linked, &changes, valid.contents()).map_err(NotInserted::Ancestry)?;
         Ok(changes)
@@ -486,7 +490,7 @@ impl Tree {
     /// Makes `new` the tip. One block at a time is in memory beside it.
     fn reorganize<C: BestChain>(
         &mut self,
-        new: Linked,
+        new: ChainBlock,
         valid: &Valid,
         parent: Option<Hash>,
         chain: &mut C,
@@ -495,14 +499,14 @@ impl Tree {
         let mut lowest = new.block.index();
         let mut below = parent;
         while let Some(Side { block, .. }) = below.and_then(|hash| self.side.get(&hash)) {
-            branch.push(Place { index: block.index, hash: block.hash });
+            branch.push(BlockId { index: block.index, hash: block.hash });
             lowest = block.index;
             below = block.parent;
         }
         branch.reverse();
-        let fork = below.map(|hash| Place { index: lowest.saturating_sub(1), hash });
+        let fork = below.map(|hash| BlockId { index: lowest.saturating_sub(1), hash });
         let disconnected = self.disconnect_from(lowest, chain).map_err(NotInserted::Ancestry)?;
-        for (place, Place { hash, .. }) in branch.iter().enumerate() {
+        for (place, BlockId { hash, .. }) in branch.iter().enumerate() {
             match self.connect_side(hash, chain) {
                 Ok(()) => {}
                 Err(NotInserted::Invalid(invalid)) => {
@@ -528,8 +532,8 @@ impl Tree {
             self.remove(&place.hash);
         }
         let mut connected = branch;
-        connected.push(Place::of(&new.block));
-        let place = |block: &SideBlock| Place { index: block.index, hash: block.hash };
+        connected.push(BlockId::of(&new.block));
+        let place = |block: &SideBlock| BlockId { index: block.index, hash: block.hash };
         let change = ChangeSet {
             fork,
             disconnected: disconnected.iter().map(place).collect(),
@@ -635,7 +639,7 @@ impl Tree {
     }
 }
 
-fn read_side<C: BestChain>(hash: &Hash, chain: &C) -> Result<Linked, ErrorOf<C>> {
+fn read_side<C: BestChain>(hash: &Hash, chain: &C) -> Result<ChainBlock, ErrorOf<C>> {
     Ok(chain.side(hash)?.expect("whoever holds the chain keeps the blocks of side branches"))
 }
 

@@ -1,7 +1,7 @@
 //! Targets: the published runs of ASERT, what Python's fractions give to made-up chains
 //! (`tests/vectors/asert.json` and `difficulty.json`), and what holds for every chain.
 
-use blocksmith_consensus::difficulty::{Asert, BadCompact, Difficulty, Pace, Rounding};
+use blocksmith_consensus::difficulty::{Asert, BadCompact, Difficulty, DifficultyState, Rounding};
 use blocksmith_consensus::json::{Value, canonical};
 use blocksmith_consensus::{Target, U256};
 use proptest::collection::vec;
@@ -50,26 +50,33 @@ fn compact(value: Value<'_>) -> u32 {
     u32::from_str_radix(text.strip_prefix("0x").expect("hex"), 16).expect("32 bits")
 }
 
-/// The paces of a chain: the genesis block's, and one for each gap.
-fn paces(
+/// The difficulty states of a chain: the genesis block's, and one for each gap.
+fn difficulty_states(
     rule: Difficulty,
     genesis: Target,
     start: u64,
     gaps: impl IntoIterator<Item = u64>,
-) -> Vec<Pace> {
-    let mut paces = vec![Pace::genesis(genesis, start)];
+) -> Vec<DifficultyState> {
+    let mut difficulty_states = vec![DifficultyState::genesis(genesis, start)];
     for gap in gaps {
-        let last = paces[paces.len() - 1];
+        let last = difficulty_states[difficulty_states.len() - 1];
         // As a node does that stops and starts again after each block.
-        let last = Pace::from_bytes(&last.to_bytes());
-        paces.push(rule.pace_after(genesis, &last, last.timestamp_s() + gap));
+        let last = DifficultyState::from_bytes(&last.to_bytes());
+        difficulty_states.push(rule.difficulty_state_after(
+            genesis,
+            &last,
+            last.timestamp_s() + gap,
+        ));
     }
-    paces
+    difficulty_states
 }
 
 /// The target after the last of these gaps, on a forge chain.
 fn forge(gaps: impl IntoIterator<Item = u64>) -> Target {
-    FORGE.target_after(GENESIS, paces(FORGE, GENESIS, 0, gaps).last().expect("a genesis"))
+    FORGE.target_after(
+        GENESIS,
+        difficulty_states(FORGE, GENESIS, 0, gaps).last().expect("a genesis"),
+    )
 }
 
 #[test]
@@ -131,14 +138,19 @@ fn made_up_chains_have_the_targets_that_python_gives_them() {
             let [gap, count] = run.elements().collect::<Vec<_>>()[..] else { panic!("a run") };
             std::iter::repeat_n(number(gap), number(count) as usize)
         });
-        let paces = paces(difficulty, genesis, number(get(chain, "start")), gaps);
+        let difficulty_states =
+            difficulty_states(difficulty, genesis, number(get(chain, "start")), gaps);
         for row in get(chain, "targets").elements() {
             let [block, expected] = row.elements().collect::<Vec<_>>()[..] else { panic!("a row") };
             let (block, expected) = (number(block) as usize, target(expected));
-            let found = difficulty.target_after(genesis, &paces[block - 2]);
+            let found = difficulty.target_after(genesis, &difficulty_states[block - 2]);
             assert_eq!(found, expected, "{name}, block {block}");
-            if let Some(pace) = paces.get(block - 1) {
-                assert_eq!((pace.target(), pace.height()), (expected, block as u64 - 1), "{name}");
+            if let Some(difficulty_state) = difficulty_states.get(block - 1) {
+                assert_eq!(
+                    (difficulty_state.target(), difficulty_state.height()),
+                    (expected, block as u64 - 1),
+                    "{name}"
+                );
             }
             checked += 1;
         }
@@ -205,22 +217,26 @@ fn compact_forms_are_those_of_python_and_of_bitcoins_own_tests() {
 #[test]
 fn the_first_three_blocks_have_the_genesis_target_however_long_the_network_waited() {
     for wait in [0, 15, 86_400, 1_700_000_000] {
-        let paces = paces(FORGE, GENESIS, 0, [wait, 15, 15, 16]);
-        let targets: Vec<Target> = paces.iter().map(Pace::target).collect();
+        let difficulty_states = difficulty_states(FORGE, GENESIS, 0, [wait, 15, 15, 16]);
+        let targets: Vec<Target> = difficulty_states.iter().map(DifficultyState::target).collect();
         assert_eq!(targets, [GENESIS; 5]);
-        let late = FORGE.target_after(GENESIS, &paces[4]);
+        let late = FORGE.target_after(GENESIS, &difficulty_states[4]);
         assert!(late > GENESIS, "one second late: {late}");
     }
 }
 
 #[test]
 fn blocks_on_time_keep_the_target_for_100_000_blocks() {
-    let mut pace = Pace::genesis(GENESIS, 0);
+    let mut difficulty_state = DifficultyState::genesis(GENESIS, 0);
     for _ in 0..100_000 {
-        pace = FORGE.pace_after(GENESIS, &pace, pace.timestamp_s() + SPACING_S);
-        assert_eq!(pace.target(), GENESIS);
+        difficulty_state = FORGE.difficulty_state_after(
+            GENESIS,
+            &difficulty_state,
+            difficulty_state.timestamp_s() + SPACING_S,
+        );
+        assert_eq!(difficulty_state.target(), GENESIS);
     }
-    assert_eq!(pace.elapsed_s(), 15 * 99_999);
+    assert_eq!(difficulty_state.elapsed_s(), 15 * 99_999);
 }
 
 #[test]
@@ -253,8 +269,10 @@ fn a_miner_who_walks_a_night_in_small_steps_gets_what_the_night_would_have_given
     let walked = evening.into_iter().chain([LONGEST_GAP_S; 48]);
     // One block after the night, and 47 that take no time.
     let slept = evening.into_iter().chain([12 * 3600]).chain([0; 47]);
-    let expected =
-        boundless.target_after(GENESIS, paces(boundless, GENESIS, 0, slept).last().expect("one"));
+    let expected = boundless.target_after(
+        GENESIS,
+        difficulty_states(boundless, GENESIS, 0, slept).last().expect("one"),
+    );
     assert_eq!(forge(walked), expected);
     assert!(GENESIS.0 > expected.0 && expected.0 > U256::ONE, "not at an end: {expected}");
 }
@@ -263,9 +281,9 @@ fn a_miner_who_walks_a_night_in_small_steps_gets_what_the_night_would_have_given
 /// a block at its parent's time. Each block is dearer then, and nothing is won by it.
 #[test]
 fn a_frozen_clock_on_a_private_fork_makes_blocks_dearer_and_wins_nothing() {
-    let target = |pace: &Pace| FORGE.target_after(GENESIS, pace);
-    let honest = paces(FORGE, GENESIS, 0, [SPACING_S; 241]);
-    let frozen = paces(FORGE, GENESIS, 0, [SPACING_S].into_iter().chain([0; 240]));
+    let target = |difficulty_state: &DifficultyState| FORGE.target_after(GENESIS, difficulty_state);
+    let honest = difficulty_states(FORGE, GENESIS, 0, [SPACING_S; 241]);
+    let frozen = difficulty_states(FORGE, GENESIS, 0, [SPACING_S].into_iter().chain([0; 240]));
     // The work doubles with each half-life by which the schedule is ahead: 30 blocks here.
     for doubled in 1..=8_u32 {
         let (expected, found) =
@@ -274,7 +292,12 @@ fn a_frozen_clock_on_a_private_fork_makes_blocks_dearer_and_wins_nothing() {
     }
     // With the tries that an hour of honest blocks took, the fork comes to a third of their number,
     // and so of their coins; its work is what was tried, as everybody's.
-    let work = |paces: &[Pace]| paces.iter().map(|pace| target(pace).work()).sum::<U256>();
+    let work = |difficulty_states: &[DifficultyState]| {
+        difficulty_states
+            .iter()
+            .map(|difficulty_state| target(difficulty_state).work())
+            .sum::<U256>()
+    };
     let tries = work(&honest[1..]);
     let blocks = (1..frozen.len()).take_while(|end| work(&frozen[1..*end]) <= tries).count();
     assert!((70..90).contains(&blocks), "{blocks}");
@@ -284,11 +307,16 @@ fn a_frozen_clock_on_a_private_fork_makes_blocks_dearer_and_wins_nothing() {
     assert_eq!(target(&thawed), target(&on_time));
 }
 
-/// The pace after some more gaps.
-fn later(before: &[Pace], gaps: [u64; 4]) -> Pace {
+/// The difficulty state after some more gaps.
+fn later(before: &[DifficultyState], gaps: [u64; 4]) -> DifficultyState {
     let last = before[before.len() - 1];
-    gaps.into_iter()
-        .fold(last, |pace, gap| FORGE.pace_after(GENESIS, &pace, pace.timestamp_s() + gap))
+    gaps.into_iter().fold(last, |difficulty_state, gap| {
+        FORGE.difficulty_state_after(
+            GENESIS,
+            &difficulty_state,
+            difficulty_state.timestamp_s() + gap,
+        )
+    })
 }
 
 /// Bitcoin's rule as it is: the first gap of an epoch is not measured, and timestamps may go back.
@@ -322,11 +350,11 @@ fn timewarp_lifts_bitcoins_target_and_leaves_ours() {
 
     // Ours never goes back, wherever in an epoch the true time is told.
     for told in 0..BLOCKS {
-        let mut pace = Pace::genesis(genesis, 0);
+        let mut difficulty_state = DifficultyState::genesis(genesis, 0);
         for (at, now) in honest.iter().enumerate() {
             let time = if at % BLOCKS == told { *now } else { at as u64 };
-            pace = rule.pace_after(genesis, &pace, time);
-            assert!(pace.target() <= genesis, "block {}, told {told}", at + 2);
+            difficulty_state = rule.difficulty_state_after(genesis, &difficulty_state, time);
+            assert!(difficulty_state.target() <= genesis, "block {}, told {told}", at + 2);
         }
     }
 }
@@ -336,18 +364,21 @@ fn a_rule_with_zeros_is_the_rule_with_ones() {
     let gaps = [3, 0, 7, 1, 40, 2, 0, 0, 1];
     let epoch = |blocks, spacing_s, clamp| {
         let rule = Difficulty::Epoch { blocks, spacing_s, clamp, easiest: EASIEST };
-        paces(rule, GENESIS, 0, gaps)
+        difficulty_states(rule, GENESIS, 0, gaps)
     };
     assert_eq!(epoch(0, 1, 0), epoch(1, 1, 1));
     assert_eq!(epoch(1, 0, 9), epoch(1, 1, 9));
     let asert = |half_life_s, longest_gap_s| {
         let rule = Difficulty::Asert { spacing_s: 3, half_life_s, easiest: EASIEST, longest_gap_s };
-        paces(rule, GENESIS, 0, gaps)
+        difficulty_states(rule, GENESIS, 0, gaps)
     };
     assert_eq!(asert(0, 9), asert(1, 9));
     let nowhere =
         Difficulty::Epoch { blocks: 1, spacing_s: 9, clamp: 1, easiest: Target(U256::ZERO) };
-    assert_eq!(nowhere.target_after(GENESIS, &Pace::genesis(GENESIS, 0)), Target(U256::ONE));
+    assert_eq!(
+        nowhere.target_after(GENESIS, &DifficultyState::genesis(GENESIS, 0)),
+        Target(U256::ONE)
+    );
 }
 
 #[test]
@@ -369,24 +400,28 @@ fn targets_stop_at_the_ends_of_their_range() {
         assert_eq!(asert.target(most, elapsed_s, blocks), expected, "{elapsed_s}, {blocks}");
     }
     let epoch = Difficulty::Epoch { blocks: 1, spacing_s: 10, clamp: 4, easiest: whole };
-    let slow = paces(epoch, most, 0, [0, 14]);
+    let slow = difficulty_states(epoch, most, 0, [0, 14]);
     assert_eq!(epoch.target_after(most, &slow[2]), whole);
 }
 
 #[test]
 fn a_fixed_target_stays() {
     let rule = Difficulty::Fixed(Target::from_zeros(4));
-    for pace in paces(rule, Target::from_zeros(9), 5, [0, 1, 86_400]) {
-        assert_eq!(rule.target_after(Target::from_zeros(9), &pace), Target::from_zeros(4));
-        assert_eq!(pace.elapsed_s(), 0);
+    for difficulty_state in difficulty_states(rule, Target::from_zeros(9), 5, [0, 1, 86_400]) {
+        assert_eq!(
+            rule.target_after(Target::from_zeros(9), &difficulty_state),
+            Target::from_zeros(4)
+        );
+        assert_eq!(difficulty_state.elapsed_s(), 0);
     }
     assert_eq!(rule.json(), format!(r#"{{"fixed": "{}"}}"#, Target::from_zeros(4)));
 }
 
 #[test]
 fn a_pace_is_56_bytes_in_a_fixed_order() {
-    let pace = FORGE.pace_after(GENESIS, &Pace::genesis(GENESIS, 7), 0x0102_0304);
-    let pace = FORGE.pace_after(GENESIS, &pace, 0x0102_0306);
+    let difficulty_state =
+        FORGE.difficulty_state_after(GENESIS, &DifficultyState::genesis(GENESIS, 7), 0x0102_0304);
+    let difficulty_state = FORGE.difficulty_state_after(GENESIS, &difficulty_state, 0x0102_0306);
     let expected = [
         &[0, 0, 0, 0, 0, 0, 0, 2][..],
         &[0, 0, 0, 0, 1, 2, 3, 6],
@@ -395,7 +430,7 @@ fn a_pace_is_56_bytes_in_a_fixed_order() {
         &[255; 29],
     ]
     .concat();
-    assert_eq!(pace.to_bytes()[..], expected);
+    assert_eq!(difficulty_state.to_bytes()[..], expected);
 }
 
 fn any_target() -> impl Strategy<Value = Target> {
@@ -434,11 +469,11 @@ proptest! {
         bytes in any::<[[u8; 28]; 2]>(),
         times in vec(any_seconds(), 0..20),
     ) {
-        let mut pace = Pace::from_bytes(&bytes.concat().try_into().expect("56 bytes"));
-        prop_assert_eq!(pace.to_bytes()[..].to_vec(), bytes.concat());
+        let mut difficulty_state = DifficultyState::from_bytes(&bytes.concat().try_into().expect("56 bytes"));
+        prop_assert_eq!(difficulty_state.to_bytes()[..].to_vec(), bytes.concat());
         for time in times {
-            pace = rule.pace_after(genesis, &pace, time);
-            prop_assert!(pace.target().0 > U256::ZERO);
+            difficulty_state = rule.difficulty_state_after(genesis, &difficulty_state, time);
+            prop_assert!(difficulty_state.target().0 > U256::ZERO);
         }
     }
 
@@ -450,9 +485,9 @@ proptest! {
         sooner in any_seconds(),
         later in any_seconds(),
     ) {
-        let last = *paces(rule, genesis, 0, gaps).last().expect("a genesis");
+        let last = *difficulty_states(rule, genesis, 0, gaps).last().expect("a genesis");
         let (sooner, later) = (sooner.min(later), sooner.max(later));
-        let after = |time| rule.target_after(genesis, &rule.pace_after(genesis, &last, time));
+        let after = |time| rule.target_after(genesis, &rule.difficulty_state_after(genesis, &last, time));
         prop_assert!(after(sooner) <= after(later));
     }
 
@@ -465,14 +500,14 @@ proptest! {
         let epoch = Difficulty::Epoch { blocks, spacing_s: 9, clamp: 4, easiest: EASIEST };
         let asert =
             Difficulty::Asert { spacing_s: 9, half_life_s: 99, easiest: EASIEST, longest_gap_s };
-        let (mut by_epoch, mut by_asert) = (Pace::genesis(GENESIS, 0), Pace::genesis(GENESIS, 0));
+        let (mut by_epoch, mut by_asert) = (DifficultyState::genesis(GENESIS, 0), DifficultyState::genesis(GENESIS, 0));
         let mut former_epochs = 0;
         for time in &times {
             if by_epoch.height() > 1 && (by_epoch.height() - 1) % blocks == 0 {
                 former_epochs += by_epoch.elapsed_s();
             }
-            by_epoch = epoch.pace_after(GENESIS, &by_epoch, *time);
-            by_asert = asert.pace_after(GENESIS, &by_asert, *time);
+            by_epoch = epoch.difficulty_state_after(GENESIS, &by_epoch, *time);
+            by_asert = asert.difficulty_state_after(GENESIS, &by_asert, *time);
             let passed = by_epoch.timestamp_s() - times[0];
             if (by_epoch.height() - 1) % blocks != 0 {
                 prop_assert_eq!(former_epochs + by_epoch.elapsed_s(), passed);

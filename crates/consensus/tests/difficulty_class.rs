@@ -1,7 +1,7 @@
 //! Five days of a class on a forge chain: thirty laptops for an hour a day, and one or none
-//! otherwise. How the pace follows, in bounds that hold for every seed below.
+//! otherwise. How the difficulty state follows, in bounds that hold for every seed below.
 
-use blocksmith_consensus::difficulty::{Difficulty, Pace};
+use blocksmith_consensus::difficulty::{Difficulty, DifficultyState};
 use blocksmith_consensus::{Target, U256};
 
 const SPACING_S: f64 = 15.0;
@@ -70,7 +70,7 @@ fn five_days(seed: u64) -> Vec<Phase> {
         longest_gap_s: 900,
     };
     let mut chance = Chance(seed);
-    let mut pace = Pace::genesis(genesis, 0);
+    let mut difficulty_state = DifficultyState::genesis(genesis, 0);
     // The genesis block was written long before.
     let mut start_s = 400.0 * 24.0 * HOUR_S;
     let (mut before, mut evening) = (0, 0);
@@ -93,7 +93,7 @@ fn five_days(seed: u64) -> Vec<Phase> {
         let (mut now_s, mut blocks, mut recovered_s) = (start_s, Vec::new(), None);
         // Without a laptop, the first wait has no end.
         loop {
-            let work = rule.target_after(genesis, &pace).work().as_f64();
+            let work = rule.target_after(genesis, &difficulty_state).work().as_f64();
             if recovered_s.is_none()
                 && !blocks.is_empty()
                 && (0.5..=2.0).contains(&(work / rate / SPACING_S))
@@ -106,7 +106,8 @@ fn five_days(seed: u64) -> Vec<Phase> {
                 break;
             }
             blocks.push(now_s - start_s);
-            pace = rule.pace_after(genesis, &pace, now_s as u64);
+            difficulty_state =
+                rule.difficulty_state_after(genesis, &difficulty_state, now_s as u64);
         }
         phases.push(Phase { laptops, before, evening, hours, blocks, recovered_s });
         (start_s, before) = (end_s, laptops);

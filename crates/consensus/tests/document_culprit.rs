@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use blocksmith_consensus::document::{Document, Seal, Stretch, Verdict, Verifier};
+use blocksmith_consensus::document::{Document, ExportTrailer, Stretch, VerifiedChain, Verifier};
 use blocksmith_consensus::{Block, Hash, Rules, Timestamp};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -119,7 +119,7 @@ enum Form {
 }
 
 /// A text of one of the kinds that chains come in. `sealed` is what an export says of itself.
-fn write(form: Form, blocks: &[String], sealed: Seal) -> String {
+fn write(form: Form, blocks: &[String], sealed: ExportTrailer) -> String {
     match form {
         Form::Answer => {
             format!(r#"{{"chain": [{}], "length": {}}}"#, blocks.join(", "), sealed.length)
@@ -241,7 +241,7 @@ fn change(chain: &[Draft], change: Change, place: usize, other: usize) -> (Vec<S
 
 /// Whether the stretches between the places where blocks seem to start make a valid chain, as far
 /// as they tell: `None` if they don't fit together.
-fn in_stretches(verifier: &Verifier<'_>, input: &[u8], parts: usize) -> Option<Verdict> {
+fn in_stretches(verifier: &Verifier<'_>, input: &[u8], parts: usize) -> Option<VerifiedChain> {
     let whole = Document::new(input);
     let mut starts = vec![whole.position()];
     starts.extend(whole.splits(parts));
@@ -295,7 +295,7 @@ proptest! {
     ) {
         let chain = valid_chain(&rules, length);
         let (texts, blamed) = change(&chain, what, place.index(length - 1), other);
-        let seal = Seal { length: length as u64, tip: tip(&chain) };
+        let seal = ExportTrailer { length: length as u64, tip: tip(&chain) };
         let pin = pinned.then_some(seal.tip);
         assert_blames(&rules, &write(form, &texts, seal), pin, blamed)?;
     }
@@ -317,7 +317,7 @@ proptest! {
             Change::Remove => blamed - 1,
             _ => blamed,
         };
-        let seal = Seal { length: length as u64, tip: tip(&chain) };
+        let seal = ExportTrailer { length: length as u64, tip: tip(&chain) };
         // An export says itself what its tip should be.
         let pin = (form != Form::Export).then_some(seal.tip);
         assert_blames(&rules, &write(form, &texts, seal), pin, blamed)?;
@@ -330,7 +330,7 @@ proptest! {
         parts in 2..6_usize,
     ) {
         let chain = valid_chain(&rules, length);
-        let seal = Seal { length: length as u64, tip: tip(&chain) };
+        let seal = ExportTrailer { length: length as u64, tip: tip(&chain) };
         let spelled: Vec<_> =
             chain.iter().zip(seeds).map(|(draft, seed)| draft.spelled(seed)).collect();
         let text = write(form, &spelled, seal);
@@ -343,7 +343,7 @@ proptest! {
         let (blocks, index) = (length as u64, length as u64);
         prop_assert_eq!(
             &verdict,
-            &Ok(Verdict { blocks, index, tip: seal.tip, claimed_length }),
+            &Ok(VerifiedChain { blocks, index, tip: seal.tip, claimed_length }),
             "{}", text
         );
         let in_stretches = in_stretches(&verifier, text.as_bytes(), parts);
@@ -356,7 +356,7 @@ proptest! {
         (length, parts) in (1..9_usize, 1..9_usize),
     ) {
         let chain = valid_chain(&rules, length);
-        let seal = Seal { length: length as u64, tip: tip(&chain) };
+        let seal = ExportTrailer { length: length as u64, tip: tip(&chain) };
         let texts: Vec<_> = chain.iter().map(Draft::text).collect();
         let text = write(form, &texts, seal);
         let verifier = Verifier { rules: &rules, tip: None };
@@ -374,7 +374,7 @@ proptest! {
         let _ = verifier.verify(&bytes);
         let chain = valid_chain(&rules, 4);
         let texts: Vec<_> = chain.iter().map(Draft::text).collect();
-        let seal = Seal { length: 4, tip: tip(&chain) };
+        let seal = ExportTrailer { length: 4, tip: tip(&chain) };
         let mut text = write(Form::Answer, &texts, seal).into_bytes();
         let at = at.index(text.len());
         text.splice(at..(at + bytes.len() / 2).min(text.len()), bytes.iter().copied());

@@ -1,6 +1,6 @@
 //! What chains come in, and what is said of those that are not quite that.
 
-use blocksmith_consensus::document::{Document, Fault, Stretch, Unreadable, Verifier};
+use blocksmith_consensus::document::{Document, DocumentError, Stretch, Unreadable, Verifier};
 use blocksmith_consensus::{BlockView, Rules};
 
 const GENESIS: &str =
@@ -132,7 +132,10 @@ fn a_guess_at_a_nested_object_is_not_taken() {
     verifier.extend(&mut before, &mut whole.clone(), splits[0]).expect("both blocks are valid");
     assert_eq!(before.blocks(), 2);
     let guess = verifier.extend(&mut after, &mut whole.at(splits[0]), usize::MAX);
-    assert!(matches!(guess, Err(Fault::Invalid(_) | Fault::Unreadable { .. })), "{guess:?}");
+    assert!(
+        matches!(guess, Err(DocumentError::Invalid(_) | DocumentError::Unreadable { .. })),
+        "{guess:?}"
+    );
     assert!(verifier.join(before, after).is_none());
     assert_eq!(verifier.verify(text.as_bytes()).map(|verdict| verdict.blocks), Ok(2));
 }

@@ -10,10 +10,10 @@ use std::sync::Arc;
 
 use blocksmith_consensus::address::Address;
 use blocksmith_consensus::ledger::Account;
-use blocksmith_consensus::payment::{Coin, Domain, Emission};
-use blocksmith_consensus::tree::{BestChain, Inserted, Limits, NotInserted, Place};
+use blocksmith_consensus::payment::{Coinbase, Domain, Emission};
+use blocksmith_consensus::tree::{BestChain, BlockId, Inserted, Limits, NotInserted};
 use blocksmith_consensus::{
-    Block, Difficulty, Family, Hash, Linked, Rules, Sealed, Target, Tree, U256, Unproven,
+    Block, ChainBlock, Difficulty, Family, Hash, Rules, Sealed, Target, Tree, U256, Unproven,
     check_alone, merkle,
 };
 use blocksmith_testkit::memory::Chain;
@@ -110,7 +110,7 @@ fn rules(variant: usize) -> Rules {
         .zip(ALLOTTED)
         .zip(&purse.people)
         .map(|((nonce, amount), person)| {
-            Coin { recipient: person.address, amount, nonce }.text(hrp)
+            Coinbase { recipient: person.address, amount, nonce }.text(hrp)
         })
         .collect();
     let plan = Plan {
@@ -175,7 +175,7 @@ impl World {
         let rules = Arc::new(rules);
         let genesis = rules.genesis_block(Default::default());
         let changes = rules.allot(&genesis).expect("a supply that can be counted");
-        let tip = Linked::genesis(&rules, genesis);
+        let tip = ChainBlock::genesis(&rules, genesis);
         let domain = rules.domain().expect("signed");
         let before = purse.signed.get(&domain.chain_id).into_iter().flat_map(HashMap::values);
         let signed = before.cloned().collect();
@@ -204,7 +204,7 @@ impl World {
 
     fn coin(&self, to: usize, amount: u128, nonce: u64) -> String {
         let amount = amount.try_into().expect("few units");
-        Coin { recipient: self.purse.people[to].address, amount, nonce }.text(self.domain.hrp)
+        Coinbase { recipient: self.purse.people[to].address, amount, nonce }.text(self.domain.hrp)
     }
 
     /// A block on `parent` with these payments and what else is due.
@@ -444,7 +444,7 @@ impl World {
         let inserted = self.tree.insert(checked, &mut self.chain);
         let log = self.chain.take_log();
         assert_eq!(self.tree.side_blocks(), self.chain.side.len(), "each is kept");
-        let ids = |places: &[Place]| places.iter().map(|place| place.hash).collect();
+        let ids = |places: &[BlockId]| places.iter().map(|place| place.hash).collect();
         if let Ok(Inserted::NewTip(change)) = inserted {
             assert!(log.is_told_by(&change, &self.chain), "a change says what was done");
             return Fate::NewTip {
@@ -545,7 +545,7 @@ impl World {
         assert!(held.eq(branch.iter().map(|read| read.block.text())), "{at}");
         let tip = self.tree.tip();
         assert_eq!(self.chain.blocks.last(), Some(tip), "{at}");
-        let heights = self.chain.blocks.iter().map(|linked| linked.pace.height());
+        let heights = self.chain.blocks.iter().map(|linked| linked.difficulty_state.height());
         assert!(heights.eq(0..branch.len() as u64), "{at}");
 
         let (accounts, bad) = self.naive.replay(self.naive.tip);
@@ -578,7 +578,7 @@ impl World {
     fn redo(&self, at: &str) {
         let genesis = self.rules.genesis_block(Default::default());
         let changes = self.rules.allot(&genesis).expect("a supply that can be counted");
-        let tip = Linked::genesis(&self.rules, genesis);
+        let tip = ChainBlock::genesis(&self.rules, genesis);
         let mut tree = Tree::new(self.rules.clone(), tip.clone(), [], Limits::default());
         let mut chain = Chain::with_accounts(tip, changes);
         for linked in &self.chain.blocks[1..] {
@@ -753,7 +753,7 @@ fn a_reorg_across_a_retarget_leaves_the_target_of_the_branch() {
     let first = world.naive.next_target(genesis);
     // Epochs of three intervals: block 6 is the first with another target.
     let (slow, _) = world.grow(genesis, 6, 30);
-    let stated = |world: &World| world.tree.tip().pace.target();
+    let stated = |world: &World| world.tree.tip().difficulty_state.target();
     let of_slow = stated(&world);
     assert_eq!(of_slow.0, first.0 * 2, "twice as long, twice as easy");
     // A branch in a hurry has more work with its fifth block, the first with a harder target.
@@ -766,7 +766,7 @@ fn a_reorg_across_a_retarget_leaves_the_target_of_the_branch() {
     // The slow branch wins again by blocks, and still has its own target.
     let (_, fate) = world.grow(slow[5], 30, 30);
     assert!(matches!(fate, Fate::NewTip { .. }), "{fate:?}");
-    assert_eq!(world.chain.blocks[6].pace.target(), of_slow);
+    assert_eq!(world.chain.blocks[6].difficulty_state.target(), of_slow);
     // Of two blocks on the fast branch, only the one with that branch's target is good.
     let plan = world.plan(fifth[0], &[], 15, MINER);
     let wrong = Plan { target: of_slow, ..plan.clone() };

@@ -10,7 +10,7 @@ use blocksmith_consensus::ledger::{
     apply,
 };
 use blocksmith_consensus::payment::{
-    BadTransaction, Coin, Emission, Entry, MAX_INTEGER, Payment, Verified,
+    BadTransaction, Coinbase, Emission, Entry, MAX_INTEGER, Payment, Verified,
 };
 use blocksmith_testkit::signers::{Signer, forge};
 
@@ -28,7 +28,7 @@ impl Accounts for World {
     }
 }
 
-fn contents(payments: &[Verified], coin: &Coin) -> Contents {
+fn contents(payments: &[Verified], coin: &Coinbase) -> Contents {
     Contents { payments: payments.to_vec(), coin: *coin }
 }
 
@@ -56,12 +56,12 @@ impl Story {
         self.payment(from, to, units, fee, nonce).verify().expect("signed")
     }
 
-    fn coin(&self, amount: u64) -> Coin {
-        Coin { recipient: self.miner.address, amount, nonce: 9 }
+    fn coin(&self, amount: u64) -> Coinbase {
+        Coinbase { recipient: self.miner.address, amount, nonce: 9 }
     }
 
     /// Block 9.
-    fn apply(&self, payments: &[Verified], coin: &Coin) -> Result<Changes, BadBody> {
+    fn apply(&self, payments: &[Verified], coin: &Coinbase) -> Result<Changes, BadBody> {
         apply(&self.world, 9, &contents(payments, coin), &EMISSION).map_err(|fault| match fault {
             NotApplied::Invalid(fault) => fault,
             NotApplied::Accounts(never) => match never {},
@@ -131,7 +131,7 @@ fn alice_pays_herself_and_loses_the_fee_alone() {
 #[test]
 fn a_miner_may_pay_and_mine_in_one_block() {
     let story = Story::new();
-    let coin = Coin { recipient: story.alice.address, amount: 110, nonce: 9 };
+    let coin = Coinbase { recipient: story.alice.address, amount: 110, nonce: 9 };
     let changes = story.apply(&[story.pay(&story.alice, &story.bob, 990, 10, 0)], &coin).unwrap();
     assert_eq!(after(&changes, &story.alice), Some((110, 1)));
 }
@@ -201,12 +201,12 @@ fn the_coin_is_exactly_the_subsidy_and_the_fees() {
     let story = Story::new();
     let payments = [story.pay(&story.alice, &story.bob, 1, 7, 0)];
     for found in [0, 7, 100, 106, 108, 207, MAX_INTEGER] {
-        let amount = BadBody::CoinAmount { subsidy: 100, fees: 7, found };
+        let amount = BadBody::CoinbaseAmount { subsidy: 100, fees: 7, found };
         assert_eq!(story.apply(&payments, &story.coin(found)), Err(amount));
     }
     for found in [0, 8, 10, MAX_INTEGER] {
-        let coin = Coin { nonce: found, ..story.coin(107) };
-        let nonce = BadBody::CoinNonce { expected: 9, found };
+        let coin = Coinbase { nonce: found, ..story.coin(107) };
+        let nonce = BadBody::CoinbaseNonce { expected: 9, found };
         assert_eq!(story.apply(&payments, &coin), Err(nonce));
     }
     assert!(story.apply(&payments, &story.coin(107)).is_ok());
@@ -248,11 +248,11 @@ fn cve_2010_5139_no_sum_wraps_around() {
 fn the_coin_is_the_last_transaction_and_the_only_coin() {
     let story = Story::new();
     let payment = Entry::Payment(story.payment(&story.alice, &story.bob, 1, 0, 0));
-    let coin = Entry::Coin(story.coin(100));
+    let coin = Entry::Coinbase(story.coin(100));
     let of = |entries: &[&Entry]| Body::of_entries(entries.iter().copied().cloned().collect());
-    let place = |position, last| Err(BadBody::CoinPlace { position, last });
-    assert_eq!(of(&[]), Err(BadBody::NoCoin { transactions: 0 }));
-    assert_eq!(of(&[&payment]), Err(BadBody::NoCoin { transactions: 1 }));
+    let place = |position, last| Err(BadBody::CoinbasePlace { position, last });
+    assert_eq!(of(&[]), Err(BadBody::NoCoinbase { transactions: 0 }));
+    assert_eq!(of(&[&payment]), Err(BadBody::NoCoinbase { transactions: 1 }));
     assert_eq!(of(&[&coin, &payment]), place(0, 1));
     assert_eq!(of(&[&coin, &coin]), place(0, 1));
     assert_eq!(of(&[&payment, &coin, &payment, &coin]), place(1, 3));
@@ -297,21 +297,22 @@ fn an_account_that_cannot_be_read_is_not_the_blocks_fault() {
 #[test]
 fn a_genesis_block_allots_coins_by_their_places() {
     let story = Story::new();
-    let coin = |signer: &Signer, amount, nonce| Coin { recipient: signer.address, amount, nonce };
+    let coin =
+        |signer: &Signer, amount, nonce| Coinbase { recipient: signer.address, amount, nonce };
     let coins = [coin(&story.alice, 5, 0), coin(&story.bob, 6, 1), coin(&story.alice, 7, 2)];
     let changes = allot(&coins, &EMISSION).expect("allotted");
     assert_eq!(after(&changes, &story.alice), Some((12, 0)));
     assert_eq!(after(&changes, &story.bob), Some((6, 0)));
     assert!(changes.accounts.iter().all(|change| change.before == Account::default()));
     assert_eq!(allot(&[], &EMISSION), Ok(Changes::default()));
-    let nonce = BadBody::CoinNonce { expected: 1, found: 2 };
+    let nonce = BadBody::CoinbaseNonce { expected: 1, found: 2 };
     assert_eq!(allot(&[coins[0], coins[2]], &EMISSION), Err(nonce));
 }
 
 #[test]
 fn a_chain_that_could_count_past_2_to_the_53_does_not_start() {
     let story = Story::new();
-    let coin = |amount, nonce| Coin { recipient: story.alice.address, amount, nonce };
+    let coin = |amount, nonce| Coinbase { recipient: story.alice.address, amount, nonce };
     let mined = Emission::FORGE.total();
     let room = MAX_INTEGER - u64::try_from(mined).expect("a small number");
     assert!(allot(&[coin(room, 0)], &Emission::FORGE).is_ok());

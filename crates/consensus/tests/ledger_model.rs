@@ -11,7 +11,7 @@ use blocksmith_consensus::address::Address;
 use blocksmith_consensus::ledger::{
     Account, Accounts, BadBody, Body, Changes, Contents, NotApplied, Unpayable, allot, apply,
 };
-use blocksmith_consensus::payment::{Coin, Emission, Entry, Verified};
+use blocksmith_consensus::payment::{Coinbase, Emission, Entry, Verified};
 use blocksmith_testkit::random::{Random, setting};
 use blocksmith_testkit::signers::{Signer, forge};
 
@@ -29,7 +29,7 @@ const FEES: [u64; 3] = [0, 1, 4];
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Made {
     Payment { from: usize, to: usize, amount: u64, fee: u64, nonce: u64 },
-    Coin { to: usize, amount: u64, nonce: u64 },
+    Coinbase { to: usize, amount: u64, nonce: u64 },
 }
 
 /// What became of a block, as both sides say it.
@@ -63,8 +63,8 @@ impl Naive {
                         balance += i128::from(amount);
                     }
                 }
-                Made::Coin { to, amount, .. } if to == who => balance += i128::from(amount),
-                Made::Coin { .. } => {}
+                Made::Coinbase { to, amount, .. } if to == who => balance += i128::from(amount),
+                Made::Coinbase { .. } => {}
             }
         }
         (balance, payments)
@@ -90,7 +90,7 @@ impl Naive {
 
     /// What becomes of `block`, in the words of the rules.
     fn fate(&self, block: &[Made]) -> Fate {
-        let is_coin = |made: &Made| matches!(made, Made::Coin { .. });
+        let is_coin = |made: &Made| matches!(made, Made::Coinbase { .. });
         let coins: Vec<usize> = (0..block.len()).filter(|place| is_coin(&block[*place])).collect();
         match coins.first() {
             Some(place) if place + 1 < block.len() => return Fate::Broken("coin place", *place),
@@ -110,7 +110,7 @@ impl Naive {
                     }
                     fees += fee;
                 }
-                Made::Coin { amount, nonce, .. } => {
+                Made::Coinbase { amount, nonce, .. } => {
                     if nonce != self.next_index() {
                         return Fate::Broken("coin nonce", place);
                     }
@@ -184,7 +184,7 @@ impl World {
         let halving = (1 + random.below(12) as u64).try_into().expect("not zero");
         let emission = Emission { first: random.below(90) as u64, halving };
         let genesis: Vec<Made> = (0..random.below(4) as u64)
-            .map(|nonce| Made::Coin {
+            .map(|nonce| Made::Coinbase {
                 to: random.below(people.len()),
                 amount: random.below(100) as u64,
                 nonce,
@@ -197,16 +197,16 @@ impl World {
             store: Store::default(),
             allotted: 0,
         };
-        let coins: Vec<Coin> = genesis.iter().map(|made| world.coin(*made)).collect();
+        let coins: Vec<Coinbase> = genesis.iter().map(|made| world.coin(*made)).collect();
         world.allotted = coins.iter().map(|coin| coin.amount).sum();
         world.store.connect(allot(&coins, &emission).expect("few units"));
         world.naive.blocks.push(genesis);
         world
     }
 
-    fn coin(&self, made: Made) -> Coin {
-        let Made::Coin { to, amount, nonce } = made else { panic!("a coin") };
-        Coin { recipient: self.people[to].address, amount, nonce }
+    fn coin(&self, made: Made) -> Coinbase {
+        let Made::Coinbase { to, amount, nonce } = made else { panic!("a coin") };
+        Coinbase { recipient: self.people[to].address, amount, nonce }
     }
 
     fn verified(&mut self, made: Made) -> Verified {
@@ -257,7 +257,7 @@ impl World {
             4 => amount += 100_000_000,
             _ => {}
         }
-        let coin = Made::Coin { to: random.below(self.people.len()), amount, nonce };
+        let coin = Made::Coinbase { to: random.below(self.people.len()), amount, nonce };
         match random.below(40) {
             0 => {}
             1 => block.insert(random.below(block.len() + 1), coin),
@@ -271,8 +271,8 @@ impl World {
         let mut verified = vec![];
         let mut entries = vec![];
         for made in block {
-            if matches!(made, Made::Coin { .. }) {
-                entries.push(Entry::Coin(self.coin(*made)));
+            if matches!(made, Made::Coinbase { .. }) {
+                entries.push(Entry::Coinbase(self.coin(*made)));
                 continue;
             }
             verified.push(self.verified(*made));
@@ -294,10 +294,10 @@ impl World {
             Err(NotApplied::Accounts(never)) => match never {},
             Err(NotApplied::Invalid(fault)) => {
                 let fate = match fault {
-                    BadBody::NoCoin { transactions } => Fate::Broken("no coin", transactions),
-                    BadBody::CoinPlace { position, .. } => Fate::Broken("coin place", position),
-                    BadBody::CoinNonce { .. } => Fate::Broken("coin nonce", last),
-                    BadBody::CoinAmount { .. } => Fate::Broken("coin amount", last),
+                    BadBody::NoCoinbase { transactions } => Fate::Broken("no coin", transactions),
+                    BadBody::CoinbasePlace { position, .. } => Fate::Broken("coin place", position),
+                    BadBody::CoinbaseNonce { .. } => Fate::Broken("coin nonce", last),
+                    BadBody::CoinbaseAmount { .. } => Fate::Broken("coin amount", last),
                     BadBody::Payment { position, why: Unpayable::Nonce { .. }, .. } => {
                         Fate::Broken("nonce", position)
                     }

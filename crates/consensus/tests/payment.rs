@@ -5,7 +5,7 @@ use blocksmith_consensus::Hash;
 use blocksmith_consensus::address::BadAddress;
 use blocksmith_consensus::json::{JsonErrorKind, Value, canonical, push_string};
 use blocksmith_consensus::payment::{
-    BadSignature, BadTransaction, Coin, Domain, Draft, Emission, Entry, MAX_INTEGER,
+    BadSignature, BadTransaction, Coinbase, Domain, Draft, Emission, Entry, MAX_INTEGER,
     MAX_MEMO_BYTES, MAX_WIRE_BYTES, Payment, UNITS_PER_COIN,
 };
 use blocksmith_testkit::signers::{Signer, forge};
@@ -75,7 +75,7 @@ fn rust_and_python_agree_on_texts_ids_and_signatures() {
     }
     for vector in list("coins") {
         let expected = string(vector.get("text"));
-        let coin = Coin::of_canonical(Value::of_canonical(&expected), forge().hrp);
+        let coin = Coinbase::of_canonical(Value::of_canonical(&expected), forge().hrp);
         let coin = coin.unwrap_or_else(|fault| panic!("{expected}: {fault}"));
         assert_eq!(coin.text(forge().hrp), expected);
         assert_eq!(coin.id(&forge()).to_string(), string(vector.get("id")));
@@ -310,9 +310,9 @@ fn a_text_that_only_looks_canonical_is_refused() {
         let payment = Payment::of_canonical(Value::of_canonical(&wrong), &forge());
         assert!(payment.is_err(), "{wrong}");
     }
-    let coin = Coin { recipient: Signer::bob().address, amount: 5, nonce: 2 }.text(forge().hrp);
+    let coin = Coinbase { recipient: Signer::bob().address, amount: 5, nonce: 2 }.text(forge().hrp);
     let wrong = coin.replace("\"amount\": 5", "\"amount\": 05");
-    let read = Coin::of_canonical(Value::of_canonical(&wrong), forge().hrp);
+    let read = Coinbase::of_canonical(Value::of_canonical(&wrong), forge().hrp);
     assert!(matches!(read, Err(BadTransaction::NotCanonical { .. })), "{read:?}");
 }
 
@@ -406,13 +406,13 @@ fn malleability_neither_makes_a_second_signature_nor_a_second_id() {
 #[test]
 fn a_coin_has_four_fields_and_no_signature() {
     let bob = Signer::bob().address;
-    let coin = Coin { recipient: bob, amount: 2_000_000_000, nonce: 2 };
+    let coin = Coinbase { recipient: bob, amount: 2_000_000_000, nonce: 2 };
     let text = coin.text(forge().hrp);
     let entry = |text: &str| {
         let text = canonical(text.as_bytes()).expect("JSON");
         Entry::of_canonical(Value::of_canonical(&text), &forge())
     };
-    assert_eq!(entry(&text), Ok(Entry::Coin(coin)));
+    assert_eq!(entry(&text), Ok(Entry::Coinbase(coin)));
     for extra in ["fee", "memo", "signature"] {
         let wire = text.replacen('{', &format!("{{\"{extra}\": \"\", "), 1);
         assert_eq!(entry(&wire), Err(BadTransaction::Unknown { field: format!("\"{extra}\"") }));
@@ -435,11 +435,11 @@ fn a_coin_has_four_fields_and_no_signature() {
     let zero = text.replace("\"0\"", "0");
     assert!(entry(&zero).is_err());
     assert_eq!(
-        Coin::of_canonical(Value::of_canonical(&zero), forge().hrp),
-        Err(BadTransaction::CoinSender { found: "0".into() })
+        Coinbase::of_canonical(Value::of_canonical(&zero), forge().hrp),
+        Err(BadTransaction::CoinbaseSender { found: "0".into() })
     );
     // CVE-2012-1909: two coins with one id, the later of which hid the earlier.
-    let next = Coin { nonce: 3, ..coin };
+    let next = Coinbase { nonce: 3, ..coin };
     assert_ne!(coin.id(&forge()), next.id(&forge()));
 }
 

@@ -8,8 +8,8 @@ use blocksmith_consensus::transaction::{
     MAX_TRANSACTION_BYTES, MAX_TRANSACTION_DEPTH, Unqueueable,
 };
 use blocksmith_consensus::{
-    Block, Genesis, Hash, Invalid, Linked, Malformed, Open, Proof, Rules, Timestamp, Transaction,
-    check_alone, check_on,
+    Block, ChainBlock, Genesis, Hash, Invalid, Malformed, Open, Proof, Rules, Timestamp,
+    Transaction, check_alone, check_on,
 };
 
 const HASH: &str = "8b89069344926ce9f90fc13f3518e95630459b81321f747302fd23d1b94f48ea";
@@ -215,7 +215,7 @@ fn a_block_without_transactions_or_timestamp_is_taken_as_python_takes_it() {
         let block = Block::parse(text.as_bytes()).expect("a block");
         let checked = check_alone(&rules, block).expect("sound");
         assert!(
-            check_on(&rules, checked, Some(&Linked::genesis(&rules, genesis.clone()))).is_ok(),
+            check_on(&rules, checked, Some(&ChainBlock::genesis(&rules, genesis.clone()))).is_ok(),
             "{text}"
         );
     }
@@ -252,7 +252,7 @@ fn every_broken_rule_says_which_block_and_both_sides() {
     let on_genesis = |text: String| {
         let block = Block::parse(text.as_bytes()).expect("a block");
         let checked = check_alone(&rules, block)?;
-        check_on(&rules, checked, Some(&Linked::genesis(&rules, genesis.clone()))).map(drop)
+        check_on(&rules, checked, Some(&ChainBlock::genesis(&rules, genesis.clone()))).map(drop)
     };
     let error = |text: String| on_genesis(text).expect_err("a broken rule").to_string();
     assert_eq!(

@@ -5,12 +5,12 @@ use std::num::NonZeroU64;
 use blocksmith_consensus::address::{Address, Hrp};
 use blocksmith_consensus::block::MAX_BLOCK_BYTES;
 use blocksmith_consensus::json::{Value, canonical};
-use blocksmith_consensus::payment::{Coin, Emission, MAX_INTEGER, UNITS_PER_COIN};
+use blocksmith_consensus::payment::{Coinbase, Emission, MAX_INTEGER, UNITS_PER_COIN};
 use blocksmith_consensus::rules::sealed::genesis as sealed_genesis;
 use blocksmith_consensus::rules::{BadRules, MIN_SEALED_BLOCK_BYTES};
 use blocksmith_consensus::{
-    Block, Difficulty, Genesis, Hash, Invalid, Open, Pace, Rules, Sealed, Shape, Target, U256,
-    Unproven, check, check_alone, merkle,
+    Block, Difficulty, DifficultyState, Genesis, Hash, Invalid, Open, Rules, Sealed, Shape, Target,
+    U256, Unproven, check, check_alone, merkle,
 };
 use proptest::prelude::*;
 
@@ -130,11 +130,11 @@ fn difficulties_that_break_are_refused_and_their_neighbours_are_not() {
 #[test]
 fn a_clamp_beyond_an_epochs_seconds_would_end_the_chain() {
     let rule = epoch(1, 3, 4);
-    let mut pace = Pace::genesis(bits(24), 0);
+    let mut difficulty_state = DifficultyState::genesis(bits(24), 0);
     for _ in 0..2 {
-        pace = rule.pace_after(bits(24), &pace, 7);
+        difficulty_state = rule.difficulty_state_after(bits(24), &difficulty_state, 7);
     }
-    assert_eq!(rule.target_after(bits(24), &pace), Target(U256::ONE));
+    assert_eq!(rule.target_after(bits(24), &difficulty_state), Target(U256::ONE));
 }
 
 #[test]
@@ -158,7 +158,7 @@ fn a_genesis_block_fits_its_chain() {
     let found = ours(Sealed { difficulty: nowhere, ..forge.clone() }).check();
     assert!(matches!(found, Err(BadRules::GenesisTarget { .. })), "{found:?}");
 
-    let coin = |hrp, amount, nonce| Coin { recipient: somebody(), amount, nonce }.text(hrp);
+    let coin = |hrp, amount, nonce| Coinbase { recipient: somebody(), amount, nonce }.text(hrp);
     let start = |coins: &[String]| starting_with(1, easiest, merkle::root(coins), coins);
     let own = hrp("forge");
     assert_eq!(start(&[coin(own, 5, 0), coin(own, 0, 1)]).check(), Ok(()));
@@ -245,7 +245,7 @@ fn the_smallest_block_holds_sixteen_of_the_longest_payments() {
         "m".repeat(254),
         "f".repeat(128)
     );
-    let coin = Coin { recipient: somebody(), amount: MAX_INTEGER, nonce: MAX_INTEGER };
+    let coin = Coinbase { recipient: somebody(), amount: MAX_INTEGER, nonce: MAX_INTEGER };
     let coin = coin.text(longest);
     let mut texts = vec![payment.as_str(); 16];
     texts.push(&coin);
@@ -347,16 +347,20 @@ fn difficulty() -> impl Strategy<Value = Difficulty> {
     ]
 }
 
-/// The pace with another height, at which an epoch ends, and another time on the clock.
-fn at_end_of_epoch(rules: &Rules, pace: &Pace, elapsed_s: u64) -> Pace {
+/// The difficulty state with another height, at which an epoch ends, and another time on the clock.
+fn at_end_of_epoch(
+    rules: &Rules,
+    difficulty_state: &DifficultyState,
+    elapsed_s: u64,
+) -> DifficultyState {
     let height = match rules.difficulty() {
         Difficulty::Epoch { blocks, .. } => blocks + 1,
-        _ => pace.height(),
+        _ => difficulty_state.height(),
     };
-    let mut bytes = pace.to_bytes();
+    let mut bytes = difficulty_state.to_bytes();
     bytes[..8].copy_from_slice(&height.to_be_bytes());
     bytes[16..24].copy_from_slice(&elapsed_s.to_be_bytes());
-    Pace::from_bytes(&bytes)
+    DifficultyState::from_bytes(&bytes)
 }
 
 proptest! {
@@ -375,15 +379,15 @@ proptest! {
         let rules = ours(Sealed { genesis, difficulty, ..Sealed::forge() });
         prop_assume!(rules.check().is_ok());
         let block = rules.genesis_block(Default::default());
-        let (mut pace, mut time) = (rules.first_pace(block.view()), start);
+        let (mut difficulty_state, mut time) = (rules.first_difficulty_state(block.view()), start);
         for gap in gaps {
-            let target = rules.target_after(&pace);
+            let target = rules.target_after(&difficulty_state);
             prop_assert!(target.0 >= 1 && target <= rules.difficulty().easiest());
             time = time.saturating_add(gap).min(MAX_INTEGER);
-            pace = rules.difficulty().pace_after(first, &pace, time);
-            prop_assert_eq!(pace.target(), target);
+            difficulty_state = rules.difficulty().difficulty_state_after(first, &difficulty_state, time);
+            prop_assert_eq!(difficulty_state.target(), target);
             // Epochs are longer than anybody's patience: the end of one, after that time.
-            let end = rules.target_after(&at_end_of_epoch(&rules, &pace, gap.min(MAX_INTEGER)));
+            let end = rules.target_after(&at_end_of_epoch(&rules, &difficulty_state, gap.min(MAX_INTEGER)));
             prop_assert!(end.0 >= 1 && end <= rules.difficulty().easiest());
         }
     }

@@ -3,8 +3,8 @@
 
 use blocksmith_consensus::json::{Value, canonical};
 use blocksmith_consensus::{
-    Block, Difficulty, Genesis, Hash, Invalid, Issuance, Job, Linked, Open, Proof, Puzzle, Rules,
-    Target, check_alone, check_on,
+    Block, ChainBlock, Difficulty, Genesis, Hash, Invalid, Issuance, Job, Open, Proof, Puzzle,
+    Rules, Target, check_alone, check_on,
 };
 
 const LECTURE: &str = include_str!("../../../tests/vectors/lecture.json");
@@ -53,12 +53,12 @@ fn lecture_1() -> Rules {
 }
 
 fn verdict(rules: &Rules, chain: &[Block]) -> Result<(), Invalid> {
-    let mut parent: Option<Linked> = None;
+    let mut parent: Option<ChainBlock> = None;
     for block in chain {
         check_on(rules, check_alone(rules, block.clone())?, parent.as_ref())?;
         parent = Some(match parent {
             Some(parent) => parent.followed_by(rules, block.clone()),
-            None => Linked::genesis(rules, block.clone()),
+            None => ChainBlock::genesis(rules, block.clone()),
         });
     }
     Ok(())

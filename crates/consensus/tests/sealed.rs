@@ -5,10 +5,10 @@ use std::sync::Arc;
 use blocksmith_consensus::check::check_alone_with;
 use blocksmith_consensus::json::{Value, canonical};
 use blocksmith_consensus::ledger::{Account, BadBody, Unpayable};
-use blocksmith_consensus::payment::{Coin, Domain, MAX_INTEGER, VerifiedEntry};
+use blocksmith_consensus::payment::{Coinbase, Domain, MAX_INTEGER, VerifiedEntry};
 use blocksmith_consensus::tree::{Inserted, Limits, NotInserted};
 use blocksmith_consensus::{
-    Block, Difficulty, Hash, Invalid, Linked, Malformed, Rules, Sealed, Shape, Target, Tree,
+    Block, ChainBlock, Difficulty, Hash, Invalid, Malformed, Rules, Sealed, Shape, Target, Tree,
     Unproven, check_alone, merkle,
 };
 use blocksmith_testkit::memory::Chain;
@@ -21,7 +21,7 @@ const VECTORS: &str = include_str!("../../../tests/vectors/forge.json");
 fn easy() -> Rules {
     let forge = Sealed::forge();
     let alice = Signer::alice().address;
-    let coin = Coin { recipient: alice, amount: 1000, nonce: 0 };
+    let coin = Coinbase { recipient: alice, amount: 1000, nonce: 0 };
     let text = coin.text(forge.hrp);
     let root = merkle::root([text.as_str()]);
     let draft = Unproven::new(1, &Hash([0; 32]), 1000, Target::from_zeros(1), &root, [&*text]);
@@ -50,7 +50,7 @@ impl Node {
         let rules = Arc::new(easy());
         let genesis = rules.genesis_block(Default::default());
         let changes = rules.allot(&genesis).expect("a supply that can be counted");
-        let tip = Linked::genesis(&rules, genesis);
+        let tip = ChainBlock::genesis(&rules, genesis);
         Self {
             domain: rules.domain().expect("signed"),
             tree: Tree::new(rules.clone(), tip.clone(), [], Limits::default()),
@@ -60,13 +60,13 @@ impl Node {
     }
 
     /// A block on `parent` with these payments, whose coin goes to Bob.
-    fn block(&self, parent: &Linked, payments: &[String], fees: u64, after_s: u64) -> Block {
+    fn block(&self, parent: &ChainBlock, payments: &[String], fees: u64, after_s: u64) -> Block {
         let index = parent.block.index() + 1;
         let amount = 2_000_000_000 + fees;
-        let coin = Coin { recipient: Signer::bob().address, amount, nonce: index };
+        let coin = Coinbase { recipient: Signer::bob().address, amount, nonce: index };
         let coin = coin.text(self.domain.hrp);
         let all: Vec<&str> = payments.iter().map(String::as_str).chain([&*coin]).collect();
-        let target = self.rules.target_after(&parent.pace);
+        let target = self.rules.target_after(&parent.difficulty_state);
         let time = parent.block.view().timestamp_s() + after_s;
         prove(index, &parent.block.hash(), time, target, &all)
     }
@@ -79,7 +79,7 @@ impl Node {
         }
     }
 
-    fn tip(&self) -> Linked {
+    fn tip(&self) -> ChainBlock {
         self.tree.tip().clone()
     }
 
@@ -111,7 +111,7 @@ fn a_block_that_cost_less_than_any_may_is_refused_before_its_transactions_are_re
     for (target, is_one) in
         [(easiest, true), (Target(easiest.0 + 1), false), (Target::EASIEST, false)]
     {
-        let coin = Coin { recipient: Signer::bob().address, amount: 2_000_000_000, nonce: 2 };
+        let coin = Coinbase { recipient: Signer::bob().address, amount: 2_000_000_000, nonce: 2 };
         let coin = coin.text(node.domain.hrp);
         let block = prove(2, &genesis.block.hash(), 2_000, target, &[&*coin]);
         let mut read = false;
@@ -145,7 +145,7 @@ fn python_makes_the_same_genesis_block_chain_id_seal_and_block_id() {
     assert_eq!(block.header().expect("sealed").seal.to_string(), text("seal"));
     assert_eq!(block.hash().to_string(), text("id"));
     assert_eq!(block.view().merkle_root().to_string(), text("merkle_root"));
-    let mut chain = Chain::new(Linked::genesis(&rules, genesis.clone()));
+    let mut chain = Chain::new(ChainBlock::genesis(&rules, genesis.clone()));
     let mut tree =
         Tree::new(Arc::new(rules.clone()), chain.blocks[0].clone(), [], Limits::default());
     let checked = check_alone(&rules, block.clone()).expect("a good block");
@@ -257,11 +257,11 @@ fn a_changed_body_under_a_good_header_does_not_condemn_the_real_block() {
 fn every_rule_of_a_block_is_named_when_it_is_broken() {
     let mut node = Node::new();
     let tip = node.tip();
-    let target = node.rules.target_after(&tip.pace);
+    let target = node.rules.target_after(&tip.difficulty_state);
     let parent = tip.block.hash();
     let coin = |amount, nonce| {
         let recipient = Signer::bob().address;
-        Coin { recipient, amount, nonce }.text(node.domain.hrp)
+        Coinbase { recipient, amount, nonce }.text(node.domain.hrp)
     };
     let good = coin(2_000_000_000, 2);
     let elsewhere = Domain { chain_id: Hash([1; 32]), ..node.domain };

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use blocksmith_consensus::tree::{Inserted, Limits, NotInserted, SideBlock};
 use blocksmith_consensus::{
-    Block, Difficulty, Family, Genesis, Hash, Invalid, Linked, Open, Puzzle, Rules, Timestamp,
+    Block, ChainBlock, Difficulty, Family, Genesis, Hash, Invalid, Open, Puzzle, Rules, Timestamp,
     Tree, U256, check_alone,
 };
 use blocksmith_testkit::memory::Chain;
@@ -303,7 +303,7 @@ fn rules(random: &mut Random) -> Rules {
 
 fn start(rules: &Rules, limits: Limits, random: &Random) -> (Tree, Chain, Maker) {
     let genesis = rules.genesis_block(Timestamp::default());
-    let linked = Linked::genesis(rules, genesis.clone());
+    let linked = ChainBlock::genesis(rules, genesis.clone());
     let tree = Tree::new(Arc::new(rules.clone()), linked.clone(), [], limits);
     let maker = Maker {
         random: random.clone(),

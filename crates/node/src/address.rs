@@ -26,7 +26,7 @@ const LOOPBACK: [&str; 5] = ["localhost", "127.0.0.1", "[::1]", "0.0.0.0", "[::]
 /// `localhost:80`, `127.0.0.1:80`, `[::1]:80` and `LOCALHOST.` do. Each keeps the name that it was
 /// given, and is called by it.
 #[derive(Debug, Clone)]
-pub struct Address(String);
+pub struct PeerAddress(String);
 
 /// A text that names no peer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -159,7 +159,7 @@ fn quote(part: &str) -> String {
     part.chars().take(MAX_QUOTE).collect()
 }
 
-impl Address {
+impl PeerAddress {
     /// Host and port, as in `localhost:5001`.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -195,7 +195,7 @@ impl Address {
         Ok(address)
     }
 
-    /// An address as a list of peers shows it: as [`Address::typed`], and those that other nodes
+    /// An address as a list of peers shows it: as [`PeerAddress::typed`], and those that other nodes
     /// name and nobody should type.
     ///
     /// # Errors
@@ -223,40 +223,40 @@ impl Address {
     }
 }
 
-impl PartialEq for Address {
+impl PartialEq for PeerAddress {
     fn eq(&self, other: &Self) -> bool {
         self.place() == other.place()
     }
 }
 
-impl Eq for Address {}
+impl Eq for PeerAddress {}
 
-impl PartialOrd for Address {
+impl PartialOrd for PeerAddress {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl Ord for Address {
+impl Ord for PeerAddress {
     fn cmp(&self, other: &Self) -> Ordering {
         self.place().cmp(&other.place())
     }
 }
 
-impl Hash for Address {
+impl Hash for PeerAddress {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.place().hash(state);
     }
 }
 
-impl fmt::Display for Address {
+impl fmt::Display for PeerAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
 }
 
 /// As the course's nodes read it: from `http://h:1`, `https://h:1/any/path`, `h:1` or `h`.
-impl FromStr for Address {
+impl FromStr for PeerAddress {
     type Err = BadAddress;
 
     fn from_str(text: &str) -> Result<Self, BadAddress> {
@@ -306,7 +306,7 @@ impl<'a> Parts<'a> {
         Ok(Self { scheme, host, port, page })
     }
 
-    fn address(&self) -> Result<Address, NotAPeer> {
+    fn address(&self) -> Result<PeerAddress, NotAPeer> {
         let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
         let port = match self.port {
             Some(port) => {
@@ -325,7 +325,7 @@ impl<'a> Parts<'a> {
             return Err(NotAPeer::PortAlone(self.host.into()));
         }
         let host = host(self.host)?;
-        Ok(Address(match port {
+        Ok(PeerAddress(match port {
             Some(port) => format!("{host}:{port}"),
             None => host,
         }))

@@ -24,14 +24,14 @@ pub(crate) struct Early {
 
 /// A block that waits for its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct EarlyBlock {
+pub struct FutureBlock {
     /// Its index.
     pub index: u64,
     /// Its time, in seconds since 1970.
     pub time_s: u64,
 }
 
-impl EarlyBlock {
+impl FutureBlock {
     /// Seconds by which its time is ahead of `now`.
     pub fn ahead_s(&self, now: Timestamp) -> u64 {
         self.time_s.saturating_sub(now.micros / 1_000_000)
@@ -58,7 +58,7 @@ pub fn too_far_ahead_s(block: &Block, now: Timestamp) -> Option<u64> {
     "block {index} is the tip, and its time is {ahead_s} s ahead of this node's clock: no block on top \
      of it is taken for {} s", .ahead_s - MAX_AHEAD_S
 )]
-pub struct EarlyTip {
+pub struct FutureTip {
     /// The tip's index.
     pub index: u64,
     /// Seconds by which its time is ahead of the node's clock.
@@ -67,7 +67,7 @@ pub struct EarlyTip {
     pub until_s: u64,
 }
 
-impl EarlyTip {
+impl FutureTip {
     /// What there is to say of this tip, if its time is too far ahead.
     pub fn of(tip: &Block, now: Timestamp) -> Option<Self> {
         let ahead_s = too_far_ahead_s(tip, now)?;
@@ -94,10 +94,10 @@ impl Early {
     }
 
     /// The block with this hash, if it waits.
-    pub(crate) fn find(&self, hash: &Hash) -> Option<EarlyBlock> {
+    pub(crate) fn find(&self, hash: &Hash) -> Option<FutureBlock> {
         let mut waiting = self.waiting.iter();
         let ((time_s, _), checked) = waiting.find(|((_, waits), _)| waits == hash)?;
-        Some(EarlyBlock { index: checked.block().index(), time_s: *time_s })
+        Some(FutureBlock { index: checked.block().index(), time_s: *time_s })
     }
 
     /// Takes out the blocks whose time has come, the earliest first.

@@ -9,12 +9,12 @@ use alloc::vec::Vec;
 use blocksmith_consensus::payment::Verified;
 use blocksmith_consensus::tree::{Limits, SideBlock};
 use blocksmith_consensus::{
-    Ancestry, Block, ChangeSet, Checked, Hash, Invalid, Job, Linked, Malformed, Proof, Rules,
+    Ancestry, Block, ChainBlock, ChangeSet, Checked, Hash, Invalid, Job, Malformed, Proof, Rules,
     Timestamp, Transaction,
 };
 
-use crate::address::Address;
-use crate::early::{EarlyBlock, EarlyTip};
+use crate::address::PeerAddress;
+use crate::early::{FutureBlock, FutureTip};
 use crate::mempool::{Mempool, MempoolChange, Refused};
 use crate::queue::QueueChange;
 
@@ -24,7 +24,7 @@ pub struct Start {
     /// The rules of the chain.
     pub rules: Arc<Rules>,
     /// The end of the best chain.
-    pub tip: Linked,
+    pub tip: ChainBlock,
     /// The side branches, in the order in which they came.
     pub side: Vec<SideBlock>,
     /// The queue, where anybody's transactions are taken.
@@ -32,11 +32,11 @@ pub struct Start {
     /// The payments that wait, where they are signed.
     pub mempool: Mempool,
     /// The peers that have answered once.
-    pub peers: Vec<Address>,
+    pub peers: Vec<PeerAddress>,
     /// The peers that never have.
-    pub unheard: Vec<Address>,
+    pub unheard: Vec<PeerAddress>,
     /// The addresses under which this node itself is reached.
-    pub own_addresses: Vec<Address>,
+    pub own_addresses: Vec<PeerAddress>,
     /// Who gets the coins of work that names nobody.
     pub coins_to: String,
     /// Bounds of the side branches.
@@ -51,14 +51,14 @@ pub enum Input {
         /// The block.
         block: Box<Checked>,
         /// Who sent it.
-        from: Option<Address>,
+        from: Option<PeerAddress>,
     },
     /// Blocks that were asked for and are sound by themselves, the lowest first.
     Branch {
         /// The blocks.
         blocks: Vec<Checked>,
         /// Who was asked.
-        from: Address,
+        from: PeerAddress,
         /// Whether more follow at once; nobody is told of a tip before the last.
         more: bool,
     },
@@ -78,7 +78,7 @@ pub enum Input {
         /// The payments.
         payments: Vec<Verified>,
         /// Who sent them.
-        from: Option<Address>,
+        from: Option<PeerAddress>,
     },
     /// A signed payment whose sender said what it may replace.
     Payment {
@@ -101,12 +101,12 @@ pub enum Input {
     },
     /// Peers to keep, as anybody may name them. If there are [`MAX_PEERS`](crate::MAX_PEERS), a new
     /// one takes the place of one that failed and never was of use, or is left out.
-    Register(Vec<Address>),
+    Register(Vec<PeerAddress>),
     /// Peers that whoever runs the node chose: they take the place of others, and nobody takes
     /// theirs.
     Choose {
         /// The peers.
-        peers: Vec<Address>,
+        peers: Vec<PeerAddress>,
         /// Whether they are kept at once. Those that are named again at each start need not be, and
         /// are once they have answered.
         keep: bool,
@@ -114,33 +114,33 @@ pub enum Input {
     /// Whoever runs the node wants no peer there any more.
     Forget {
         /// The peer.
-        peer: Address,
+        peer: PeerAddress,
     },
     /// A peer that was asked answered.
     Answered {
         /// Who was asked.
-        peer: Address,
+        peer: PeerAddress,
         /// The index and the hash of the end of its best chain.
         tip: Option<(u64, Hash)>,
     },
     /// A peer did not answer, or not with anything of use.
     Failed {
         /// Who was asked or told.
-        peer: Address,
+        peer: PeerAddress,
         /// Why nothing came of it, for people.
         why: String,
     },
     /// Two addresses turned out to be one node: one of them is forgotten.
     SameNode {
         /// The one that was asked.
-        peer: Address,
+        peer: PeerAddress,
         /// The one that answered as the same node before.
-        other: Address,
+        other: PeerAddress,
     },
     /// An address turned out to be this node itself.
     IsSelf {
         /// The address.
-        peer: Address,
+        peer: PeerAddress,
     },
     /// Somebody wants to know whether a peer has a better chain: all of them are to be asked.
     Resolve,
@@ -164,7 +164,7 @@ pub enum Verdict {
     /// Its time has not come, by this node's clock; it waits.
     Early,
     /// It is on top of a block that waits for its time, and waits with it.
-    OnEarly(EarlyBlock),
+    OnEarly(FutureBlock),
     /// It breaks a rule.
     Invalid(Invalid),
 }
@@ -186,7 +186,7 @@ pub enum Registered {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PeerReport {
     /// Where it is.
-    pub address: Address,
+    pub address: PeerAddress,
     /// Whether whoever runs the node chose it.
     pub chosen: bool,
     /// Whether it answers.
@@ -257,7 +257,7 @@ pub enum Refusal {
     },
     /// There is no work: its block would be too early.
     #[error(transparent)]
-    EarlyTip(#[from] EarlyTip),
+    FutureTip(#[from] FutureTip),
     /// The work commits to what the block says, so that a number alone is no proof of anything.
     #[error("a proof belongs to a certain block here: get its work from /api/v1/work")]
     NoDraft,
@@ -324,7 +324,7 @@ pub enum Answer {
     /// What became of addresses that were to be peers.
     Registered(Registration),
     /// The peer that was forgotten, if there was one.
-    Forgotten(Option<Address>),
+    Forgotten(Option<PeerAddress>),
     /// The number of the round in which all peers are asked; it is over once
     /// [`Machine::rounds_over`](crate::Machine::rounds_over) has reached it.
     Round(u64),
@@ -350,36 +350,36 @@ pub enum StoreEffect {
     /// The mempool changed.
     Mempool(MempoolChange),
     /// A peer was registered that has not answered yet.
-    AddPeer(Address),
+    AddPeer(PeerAddress),
     /// A peer answered for the first time.
-    PeerAnswered(Address),
+    PeerAnswered(PeerAddress),
     /// A peer is none, or another one took its place.
-    RemovePeer(Address),
+    RemovePeer(PeerAddress),
 }
 
 /// Something to be done over the network.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NetworkEffect {
     /// End the calls to this address that go on.
-    HangUp(Address),
+    HangUp(PeerAddress),
     /// Tell these peers of the tip.
     Announce {
         /// The tip.
         block: Block,
         /// Whom to tell.
-        to: Vec<Address>,
+        to: Vec<PeerAddress>,
     },
     /// Tell these peers of payments.
     Relay {
         /// The payments; a sender's in the order of their nonces.
         payments: Vec<Verified>,
         /// Whom to tell.
-        to: Vec<Address>,
+        to: Vec<PeerAddress>,
     },
     /// Ask this peer for its chain; [`Input::Answered`] or [`Input::Failed`] ends it.
     Ask {
         /// Whom to ask.
-        peer: Address,
+        peer: PeerAddress,
         /// Whether somebody waits for the answer, so that it may cost more than a glance.
         closely: bool,
     },
@@ -393,7 +393,7 @@ pub enum Event {
         /// What left it and what joined it.
         change: ChangeSet,
         /// The end of the best chain after the change.
-        tip: Box<Linked>,
+        tip: Box<ChainBlock>,
     },
     /// What waits for a block changed.
     Transaction {
@@ -407,7 +407,7 @@ pub enum Event {
     /// What became of a peer.
     Peer {
         /// Its address.
-        address: Address,
+        address: PeerAddress,
         /// What became of it.
         became: PeerChange,
     },
@@ -501,7 +501,7 @@ pub struct Registration {
     /// Of each, in order.
     pub each: Vec<Registered>,
     /// All peers.
-    pub peers: Vec<Address>,
+    pub peers: Vec<PeerAddress>,
 }
 
 /// What a command comes to, or the error of the chain that it was given.

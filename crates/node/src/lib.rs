@@ -19,8 +19,8 @@ mod pool;
 mod queue;
 mod work;
 
-pub use address::{Address, BadAddress, NotAPeer};
-pub use early::{EarlyBlock, EarlyTip, MAX_AHEAD_S, too_far_ahead_s};
+pub use address::{BadAddress, NotAPeer, PeerAddress};
+pub use early::{FutureBlock, FutureTip, MAX_AHEAD_S, too_far_ahead_s};
 pub use interface::{
     Answer, Effect, Entered, Event, Health, Input, NetworkEffect, NoWork, Output, PeerChange,
     PeerReport, PendingTransaction, Refusal, Registered, Registration, Start, Stepped, StoreEffect,

@@ -11,12 +11,12 @@ use blocksmith_consensus::json::{Value, string};
 use blocksmith_consensus::payment::Verified;
 use blocksmith_consensus::tree::{BestChain, Inserted, NotInserted};
 use blocksmith_consensus::{
-    Ancestry, Block, ChangeSet, Checked, Hash, Linked, Proof, Rules, Sealed, Timestamp,
+    Ancestry, Block, ChainBlock, ChangeSet, Checked, Hash, Proof, Rules, Sealed, Timestamp,
     Transaction, Tree,
 };
 
-use crate::address::Address;
-use crate::early::{Early, EarlyBlock, too_far_ahead_s};
+use crate::address::PeerAddress;
+use crate::early::{Early, FutureBlock, too_far_ahead_s};
 use crate::interface::{
     Answer, Effect, Entered, Event, Input, NetworkEffect, NoWork, Output, PeerChange, PeerReport,
     PendingTransaction, Refusal, Registered, Registration, Start, Stepped, StoreEffect,
@@ -46,7 +46,7 @@ pub struct Machine {
     /// The tip that peers were told of last.
     announced: Hash,
     /// Who is sending a branch that is not complete yet.
-    sending: BTreeSet<Address>,
+    sending: BTreeSet<PeerAddress>,
     /// Who gets the coins of work that names nobody.
     coins_to: String,
 }
@@ -72,7 +72,7 @@ impl Machine {
     }
 
     /// The end of the best chain.
-    pub fn tip(&self) -> &Linked {
+    pub fn tip(&self) -> &ChainBlock {
         self.tree.tip()
     }
 
@@ -112,7 +112,7 @@ impl Machine {
     }
 
     /// The registered peers.
-    pub fn peers(&self) -> Vec<Address> {
+    pub fn peers(&self) -> Vec<PeerAddress> {
         self.peers.addresses()
     }
 
@@ -184,7 +184,7 @@ impl Machine {
         &mut self,
         now: Timestamp,
         block: Checked,
-        from: Option<Address>,
+        from: Option<PeerAddress>,
         chain: &mut C,
     ) -> Stepped<Verdict, C> {
         let (before, hash) = (self.tip_hash(), block.block().hash());
@@ -209,7 +209,7 @@ impl Machine {
         &mut self,
         now: Timestamp,
         blocks: Vec<Checked>,
-        from: Address,
+        from: PeerAddress,
         more: bool,
         chain: &mut C,
     ) -> Stepped<Verdict, C> {
@@ -308,7 +308,7 @@ impl Machine {
         &mut self,
         now: Timestamp,
         payments: Vec<Verified>,
-        from: Option<&Address>,
+        from: Option<&PeerAddress>,
         chain: &mut C,
     ) -> Stepped<Vec<Result<Entered, Refused>>, C> {
         let (before, mut effects) = (self.tip_hash(), Vec::new());
@@ -355,7 +355,7 @@ impl Machine {
     }
 
     /// Registers peers that anybody named; what became of each, and all peers.
-    pub fn register(&mut self, now: Timestamp, peers: Vec<Address>) -> Output<Registration> {
+    pub fn register(&mut self, now: Timestamp, peers: Vec<PeerAddress>) -> Output<Registration> {
         self.add_peers(now, peers, Namer::Anybody)
     }
 
@@ -365,14 +365,14 @@ impl Machine {
     pub fn choose(
         &mut self,
         now: Timestamp,
-        peers: Vec<Address>,
+        peers: Vec<PeerAddress>,
         keep: bool,
     ) -> Output<Registration> {
         self.add_peers(now, peers, if keep { Namer::Operator } else { Namer::Start })
     }
 
     /// Forgets a peer; the address that it was known by, if it was one.
-    pub fn forget(&mut self, now: Timestamp, peer: &Address) -> Output<Option<Address>> {
+    pub fn forget(&mut self, now: Timestamp, peer: &PeerAddress) -> Output<Option<PeerAddress>> {
         let (before, mut effects) = (self.tip_hash(), Vec::new());
         let forgotten = self.peers.remove(peer);
         if let Some(peer) = &forgotten {
@@ -388,7 +388,7 @@ impl Machine {
     pub fn answered(
         &mut self,
         now: Timestamp,
-        peer: Address,
+        peer: PeerAddress,
         tip: Option<(u64, Hash)>,
     ) -> Output<()> {
         let (before, mut effects) = (self.tip_hash(), Vec::new());
@@ -416,7 +416,7 @@ impl Machine {
     }
 
     /// Notes that a peer did not answer, or not with anything of use, and why.
-    pub fn failed(&mut self, now: Timestamp, peer: Address, why: String) -> Output<()> {
+    pub fn failed(&mut self, now: Timestamp, peer: PeerAddress, why: String) -> Output<()> {
         let (before, mut effects) = (self.tip_hash(), Vec::new());
         self.sending.remove(&peer);
         if self.peers.failed(&peer, why.clone(), now) {
@@ -431,9 +431,9 @@ impl Machine {
     pub fn same_node(
         &mut self,
         now: Timestamp,
-        peer: &Address,
-        other: Address,
-    ) -> Output<Option<Address>> {
+        peer: &PeerAddress,
+        other: PeerAddress,
+    ) -> Output<Option<PeerAddress>> {
         let (before, mut effects) = (self.tip_hash(), Vec::new());
         let gone = self.peers.same(peer, &other);
         if let Some(gone) = &gone {
@@ -448,7 +448,7 @@ impl Machine {
     }
 
     /// Notes that an address is this node itself.
-    pub fn is_self(&mut self, now: Timestamp, peer: &Address) -> Output<()> {
+    pub fn is_self(&mut self, now: Timestamp, peer: &PeerAddress) -> Output<()> {
         let (before, mut effects) = (self.tip_hash(), Vec::new());
         self.sending.remove(peer);
         if let Some(gone) = self.peers.is_self(peer) {
@@ -525,7 +525,7 @@ impl Machine {
     fn add_peers(
         &mut self,
         now: Timestamp,
-        addresses: Vec<Address>,
+        addresses: Vec<PeerAddress>,
         namer: Namer,
     ) -> Output<Registration> {
         let (before, mut effects) = (self.tip_hash(), Vec::new());
@@ -619,7 +619,7 @@ impl Machine {
     }
 
     /// The block that waits for its time on whose account this one waits, if all between are here.
-    fn early_below(&self, block: &Block) -> Option<EarlyBlock> {
+    fn early_below(&self, block: &Block) -> Option<FutureBlock> {
         let mut below = block.parent()?;
         loop {
             if let Some(early) = self.early.find(&below) {
@@ -666,7 +666,7 @@ impl Machine {
         &self,
         changes: Vec<MempoolChange>,
         is_confirmed: impl Fn(&Hash) -> bool,
-        from: Option<(&Address, &BTreeSet<Hash>)>,
+        from: Option<(&PeerAddress, &BTreeSet<Hash>)>,
         effects: &mut Vec<Effect>,
     ) {
         let added = changes.iter().flat_map(|change| &change.added);
@@ -679,7 +679,7 @@ impl Machine {
             let lacks = payments.iter().filter(|payment| !sent.contains(&payment.id()));
             (lacks.cloned().collect(), peer)
         });
-        let is_other = |peer: &&Address| from.is_none_or(|(sender, _)| *peer != sender);
+        let is_other = |peer: &&PeerAddress| from.is_none_or(|(sender, _)| *peer != sender);
         let others = self.peers.reachable().filter(is_other).cloned().collect();
         relay(payments, others, effects);
         if let Some((payments, peer)) = more {
@@ -689,7 +689,7 @@ impl Machine {
     }
 
     /// Tells a peer what it may have missed or refused: nobody else may know.
-    fn tell_again(&self, peer: &Address, effects: &mut Vec<Effect>) {
+    fn tell_again(&self, peer: &PeerAddress, effects: &mut Vec<Effect>) {
         let Some(mempool) = self.mempool() else { return };
         let payments = mempool.template(TOLD_AGAIN_BYTES).into_iter().cloned().collect();
         relay(payments, [peer.clone()].into(), effects);
@@ -699,7 +699,7 @@ impl Machine {
         &mut self,
         now: Timestamp,
         payments: Vec<Verified>,
-        from: Option<&Address>,
+        from: Option<&PeerAddress>,
         chain: &mut C,
         effects: &mut Vec<Effect>,
     ) -> Result<Vec<Result<Entered, Refused>>, <C as Ancestry>::Error> {
@@ -761,7 +761,7 @@ impl Machine {
         &mut self,
         now: Timestamp,
         blocks: Vec<Checked>,
-        from: &Address,
+        from: &PeerAddress,
         chain: &mut C,
         effects: &mut Vec<Effect>,
     ) -> Result<Verdict, <C as Ancestry>::Error> {
@@ -788,7 +788,7 @@ impl Machine {
 }
 
 /// A peer is one no longer.
-fn forgot(address: Address, effects: &mut Vec<Effect>) {
+fn forgot(address: PeerAddress, effects: &mut Vec<Effect>) {
     effects.push(StoreEffect::RemovePeer(address.clone()).into());
     effects.push(Event::Peer { address, became: PeerChange::Forgotten }.into());
 }
@@ -848,7 +848,7 @@ fn mempool_changed(
 fn confirmed<'a, C: BestChain>(
     removed: impl Iterator<Item = &'a Waiting>,
     change: &ChangeSet,
-    tip: &Linked,
+    tip: &ChainBlock,
     chain: &C,
 ) -> Result<BTreeSet<Hash>, <C as Ancestry>::Error> {
     // By their ends, which are signatures: texts begin alike.
@@ -871,7 +871,7 @@ fn confirmed<'a, C: BestChain>(
     Ok(confirmed)
 }
 
-fn relay(payments: Vec<Verified>, to: Vec<Address>, effects: &mut Vec<Effect>) {
+fn relay(payments: Vec<Verified>, to: Vec<PeerAddress>, effects: &mut Vec<Effect>) {
     if !payments.is_empty() && !to.is_empty() {
         effects.push(NetworkEffect::Relay { payments, to }.into());
     }

@@ -291,7 +291,7 @@ pub struct Estimate {
 
 /// Where a chunk stands among all: the best is the least.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Place {
+struct Rank {
     rate: Reverse<FeeRate>,
     /// When the last of all payments up to the chunk's end came; never earlier for a later chunk.
     ready: Arrival,
@@ -302,7 +302,7 @@ struct Place {
 #[derive(Debug, Clone, Copy)]
 struct Chunk {
     payments: usize,
-    place: Place,
+    place: Rank,
 }
 
 /// The same chunk, and not only one that is as good: places are equal when their rates are, though one
@@ -328,7 +328,7 @@ fn chunks(queue: &[Waiting]) -> Vec<Chunk> {
             nonce = before.place.nonce;
             payments += before.payments;
         }
-        chunks.push(Chunk { place: Place { rate: Reverse(rate), ready, nonce }, payments });
+        chunks.push(Chunk { place: Rank { rate: Reverse(rate), ready, nonce }, payments });
     }
     chunks
 }
@@ -343,7 +343,7 @@ pub struct Mempool {
     /// Each sender's payments without gaps, from the account's next nonce on; never empty.
     queues: BTreeMap<Address, Box<[Waiting]>>,
     /// All chunks of all queues, the best first: whose, and how many payments.
-    order: BTreeMap<Place, (Address, usize)>,
+    order: BTreeMap<Rank, (Address, usize)>,
     by_id: BTreeMap<Hash, (Address, u64)>,
     arrivals: BTreeSet<Arrival>,
     bytes: usize,

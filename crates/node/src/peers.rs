@@ -7,7 +7,7 @@ use core::cmp::Reverse;
 
 use blocksmith_consensus::{Hash, Timestamp};
 
-use crate::address::Address;
+use crate::address::PeerAddress;
 use crate::interface::{Health, PeerReport, Registered};
 
 /// The most peers that a node keeps.
@@ -44,7 +44,7 @@ const MAX_ASKING_DOUBTFUL: usize = 2;
 
 /// What a peer's last answer showed.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-enum Standing {
+enum LastAnswer {
     /// There was none since it is a peer, or failed.
     #[default]
     Unheard,
@@ -59,7 +59,7 @@ struct Peer {
     /// The last tip that it is known to have.
     tip: Option<Hash>,
     asking: bool,
-    standing: Standing,
+    standing: LastAnswer,
     /// It should be asked as soon as it may be.
     wanted: bool,
     /// The first round of questions to all that waits for its answer.
@@ -141,16 +141,16 @@ pub(crate) enum Namer {
 pub(crate) struct Added {
     pub(crate) registered: Registered,
     /// It takes the place of this one.
-    pub(crate) instead_of: Option<Address>,
+    pub(crate) instead_of: Option<PeerAddress>,
     /// It is to be kept from here on.
     pub(crate) keep: bool,
 }
 
 #[derive(Debug, Default)]
 pub(crate) struct Peers {
-    known: BTreeMap<Address, Peer>,
+    known: BTreeMap<PeerAddress, Peer>,
     /// The addresses under which this node itself is reached.
-    own: Vec<Address>,
+    own: Vec<PeerAddress>,
     /// Whether the next to be asked is the longest unasked, not the most useful: they take turns.
     longest_unasked: bool,
     /// How many rounds of questions to all there were.
@@ -159,7 +159,11 @@ pub(crate) struct Peers {
 
 impl Peers {
     /// Those that were kept, of which some have answered in an earlier run and others never.
-    pub(crate) fn new(heard: Vec<Address>, unheard: Vec<Address>, own: Vec<Address>) -> Self {
+    pub(crate) fn new(
+        heard: Vec<PeerAddress>,
+        unheard: Vec<PeerAddress>,
+        own: Vec<PeerAddress>,
+    ) -> Self {
         let mut peers = Self { own, ..Self::default() };
         let heard = heard.into_iter().map(|address| (address, true));
         for (address, heard) in heard.chain(unheard.into_iter().map(|address| (address, false))) {
@@ -171,16 +175,16 @@ impl Peers {
         peers
     }
 
-    pub(crate) fn addresses(&self) -> Vec<Address> {
+    pub(crate) fn addresses(&self) -> Vec<PeerAddress> {
         self.known.keys().cloned().collect()
     }
 
-    pub(crate) fn knows(&self, address: &Address) -> bool {
+    pub(crate) fn knows(&self, address: &PeerAddress) -> bool {
         self.known.contains_key(address)
     }
 
     /// Those that answered last time.
-    pub(crate) fn reachable(&self) -> impl Iterator<Item = &Address> {
+    pub(crate) fn reachable(&self) -> impl Iterator<Item = &PeerAddress> {
         self.known.iter().filter(|(_, peer)| peer.failures == 0).map(|(address, _)| address)
     }
 
@@ -189,7 +193,7 @@ impl Peers {
     /// the least useful.
     ///
     /// A peer that does not answer, and is named again, is asked again sooner.
-    pub(crate) fn add(&mut self, address: Address, namer: Namer, now: Timestamp) -> Added {
+    pub(crate) fn add(&mut self, address: PeerAddress, namer: Namer, now: Timestamp) -> Added {
         let added = |registered| Added { registered, instead_of: None, keep: false };
         if self.own.contains(&address) {
             return added(Registered::Itself);
@@ -229,7 +233,7 @@ impl Peers {
     /// Two addresses turned out to be one node: forgets the one that has less to say for itself, and
     /// says which. A node may lie about who it is: it takes the place of none that was here before,
     /// or that whoever runs the node chose.
-    pub(crate) fn same(&mut self, one: &Address, other: &Address) -> Option<Address> {
+    pub(crate) fn same(&mut self, one: &PeerAddress, other: &PeerAddress) -> Option<PeerAddress> {
         let worth = |peer: &Peer| (peer.chosen, Reverse(peer.since));
         let (a, b) = (self.known.get(one)?, self.known.get(other)?);
         let (goes, stays) = if worth(a) > worth(b) { (other, one) } else { (one, other) };
@@ -246,7 +250,7 @@ impl Peers {
             address: address.clone(),
             chosen: peer.chosen,
             health: match (peer.failures, peer.standing) {
-                (0, Standing::Unheard) => Health::New,
+                (0, LastAnswer::Unheard) => Health::New,
                 (0, _) => Health::Answers,
                 (times, _) => Health::Fails { times, why: peer.why.clone() },
             },
@@ -256,7 +260,7 @@ impl Peers {
     }
 
     /// Remembers that an address is this node itself.
-    pub(crate) fn is_self(&mut self, address: &Address) -> Option<Address> {
+    pub(crate) fn is_self(&mut self, address: &PeerAddress) -> Option<PeerAddress> {
         if !self.own.contains(address) && self.own.len() < MAX_OWN {
             self.own.push(address.clone());
         }
@@ -264,12 +268,12 @@ impl Peers {
     }
 
     /// Forgets a peer; the address that it was kept under.
-    pub(crate) fn remove(&mut self, address: &Address) -> Option<Address> {
+    pub(crate) fn remove(&mut self, address: &PeerAddress) -> Option<PeerAddress> {
         self.known.remove_entry(address).map(|(address, _)| address)
     }
 
     /// Notes that a peer has this block.
-    pub(crate) fn has(&mut self, address: &Address, tip: Hash) {
+    pub(crate) fn has(&mut self, address: &PeerAddress, tip: Hash) {
         if let Some(peer) = self.known.get_mut(address) {
             peer.tip = Some(tip);
         }
@@ -278,7 +282,7 @@ impl Peers {
     /// Notes that a peer answered, with its tip, while `ours` is ours.
     pub(crate) fn answered(
         &mut self,
-        address: &Address,
+        address: &PeerAddress,
         tip: Option<Hash>,
         ours: Hash,
         now: Timestamp,
@@ -287,7 +291,7 @@ impl Peers {
         peer.asking = false;
         peer.round = None;
         peer.next_poll = after(now, POLL_MICROS);
-        if peer.failures > 0 || peer.standing == Standing::Unheard {
+        if peer.failures > 0 || peer.standing == LastAnswer::Unheard {
             peer.turned = now;
         }
         peer.failures = 0;
@@ -295,32 +299,32 @@ impl Peers {
         peer.tip = Some(tip);
         let first = !core::mem::replace(&mut peer.heard, true);
         peer.kept = true;
-        let standing = if tip == ours { Standing::InStep } else { Standing::Apart };
-        if standing == Standing::InStep {
+        let standing = if tip == ours { LastAnswer::InStep } else { LastAnswer::Apart };
+        if standing == LastAnswer::InStep {
             peer.useful = peer.useful.saturating_add(1);
         }
         let before = core::mem::replace(&mut peer.standing, standing);
         let again = Again(core::mem::replace(&mut peer.answered, true));
-        let turned = (before == Standing::Unheard).then_some(again);
-        let may_lack = before == Standing::Unheard
-            || before == Standing::Apart && standing == Standing::InStep;
+        let turned = (before == LastAnswer::Unheard).then_some(again);
+        let may_lack = before == LastAnswer::Unheard
+            || before == LastAnswer::Apart && standing == LastAnswer::InStep;
         Answered { first, turned, may_lack }
     }
 
     /// Notes that blocks of a peer, which was asked, became the best chain.
-    pub(crate) fn brought_us_on(&mut self, address: &Address) {
+    pub(crate) fn brought_us_on(&mut self, address: &PeerAddress) {
         if let Some(peer) = self.known.get_mut(address) {
             peer.useful = peer.useful.saturating_add(1);
         }
     }
 
     /// Notes that a peer did not answer, or not with anything of use, and why; whether it did before.
-    pub(crate) fn failed(&mut self, address: &Address, why: String, now: Timestamp) -> bool {
+    pub(crate) fn failed(&mut self, address: &PeerAddress, why: String, now: Timestamp) -> bool {
         let mut turned = false;
         if let Some(peer) = self.known.get_mut(address) {
             peer.asking = false;
             peer.round = None;
-            peer.standing = Standing::Unheard;
+            peer.standing = LastAnswer::Unheard;
             peer.useful = peer.useful.div_ceil(2);
             turned = peer.failures == 0;
             if turned {
@@ -365,7 +369,7 @@ impl Peers {
     /// Whom to ask now, the most useful and the longest unasked in turns: the former wait for
     /// nobody, and the latter not for ever. Of each, whether a round waits for its answer. They count
     /// as being asked from here on.
-    pub(crate) fn due(&mut self, now: Timestamp) -> Vec<(Address, bool)> {
+    pub(crate) fn due(&mut self, now: Timestamp) -> Vec<(PeerAddress, bool)> {
         let mut due = Vec::new();
         while let Some(address) = self.next_due(now) {
             let mut closely = false;
@@ -380,7 +384,7 @@ impl Peers {
         due
     }
 
-    fn next_due(&mut self, now: Timestamp) -> Option<Address> {
+    fn next_due(&mut self, now: Timestamp) -> Option<PeerAddress> {
         let asking = self.known.values().filter(|peer| peer.asking);
         let (doubtful, others): (Vec<_>, Vec<_>) = asking.partition(|peer| peer.is_doubtful());
         if doubtful.len() + others.len() >= MAX_ASKING {
@@ -402,7 +406,7 @@ impl Peers {
     }
 
     /// Whom to tell of a tip: those that answer and are not known to have it. Each is told once.
-    pub(crate) fn untold(&mut self, tip: Hash) -> Vec<Address> {
+    pub(crate) fn untold(&mut self, tip: Hash) -> Vec<PeerAddress> {
         let mut to = Vec::new();
         for (address, peer) in &mut self.known {
             if peer.failures == 0 && peer.tip != Some(tip) {

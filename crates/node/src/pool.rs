@@ -8,14 +8,14 @@ use blocksmith_consensus::address::Address;
 use blocksmith_consensus::block::Proof;
 use blocksmith_consensus::ledger::Accounts;
 use blocksmith_consensus::payment::{Domain, MAX_INTEGER, Verified};
-use blocksmith_consensus::{Checked, Family, Linked, Rules, Sealed, Timestamp, Transaction};
+use blocksmith_consensus::{ChainBlock, Checked, Family, Rules, Sealed, Timestamp, Transaction};
 
-use crate::early::EarlyTip;
+use crate::early::FutureTip;
 use crate::interface::{Entered, NoWork, Refusal, Work};
 use crate::mempool::{Admitted, Mempool, MempoolChange, Refused};
 use crate::open::OpenPool;
 use crate::queue::Queue;
-use crate::work::{Ground, Works};
+use crate::work::{TemplateCache, TemplateContext};
 
 /// How much of what is no proof an error quotes, in characters.
 const MAX_QUOTE: usize = 60;
@@ -33,7 +33,7 @@ pub(crate) struct Payments {
     pub(crate) mempool: Mempool,
     pub(crate) rules: Sealed,
     domain: Domain,
-    works: Works,
+    cache: TemplateCache,
     /// Grows with each change of the mempool.
     revision: u64,
 }
@@ -49,7 +49,7 @@ impl Pool {
                 mempool,
                 domain: sealed.domain(),
                 rules: sealed.clone(),
-                works: Works::default(),
+                cache: TemplateCache::default(),
                 revision: 0,
             })),
         }
@@ -104,7 +104,7 @@ impl Payments {
         accounts: &A,
         changes: &mut Vec<MempoolChange>,
     ) -> Result<(), A::Error> {
-        self.works.clear();
+        self.cache.clear();
         let change = self.mempool.follow(now, touched, returned, accounts)?;
         self.changed(change, changes);
         Ok(())
@@ -132,14 +132,14 @@ impl Payments {
         recipient: Option<&str>,
         node: &str,
         rules: &Rules,
-        tip: &Linked,
+        tip: &ChainBlock,
     ) -> Result<Work, NoWork> {
         let recipient = self.recipient(recipient, node)?;
-        if let Some(early) = EarlyTip::of(&tip.block, now) {
+        if let Some(early) = FutureTip::of(&tip.block, now) {
             return Err(Refusal::from(early).into());
         }
-        let (ground, works) = self.ground(rules, tip);
-        let header = works.header(now, recipient, &ground).map_err(Refusal::from)?;
+        let (context, cache) = self.context(rules, tip);
+        let header = cache.header(now, recipient, &context).map_err(Refusal::from)?;
         Ok(Work {
             id: header.seal.to_string(),
             index: tip.block.index() + 1,
@@ -168,20 +168,24 @@ impl Payments {
         id: &str,
         proof: &Proof,
         rules: &Rules,
-        tip: &Linked,
+        tip: &ChainBlock,
     ) -> Result<Checked, NoWork> {
         let id = id.parse().map_err(|_| NoWork::Id)?;
         let Some(proof) = proof.json().parse().ok().filter(|proof| *proof <= MAX_INTEGER) else {
             return Err(NoWork::Proof { found: proof.json().chars().take(MAX_QUOTE).collect() });
         };
         let stale = Refusal::Stale { tip_index: tip.block.index() };
-        let (ground, works) = self.ground(rules, tip);
-        Ok(works.solve(&id, proof, &ground).unwrap_or(Err(stale))?)
+        let (context, cache) = self.context(rules, tip);
+        Ok(cache.solve(&id, proof, &context).unwrap_or(Err(stale))?)
     }
 
-    fn ground<'a>(&'a mut self, rules: &'a Rules, tip: &'a Linked) -> (Ground<'a>, &'a mut Works) {
-        let Self { mempool, works, revision, domain, rules: sealed } = self;
+    fn context<'a>(
+        &'a mut self,
+        rules: &'a Rules,
+        tip: &'a ChainBlock,
+    ) -> (TemplateContext<'a>, &'a mut TemplateCache) {
+        let Self { mempool, cache, revision, domain, rules: sealed } = self;
         let revision = *revision;
-        (Ground { rules, sealed, domain, tip, mempool, revision }, works)
+        (TemplateContext { rules, sealed, domain, tip, mempool, revision }, cache)
     }
 }

@@ -7,7 +7,7 @@ use blocksmith_consensus::block::MAX_BLOCK_BYTES;
 use blocksmith_consensus::json::Value;
 use blocksmith_consensus::transaction::party;
 use blocksmith_consensus::tree::BestChain;
-use blocksmith_consensus::{Ancestry, Block, ChangeSet, Hash, Linked, Transaction};
+use blocksmith_consensus::{Ancestry, Block, ChainBlock, ChangeSet, Hash, Transaction};
 
 /// The most transactions that are taken in; what a reorg brings back may exceed it, up to
 /// [`MAX_RETURNED`].
@@ -121,7 +121,7 @@ impl Queue {
     pub(crate) fn follow<C: BestChain>(
         &mut self,
         change: &ChangeSet,
-        tip: &Linked,
+        tip: &ChainBlock,
         mint: &str,
         chain: &C,
     ) -> Result<QueueChange, <C as Ancestry>::Error> {

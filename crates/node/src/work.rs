@@ -12,10 +12,10 @@ use alloc::vec::Vec;
 
 use blocksmith_consensus::address::Address;
 use blocksmith_consensus::check::check_alone_with;
-use blocksmith_consensus::payment::{Coin, Domain, MAX_INTEGER, Verified, VerifiedEntry};
+use blocksmith_consensus::payment::{Coinbase, Domain, MAX_INTEGER, Verified, VerifiedEntry};
 use blocksmith_consensus::sealed::Header;
 use blocksmith_consensus::{
-    Checked, Hash, Linked, Malformed, Rules, Sealed, Timestamp, Unproven, merkle,
+    ChainBlock, Checked, Hash, Malformed, Rules, Sealed, Timestamp, Unproven, merkle,
 };
 
 use crate::interface::Refusal;
@@ -48,52 +48,52 @@ struct Template {
 
 /// A block without its proof.
 #[derive(Debug)]
-struct Drafted {
+struct Candidate {
     header: Header,
-    coin: Coin,
+    coin: Coinbase,
     template: Arc<Template>,
 }
 
 /// What was handed out on top of one tip.
 #[derive(Debug, Default)]
-pub(crate) struct Works {
+pub(crate) struct TemplateCache {
     templates: VecDeque<Arc<Template>>,
-    drafts: BTreeMap<Hash, Drafted>,
+    drafts: BTreeMap<Hash, Candidate>,
     /// The seals, the oldest first.
     arrivals: VecDeque<Hash>,
     latest: BTreeMap<Address, Hash>,
 }
 
 /// What a draft is made from.
-pub(crate) struct Ground<'a> {
+pub(crate) struct TemplateContext<'a> {
     pub(crate) rules: &'a Rules,
     pub(crate) sealed: &'a Sealed,
     pub(crate) domain: &'a Domain,
-    pub(crate) tip: &'a Linked,
+    pub(crate) tip: &'a ChainBlock,
     pub(crate) mempool: &'a Mempool,
     /// Another number for another mempool.
     pub(crate) revision: u64,
 }
 
-impl Ground<'_> {
+impl TemplateContext<'_> {
     fn draft<'t>(
         &self,
         timestamp_s: u64,
         root: &Hash,
         texts: impl IntoIterator<Item = &'t str>,
     ) -> Result<Unproven, Malformed> {
-        let (tip, target) = (&self.tip.block, self.rules.target_after(&self.tip.pace));
+        let (tip, target) = (&self.tip.block, self.rules.target_after(&self.tip.difficulty_state));
         Unproven::new(tip.index() + 1, &tip.hash(), timestamp_s, target, root, texts)
     }
 
-    fn coin(&self, recipient: Address, fees: u64) -> Coin {
+    fn coin(&self, recipient: Address, fees: u64) -> Coinbase {
         let index = self.tip.block.index() + 1;
-        Coin { recipient, amount: self.sealed.emission.subsidy(index) + fees, nonce: index }
+        Coinbase { recipient, amount: self.sealed.emission.subsidy(index) + fees, nonce: index }
     }
 
     /// Bytes that a block has for payments, whatever its numbers.
     fn room(&self, recipient: Address) -> Result<usize, Malformed> {
-        let widest = Coin { recipient, amount: MAX_INTEGER, nonce: MAX_INTEGER };
+        let widest = Coinbase { recipient, amount: MAX_INTEGER, nonce: MAX_INTEGER };
         let coin = widest.text(self.domain.hrp);
         let empty = self.draft(MAX_INTEGER, &Hash([0; 32]), [&*coin])?;
         let longest_proof = 16;
@@ -102,7 +102,7 @@ impl Ground<'_> {
     }
 }
 
-impl Works {
+impl TemplateCache {
     /// Forgets all: there is another tip.
     pub(crate) fn clear(&mut self) {
         *self = Self::default();
@@ -116,11 +116,11 @@ impl Works {
         &mut self,
         now: Timestamp,
         recipient: Address,
-        ground: &Ground<'_>,
+        context: &TemplateContext<'_>,
     ) -> Result<Header, Malformed> {
-        let template = self.template(now, recipient, ground)?;
+        let template = self.template(now, recipient, context)?;
         // Not before the parent's time, which may be a little ahead of ours.
-        let parent_s = ground.tip.block.view().timestamp_s();
+        let parent_s = context.tip.block.view().timestamp_s();
         let timestamp_s = (now.micros / 1_000_000).max(parent_s);
         if let Some(latest) = self.latest.get(&recipient)
             && let Some(latest) = self.drafts.get(latest)
@@ -129,12 +129,12 @@ impl Works {
         {
             return Ok(latest.header);
         }
-        let coin = ground.coin(recipient, template.fees);
+        let coin = context.coin(recipient, template.fees);
         let mut tree = template.tree.clone();
-        tree.push(coin.text(ground.domain.hrp).as_bytes());
+        tree.push(coin.text(context.domain.hrp).as_bytes());
         // The root stands for the transactions: nobody needs them to know the seal.
-        let header = *ground.draft(timestamp_s, &tree.root(), [])?.header();
-        self.remember(Drafted { header, coin, template });
+        let header = *context.draft(timestamp_s, &tree.root(), [])?.header();
+        self.remember(Candidate { header, coin, template });
         Ok(header)
     }
 
@@ -142,24 +142,24 @@ impl Works {
         &mut self,
         now: Timestamp,
         recipient: Address,
-        ground: &Ground<'_>,
+        context: &TemplateContext<'_>,
     ) -> Result<Arc<Template>, Malformed> {
         if let Some(last) = self.templates.back() {
             let age = now.micros.saturating_sub(last.made.micros);
             // A clock that was set back must not keep a template for ever.
             let is_new = age < MIN_TEMPLATE_AGE && now >= last.made;
-            if last.revision == ground.revision || is_new {
+            if last.revision == context.revision || is_new {
                 return Ok(last.clone());
             }
         }
         let payments: Vec<_> =
-            ground.mempool.template(ground.room(recipient)?).into_iter().cloned().collect();
+            context.mempool.template(context.room(recipient)?).into_iter().cloned().collect();
         let mut tree = merkle::Tree::default();
         for payment in &payments {
             tree.push(payment.text().as_bytes());
         }
         let fees = payments.iter().map(|payment| payment.fee()).sum();
-        let revision = ground.revision;
+        let revision = context.revision;
         let template = Arc::new(Template { payments, fees, tree, made: now, revision });
         self.templates.push_back(template.clone());
         if self.templates.len() > MAX_TEMPLATES
@@ -172,7 +172,7 @@ impl Works {
         Ok(template)
     }
 
-    fn remember(&mut self, draft: Drafted) {
+    fn remember(&mut self, draft: Candidate) {
         let (seal, recipient) = (draft.header.seal, draft.coin.recipient);
         if self.drafts.insert(seal, draft).is_none() {
             self.arrivals.push_back(seal);
@@ -193,26 +193,26 @@ impl Works {
         &self,
         seal: &Hash,
         proof: u64,
-        ground: &Ground<'_>,
+        context: &TemplateContext<'_>,
     ) -> Option<Result<Checked, Refusal>> {
-        self.drafts.get(seal).map(|draft| draft.solve(proof, ground))
+        self.drafts.get(seal).map(|draft| draft.solve(proof, context))
     }
 }
 
-impl Drafted {
-    fn solve(&self, proof: u64, ground: &Ground<'_>) -> Result<Checked, Refusal> {
+impl Candidate {
+    fn solve(&self, proof: u64, context: &TemplateContext<'_>) -> Result<Checked, Refusal> {
         let Self { header, coin, template } = self;
         let digest = header.digest(&proof.to_string());
         if !header.target.is_met_by(&digest) {
-            return Err(Refusal::Proof { tip_index: ground.tip.block.index(), digest });
+            return Err(Refusal::Proof { tip_index: context.tip.block.index(), digest });
         }
-        let coin_text = coin.text(ground.domain.hrp);
+        let coin_text = coin.text(context.domain.hrp);
         let texts = template.payments.iter().map(|payment| payment.text()).chain([&*coin_text]);
-        let draft = ground.draft(header.timestamp_s, &header.merkle_root, texts)?;
+        let draft = context.draft(header.timestamp_s, &header.merkle_root, texts)?;
         // Those of the mempool, whose signatures were checked when they came. That they are the
         // block's is what its Merkle root says.
         let known = template.payments.iter().cloned().map(VerifiedEntry::Payment);
-        let known = known.chain([VerifiedEntry::Coin(*coin)]).collect();
-        Ok(check_alone_with(ground.rules, draft.with_proof(proof)?, |_, _| Ok(known))?)
+        let known = known.chain([VerifiedEntry::Coinbase(*coin)]).collect();
+        Ok(check_alone_with(context.rules, draft.with_proof(proof)?, |_, _| Ok(known))?)
     }
 }

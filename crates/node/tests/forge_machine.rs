@@ -9,16 +9,16 @@ use std::sync::Arc;
 
 use blocksmith_consensus::address::Address;
 use blocksmith_consensus::ledger::Accounts as _;
-use blocksmith_consensus::payment::{Coin, Domain, UNITS_PER_COIN, Verified};
+use blocksmith_consensus::payment::{Coinbase, Domain, UNITS_PER_COIN, Verified};
 use blocksmith_consensus::rules::sealed::genesis as sealed_genesis;
 use blocksmith_consensus::tree::Limits;
 use blocksmith_consensus::{
-    Block, Difficulty, Family, Hash, Invalid, Linked, Rules, Sealed, Target, Timestamp, Unproven,
-    check_alone, merkle,
+    Block, ChainBlock, Difficulty, Family, Hash, Invalid, Rules, Sealed, Target, Timestamp,
+    Unproven, check_alone, merkle,
 };
 use blocksmith_node::mempool::{self, MAX_HELD_S, Mempool, Refused};
 use blocksmith_node::{
-    Answer, EarlyBlock, EarlyTip, Effect, Entered, Event, Input, MAX_AHEAD_S, Machine,
+    Answer, Effect, Entered, Event, FutureBlock, FutureTip, Input, MAX_AHEAD_S, Machine,
     NetworkEffect, NoWork, Refusal, Start, StoreEffect, TransactionChange, Verdict, Work,
 };
 use blocksmith_testkit::memory::Chain;
@@ -82,7 +82,7 @@ impl Node {
     fn new(rules: &Rules) -> Self {
         let genesis = rules.genesis_block(Timestamp::default());
         let changes = rules.allot(&genesis).expect("as the rules have it");
-        let tip = Linked::genesis(rules, genesis);
+        let tip = ChainBlock::genesis(rules, genesis);
         let chain = Chain::with_accounts(tip.clone(), changes);
         let limits = mempool::Limits { ahead: 10_000, ..mempool::Limits::default() };
         let machine = Machine::new(Start {
@@ -217,20 +217,20 @@ impl Node {
         self.ask_for_work(recipient).expect("the tip's time has come")
     }
 
-    fn ask_for_work(&mut self, recipient: Address) -> Result<Work, EarlyTip> {
+    fn ask_for_work(&mut self, recipient: Address) -> Result<Work, FutureTip> {
         let recipient = Some(recipient.to_text(Sealed::forge().hrp));
         let work = match self.step(Input::Work { recipient }) {
             Answer::Work(Ok(work)) => {
                 self.handed_out.push((work.clone(), self.now_s()));
                 Ok(work)
             }
-            Answer::Work(Err(NoWork::Refused(Refusal::EarlyTip(early)))) => Err(early),
+            Answer::Work(Err(NoWork::Refused(Refusal::FutureTip(early)))) => Err(early),
             answer => panic!("{answer:?}"),
         };
         // There is none exactly where its block, which can't be older than the tip, would wait.
         let (index, time_s) = (self.tip().index(), self.tip().view().timestamp_s());
         let ahead_s = time_s.saturating_sub(self.now_s());
-        let early = EarlyTip { index, ahead_s, until_s: time_s.saturating_sub(MAX_AHEAD_S) };
+        let early = FutureTip { index, ahead_s, until_s: time_s.saturating_sub(MAX_AHEAD_S) };
         assert_eq!(work.as_ref().err(), (ahead_s > MAX_AHEAD_S).then_some(&early));
         work
     }
@@ -371,7 +371,7 @@ fn what_waits_and_what_is_searched_follow_the_chain_wherever_it_goes() {
             90..94 => {
                 let chain = &nodes[1 - which].chain.blocks;
                 let latest: Vec<_> = chain.iter().rev().take(SYNC).rev().cloned().collect();
-                for Linked { block, .. } in latest {
+                for ChainBlock { block, .. } in latest {
                     *seen.entry(deliver(&mut nodes[which], &block)).or_default() += 1;
                 }
                 "all of the other's"
@@ -525,7 +525,8 @@ fn what_costs_nothing_pushes_no_early_block_out() {
     let genesis = node.tip();
     let ahead_s = node.now_s() + MAX_AHEAD_S + 60;
     let made = |parent: &Block, timestamp_s, target: Target, salt: u64| {
-        let coin = Coin { recipient: people()[0].address, amount: 20 * UNITS_PER_COIN, nonce: 2 };
+        let coin =
+            Coinbase { recipient: people()[0].address, amount: 20 * UNITS_PER_COIN, nonce: 2 };
         let coin = coin.text(rules.domain().expect("signed").hrp);
         let (index, root) = (parent.index() + 1, merkle::root([&*coin]));
         let draft = Unproven::new(index, &parent.hash(), timestamp_s, target, &root, [&*coin])
@@ -564,7 +565,7 @@ fn the_child_of_an_early_block_waits_for_it_and_for_its_own_time() {
     let third = maker.work(people()[1].address);
     let third = maker.solve(&third.id, 1).expect("its time has come");
     assert_eq!(node.take(&third), Verdict::Orphan, "what is below it is not known");
-    let below = EarlyBlock { index: 2, time_s: first.view().timestamp_s() };
+    let below = FutureBlock { index: 2, time_s: first.view().timestamp_s() };
     let on_early = Verdict::OnEarly(below);
     assert_eq!((node.take(&first), node.take(&second)), (Verdict::Early, on_early.clone()));
     // Now it is, and sent once more.

@@ -11,13 +11,13 @@ use blocksmith_consensus::block::{MAX_BLOCK_BYTES, MAX_INDEX};
 use blocksmith_consensus::json::Value;
 use blocksmith_consensus::tree::Limits;
 use blocksmith_consensus::{
-    Block, Checked, Hash, Invalid, Issuance, Linked, Open, Proof, Rules, Timestamp, Transaction,
-    check_alone,
+    Block, ChainBlock, Checked, Hash, Invalid, Issuance, Open, Proof, Rules, Timestamp,
+    Transaction, check_alone,
 };
 use blocksmith_node::mempool::Mempool;
 use blocksmith_node::{
-    Address, Answer, Effect, Event, Input, MAX_QUEUED, MAX_QUEUED_BYTES, MAX_RETURNED,
-    MAX_RETURNED_BYTES, MAX_TOLD, MAX_WEIGHED, Machine, NetworkEffect, NoWork, PendingTransaction,
+    Answer, Effect, Event, Input, MAX_QUEUED, MAX_QUEUED_BYTES, MAX_RETURNED, MAX_RETURNED_BYTES,
+    MAX_TOLD, MAX_WEIGHED, Machine, NetworkEffect, NoWork, PeerAddress, PendingTransaction,
     Refusal, Start, StoreEffect, TransactionChange, Verdict,
 };
 use blocksmith_testkit::memory::Chain;
@@ -38,7 +38,7 @@ struct Node {
 impl Node {
     fn new(rules: Rules) -> Self {
         let genesis = rules.genesis_block(Timestamp { micros: 1_500_000_000_000_000 });
-        let tip = Linked::genesis(&rules, genesis);
+        let tip = ChainBlock::genesis(&rules, genesis);
         let chain = Chain::new(tip.clone());
         let start = Start {
             rules: Arc::new(rules),
@@ -193,7 +193,7 @@ fn branch(parent: &Block, salt: u64, length: usize) -> Vec<Block> {
 type Counts = BTreeMap<String, i64>;
 
 /// How often each payment stands in these blocks; coins, which come last, are none.
-fn payments<'a>(blocks: impl IntoIterator<Item = &'a Linked>) -> Counts {
+fn payments<'a>(blocks: impl IntoIterator<Item = &'a ChainBlock>) -> Counts {
     let mut counts = Counts::new();
     for linked in blocks {
         let all: Vec<_> =
@@ -535,7 +535,7 @@ fn sound(blocks: &[Block]) -> Vec<Checked> {
 fn nobody_is_told_of_a_branch_before_its_last_page() {
     let mut node = Node::lecture();
     let blocks = branch(&node.tip(), 1, 30);
-    let from: Address = "localhost:5001".parse().expect("an address");
+    let from: PeerAddress = "localhost:5001".parse().expect("an address");
     for (page, blocks) in blocks.chunks(10).enumerate() {
         let input = Input::Branch { blocks: sound(blocks), from: from.clone(), more: page < 2 };
         assert_eq!(node.step(input), Answer::Block(Verdict::NewTip));
@@ -550,7 +550,7 @@ fn what_follows_an_invalid_block_of_a_branch_is_not_looked_at() {
     let mut blocks = branch(&node.tip(), 1, 30);
     let edited = blocks[9].text().replace("\"index\": 11", "\"index\": 12");
     blocks[9] = Block::of_canonical(&edited).expect("a block");
-    let from: Address = "localhost:5001".parse().expect("an address");
+    let from: PeerAddress = "localhost:5001".parse().expect("an address");
     let answer = node.step(Input::Branch { blocks: sound(&blocks), from, more: false });
     let expected = Invalid::Index { expected: 11, found: 12 };
     assert_eq!(answer, Answer::Block(Verdict::Invalid(expected)));
@@ -582,7 +582,7 @@ fn of_a_reorg_so_many_payments_are_looked_at() {
 fn a_reorg_of_twenty_thousand_blocks_is_quick() {
     let mut node = Node::lecture();
     let genesis = node.tip();
-    let from: Address = "localhost:5001".parse().expect("an address");
+    let from: PeerAddress = "localhost:5001".parse().expect("an address");
     let began = Instant::now();
     for (salt, length) in [(1, 20_000), (2, 20_001)] {
         let blocks = branch(&genesis, salt, length);

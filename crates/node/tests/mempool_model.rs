@@ -10,7 +10,7 @@ use std::num::NonZeroU64;
 
 use blocksmith_consensus::address::Address;
 use blocksmith_consensus::ledger::{Account, Accounts, Changes, Contents, apply};
-use blocksmith_consensus::payment::{Coin, Draft, Emission, Verified};
+use blocksmith_consensus::payment::{Coinbase, Draft, Emission, Verified};
 use blocksmith_consensus::{Hash, Timestamp};
 use blocksmith_node::mempool::{
     Admitted, Limits, MAX_HELD_S, Mempool, MempoolChange, Refused, Waiting,
@@ -354,7 +354,7 @@ impl World {
         let index = self.blocks.len() as u64 + 2;
         let fees: u64 = payments.iter().map(|payment| payment.fee()).sum();
         let amount = EMISSION.subsidy(index) + fees;
-        let coin = Coin { recipient: miner, amount, nonce: index };
+        let coin = Coinbase { recipient: miner, amount, nonce: index };
         let contents = Contents { payments, coin };
         let changes = apply(&self.bank, index, &contents, &EMISSION).expect("valid");
         let touched = changes.accounts.iter().map(|change| change.address).collect();
@@ -441,7 +441,7 @@ impl World {
         let index = self.blocks.len() as u64 + 2;
         let fees: u64 = template.iter().map(|payment| payment.fee()).sum();
         let amount = EMISSION.subsidy(index) + fees;
-        let coin = Coin { recipient: miner, amount, nonce: index };
+        let coin = Coinbase { recipient: miner, amount, nonce: index };
         apply(&self.bank, index, &Contents { payments: template, coin }, &EMISSION)
             .expect("a template is valid");
         let room = room.min(9_000);

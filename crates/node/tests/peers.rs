@@ -8,18 +8,18 @@ use blocksmith_consensus::ledger::{Account, Accounts, Changes, Contents};
 use blocksmith_consensus::tree::BestChain;
 use blocksmith_consensus::tree::Limits;
 use blocksmith_consensus::{
-    Ancestry, Block, Checked, Hash, Linked, Proof, Rules, Timestamp, Transaction,
+    Ancestry, Block, ChainBlock, Checked, Hash, Proof, Rules, Timestamp, Transaction,
 };
 use blocksmith_node::mempool::Mempool;
 use blocksmith_node::{
-    Address, Answer, Effect, Event, Health, Input, MAX_PEERS, Machine, NetworkEffect, Output,
+    Answer, Effect, Event, Health, Input, MAX_PEERS, Machine, NetworkEffect, Output, PeerAddress,
     PeerChange, Registered, Registration, Start, StoreEffect, Verdict,
 };
 
 const SECOND: u64 = 1_000_000;
 
 /// A best chain in a vector, and blocks of side branches in another.
-struct Blocks(Vec<Linked>, Vec<Linked>);
+struct Blocks(Vec<ChainBlock>, Vec<ChainBlock>);
 
 impl Ancestry for Blocks {
     type Error = Infallible;
@@ -29,7 +29,7 @@ impl Ancestry for Blocks {
         Ok(found.map(|linked| linked.block.index()))
     }
 
-    fn at(&self, index: u64) -> Result<Option<Linked>, Infallible> {
+    fn at(&self, index: u64) -> Result<Option<ChainBlock>, Infallible> {
         Ok(self.0.iter().find(|linked| linked.block.index() == index).cloned())
     }
 }
@@ -45,7 +45,7 @@ impl Accounts for Blocks {
 impl BestChain for Blocks {
     fn connect(
         &mut self,
-        linked: &Linked,
+        linked: &ChainBlock,
         _: &Changes,
         _: Option<&Contents>,
     ) -> Result<(), Infallible> {
@@ -54,17 +54,17 @@ impl BestChain for Blocks {
         Ok(())
     }
 
-    fn disconnect(&mut self, _: &Linked) -> Result<(), Infallible> {
+    fn disconnect(&mut self, _: &ChainBlock) -> Result<(), Infallible> {
         self.1.extend(self.0.pop());
         Ok(())
     }
 
-    fn keep_side(&mut self, linked: &Linked) -> Result<(), Infallible> {
+    fn keep_side(&mut self, linked: &ChainBlock) -> Result<(), Infallible> {
         self.1.push(linked.clone());
         Ok(())
     }
 
-    fn side(&self, hash: &Hash) -> Result<Option<Linked>, Infallible> {
+    fn side(&self, hash: &Hash) -> Result<Option<ChainBlock>, Infallible> {
         Ok(self.1.iter().find(|linked| linked.block.hash() == *hash).cloned())
     }
 
@@ -92,7 +92,7 @@ impl Node {
     fn with_peers(peers: &[&str]) -> Self {
         let rules = Arc::new(rules());
         let block = rules.genesis_block(Timestamp::default());
-        let tip = Linked::genesis(&rules, block);
+        let tip = ChainBlock::genesis(&rules, block);
         let machine = Machine::new(Start {
             rules,
             tip: tip.clone(),
@@ -156,7 +156,7 @@ fn rules() -> Rules {
     Rules::lecture().with_zeros(1)
 }
 
-fn address(text: &str) -> Address {
+fn address(text: &str) -> PeerAddress {
     text.parse().expect("an address")
 }
 
@@ -183,7 +183,7 @@ fn grown(length: usize, miner: &str) -> Vec<Block> {
 fn told(output: &Output) -> Vec<(u64, Vec<String>)> {
     let announced = output.effects.iter().filter_map(|effect| match effect {
         Effect::Network(NetworkEffect::Announce { block, to }) => {
-            Some((block.index(), to.iter().map(Address::to_string).collect()))
+            Some((block.index(), to.iter().map(PeerAddress::to_string).collect()))
         }
         _ => None,
     });
@@ -451,7 +451,7 @@ fn register(peers: impl IntoIterator<Item = String>) -> Input {
 
 fn registered(output: &Output) -> Vec<String> {
     let Answer::Registered(Registration { peers, .. }) = &output.answer else { panic!("peers") };
-    peers.iter().map(Address::to_string).collect()
+    peers.iter().map(PeerAddress::to_string).collect()
 }
 
 /// What became of each address.
@@ -461,7 +461,7 @@ fn each(output: &Output) -> &[Registered] {
 }
 
 /// As `--peer` names them.
-fn choose(peers: Vec<Address>) -> Input {
+fn choose(peers: Vec<PeerAddress>) -> Input {
     Input::Choose { peers, keep: false }
 }
 
@@ -815,7 +815,7 @@ fn one_that_is_named_at_each_start_is_kept_once_it_has_answered() {
 #[test]
 fn those_of_an_earlier_run_that_never_answered_still_have_not() {
     let rules = Arc::new(rules());
-    let tip = Linked::genesis(&rules, rules.genesis_block(Timestamp::default()));
+    let tip = ChainBlock::genesis(&rules, rules.genesis_block(Timestamp::default()));
     let machine = Machine::new(Start {
         rules,
         tip: tip.clone(),
@@ -870,7 +870,7 @@ fn of_two_names_of_one_node_the_later_goes_unless_it_was_chosen() {
     let same =
         |peer: &str, other: &str| Input::SameNode { peer: address(peer), other: address(other) };
     let gone = |output: &Output| match &output.answer {
-        Answer::Forgotten(gone) => gone.as_ref().map(Address::to_string),
+        Answer::Forgotten(gone) => gone.as_ref().map(PeerAddress::to_string),
         answer => panic!("{answer:?}"),
     };
     // Whoever lies about who it is takes the place of nobody.
@@ -966,7 +966,7 @@ fn addresses_keep_host_and_port_alone() {
         "h\u{202e}:1",
         "ü:1",
     ] {
-        assert!(text.parse::<Address>().is_err(), "{text:?}");
+        assert!(text.parse::<PeerAddress>().is_err(), "{text:?}");
     }
 }
 
@@ -1018,7 +1018,10 @@ fn what_is_typed_is_taken_as_it_stands_or_refused_with_what_to_write() {
         ("10.0.0.9:1", "10.0.0.9:1"),
         ("my_node.local.:5000", "my_node.local:5000"),
     ] {
-        assert_eq!(Address::typed(text).map(|address| address.to_string()).as_deref(), Ok(taken));
+        assert_eq!(
+            PeerAddress::typed(text).map(|address| address.to_string()).as_deref(),
+            Ok(taken)
+        );
     }
     for (text, says) in [
         ("", "write a host and a port"),
@@ -1070,7 +1073,7 @@ fn what_is_typed_is_taken_as_it_stands_or_refused_with_what_to_write() {
         ("l\u{200b}ocalhost:5000", "character 2 of the host is '\\u{200b}' (U+200B)"),
         ("h\u{202e}\n:5000", "\"h\\u{202e}\\n:5000\" names no peer"),
     ] {
-        let refused = Address::typed(text).expect_err(text).to_string();
+        let refused = PeerAddress::typed(text).expect_err(text).to_string();
         assert!(refused.contains("names no peer") && refused.contains(says), "{text}: {refused}");
         assert!(!refused.contains(char::is_control), "{refused:?}");
     }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use blocksmith_consensus::payment::Verified;
 use blocksmith_consensus::rules::sealed::genesis as sealed_genesis;
 use blocksmith_consensus::tree::Limits;
-use blocksmith_consensus::{Difficulty, Hash, Linked, Rules, Sealed, Target, Timestamp};
+use blocksmith_consensus::{ChainBlock, Difficulty, Hash, Rules, Sealed, Target, Timestamp};
 use blocksmith_node::mempool::Mempool;
 use blocksmith_node::{
-    Address, Answer, Effect, Entered, Input, Machine, NetworkEffect, Output, Start,
+    Answer, Effect, Entered, Input, Machine, NetworkEffect, Output, PeerAddress, Start,
 };
 use blocksmith_testkit::memory::Chain;
 use blocksmith_testkit::signers::Signer;
@@ -22,7 +22,7 @@ fn rules() -> Rules {
     Sealed { genesis, difficulty: Difficulty::Fixed(Target::EASIEST), ..forge }.named("forge")
 }
 
-fn address(peer: &str) -> Address {
+fn address(peer: &str) -> PeerAddress {
     peer.parse().expect("an address")
 }
 
@@ -38,7 +38,7 @@ impl Node {
         let rules = Arc::new(rules());
         let block = rules.genesis_block(Timestamp::default());
         let changes = rules.allot(&block).expect("allotted");
-        let tip = Linked::genesis(&rules, block);
+        let tip = ChainBlock::genesis(&rules, block);
         let machine = Machine::new(Start {
             rules,
             tip: tip.clone(),
@@ -98,7 +98,7 @@ fn told(output: &Output) -> Vec<(Vec<Hash>, Vec<&str>)> {
     for effect in &output.effects {
         if let Effect::Network(NetworkEffect::Relay { payments, to }) = effect {
             let ids = payments.iter().map(|payment| payment.id()).collect();
-            told.push((ids, to.iter().map(Address::as_str).collect()));
+            told.push((ids, to.iter().map(PeerAddress::as_str).collect()));
         }
     }
     told

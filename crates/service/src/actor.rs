@@ -4,8 +4,8 @@
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use blocksmith_consensus::tree::Place;
-use blocksmith_consensus::{ChangeSet, Hash, Linked, Timestamp};
+use blocksmith_consensus::tree::BlockId;
+use blocksmith_consensus::{ChainBlock, ChangeSet, Hash, Timestamp};
 use blocksmith_node::{Effect, Event as Told, Machine, NetworkEffect, Stepped, StoreEffect};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -305,7 +305,7 @@ fn waiting_again(effects: &[Effect]) -> Vec<usize> {
     waiting
 }
 
-fn tip_of(tip: &Linked, machine: &Machine) -> Tip {
+fn tip_of(tip: &ChainBlock, machine: &Machine) -> Tip {
     let block = &tip.block;
     // In one pass, since a block may be long.
     let (mut transactions, mut last) = (0, None);
@@ -316,7 +316,7 @@ fn tip_of(tip: &Linked, machine: &Machine) -> Tip {
     let mint = machine.rules().mint();
     let miner = last.and_then(|coin| recipient(coin, &mint));
     Tip {
-        place: Place::of(block),
+        place: BlockId::of(block),
         previous_hash: block.parent(),
         work: Hash(tip.work.to_be_bytes()),
         transactions,
@@ -326,7 +326,7 @@ fn tip_of(tip: &Linked, machine: &Machine) -> Tip {
 
 /// A change that undid blocks.
 fn reorg(change: &ChangeSet, tip: Tip, waiting: usize) -> Reorg {
-    let first = |places: &[Place]| places.iter().take(MAX_LISTED).copied().collect();
+    let first = |places: &[BlockId]| places.iter().take(MAX_LISTED).copied().collect();
     Reorg {
         fork: change.fork,
         left: first(&change.disconnected),

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use blocksmith_consensus::Timestamp;
-use blocksmith_node::{Address, MAX_PEERS};
+use blocksmith_node::{MAX_PEERS, PeerAddress};
 
 /// From here on a disagreement is worth a warning, in microseconds.
 const MAX_OFFSET_US: i64 = 10_000_000;
@@ -24,14 +24,14 @@ pub struct Clocks(Mutex<Known>);
 #[derive(Debug, Default)]
 struct Known {
     /// By peer, in microseconds, and when it told the time last.
-    offsets: HashMap<Address, (i64, Instant)>,
+    offsets: HashMap<PeerAddress, (i64, Instant)>,
     /// What was warned of last, unless all was well since.
     warned: Option<i64>,
 }
 
 impl Clocks {
     /// Takes note that a peer's clock showed `theirs` when ours showed `ours`.
-    pub fn compare(&self, peer: &Address, ours: Timestamp, theirs: Timestamp) {
+    pub fn compare(&self, peer: &PeerAddress, ours: Timestamp, theirs: Timestamp) {
         let signed = |time: Timestamp| i64::try_from(time.micros).unwrap_or(i64::MAX);
         let offset = signed(theirs).saturating_sub(signed(ours));
         let mut known = self.known();
@@ -43,7 +43,7 @@ impl Clocks {
     }
 
     /// Forgets a peer that did not tell the time: it is gone, or another one when it answers next.
-    pub fn forget(&self, peer: &Address) {
+    pub fn forget(&self, peer: &PeerAddress) {
         let mut known = self.known();
         if known.offsets.remove(peer).is_some() {
             known.look();
@@ -179,7 +179,7 @@ mod tests {
     #[test]
     fn one_peer_of_three_moves_nothing() {
         let clocks = Clocks::default();
-        let peer = |name: &str| name.parse::<Address>().expect("an address");
+        let peer = |name: &str| name.parse::<PeerAddress>().expect("an address");
         let at = |seconds: u64| Timestamp { micros: seconds * 1_000_000 };
         assert_eq!(clocks.offset_s(), None);
         for (name, theirs) in [("a:1", 1_000), ("b:1", 1_002), ("c:1", 250_000_000_000)] {

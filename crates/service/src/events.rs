@@ -10,13 +10,13 @@ use std::time::{Duration, Instant};
 
 use blocksmith_consensus::json::Value;
 use blocksmith_consensus::transaction::party;
-use blocksmith_consensus::tree::Place;
+use blocksmith_consensus::tree::BlockId;
 use blocksmith_consensus::{Ancestry as _, Block, ChangeSet, Hash};
-use blocksmith_node::{Address, Effect, Event as Told, Machine, PeerChange, StoreEffect};
+use blocksmith_node::{Effect, Event as Told, Machine, PeerAddress, PeerChange, StoreEffect};
 use tracing::Level;
 
 use super::notices::{Notice, Notices};
-use super::pace::Pace;
+use super::rate_limit::RateLimit;
 use super::store::{StoreError, Writer};
 use blocksmith_text::{counted, shown};
 
@@ -52,26 +52,26 @@ pub(super) enum Source {
     /// Nobody just now: it had come before, and its time has come.
     Time,
     /// Somebody who sent a block unasked, and where they say that they listen.
-    Sent { by: Option<SocketAddr>, listens: Option<Address> },
+    Sent { by: Option<SocketAddr>, listens: Option<PeerAddress> },
     /// A peer that was asked, and the index of the last block that it says it has.
-    Asked { peer: Address, last: Option<u64> },
+    Asked { peer: PeerAddress, last: Option<u64> },
 }
 
 /// Something that whoever runs a node would want to know. It is durable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Event {
     /// A block joined the best chain on top of all others.
-    Block { place: Place, miner: Option<String>, transactions: usize, from: From },
+    Block { place: BlockId, miner: Option<String>, transactions: usize, from: From },
     /// More than can be said one by one, and the tip now.
     More { blocks: u64, reorgs: u64, tip: u64 },
     /// The best chain became another one.
     Reorg(Reorg),
     /// How far a node that catches up with a peer has come.
-    Progress { peer: Address, index: u64, last: Option<u64> },
+    Progress { peer: PeerAddress, index: u64, last: Option<u64> },
     /// What a peer that was caught up with had, and the tip now.
-    CaughtUp { peer: Address, blocks: u64, index: u64 },
+    CaughtUp { peer: PeerAddress, blocks: u64, index: u64 },
     /// What became of a peer.
-    Peer { address: Address, became: PeerChange },
+    Peer { address: PeerAddress, became: PeerChange },
     /// What others caused.
     Notice { about: Notice, text: String },
     /// More of that than can be said one by one.
@@ -91,10 +91,10 @@ pub(super) enum From {
 /// A change of the best chain that undid blocks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Reorg {
-    before: Place,
+    before: BlockId,
     /// The last block that both chains have, if there is one.
     fork: Option<u64>,
-    now: Place,
+    now: BlockId,
     from: Source,
     left: usize,
     joined: usize,
@@ -128,9 +128,9 @@ pub(super) struct Events {
     log: Log,
     /// What is to be said once it is durable.
     pending: Vec<Event>,
-    of_the_chain: Pace<Change>,
+    of_the_chain: RateLimit<Change>,
     notices: Arc<Notices>,
-    catching_up: HashMap<Address, CatchingUp>,
+    catching_up: HashMap<PeerAddress, CatchingUp>,
 }
 
 /// What happens to the chain.
@@ -150,7 +150,7 @@ pub(super) struct Context {
     /// Whether others follow those that came at once.
     pub(super) more: bool,
     /// Who was asked, if that is over.
-    pub(super) peer: Option<Address>,
+    pub(super) peer: Option<PeerAddress>,
 }
 
 /// The thread that writes events to the log.
@@ -202,7 +202,7 @@ impl Events {
         Self {
             log: Log::start(),
             pending: Vec::new(),
-            of_the_chain: Pace::default(),
+            of_the_chain: RateLimit::default(),
             notices,
             catching_up: HashMap::new(),
         }
@@ -258,7 +258,7 @@ impl Events {
         Ok(())
     }
 
-    fn peer(&mut self, address: Address, became: PeerChange) {
+    fn peer(&mut self, address: PeerAddress, became: PeerChange) {
         let notice = match &became {
             PeerChange::Added => Notice::Added,
             PeerChange::Forgotten => Notice::Forgotten,
@@ -275,7 +275,7 @@ impl Events {
     fn block(
         &mut self,
         now: Instant,
-        place: Place,
+        place: BlockId,
         Context { source, block: came, more, .. }: &Context,
         machine: &Machine,
         writer: &Writer,
@@ -346,7 +346,7 @@ impl Events {
         Ok(())
     }
 
-    fn caught_up(&mut self, peer: &Address) {
+    fn caught_up(&mut self, peer: &PeerAddress) {
         if let Some(CatchingUp { blocks, index, .. }) = self.catching_up.remove(peer) {
             self.pending.push(Event::CaughtUp { peer: peer.clone(), blocks, index });
         }
@@ -577,7 +577,7 @@ impl fmt::Display for Reorg {
 }
 
 /// A block's index and the start of its hash.
-struct Named<'a>(&'a Place);
+struct Named<'a>(&'a BlockId);
 
 impl fmt::Display for Named<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -60,15 +60,15 @@ pub async fn give(handle: &Handle, recipient: &str) -> Result<(Hash, u64), NotGi
     };
     let recipient = Address::parse(recipient, domain.hrp).map_err(NotGiven::Recipient)?;
     let _turn = TURN.lock().await;
-    let payer = handle.giver().unwrap_or(handle);
-    let Giver { nonce, index, sender, .. } = giver(payer).await?;
+    let payer = handle.faucet_node().unwrap_or(handle);
+    let Giver { nonce, index, sender, .. } = faucet_node(payer).await?;
     let draft = Draft { sender, recipient, amount: GIFT, fee: 0, nonce, memo: None };
     let unsigned = draft.write(&domain).expect("a gift is a payment");
     let signature = key(index).sign(&unsigned.id().0).expect("the system gives random bytes");
     let text = unsigned.signed(&signature).into_bytes();
     let mut paid = payer.pay(vec![text.clone()], None).await?;
     let (id, _) = paid.pop().expect("one answer for one payment")?;
-    if handle.giver().is_some() {
+    if handle.faucet_node().is_some() {
         // It comes from the other node anyway; whoever looks for it here at once finds it.
         handle.pay(vec![text], None).await?;
     }
@@ -87,7 +87,7 @@ struct Giver {
 }
 
 /// Of the accounts that have another gift, the one with the fewest payments that wait.
-async fn giver(payer: &Handle) -> Result<Giver, NotGiven> {
+async fn faucet_node(payer: &Handle) -> Result<Giver, NotGiven> {
     let accounts = || GIVERS.zip(dev::addresses().skip(*GIVERS.start() as usize));
     // At one moment, so that nothing waits and is mined at once, or neither.
     let senders = accounts().map(|(_, sender)| sender).collect();

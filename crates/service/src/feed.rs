@@ -8,8 +8,8 @@ use std::collections::VecDeque;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use blocksmith_consensus::Hash;
-use blocksmith_consensus::tree::Place;
-use blocksmith_node::{Address, PeerChange, PendingTransaction, TransactionChange};
+use blocksmith_consensus::tree::BlockId;
+use blocksmith_node::{PeerAddress, PeerChange, PendingTransaction, TransactionChange};
 use tokio::sync::watch;
 
 /// The most events that are kept.
@@ -38,7 +38,7 @@ pub enum Event {
     /// What became of a peer.
     Peer {
         /// Its address.
-        address: Address,
+        address: PeerAddress,
         /// What became of it.
         became: PeerChange,
     },
@@ -48,7 +48,7 @@ pub enum Event {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tip {
     /// Which block it is.
-    pub place: Place,
+    pub place: BlockId,
     /// The hash of the block before it.
     pub previous_hash: Option<Hash>,
     /// The work of the chain, as a big-endian number.
@@ -63,13 +63,13 @@ pub struct Tip {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reorg {
     /// The last block that both chains have; none if they begin with different first blocks.
-    pub fork: Option<Place>,
+    pub fork: Option<BlockId>,
     /// The first 1,000 of the blocks that left, the former tip first.
-    pub left: Vec<Place>,
+    pub left: Vec<BlockId>,
     /// How many blocks left.
     pub left_count: usize,
     /// The first 1,000 of the blocks that joined, the lowest first.
-    pub joined: Vec<Place>,
+    pub joined: Vec<BlockId>,
     /// How many blocks joined.
     pub joined_count: usize,
     /// How many transactions of the blocks that left wait again.
@@ -89,7 +89,7 @@ impl Event {
         let variable = match self {
             Self::Tip(tip) => tip.bytes(),
             Self::Reorg(reorg) => {
-                (reorg.left.len() + reorg.joined.len()) * size_of::<Place>() + reorg.tip.bytes()
+                (reorg.left.len() + reorg.joined.len()) * size_of::<BlockId>() + reorg.tip.bytes()
             }
             Self::Transaction { transaction, .. } => transaction.text().len(),
             Self::Peer { address, became } => {
@@ -217,7 +217,7 @@ mod tests {
     fn long_events_leave_sooner() {
         let feed = Feed::default();
         let why = "w".repeat(MAX_BYTES / 4);
-        let address: Address = "a:1".parse().expect("an address");
+        let address: PeerAddress = "a:1".parse().expect("an address");
         let event = Event::Peer { address, became: PeerChange::Fails { why } };
         feed.publish([(); 9].map(|()| Some(event.clone())));
         assert_eq!((numbers(&feed, 5, 9), numbers(&feed, 6, 9)), (None, Some(vec![7, 8, 9])));

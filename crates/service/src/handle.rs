@@ -10,8 +10,8 @@ use blocksmith_consensus::payment::{BadEntry, Domain, Verified};
 use blocksmith_consensus::{Block, Checked, Family, Hash, Invalid, Proof, Timestamp, Transaction};
 use blocksmith_node::mempool::Refused;
 use blocksmith_node::{
-    Address, EarlyTip, Entered, Machine, NetworkEffect, NoWork, Refusal, Registration, Stepped,
-    Verdict, Work,
+    Entered, FutureTip, Machine, NetworkEffect, NoWork, PeerAddress, Refusal, Registration,
+    Stepped, Verdict, Work,
 };
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
@@ -58,13 +58,13 @@ pub(super) struct Node {
     chain: Chain,
     node_id: String,
     dev: bool,
-    giver: Option<Handle>,
+    faucet_node: Option<Handle>,
     signatures: Signatures,
     checking: Arc<Semaphore>,
     allotted: u64,
     instance: String,
     /// Under which it is reached from this machine.
-    pub(super) address: Option<Address>,
+    pub(super) address: Option<PeerAddress>,
     /// Where the chain is kept, if on a disk.
     pub(super) store_file: Option<PathBuf>,
     metrics: Arc<Metrics>,
@@ -78,7 +78,7 @@ impl Node {
         chain: Chain,
         node_id: String,
         dev: bool,
-        giver: Option<Handle>,
+        faucet_node: Option<Handle>,
         signatures: Signatures,
     ) -> Self {
         let genesis = chain.rules.genesis_block(Timestamp::default());
@@ -89,7 +89,7 @@ impl Node {
             chain,
             node_id,
             dev,
-            giver,
+            faucet_node,
             signatures,
             checking: Arc::new(Semaphore::new(MAX_CHECKING)),
             instance: new_node_id(),
@@ -151,7 +151,7 @@ impl Handle {
     }
 
     /// The address under which the node is reached from this machine, if it serves.
-    pub fn listens_at(&self) -> Option<&Address> {
+    pub fn listens_at(&self) -> Option<&PeerAddress> {
         self.node.address.as_ref()
     }
 
@@ -161,8 +161,8 @@ impl Handle {
     }
 
     /// The node through which this one's faucet pays, if it is another one.
-    pub fn giver(&self) -> Option<&Handle> {
-        self.node.giver.as_ref()
+    pub fn faucet_node(&self) -> Option<&Handle> {
+        self.node.faucet_node.as_ref()
     }
 
     /// Units that the genesis block allots.
@@ -197,8 +197,8 @@ impl Handle {
     }
 
     /// Why there is no work now, if the tip's time is ahead of this machine's clock.
-    pub fn early_tip(&self) -> Option<EarlyTip> {
-        EarlyTip::of(&self.standing().tip.block, now())
+    pub fn early_tip(&self) -> Option<FutureTip> {
+        FutureTip::of(&self.standing().tip.block, now())
     }
 
     /// How long the node has been running.
@@ -287,7 +287,7 @@ impl Handle {
     pub async fn submit_block(
         &self,
         block: Block,
-        from: Option<Address>,
+        from: Option<PeerAddress>,
     ) -> Result<Verdict, Stopped> {
         self.submit_block_of(block, from, None).await
     }
@@ -299,7 +299,7 @@ impl Handle {
     pub async fn submit_block_of(
         &self,
         block: Block,
-        from: Option<Address>,
+        from: Option<PeerAddress>,
         by: Option<SocketAddr>,
     ) -> Result<Verdict, Stopped> {
         let (mut checked, invalid) = self.check(vec![block]).await?;
@@ -328,7 +328,7 @@ impl Handle {
     pub async fn submit_branch(
         &self,
         blocks: Vec<Block>,
-        from: Address,
+        from: PeerAddress,
         more: bool,
     ) -> Result<Verdict, Stopped> {
         self.catch_up(blocks, from, more, None).await
@@ -341,7 +341,7 @@ impl Handle {
     pub async fn catch_up(
         &self,
         blocks: Vec<Block>,
-        from: Address,
+        from: PeerAddress,
         more: bool,
         last: Option<u64>,
     ) -> Result<Verdict, Stopped> {
@@ -362,7 +362,7 @@ impl Handle {
     }
 
     /// Begins to take in a long chain, in the name of `from`.
-    pub fn import(&self, from: Address) -> Import {
+    pub fn import(&self, from: PeerAddress) -> Import {
         Import::new(self.clone(), from)
     }
 
@@ -395,7 +395,7 @@ impl Handle {
     pub async fn pay(
         &self,
         texts: Vec<Vec<u8>>,
-        from: Option<Address>,
+        from: Option<PeerAddress>,
     ) -> Result<Vec<Result<(Hash, Entered), NotPaid>>, Stopped> {
         let take = move |payments, machine: &mut Machine, now, chain: &mut Writer| {
             machine.take_payments(now, payments, from.as_ref(), chain)
@@ -511,7 +511,7 @@ impl Handle {
     ///
     /// # Errors
     /// That the node has stopped.
-    pub async fn register(&self, peers: Vec<Address>) -> Result<Registration, Stopped> {
+    pub async fn register(&self, peers: Vec<PeerAddress>) -> Result<Registration, Stopped> {
         self.command(move |machine, now, _| Ok(machine.register(now, peers))).await
     }
 
@@ -521,7 +521,11 @@ impl Handle {
     ///
     /// # Errors
     /// That the node has stopped.
-    pub async fn choose(&self, peers: Vec<Address>, keep: bool) -> Result<Registration, Stopped> {
+    pub async fn choose(
+        &self,
+        peers: Vec<PeerAddress>,
+        keep: bool,
+    ) -> Result<Registration, Stopped> {
         self.command(move |machine, now, _| Ok(machine.choose(now, peers, keep))).await
     }
 
@@ -530,7 +534,7 @@ impl Handle {
     ///
     /// # Errors
     /// That the node has stopped.
-    pub async fn forget(&self, peer: Address) -> Result<Option<Address>, Stopped> {
+    pub async fn forget(&self, peer: PeerAddress) -> Result<Option<PeerAddress>, Stopped> {
         self.command(move |machine, now, _| Ok(machine.forget(now, &peer))).await
     }
 
@@ -538,7 +542,11 @@ impl Handle {
     ///
     /// # Errors
     /// That the node has stopped.
-    pub async fn answered(&self, peer: Address, tip: Option<(u64, Hash)>) -> Result<(), Stopped> {
+    pub async fn answered(
+        &self,
+        peer: PeerAddress,
+        tip: Option<(u64, Hash)>,
+    ) -> Result<(), Stopped> {
         let context = Context { peer: tip.map(|_| peer.clone()), ..Context::default() };
         self.command_in(context, move |machine, now, _| Ok(machine.answered(now, peer, tip))).await
     }
@@ -547,7 +555,7 @@ impl Handle {
     ///
     /// # Errors
     /// That the node has stopped.
-    pub async fn failed(&self, peer: Address, why: String) -> Result<(), Stopped> {
+    pub async fn failed(&self, peer: PeerAddress, why: String) -> Result<(), Stopped> {
         let context = Context { peer: Some(peer.clone()), ..Context::default() };
         self.command_in(context, move |machine, now, _| Ok(machine.failed(now, peer, why))).await
     }
@@ -559,9 +567,9 @@ impl Handle {
     /// That the node has stopped.
     pub async fn same_node(
         &self,
-        peer: Address,
-        other: Address,
-    ) -> Result<Option<Address>, Stopped> {
+        peer: PeerAddress,
+        other: PeerAddress,
+    ) -> Result<Option<PeerAddress>, Stopped> {
         self.command(move |machine, now, _| Ok(machine.same_node(now, &peer, other))).await
     }
 
@@ -569,7 +577,7 @@ impl Handle {
     ///
     /// # Errors
     /// That the node has stopped.
-    pub async fn is_self(&self, peer: Address) -> Result<(), Stopped> {
+    pub async fn is_self(&self, peer: PeerAddress) -> Result<(), Stopped> {
         self.command(move |machine, now, _| Ok(machine.is_self(now, &peer))).await
     }
 

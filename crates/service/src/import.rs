@@ -1,7 +1,7 @@
 //! Taking in a long chain: many blocks share a commit, and those that come next are read meanwhile.
 
 use blocksmith_consensus::{Block, Checked};
-use blocksmith_node::{Address, Effect, Event, Machine, Output, Stepped, Verdict};
+use blocksmith_node::{Effect, Event, Machine, Output, PeerAddress, Stepped, Verdict};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
@@ -31,7 +31,7 @@ pub struct Taken {
 /// block and the end of a commit.
 pub struct Import {
     handle: Handle,
-    from: Address,
+    from: PeerAddress,
     commit: Option<Commit>,
 }
 
@@ -43,7 +43,7 @@ struct Commit {
 }
 
 impl Import {
-    pub(super) fn new(handle: Handle, from: Address) -> Self {
+    pub(super) fn new(handle: Handle, from: PeerAddress) -> Self {
         Self { handle, from, commit: None }
     }
 
@@ -88,7 +88,7 @@ impl Import {
 }
 
 impl Commit {
-    fn begin(handle: &Handle, from: Address) -> Self {
+    fn begin(handle: &Handle, from: PeerAddress) -> Self {
         let (parts, inbox) = mpsc::channel(MAX_WAITING);
         let source = Source::Asked { peer: from.clone(), last: None };
         let context = Context { source, more: true, ..Context::default() };
@@ -105,7 +105,7 @@ impl Commit {
 /// Takes in what comes, until there is no more or a block is not taken in.
 fn take(
     mut parts: mpsc::Receiver<Vec<Checked>>,
-    from: Address,
+    from: PeerAddress,
     machine: &mut Machine,
     chain: &mut Writer,
 ) -> Stepped<Taken, Writer> {

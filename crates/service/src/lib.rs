@@ -12,8 +12,8 @@ mod handle;
 mod import;
 mod metrics;
 mod notices;
-mod pace;
 mod query;
+mod rate_limit;
 mod replay;
 mod signatures;
 mod standing;
@@ -34,7 +34,8 @@ pub use query::{
 pub use replay::{Difference, NotReplayed, Replay, Replayed, Step, replay};
 pub use standing::{Standing, Stopped};
 pub use store::{
-    Listed, MAX_HISTORY, MAX_PLACES, Snapshot, Spot, StoreError, is_node_id, new_node_id,
+    IndexEntry, MAX_HISTORY, MAX_PLACES, Snapshot, StoreError, TransactionLocation, is_node_id,
+    new_node_id,
 };
 
 use std::collections::BTreeSet;
@@ -44,7 +45,7 @@ use std::sync::Arc;
 use blocksmith_consensus::tree::Limits;
 use blocksmith_consensus::{Hash, Timestamp};
 use blocksmith_node::mempool::{self, Mempool, Waiting};
-use blocksmith_node::{Address, Machine, NetworkEffect, Start};
+use blocksmith_node::{Machine, NetworkEffect, PeerAddress, Start};
 use tokio::sync::mpsc;
 
 use crate::chain::Chain;
@@ -62,13 +63,13 @@ pub struct Options {
     /// Whether the peers of earlier runs are still some.
     pub keep_peers: bool,
     /// The addresses under which this node is reached, so that it does not register itself.
-    pub own_addresses: Vec<Address>,
+    pub own_addresses: Vec<PeerAddress>,
     /// Whether the chain is one to try things on: only there the keys that everybody has pay, and a
     /// faucet runs.
     pub dev: bool,
     /// The node through which the faucet pays, if it is not this one. Nodes of one network have one
     /// for all: two that sign for the same accounts would both promise the same nonce.
-    pub giver: Option<Handle>,
+    pub faucet_node: Option<Handle>,
 }
 
 impl Options {
@@ -82,7 +83,7 @@ impl Options {
             node_id: None,
             keep_peers: true,
             own_addresses: Vec::new(),
-            giver: None,
+            faucet_node: None,
         }
     }
 }
@@ -123,7 +124,8 @@ pub fn start(
             limits: Limits::default(),
         }))
     })?;
-    let mut node = handle::Node::new(chain, kept.node_id, options.dev, options.giver, signatures);
+    let mut node =
+        handle::Node::new(chain, kept.node_id, options.dev, options.faucet_node, signatures);
     node.address = address;
     node.store_file = options.data_dir.map(|dir| dir.join(store::FILE));
     Ok(Handle::start(store, machine, node))
@@ -160,15 +162,15 @@ fn restore(
 ///
 /// # Errors
 /// That the data directory is in use, holds no chain, or can't be read.
-pub fn look(dir: &Path) -> Result<Snapshot, StoreError> {
+pub fn open_read_only(dir: &Path) -> Result<Snapshot, StoreError> {
     store::Store::look(dir, false)
 }
 
 /// The same, once every page of the file was found to be as it was written.
 ///
 /// # Errors
-/// Those of [`look`]; that something is damaged, though it may never be read.
-pub fn look_closely(dir: &Path) -> Result<Snapshot, StoreError> {
+/// Those of [`open_read_only`]; that something is damaged, though it may never be read.
+pub fn open_checked(dir: &Path) -> Result<Snapshot, StoreError> {
     store::Store::look(dir, true)
 }
 

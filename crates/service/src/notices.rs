@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use tracing::Level;
 
-use super::pace::Pace;
+use super::rate_limit::RateLimit;
 use blocksmith_text::counted;
 
 /// The most lines that wait: they are fetched some times a second, unless the node has much to do.
@@ -110,8 +110,8 @@ pub(super) struct Notices(Mutex<Waiting>);
 struct Waiting {
     lines: Vec<(Notice, String)>,
     /// Strangers' calls take no room from what there is to say of peers.
-    of_calls: Pace<Notice>,
-    of_peers: Pace<Notice>,
+    of_calls: RateLimit<Notice>,
+    of_peers: RateLimit<Notice>,
 }
 
 /// A line, or how many of each kind were left out.
@@ -124,15 +124,15 @@ impl Notices {
         }
         let (now, mut waiting) = (Instant::now(), self.waiting());
         if waiting.lines.len() >= MAX_WAITING {
-            waiting.pace(about).leave_out(now, about);
-        } else if waiting.pace(about).may_say(now, about) {
+            waiting.difficulty_state(about).leave_out(now, about);
+        } else if waiting.difficulty_state(about).may_say(now, about) {
             waiting.lines.push((about, text.to_string()));
         }
     }
 
     /// Whether there is room for a line that the caller says; if not, it is counted.
     pub(super) fn may_say(&self, about: Notice) -> bool {
-        self.waiting().pace(about).may_say(Instant::now(), about)
+        self.waiting().difficulty_state(about).may_say(Instant::now(), about)
     }
 
     /// Takes out what there is to say.
@@ -141,7 +141,9 @@ impl Notices {
         let Waiting { lines, of_calls, of_peers } = &mut *waiting;
         let now = Instant::now();
         let lines = lines.drain(..).map(Ok);
-        let left_out = [of_calls, of_peers].into_iter().filter_map(|pace| pace.left_out(now));
+        let left_out = [of_calls, of_peers]
+            .into_iter()
+            .filter_map(|difficulty_state| difficulty_state.left_out(now));
         lines.chain(left_out.map(Err)).collect()
     }
 
@@ -151,7 +153,7 @@ impl Notices {
 }
 
 impl Waiting {
-    fn pace(&mut self, about: Notice) -> &mut Pace<Notice> {
+    fn difficulty_state(&mut self, about: Notice) -> &mut RateLimit<Notice> {
         if about.is_about_peers() { &mut self.of_peers } else { &mut self.of_calls }
     }
 }

@@ -8,15 +8,15 @@ use blocksmith_consensus::address::Address as PublicKey;
 use blocksmith_consensus::json::Value;
 use blocksmith_consensus::ledger::Accounts as _;
 use blocksmith_consensus::payment::{Domain, Entry};
-use blocksmith_consensus::tree::Place;
-use blocksmith_consensus::{Ancestry as _, Block, Hash, Linked, U256, merkle};
+use blocksmith_consensus::tree::BlockId;
+use blocksmith_consensus::{Ancestry as _, Block, ChainBlock, Hash, U256, merkle};
 use blocksmith_node::mempool::{Estimate, Waiting};
 use blocksmith_node::{Health, Machine, PeerReport};
 
 use super::handle::Handle;
 use super::metrics::Levels;
 use super::standing::Stopped;
-use super::store::{Snapshot, Spot, StoreError};
+use super::store::{Snapshot, StoreError, TransactionLocation};
 
 /// Why a question has no answer.
 #[derive(Debug, thiserror::Error)]
@@ -64,7 +64,7 @@ pub struct PendingOf {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Location {
     /// Its block.
-    pub block: Place,
+    pub block: BlockId,
     /// Its position among the block's transactions, from 0.
     pub position: u32,
     /// How many blocks hold it or are on top of it.
@@ -90,7 +90,7 @@ pub struct AccountPage {
     /// Those on the best chain.
     pub entries: Vec<AccountEntry>,
     /// Where the next page starts: before this place.
-    pub next: Option<Spot>,
+    pub next: Option<TransactionLocation>,
 }
 
 /// Whether a transaction is in a block.
@@ -256,7 +256,7 @@ impl Handle {
     pub async fn account_page(
         &self,
         address: PublicKey,
-        before: Option<Spot>,
+        before: Option<TransactionLocation>,
         limit: usize,
         most_bytes: usize,
     ) -> Result<AccountPage, QueryError> {
@@ -326,7 +326,7 @@ impl Handle {
     ///
     /// # Errors
     /// That the node has stopped, or the store can't be read.
-    pub async fn samples(&self, points: u64) -> Result<Vec<Linked>, QueryError> {
+    pub async fn samples(&self, points: u64) -> Result<Vec<ChainBlock>, QueryError> {
         let snapshot = self.snapshot()?;
         let first = self.chain().rules.genesis_index();
         self.read(move || samples(&snapshot, first, points)).await
@@ -399,21 +399,24 @@ impl Confirmed {
         Ok(self.block.insert(block))
     }
 
-    fn location(&mut self, (index, position): Spot) -> Result<Location, StoreError> {
+    fn location(&mut self, (index, position): TransactionLocation) -> Result<Location, StoreError> {
         let confirmations = (self.tip + 1).saturating_sub(index);
-        let block = Place { index, hash: self.block(index)?.hash() };
+        let block = BlockId { index, hash: self.block(index)?.hash() };
         Ok(Location { block, position, confirmations })
     }
 
     /// The id of a transaction, and its canonical text.
-    fn transaction(&mut self, (index, position): Spot) -> Result<(Hash, String), StoreError> {
+    fn transaction(
+        &mut self,
+        (index, position): TransactionLocation,
+    ) -> Result<(Hash, String), StoreError> {
         let domain = self.domain;
         let value = self.block(index)?.view().transactions().nth(position as usize);
         let value = value.ok_or_else(|| missing(index))?;
         let damaged = |why| StoreError::Damaged(format!("block {index}: {why}"));
         let id = match Entry::of_canonical(value, &domain).map_err(damaged)? {
             Entry::Payment(payment) => payment.id(),
-            Entry::Coin(coin) => coin.id(&domain),
+            Entry::Coinbase(coin) => coin.id(&domain),
         };
         Ok((id, value.text().to_string()))
     }
@@ -427,10 +430,10 @@ fn entries(
     snapshot: Snapshot,
     domain: Domain,
     address: &PublicKey,
-    before: Option<Spot>,
+    before: Option<TransactionLocation>,
     limit: usize,
     most_bytes: usize,
-) -> Result<(Vec<AccountEntry>, Option<Spot>), StoreError> {
+) -> Result<(Vec<AccountEntry>, Option<TransactionLocation>), StoreError> {
     let mut confirmed = Confirmed::of(snapshot, domain)?;
     let spots = confirmed.snapshot.history(address.key(), before, limit)?;
     let mut next = spots.last().copied().filter(|_| spots.len() == limit);
@@ -472,11 +475,11 @@ fn inclusion(
     Ok(Some(Inclusion { location, leaves: leaves().count(), path, text }))
 }
 
-fn samples(snapshot: &Snapshot, first: u64, points: u64) -> Result<Vec<Linked>, StoreError> {
+fn samples(snapshot: &Snapshot, first: u64, points: u64) -> Result<Vec<ChainBlock>, StoreError> {
     let last = snapshot.tip()?.block.index();
     let first = (first + 1).min(last);
     let steps = (points - 1).min(last - first).max(1);
-    let mut samples: Vec<Linked> = Vec::new();
+    let mut samples: Vec<ChainBlock> = Vec::new();
     for step in 0..=steps {
         let index =
             first + (u128::from(last - first) * u128::from(step) / u128::from(steps)) as u64;

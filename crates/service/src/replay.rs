@@ -5,15 +5,15 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 
 use blocksmith_consensus::address::Address;
-use blocksmith_consensus::check::{Unspent, genesis};
+use blocksmith_consensus::check::{SpendError, genesis};
 use blocksmith_consensus::ledger::{Account, Accounts, Changes, StateHash};
 use blocksmith_consensus::{
-    Ancestry, Block, Checked, Hash, Invalid, Linked, Rules, check_alone, check_on,
+    Ancestry, Block, ChainBlock, Checked, Hash, Invalid, Rules, check_alone, check_on,
 };
 use rayon::prelude::*;
 use redb::{ReadableTable, ReadableTableMetadata};
 
-use super::store::{Entries, Listed, Lister, Lists, Snapshot, StoreError, Tables, undo_bytes};
+use super::store::{Entries, IndexEntry, Indexer, Lists, Snapshot, StoreError, Tables, undo_bytes};
 
 /// How many blocks are checked by themselves at once, on all cores.
 const BATCH_BLOCKS: usize = 256;
@@ -24,8 +24,8 @@ const BATCH_BYTES: usize = 16 << 20;
 /// A chain that was replayed up to some block.
 pub struct Replay<'r> {
     rules: &'r Rules,
-    lister: Lister,
-    last: Option<Linked>,
+    lister: Indexer,
+    last: Option<ChainBlock>,
     accounts: Memory,
     transactions: u64,
     waiting: Vec<Block>,
@@ -35,11 +35,11 @@ pub struct Replay<'r> {
 /// A block that joined, and what it did.
 pub struct Step {
     /// The block in its place.
-    pub linked: Linked,
+    pub linked: ChainBlock,
     /// What it did to the accounts.
     pub changes: Changes,
     /// What an index lists of it.
-    pub listed: Vec<Listed>,
+    pub listed: Vec<IndexEntry>,
 }
 
 /// What a whole replay found.
@@ -74,7 +74,7 @@ impl<'r> Replay<'r> {
     pub fn new(rules: &'r Rules) -> Self {
         Self {
             rules,
-            lister: Lister::new(rules),
+            lister: Indexer::new(rules),
             last: None,
             accounts: Memory::default(),
             transactions: 0,
@@ -124,8 +124,8 @@ impl<'r> Replay<'r> {
         let (linked, changes) = match &self.last {
             Some(parent) => {
                 let changes = valid.spend(rules, &self.accounts).map_err(|error| match error {
-                    Unspent::Invalid(invalid) => invalid,
-                    Unspent::Accounts(never) => match never {},
+                    SpendError::Invalid(invalid) => invalid,
+                    SpendError::Accounts(never) => match never {},
                 })?;
                 (parent.followed_by(rules, block), changes)
             }
@@ -133,7 +133,7 @@ impl<'r> Replay<'r> {
                 let index = block.index();
                 let changes =
                     rules.allot(&block).map_err(|why| Invalid::Body { index, why: why.into() })?;
-                (Linked::genesis(rules, block), changes)
+                (ChainBlock::genesis(rules, block), changes)
             }
         };
         let listed = self.lister.list(valid.block(), valid.contents());
@@ -154,7 +154,7 @@ impl<'r> Replay<'r> {
             state.add(address, *account);
         }
         Ok(self.last.as_ref().map(|last| Replayed {
-            blocks: last.pace.height() + 1,
+            blocks: last.difficulty_state.height() + 1,
             tip: last.block.hash(),
             transactions: self.transactions,
             accounts: self.accounts.0.len() as u64,
@@ -171,8 +171,10 @@ fn check_all(rules: &Rules, blocks: Vec<Block>) -> Vec<Result<Checked, Invalid>>
 /// Where a store says something else than its blocks do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Difference {
-    /// A block has another work or pace.
-    #[error("chain: block {index} is kept with another work or pace than its chain gives it")]
+    /// A block has another work or difficulty state.
+    #[error(
+        "chain: block {index} is kept with another work or difficulty state than its chain gives it"
+    )]
     Place {
         /// Which block.
         index: u64,
@@ -318,7 +320,7 @@ fn compare(snapshot: &Snapshot, step: &Step, counts: &mut Counts) -> Result<(), 
         {
             for key in keys {
                 if listed.get(key)?.is_none() {
-                    let (index, position) = super::store::spot(key);
+                    let (index, position) = super::store::location(key);
                     return Ok(Some(Difference::Unlisted { table, index, position }));
                 }
             }

@@ -128,7 +128,7 @@ impl Signatures {
         };
         let payment = |entry: &VerifiedEntry| match entry {
             VerifiedEntry::Payment(payment) => Some(payment.clone()),
-            VerifiedEntry::Coin(_) => None,
+            VerifiedEntry::Coinbase(_) => None,
         };
         for (place, found) in new.iter().zip(self.on_all_cores(&new, read, payment)) {
             entries[*place] = Some(found.map_err(|why| (*place, why))?);
@@ -293,7 +293,7 @@ mod tests {
                     let entries = read(&signatures, &all).expect("all are signed");
                     let text = |entry: VerifiedEntry| match entry {
                         VerifiedEntry::Payment(payment) => payment.text().to_string(),
-                        VerifiedEntry::Coin(_) => panic!("there is no coin"),
+                        VerifiedEntry::Coinbase(_) => panic!("there is no coin"),
                     };
                     assert_eq!(entries.into_iter().map(text).collect::<Vec<_>>(), all);
                 }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use blocksmith_consensus::Linked;
-use blocksmith_node::Address;
+use blocksmith_consensus::ChainBlock;
+use blocksmith_node::PeerAddress;
 
 use super::store::StoreError;
 
@@ -47,11 +47,11 @@ impl Stopped {
 #[derive(Debug, Clone)]
 pub struct Standing {
     /// The end of the best chain.
-    pub tip: Linked,
+    pub tip: ChainBlock,
     /// How many transactions wait.
     pub queued: usize,
     /// The registered peers.
-    pub peers: Vec<Address>,
+    pub peers: Vec<PeerAddress>,
     /// How many rounds in which all peers were asked are over, see [`Handle::resolve`](crate::Handle::resolve).
     pub rounds_over: u64,
     /// The number of the latest event that is part of all this.

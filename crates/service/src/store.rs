@@ -17,13 +17,13 @@ use std::sync::Arc;
 
 use blocksmith_consensus::json::{Value, canonical};
 use blocksmith_consensus::tree::{BestChain, SideBlock};
-use blocksmith_consensus::{Ancestry, Hash, Linked, Rules, Shape, Timestamp, Transaction};
-use blocksmith_node::Address;
+use blocksmith_consensus::{Ancestry, ChainBlock, Hash, Rules, Shape, Timestamp, Transaction};
+use blocksmith_node::PeerAddress;
 use redb::{ReadableDatabase, ReadableTable};
 
 pub use error::StoreError;
-pub(super) use listing::{Entries, Lister, Lists, spot};
-pub use listing::{Listed, MAX_HISTORY, MAX_PLACES, Spot};
+pub(super) use listing::{Entries, Indexer, Lists, location};
+pub use listing::{IndexEntry, MAX_HISTORY, MAX_PLACES, TransactionLocation};
 pub use snapshot::Snapshot;
 pub(super) use snapshot::Tables;
 pub(super) use tables::undo_bytes;
@@ -36,15 +36,15 @@ use tables::{ACCOUNTS, CHAIN, FORMAT, META, PEERS, SEALED, UNDO, UNHEARD, shape_
 
 /// What a node goes on with.
 pub(crate) struct Kept {
-    pub(crate) tip: Linked,
+    pub(crate) tip: ChainBlock,
     /// In the order in which they came.
     pub(crate) side: Vec<SideBlock>,
     pub(crate) queue: Vec<(u64, Transaction)>,
     /// When a payment came, its id and its text.
     pub(crate) mempool: Vec<(Timestamp, Hash, String)>,
-    pub(crate) peers: Vec<Address>,
+    pub(crate) peers: Vec<PeerAddress>,
     /// Those that have not answered yet.
-    pub(crate) unheard: Vec<Address>,
+    pub(crate) unheard: Vec<PeerAddress>,
     pub(crate) node_id: String,
 }
 
@@ -56,7 +56,7 @@ pub(crate) struct Store {
     shape: Shape,
     /// The index of the chain's first block.
     genesis: u64,
-    lister: Arc<Lister>,
+    lister: Arc<Indexer>,
 }
 
 impl Store {
@@ -69,7 +69,7 @@ impl Store {
     ) -> Result<(Self, Kept), StoreError> {
         let db = Db::open(dir, Opening::Create)?;
         let (shape, genesis) = (rules.shape(), rules.genesis_index());
-        let store = Self { db, shape, genesis, lister: Arc::new(Lister::new(rules)) };
+        let store = Self { db, shape, genesis, lister: Arc::new(Indexer::new(rules)) };
         let kept =
             store.guard(|| store.prepare(dir.unwrap_or(Path::new("")), rules, node_id, now))?;
         Ok((store, kept))
@@ -203,13 +203,13 @@ impl Store {
 }
 
 /// The end of the chain that is kept; a new store begins with the genesis block.
-fn tip(writer: &mut Writer, rules: &Rules, now: Timestamp) -> Result<Linked, StoreError> {
+fn tip(writer: &mut Writer, rules: &Rules, now: Timestamp) -> Result<ChainBlock, StoreError> {
     let last = writer.settled()?.open_table(CHAIN)?.last()?.map(|(index, _)| index.value());
     if let Some(last) = last {
         let missing = || StoreError::Damaged(format!("block {last}, the last one, is not found"));
         return writer.at(last)?.ok_or_else(missing);
     }
-    let tip = Linked::genesis(rules, rules.genesis_block(now));
+    let tip = ChainBlock::genesis(rules, rules.genesis_block(now));
     let changes = rules.allot(&tip.block).map_err(StoreError::Allotted)?;
     writer.connect(&tip, &changes, None)?;
     Ok(tip)

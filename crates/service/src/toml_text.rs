@@ -1,7 +1,7 @@
 //! TOML that people wrote: chain files and settings, as editors and mail leave them.
 
 use blocksmith_text::is_curly_quote;
-use blocksmith_wallet::written::{self, Named, Place, is_blank};
+use blocksmith_wallet::written::{self, Named, Position, is_blank};
 use serde::de::DeserializeOwned;
 
 /// Reads a file's bytes.
@@ -30,7 +30,7 @@ pub fn parse<T: DeserializeOwned>(text: &str) -> Result<T, String> {
             }
         }
         if let Some((at, found)) = stranger(text) {
-            let place = Place::of(text, at);
+            let place = Position::of(text, at);
             return Err(format!("{place}: {} can't stand there: {error}", Named(found)));
         }
     }

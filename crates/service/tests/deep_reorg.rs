@@ -11,7 +11,7 @@ use std::time::Instant;
 use blocksmith_consensus::{
     Ancestry as _, Block, Hash, Proof, Rules, Timestamp, Transaction, json,
 };
-use blocksmith_node::{Address, Verdict};
+use blocksmith_node::{PeerAddress, Verdict};
 use blocksmith_service::chain::{Chain, Dialect};
 use blocksmith_service::{Handle, Options, StoreError};
 use blocksmith_testkit::process::{once, peak_bytes};
@@ -81,7 +81,7 @@ impl Branch {
     }
 
     async fn hand_in(&mut self, blocks: u64, handle: &Handle) -> Verdict {
-        let from: Address = "localhost:1".parse().expect("an address");
+        let from: PeerAddress = "localhost:1".parse().expect("an address");
         let (mut left, mut verdict) = (blocks, Verdict::Known);
         while left > 0 {
             let batch: Vec<_> = (0..left.min(BATCH as u64)).map(|_| self.next()).collect();

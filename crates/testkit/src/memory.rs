@@ -5,16 +5,16 @@ use std::convert::Infallible;
 
 use blocksmith_consensus::address::Address;
 use blocksmith_consensus::ledger::{Account, Accounts, Change, Changes, Contents};
-use blocksmith_consensus::tree::{BestChain, Place};
-use blocksmith_consensus::{Ancestry, ChangeSet, Hash, Linked};
+use blocksmith_consensus::tree::{BestChain, BlockId};
+use blocksmith_consensus::{Ancestry, ChainBlock, ChangeSet, Hash};
 
 /// What was taken off and put on, in this order.
 #[derive(Debug, Clone, Default)]
 pub struct Log {
     /// The blocks that were taken off, the former tip first.
-    pub disconnected: Vec<Linked>,
+    pub disconnected: Vec<ChainBlock>,
     /// The blocks that were put on, the lowest first.
-    pub connected: Vec<Linked>,
+    pub connected: Vec<ChainBlock>,
     /// The accounts that the last block changed.
     touched: Vec<Address>,
 }
@@ -23,17 +23,17 @@ impl Log {
     /// Whether a change says just this, and reads the blocks from where they are now. What there was
     /// no room for can't be read.
     pub fn is_told_by(&self, change: &ChangeSet, chain: &Chain) -> bool {
-        let places = |blocks: &[Linked]| -> Vec<Place> {
-            blocks.iter().map(|linked| Place::of(&linked.block)).collect()
+        let places = |blocks: &[ChainBlock]| -> Vec<BlockId> {
+            blocks.iter().map(|linked| BlockId::of(&linked.block)).collect()
         };
         let tip = chain.blocks.last().expect("there is a tip");
         let left: Vec<_> = change.left(chain).map(Result::unwrap).collect();
         let joined: Vec<_> = change.joined(tip, chain).map(Result::unwrap).collect();
-        let kept = |linked: &&Linked| chain.side.contains_key(&linked.block.hash());
+        let kept = |linked: &&ChainBlock| chain.side.contains_key(&linked.block.hash());
         let lowest = change.connected.first().map_or(0, |place| place.index);
         let fork = chain.blocks.iter().find(|linked| linked.block.index() + 1 == lowest);
         let one = self.disconnected.is_empty() && self.connected.len() == 1;
-        change.fork == fork.map(|linked| Place::of(&linked.block))
+        change.fork == fork.map(|linked| BlockId::of(&linked.block))
             && change.disconnected == places(&self.disconnected)
             && change.connected == places(&self.connected)
             && change.touched == one.then(|| self.touched.clone())
@@ -46,7 +46,7 @@ impl Log {
 #[derive(Debug, Clone)]
 pub struct Chain {
     /// The best chain, the first block first.
-    pub blocks: Vec<Linked>,
+    pub blocks: Vec<ChainBlock>,
     places: HashMap<Hash, u64>,
     first: u64,
     /// The accounts after the tip.
@@ -55,18 +55,18 @@ pub struct Chain {
     /// What rules knew of the transactions of each block that was ever put on.
     contents: HashMap<Hash, Option<Contents>>,
     /// The blocks of side branches.
-    pub side: BTreeMap<Hash, Linked>,
+    pub side: BTreeMap<Hash, ChainBlock>,
     log: Log,
 }
 
 impl Chain {
     /// A chain of one block.
-    pub fn new(genesis: Linked) -> Self {
+    pub fn new(genesis: ChainBlock) -> Self {
         Self::with_accounts(genesis, Changes::default())
     }
 
     /// With what the genesis block does.
-    pub fn with_accounts(genesis: Linked, changes: Changes) -> Self {
+    pub fn with_accounts(genesis: ChainBlock, changes: Changes) -> Self {
         let first = genesis.block.index();
         let places = HashMap::from([(genesis.block.hash(), first)]);
         let accounts = changes.accounts.iter().map(|change| (change.address, change.after));
@@ -99,7 +99,7 @@ impl Accounts for Chain {
 impl BestChain for Chain {
     fn connect(
         &mut self,
-        new: &Linked,
+        new: &ChainBlock,
         changes: &Changes,
         contents: Option<&Contents>,
     ) -> Result<(), Infallible> {
@@ -123,7 +123,7 @@ impl BestChain for Chain {
         Ok(())
     }
 
-    fn disconnect(&mut self, tip: &Linked) -> Result<(), Infallible> {
+    fn disconnect(&mut self, tip: &ChainBlock) -> Result<(), Infallible> {
         let last = self.blocks.pop().expect("only what is there leaves");
         assert_eq!(&last, tip, "blocks leave from the tip down");
         self.places.remove(&last.block.hash());
@@ -141,13 +141,13 @@ impl BestChain for Chain {
         Ok(())
     }
 
-    fn keep_side(&mut self, linked: &Linked) -> Result<(), Infallible> {
+    fn keep_side(&mut self, linked: &ChainBlock) -> Result<(), Infallible> {
         let before = self.side.insert(linked.block.hash(), linked.clone());
         assert_eq!(before, None, "only what is new is kept");
         Ok(())
     }
 
-    fn side(&self, hash: &Hash) -> Result<Option<Linked>, Infallible> {
+    fn side(&self, hash: &Hash) -> Result<Option<ChainBlock>, Infallible> {
         Ok(self.side.get(hash).cloned())
     }
 
@@ -164,7 +164,7 @@ impl Ancestry for Chain {
         Ok(self.places.get(hash).copied())
     }
 
-    fn at(&self, index: u64) -> Result<Option<Linked>, Infallible> {
+    fn at(&self, index: u64) -> Result<Option<ChainBlock>, Infallible> {
         let place = index.checked_sub(self.first).map(|place| place as usize);
         Ok(place.and_then(|place| self.blocks.get(place)).cloned())
     }

@@ -34,7 +34,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::words::{Phrase, nfkd};
-use crate::written::{self, Named, NotText, Place, is_blank};
+use crate::written::{self, Named, NotText, Position, is_blank};
 
 /// The longest file that is written, in bytes.
 pub const MAX_FILE_BYTES: usize = 1 << 20;
@@ -220,7 +220,7 @@ pub enum Damage {
     #[error("{place}: {} stands there, which no wallet file has", Named(*.found))]
     Character {
         /// Where.
-        place: Place,
+        place: Position,
         /// The character.
         found: char,
     },
@@ -228,7 +228,7 @@ pub enum Damage {
     #[error("{place}: {why}")]
     Members {
         /// Where it was seen.
-        place: Place,
+        place: Position,
         /// What is wrong there.
         why: String,
     },
@@ -356,7 +356,7 @@ fn stranger(written: &str) -> Option<Damage> {
             .is_some_and(|char| !char.is_ascii_alphanumeric() && !r#"{}":,+/=-_\"#.contains(char))
     };
     let (at, found) = written.char_indices().find(|(_, char)| is_strange(*char))?;
-    Some(Damage::Character { place: Place::of(written, at), found })
+    Some(Damage::Character { place: Position::of(written, at), found })
 }
 
 /// What a text has in the place of a wallet, given what is wrong with its bare characters.
@@ -368,7 +368,7 @@ fn damage(written: &str, error: &serde_json::Error) -> Damage {
         let at = last.map_or(written.len(), |(at, _)| at);
         let why = error.to_string();
         let why = why.split(" at line ").next().unwrap_or_default().to_owned();
-        Damage::Members { place: Place::of(written, at), why }
+        Damage::Members { place: Position::of(written, at), why }
     })
 }
 

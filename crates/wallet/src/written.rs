@@ -6,14 +6,14 @@ use std::fmt;
 
 /// Where a character stands, as editors count: both from 1, columns in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
+pub struct Position {
     /// The line.
     pub line: usize,
     /// The character in the line.
     pub column: usize,
 }
 
-impl Place {
+impl Position {
     /// The place of the byte `at`, or of the text's end.
     pub fn of(text: &str, at: usize) -> Self {
         let mut place = Self { line: 1, column: 1 };
@@ -29,7 +29,7 @@ impl Place {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "line {}, column {}", self.line, self.column)
     }
@@ -40,7 +40,7 @@ impl fmt::Display for Place {
 pub enum NotText {
     /// From here on.
     #[error("{0}: what stands there is neither UTF-8 nor UTF-16; save the text as UTF-8")]
-    From(Place),
+    From(Position),
     /// It is one, as hardly any program writes it.
     #[error("the text is in UTF-32, which is not read; save it as UTF-8")]
     Utf32,
@@ -159,7 +159,7 @@ pub fn decode_as(bytes: &[u8], encoding: Encoding) -> Result<Cow<'_, str>, NotTe
         Encoding::Utf8 => {
             return std::str::from_utf8(bytes).map(Cow::Borrowed).map_err(|error| {
                 let good = std::str::from_utf8(&bytes[..error.valid_up_to()]).unwrap_or_default();
-                NotText::From(Place::of(good, good.len()))
+                NotText::From(Position::of(good, good.len()))
             });
         }
         Encoding::Utf16Le => u16::from_le_bytes,
@@ -171,12 +171,12 @@ pub fn decode_as(bytes: &[u8], encoding: Encoding) -> Result<Cow<'_, str>, NotTe
     for char in char::decode_utf16(units.iter().map(|bytes| unit(*bytes))) {
         match char {
             Ok(char) => text.push(char),
-            Err(_) => return Err(NotText::From(Place::of(&text, text.len()))),
+            Err(_) => return Err(NotText::From(Position::of(&text, text.len()))),
         }
     }
     match rest {
         [] => Ok(Cow::Owned(text)),
-        _ => Err(NotText::From(Place::of(&text, text.len()))),
+        _ => Err(NotText::From(Position::of(&text, text.len()))),
     }
 }
 
@@ -345,7 +345,7 @@ mod tests {
             (7, (4, 1)),
             (99, (4, 2)),
         ] {
-            let Place { line, column } = Place::of("a\në\r\n\rb", at);
+            let Position { line, column } = Position::of("a\në\r\n\rb", at);
             assert_eq!((line, column), expected, "byte {at}");
         }
     }

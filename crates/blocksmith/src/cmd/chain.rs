@@ -127,7 +127,7 @@ impl Kept {
                 let shape = shape(&text);
                 Ok(Opened::Answer { text, shape })
             }
-            None => Ok(Opened::Store(service::look(&self.data.find()?.0)?)),
+            None => Ok(Opened::Store(service::open_read_only(&self.data.find()?.0)?)),
         }
     }
 }

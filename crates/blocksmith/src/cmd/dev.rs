@@ -11,10 +11,10 @@ use std::time::Duration;
 use anyhow::Context as _;
 use blocksmith_consensus::json::Value;
 use blocksmith_consensus::ledger::Accounts as _;
-use blocksmith_consensus::payment::{Coin, Domain};
+use blocksmith_consensus::payment::{Coinbase, Domain};
 use blocksmith_consensus::transaction::party;
-use blocksmith_consensus::{Ancestry as _, Block, Family, Hash, Linked, Open, Puzzle, Rules};
-use blocksmith_node::Address;
+use blocksmith_consensus::{Ancestry as _, Block, ChainBlock, Family, Hash, Open, Puzzle, Rules};
+use blocksmith_node::PeerAddress;
 use blocksmith_wallet::dev;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -107,7 +107,7 @@ pub async fn run(args: DevArgs) -> anyhow::Result<ExitCode> {
     let listeners = listen(args.port, args.nodes).await?;
     let mut addresses = Vec::new();
     for listener in &listeners {
-        addresses.push(listener.local_addr()?.to_string().parse::<Address>()?);
+        addresses.push(listener.local_addr()?.to_string().parse::<PeerAddress>()?);
     }
     let nodes_here = NonZeroUsize::new(listeners.len()).unwrap_or(NonZeroUsize::MIN);
     let manners = Manners { nodes: nodes_here, ..args.browsers.manners(None, None)? };
@@ -120,7 +120,7 @@ pub async fn run(args: DevArgs) -> anyhow::Result<ExitCode> {
             data_dir: dir,
             // Where the nodes of an earlier run were, nobody may be now.
             keep_peers: false,
-            giver: nodes.first().map(|first: &Running| first.handle.clone()),
+            faucet_node: nodes.first().map(|first: &Running| first.handle.clone()),
             ..Options::new(chain.clone())
         };
         nodes.push(start(options, None, listener, others, manners.clone(), ended.clone()).await?);
@@ -351,7 +351,7 @@ impl Network {
             say(&format!("… {} blocks from outside", tip - self.shown - MAX_SHOWN))?;
             self.shown = tip - MAX_SHOWN;
         }
-        while let Some(Linked { block, .. }) = snapshot.at(self.shown + 1)? {
+        while let Some(ChainBlock { block, .. }) = snapshot.at(self.shown + 1)? {
             self.shown += 1;
             let what = if let Some(earned) = self.earned_by(&block) {
                 self.earned = self.earned.saturating_add(earned);
@@ -378,7 +378,7 @@ impl Network {
         }
         match &self.domain {
             None => Some(1),
-            Some(domain) => Some(Coin::of_canonical(coin, domain.hrp).ok()?.amount),
+            Some(domain) => Some(Coinbase::of_canonical(coin, domain.hrp).ok()?.amount),
         }
     }
 

@@ -253,7 +253,7 @@ mod tests {
         // No processor lacks this one, but it says the same of each.
         let error = anyhow::Error::from(Unavailable(Backend::Portable));
         assert_eq!(exit_code(&error), ExitCode::from(exit::FAILURE));
-        let no_peer = "http://".parse::<blocksmith_node::Address>().unwrap_err();
+        let no_peer = "http://".parse::<blocksmith_node::PeerAddress>().unwrap_err();
         assert_eq!(exit_code(&no_peer.into()), ExitCode::from(exit::USAGE));
     }
 }

@@ -7,8 +7,8 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use blocksmith_consensus::Hash;
-use blocksmith_consensus::address::Address as PublicKey;
-use blocksmith_node::{Address, NoWork};
+use blocksmith_consensus::address::Address;
+use blocksmith_node::{NoWork, PeerAddress};
 use tokio::net::TcpListener;
 
 use super::output::heard;
@@ -128,13 +128,13 @@ pub async fn run(args: NodeArgs) -> anyhow::Result<ExitCode> {
     let chain = file.chain(args.chain.as_deref(), args.zeros)?;
     let bind = args.bind.or(file.bind).unwrap_or_else(|| config::DEFAULT_BIND.into());
     let peers = if args.peers.is_empty() { file.peers.unwrap_or_default() } else { args.peers };
-    let peers = peers.iter().map(|peer| Address::typed(peer)).collect::<Result<Vec<_>, _>>()?;
+    let peers = peers.iter().map(|peer| PeerAddress::typed(peer)).collect::<Result<Vec<_>, _>>()?;
     let id = match (args.id, file.id) {
         (None, Some(id)) => Some(config::id(&id).map_err(anyhow::Error::msg)?),
         (id, _) => id,
     };
     if let (Some(domain), Some(id)) = (chain.rules.domain(), &id) {
-        PublicKey::parse(id, domain.hrp).map_err(|why| {
+        Address::parse(id, domain.hrp).map_err(|why| {
             Misused(format!("coins of this chain go to addresses, and {id:?} is none: {why}"))
         })?;
     }

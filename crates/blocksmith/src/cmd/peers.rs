@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use blocksmith_api::{Peer, PeerState};
-use blocksmith_node::Address;
+use blocksmith_node::PeerAddress;
 use reqwest::{StatusCode, Url};
 use tokio::time::sleep;
 
@@ -55,14 +55,14 @@ enum PeersCommand {
     /// Keep in touch with a node
     Add {
         /// Where it is, like localhost:5001
-        #[arg(value_name = "ADDRESS", value_parser = Address::typed)]
-        address: Address,
+        #[arg(value_name = "ADDRESS", value_parser = PeerAddress::typed)]
+        address: PeerAddress,
     },
     /// Call a node no more
     Forget {
         /// Where it is, as the list has it
-        #[arg(value_name = "ADDRESS", value_parser = Address::listed)]
-        address: Address,
+        #[arg(value_name = "ADDRESS", value_parser = PeerAddress::listed)]
+        address: PeerAddress,
     },
 }
 
@@ -74,12 +74,12 @@ enum NotDone {
     #[error("the node at {url} refuses: {detail}")]
     Refused { url: String, detail: String },
     #[error("{address} is no peer of the node at {url}; what is one: {list}")]
-    NoPeer { address: Address, url: String, list: String },
+    NoPeer { address: PeerAddress, url: String, list: String },
     #[error(
         "{address} is no peer: it is the node at {url} itself, or one of its peers under another name. \
          Its log says which, and {list} shows its peers"
     )]
-    KnownAlready { address: Address, url: String, list: String },
+    KnownAlready { address: PeerAddress, url: String, list: String },
     #[error(
         "the node at {url} does this for other machines only if they send its token: {way_out}"
     )]
@@ -134,12 +134,13 @@ async fn list(node: &Asked, as_json: bool) -> anyhow::Result<String> {
     Ok(said)
 }
 
-async fn add(node: &Asked, address: &Address, as_json: bool) -> anyhow::Result<String> {
+async fn add(node: &Asked, address: &PeerAddress, as_json: bool) -> anyhow::Result<String> {
     let added = node.client.add_peers(vec![address.as_str().into()]).await;
     let is_new = !added.map_err(|error| node.not_done(error))?.new.is_empty();
     let deadline = Instant::now() + PATIENCE;
     // The name that it was first given stays its own.
-    let is_it = |peer: &Peer| peer.address.parse::<Address>().is_ok_and(|other| other == *address);
+    let is_it =
+        |peer: &Peer| peer.address.parse::<PeerAddress>().is_ok_and(|other| other == *address);
     let peer = loop {
         let peer = node.peers().await?.into_iter().find(is_it);
         match peer {
@@ -168,7 +169,7 @@ async fn add(node: &Asked, address: &Address, as_json: bool) -> anyhow::Result<S
     Ok(said)
 }
 
-async fn forget(node: &Asked, address: &Address, as_json: bool) -> anyhow::Result<String> {
+async fn forget(node: &Asked, address: &PeerAddress, as_json: bool) -> anyhow::Result<String> {
     let said = match node.client.forget_peer(address.as_str()).await {
         // As it says of any page that it does not have.
         Err(NodeError::Refused { status: StatusCode::NOT_FOUND, .. })
@@ -288,8 +289,9 @@ impl Asked {
     }
 
     /// Whether the node names its peers, and this is none of them.
-    async fn lacks(&self, address: &Address) -> Result<bool, NotDone> {
-        let is_it = |peer: &Peer| peer.address.parse::<Address>().is_ok_and(|it| it == *address);
+    async fn lacks(&self, address: &PeerAddress) -> Result<bool, NotDone> {
+        let is_it =
+            |peer: &Peer| peer.address.parse::<PeerAddress>().is_ok_and(|it| it == *address);
         Ok(!self.peers().await?.iter().any(is_it))
     }
 

@@ -18,14 +18,14 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::answer::{self, made_at, raw};
+use super::api_error::ApiError;
 use super::body::Json;
 use super::errors::Errors;
-use super::fault::Fault;
 use super::payments::place;
 use super::query::{Query, limit};
 use super::{App, turn};
 use crate::faucet::{self, NotGiven};
-use crate::service::{AccountEntry, AccountPage, Handle, Spot};
+use crate::service::{AccountEntry, AccountPage, Handle, TransactionLocation};
 
 /// A page of transactions ends when this many bytes of blocks were read for it: each may be in a
 /// block of its own.
@@ -37,15 +37,18 @@ const USUAL_BYTES: usize = 350;
 /// What a block's own fields and its coin take, about.
 const BLOCK_OVERHEAD_BYTES: usize = 700;
 
-fn no_accounts() -> Fault {
-    Fault::unsigned("no account is kept")
+fn no_accounts() -> ApiError {
+    ApiError::unsigned("no account is kept")
 }
 
 /// The address that a path names.
-fn address(handle: &Handle, party: Result<Path<String>, PathRejection>) -> Result<Address, Fault> {
-    let Path(party) = party.map_err(|error| Fault::bad(error.body_text()))?;
+fn address(
+    handle: &Handle,
+    party: Result<Path<String>, PathRejection>,
+) -> Result<Address, ApiError> {
+    let Path(party) = party.map_err(|error| ApiError::bad(error.body_text()))?;
     Address::parse(&party, sealed(handle).ok_or_else(no_accounts)?.hrp)
-        .map_err(|why| Fault::unprocessable(format!("this is no address of this chain: {why}")))
+        .map_err(|why| ApiError::unprocessable(format!("this is no address of this chain: {why}")))
 }
 
 /// The rules of a chain that keeps accounts.
@@ -72,7 +75,7 @@ fn emission(handle: &Handle) -> Option<&Emission> {
 pub(super) async fn account(
     State(app): State<App>,
     party: Result<Path<String>, PathRejection>,
-) -> Result<Response, Fault> {
+) -> Result<Response, ApiError> {
     let address = address(&app.handle, party)?;
     let account = app.handle.account(address).await?;
     let party = sealed(&app.handle).map(|sealed| address.to_text(sealed.hrp)).unwrap_or_default();
@@ -100,11 +103,11 @@ pub(super) struct Page {
 }
 
 /// As pages name the place of a transaction: `1042-3`.
-fn cursor((index, position): Spot) -> String {
+fn cursor((index, position): TransactionLocation) -> String {
     format!("{index}-{position}")
 }
 
-fn parse_cursor(text: &str) -> Option<Spot> {
+fn parse_cursor(text: &str) -> Option<TransactionLocation> {
     let (index, position) = text.split_once('-')?;
     Some((index.parse().ok()?, position.parse().ok()?))
 }
@@ -122,13 +125,13 @@ pub(super) async fn transactions(
     State(app): State<App>,
     party: Result<Path<String>, PathRejection>,
     Query(asked): Query<Page>,
-) -> Result<Response, Fault> {
+) -> Result<Response, ApiError> {
     let address = address(&app.handle, party)?;
     let limit = limit(asked.limit, ACCOUNT_PAGE, MAX_ACCOUNT_PAGE)?;
     let before = match asked.before {
         None => None,
         Some(before) => Some(parse_cursor(&before).ok_or_else(|| {
-            Fault::bad("before is what an earlier page gave as next, like 1042-3")
+            ApiError::bad("before is what an earlier page gave as next, like 1042-3")
         })?),
     };
     let turn = turn(&app.searching_back).await?;
@@ -138,7 +141,7 @@ pub(super) async fn transactions(
         None => Some(pending.iter().map(|text| raw(text)).collect::<Result<_, _>>()?),
         Some(_) => None,
     };
-    let entry = |entry: &AccountEntry| -> Result<_, Fault> {
+    let entry = |entry: &AccountEntry| -> Result<_, ApiError> {
         let Place { block, hash, position, confirmations } = place(&entry.location);
         let (id, transaction) = (entry.id.into(), raw(&entry.text)?);
         Ok(AccountTransaction { block, hash, position, confirmations, id, transaction })
@@ -156,9 +159,9 @@ pub(super) async fn transactions(
     operation_id = "supply",
     responses((status = 200, description = "The coins.", body = Supply), Errors)
 )]
-pub(super) async fn supply(State(app): State<App>) -> Result<Response, Fault> {
+pub(super) async fn supply(State(app): State<App>) -> Result<Response, ApiError> {
     let emission = emission(&app.handle)
-        .ok_or_else(|| Fault::unsigned("no rule says how many coins there are"))?;
+        .ok_or_else(|| ApiError::unsigned("no rule says how many coins there are"))?;
     let index = app.handle.standing().tip.block.index();
     let (allotted, mined) = (u128::from(app.handle.allotted()), emission.mined(index));
     let halving = emission.halving.get();
@@ -194,8 +197,8 @@ pub(super) struct Length {
 pub(super) async fn fees(
     State(app): State<App>,
     Query(Length { bytes }): Query<Length>,
-) -> Result<Response, Fault> {
-    emission(&app.handle).ok_or_else(|| Fault::unsigned("none pays a fee"))?;
+) -> Result<Response, ApiError> {
+    emission(&app.handle).ok_or_else(|| ApiError::unsigned("none pays a fee"))?;
     let bytes = bytes.unwrap_or(USUAL_BYTES).min(MAX_WIRE_BYTES);
     let room = app.handle.chain().rules.max_block_bytes().saturating_sub(BLOCK_OVERHEAD_BYTES);
     let estimate = app.handle.fee_estimate(room).await?;
@@ -219,16 +222,17 @@ pub(super) async fn fees(
     request_body(content = FaucetRequest),
     responses((status = 201, description = "The payment waits.", body = FaucetGift), Errors)
 )]
-pub(super) async fn faucet(State(app): State<App>, body: Json) -> Result<Response, Fault> {
+pub(super) async fn faucet(State(app): State<App>, body: Json) -> Result<Response, ApiError> {
     let recipient = body.object_of(&["recipient"])?.get("recipient").and_then(Value::as_str);
-    let recipient = recipient.ok_or_else(|| Fault::unprocessable("there is no \"recipient\""))?;
+    let recipient =
+        recipient.ok_or_else(|| ApiError::unprocessable("there is no \"recipient\""))?;
     let given = faucet::give(&app.handle, &recipient).await;
     let (id, amount) = given.map_err(|not_given| match not_given {
-        NotGiven::NoFaucet => Fault::NotFound(not_given.to_string()),
-        NotGiven::Recipient(_) => Fault::unprocessable(not_given),
+        NotGiven::NoFaucet => ApiError::NotFound(not_given.to_string()),
+        NotGiven::Recipient(_) => ApiError::unprocessable(not_given),
         NotGiven::Stopped(stopped) => stopped.into(),
         NotGiven::Store(error) => error.into(),
-        NotGiven::NotPaid(_) | NotGiven::Empty => Fault::busy(not_given.to_string()),
+        NotGiven::NotPaid(_) | NotGiven::Empty => ApiError::busy(not_given.to_string()),
     })?;
     Ok(answer::json(StatusCode::CREATED, &FaucetGift { id: id.into(), amount }))
 }

@@ -11,9 +11,9 @@ use blocksmith_api::{JSON, RawValue, json};
 use bytes::Bytes;
 use serde::Serialize;
 
-use super::fault::Fault;
-use super::room::{Room, Share, UNIT_BYTES};
-use super::turns::Turn;
+use super::api_error::ApiError;
+use super::memory_budget::{MemoryBudget, Share, UNIT_BYTES};
+use super::permits::Permit;
 use super::words::TEXT;
 use crate::service::StoreError;
 
@@ -40,19 +40,19 @@ impl AsRef<[u8]> for Held {
 
 /// An answer that may be long and was made at a turn, which it keeps until there is room for it: no
 /// more answers wait for room than may be made at a time.
-pub(super) fn made_at(turn: Turn, mut answer: Response) -> Response {
+pub(super) fn made_at(turn: Permit, mut answer: Response) -> Response {
     answer.extensions_mut().insert(Arc::new(turn));
     answer
 }
 
 /// Answers that are made as a whole wait in memory for clients that read slowly: only so many.
 pub(super) async fn within_room(
-    State(room): State<Arc<Room>>,
+    State(room): State<Arc<MemoryBudget>>,
     request: Request,
     next: Next,
 ) -> Response {
     let mut response = next.run(request).await;
-    let turn = response.extensions_mut().remove::<Arc<Turn>>();
+    let turn = response.extensions_mut().remove::<Arc<Permit>>();
     // What has no length yet is a chain, sent in pieces.
     let bytes = response.body().size_hint().exact().unwrap_or_default();
     if bytes < UNIT_BYTES as u64 {
@@ -60,7 +60,7 @@ pub(super) async fn within_room(
     }
     let Some(share) = room.take(usize::try_from(bytes).unwrap_or(usize::MAX)).await else {
         let reason = "too many others are reading long answers; try again later";
-        return Fault::busy(reason).into_response();
+        return ApiError::busy(reason).into_response();
     };
     drop(turn);
     let (parts, body) = response.into_parts();
@@ -68,7 +68,7 @@ pub(super) async fn within_room(
         Ok(bytes) => Response::from_parts(parts, Body::from(held(bytes, share))),
         Err(error) => {
             tracing::error!("an answer could not be made: {error}");
-            Fault::Panic.into_response()
+            ApiError::Panic.into_response()
         }
     }
 }
@@ -100,7 +100,7 @@ mod tests {
 
     #[tokio::test]
     async fn long_answers_share_the_room_until_they_are_read_and_short_ones_need_none() {
-        let room = Room::new(5 * UNIT_BYTES);
+        let room = MemoryBudget::new(5 * UNIT_BYTES);
         let router = Router::new()
             .route("/long", get(async || "x".repeat(2 * UNIT_BYTES)))
             .route("/short", get(async || "x".repeat(UNIT_BYTES - 1)))

@@ -11,22 +11,22 @@ use blocksmith_api::{
     HexHash, Number, Peer, PeerState, Peers, PeersAdded, Solution, Status,
 };
 use blocksmith_consensus::{
-    Ancestry as _, Block, BlockView, Family, Hash, Issuance, Linked, Open, Proof, Rules, Target,
+    Ancestry as _, Block, BlockView, ChainBlock, Family, Hash, Issuance, Open, Proof, Rules, Target,
 };
-use blocksmith_node::{Address, Health, NoWork, PeerReport, Refusal, Registered, Verdict};
+use blocksmith_node::{Health, NoWork, PeerAddress, PeerReport, Refusal, Registered, Verdict};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::answer::{self, made_at, raw};
+use super::api_error::ApiError;
 use super::body::{Json, apart};
 use super::errors::Errors;
-use super::fault::Fault;
 use super::for_whom::ForWhom;
 use super::line::while_waiting_for_news;
 use super::operator::Operator;
+use super::permits::Permit;
 use super::query::{Query, limit};
 use super::sent::{Sender, listens, log_malformed, log_verdict, socket};
-use super::turns::Turn;
 use super::{App, Caller, events, lecture, turn};
 use crate::service::{Notice, StoreError, now};
 
@@ -41,11 +41,11 @@ const MAX_HEADER_SCAN_BYTES: usize = 64 << 20;
     operation_id = "status",
     responses((status = 200, description = "Where they stand.", body = Status), Errors)
 )]
-pub(super) async fn status(State(app): State<App>) -> Result<Response, Fault> {
+pub(super) async fn status(State(app): State<App>) -> Result<Response, ApiError> {
     let handle = &app.handle;
     let (rules, standing) = (&handle.chain().rules, handle.standing());
     let tip = &standing.tip;
-    let target = rules.target_after(&tip.pace);
+    let target = rules.target_after(&tip.difficulty_state);
     let addresses = match &rules.family {
         Family::Sealed(sealed) => Some(sealed.hrp.to_string()),
         Family::Open(_) => None,
@@ -121,7 +121,7 @@ fn zeros(target: Target) -> Number {
 pub(super) async fn work(
     State(app): State<App>,
     Query(for_whom): Query<ForWhom>,
-) -> Result<Response, Fault> {
+) -> Result<Response, ApiError> {
     let recipient = for_whom.recipient();
     let work = match &for_whom.than {
         Some(than) => {
@@ -155,13 +155,13 @@ pub(super) async fn work(
     request_body(content = Solution),
     responses((status = 200, description = "The block that the proof makes.", body = BlockEntry), Errors)
 )]
-pub(super) async fn submit_work(State(app): State<App>, body: Json) -> Result<Response, Fault> {
+pub(super) async fn submit_work(State(app): State<App>, body: Json) -> Result<Response, ApiError> {
     let request = body.object_of(&["id", "proof"])?;
-    let id = request.get("id").ok_or_else(|| Fault::unprocessable("there is no \"id\""))?;
+    let id = request.get("id").ok_or_else(|| ApiError::unprocessable("there is no \"id\""))?;
     let id = id.as_str().ok_or(NoWork::Id)?;
     let proof =
-        request.get("proof").ok_or_else(|| Fault::unprocessable("there is no \"proof\""))?;
-    let proof = Proof::from_value(proof).map_err(Fault::unprocessable)?;
+        request.get("proof").ok_or_else(|| ApiError::unprocessable("there is no \"proof\""))?;
+    let proof = Proof::from_value(proof).map_err(ApiError::unprocessable)?;
     match app.handle.submit_work(&id, proof).await? {
         Ok(block) => Ok(answer::json(StatusCode::OK, &entry(&block)?)),
         Err(no_work) => {
@@ -200,7 +200,7 @@ pub(super) struct Page {
 pub(super) async fn blocks(
     State(app): State<App>,
     Query(asked): Query<Page>,
-) -> Result<Response, Fault> {
+) -> Result<Response, ApiError> {
     let entry = |view: BlockView<'_>| {
         let (index, hash) = (view.index, view.hash().into());
         Ok(BlockEntry { index, hash, block: raw(view.text)? })
@@ -221,7 +221,7 @@ pub(super) async fn blocks(
 pub(super) async fn headers(
     State(app): State<App>,
     Query(asked): Query<Page>,
-) -> Result<Response, Fault> {
+) -> Result<Response, ApiError> {
     let entry = |view: BlockView<'_>| {
         Ok(HeaderEntry {
             index: view.index,
@@ -241,7 +241,7 @@ async fn page<T: Send + 'static>(
     asked: Page,
     max_bytes: usize,
     entry: fn(BlockView<'_>) -> Result<T, StoreError>,
-) -> Result<((Vec<T>, Option<u64>), Turn), Fault> {
+) -> Result<((Vec<T>, Option<u64>), Permit), ApiError> {
     let rules = &app.handle.chain().rules;
     let (first, shape) = (rules.genesis_index(), rules.shape());
     let from = asked.from.unwrap_or(first).max(first);
@@ -268,7 +268,7 @@ async fn page<T: Send + 'static>(
         }
         Ok((entries, (next <= tip).then_some(next)))
     };
-    let (page, turn) = turn.aside(read).await;
+    let (page, turn) = turn.run_blocking(read).await;
     Ok((page?, turn))
 }
 
@@ -284,11 +284,11 @@ async fn page<T: Send + 'static>(
 pub(super) async fn block(
     State(app): State<App>,
     id: Result<Path<String>, PathRejection>,
-) -> Result<Response, Fault> {
-    let Path(id) = id.map_err(|error| Fault::bad(error.body_text()))?;
+) -> Result<Response, ApiError> {
+    let Path(id) = id.map_err(|error| ApiError::bad(error.body_text()))?;
     let (hash, index) = (id.parse::<Hash>().ok(), id.parse::<u64>().ok());
     if hash.is_none() && index.is_none() {
-        return Err(Fault::bad("a block is named by its index or its hash of 64 hex digits"));
+        return Err(ApiError::bad("a block is named by its index or its hash of 64 hex digits"));
     }
     let turn = turn(&app.reading_one).await?;
     let read = move || -> Result<_, StoreError> {
@@ -298,11 +298,11 @@ pub(super) async fn block(
             None => index,
         };
         let linked = index.map_or(Ok(None), |index| snapshot.at(index))?;
-        linked.map(|Linked { block, .. }| entry(&block)).transpose()
+        linked.map(|ChainBlock { block, .. }| entry(&block)).transpose()
     };
-    let (found, turn) = turn.aside(read).await;
+    let (found, turn) = turn.run_blocking(read).await;
     let entry = found?.ok_or_else(|| {
-        Fault::NotFound(format!("there is no block {id} on this node's best chain"))
+        ApiError::NotFound(format!("there is no block {id} on this node's best chain"))
     })?;
     Ok(made_at(turn, answer::json(StatusCode::OK, &entry)))
 }
@@ -324,12 +324,12 @@ pub(super) async fn submit_block(
     caller: Caller,
     headers: HeaderMap,
     body: Json,
-) -> Result<Response, Fault> {
+) -> Result<Response, ApiError> {
     let text = body.text().to_string();
     let shape = app.handle.chain().rules.shape();
     let block = apart(text.len(), move || Block::read(shape, &text)).await.map_err(|error| {
         log_malformed(&app.handle, &caller, &error);
-        Fault::unprocessable(error)
+        ApiError::unprocessable(error)
     })?;
     let from = listens(&headers);
     let hash = block.hash();
@@ -364,15 +364,15 @@ pub(super) async fn forget_peer(
     _: Operator,
     State(app): State<App>,
     address: Result<Path<String>, PathRejection>,
-) -> Result<Response, Fault> {
-    let Path(address) = address.map_err(|error| Fault::bad(error.body_text()))?;
-    let address = Address::listed(&address).map_err(Fault::bad)?;
+) -> Result<Response, ApiError> {
+    let Path(address) = address.map_err(|error| ApiError::bad(error.body_text()))?;
+    let address = PeerAddress::listed(&address).map_err(ApiError::bad)?;
     match app.handle.forget(address.clone()).await? {
         Some(forgotten) => {
             let forgotten = forgotten.as_str().into();
             Ok(answer::json(StatusCode::OK, &ForgottenPeer { forgotten }))
         }
-        None => Err(Fault::NotFound(format!(
+        None => Err(ApiError::NotFound(format!(
             "{address} is no peer of this node; GET /api/v1/peers names those that are"
         ))),
     }
@@ -391,19 +391,19 @@ pub(super) async fn forget_peer(
     security((), ("token" = []))
 )]
 pub(super) async fn add_peers(
-    operator: Result<Operator, Fault>,
+    operator: Result<Operator, ApiError>,
     State(app): State<App>,
     headers: HeaderMap,
     body: Json,
-) -> Result<Response, Fault> {
-    let wanted = lecture::nodes(body.object_of(&["nodes"])?, Address::typed)?;
+) -> Result<Response, ApiError> {
+    let wanted = lecture::nodes(body.object_of(&["nodes"])?, PeerAddress::typed)?;
     let registration = match operator {
         Ok(Operator) => app.handle.choose(wanted.clone(), true).await?,
         // Who sends a token expects it to count.
         Err(fault) if headers.contains_key(AUTHORIZATION) => return Err(fault),
         Err(_) => app.handle.register(wanted.clone()).await?,
     };
-    let is_new = |(address, registered): (&Address, &Registered)| {
+    let is_new = |(address, registered): (&PeerAddress, &Registered)| {
         (*registered == Registered::New).then(|| address.as_str().to_string())
     };
     let new = wanted.iter().zip(&registration.each).filter_map(is_new);
@@ -422,7 +422,7 @@ pub(super) async fn add_peers(
     operation_id = "peers",
     responses((status = 200, description = "The peers.", body = Peers), Errors)
 )]
-pub(super) async fn peers(State(app): State<App>) -> Result<Response, Fault> {
+pub(super) async fn peers(State(app): State<App>) -> Result<Response, ApiError> {
     let reports = app.handle.peer_reports().await?;
     let now = now();
     let seconds = |micros: u64| Number(micros as f64 / 1e6);

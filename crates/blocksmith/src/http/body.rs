@@ -9,12 +9,12 @@ use axum::http::{HeaderMap, header};
 use blocksmith_consensus::json::{self, Kind, Value};
 use futures_util::StreamExt as _;
 
-use super::fault::Fault;
+use super::api_error::ApiError;
 use super::limits::{BODY_TIME, MAX_BODY_BYTES, MAX_QUOTE};
 use super::line::{self, Doing};
+use super::memory_budget::{MemoryBudget, Share, UNIT_BYTES};
 use super::query::refuse_unknown;
-use super::room::{Room, Share, UNIT_BYTES};
-use super::{App, aside};
+use super::{App, run_blocking};
 
 /// How much of a body that is too long is listened to, so that its sender gets to see the answer.
 const MAX_HEARD_BYTES: usize = 4 * MAX_BODY_BYTES;
@@ -35,17 +35,17 @@ pub(super) struct Json {
 
 impl Json {
     /// The body, which this call needs to be an object.
-    pub(super) fn object(&self) -> Result<Value<'_>, Fault> {
+    pub(super) fn object(&self) -> Result<Value<'_>, ApiError> {
         let value = Value::of_canonical(&self.text);
         match value.kind() {
             Kind::Object => Ok(value),
-            _ => Err(Fault::bad(format!("the body is a JSON object, not {}", start_of(value)))),
+            _ => Err(ApiError::bad(format!("the body is a JSON object, not {}", start_of(value)))),
         }
     }
 
     /// The body, which is an object that has no other members than these: one that nobody would heed
     /// is mistyped.
-    pub(super) fn object_of(&self, known: &[&str]) -> Result<Value<'_>, Fault> {
+    pub(super) fn object_of(&self, known: &[&str]) -> Result<Value<'_>, ApiError> {
         let object = self.object()?;
         for (name, _) in object.members() {
             let name = name.as_str().unwrap_or(Cow::Borrowed(name.text()));
@@ -76,7 +76,7 @@ impl Wire {
     }
 
     /// Refuses what names something twice. What is no JSON is left to whoever reads it.
-    pub(super) async fn is_said_once(&self) -> Result<(), Fault> {
+    pub(super) async fn is_said_once(&self) -> Result<(), ApiError> {
         let bytes = self.bytes.clone();
         let doubled = move || json::canonical_and_doubled(&bytes).ok().and_then(|(_, name)| name);
         match apart(self.bytes.len(), doubled).await {
@@ -87,26 +87,26 @@ impl Wire {
 }
 
 impl FromRequest<App> for Wire {
-    type Rejection = Fault;
+    type Rejection = ApiError;
 
-    async fn from_request(request: Request, app: &App) -> Result<Self, Fault> {
+    async fn from_request(request: Request, app: &App) -> Result<Self, ApiError> {
         if !is_json(request.headers()) {
-            return Err(Fault::MediaType);
+            return Err(ApiError::MediaType);
         }
         let looks = request.method().is_safe();
         let read = read(request.into_body(), &app.body_room);
         line::set(Doing::Body);
         let read = tokio::time::timeout(BODY_TIME, read).await;
         line::set(if looks { Doing::Looking } else { Doing::Working });
-        let (bytes, room) = read.map_err(|_| Fault::TooSlow)??;
+        let (bytes, room) = read.map_err(|_| ApiError::TooSlow)??;
         Ok(Self { bytes, room })
     }
 }
 
 impl FromRequest<App> for Json {
-    type Rejection = Fault;
+    type Rejection = ApiError;
 
-    async fn from_request(request: Request, app: &App) -> Result<Self, Fault> {
+    async fn from_request(request: Request, app: &App) -> Result<Self, ApiError> {
         let is_ours = request.uri().path().starts_with("/api/");
         let Wire { bytes, room } = Wire::from_request(request, app).await?;
         let sent = bytes.get(..MAX_QUICK_BYTES).map_or_else(|| bytes.clone(), |_| Vec::new());
@@ -125,9 +125,9 @@ impl FromRequest<App> for Json {
 
 /// Of two members with one name, our own calls would have to guess which one is meant. The course's
 /// take the last, as Flask does.
-fn said_twice(name: &str) -> Fault {
+fn said_twice(name: &str) -> ApiError {
     let name: String = name.chars().take(MAX_QUOTE).collect();
-    Fault::bad(format!("the body says \"{name}\" twice in one object; say once what is meant"))
+    ApiError::bad(format!("the body says \"{name}\" twice in one object; say once what is meant"))
 }
 
 /// `application/json` and its relatives, as Flask sees it.
@@ -139,16 +139,16 @@ fn is_json(headers: &HeaderMap) -> bool {
     kind == "application/json" || kind.starts_with("application/") && kind.ends_with("+json")
 }
 
-async fn read(body: Body, room: &Room) -> Result<(Vec<u8>, Option<Arc<Share>>), Fault> {
+async fn read(body: Body, room: &MemoryBudget) -> Result<(Vec<u8>, Option<Arc<Share>>), ApiError> {
     if body.size_hint().lower() > MAX_HEARD_BYTES as u64 {
-        return Err(Fault::TooLong);
+        return Err(ApiError::TooLong);
     }
     let mut held: Option<Arc<Share>> = None;
     let mut bytes = Vec::new();
     let mut heard = 0;
     let mut chunks = body.into_data_stream();
     while let Some(chunk) = chunks.next().await {
-        let chunk = chunk.map_err(|_| Fault::bad("the body broke off"))?;
+        let chunk = chunk.map_err(|_| ApiError::bad("the body broke off"))?;
         heard += chunk.len();
         if heard > MAX_HEARD_BYTES {
             break;
@@ -167,12 +167,12 @@ async fn read(body: Body, room: &Room) -> Result<(Vec<u8>, Option<Arc<Share>>), 
             };
             if !has_room {
                 let reason = "too many long bodies arrive at the same time; try again later";
-                return Err(Fault::busy(reason));
+                return Err(ApiError::busy(reason));
             }
         }
         bytes.extend_from_slice(&chunk);
     }
-    if heard > MAX_BODY_BYTES { Err(Fault::TooLong) } else { Ok((bytes, held)) }
+    if heard > MAX_BODY_BYTES { Err(ApiError::TooLong) } else { Ok((bytes, held)) }
 }
 
 /// Does `work` on `bytes` bytes, where it does not keep others waiting when they are many.
@@ -183,7 +183,7 @@ pub(super) async fn apart<T: Send + 'static>(
     if bytes <= MAX_QUICK_BYTES {
         return work();
     }
-    aside(work).await
+    run_blocking(work).await
 }
 
 /// The start of a value, short enough for a message.

@@ -17,7 +17,7 @@ use axum::http::header::{
 use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
 
-use super::fault::{Fault, Voice};
+use super::api_error::{ApiError, ErrorFormat};
 use super::strangers::{Foreign, OtherName, lossy};
 use crate::chain::Dialect;
 
@@ -202,7 +202,7 @@ impl Browsers {
     }
 
     /// The name by which the node was called, if a browser would say one.
-    fn host(&self, headers: &HeaderMap, uri: &Uri) -> Result<Option<Authority>, Fault> {
+    fn host(&self, headers: &HeaderMap, uri: &Uri) -> Result<Option<Authority>, ApiError> {
         let named = headers.get_all(HOST).iter().map(HeaderValue::as_bytes);
         let named = named.chain(uri.authority().map(|authority| authority.as_str().as_bytes()));
         let mut host = None;
@@ -215,7 +215,7 @@ impl Browsers {
                 let name = OtherName::of(name, read.map(|name| name.host));
                 let if_its = |host| format!("; if that is its name, start it with --host {host}");
                 self.tell(&name, &name.typed().map(if_its).unwrap_or_default());
-                return Err(Fault::Host(name));
+                return Err(ApiError::Host(name));
             }
             host = read;
         }
@@ -296,9 +296,9 @@ impl Guard {
     pub(super) fn admit<B>(&self, request: &Request<B>) -> Result<Visit, Box<Response>> {
         let (browsers, headers) = (&self.browsers, request.headers());
         let path = request.uri().path();
-        let refused = |fault: Fault| {
+        let refused = |fault: ApiError| {
             let response = fault.status().into_response();
-            Box::new(fault.told(Voice::of(path, self.dialect), response))
+            Box::new(fault.told(ErrorFormat::of(path, self.dialect), response))
         };
         let host = browsers.host(headers, request.uri()).map_err(refused)?;
         let page = browsers.page(headers, host.as_ref());
@@ -311,7 +311,7 @@ impl Guard {
         let page = match page {
             Page::Foreign(page) if changes => {
                 browsers.tell(&page, &format!("; {}", page.way_out()));
-                return Err(refused(Fault::Page(page)));
+                return Err(refused(ApiError::Page(page)));
             }
             page => page,
         };

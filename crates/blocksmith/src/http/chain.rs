@@ -12,9 +12,9 @@ use futures_util::stream;
 
 use super::App;
 use super::answer::held;
-use super::fault::Fault;
-use super::room::UNIT_BYTES;
-use super::turns::Turn;
+use super::api_error::ApiError;
+use super::memory_budget::UNIT_BYTES;
+use super::permits::Permit;
 use crate::service::{Snapshot, StoreError};
 
 /// How long a client waits for its turn to be sent the next piece of a chain.
@@ -34,7 +34,7 @@ pub(super) async fn document(
     app: &App,
     head: &'static str,
     tail: fn(u64) -> String,
-) -> Result<Response, Fault> {
+) -> Result<Response, ApiError> {
     let pieces = Pieces {
         snapshot: app.handle.snapshot()?,
         next: app.handle.chain().rules.genesis_index(),
@@ -74,8 +74,8 @@ pub(super) async fn document(
     Ok(([(header::CONTENT_TYPE, JSON)], body).into_response())
 }
 
-fn busy() -> Fault {
-    Fault::busy(
+fn busy() -> ApiError {
+    ApiError::busy(
         "too many others are reading the chain; try again later, or read it in pages from \
          /api/v1/blocks",
     )
@@ -95,15 +95,15 @@ struct Pieces {
 impl Pieces {
     /// The next piece, of about so many bytes, and what follows it; with the turn at which it was
     /// read, to be kept until there is room for it.
-    async fn next(self, app: &App, bytes: usize) -> Result<(String, Self, Turn), Fault> {
+    async fn next(self, app: &App, bytes: usize) -> Result<(String, Self, Permit), ApiError> {
         let turn = app.sending.take(WAIT_TIME).await.ok_or_else(busy)?;
-        let (read, turn) = turn.aside(move || self.read(bytes)).await;
+        let (read, turn) = turn.run_blocking(move || self.read(bytes)).await;
         let (piece, pieces) = read?;
         Ok((piece, pieces, turn))
     }
 
     /// The next piece, which counts as long as its client has not read it.
-    async fn next_in_room(self, app: &App) -> Result<(Bytes, Self), Fault> {
+    async fn next_in_room(self, app: &App) -> Result<(Bytes, Self), ApiError> {
         if Instant::now() > self.deadline {
             return Err(busy());
         }

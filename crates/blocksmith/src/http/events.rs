@@ -17,15 +17,15 @@ use blocksmith_api::{
     BlockPlace, Event, PeerChange, PeerEvent, ReorgEvent, ResetEvent, TipEvent, TransactionChange,
     TransactionEvent, json,
 };
-use blocksmith_consensus::tree::Place;
+use blocksmith_consensus::tree::BlockId;
 use futures_util::stream;
 use serde::Deserialize;
 use tokio::time::Instant;
 use utoipa::IntoParams;
 
 use super::App;
+use super::api_error::ApiError;
 use super::errors::Errors;
-use super::fault::Fault;
 use super::line::{self, Doing};
 use super::query::{Query, refuse_unknown};
 use crate::service::{self, Handle};
@@ -79,7 +79,7 @@ pub(super) async fn events(
     State(app): State<App>,
     headers: HeaderMap,
     Query(wanted): Query<Wanted>,
-) -> Result<Response, Fault> {
+) -> Result<Response, ApiError> {
     let kinds = kinds(wanted.kinds.as_deref())?;
     let header = headers.get(LAST_EVENT_ID).map(HeaderValue::as_bytes);
     let last = header.map(String::from_utf8_lossy).or(wanted.since.map(Into::into));
@@ -96,7 +96,7 @@ pub(super) async fn events(
 }
 
 /// Which of [`Event::KINDS`] are wanted.
-fn kinds(wanted: Option<&str>) -> Result<Vec<&'static str>, Fault> {
+fn kinds(wanted: Option<&str>) -> Result<Vec<&'static str>, ApiError> {
     let Some(wanted) = wanted else { return Ok(Event::KINDS.into()) };
     let names = || wanted.split(',');
     refuse_unknown("kind of events", names(), &Event::KINDS)?;
@@ -207,10 +207,10 @@ fn wire(event: &service::Event) -> Option<Event> {
     Some(match event {
         service::Event::Tip(tip) => Event::Tip(wire_tip(tip)),
         service::Event::Reorg(reorg) => Event::Reorg(ReorgEvent {
-            fork: reorg.fork.as_ref().map(wire_place),
-            left: reorg.left.iter().map(wire_place).collect(),
+            fork: reorg.fork.as_ref().map(wire_block_id),
+            left: reorg.left.iter().map(wire_block_id).collect(),
             left_count: reorg.left_count as u64,
-            joined: reorg.joined.iter().map(wire_place).collect(),
+            joined: reorg.joined.iter().map(wire_block_id).collect(),
             joined_count: reorg.joined_count as u64,
             waiting: reorg.waiting as u64,
             tip: wire_tip(&reorg.tip),
@@ -239,7 +239,7 @@ fn wire(event: &service::Event) -> Option<Event> {
     })
 }
 
-fn wire_place(place: &Place) -> BlockPlace {
+fn wire_block_id(place: &BlockId) -> BlockPlace {
     BlockPlace { index: place.index, hash: place.hash.into() }
 }
 

@@ -8,15 +8,15 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
 use super::answer;
-use super::fault::Fault;
+use super::api_error::ApiError;
 use super::words::TEXT;
-use super::{App, aside};
+use super::{App, run_blocking};
 
 /// The media type of figures.
 const FIGURES: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Whether the node runs.
-pub(super) async fn healthy(State(app): State<App>) -> Result<Response, Fault> {
+pub(super) async fn healthy(State(app): State<App>) -> Result<Response, ApiError> {
     match app.handle.watch().has_changed() {
         Ok(_) => Ok(answer::text("ok")),
         Err(_) => Err(app.handle.stopped_why().into()),
@@ -24,9 +24,9 @@ pub(super) async fn healthy(State(app): State<App>) -> Result<Response, Fault> {
 }
 
 /// Whether the node is of use: its store can be read, it takes part, and it is not catching up.
-pub(super) async fn ready(State(app): State<App>) -> Result<Response, Fault> {
+pub(super) async fn ready(State(app): State<App>) -> Result<Response, ApiError> {
     let handle = app.handle.clone();
-    aside(move || handle.snapshot()?.tip()).await?;
+    run_blocking(move || handle.snapshot()?.tip()).await?;
     // An answer from the one thread that changes anything, with what it knows.
     let catching_up = app.handle.is_catching_up().await?;
     if catching_up {
@@ -39,10 +39,10 @@ pub(super) async fn ready(State(app): State<App>) -> Result<Response, Fault> {
     Ok(answer::text("ready"))
 }
 
-pub(super) async fn metrics(State(app): State<App>) -> Result<Response, Fault> {
+pub(super) async fn metrics(State(app): State<App>) -> Result<Response, ApiError> {
     let levels = app.handle.levels().await?;
     let handle = app.handle.clone();
-    let text = aside(move || handle.metrics().text(&levels)).await;
+    let text = run_blocking(move || handle.metrics().text(&levels)).await;
     Ok(([(header::CONTENT_TYPE, FIGURES)], text).into_response())
 }
 

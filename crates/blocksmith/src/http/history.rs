@@ -5,13 +5,13 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use blocksmith_api::limits::MAX_POINTS;
 use blocksmith_api::{History, HistoryPoint, Number};
-use blocksmith_consensus::{Hash, Linked, Rules};
+use blocksmith_consensus::{ChainBlock, Hash, Rules};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::answer::{self, made_at};
+use super::api_error::ApiError;
 use super::errors::Errors;
-use super::fault::Fault;
 use super::query::Query;
 use super::{App, turn};
 use crate::service::float;
@@ -35,7 +35,7 @@ pub(super) struct Points {
 pub(super) async fn history(
     State(app): State<App>,
     Query(Points { points }): Query<Points>,
-) -> Result<Response, Fault> {
+) -> Result<Response, ApiError> {
     let points = points.unwrap_or(MAX_POINTS).clamp(2, MAX_POINTS);
     let turn = turn(&app.searching_back).await?;
     let samples = app.handle.samples(points).await?;
@@ -45,18 +45,18 @@ pub(super) async fn history(
     Ok(made_at(turn, answer::json(StatusCode::OK, &History { points: points.collect() })))
 }
 
-fn point(rules: &Rules, before: Option<&Linked>, linked: &Linked) -> HistoryPoint {
+fn point(rules: &Rules, before: Option<&ChainBlock>, linked: &ChainBlock) -> HistoryPoint {
     let block = linked.block.view();
     let time_s = seconds(linked);
     let target = match &block.header {
         Some(header) => header.target,
-        None => rules.target_after(&linked.pace),
+        None => rules.target_after(&linked.difficulty_state),
     };
     // Where no rule is about times, two of them may be further apart than any number.
     let number = |value: Option<f64>| value.filter(|value| value.is_finite()).map(Number);
     let passed = before.and_then(|before| Some((time_s? - seconds(before)?, before)));
     let passed = passed.filter(|(passed, _)| *passed > 0.0);
-    let blocks = |before: &Linked| (block.index - before.block.index()) as f64;
+    let blocks = |before: &ChainBlock| (block.index - before.block.index()) as f64;
     HistoryPoint {
         index: block.index,
         timestamp: number(time_s),
@@ -68,7 +68,7 @@ fn point(rules: &Rules, before: Option<&Linked>, linked: &Linked) -> HistoryPoin
 }
 
 /// When a block was made, as it says itself: rules make sure of it in sealed blocks alone.
-fn seconds(linked: &Linked) -> Option<f64> {
+fn seconds(linked: &ChainBlock) -> Option<f64> {
     let block = linked.block.view();
     match &block.header {
         Some(header) => Some(header.timestamp_s as f64),

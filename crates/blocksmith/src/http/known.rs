@@ -5,7 +5,7 @@ use axum::http::Method;
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
-use super::fault::Fault;
+use super::api_error::ApiError;
 use super::openapi::parameters;
 use super::query::{not_right, refuse_unknown};
 
@@ -18,7 +18,7 @@ pub(super) async fn known(request: Request, next: Next) -> Response {
     }
 }
 
-fn unknown(request: &Request) -> Result<(), Fault> {
+fn unknown(request: &Request) -> Result<(), ApiError> {
     let Some(path) = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str) else {
         return Ok(());
     };

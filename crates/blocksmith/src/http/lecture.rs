@@ -10,18 +10,18 @@ use blocksmith_consensus::json::{Kind, Value};
 use blocksmith_consensus::{Block, Family, Proof, Transaction};
 use blocksmith_node::mempool::Refused;
 use blocksmith_node::{
-    Address, BadAddress, Entered, MAX_PEERS, Refusal, Registered, Registration, Verdict,
+    BadAddress, Entered, MAX_PEERS, PeerAddress, Refusal, Registered, Registration, Verdict,
 };
 use serde::Serialize;
 
 use super::answer::{self, made_at, raw};
+use super::api_error::ApiError;
 use super::body::{Json, apart, start_of};
 use super::browsers::would_be_named;
-use super::fault::Fault;
 use super::for_whom::ForWhom;
+use super::memory_budget::UNIT_BYTES;
 use super::operator::Operator;
 use super::query::Query;
-use super::room::UNIT_BYTES;
 use super::sent::{Sender, log_malformed, log_verdict, socket};
 use super::words::Message;
 use super::{App, Caller, chain as whole, payments, turn};
@@ -69,7 +69,7 @@ pub(super) struct Added {
     pub(super) this_node: Vec<String>,
 }
 
-pub(super) async fn chain(State(app): State<App>) -> Result<Response, Fault> {
+pub(super) async fn chain(State(app): State<App>) -> Result<Response, ApiError> {
     let head = match app.handle.chain().dialect {
         Dialect::LectureOne => r#"{"currentChain": ["#,
         Dialect::Notes | Dialect::Course => r#"{"chain": ["#,
@@ -77,7 +77,7 @@ pub(super) async fn chain(State(app): State<App>) -> Result<Response, Fault> {
     whole::document(&app, head, |length| format!(r#"], "length": {length}}}"#)).await
 }
 
-pub(super) async fn last_proof(State(app): State<App>) -> Result<Response, Fault> {
+pub(super) async fn last_proof(State(app): State<App>) -> Result<Response, ApiError> {
     // It tells nothing that could be searched where work commits to what the block says.
     if let Family::Sealed(_) = app.handle.chain().rules.family {
         return Err(Refusal::NoDraft.into());
@@ -87,8 +87,8 @@ pub(super) async fn last_proof(State(app): State<App>) -> Result<Response, Fault
     Ok(answer::json(StatusCode::OK, &LastProof { last_proof }))
 }
 
-pub(super) async fn last_block(State(app): State<App>) -> Result<Response, Fault> {
-    let answer = || -> Result<_, Fault> {
+pub(super) async fn last_block(State(app): State<App>) -> Result<Response, ApiError> {
+    let answer = || -> Result<_, ApiError> {
         let last_block = raw(app.handle.standing().tip.block.text())?;
         Ok(answer::json(StatusCode::OK, &LastBlock { last_block }))
     };
@@ -103,10 +103,10 @@ pub(super) async fn last_block(State(app): State<App>) -> Result<Response, Fault
 /// nobody reads it, as in the course.
 pub(super) async fn mine(
     State(app): State<App>,
-    operator: Result<Operator, Fault>,
+    operator: Result<Operator, ApiError>,
     headers: HeaderMap,
-    query: Result<Query<ForWhom>, Fault>,
-) -> Result<Response, Fault> {
+    query: Result<Query<ForWhom>, ApiError>,
+) -> Result<Response, ApiError> {
     let for_whom = match app.handle.chain().rules.family {
         Family::Sealed(_) => Some(query?.0),
         Family::Open(_) => None,
@@ -117,8 +117,8 @@ pub(super) async fn mine(
     // and call it by a name such as 0.0.0.0. Images carry no token.
     if recipient.is_some() && (operator.is_err() || !would_be_named(&headers)) {
         Operator::by_token(&headers, &app).map_err(|fault| match fault {
-            Fault::WrongToken => fault,
-            _ => Fault::Recipient,
+            ApiError::WrongToken => fault,
+            _ => ApiError::Recipient,
         })?;
     }
     let search = async {
@@ -127,25 +127,25 @@ pub(super) async fn mine(
     };
     match tokio::time::timeout(SEARCH_TIME, search).await {
         Ok(block) => Ok(forged(&block?)?),
-        Err(_) => Err(Fault::busy(format!(
+        Err(_) => Err(ApiError::busy(format!(
             "no proof was found within {} s; ask again, or let a miner search: blocksmith mine",
             SEARCH_TIME.as_secs()
         ))),
     }
 }
 
-pub(super) async fn submit_proof(State(app): State<App>, body: Json) -> Result<Response, Fault> {
+pub(super) async fn submit_proof(State(app): State<App>, body: Json) -> Result<Response, ApiError> {
     let request = body.object()?;
-    let proof = request.get("proof").ok_or_else(|| Fault::bad("Missing Value: proof"))?;
-    let proof = Proof::from_value(proof).map_err(Fault::bad)?;
+    let proof = request.get("proof").ok_or_else(|| ApiError::bad("Missing Value: proof"))?;
+    let proof = Proof::from_value(proof).map_err(ApiError::bad)?;
     let recipient = match (request.get("id"), app.handle.chain().dialect) {
         (Some(id), _) => Some(recipient(id)?),
-        (None, Dialect::Course) => return Err(Fault::bad("Missing Value: id")),
+        (None, Dialect::Course) => return Err(ApiError::bad("Missing Value: id")),
         (None, Dialect::Notes | Dialect::LectureOne) => None,
     };
     match app.handle.submit_proof(proof, recipient, None).await? {
         Ok(block) => Ok(forged(&block)?),
-        Err(Refusal::Malformed(malformed)) => Err(Fault::bad(malformed)),
+        Err(Refusal::Malformed(malformed)) => Err(ApiError::bad(malformed)),
         Err(refusal @ Refusal::NoDraft) => Err(refusal.into()),
         Err(refusal) => {
             tracing::debug!("a proof is refused: {refusal}");
@@ -154,13 +154,13 @@ pub(super) async fn submit_proof(State(app): State<App>, body: Json) -> Result<R
     }
 }
 
-fn recipient(id: Value<'_>) -> Result<String, Fault> {
+fn recipient(id: Value<'_>) -> Result<String, ApiError> {
     if !matches!(id.kind(), Kind::String | Kind::Int) {
         let found = start_of(id);
-        return Err(Fault::bad(format!("an id is a text or a whole number, not {found}")));
+        return Err(ApiError::bad(format!("an id is a text or a whole number, not {found}")));
     }
     match id.text().len() {
-        found if found > MAX_ID_BYTES => Err(Fault::bad(format!(
+        found if found > MAX_ID_BYTES => Err(ApiError::bad(format!(
             "the id has {found} bytes as JSON; at most {MAX_ID_BYTES} are taken"
         ))),
         _ => Ok(id.text().into()),
@@ -182,22 +182,25 @@ fn forged(block: &Block) -> Result<Response, StoreError> {
     Ok(answer::json(StatusCode::OK, &forged))
 }
 
-pub(super) async fn new_transaction(State(app): State<App>, body: Json) -> Result<Response, Fault> {
+pub(super) async fn new_transaction(
+    State(app): State<App>,
+    body: Json,
+) -> Result<Response, ApiError> {
     use blocksmith_consensus::transaction::Unqueueable;
     if let Family::Sealed(_) = app.handle.chain().rules.family {
         return new_payment(&app, body.text()).await;
     }
     let transaction = Transaction::from_request(body.object()?).map_err(|error| match error {
-        Unqueueable::Missing { .. } => Fault::bad("Missing values"),
-        error => Fault::bad(error),
+        Unqueueable::Missing { .. } => ApiError::bad("Missing values"),
+        error => ApiError::bad(error),
     })?;
     let index = app.handle.queue(transaction).await?;
-    let index = index.ok_or(Fault::busy("the queue is full; try again after the next block"))?;
+    let index = index.ok_or(ApiError::busy("the queue is full; try again after the next block"))?;
     Ok(message(StatusCode::CREATED, &format!("Transaction will be added to Block {index}")))
 }
 
 /// Where payments are signed: the answer names the next block, as it does for others.
-async fn new_payment(app: &App, text: &str) -> Result<Response, Fault> {
+async fn new_payment(app: &App, text: &str) -> Result<Response, ApiError> {
     let paid = payments::pay(&app.handle, text.into()).await?;
     if let Some(id) = payments::used(&paid)
         && let Some((index, _)) = app.handle.snapshot()?.places(&id)?.first()
@@ -220,7 +223,7 @@ async fn new_payment(app: &App, text: &str) -> Result<Response, Fault> {
     Ok(message(StatusCode::CREATED, &said))
 }
 
-pub(super) async fn register(State(app): State<App>, body: Json) -> Result<Response, Fault> {
+pub(super) async fn register(State(app): State<App>, body: Json) -> Result<Response, ApiError> {
     let wanted = nodes(body.object()?, str::parse)?;
     let registration = app.handle.register(wanted.clone()).await?;
     Ok(answer::json(StatusCode::CREATED, &added(&wanted, &registration)?))
@@ -229,29 +232,32 @@ pub(super) async fn register(State(app): State<App>, body: Json) -> Result<Respo
 /// The addresses of a list of nodes.
 pub(super) fn nodes(
     request: Value<'_>,
-    read: fn(&str) -> Result<Address, BadAddress>,
-) -> Result<Vec<Address>, Fault> {
+    read: fn(&str) -> Result<PeerAddress, BadAddress>,
+) -> Result<Vec<PeerAddress>, ApiError> {
     let nodes = request.get("nodes").filter(|nodes| nodes.kind() == Kind::Array);
     let mut wanted = Vec::new();
     for node in nodes.into_iter().flat_map(Value::elements) {
         if wanted.len() == MAX_PEERS {
             let reason = format!("too many nodes at a time; a node keeps at most {MAX_PEERS}");
-            return Err(Fault::Bad(reason));
+            return Err(ApiError::Bad(reason));
         }
         let text = node.as_str().ok_or_else(|| {
-            Fault::bad(format!("{} names no peer; write a host and a port", start_of(node)))
+            ApiError::bad(format!("{} names no peer; write a host and a port", start_of(node)))
         })?;
-        wanted.push(read(&text).map_err(Fault::bad)?);
+        wanted.push(read(&text).map_err(ApiError::bad)?);
     }
     if wanted.is_empty() {
-        return Err(Fault::bad("Error: Please supply a valid list of nodes"));
+        return Err(ApiError::bad("Error: Please supply a valid list of nodes"));
     }
     Ok(wanted)
 }
 
 /// What became of them, as the course's nodes say it; and, where that is not all, who was left out
 /// and why.
-pub(super) fn added(wanted: &[Address], registration: &Registration) -> Result<Added, Fault> {
+pub(super) fn added(
+    wanted: &[PeerAddress],
+    registration: &Registration,
+) -> Result<Added, ApiError> {
     let Registration { each, peers } = registration;
     let of = |what: Registered| {
         let all = wanted.iter().zip(each);
@@ -259,12 +265,12 @@ pub(super) fn added(wanted: &[Address], registration: &Registration) -> Result<A
     };
     if let Some(left_out) = of(Registered::NoRoom).next() {
         let reason = format!("{left_out} does not fit; a node keeps at most {MAX_PEERS} peers");
-        return Err(Fault::Conflict(reason));
+        return Err(ApiError::Conflict(reason));
     }
-    let itself: Vec<_> = of(Registered::Itself).map(Address::as_str).collect();
+    let itself: Vec<_> = of(Registered::Itself).map(PeerAddress::as_str).collect();
     if itself.len() == wanted.len() {
         let reason = format!("{} is this node itself, which is no peer of its own", itself[0]);
-        return Err(Fault::bad(reason));
+        return Err(ApiError::bad(reason));
     }
     Ok(Added {
         message: "New nodes have been added",
@@ -279,13 +285,13 @@ pub(super) async fn new_block(
     State(app): State<App>,
     caller: Caller,
     body: Json,
-) -> Result<Response, Fault> {
-    let block = body.object()?.get("block").ok_or_else(|| Fault::bad("Missing value: block"))?;
+) -> Result<Response, ApiError> {
+    let block = body.object()?.get("block").ok_or_else(|| ApiError::bad("Missing value: block"))?;
     let text = block.text().to_string();
     let shape = app.handle.chain().rules.shape();
     let block = apart(text.len(), move || Block::read(shape, &text)).await.map_err(|error| {
         log_malformed(&app.handle, &caller, &error);
-        Fault::bad(error)
+        ApiError::bad(error)
     })?;
     let verdict = app.handle.submit_block_of(block.clone(), None, socket(&caller)).await?;
     let sender = Sender { caller: &caller, listens: None, body: body.sent() };
@@ -296,10 +302,10 @@ pub(super) async fn new_block(
     }))
 }
 
-pub(super) async fn resolve(State(app): State<App>) -> Result<Response, Fault> {
+pub(super) async fn resolve(State(app): State<App>) -> Result<Response, ApiError> {
     let turn = app.resolving.take(RESOLVE_TURN_TIME).await;
     let turn =
-        turn.ok_or(Fault::busy("too many others wait for the peers' chains; try again later"))?;
+        turn.ok_or(ApiError::busy("too many others wait for the peers' chains; try again later"))?;
     let replaced = app.handle.resolve().await?;
     drop(turn);
     let head = if replaced {

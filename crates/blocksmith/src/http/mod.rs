@@ -6,6 +6,7 @@
 mod accounts;
 mod answer;
 mod api;
+mod api_error;
 mod body;
 mod browsers;
 mod chain;
@@ -13,7 +14,6 @@ mod connection;
 mod docs;
 mod errors;
 mod events;
-mod fault;
 mod for_whom;
 mod health;
 mod history;
@@ -21,15 +21,15 @@ mod known;
 mod lecture;
 mod limits;
 mod line;
+mod memory_budget;
 mod openapi;
 mod operator;
 mod patient;
 mod payments;
+mod permits;
 mod query;
-mod room;
 mod sent;
 mod strangers;
-mod turns;
 mod words;
 
 use std::net::SocketAddr;
@@ -49,10 +49,10 @@ pub use connection::{Manners, raise_file_limit, serve};
 
 use crate::operator::Token;
 use crate::service::{Handle, Notice};
-use fault::{Fault, Voice};
+use api_error::{ApiError, ErrorFormat};
 use line::LINE;
-use room::Room;
-use turns::{Turn, Turns};
+use memory_budget::MemoryBudget;
+use permits::{Permit, Permits};
 
 /// How long a request may take to be answered, `GET /mine` aside. What a body takes to arrive and
 /// peers take to be asked is bounded by itself, and both fit in here.
@@ -75,26 +75,26 @@ struct App {
     /// The operator's, if there is one.
     token: Option<Arc<Token>>,
     /// `GET /mine` searches one at a time.
-    searching: Arc<Turns>,
+    searching: Arc<Permits>,
     /// How many calls ask all peers at a time.
-    resolving: Arc<Turns>,
+    resolving: Arc<Permits>,
     /// How many pieces of chains are read at a time.
-    sending: Arc<Turns>,
+    sending: Arc<Permits>,
     /// How many pages of blocks and headers are read at a time, with which peers catch up.
-    paging: Arc<Turns>,
+    paging: Arc<Permits>,
     /// How many calls look for single blocks all over the chain, or for all that waits, at a time: no
     /// peer waits for them.
-    searching_back: Arc<Turns>,
+    searching_back: Arc<Permits>,
     /// How many calls read one block, which may be long.
-    reading_one: Arc<Turns>,
+    reading_one: Arc<Permits>,
     /// How many lists of payments are taken in at a time.
-    paying: Arc<Turns>,
+    paying: Arc<Permits>,
     /// Who sent blocks lately that don't fit.
     told: Arc<sent::Told>,
     /// Room for long bodies.
-    body_room: Arc<Room>,
+    body_room: Arc<MemoryBudget>,
     /// Room for long answers, until their clients have read them.
-    answer_room: Arc<Room>,
+    answer_room: Arc<MemoryBudget>,
 }
 
 /// All calls of the node. [`serve`] bounds what a router can't see: connections, the time that a
@@ -139,10 +139,10 @@ fn router(handle: Handle, token: Option<Token>) -> Router {
         .layer(middleware::from_fn(in_time))
         // Looking must not mine.
         .route("/mine", get(lecture::mine).head(no_look).fallback(no_look))
-        .fallback(async || Fault::NoSuchCall)
-        .method_not_allowed_fallback(async || Fault::Method)
+        .fallback(async || ApiError::NoSuchCall)
+        .method_not_allowed_fallback(async || ApiError::Method)
         .layer(middleware::from_fn_with_state(answer_room, answer::within_room))
-        .layer(CatchPanicLayer::custom(|_| Fault::Panic.into_response()))
+        .layer(CatchPanicLayer::custom(|_| ApiError::Panic.into_response()))
         .layer(middleware::from_fn_with_state(app.clone(), in_its_voice))
         .layer(middleware::from_fn_with_state(app.clone(), health::counted))
         .with_state(app)
@@ -150,23 +150,23 @@ fn router(handle: Handle, token: Option<Token>) -> Router {
 
 /// What `/mine` says to other methods than its own.
 async fn no_look() -> Response {
-    ([(ALLOW, "GET, POST")], Fault::Method).into_response()
+    ([(ALLOW, "GET, POST")], ApiError::Method).into_response()
 }
 
 fn app(handle: Handle, token: Option<Token>) -> App {
     App {
         handle,
         token: token.map(Arc::new),
-        searching: Turns::new(1),
-        resolving: Turns::new(MAX_RESOLVING),
-        sending: Turns::new(MAX_READING),
-        paging: Turns::new(MAX_READING),
-        searching_back: Turns::new(MAX_READING),
-        reading_one: Turns::new(MAX_READING),
-        paying: Turns::new(MAX_READING),
+        searching: Permits::new(1),
+        resolving: Permits::new(MAX_RESOLVING),
+        sending: Permits::new(MAX_READING),
+        paging: Permits::new(MAX_READING),
+        searching_back: Permits::new(MAX_READING),
+        reading_one: Permits::new(MAX_READING),
+        paying: Permits::new(MAX_READING),
         told: Arc::default(),
-        body_room: Room::new(body::ROOM_BYTES),
-        answer_room: Room::new(answer::ROOM_BYTES),
+        body_room: MemoryBudget::new(body::ROOM_BYTES),
+        answer_room: MemoryBudget::new(answer::ROOM_BYTES),
     }
 }
 
@@ -174,7 +174,7 @@ async fn in_time(request: Request, next: Next) -> Response {
     match tokio::time::timeout(REQUEST_TIME, next.run(request)).await {
         Ok(response) => response,
         Err(_) => {
-            Fault::busy("the node is too busy to answer now; try again later").into_response()
+            ApiError::busy("the node is too busy to answer now; try again later").into_response()
         }
     }
 }
@@ -182,7 +182,7 @@ async fn in_time(request: Request, next: Next) -> Response {
 /// Puts faults as the caller expects them. Where connections run out, some calls that wait are
 /// answered at once, so that others can be made.
 async fn in_its_voice(State(app): State<App>, request: Request, next: Next) -> Response {
-    let voice = Voice::of(request.uri().path(), app.handle.chain().dialect);
+    let voice = ErrorFormat::of(request.uri().path(), app.handle.chain().dialect);
     let response = match LINE.try_with(Arc::clone) {
         Err(_) => next.run(request).await,
         Ok(line) => tokio::select! {
@@ -191,13 +191,13 @@ async fn in_its_voice(State(app): State<App>, request: Request, next: Next) -> R
             () = line.excused() => {
                 let reason = "the node has too many calls open, and this one kept others waiting; try \
                               again in a moment";
-                Fault::busy(reason).into_response()
+                ApiError::busy(reason).into_response()
             }
         },
     };
-    match response.extensions().get::<Arc<Fault>>().cloned() {
+    match response.extensions().get::<Arc<ApiError>>().cloned() {
         Some(fault) => {
-            if let Fault::Store(error) = &*fault {
+            if let ApiError::Store(error) = &*fault {
                 let what = format_args!("a request could not be answered: {error}");
                 app.handle.tell(Notice::Unanswered, what);
             }
@@ -208,7 +208,7 @@ async fn in_its_voice(State(app): State<App>, request: Request, next: Next) -> R
 }
 
 /// Does `work` on a thread that may take its time.
-async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+async fn run_blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,
         Err(error) => std::panic::resume_unwind(error.into_panic()),
@@ -216,9 +216,9 @@ async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> 
 }
 
 /// A turn at reading many blocks.
-async fn turn(turns: &Arc<Turns>) -> Result<Turn, Fault> {
+async fn turn(turns: &Arc<Permits>) -> Result<Permit, ApiError> {
     let turn = turns.take(TURN_TIME).await;
-    turn.ok_or(Fault::busy("too many others are reading the chain; try again in a moment"))
+    turn.ok_or(ApiError::busy("too many others are reading the chain; try again in a moment"))
 }
 
 /// Who is calling, as far as it is known.

@@ -7,16 +7,16 @@ use axum::http::request::Parts;
 use std::net::SocketAddr;
 
 use super::App;
-use super::fault::Fault;
+use super::api_error::ApiError;
 
 /// Whoever runs the node is calling: from its own machine, or with the token. A handler that takes
 /// one is for them alone; one that takes a `Result` of it asks who is calling.
 pub(super) struct Operator;
 
 impl FromRequestParts<App> for Operator {
-    type Rejection = Fault;
+    type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Fault> {
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         let caller = parts.extensions.get::<ConnectInfo<SocketAddr>>();
         // Where there is no socket, nobody is known to be near.
         if caller.is_some_and(|ConnectInfo(caller)| caller.ip().to_canonical().is_loopback()) {
@@ -28,13 +28,13 @@ impl FromRequestParts<App> for Operator {
 
 impl Operator {
     /// Whoever sends the token, wherever that is.
-    pub(super) fn by_token(headers: &HeaderMap, app: &App) -> Result<Self, Fault> {
-        let token = app.token.as_ref().ok_or(Fault::NoOperator)?;
+    pub(super) fn by_token(headers: &HeaderMap, app: &App) -> Result<Self, ApiError> {
+        let token = app.token.as_ref().ok_or(ApiError::NoOperator)?;
         match headers.get(AUTHORIZATION) {
-            None => Err(Fault::NoToken),
+            None => Err(ApiError::NoToken),
             Some(sent) => match sent.to_str().ok().and_then(bearer) {
                 Some(sent) if token.is(sent) => Ok(Self),
-                _ => Err(Fault::WrongToken),
+                _ => Err(ApiError::WrongToken),
             },
         }
     }

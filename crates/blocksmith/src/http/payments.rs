@@ -20,9 +20,9 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::answer::{self, made_at, raw};
+use super::api_error::ApiError;
 use super::body::Wire;
 use super::errors::Errors;
-use super::fault::Fault;
 use super::line::{self, Doing};
 use super::query::{Query, limit};
 use super::sent::listens;
@@ -45,13 +45,13 @@ pub(super) struct Replacing {
 
 impl Replacing {
     /// What the payment may replace, if its sender says so: one payment, or none.
-    fn read(&self) -> Result<Option<Option<Hash>>, Fault> {
+    fn read(&self) -> Result<Option<Option<Hash>>, ApiError> {
         match self.replaces.as_deref() {
             None => Ok(None),
             Some("none") => Ok(Some(None)),
             Some(id) => match id.parse() {
                 Ok(id) => Ok(Some(Some(id))),
-                Err(_) => Err(Fault::bad(
+                Err(_) => Err(ApiError::bad(
                     "replaces says which payment this one may replace: none, or an id of 64 \
                      lower-case hex digits",
                 )),
@@ -79,7 +79,7 @@ pub(super) async fn submit(
     Query(replacing): Query<Replacing>,
     headers: HeaderMap,
     body: Wire,
-) -> Result<Response, Fault> {
+) -> Result<Response, ApiError> {
     let replacing = replacing.read()?;
     let read = elements(body.bytes());
     if !matches!(read, Ok(Some(_))) {
@@ -101,14 +101,14 @@ pub(super) async fn submit(
         return Ok(answer::json(status, &pending));
     };
     if replacing.is_some() {
-        return Err(Fault::bad("a list of payments takes no replaces; hand them in one by one"));
+        return Err(ApiError::bad("a list of payments takes no replaces; hand them in one by one"));
     }
     // Nothing is done yet: whoever waits for a turn can still be told to come again.
     line::set(Doing::Looking);
     let turn = app.paying.take(LIST_TIME).await;
     line::set(Doing::Working);
     let _turn =
-        turn.ok_or(Fault::busy("too many lists of payments come at a time; try again later"))?;
+        turn.ok_or(ApiError::busy("too many lists of payments come at a time; try again later"))?;
     let paid = app.handle.pay(payments, listens(&headers)).await?;
     let confirmed = app.handle.confirmed(paid.iter().filter_map(used).collect()).await?;
     let outcomes = paid.into_iter().map(|paid| match used(&paid) {
@@ -128,7 +128,7 @@ pub(super) async fn submit(
 /// The elements of a list, which only nodes send, in canonical form; `None` if the body is something
 /// else. A list that is too long is read no further: kept one by one, short elements take thirty
 /// times the room of their text.
-fn elements(body: &[u8]) -> Result<Option<Vec<Vec<u8>>>, Fault> {
+fn elements(body: &[u8]) -> Result<Option<Vec<Vec<u8>>>, ApiError> {
     if body.trim_ascii_start().first() != Some(&b'[') {
         return Ok(None);
     }
@@ -137,10 +137,12 @@ fn elements(body: &[u8]) -> Result<Option<Vec<Vec<u8>>>, Fault> {
     let mut more = reader.open_array()?;
     while more {
         let Cow::Borrowed(text) = reader.value()? else {
-            return Err(Fault::bad("payments in a list are canonical JSON"));
+            return Err(ApiError::bad("payments in a list are canonical JSON"));
         };
         if payments.len() == MAX_PAYMENTS {
-            return Err(Fault::bad(format!("at most {MAX_PAYMENTS} payments are taken at a time")));
+            return Err(ApiError::bad(format!(
+                "at most {MAX_PAYMENTS} payments are taken at a time"
+            )));
         }
         payments.push(text.as_bytes().to_vec());
         more = reader.next_element()?;
@@ -153,7 +155,7 @@ fn elements(body: &[u8]) -> Result<Option<Vec<Vec<u8>>>, Fault> {
 pub(super) async fn pay(
     handle: &Handle,
     wire: Vec<u8>,
-) -> Result<Result<(Hash, Entered), NotPaid>, Fault> {
+) -> Result<Result<(Hash, Entered), NotPaid>, ApiError> {
     let mut paid = handle.pay(vec![wire], None).await?;
     Ok(paid.pop().expect("one answer for one payment"))
 }
@@ -168,7 +170,7 @@ pub(super) fn used(paid: &Result<(Hash, Entered), NotPaid>) -> Option<Hash> {
 }
 
 /// How it is put. What is known already is as good as taken: its sender may not have had the answer.
-fn outcome(paid: Result<(Hash, Entered), NotPaid>) -> Result<(StatusCode, Pending), Fault> {
+fn outcome(paid: Result<(Hash, Entered), NotPaid>) -> Result<(StatusCode, Pending), ApiError> {
     let (status, id, missing) = match paid {
         Ok((id, Entered::Waits)) => (StatusCode::CREATED, id, None),
         Ok((id, Entered::Held { missing })) => (StatusCode::CREATED, id, Some(missing)),
@@ -188,13 +190,14 @@ pub(super) fn place(location: &Location) -> Place {
     Place { block: block.index, hash: block.hash.into(), position, confirmations }
 }
 
-fn transaction_id(id: Result<Path<String>, PathRejection>) -> Result<Hash, Fault> {
-    let Path(id) = id.map_err(|error| Fault::bad(error.body_text()))?;
-    id.parse().map_err(|_| Fault::unprocessable("a transaction's id is 64 lower-case hex digits"))
+fn transaction_id(id: Result<Path<String>, PathRejection>) -> Result<Hash, ApiError> {
+    let Path(id) = id.map_err(|error| ApiError::bad(error.body_text()))?;
+    id.parse()
+        .map_err(|_| ApiError::unprocessable("a transaction's id is 64 lower-case hex digits"))
 }
 
-fn unknown(id: &Hash) -> Fault {
-    Fault::NotFound(format!(
+fn unknown(id: &Hash) -> ApiError {
+    ApiError::NotFound(format!(
         "there is no transaction {id} on this node's best chain, and none waits"
     ))
 }
@@ -211,9 +214,9 @@ fn unknown(id: &Hash) -> Fault {
 pub(super) async fn transaction(
     State(app): State<App>,
     id: Result<Path<String>, PathRejection>,
-) -> Result<Response, Fault> {
+) -> Result<Response, ApiError> {
     if let Family::Open(_) = app.handle.chain().rules.family {
-        return Err(Fault::unsigned("no transaction has an id"));
+        return Err(ApiError::unsigned("no transaction has an id"));
     }
     let id = transaction_id(id)?;
     let found = whereabouts(&app.handle, id).await?;
@@ -221,7 +224,7 @@ pub(super) async fn transaction(
 }
 
 /// Where a transaction is and what it says; `None` if it is nowhere, or nobody signs.
-async fn whereabouts(handle: &Handle, id: Hash) -> Result<Option<Transaction>, Fault> {
+async fn whereabouts(handle: &Handle, id: Hash) -> Result<Option<Transaction>, ApiError> {
     let Some(found) = handle.transaction(id).await? else { return Ok(None) };
     Ok(Some(Transaction {
         id: id.into(),
@@ -247,9 +250,9 @@ async fn whereabouts(handle: &Handle, id: Hash) -> Result<Option<Transaction>, F
 pub(super) async fn proof(
     State(app): State<App>,
     id: Result<Path<String>, PathRejection>,
-) -> Result<Response, Fault> {
+) -> Result<Response, ApiError> {
     if let Family::Open(_) = app.handle.chain().rules.family {
-        return Err(Fault::unsigned("no transaction has an id to prove it by"));
+        return Err(ApiError::unsigned("no transaction has an id to prove it by"));
     }
     let id = transaction_id(id)?;
     match app.handle.inclusion(id).await? {
@@ -261,7 +264,7 @@ pub(super) async fn proof(
                 MerkleProof { block, hash, position, confirmations, leaves, path, transaction };
             Ok(answer::json(StatusCode::OK, &proof))
         }
-        InclusionAnswer::Waits => Err(Fault::NotFound(format!(
+        InclusionAnswer::Waits => Err(ApiError::NotFound(format!(
             "payment {id} waits for a block; its proof is there once it is in one"
         ))),
         InclusionAnswer::Unknown => Err(unknown(&id)),
@@ -293,9 +296,9 @@ pub(super) struct Queued {
 pub(super) async fn queued(
     State(app): State<App>,
     Query(asked): Query<Queued>,
-) -> Result<Response, Fault> {
+) -> Result<Response, ApiError> {
     if !matches!(asked.queued.as_deref(), Some("" | "true")) {
-        return Err(Fault::bad(
+        return Err(ApiError::bad(
             "ask for ?queued to see what waits; the others are in the blocks at /api/v1/blocks",
         ));
     }

@@ -5,7 +5,7 @@ use axum::extract::rejection::QueryRejection;
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 
-use super::fault::Fault;
+use super::api_error::ApiError;
 use super::limits::MAX_QUOTE;
 
 /// Refuses the first name that is none of those that are known.
@@ -13,11 +13,11 @@ pub(super) fn refuse_unknown<'a>(
     what: &str,
     mut names: impl Iterator<Item = &'a str>,
     known: &[&str],
-) -> Result<(), Fault> {
+) -> Result<(), ApiError> {
     let Some(unknown) = names.find(|name| !known.contains(name)) else { return Ok(()) };
     let unknown: String = unknown.chars().take(MAX_QUOTE).collect();
     let takes = if known.is_empty() { "none".to_string() } else { known.join(", ") };
-    Err(Fault::bad(format!("this call knows no {what} {unknown:?}; it takes {takes}")))
+    Err(ApiError::bad(format!("this call knows no {what} {unknown:?}; it takes {takes}")))
 }
 
 /// How axum begins to say what is wrong.
@@ -27,9 +27,9 @@ const AXUM_SAYS: &str = "Failed to deserialize query string: ";
 pub(super) struct Query<T>(pub(super) T);
 
 impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Query<T> {
-    type Rejection = Fault;
+    type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Fault> {
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
         match axum::extract::Query::try_from_uri(&parts.uri) {
             Ok(axum::extract::Query(query)) => Ok(Self(query)),
             Err(rejection) => Err(not_right(rejection)),
@@ -37,16 +37,16 @@ impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Query<T> {
     }
 }
 
-pub(super) fn not_right(rejection: QueryRejection) -> Fault {
+pub(super) fn not_right(rejection: QueryRejection) -> ApiError {
     let why = rejection.body_text();
     let why = why.strip_prefix(AXUM_SAYS).unwrap_or(&why);
-    Fault::bad(format!("what follows the ? is not right: {why}"))
+    ApiError::bad(format!("what follows the ? is not right: {why}"))
 }
 
 /// How many entries a page has: `usual` if nobody says, and at most `most`.
-pub(super) fn limit(asked: Option<usize>, usual: usize, most: usize) -> Result<usize, Fault> {
+pub(super) fn limit(asked: Option<usize>, usual: usize, most: usize) -> Result<usize, ApiError> {
     match asked.unwrap_or(usual) {
-        0 => Err(Fault::bad("limit counts from 1 on")),
+        0 => Err(ApiError::bad("limit counts from 1 on")),
         limit => Ok(limit.min(most)),
     }
 }

@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use axum::http::HeaderMap;
 use blocksmith_api::LISTEN_HEADER;
 use blocksmith_consensus::{Ancestry as _, Block};
-use blocksmith_node::{Address, EarlyBlock, MAX_AHEAD_S, Verdict};
+use blocksmith_node::{FutureBlock, MAX_AHEAD_S, PeerAddress, Verdict};
 
-use super::{App, Caller, aside};
+use super::{App, Caller, run_blocking};
 use crate::early;
 use crate::service::{Handle, Notice, now};
 use crate::spelling::{HASHED_TEXT, Spelling};
@@ -27,13 +27,13 @@ const MAX_TOLD: usize = 256;
 pub(super) struct Sender<'a> {
     pub(super) caller: &'a Caller,
     /// Where the sender says that it listens.
-    pub(super) listens: Option<Address>,
+    pub(super) listens: Option<PeerAddress>,
     /// The body of the call as it came, unless it is long.
     pub(super) body: &'a [u8],
 }
 
 /// A sender: the address of the call, and where it says that it listens.
-type Who = (Option<IpAddr>, Option<Address>);
+type Who = (Option<IpAddr>, Option<PeerAddress>);
 
 /// Who sent blocks lately that don't fit.
 #[derive(Debug, Default)]
@@ -72,7 +72,7 @@ pub(super) async fn log_verdict(app: &App, sender: Sender<'_>, block: &Block, ve
             }
         }
         Verdict::Early | Verdict::OnEarly(_) => {
-            let own = EarlyBlock { index: block.index(), time_s: block.view().timestamp_s() };
+            let own = FutureBlock { index: block.index(), time_s: block.view().timestamp_s() };
             handle.tell(
                 Notice::Early,
                 format_args!("{block:?} from {caller} {}", waits(own, verdict)),
@@ -90,9 +90,9 @@ pub(super) async fn log_verdict(app: &App, sender: Sender<'_>, block: &Block, ve
 }
 
 /// For whose time a block waits, and what to do about that.
-fn waits(own: EarlyBlock, verdict: &Verdict) -> String {
+fn waits(own: FutureBlock, verdict: &Verdict) -> String {
     let now = now();
-    let ahead = |early: EarlyBlock| {
+    let ahead = |early: FutureBlock| {
         format!("time is {} s ahead of this machine's clock", early.ahead_s(now))
     };
     let (why, until_s) = match verdict {
@@ -145,11 +145,11 @@ async fn log_orphan(
         ),
         None => {
             let local = ip.is_some_and(|ip| ip.is_loopback());
-            let is_there = |peer: &&Address| {
+            let is_there = |peer: &&PeerAddress| {
                 let name = peer.as_str().rsplit_once(':').map_or(peer.as_str(), |(host, _)| host);
                 Some(name) == host.as_deref() || local && name == "localhost"
             };
-            let there: Vec<_> = peers.iter().filter(is_there).map(Address::as_str).collect();
+            let there: Vec<_> = peers.iter().filter(is_there).map(PeerAddress::as_str).collect();
             let unless = match &there[..] {
                 [] => "and no peer is named by that address".to_string(),
                 there => format!("unless it is {}, which is asked", there.join(" or ")),
@@ -180,7 +180,7 @@ async fn spelled_otherwise(handle: Handle, block: Block, body: &[u8]) -> Option<
         let parent = handle.snapshot().ok()?.at(block.index().checked_sub(1)?).ok()??;
         Spelling::of_canonical(parent.block.text(), &body, &named)
     };
-    aside(look).await
+    run_blocking(look).await
 }
 
 pub(super) fn log_malformed(handle: &Handle, caller: &Caller, error: &impl Display) {
@@ -197,7 +197,7 @@ pub(super) fn socket(caller: &Caller) -> Option<SocketAddr> {
 }
 
 /// Where the peer that sends this listens, if it says so.
-pub(super) fn listens(headers: &HeaderMap) -> Option<Address> {
+pub(super) fn listens(headers: &HeaderMap) -> Option<PeerAddress> {
     let from = headers.get(LISTEN_HEADER).and_then(|address| address.to_str().ok());
     from.and_then(|address| address.parse().ok())
 }

@@ -10,10 +10,10 @@ use blocksmith_consensus::{Ancestry, Block, Hash, Invalid, Malformed, Rules, che
 use blocksmith_node::{MAX_AHEAD_S, Verdict, too_far_ahead_s};
 
 use super::Network;
+use super::array_stream::ArrayStream;
 use super::call::{Connection, MAX_SHORT_BYTES, Stream};
-use super::elements::Elements;
 use super::failure::Failure;
-use super::kind::{Glimpse, Kind, Peer, Seen, Status, glimpse, status};
+use super::kind::{Kind, Peer, Seen, Status, TipHint, status, tip_hint};
 use crate::service::{Snapshot, Stopped, now};
 use crate::spelling::Spelling;
 
@@ -82,22 +82,22 @@ pub(super) async fn ask(network: &Network, peer: &Peer, closely: bool) -> Result
 /// Brings us up to the peer's chain if it is the better one; the end of the peer's chain.
 async fn follow(network: &Network, peer: &Peer, closely: bool) -> Result<(u64, Hash), Failure> {
     let kind = peer.known().kind;
-    let mut patience = Patience::new();
+    let mut stall = StallTimer::new();
     if kind != Some(Kind::Python)
-        && let Some(status) = patience.wait(status(network, peer)).await?
+        && let Some(status) = stall.wait(status(network, peer)).await?
     {
-        return own_kind(network, peer, &status, patience).await;
+        return own_kind(network, peer, &status, stall).await;
     }
-    python(network, peer, closely, patience).await
+    python(network, peer, closely, stall).await
 }
 
 /// How long a peer is still waited for.
-struct Patience {
+struct StallTimer {
     left: Duration,
     waited: Duration,
 }
 
-impl Patience {
+impl StallTimer {
     fn new() -> Self {
         Self { left: PATIENCE, waited: Duration::ZERO }
     }
@@ -127,7 +127,7 @@ async fn own_kind(
     network: &Network,
     peer: &Peer,
     status: &Status,
-    mut patience: Patience,
+    mut stall: StallTimer,
 ) -> Result<(u64, Hash), Failure> {
     let chain = network.handle.snapshot()?;
     let tip = chain.tip()?;
@@ -135,19 +135,19 @@ async fn own_kind(
     if status.tip == tip.block.hash() || status.work <= tip.work {
         return Ok(end);
     }
-    let from = first_unknown(network, peer, status, &chain, &mut patience).await?;
+    let from = first_unknown(network, peer, status, &chain, &mut stall).await?;
     let depth = (tip.block.index() + 1).saturating_sub(from);
     if depth > Limits::default().blocks as u64 {
         return Err(Failure::TooDeep { depth });
     }
-    let mut intake = Intake::new(network, peer, chain, from, 0, patience);
+    let mut intake = Download::new(network, peer, chain, from, 0, stall);
     intake.end = Some(status.index);
     intake.tip = Some(end);
     while intake.next <= status.index {
         let first = intake.next;
         let query = format!("?from={first}&limit={PAGE_BLOCKS}");
         let page = network.http.stream(&peer.address, BLOCKS, &query, Connection::Keep);
-        let page = intake.patience.wait(page).await?;
+        let page = intake.stall.wait(page).await?;
         intake.read(page, BLOCKS_LISTS, of_page).await?;
         if intake.next == first {
             break;
@@ -168,14 +168,14 @@ async fn first_unknown(
     peer: &Peer,
     status: &Status,
     chain: &Snapshot,
-    patience: &mut Patience,
+    stall: &mut StallTimer,
 ) -> Result<u64, Failure> {
     let genesis = network.handle.chain().rules.genesis_index();
     let ours = chain.tip()?.block.index();
     let mut index = ours.min(status.index).max(genesis);
     let mut step = 1_u64;
     loop {
-        let hash = patience.wait(hash_at(network, peer, index)).await?;
+        let hash = stall.wait(hash_at(network, peer, index)).await?;
         if chain.index_of(&hash)? == Some(index) {
             return Ok(index + 1);
         }
@@ -207,20 +207,20 @@ async fn python(
     network: &Network,
     peer: &Peer,
     closely: bool,
-    mut patience: Patience,
+    mut stall: StallTimer,
 ) -> Result<(u64, Hash), Failure> {
     let chain = network.handle.snapshot()?;
     let tip = chain.tip()?.block;
-    let glimpse = patience.wait(glimpse(network, peer)).await?;
-    let last = match &glimpse {
-        Glimpse::Block(last) => Some(last.index()),
+    let tip_hint = stall.wait(tip_hint(network, peer)).await?;
+    let last = match &tip_hint {
+        TipHint::Block(last) => Some(last.index()),
         _ => None,
     };
-    match glimpse {
-        Glimpse::Block(last) if last.index() <= tip.index() => {
+    match tip_hint {
+        TipHint::Block(last) if last.index() <= tip.index() => {
             return Ok((last.index(), last.hash()));
         }
-        Glimpse::Proof(proof) => {
+        TipHint::Proof(proof) => {
             let known = peer.known();
             if let Some(seen) = known.seen.as_ref().filter(|seen| seen.proof == proof)
                 && seen.index <= tip.index()
@@ -236,8 +236,8 @@ async fn python(
     }
     let genesis = network.handle.chain().rules.genesis_index();
     let document = network.http.stream(&peer.address, CHAIN, "", Connection::Close);
-    let document = patience.wait(document).await?;
-    let mut intake = Intake::new(network, peer, chain, genesis, tip.index(), patience);
+    let document = stall.wait(document).await?;
+    let mut intake = Download::new(network, peer, chain, genesis, tip.index(), stall);
     intake.end = last;
     intake.read(document, CHAIN_LISTS, Rules::parse_block).await?;
     intake.finish().await?;
@@ -259,7 +259,7 @@ fn of_page(rules: &Rules, text: &[u8]) -> Result<Block, Malformed> {
 
 /// Takes a peer's blocks from the lowest on, leaves out those that we have, and hands in the rest:
 /// in batches, and once the chain is known to be longer than ours.
-struct Intake<'a> {
+struct Download<'a> {
     network: &'a Network,
     peer: &'a Peer,
     chain: Snapshot,
@@ -271,7 +271,7 @@ struct Intake<'a> {
     fork: Option<u64>,
     held: VecDeque<Block>,
     held_bytes: usize,
-    room: Room<'a>,
+    room: MemoryBudget<'a>,
     last: Option<Seen>,
     /// The last block as it was sent.
     last_sent: Vec<u8>,
@@ -279,19 +279,19 @@ struct Intake<'a> {
     end: Option<u64>,
     /// The same with its hash, where it says that.
     tip: Option<(u64, Hash)>,
-    patience: Patience,
+    stall: StallTimer,
     /// How long the peer was waited for when blocks were handed in last.
     handed_in: Duration,
 }
 
-impl<'a> Intake<'a> {
+impl<'a> Download<'a> {
     fn new(
         network: &'a Network,
         peer: &'a Peer,
         chain: Snapshot,
         next: u64,
         longer_than: u64,
-        patience: Patience,
+        stall: StallTimer,
     ) -> Self {
         Self {
             network,
@@ -302,13 +302,13 @@ impl<'a> Intake<'a> {
             fork: None,
             held: VecDeque::new(),
             held_bytes: 0,
-            room: Room { shared: &network.held, taken: 0 },
+            room: MemoryBudget { shared: &network.held, taken: 0 },
             last: None,
             last_sent: Vec::new(),
             end: None,
             tip: None,
-            handed_in: patience.waited,
-            patience,
+            handed_in: stall.waited,
+            stall,
         }
     }
 
@@ -318,10 +318,10 @@ impl<'a> Intake<'a> {
         lists: &'static [&'static str],
         parse: fn(&Rules, &[u8]) -> Result<Block, Malformed>,
     ) -> Result<(), Failure> {
-        let mut elements = Elements::new(lists);
+        let mut elements = ArrayStream::new(lists);
         let network = self.network;
         let rules = &network.handle.chain().rules;
-        while let Some(piece) = self.patience.wait(document.chunk()).await? {
+        while let Some(piece) = self.stall.wait(document.chunk()).await? {
             let fed = elements.feed(&piece, |text| {
                 let block = parse(rules, text);
                 let index = self.next;
@@ -344,7 +344,7 @@ impl<'a> Intake<'a> {
                 {
                     self.hand_in(true).await?;
                 }
-                if self.held.len() > 1 && self.patience.waited - self.handed_in >= HAND_IN_AFTER {
+                if self.held.len() > 1 && self.stall.waited - self.handed_in >= HAND_IN_AFTER {
                     self.hand_in(true).await?;
                 }
             }
@@ -415,13 +415,13 @@ impl<'a> Intake<'a> {
             batch.push(block);
         }
         self.held_bytes -= bytes;
-        self.handed_in = self.patience.waited;
+        self.handed_in = self.stall.waited;
         let sent = batch.clone();
         let more = !self.held.is_empty();
         let from = self.peer.address.clone();
         match self.network.handle.catch_up(batch, from, more, self.end).await? {
             Verdict::NewTip | Verdict::SideBranch => {
-                self.patience.renew(bytes);
+                self.stall.renew(bytes);
                 Ok(())
             }
             Verdict::Known => Ok(()),
@@ -451,12 +451,12 @@ fn first_early(blocks: &[Block]) -> (u64, u64) {
 }
 
 /// A part of the memory that all peers' waiting blocks share.
-struct Room<'a> {
+struct MemoryBudget<'a> {
     shared: &'a AtomicUsize,
     taken: usize,
 }
 
-impl Room<'_> {
+impl MemoryBudget<'_> {
     /// Makes it this many bytes; whether there are as many.
     fn take(&mut self, bytes: usize) -> bool {
         let before = self.shared.fetch_sub(self.taken, Ordering::Relaxed) - self.taken;
@@ -466,7 +466,7 @@ impl Room<'_> {
     }
 }
 
-impl Drop for Room<'_> {
+impl Drop for MemoryBudget<'_> {
     fn drop(&mut self) {
         self.take(0);
     }
@@ -480,7 +480,7 @@ mod tests {
     fn all_peers_share_the_room_and_give_it_back() {
         let most = MAX_WAITING_BYTES;
         let shared = AtomicUsize::new(0);
-        let room = || Room { shared: &shared, taken: 0 };
+        let room = || MemoryBudget { shared: &shared, taken: 0 };
         let (mut one, mut other) = (room(), room());
         assert!(one.take(most));
         assert!(!other.take(1));

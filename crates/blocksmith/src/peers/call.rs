@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use blocksmith_api::LISTEN_HEADER;
-use blocksmith_node::Address;
+use blocksmith_node::PeerAddress;
 use bytes::Bytes;
 use reqwest::header::{CONNECTION, CONTENT_TYPE, HeaderMap};
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
@@ -67,11 +67,11 @@ impl Answer {
 
 pub(super) struct Http {
     client: Client,
-    listen: Option<Address>,
+    listen: Option<PeerAddress>,
 }
 
 impl Http {
-    pub(super) fn new(listen: Option<Address>) -> Self {
+    pub(super) fn new(listen: Option<PeerAddress>) -> Self {
         let client = crate::client::builder()
             .no_proxy()
             .connect_timeout(CONNECT_TIME)
@@ -86,7 +86,7 @@ impl Http {
 
     pub(super) async fn get(
         &self,
-        peer: &Address,
+        peer: &PeerAddress,
         path: &'static str,
         query: &str,
         most: usize,
@@ -98,7 +98,7 @@ impl Http {
 
     pub(super) async fn post(
         &self,
-        peer: &Address,
+        peer: &PeerAddress,
         path: &'static str,
         body: Bytes,
         connection: Connection,
@@ -114,7 +114,7 @@ impl Http {
     /// Starts to read an answer of any length.
     pub(super) async fn stream(
         &self,
-        peer: &Address,
+        peer: &PeerAddress,
         path: &'static str,
         query: &str,
         connection: Connection,
@@ -163,7 +163,7 @@ impl Stream {
     }
 }
 
-fn url(peer: &Address, path: &str) -> String {
+fn url(peer: &PeerAddress, path: &str) -> String {
     format!("http://{peer}{path}")
 }
 

@@ -4,9 +4,9 @@ use std::fmt;
 use std::time::Duration;
 
 use blocksmith_consensus::{Hash, Invalid, Malformed};
-use blocksmith_node::Address;
+use blocksmith_node::PeerAddress;
 
-use super::elements::Unlike;
+use super::array_stream::Unlike;
 use crate::chain::Differences;
 use crate::service::{Stopped, StoreError};
 use crate::spelling::{HASHED_TEXT, Spelling};
@@ -77,7 +77,7 @@ pub(super) enum Failure {
     Itself,
     /// It is another peer, and was forgotten as this one.
     #[error("it is the same node as {0}")]
-    KnownAs(Address),
+    KnownAs(PeerAddress),
     /// Not the peer's fault.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -9,7 +9,7 @@ use blocksmith_consensus::block::MAX_BLOCK_BYTES;
 use blocksmith_consensus::json::{self, Kind as Json, Value};
 use blocksmith_consensus::payment::Verified;
 use blocksmith_consensus::{Block, Hash, Timestamp, U256};
-use blocksmith_node::Address;
+use blocksmith_node::PeerAddress;
 
 use super::call::{Connection, MAX_SHORT_BYTES};
 use super::failure::Failure;
@@ -36,7 +36,7 @@ const MAX_LAST_BLOCK_BYTES: usize = 2 * MAX_BLOCK_BYTES;
 
 /// A peer, as long as it is one.
 pub(super) struct Peer {
-    pub(super) address: Address,
+    pub(super) address: PeerAddress,
     /// The tip that it is to be told of next. A newer one takes its place.
     pub(super) waiting: Mutex<Option<Arc<Tip>>>,
     /// The payments that it is to be told of next.
@@ -55,7 +55,7 @@ const MAX_COMPLAINTS: usize = 8;
 #[derive(Debug, Default)]
 pub(super) struct Known {
     pub(super) kind: Option<Kind>,
-    glance: Glance,
+    glance: Endpoint,
     pub(super) push: Push,
     /// The end of its chain, when we last saw it as a whole or it took our tip.
     pub(super) seen: Option<Seen>,
@@ -88,7 +88,7 @@ pub(super) enum Push {
 
 /// Which short question a Python node answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum Glance {
+enum Endpoint {
     #[default]
     Untried,
     At(&'static str),
@@ -113,7 +113,7 @@ impl From<&Block> for Seen {
 
 /// What a short question says of the end of a Python node's chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Glimpse {
+pub(super) enum TipHint {
     /// All of it.
     Block(Block),
     /// Its proof, as canonical JSON. Under the lecture's rules proofs come round again, and two
@@ -136,11 +136,11 @@ pub(super) struct Status {
 
 /// Which of our own kind the peers are, by what each said last: a node has many names.
 #[derive(Debug, Default)]
-pub(super) struct Instances(Mutex<HashMap<Address, String>>);
+pub(super) struct Instances(Mutex<HashMap<PeerAddress, String>>);
 
 impl Instances {
     /// Notes which node a peer is; the other address at which it is known.
-    fn note(&self, peer: &Address, instance: String) -> Option<Address> {
+    fn note(&self, peer: &PeerAddress, instance: String) -> Option<PeerAddress> {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= MAX_REMEMBERED {
             known.clear();
@@ -152,13 +152,13 @@ impl Instances {
         other
     }
 
-    pub(super) fn forget(&self, peer: &Address) {
+    pub(super) fn forget(&self, peer: &PeerAddress) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(peer);
     }
 }
 
 impl Peer {
-    pub(super) fn new(address: Address) -> Self {
+    pub(super) fn new(address: PeerAddress) -> Self {
         Self {
             address,
             waiting: Mutex::default(),
@@ -255,7 +255,7 @@ async fn ask_status(
 }
 
 /// A peer turned out to be the same node as another one: keeps one of them.
-async fn one_of(network: &Network, peer: &Peer, other: Address) -> Result<(), Failure> {
+async fn one_of(network: &Network, peer: &Peer, other: PeerAddress) -> Result<(), Failure> {
     let gone = network.handle.same_node(peer.address.clone(), other.clone()).await?;
     let Some(gone) = gone else {
         // The other is no peer any more.
@@ -316,13 +316,13 @@ pub(super) async fn kind(network: &Network, peer: &Peer) -> Result<Kind, Failure
 }
 
 /// A cheap look at the end of a Python node's chain.
-pub(super) async fn glimpse(network: &Network, peer: &Peer) -> Result<Glimpse, Failure> {
+pub(super) async fn tip_hint(network: &Network, peer: &Peer) -> Result<TipHint, Failure> {
     let glance = peer.known().glance;
     let paths: &[_] = match glance {
         // The block says more than its proof.
-        Glance::Untried => &[LAST_BLOCK, LAST_PROOF],
-        Glance::At(path) => &[path],
-        Glance::Nowhere => &[],
+        Endpoint::Untried => &[LAST_BLOCK, LAST_PROOF],
+        Endpoint::At(path) => &[path],
+        Endpoint::Nowhere => &[],
     };
     for &path in paths {
         let most = if path == LAST_BLOCK { MAX_LAST_BLOCK_BYTES } else { MAX_SHORT_BYTES };
@@ -331,23 +331,23 @@ pub(super) async fn glimpse(network: &Network, peer: &Peer) -> Result<Glimpse, F
             continue;
         }
         let text = answer.body.as_deref().and_then(|body| json::canonical(body).ok());
-        if let Some(glimpse) = text.and_then(|text| read_glimpse(Value::of_canonical(&text))) {
-            peer.known().glance = Glance::At(path);
-            return Ok(glimpse);
+        if let Some(tip_hint) = text.and_then(|text| read_glimpse(Value::of_canonical(&text))) {
+            peer.known().glance = Endpoint::At(path);
+            return Ok(tip_hint);
         }
     }
     peer.known().glance = match glance {
-        Glance::Nowhere => Glance::Nowhere,
-        Glance::At(_) => Glance::Untried,
-        Glance::Untried => Glance::Nowhere,
+        Endpoint::Nowhere => Endpoint::Nowhere,
+        Endpoint::At(_) => Endpoint::Untried,
+        Endpoint::Untried => Endpoint::Nowhere,
     };
-    Ok(Glimpse::Nothing)
+    Ok(TipHint::Nothing)
 }
 
-fn read_glimpse(value: Value<'_>) -> Option<Glimpse> {
+fn read_glimpse(value: Value<'_>) -> Option<TipHint> {
     if let Some(block) = value.get("last_block") {
-        return Block::of_canonical(block.text()).ok().map(Glimpse::Block);
+        return Block::of_canonical(block.text()).ok().map(TipHint::Block);
     }
     let proof = value.get("last_proof").or_else(|| value.get("proof"))?;
-    matches!(proof.kind(), Json::Int | Json::String).then(|| Glimpse::Proof(proof.text().into()))
+    matches!(proof.kind(), Json::Int | Json::String).then(|| TipHint::Proof(proof.text().into()))
 }

@@ -5,9 +5,9 @@
 //! single-threaded Python node that waits for us answers nobody meanwhile. Each peer has at most
 //! one call that tells it something, with the latest tip waiting behind it, and one that asks.
 
+mod array_stream;
 mod ask;
 mod call;
-mod elements;
 mod failure;
 mod kind;
 mod tell;
@@ -18,7 +18,7 @@ use std::collections::hash_map::Entry;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, PoisonError};
 
-use blocksmith_node::{Address, MAX_PEERS, NetworkEffect};
+use blocksmith_node::{MAX_PEERS, NetworkEffect, PeerAddress};
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 
@@ -42,7 +42,7 @@ struct Network {
 }
 
 /// What goes on with one peer.
-struct Dealings {
+struct PeerSession {
     peer: Arc<Peer>,
     telling: Option<AbortHandle>,
     asking: Option<AbortHandle>,
@@ -63,7 +63,7 @@ enum Over {
 pub async fn run(
     handle: Handle,
     mut orders: mpsc::UnboundedReceiver<NetworkEffect>,
-    listen: Option<Address>,
+    listen: Option<PeerAddress>,
 ) {
     let mut standing = handle.watch();
     let network = Arc::new(Network {
@@ -72,7 +72,7 @@ pub async fn run(
         instances: Instances::default(),
         held: AtomicUsize::new(0),
     });
-    let mut all: HashMap<Address, Dealings> = HashMap::new();
+    let mut all: HashMap<PeerAddress, PeerSession> = HashMap::new();
     let mut tasks = JoinSet::new();
     loop {
         tokio::select! {
@@ -132,15 +132,18 @@ pub async fn run(
 }
 
 /// What goes on with this very peer: its address may have been forgotten, and be a peer again.
-fn with<'a>(all: &'a mut HashMap<Address, Dealings>, peer: &Arc<Peer>) -> Option<&'a mut Dealings> {
+fn with<'a>(
+    all: &'a mut HashMap<PeerAddress, PeerSession>,
+    peer: &Arc<Peer>,
+) -> Option<&'a mut PeerSession> {
     all.get_mut(&peer.address).filter(|dealings| Arc::ptr_eq(&dealings.peer, peer))
 }
 
 fn dealings<'a>(
-    all: &'a mut HashMap<Address, Dealings>,
+    all: &'a mut HashMap<PeerAddress, PeerSession>,
     network: &Network,
-    address: Address,
-) -> &'a mut Dealings {
+    address: PeerAddress,
+) -> &'a mut PeerSession {
     if all.len() >= MAX_REMEMBERED && !all.contains_key(&address) {
         let standing = network.handle.standing();
         all.retain(|address, dealings| dealings.is_busy() || standing.peers.contains(address));
@@ -149,14 +152,14 @@ fn dealings<'a>(
         Entry::Occupied(entry) => entry.into_mut(),
         Entry::Vacant(entry) => {
             let peer = Arc::new(Peer::new(entry.key().clone()));
-            entry.insert(Dealings { peer, telling: None, asking: None, again: None })
+            entry.insert(PeerSession { peer, telling: None, asking: None, again: None })
         }
     }
 }
 
 type Tasks = JoinSet<Result<Over, Stopped>>;
 
-impl Dealings {
+impl PeerSession {
     fn is_busy(&self) -> bool {
         self.telling.is_some() || self.asking.is_some()
     }

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use super::Network;
 use super::call::Connection;
 use super::failure::Failure;
-use super::kind::{Glimpse, Kind, Peer, Push, Seen, glimpse, kind};
+use super::kind::{Kind, Peer, Push, Seen, TipHint, kind, tip_hint};
 use super::tip::Tip;
 use crate::client::reason;
 use crate::service::{Notice, Stopped};
@@ -147,18 +147,18 @@ async fn tell_python(network: &Network, peer: &Peer, tip: &Arc<Tip>) -> Result<(
 /// nothing if it has the tip or would not take it. A Python node refuses what does not follow its
 /// last block, and then asks all its peers for their chains.
 async fn missing(network: &Network, peer: &Peer, tip: &Arc<Tip>) -> Result<Vec<Arc<Tip>>, Failure> {
-    let glimpse = glimpse(network, peer).await?;
+    let tip_hint = tip_hint(network, peer).await?;
     let seen = peer.known().seen.clone();
-    let is_last = |block: &Block| match &glimpse {
-        Glimpse::Block(last) => last.hash() == block.hash(),
-        Glimpse::Proof(proof) => match &seen {
+    let is_last = |block: &Block| match &tip_hint {
+        TipHint::Block(last) => last.hash() == block.hash(),
+        TipHint::Proof(proof) => match &seen {
             Some(seen) if seen.proof == *proof => seen.hash == block.hash(),
             _ => block.view().proof_json() == proof,
         },
-        Glimpse::Nothing => false,
+        TipHint::Nothing => false,
     };
-    let index = match &glimpse {
-        Glimpse::Block(last) => last.index(),
+    let index = match &tip_hint {
+        TipHint::Block(last) => last.index(),
         _ => 0,
     };
     if index >= tip.block.index() || is_last(&tip.block) {

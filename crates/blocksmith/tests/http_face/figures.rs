@@ -105,7 +105,7 @@ async fn a_node_is_ready_unless_it_is_catching_up() {
     let node = Node::easy().await;
     assert_eq!(node.get("/healthz").await.plain(), (200, "ok"));
     assert_eq!(node.get("/readyz").await.plain(), (200, "ready"));
-    let peer: blocksmith_node::Address = "h:1".parse().expect("an address");
+    let peer: blocksmith_node::PeerAddress = "h:1".parse().expect("an address");
     node.handle.choose(vec![peer.clone()], true).await.expect("it runs");
     let block = next(&node.tip(), 1, "ann");
     let further = next(&block, 2, "ann");

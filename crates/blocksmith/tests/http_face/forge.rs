@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use blocksmith::chain::{Chain, Dialect};
 use blocksmith::service::Options;
 use blocksmith_consensus::address::Address;
-use blocksmith_consensus::payment::{Coin, Domain};
+use blocksmith_consensus::payment::{Coinbase, Domain};
 use blocksmith_consensus::{Block, Difficulty, Hash, Rules, Sealed, Target, Unproven, merkle};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -23,7 +23,7 @@ fn rules() -> Rules {
     let forge = Sealed::forge();
     let hrp = forge.hrp;
     let coins = [(Signer::alice(), 0), (Signer::bob(), 1)].map(|(signer, nonce)| {
-        Coin { recipient: signer.address, amount: ALLOTTED, nonce }.text(hrp)
+        Coinbase { recipient: signer.address, amount: ALLOTTED, nonce }.text(hrp)
     });
     let texts = || coins.iter().map(String::as_str);
     let target = Target::from_zeros(1);
@@ -500,7 +500,7 @@ pub(crate) fn block_on(
     payment: Option<&str>,
 ) -> Block {
     let index = parent.index() + 1;
-    let coin = Coin { recipient: forge.bob.address, amount: SUBSIDY, nonce: index };
+    let coin = Coinbase { recipient: forge.bob.address, amount: SUBSIDY, nonce: index };
     let coin = coin.text(forge.domain.hrp);
     let texts: Vec<&str> = payment.into_iter().chain([&*coin]).collect();
     let target = Target::from_zeros(1);
@@ -553,8 +553,8 @@ async fn the_faucets_of_a_network_serve_a_class_before_the_next_block() {
     let chain = Chain { rules: rules(), dialect: Dialect::Notes }.for_dev().unwrap();
     let options = Options { dev: true, ..Options::new(chain) };
     let first = Forge::of(options.clone()).await;
-    let giver = Some(first.node.handle.clone());
-    let second = Forge::of(Options { giver, ..options }).await;
+    let faucet_node = Some(first.node.handle.clone());
+    let second = Forge::of(Options { faucet_node, ..options }).await;
     let pupil = Signer::new(0x9091).address;
     let body = json!({"recipient": first.text(pupil)}).to_string();
     let ask = async |at: usize| {

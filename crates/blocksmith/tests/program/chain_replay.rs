@@ -6,10 +6,10 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use blocksmith::chain::Chain;
-use blocksmith::service::{StoreError, look};
+use blocksmith::service::{StoreError, open_read_only};
 use blocksmith_consensus::address::Address;
-use blocksmith_consensus::payment::{Coin, Domain};
-use blocksmith_consensus::{Block, Hash, Linked, Rules, Sealed, Unproven, merkle};
+use blocksmith_consensus::payment::{Coinbase, Domain};
+use blocksmith_consensus::{Block, ChainBlock, Hash, Rules, Sealed, Unproven, merkle};
 use blocksmith_testkit::signers::Signer;
 use redb::{Database, TableDefinition};
 use tempfile::TempDir;
@@ -56,7 +56,7 @@ struct World {
     domain: Domain,
     alice: Signer,
     bob: Signer,
-    tip: Linked,
+    tip: ChainBlock,
     texts: Vec<String>,
     /// Balance and nonce by key.
     accounts: BTreeMap<[u8; 32], (u64, u64)>,
@@ -75,7 +75,7 @@ impl World {
         let rules = Chain::parse(&file).expect("a chain file").rules;
         let dir = TempDir::new().expect("a directory");
         std::fs::write(dir.path().join("chain.toml"), file).expect("a file");
-        let tip = Linked::genesis(&rules, rules.genesis_block(Default::default()));
+        let tip = ChainBlock::genesis(&rules, rules.genesis_block(Default::default()));
         let accounts = [&alice, &bob].map(|person| (*person.address.key(), (1000, 0)));
         let mut world = Self {
             domain: rules.domain().expect("signed"),
@@ -114,10 +114,10 @@ impl World {
     /// The next block, whose coin goes to Bob.
     fn block(&self, payments: &[String], fees: u64) -> Block {
         let index = self.tip.block.index() + 1;
-        let coin = Coin { recipient: self.bob.address, amount: 1000 + fees, nonce: index };
+        let coin = Coinbase { recipient: self.bob.address, amount: 1000 + fees, nonce: index };
         let coin = coin.text(self.domain.hrp);
         let all = || payments.iter().map(String::as_str).chain([&*coin]);
-        let target = self.rules.target_after(&self.tip.pace);
+        let target = self.rules.target_after(&self.tip.difficulty_state);
         let (parent, time) = (self.tip.block.hash(), self.tip.block.view().timestamp_s() + 15);
         let draft = Unproven::new(index, &parent, time, target, &merkle::root(all()), all());
         let draft = draft.expect("a draft");
@@ -187,7 +187,7 @@ fn a_data_directory_and_a_document_come_to_the_state_that_was_counted_by_hand() 
     let document = world.document("document", None);
     let told = world.run(&["chain", "verify", &document, "--replay"]);
     assert_eq!(told, (0, expected, String::new()));
-    let snapshot = look(Path::new(&data)).expect("a chain");
+    let snapshot = open_read_only(Path::new(&data)).expect("a chain");
     assert_eq!(snapshot.state_hash().expect("it can be read"), world.state());
     drop(snapshot);
 

@@ -1,7 +1,7 @@
 //! Long chains, on several threads and in pieces: the verdict is that of one thread over the whole.
 
 use blocksmith::verify::{ReadError, VerifyError, verify, verify_read};
-use blocksmith_consensus::document::{Seal, Verifier};
+use blocksmith_consensus::document::{ExportTrailer, Verifier};
 use blocksmith_consensus::json::Value;
 use blocksmith_consensus::{Block, Proof, Rules, Timestamp, Transaction};
 
@@ -64,7 +64,7 @@ fn a_chain_that_is_read_in_pieces_comes_to_the_same_verdict() {
     let (rules, chain) = (rules(), chain(500));
     let tip = chain[499].hash();
     let verifier = Verifier { rules: &rules, tip: None };
-    let text = format!("{}\n{}\n", lines(&chain), Seal { length: 500, tip });
+    let text = format!("{}\n{}\n", lines(&chain), ExportTrailer { length: 500, tip });
     for held in [1_000, 1_001, 1_500, 10_007, text.len(), text.len() + 1, 1 << 20] {
         let verdict = verify_read(&verifier, text.as_bytes(), held, 2).expect("valid");
         assert_eq!((verdict.blocks, verdict.tip), (500, tip), "{held} bytes held");
@@ -72,7 +72,7 @@ fn a_chain_that_is_read_in_pieces_comes_to_the_same_verdict() {
             let time = format!("\"timestamp\": {}", Timestamp { micros: 900_000 + place });
             let changed = text.replacen(&time, "\"timestamp\": 5", 1);
             let fault = match verify_read(&verifier, changed.as_bytes(), held, 2) {
-                Err(VerifyError::Fault(fault)) => fault,
+                Err(VerifyError::Document(fault)) => fault,
                 other => panic!("{other:?} after a change at {place}, {held} bytes held"),
             };
             assert_eq!(fault.block(&rules), Some(place + 1), "{fault}; {held} bytes held");

@@ -330,13 +330,13 @@ proptest! {
         let Family::Sealed(Sealed { emission, .. }) = &rules.family else { panic!("payments are signed") };
         let block = rules.genesis_block(Default::default());
         let first = rules.genesis_target();
-        let mut pace = rules.first_pace(block.view());
+        let mut difficulty_state = rules.first_difficulty_state(block.view());
         let mut time = block.header().expect("a header").timestamp_s;
         for (at, gap) in gaps.into_iter().enumerate() {
-            let target = rules.target_after(&pace);
+            let target = rules.target_after(&difficulty_state);
             prop_assert!(target.0 >= 1 && target <= rules.difficulty().easiest());
             time = time.saturating_add(gap).min(MAX_INTEGER);
-            pace = rules.difficulty().pace_after(first, &pace, time);
+            difficulty_state = rules.difficulty().difficulty_state_after(first, &difficulty_state, time);
             prop_assert!(emission.subsidy(at as u64 + gap) <= emission.first);
         }
         prop_assert!(!matches!(rules.difficulty(), Difficulty::Fixed(_)));

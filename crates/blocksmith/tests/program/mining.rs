@@ -9,7 +9,7 @@ use blocksmith::mining::{NotMined, next_block, next_block_now};
 use blocksmith::service::{self, Handle, Options};
 use blocksmith_consensus::rules::sealed::genesis as sealed_genesis;
 use blocksmith_consensus::{Difficulty, Sealed, Target};
-use blocksmith_node::{EarlyTip, MAX_AHEAD_S, NoWork, Refusal};
+use blocksmith_node::{FutureTip, MAX_AHEAD_S, NoWork, Refusal};
 use blocksmith_wallet::dev;
 
 /// How long the chain lies further ahead than is taken.
@@ -45,7 +45,8 @@ async fn who_mines_too_early_waits_and_goes_on_when_the_time_has_come() {
     let handle = node(Duration::from_secs(MAX_AHEAD_S) + TOO_FAR);
     let to = recipient();
     let work = handle.work(Some(&to)).await.expect("it runs");
-    let Err(NoWork::Refused(Refusal::EarlyTip(early @ EarlyTip { index: 1, until_s, .. }))) = work
+    let Err(NoWork::Refused(Refusal::FutureTip(early @ FutureTip { index: 1, until_s, .. }))) =
+        work
     else {
         panic!("its time has come: {work:?}");
     };
@@ -54,9 +55,9 @@ async fn who_mines_too_early_waits_and_goes_on_when_the_time_has_come() {
     // Nobody waits who asks for other work, or for a block now.
     let began = Instant::now();
     let other = handle.other_work(Some(&to), "other", PATIENCE).await.expect("it runs");
-    assert!(matches!(other, Err(NoWork::Refused(Refusal::EarlyTip(_)))), "{other:?}");
+    assert!(matches!(other, Err(NoWork::Refused(Refusal::FutureTip(_)))), "{other:?}");
     let mined = next_block_now(&handle, Some(&to), NonZeroUsize::MIN).await;
-    let early = NotMined::NoWork(NoWork::Refused(Refusal::EarlyTip(early)));
+    let early = NotMined::NoWork(NoWork::Refused(Refusal::FutureTip(early)));
     assert_eq!(
         mined.map_err(|error| error.to_string()[..20].to_owned()),
         Err(early.to_string()[..20].to_owned())

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use blocksmith_consensus::Hash;
 use blocksmith_consensus::address::Address;
-use blocksmith_consensus::payment::{Coin, Domain, Payment, Verified};
+use blocksmith_consensus::payment::{Coinbase, Domain, Payment, Verified};
 use serde_json::json;
 
 use crate::fake::{Call, Fake, Reply, status};
@@ -131,7 +131,7 @@ impl Ledger {
             }
             if miner == address {
                 let fees: u64 = payments.iter().map(|payment| payment.fee()).sum();
-                let coin = Coin { recipient: *miner, amount: SUBSIDY + fees, nonce: block };
+                let coin = Coinbase { recipient: *miner, amount: SUBSIDY + fees, nonce: block };
                 let id = coin.id(&self.domain).to_string();
                 put(payments.len(), id, &coin.text(self.domain.hrp));
             }

@@ -1,6 +1,6 @@
 //! The quick way: is this value canonical as it stands? Allocates nothing.
 
-use super::{MAX_DEPTH, order, scan, scan::Shape};
+use super::{MAX_DEPTH, order, scan, scan::NumberForm};
 
 /// Values that lie deeper than this are left to the rewriter.
 const MAX_QUICK_DEPTH: usize = 32;
@@ -32,9 +32,9 @@ pub(super) fn value(bytes: &[u8], start: usize, depth: usize) -> Option<usize> {
             b'"' => at = string(bytes, at)?.end,
             b'-' | b'0'..=b'9' => {
                 at = match scan::number(bytes, at).ok()? {
-                    (end, Shape::Int | Shape::CanonicalFloat) => end,
-                    (_, Shape::NegativeZero) => return None,
-                    (end, Shape::Float) => float(bytes, at, end)?,
+                    (end, NumberForm::Int | NumberForm::CanonicalFloat) => end,
+                    (_, NumberForm::NegativeZero) => return None,
+                    (end, NumberForm::Float) => float(bytes, at, end)?,
                 };
             }
             b'{' if bytes.get(at + 1) == Some(&b'}') => at += 2,

@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 use core::ops::Range;
 
 use super::rewrite::{self, Buffers};
-use super::scan::{self, Shape};
+use super::scan::{self, NumberForm};
 
 /// The longest value of which the layout is kept.
 const MAX_BYTES: usize = 4096;
@@ -117,8 +117,8 @@ fn scalar(input: &[u8], at: usize) -> Option<usize> {
             (input.get(end) == Some(&b'"')).then_some(end + 1)
         }
         b'-' | b'0'..=b'9' => match scan::number(input, at).ok()? {
-            (end, Shape::Int | Shape::CanonicalFloat) => Some(end),
-            (_, Shape::NegativeZero | Shape::Float) => None,
+            (end, NumberForm::Int | NumberForm::CanonicalFloat) => Some(end),
+            (_, NumberForm::NegativeZero | NumberForm::Float) => None,
         },
         b't' => scan::literal(input, at, "true").ok(),
         b'f' => scan::literal(input, at, "false").ok(),

@@ -14,7 +14,7 @@ use core::mem;
 use core::ops::Range;
 
 use super::layout::Layout;
-use super::{JsonError, JsonErrorKind, MAX_DEPTH, float, order, scan, scan::Shape};
+use super::{JsonError, JsonErrorKind, MAX_DEPTH, float, order, scan, scan::NumberForm};
 
 pub(super) const MEMBER_NAME: &str = "a member's name in double quotes";
 pub(super) const COLON: &str = "a colon";
@@ -401,9 +401,9 @@ impl<'a, 'b, const KEEP: bool> Rewriter<'a, 'b, KEEP> {
         let start = self.at;
         let (end, shape) = scan::number(self.input, start)?;
         match shape {
-            Shape::Int | Shape::CanonicalFloat => self.push_input(start..end),
-            Shape::NegativeZero => self.push(b"0"),
-            Shape::Float => {
+            NumberForm::Int | NumberForm::CanonicalFloat => self.push_input(start..end),
+            NumberForm::NegativeZero => self.push(b"0"),
+            NumberForm::Float => {
                 let number = self.input.get(start..end).unwrap_or_default();
                 self.push(float::Text::of(number, start)?.as_bytes());
             }

@@ -115,7 +115,7 @@ pub(super) fn literal(bytes: &[u8], at: usize, name: &'static str) -> Result<usi
 
 /// How a number is written, and so what its canonical text is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Shape {
+pub(super) enum NumberForm {
     /// An integer, canonical as it stands.
     Int,
     /// `-0`, the integer 0.
@@ -130,7 +130,7 @@ const DIGIT: &str = "a digit";
 
 /// Reads a number's text, which starts at `start` with a digit or a minus; the offset after it.
 #[inline(always)]
-pub(super) fn number(bytes: &[u8], start: usize) -> Result<(usize, Shape), JsonError> {
+pub(super) fn number(bytes: &[u8], start: usize) -> Result<(usize, NumberForm), JsonError> {
     let negative = bytes.get(start) == Some(&b'-');
     let int_start = start + usize::from(negative);
     let mut at = int_start;
@@ -160,7 +160,7 @@ pub(super) fn number(bytes: &[u8], start: usize) -> Result<(usize, Shape), JsonE
     if let Some(b'e' | b'E') = bytes.get(at) {
         let signed = matches!(bytes.get(at + 1), Some(b'+' | b'-'));
         at = digits(bytes, at + 1 + usize::from(signed))?;
-        return Ok((at, Shape::Float));
+        return Ok((at, NumberForm::Float));
     }
     if fraction.is_empty() {
         if int_digits > MAX_INT_DIGITS {
@@ -168,11 +168,11 @@ pub(super) fn number(bytes: &[u8], start: usize) -> Result<(usize, Shape), JsonE
             return Err(JsonError { at: start, kind });
         }
         let zero = bytes.get(int_start) == Some(&b'0');
-        return Ok((at, if negative && zero { Shape::NegativeZero } else { Shape::Int }));
+        return Ok((at, if negative && zero { NumberForm::NegativeZero } else { NumberForm::Int }));
     }
     let shortest = int_digits <= float::MAX_WHOLE_DIGITS
         && float::is_shortest(whole, bytes.get(fraction).unwrap_or_default());
-    Ok((at, if shortest { Shape::CanonicalFloat } else { Shape::Float }))
+    Ok((at, if shortest { NumberForm::CanonicalFloat } else { NumberForm::Float }))
 }
 
 #[inline(always)]
@@ -222,15 +222,15 @@ mod tests {
     #[test]
     fn shapes_of_numbers() {
         for (text, shape) in [
-            ("0", Shape::Int),
-            ("-0", Shape::NegativeZero),
-            ("-1", Shape::Int),
-            ("0.0", Shape::CanonicalFloat),
-            ("-0.0", Shape::CanonicalFloat),
-            ("0.00", Shape::Float),
-            ("1e2", Shape::Float),
-            ("1562874886.654986", Shape::CanonicalFloat),
-            ("1.50", Shape::Float),
+            ("0", NumberForm::Int),
+            ("-0", NumberForm::NegativeZero),
+            ("-1", NumberForm::Int),
+            ("0.0", NumberForm::CanonicalFloat),
+            ("-0.0", NumberForm::CanonicalFloat),
+            ("0.00", NumberForm::Float),
+            ("1e2", NumberForm::Float),
+            ("1562874886.654986", NumberForm::CanonicalFloat),
+            ("1.50", NumberForm::Float),
         ] {
             assert_eq!(number(text.as_bytes(), 0), Ok((text.len(), shape)), "{text}");
         }

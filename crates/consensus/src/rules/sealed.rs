@@ -15,7 +15,7 @@ use crate::json::{Value, string};
 use crate::ledger::{self, BadBody, Body, Changes, Contents};
 use crate::limits::MAX_BLOCK_BYTES;
 use crate::merkle;
-use crate::payment::{Coin, Domain, Emission};
+use crate::payment::{Coinbase, Domain, Emission};
 use crate::unproven::Unproven;
 
 /// The rules of a sealed chain. Payments move units between accounts that the rules keep; the last
@@ -139,9 +139,9 @@ impl Sealed {
     ///
     /// # Errors
     /// The first that is none.
-    pub fn allotted(&self, genesis: &Block) -> Result<Vec<Coin>, BadBody> {
+    pub fn allotted(&self, genesis: &Block) -> Result<Vec<Coinbase>, BadBody> {
         let coin = |(position, value): (usize, Value<'_>)| {
-            Coin::of_canonical(value, self.hrp)
+            Coinbase::of_canonical(value, self.hrp)
                 .map_err(|why| BadBody::Transaction { position, why })
         };
         genesis.view().transactions().enumerate().map(coin).collect()
@@ -189,7 +189,7 @@ pub fn genesis_on(
     hrp: Hrp,
     balances: &[(Address, u64)],
 ) -> Result<Block, Malformed> {
-    let coin = |(nonce, &(recipient, amount))| Coin { recipient, amount, nonce }.text(hrp);
+    let coin = |(nonce, &(recipient, amount))| Coinbase { recipient, amount, nonce }.text(hrp);
     let coins: Vec<String> = (0..).zip(balances).map(coin).collect();
     let (root, texts) = (merkle::root(&coins), coins.iter().map(String::as_str));
     Ok(Unproven::new(1, previous_hash, timestamp_s, target, &root, texts)?.into_genesis())

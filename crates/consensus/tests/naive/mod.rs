@@ -30,7 +30,7 @@ pub(crate) enum Fate {
 #[derive(Debug, Clone)]
 pub(crate) enum Entry {
     Payment { from: String, to: String, amount: u128, fee: u128, nonce: u64, text: String },
-    Coin { to: String, amount: u128, nonce: u64 },
+    Coinbase { to: String, amount: u128, nonce: u64 },
     Junk,
 }
 
@@ -68,7 +68,7 @@ impl Read {
             let nonce = number(value, "nonce").unwrap_or_default();
             let (from, to) = (text(value, "sender"), text(value, "recipient"));
             match (from.as_str(), value.get("signature")) {
-                ("0", None) => Entry::Coin { to, amount: wide("amount"), nonce },
+                ("0", None) => Entry::Coinbase { to, amount: wide("amount"), nonce },
                 (_, Some(_)) => Entry::Payment {
                     from,
                     to,
@@ -200,7 +200,7 @@ impl Naive {
         let branch = self.branch(id);
         let mut accounts = Accounts::new();
         for entry in &branch[0].entries {
-            let Entry::Coin { to, amount, .. } = entry else { panic!("allocations are coins") };
+            let Entry::Coinbase { to, amount, .. } = entry else { panic!("allocations are coins") };
             accounts.entry(to.clone()).or_default().0 += amount;
         }
         for (read, subsidy) in branch[1..].iter().zip(self.subsidies()) {
@@ -226,7 +226,7 @@ impl Naive {
                     accounts.entry(to.clone()).or_default().0 += amount;
                     fees += fee;
                 }
-                Entry::Coin { to, amount, nonce } => {
+                Entry::Coinbase { to, amount, nonce } => {
                     if *nonce != read.index || *amount != subsidy + fees {
                         return None;
                     }
@@ -257,7 +257,7 @@ impl Naive {
         if root(&texts) != read.root {
             return Some("merkle_root");
         }
-        let is_coin = |entry: &Entry| matches!(entry, Entry::Coin { .. });
+        let is_coin = |entry: &Entry| matches!(entry, Entry::Coinbase { .. });
         let coins = read.entries.iter().filter(|entry| is_coin(entry)).count();
         let junk = read.entries.iter().any(|entry| matches!(entry, Entry::Junk));
         if junk || coins != 1 || !read.entries.last().is_some_and(is_coin) {

@@ -11,7 +11,7 @@
 
 use blocksmith_consensus::address::{Address, Hrp};
 use blocksmith_consensus::json::Value;
-use blocksmith_consensus::payment::{Coin, UNITS_PER_COIN};
+use blocksmith_consensus::payment::{Coinbase, UNITS_PER_COIN};
 use blocksmith_consensus::rules::sealed::genesis_on;
 use blocksmith_consensus::{Block, Family, Hash, Rules, Sealed, Shape, Target};
 use blocksmith_wallet::dev;
@@ -121,7 +121,7 @@ fn funded(name: &str, sealed: Sealed) -> Result<Rules, NoRoom> {
 /// What a genesis block allots, in order.
 fn allotted(genesis: &Block, hrp: Hrp) -> Vec<(Address, u64)> {
     let coins = genesis.view().transactions();
-    let coins = coins.flat_map(|value| Coin::of_canonical(value, hrp));
+    let coins = coins.flat_map(|value| Coinbase::of_canonical(value, hrp));
     coins.map(|coin| (coin.recipient, coin.amount)).collect()
 }
 

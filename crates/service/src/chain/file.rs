@@ -29,7 +29,7 @@ struct File {
     // Of a chain of the course's kind.
     zeros: Option<u8>,
     target: Option<String>,
-    coin: Option<Coin>,
+    coin: Option<CoinTable>,
     // Of a sealed chain.
     difficulty: Option<DifficultyTable>,
     spending: Option<SpendingTable>,
@@ -72,7 +72,7 @@ struct Balance {
 /// The texts are JSON.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Coin {
+struct CoinTable {
     sender: String,
     amount: String,
 }
@@ -178,7 +178,7 @@ fn open_genesis(table: GenesisTable) -> Result<Genesis, String> {
     genesis.map_err(|error| format!("genesis: {error}"))
 }
 
-fn issuance(coin: Coin) -> Result<Issuance, String> {
+fn issuance(coin: CoinTable) -> Result<Issuance, String> {
     let issuance = Issuance {
         sender: canonical("coin.sender", &coin.sender)?,
         amount: canonical("coin.amount", &coin.amount)?,

@@ -10,7 +10,7 @@
 //! A place is the index of the block, 8 bytes, and the position in its list, 4 bytes, big-endian.
 
 use blocksmith_consensus::ledger::Contents;
-use blocksmith_consensus::payment::{Coin, Domain};
+use blocksmith_consensus::payment::{Coinbase, Domain};
 use blocksmith_consensus::{Block, Family, Hash, Rules, Sealed};
 use rayon::prelude::*;
 use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, TableDefinition, WriteTransaction};
@@ -33,9 +33,9 @@ pub const MAX_HISTORY: usize = 1_000;
 
 /// Where a transaction is: the index of its block, and its position in the block's list, counted
 /// from 0. Ordered as the chain is.
-pub type Spot = (u64, u32);
+pub type TransactionLocation = (u64, u32);
 
-fn key(what: &[u8; 32], (index, position): Spot) -> [u8; KEY_BYTES] {
+fn key(what: &[u8; 32], (index, position): TransactionLocation) -> [u8; KEY_BYTES] {
     let mut key = [0; KEY_BYTES];
     key[..32].copy_from_slice(what);
     key[32..40].copy_from_slice(&index.to_be_bytes());
@@ -43,7 +43,7 @@ fn key(what: &[u8; 32], (index, position): Spot) -> [u8; KEY_BYTES] {
     key
 }
 
-pub(crate) fn spot(key: &[u8; KEY_BYTES]) -> Spot {
+pub(crate) fn location(key: &[u8; KEY_BYTES]) -> TransactionLocation {
     let (index, position) = (key[32..].first_chunk(), key[40..].first_chunk());
     let index = u64::from_be_bytes(*index.expect("8 bytes"));
     (index, u32::from_be_bytes(*position.expect("4 bytes")))
@@ -51,7 +51,7 @@ pub(crate) fn spot(key: &[u8; KEY_BYTES]) -> Spot {
 
 /// A transaction as it is listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Listed {
+pub struct IndexEntry {
     /// Its place in the block's list, counted from 0.
     pub position: u32,
     /// Its id. Coins of a genesis block may share theirs with a later coin.
@@ -63,7 +63,7 @@ pub struct Listed {
 
 /// What is listed of a chain's blocks.
 #[derive(Debug, Clone)]
-pub(crate) enum Lister {
+pub(crate) enum Indexer {
     /// Nothing: ids and parties by the hash of their texts made the import of a chain of coins half as
     /// long again, of one with three payments a block five times as long.
     Open,
@@ -71,7 +71,7 @@ pub(crate) enum Lister {
     Sealed(Box<(Sealed, Domain)>),
 }
 
-impl Lister {
+impl Indexer {
     pub(crate) fn new(rules: &Rules) -> Self {
         match &rules.family {
             Family::Open(_) => Self::Open,
@@ -81,10 +81,10 @@ impl Lister {
 
     /// What is listed of a block, in order, whose transactions are these: of a genesis block nothing is
     /// known of them.
-    pub(crate) fn list(&self, block: &Block, contents: Option<&Contents>) -> Vec<Listed> {
+    pub(crate) fn list(&self, block: &Block, contents: Option<&Contents>) -> Vec<IndexEntry> {
         let Self::Sealed(sealed) = self else { return Vec::new() };
         let (rules, domain) = &**sealed;
-        let coin = |(position, coin): (u32, Coin)| Listed {
+        let coin = |(position, coin): (u32, Coinbase)| IndexEntry {
             position,
             id: coin.id(domain),
             parties: [Some(*coin.recipient.key()), None],
@@ -96,14 +96,14 @@ impl Lister {
         let payments_listed = (0..).zip(payments).map(|(position, payment)| {
             let (sender, recipient) = (payment.sender(), payment.recipient());
             let recipient = Some(*recipient.key()).filter(|_| recipient != sender);
-            Listed { position, id: payment.id(), parties: [Some(*sender.key()), recipient] }
+            IndexEntry { position, id: payment.id(), parties: [Some(*sender.key()), recipient] }
         });
         // A block has fewer transactions than bytes.
         payments_listed.chain([coin((payments.len() as u32, *last))]).collect()
     }
 
     /// The same of a block that comes from where valid blocks are kept.
-    pub(crate) fn list_again(&self, block: &Block) -> Vec<Listed> {
+    pub(crate) fn list_again(&self, block: &Block) -> Vec<IndexEntry> {
         match self {
             Self::Open => Vec::new(),
             Self::Sealed(sealed) => self.list(block, sealed.0.contents(block).as_ref()),
@@ -120,7 +120,7 @@ pub(crate) struct Entries {
 
 impl Entries {
     /// What block `index` adds, ordered by key: pages are filled one after another.
-    pub(crate) fn of(index: u64, listed: &[Listed]) -> Self {
+    pub(crate) fn of(index: u64, listed: &[IndexEntry]) -> Self {
         let mut entries = Self::default();
         entries.add(index, listed);
         entries.sort();
@@ -128,9 +128,9 @@ impl Entries {
     }
 
     /// Adds what block `index` does; how many bytes that is.
-    pub(crate) fn add(&mut self, index: u64, listed: &[Listed]) -> usize {
+    pub(crate) fn add(&mut self, index: u64, listed: &[IndexEntry]) -> usize {
         let before = self.places.len() + self.history.len();
-        for Listed { id, position, parties } in listed {
+        for IndexEntry { id, position, parties } in listed {
             self.places.push(key(&id.0, (index, *position)));
             let parties = parties.iter().flatten();
             self.history.extend(parties.map(|party| key(party, (index, *position))));
@@ -185,7 +185,7 @@ pub(crate) fn add(transaction: &WriteTransaction, entries: &Entries) -> Result<(
 pub(crate) fn remove(
     transaction: &WriteTransaction,
     index: u64,
-    listed: &[Listed],
+    listed: &[IndexEntry],
 ) -> Result<(), StoreError> {
     if listed.is_empty() {
         return Ok(());
@@ -229,25 +229,25 @@ impl Lists {
     }
 
     /// The first places of an id, at most [`MAX_PLACES`].
-    pub(crate) fn places(&self, id: &Hash) -> Result<Vec<Spot>, StoreError> {
+    pub(crate) fn places(&self, id: &Hash) -> Result<Vec<TransactionLocation>, StoreError> {
         let range = key(&id.0, (0, 0))..=key(&id.0, (u64::MAX, u32::MAX));
         let all = self.places.range(range)?.take(MAX_PLACES);
-        all.map(|entry| Ok(spot(&entry?.0.value()))).collect()
+        all.map(|entry| Ok(location(&entry?.0.value()))).collect()
     }
 
     /// The last places of a party before some place, at most `limit`, and [`MAX_HISTORY`].
     pub(crate) fn history(
         &self,
         party: &[u8; 32],
-        before: Option<Spot>,
+        before: Option<TransactionLocation>,
         limit: usize,
-    ) -> Result<Vec<Spot>, StoreError> {
+    ) -> Result<Vec<TransactionLocation>, StoreError> {
         let range = match before {
             Some(before) => self.history.range(key(party, (0, 0))..key(party, before))?,
             None => self.history.range(key(party, (0, 0))..=key(party, (u64::MAX, u32::MAX)))?,
         };
         let all = range.rev().take(limit.min(MAX_HISTORY));
-        all.map(|entry| Ok(spot(&entry?.0.value()))).collect()
+        all.map(|entry| Ok(location(&entry?.0.value()))).collect()
     }
 
     /// How many places a party has.

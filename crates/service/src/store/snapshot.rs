@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use blocksmith_consensus::address::Address as PublicKey;
 use blocksmith_consensus::ledger::{Account, Accounts, StateHash};
-use blocksmith_consensus::{Ancestry, Hash, Linked, Shape};
+use blocksmith_consensus::{Ancestry, ChainBlock, Hash, Shape};
 use redb::{ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable};
 
 use super::database::{Db, Held};
 use super::error::StoreError;
-use super::listing::{Lists, Spot};
+use super::listing::{Lists, TransactionLocation};
 use super::tables::{
     ACCOUNT_BYTES, ACCOUNTS, BLOCKS, CHAIN, INDEX, RECORD_HEAD_BYTES, UNDO, account, numbered,
 };
@@ -80,7 +80,7 @@ impl Snapshot {
     ///
     /// # Errors
     /// That the store can't be read.
-    pub fn tip(&self) -> Result<Linked, StoreError> {
+    pub fn tip(&self) -> Result<ChainBlock, StoreError> {
         self.read(|tables| {
             let last = tables.chain.last()?;
             let (_, number) =
@@ -115,7 +115,7 @@ impl Snapshot {
     ///
     /// # Errors
     /// That the store can't be read.
-    pub fn places(&self, id: &Hash) -> Result<Vec<Spot>, StoreError> {
+    pub fn places(&self, id: &Hash) -> Result<Vec<TransactionLocation>, StoreError> {
         self.read(|tables| tables.lists.places(id))
     }
 
@@ -127,9 +127,9 @@ impl Snapshot {
     pub fn history(
         &self,
         party: &[u8; 32],
-        before: Option<Spot>,
+        before: Option<TransactionLocation>,
         limit: usize,
-    ) -> Result<Vec<Spot>, StoreError> {
+    ) -> Result<Vec<TransactionLocation>, StoreError> {
         self.read(|tables| tables.lists.history(party, before, limit))
     }
 
@@ -190,7 +190,7 @@ impl Ancestry for Snapshot {
         self.read(|tables| Ok(tables.index.get(hash.0)?.map(|index| index.value())))
     }
 
-    fn at(&self, index: u64) -> Result<Option<Linked>, StoreError> {
+    fn at(&self, index: u64) -> Result<Option<ChainBlock>, StoreError> {
         self.read(|tables| {
             let number = tables.chain.get(index)?.map(|number| number.value());
             number.map(|number| numbered(&tables.blocks, self.shape, number)).transpose()

@@ -2,7 +2,7 @@
 //!
 //! | table   | key                | value                                       |
 //! |---------|--------------------|---------------------------------------------|
-//! | `blocks` | number, u64       | work, 32 bytes, big-endian ‖ pace, 56 bytes ‖ canonical text |
+//! | `blocks` | number, u64       | work, 32 bytes, big-endian ‖ difficulty state, 56 bytes ‖ canonical text |
 //! | `chain` | index, u64         | number, u64                                 |
 //! | `index` | block id, 32 bytes | index, u64                                  |
 //! | `side`  | block id, 32 bytes | number ‖ index ‖ length of the text, 8 bytes each ‖ work, 32 bytes ‖ parent, 32 bytes, if it has one; all big-endian |
@@ -22,7 +22,7 @@
 
 use blocksmith_consensus::ledger::{Account, Change, Changes};
 use blocksmith_consensus::tree::SideBlock;
-use blocksmith_consensus::{Block, Hash, Linked, Pace, Shape, Timestamp, U256};
+use blocksmith_consensus::{Block, ChainBlock, DifficultyState, Hash, Shape, Timestamp, U256};
 use redb::{ReadableTable, TableDefinition};
 
 use super::error::StoreError;
@@ -64,19 +64,23 @@ pub(super) const UNDO_BYTES: usize = 32 + ACCOUNT_BYTES;
 pub(super) const ARRIVAL_BYTES: usize = 8 + 32;
 
 /// What stands before a block's text.
-pub(super) const RECORD_HEAD_BYTES: usize = 32 + Pace::BYTES;
+pub(super) const RECORD_HEAD_BYTES: usize = 32 + DifficultyState::BYTES;
 
 /// What is said of a block of a side branch, but for its parent.
 const SIDE_HEAD_BYTES: usize = 3 * 8 + 32;
 
-fn linked(shape: Shape, value: &[u8]) -> Result<Linked, StoreError> {
+fn linked(shape: Shape, value: &[u8]) -> Result<ChainBlock, StoreError> {
     let damaged = |what: &str| StoreError::Damaged(format!("a block's record {what}"));
     let short = || damaged("is too short");
     let (work, rest) = value.split_first_chunk().ok_or_else(short)?;
-    let (pace, text) = rest.split_first_chunk().ok_or_else(short)?;
+    let (difficulty_state, text) = rest.split_first_chunk().ok_or_else(short)?;
     let text = std::str::from_utf8(text).map_err(|_| damaged("is not text"))?;
     let block = Block::read(shape, text).map_err(|error| damaged(&error.to_string()))?;
-    Ok(Linked { block, work: U256::from_be_bytes(*work), pace: Pace::from_bytes(pace) })
+    Ok(ChainBlock {
+        block,
+        work: U256::from_be_bytes(*work),
+        difficulty_state: DifficultyState::from_bytes(difficulty_state),
+    })
 }
 
 /// The block of this number, which is there.
@@ -84,7 +88,7 @@ pub(super) fn numbered(
     blocks: &impl ReadableTable<u64, &'static [u8]>,
     shape: Shape,
     number: u64,
-) -> Result<Linked, StoreError> {
+) -> Result<ChainBlock, StoreError> {
     let missing = || StoreError::Damaged(format!("there is no block of the number {number}"));
     linked(shape, blocks.get(number)?.ok_or_else(missing)?.value())
 }

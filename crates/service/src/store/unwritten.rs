@@ -5,11 +5,11 @@
 
 use std::ops::Bound;
 
-use blocksmith_consensus::Linked;
+use blocksmith_consensus::ChainBlock;
 use redb::{CursorError, Table, WriteTransaction};
 
 use super::error::StoreError;
-use super::listing::{self, Entries, Listed};
+use super::listing::{self, Entries, IndexEntry};
 use super::tables::{BLOCKS, CHAIN, INDEX, RECORD_HEAD_BYTES};
 
 /// What a block takes here beside its text, in bytes: more or less.
@@ -19,7 +19,7 @@ const BLOCK_BYTES: usize = 300;
 #[derive(Default)]
 pub(super) struct Unwritten {
     /// With their numbers, ascending.
-    blocks: Vec<(u64, Linked)>,
+    blocks: Vec<(u64, ChainBlock)>,
     /// The numbers of the blocks of the best chain by their indices, ascending.
     chain: Vec<(u64, u64)>,
     /// The indices of the blocks of the best chain by their ids.
@@ -30,13 +30,13 @@ pub(super) struct Unwritten {
 
 impl Unwritten {
     /// A new block. Its number is above all others.
-    pub(super) fn add_block(&mut self, number: u64, linked: &Linked) {
+    pub(super) fn add_block(&mut self, number: u64, linked: &ChainBlock) {
         self.bytes += linked.block.text().len();
         self.blocks.push((number, linked.clone()));
     }
 
     /// A block that joins the best chain on its tip.
-    pub(super) fn connect(&mut self, number: u64, linked: &Linked, listed: &[Listed]) {
+    pub(super) fn connect(&mut self, number: u64, linked: &ChainBlock, listed: &[IndexEntry]) {
         let index = linked.block.index();
         self.chain.push((index, number));
         self.index.push((linked.block.hash().0, index));
@@ -55,11 +55,11 @@ impl Unwritten {
             let mut record = Vec::new();
             let mut table = transaction.open_table(BLOCKS)?;
             let mut end = table.upper_bound_mut(Bound::<u64>::Unbounded)?;
-            for (number, Linked { block, work, pace }) in blocks {
+            for (number, ChainBlock { block, work, difficulty_state }) in blocks {
                 record.clear();
                 record.reserve(RECORD_HEAD_BYTES + block.text().len());
                 record.extend_from_slice(&work.to_be_bytes());
-                record.extend_from_slice(&pace.to_bytes());
+                record.extend_from_slice(&difficulty_state.to_bytes());
                 record.extend_from_slice(block.text().as_bytes());
                 end.insert_before(number, &*record).map_err(unordered)?;
             }

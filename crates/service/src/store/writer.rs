@@ -5,18 +5,18 @@ use std::cell::RefCell;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use blocksmith_consensus::address::Address as PublicKey;
+use blocksmith_consensus::address::Address;
 use blocksmith_consensus::json::Value;
 use blocksmith_consensus::ledger::{Account, Accounts, Change, Changes, Contents};
 use blocksmith_consensus::tree::{BestChain, SideBlock};
-use blocksmith_consensus::{Ancestry, Hash, Linked, Shape, Timestamp, Transaction};
+use blocksmith_consensus::{Ancestry, ChainBlock, Hash, Shape, Timestamp, Transaction};
 use blocksmith_node::mempool::{MempoolChange, Waiting};
-use blocksmith_node::{Address, QueueChange};
+use blocksmith_node::{PeerAddress, QueueChange};
 use redb::{Durability, ReadableTable, ReadableTableMetadata, TableDefinition, WriteTransaction};
 
 use super::database::Db;
 use super::error::StoreError;
-use super::listing::{self, Lister};
+use super::listing::{self, Indexer};
 use super::tables::{
     ACCOUNT_BYTES, ACCOUNTS, BLOCKS, CHAIN, INDEX, MEMPOOL, PEERS, QUEUE, SIDE, UNDO, UNDO_BYTES,
     UNHEARD, account, account_bytes, arrival_bytes, numbered, side_block, side_bytes, undo_bytes,
@@ -36,7 +36,7 @@ pub(crate) struct Writer {
     db: Arc<Db>,
     shape: Shape,
     genesis: u64,
-    lister: Arc<Lister>,
+    lister: Arc<Indexer>,
     blocks_changed: bool,
     /// What the next new block gets, and how many there are on side branches, once that was asked:
     /// both are needed for each of the many blocks of a transaction.
@@ -49,7 +49,7 @@ impl Writer {
         db: &Arc<Db>,
         shape: Shape,
         genesis: u64,
-        lister: Arc<Lister>,
+        lister: Arc<Indexer>,
     ) -> Result<Self, StoreError> {
         let mut transaction = db.begin_write()?;
         transaction.set_durability(Durability::Immediate)?;
@@ -108,7 +108,7 @@ impl Writer {
     pub(super) fn addresses(
         &self,
         table: TableDefinition<'_, &'static str, ()>,
-    ) -> Result<Vec<Address>, StoreError> {
+    ) -> Result<Vec<PeerAddress>, StoreError> {
         let table = self.transaction.open_table(table)?;
         // What was taken for an address once, and is none any more, leads to nobody.
         let entries = table.iter()?.map(|entry| Ok(entry?.0.value().parse().ok()));
@@ -152,23 +152,23 @@ impl Writer {
     }
 
     /// Keeps a peer that has not answered yet.
-    pub(crate) fn add_peer(&mut self, peer: &Address) -> Result<(), StoreError> {
+    pub(crate) fn add_peer(&mut self, peer: &PeerAddress) -> Result<(), StoreError> {
         self.transaction.open_table(UNHEARD)?.insert(peer.as_str(), ())?;
         Ok(())
     }
 
     /// Keeps a peer that has answered.
-    pub(crate) fn peer_answered(&mut self, peer: &Address) -> Result<(), StoreError> {
+    pub(crate) fn peer_answered(&mut self, peer: &PeerAddress) -> Result<(), StoreError> {
         self.remove_peer(peer)?;
         self.transaction.open_table(PEERS)?.insert(peer.as_str(), ())?;
         Ok(())
     }
 
     /// Forgets a peer, under whatever name it was kept.
-    pub(crate) fn remove_peer(&mut self, peer: &Address) -> Result<(), StoreError> {
+    pub(crate) fn remove_peer(&mut self, peer: &PeerAddress) -> Result<(), StoreError> {
         for table in [PEERS, UNHEARD] {
             let mut table = self.transaction.open_table(table)?;
-            table.retain(|name, ()| name.parse::<Address>().as_ref() != Ok(peer))?;
+            table.retain(|name, ()| name.parse::<PeerAddress>().as_ref() != Ok(peer))?;
         }
         Ok(())
     }
@@ -201,7 +201,7 @@ impl Writer {
     }
 
     /// Keeps a block under a number of its own.
-    fn add_block(&mut self, linked: &Linked) -> Result<u64, StoreError> {
+    fn add_block(&mut self, linked: &ChainBlock) -> Result<u64, StoreError> {
         let number = match self.next_number {
             Some(number) => number,
             None => {
@@ -220,7 +220,7 @@ impl Writer {
         Ok(value.map(|value| side_block(hash.0, value.value())).transpose()?.map(|(n, _)| n))
     }
 
-    fn insert_side(&mut self, number: u64, linked: &Linked) -> Result<(), StoreError> {
+    fn insert_side(&mut self, number: u64, linked: &ChainBlock) -> Result<(), StoreError> {
         let side = SideBlock::of(linked, self.genesis);
         let bytes = side_bytes(number, &side);
         let mut table = self.transaction.open_table(SIDE)?;
@@ -258,7 +258,7 @@ impl Ancestry for Writer {
         Ok(self.settled()?.open_table(INDEX)?.get(hash.0)?.map(|index| index.value()))
     }
 
-    fn at(&self, index: u64) -> Result<Option<Linked>, StoreError> {
+    fn at(&self, index: u64) -> Result<Option<ChainBlock>, StoreError> {
         let number = self.settled()?.open_table(CHAIN)?.get(index)?.map(|number| number.value());
         let blocks = self.settled()?.open_table(BLOCKS)?;
         number.map(|number| numbered(&blocks, self.shape, number)).transpose()
@@ -268,7 +268,7 @@ impl Ancestry for Writer {
 impl Accounts for Writer {
     type Error = StoreError;
 
-    fn account(&self, address: &PublicKey) -> Result<Account, StoreError> {
+    fn account(&self, address: &Address) -> Result<Account, StoreError> {
         let accounts = self.transaction.open_table(ACCOUNTS)?;
         Ok(accounts
             .get(*address.key())?
@@ -276,9 +276,9 @@ impl Accounts for Writer {
     }
 
     /// The table is opened once.
-    fn accounts(&self, addresses: &[PublicKey]) -> Result<Vec<Account>, StoreError> {
+    fn accounts(&self, addresses: &[Address]) -> Result<Vec<Account>, StoreError> {
         let accounts = self.transaction.open_table(ACCOUNTS)?;
-        let read = |address: &PublicKey| {
+        let read = |address: &Address| {
             let found = accounts.get(*address.key())?;
             Ok(found.map_or_else(Account::default, |value| account(value.value())))
         };
@@ -289,7 +289,7 @@ impl Accounts for Writer {
 impl BestChain for Writer {
     fn connect(
         &mut self,
-        linked: &Linked,
+        linked: &ChainBlock,
         changes: &Changes,
         contents: Option<&Contents>,
     ) -> Result<(), StoreError> {
@@ -316,7 +316,7 @@ impl BestChain for Writer {
         Ok(())
     }
 
-    fn disconnect(&mut self, tip: &Linked) -> Result<(), StoreError> {
+    fn disconnect(&mut self, tip: &ChainBlock) -> Result<(), StoreError> {
         self.blocks_changed = true;
         let index = tip.block.index();
         let number = self.settled()?.open_table(CHAIN)?.remove(index)?.map(|n| n.value());
@@ -343,13 +343,13 @@ impl BestChain for Writer {
         Ok(())
     }
 
-    fn keep_side(&mut self, linked: &Linked) -> Result<(), StoreError> {
+    fn keep_side(&mut self, linked: &ChainBlock) -> Result<(), StoreError> {
         self.blocks_changed = true;
         let number = self.add_block(linked)?;
         self.insert_side(number, linked)
     }
 
-    fn side(&self, hash: &Hash) -> Result<Option<Linked>, StoreError> {
+    fn side(&self, hash: &Hash) -> Result<Option<ChainBlock>, StoreError> {
         let Some(number) = self.side_number(hash)? else { return Ok(None) };
         numbered(&self.settled()?.open_table(BLOCKS)?, self.shape, number).map(Some)
     }

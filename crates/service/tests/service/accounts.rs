@@ -7,9 +7,9 @@ use std::path::Path;
 use blocksmith_consensus::address::Address;
 use blocksmith_consensus::hash::tagged_hash;
 use blocksmith_consensus::ledger::Account;
-use blocksmith_consensus::payment::Coin;
+use blocksmith_consensus::payment::Coinbase;
 use blocksmith_consensus::{
-    Block, Difficulty, Hash, Linked, Rules, Sealed, Target, Timestamp, Unproven, merkle,
+    Block, ChainBlock, Difficulty, Hash, Rules, Sealed, Target, Timestamp, Unproven, merkle,
 };
 use blocksmith_node::Verdict;
 use blocksmith_service::chain::{Chain, Dialect};
@@ -35,7 +35,7 @@ fn rules() -> Rules {
     // The last two are the coins of blocks 2 and 3, if they hold no fees.
     let coins =
         [(0, 1_000_000), (1, 1_000_000), (2, SUBSIDY), (3, SUBSIDY)].map(|(nonce, amount)| {
-            Coin { recipient: people[nonce as usize % 2], amount, nonce }.text(hrp)
+            Coinbase { recipient: people[nonce as usize % 2], amount, nonce }.text(hrp)
         });
     let texts = || coins.iter().map(String::as_str);
     let easiest = Target::EASIEST;
@@ -64,7 +64,7 @@ fn stored(handle: &Handle) -> Accounts {
 /// A block that was made, and what everybody has after it, reckoned the simple way.
 #[derive(Clone)]
 struct Made {
-    linked: Linked,
+    linked: ChainBlock,
     accounts: Accounts,
 }
 
@@ -81,7 +81,7 @@ impl World {
         let people = [Signer::alice(), Signer::bob()];
         let start = Account { balance: START, nonce: 0 };
         let accounts = people.iter().map(|person| (person.address, start)).collect();
-        let made = vec![Made { linked: Linked::genesis(&rules, genesis), accounts }];
+        let made = vec![Made { linked: ChainBlock::genesis(&rules, genesis), accounts }];
         Self { rules, people, made }
     }
 
@@ -110,7 +110,7 @@ impl World {
             texts.push(alice.signed(&alice.draft(bob.address, balance + 1, 0, nonce), &domain));
         }
         let miner = &self.people[random.below(2)];
-        let coin = Coin { recipient: miner.address, amount: SUBSIDY + fees, nonce: index };
+        let coin = Coinbase { recipient: miner.address, amount: SUBSIDY + fees, nonce: index };
         texts.push(coin.text(domain.hrp));
         accounts.get_mut(&miner.address).expect("both have one").balance += SUBSIDY + fees;
 

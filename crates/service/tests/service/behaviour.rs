@@ -8,7 +8,7 @@ use blocksmith_consensus::json::Value;
 use blocksmith_consensus::{
     Ancestry as _, Block, Genesis, Open, Proof, Rules, Timestamp, Transaction, U256,
 };
-use blocksmith_node::{Address, NetworkEffect, Verdict};
+use blocksmith_node::{NetworkEffect, PeerAddress, Verdict};
 use blocksmith_service::chain::{Chain, Dialect};
 use blocksmith_service::{Handle, Options, Stopped, StoreError};
 use blocksmith_testkit::process::once;
@@ -57,7 +57,7 @@ fn branch(parent: &Block, salt: u64, length: usize) -> Vec<Block> {
     blocks.split_off(1)
 }
 
-fn peer() -> Address {
+fn peer() -> PeerAddress {
     "localhost:5001".parse().expect("an address")
 }
 
@@ -203,7 +203,7 @@ async fn a_kept_peer_whose_name_is_none_any_more_keeps_no_node_from_starting() {
 #[tokio::test]
 async fn a_peer_that_is_forgotten_stays_forgotten() {
     let dir = tempfile::tempdir().expect("a directory");
-    let stays: Address = "stays:1".parse().expect("an address");
+    let stays: PeerAddress = "stays:1".parse().expect("an address");
     let (handle, mut orders) = start(easy(), Some(dir.path())).expect("it starts");
     handle.register(vec![peer(), stays.clone()]).await.expect("it runs");
     assert_eq!(handle.forget(peer()).await, Ok(Some(peer())));
@@ -423,7 +423,7 @@ async fn a_reorg_of_ten_thousand_blocks_is_one_step() {
 #[tokio::test]
 async fn a_peer_is_one_for_everybody_before_it_has_answered() {
     let (handle, _orders) = start(easy(), None).expect("a node");
-    let peer: Address = "localhost:9".parse().expect("an address");
+    let peer: PeerAddress = "localhost:9".parse().expect("an address");
     handle.choose(vec![peer.clone()], false).await.expect("it runs");
     let began = Instant::now();
     while handle.standing().peers != [peer.clone()] {

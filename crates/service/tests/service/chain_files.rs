@@ -4,7 +4,7 @@ use std::path::Path;
 
 use blocksmith_consensus::json::{Value, canonical};
 use blocksmith_consensus::{
-    Block, Difficulty, Family, Genesis, Invalid, Issuance, Linked, Open, Puzzle, Rules, Target,
+    Block, ChainBlock, Difficulty, Family, Genesis, Invalid, Issuance, Open, Puzzle, Rules, Target,
     Timestamp, check_alone, check_on,
 };
 use blocksmith_service::chain::{Chain, ChainError, Dialect, describe};
@@ -37,12 +37,12 @@ fn load(text: &[u8]) -> Result<Chain, ChainError> {
 }
 
 fn verdict(rules: &Rules, chain: &[Block]) -> Result<(), Invalid> {
-    let mut parent: Option<Linked> = None;
+    let mut parent: Option<ChainBlock> = None;
     for block in chain {
         check_on(rules, check_alone(rules, block.clone())?, parent.as_ref())?;
         parent = Some(match parent {
             Some(parent) => parent.followed_by(rules, block.clone()),
-            None => Linked::genesis(rules, block.clone()),
+            None => ChainBlock::genesis(rules, block.clone()),
         });
     }
     Ok(())

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use blocksmith_consensus::json::Value;
 use blocksmith_consensus::{Block, Invalid, Proof, Rules, Timestamp, Transaction};
-use blocksmith_node::{Address, Verdict};
+use blocksmith_node::{PeerAddress, Verdict};
 use blocksmith_service::chain::{Chain, Dialect};
 use blocksmith_service::{Event, Handle, Options, Snapshot, Taken, replay, start};
 
@@ -18,7 +18,7 @@ fn open(dir: Option<&Path>) -> Handle {
     start(options).expect("a store").0
 }
 
-fn importer() -> Address {
+fn importer() -> PeerAddress {
     "import".parse().expect("a word is an address")
 }
 

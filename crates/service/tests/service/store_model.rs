@@ -12,7 +12,7 @@ use blocksmith_consensus::json::Value;
 use blocksmith_consensus::{
     Ancestry as _, Block, Family, Genesis, Hash, Open, Proof, Rules, Timestamp, Transaction,
 };
-use blocksmith_node::{Address, NetworkEffect, Verdict};
+use blocksmith_node::{NetworkEffect, PeerAddress, Verdict};
 use blocksmith_service::chain::{Chain, Dialect};
 use blocksmith_service::{Handle, Options, StoreError};
 use blocksmith_testkit::process::once;
@@ -68,7 +68,7 @@ struct Naive {
     blocks: Vec<Block>,
     places: HashMap<Hash, usize>,
     posted: Vec<Transaction>,
-    peers: BTreeSet<Address>,
+    peers: BTreeSet<PeerAddress>,
 }
 
 impl Naive {
@@ -136,7 +136,7 @@ enum Operation {
     Branch(Vec<Block>),
     Proof,
     Transaction(Transaction),
-    Peer(Address),
+    Peer(PeerAddress),
 }
 
 /// Performs an operation; the block that it mined, if it did.
@@ -152,7 +152,7 @@ async fn perform(handle: Handle, operation: Operation) -> Option<Block> {
             None
         }
         Operation::Branch(blocks) => {
-            let from: Address = "localhost:1".parse().expect("an address");
+            let from: PeerAddress = "localhost:1".parse().expect("an address");
             handle.submit_branch(blocks, from, false).await.expect("it runs");
             None
         }
@@ -205,7 +205,7 @@ impl Maker {
             }
             30..33 => {
                 let port = 6_000 + self.random.below(200);
-                let peer: Address = format!("localhost:{port}").parse().expect("an address");
+                let peer: PeerAddress = format!("localhost:{port}").parse().expect("an address");
                 naive.peers.insert(peer.clone());
                 Operation::Peer(peer)
             }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use blocksmith_consensus::BlockView;
-use blocksmith_consensus::document::Seal;
+use blocksmith_consensus::document::ExportTrailer;
 
 use super::{Kept, Opened};
 use crate::cmd::{counted, note, stdout, write_new};
@@ -48,7 +48,7 @@ fn write(opened: &Opened, out: impl Write) -> anyhow::Result<u64> {
     }
     anyhow::ensure!(length > 0, "there is no block");
     let tip = BlockView::read(opened.shape(), &last).context("the last line is no block")?.hash();
-    writeln!(out, "{}", Seal { length, tip })?;
+    writeln!(out, "{}", ExportTrailer { length, tip })?;
     out.flush()?;
     Ok(length)
 }

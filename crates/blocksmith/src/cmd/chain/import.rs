@@ -43,7 +43,7 @@ pub(super) async fn run(args: ImportArgs) -> anyhow::Result<ExitCode> {
     let source = Source::find(&args.source).await?.held()?;
     let verified = match verify::check(&source, &chain, args.tip) {
         Ok(verdict) => verdict,
-        Err(VerifyError::Fault(fault)) => {
+        Err(VerifyError::Document(fault)) => {
             verify::print_invalid(&fault, &fault.to_string(), &chain);
             return Ok(ExitCode::from(exit::FAILURE));
         }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use blocksmith_node::Address;
+use blocksmith_node::PeerAddress;
 use blocksmith_wallet::written::Encoding;
 use rayon::prelude::*;
 use reqwest::Url;
@@ -123,7 +123,7 @@ fn read_side_by_side(path: &Path, threads: usize) -> io::Result<Option<Vec<u8>>>
 /// the name of a file.
 fn is_address(name: &str) -> bool {
     let host = name.split('/').next().unwrap_or_default();
-    let has_port = host.contains(':') && host.parse::<Address>().is_ok();
+    let has_port = host.contains(':') && host.parse::<PeerAddress>().is_ok();
     name.contains("://") || has_port && !Path::new(name).exists()
 }
 

@@ -3,7 +3,7 @@
 use std::io::{Read as _, Write as _};
 use std::process::ExitCode;
 
-use blocksmith_consensus::document::{Document, Fault, Verdict, Verifier};
+use blocksmith_consensus::document::{Document, DocumentError, VerifiedChain, Verifier};
 use blocksmith_consensus::json::{Reader, Value};
 use blocksmith_consensus::{Difficulty, Family, Hash, Invalid, Puzzle};
 use serde_json::json;
@@ -55,7 +55,7 @@ pub(super) async fn run(args: VerifyArgs) -> anyhow::Result<ExitCode> {
     }
     let verdict = match check(&source, &chain, args.tip) {
         Ok(verdict) => verdict,
-        Err(VerifyError::Fault(fault)) => {
+        Err(VerifyError::Document(fault)) => {
             let reason = spelled_otherwise(&source, &fault);
             return invalid(&fault, reason, &chain, args.json);
         }
@@ -129,7 +129,7 @@ fn replay(
 /// Replays what is kept in a data directory, and compares.
 fn replay_data(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
     let (dir, chain) = args.data.find()?;
-    let snapshot = service::look_closely(&dir)?;
+    let snapshot = service::open_checked(&dir)?;
     let tip = snapshot.tip()?.block;
     // Whether it is a chain of these rules is only found out.
     let progress = Counter::new((tip.index() + 1).saturating_sub(chain.rules.genesis_index()));
@@ -160,7 +160,7 @@ fn replay_data(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
         Err(NotReplayed::Store(error)) => return Err(error.into()),
     };
     if let Some(expected) = args.tip.filter(|expected| *expected != replayed.tip) {
-        let fault = Fault::Tip { index: tip.index(), expected, found: replayed.tip };
+        let fault = DocumentError::Tip { index: tip.index(), expected, found: replayed.tip };
         return invalid(&fault, None, &chain, args.json);
     }
     let unprotected = unprotected(&chain, tip.index(), args.tip);
@@ -170,10 +170,10 @@ fn replay_data(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
 }
 
 /// Why a block seems to have been changed of which the next one names the hash of another spelling.
-fn spelled_otherwise(source: &Source, fault: &Fault) -> Option<String> {
+fn spelled_otherwise(source: &Source, fault: &DocumentError) -> Option<String> {
     let (index, found, named) = match fault {
-        Fault::Changed { index, found, named, .. } => (*index, found, named),
-        Fault::Invalid(Invalid::PreviousHash { index, expected, found }) => {
+        DocumentError::Changed { index, found, named, .. } => (*index, found, named),
+        DocumentError::Invalid(Invalid::PreviousHash { index, expected, found }) => {
             (index.checked_sub(1)?, expected, found)
         }
         _ => return None,
@@ -202,7 +202,7 @@ fn spelled_otherwise(source: &Source, fault: &Fault) -> Option<String> {
 
 /// Says that a chain is invalid, and why: by the fault, unless another reason explains it.
 fn invalid(
-    fault: &Fault,
+    fault: &DocumentError,
     reason: Option<String>,
     chain: &Chain,
     json: bool,
@@ -228,7 +228,7 @@ pub(super) fn check(
     source: &Source,
     chain: &Chain,
     tip: Option<Hash>,
-) -> Result<Verdict, VerifyError> {
+) -> Result<VerifiedChain, VerifyError> {
     let verifier = Verifier { rules: &chain.rules, tip };
     let verdict = match source.whole().map_err(ReadError::Io)? {
         Some(text) => reading::verify(&verifier, &text, all_threads())?,
@@ -318,7 +318,7 @@ impl Valid {
 }
 
 /// Says what is wrong, and that these may be the wrong rules.
-pub(super) fn print_invalid(fault: &Fault, reason: &str, chain: &Chain) {
+pub(super) fn print_invalid(fault: &DocumentError, reason: &str, chain: &Chain) {
     note(format_args!("invalid: {}", escaped(reason)));
     if matches!(fault.rule(), "genesis" | "proof") {
         let others = match chain.rules.difficulty() {

@@ -17,7 +17,7 @@ use blocksmith_wallet::written::{self, is_blank};
 use reqwest::Url;
 
 use self::forged::Forged;
-use self::server::{Kind, Said, Server, Standing, Trouble, Work};
+use self::server::{BlockState, Kind, ProofAnswer, Server, ServerError, Work};
 use super::exit;
 use super::screen::{Progress, REFRESH, Screen};
 use super::search_args::SearchArgs;
@@ -188,7 +188,7 @@ struct Miner {
     /// What it was when it last had work.
     met: Option<Kind>,
     /// What was said about a server that has no work to tell.
-    trouble: Option<Trouble>,
+    trouble: Option<ServerError>,
     /// What was said about one that has work, and takes no proof or shows no block.
     doubts: Option<Doubt>,
     workers: Workers,
@@ -227,7 +227,7 @@ enum Searched {
     /// The tip is another one now.
     Moved(Work),
     /// What the server has to say before there is work again.
-    Stopped(Trouble),
+    Stopped(ServerError),
     /// No number is left.
     Exhausted,
 }
@@ -292,11 +292,11 @@ impl Miner {
             };
             self.screen.line(&format!("Found new proof: {proof}"))?;
             match self.server.submit(kind, &work, proof).await {
-                Ok(Said::Forged(forged)) => {
+                Ok(ProofAnswer::Forged(forged)) => {
                     let standing = self.stands(kind, &forged).await?;
                     let name = self.server.name();
                     let (doubt, why) = match standing {
-                        Standing::There => {
+                        BlockState::There => {
                             self.doubts = None;
                             self.mined += 1;
                             let what = if self.signed { "Blocks" } else { "Coins" };
@@ -306,7 +306,7 @@ impl Miner {
                             }
                             continue;
                         }
-                        Standing::Gone => (
+                        BlockState::Gone => (
                             Doubt::Gone,
                             format!(
                                 "{name} says that it made a block of this proof, but its chain does not \
@@ -314,7 +314,7 @@ impl Miner {
                                  its place, or something in between answers for the server"
                             ),
                         ),
-                        Standing::Unseen(why) => (
+                        BlockState::Unseen(why) => (
                             Doubt::Unseen,
                             format!(
                                 "{name} says that it made a block of this proof, but does not show that \
@@ -327,7 +327,7 @@ impl Miner {
                     failures += 1;
                     resume = Some((work, proof + 1));
                 }
-                Ok(Said::Refused(message)) => {
+                Ok(ProofAnswer::Refused(message)) => {
                     self.screen.line(&message)?;
                     let (kind_now, now) = self.work().await?;
                     if now.same_search(&work) {
@@ -362,7 +362,7 @@ impl Miner {
                 Ok((kind, work)) => {
                     let before = self.trouble.take();
                     self.kind = Some(kind);
-                    let is_away = matches!(before, Some(Trouble::Away(_)));
+                    let is_away = matches!(before, Some(ServerError::Away(_)));
                     if self.met.replace(kind) != Some(kind) || is_away {
                         self.introduce(kind, &work, before.is_some()).await;
                     } else if before.is_some() {
@@ -378,16 +378,18 @@ impl Miner {
 
     /// Whether the server's chain has the block that it says it made, as soon as it says that. One
     /// that is away is waited for; one that is there and does not say, not for ever.
-    async fn stands(&mut self, kind: Kind, forged: &Forged) -> Result<Standing, Ended> {
+    async fn stands(&mut self, kind: Kind, forged: &Forged) -> Result<BlockState, Ended> {
         let mut looks = 0;
         for turn in 0.. {
             match self.server.has(kind, forged).await {
                 Ok(standing) => return Ok(standing),
-                Err(Trouble::Strange(what) | Trouble::Unable(what)) if looks == MAX_LOOKS => {
-                    return Ok(Standing::Unseen(what));
+                Err(ServerError::Strange(what) | ServerError::Unable(what))
+                    if looks == MAX_LOOKS =>
+                {
+                    return Ok(BlockState::Unseen(what));
                 }
                 Err(trouble) => {
-                    looks += u32::from(!matches!(trouble, Trouble::Away(_)));
+                    looks += u32::from(!matches!(trouble, ServerError::Away(_)));
                     self.wait_in_doubt(trouble, turn).await?;
                 }
             }
@@ -400,11 +402,11 @@ impl Miner {
     ///
     /// # Errors
     /// That asking again won't help.
-    async fn wait_after(&mut self, trouble: Trouble, failures: u32) -> Result<(), Ended> {
+    async fn wait_after(&mut self, trouble: ServerError, failures: u32) -> Result<(), Ended> {
         let trouble = self.mendable(trouble)?;
         let wait = match &trouble {
             // Its clock may be set meanwhile.
-            Trouble::Early { wait, .. } => (*wait).clamp(FIRST_WAIT, MAX_WAIT),
+            ServerError::Early { wait, .. } => (*wait).clamp(FIRST_WAIT, MAX_WAIT),
             _ => wait_after(failures),
         };
         self.note_trouble(trouble);
@@ -413,8 +415,8 @@ impl Miner {
     }
 
     /// The same where it has work, and what came to nothing is a proof, or a look for its block.
-    async fn wait_in_doubt(&mut self, trouble: Trouble, failures: u32) -> Result<(), Ended> {
-        if matches!(trouble, Trouble::Away(_) | Trouble::Early { .. }) {
+    async fn wait_in_doubt(&mut self, trouble: ServerError, failures: u32) -> Result<(), Ended> {
+        if matches!(trouble, ServerError::Away(_) | ServerError::Early { .. }) {
             return self.wait_after(trouble, failures).await;
         }
         let trouble = self.mendable(trouble)?;
@@ -426,18 +428,18 @@ impl Miner {
     }
 
     /// What is wrong, if waiting may mend it.
-    fn mendable(&self, trouble: Trouble) -> Result<Trouble, Ended> {
+    fn mendable(&self, trouble: ServerError) -> Result<ServerError, Ended> {
         let name = self.server.name();
         let if_elsewhere = "if the server is elsewhere: blocksmith mine URL";
         Err(match trouble {
-            Trouble::Refused(why) => Ended::Refused(why),
-            Trouble::Redirected(to) => Ended::Hopeless(to.to_string()),
-            Trouble::Misspoken(why) => Ended::Hopeless(why),
-            Trouble::Hopeless(why) => Ended::Hopeless(format!(
+            ServerError::Refused(why) => Ended::Refused(why),
+            ServerError::Redirected(to) => Ended::Hopeless(to.to_string()),
+            ServerError::Misspoken(why) => Ended::Hopeless(why),
+            ServerError::Hopeless(why) => Ended::Hopeless(format!(
                 "{name}: {why}, which waiting does not change; {if_elsewhere}"
             )),
             // One that had work may only be starting again.
-            Trouble::Unfit { says, is_missing: true } if self.met.is_none() => Ended::Hopeless(
+            ServerError::Unfit { says, is_missing: true } if self.met.is_none() => Ended::Hopeless(
                 format!("{name} has none of the calls for miners ({says}); {if_elsewhere}"),
             ),
             trouble => return Ok(trouble),
@@ -446,15 +448,15 @@ impl Miner {
 
     /// Says that something is wrong with the server, once, and forgets what kind it is unless it
     /// said so.
-    fn note_trouble(&mut self, trouble: Trouble) {
-        if !matches!(trouble, Trouble::Early { .. }) {
+    fn note_trouble(&mut self, trouble: ServerError) {
+        if !matches!(trouble, ServerError::Early { .. }) {
             self.kind = None;
         }
         // Nothing is searched until it answers.
         self.screen.clear();
-        let class = |trouble: &Trouble| match trouble {
-            Trouble::Away(_) => 0,
-            Trouble::Early { .. } => 1,
+        let class = |trouble: &ServerError| match trouble {
+            ServerError::Away(_) => 0,
+            ServerError::Early { .. } => 1,
             _ => 2,
         };
         if self.trouble.as_ref().is_some_and(|said| class(said) == class(&trouble)) {
@@ -612,7 +614,7 @@ struct Effort {
 ///
 /// # Errors
 /// What is one: a proof would be found in vain.
-async fn moved(server: &Server, kind: Kind, work: &Work) -> Result<Work, Trouble> {
+async fn moved(server: &Server, kind: Kind, work: &Work) -> Result<Work, ServerError> {
     if kind != Kind::Ours {
         tokio::time::sleep(kind.poll_every()).await;
     }
@@ -621,11 +623,11 @@ async fn moved(server: &Server, kind: Kind, work: &Work) -> Result<Work, Trouble
         match server.other_work(kind, work).await {
             Ok(now) if !now.same_search(work) => return Ok(now),
             Err(
-                trouble @ (Trouble::Redirected(_)
-                | Trouble::Misspoken(_)
-                | Trouble::Hopeless(_)
-                | Trouble::Refused(_)
-                | Trouble::Early { .. }),
+                trouble @ (ServerError::Redirected(_)
+                | ServerError::Misspoken(_)
+                | ServerError::Hopeless(_)
+                | ServerError::Refused(_)
+                | ServerError::Early { .. }),
             ) => return Err(trouble),
             // Our own node waited with its answer: whatever comes next is heard at once.
             Ok(_) if asked.elapsed() > kind.poll_every() && kind == Kind::Ours => {}
@@ -635,21 +637,21 @@ async fn moved(server: &Server, kind: Kind, work: &Work) -> Result<Work, Trouble
 }
 
 /// What is said about a server that waiting may mend.
-fn said_of(name: &str, trouble: &Trouble) -> String {
+fn said_of(name: &str, trouble: &ServerError) -> String {
     match trouble {
-        Trouble::Away(cause) => {
+        ServerError::Away(cause) => {
             format!("no answer from {name} ({cause}); asking again until there is one")
         }
-        Trouble::Early { why, .. } => format!("{name} has no work yet: {why}; waiting for it"),
-        Trouble::Unable(why) => format!("{name}: {why}; asking again until it can"),
-        Trouble::Unfit { says: what, .. }
-        | Trouble::Strange(what)
-        | Trouble::Refused(what)
-        | Trouble::Hopeless(what)
-        | Trouble::Misspoken(what) => {
+        ServerError::Early { why, .. } => format!("{name} has no work yet: {why}; waiting for it"),
+        ServerError::Unable(why) => format!("{name}: {why}; asking again until it can"),
+        ServerError::Unfit { says: what, .. }
+        | ServerError::Strange(what)
+        | ServerError::Refused(what)
+        | ServerError::Hopeless(what)
+        | ServerError::Misspoken(what) => {
             format!("{name} does not answer as a server for miners does ({what}); asking again")
         }
-        Trouble::Redirected(to) => to.to_string(),
+        ServerError::Redirected(to) => to.to_string(),
     }
 }
 

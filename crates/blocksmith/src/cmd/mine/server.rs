@@ -137,7 +137,7 @@ impl From<api::Work> for Work {
 
 /// What a server says to a proof.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Said {
+pub(super) enum ProofAnswer {
     /// It made a block of it.
     Forged(Forged),
     /// It did not, in its own words.
@@ -146,7 +146,7 @@ pub(super) enum Said {
 
 /// Why there is no answer to work with.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Trouble {
+pub(super) enum ServerError {
     /// Nobody answers.
     Away(String),
     /// It does not have this call, or means something else by it: it may be of another kind.
@@ -174,7 +174,7 @@ pub(super) enum Trouble {
 
 /// Whether a server's chain has a block that it says it made.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Standing {
+pub(super) enum BlockState {
     /// It does.
     There,
     /// It does not.
@@ -219,11 +219,11 @@ impl Instead {
     ///
     /// # Errors
     /// That there is no answer of its own.
-    fn of(error: NodeError) -> Result<Self, Trouble> {
+    fn of(error: NodeError) -> Result<Self, ServerError> {
         match error {
-            NodeError::Unreachable { cause, .. } => Err(Trouble::Away(cause)),
-            NodeError::Misspoken(said) => Err(Trouble::Misspoken(said)),
-            NodeError::Redirected(to) => Err(Trouble::Redirected(to)),
+            NodeError::Unreachable { cause, .. } => Err(ServerError::Away(cause)),
+            NodeError::Misspoken(said) => Err(ServerError::Misspoken(said)),
+            NodeError::Redirected(to) => Err(ServerError::Redirected(to)),
             NodeError::Refused { call, status, problem, .. } => {
                 let says = format!("{call} answered {status}: {}", problem.detail);
                 Ok(Self { status, says, reason: Some(problem.detail) })
@@ -235,15 +235,15 @@ impl Instead {
     }
 
     /// What is wrong with an answer that tells no work.
-    fn no_work(self) -> Trouble {
-        let unfit = |says, is_missing| Trouble::Unfit { says, is_missing };
+    fn no_work(self) -> ServerError {
+        let unfit = |says, is_missing| ServerError::Unfit { says, is_missing };
         match self.status {
             StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => unfit(self.says, true),
             // Some servers have a page for every address.
             status if status.is_success() => unfit(self.says, false),
             StatusCode::CONFLICT => self.strange(),
             status if status.is_client_error() && !self.says_nothing_of_the_call() => {
-                Trouble::Hopeless(self.says)
+                ServerError::Hopeless(self.says)
             }
             _ => self.strange(),
         }
@@ -255,30 +255,30 @@ impl Instead {
     }
 
     /// What is said with it to a proof that it makes no block of.
-    fn for_a_proof(self) -> Result<Said, Trouble> {
+    fn for_a_proof(self) -> Result<ProofAnswer, ServerError> {
         if self.refuses_every_proof() {
-            return Err(Trouble::Hopeless(self.says));
+            return Err(ServerError::Hopeless(self.says));
         }
         match self.reason {
             // Neither yes nor no: it may be handed in again.
-            Some(said) if !self.says_nothing_of_the_call() => Ok(Said::Refused(said)),
+            Some(said) if !self.says_nothing_of_the_call() => Ok(ProofAnswer::Refused(said)),
             _ => Err(self.strange()),
         }
     }
 
     /// What is wrong with an answer that is neither yes nor no.
-    fn strange(self) -> Trouble {
+    fn strange(self) -> ServerError {
         match self.says_nothing_of_the_call() && self.reason.is_some() {
-            true => Trouble::Unable(self.says),
-            false => Trouble::Strange(self.says),
+            true => ServerError::Unable(self.says),
+            false => ServerError::Strange(self.says),
         }
     }
 
     /// The same, of an answer that should show a block.
-    fn shows_no_block(self) -> Result<Standing, Trouble> {
+    fn shows_no_block(self) -> Result<BlockState, ServerError> {
         match self.says_nothing_of_the_call() {
             true => Err(self.strange()),
-            false => Ok(Standing::Unseen(self.says)),
+            false => Ok(BlockState::Unseen(self.says)),
         }
     }
 
@@ -301,8 +301,13 @@ fn object(answer: &Answer) -> Option<String> {
 }
 
 /// What there is nothing to prove by is as strange as what is no answer at all.
-fn proven(forged: Result<Forged, &str>, says: impl FnOnce() -> String) -> Result<Said, Trouble> {
-    forged.map(Said::Forged).map_err(|lacks| Trouble::Strange(format!("{}: {lacks}", says())))
+fn proven(
+    forged: Result<Forged, &str>,
+    says: impl FnOnce() -> String,
+) -> Result<ProofAnswer, ServerError> {
+    forged
+        .map(ProofAnswer::Forged)
+        .map_err(|lacks| ServerError::Strange(format!("{}: {lacks}", says())))
 }
 
 impl Server {
@@ -324,23 +329,23 @@ impl Server {
     ///
     /// # Errors
     /// That nobody answers, or nobody whom a miner understands.
-    pub(super) async fn meet(&self) -> Result<(Kind, Work), Trouble> {
+    pub(super) async fn meet(&self) -> Result<(Kind, Work), ServerError> {
         let (mut answers, mut all_missing, mut hopeless) = (Vec::new(), true, None);
         for kind in Kind::ALL {
             match self.work(kind).await {
                 Ok(work) => return Ok((kind, work)),
-                Err(Trouble::Unfit { says, is_missing }) => {
+                Err(ServerError::Unfit { says, is_missing }) => {
                     answers.push(says);
                     all_missing &= is_missing;
                 }
                 // As some servers answer to calls that they don't have.
-                Err(trouble @ (Trouble::Redirected(_) | Trouble::Hopeless(_))) => {
+                Err(trouble @ (ServerError::Redirected(_) | ServerError::Hopeless(_))) => {
                     hopeless = hopeless.or(Some(trouble));
                 }
                 Err(trouble) => return Err(trouble),
             }
         }
-        let unfit = || Trouble::Unfit { says: answers.join("; "), is_missing: all_missing };
+        let unfit = || ServerError::Unfit { says: answers.join("; "), is_missing: all_missing };
         Err(hopeless.unwrap_or_else(unfit))
     }
 
@@ -348,7 +353,7 @@ impl Server {
     ///
     /// # Errors
     /// That nobody answers, or not as this kind of server does.
-    pub(super) async fn work(&self, kind: Kind) -> Result<Work, Trouble> {
+    pub(super) async fn work(&self, kind: Kind) -> Result<Work, ServerError> {
         match kind {
             Kind::Ours => self.our_work(None).await,
             Kind::LastProof => {
@@ -378,7 +383,7 @@ impl Server {
         }
     }
 
-    async fn last_proof(&self) -> Result<Proof, Trouble> {
+    async fn last_proof(&self) -> Result<Proof, ServerError> {
         let answer = self.get("last_proof", MAX_ANSWER_BYTES).await?;
         let no_work = || Instead::from(&answer).no_work();
         let text = object(&answer).ok_or_else(no_work)?;
@@ -389,7 +394,7 @@ impl Server {
         proof.ok_or_else(no_work)
     }
 
-    async fn last_block(&self) -> Result<Block, Trouble> {
+    async fn last_block(&self) -> Result<Block, ServerError> {
         let answer = self.get("last_block", MAX_ANSWER_BYTES).await?;
         let no_work = || Instead::from(&answer).no_work();
         let text = object(&answer).ok_or_else(no_work)?;
@@ -403,14 +408,14 @@ impl Server {
     ///
     /// # Errors
     /// That nobody answers, or not as this kind of server does.
-    pub(super) async fn other_work(&self, kind: Kind, work: &Work) -> Result<Work, Trouble> {
+    pub(super) async fn other_work(&self, kind: Kind, work: &Work) -> Result<Work, ServerError> {
         match kind {
             Kind::Ours => self.our_work(work.id.as_deref()).await,
             Kind::LastProof | Kind::LastBlock => self.work(kind).await,
         }
     }
 
-    async fn our_work(&self, than: Option<&str>) -> Result<Work, Trouble> {
+    async fn our_work(&self, than: Option<&str>) -> Result<Work, ServerError> {
         let error = match self.node.work(&self.recipient, than).await {
             Ok(work) => return Ok(work.into()),
             Err(error) => error,
@@ -420,11 +425,11 @@ impl Server {
             && problem.rule.as_deref() == Some("early")
         {
             let (why, wait) = (problem.detail.clone(), retry_after.unwrap_or_default());
-            return Err(Trouble::Early { why, wait });
+            return Err(ServerError::Early { why, wait });
         }
         let instead = Instead::of(error)?;
         Err(match instead.status {
-            StatusCode::UNPROCESSABLE_ENTITY => Trouble::Refused(instead.why()),
+            StatusCode::UNPROCESSABLE_ENTITY => ServerError::Refused(instead.why()),
             _ => instead.no_work(),
         })
     }
@@ -438,7 +443,7 @@ impl Server {
         kind: Kind,
         work: &Work,
         proof: u64,
-    ) -> Result<Said, Trouble> {
+    ) -> Result<ProofAnswer, ServerError> {
         // The easiest target, since only prefix and suffix count here.
         let job = work.job(Target::EASIEST);
         let submitted = Submitted {
@@ -458,7 +463,7 @@ impl Server {
         &self,
         id: Option<String>,
         submitted: &Submitted<'_>,
-    ) -> Result<Said, Trouble> {
+    ) -> Result<ProofAnswer, ServerError> {
         let proof = api::json::raw(submitted.proof.to_string()).expect("a number is JSON");
         let solution = Solution { id: id.unwrap_or_default(), proof };
         match self.node.submit_work(&solution).await {
@@ -472,7 +477,10 @@ impl Server {
         }
     }
 
-    async fn submit_to_python(&self, submitted: &Submitted<'_>) -> Result<Said, Trouble> {
+    async fn submit_to_python(
+        &self,
+        submitted: &Submitted<'_>,
+    ) -> Result<ProofAnswer, ServerError> {
         // Lecture II's servers don't ask for an id and don't mind one.
         let (proof, id) = (submitted.proof, quoted(&self.recipient));
         let body = format!(r#"{{"proof": {proof}, "id": {id}}}"#);
@@ -498,8 +506,8 @@ impl Server {
     ///
     /// # Errors
     /// That nobody answers, or nobody who can now.
-    pub(super) async fn has(&self, kind: Kind, forged: &Forged) -> Result<Standing, Trouble> {
-        let standing = |is_there| if is_there { Standing::There } else { Standing::Gone };
+    pub(super) async fn has(&self, kind: Kind, forged: &Forged) -> Result<BlockState, ServerError> {
+        let standing = |is_there| if is_there { BlockState::There } else { BlockState::Gone };
         if let (Kind::Ours, Some(index), Some(hash)) = (kind, forged.index, forged.hash) {
             return match self.node.headers(index, 1).await {
                 Ok(page) => {
@@ -520,14 +528,16 @@ impl Server {
             }
         };
         match is_last {
-            Ok(true) => return Ok(Standing::There),
-            Err(trouble @ (Trouble::Away(_) | Trouble::Redirected(_))) => return Err(trouble),
+            Ok(true) => return Ok(BlockState::There),
+            Err(trouble @ (ServerError::Away(_) | ServerError::Redirected(_))) => {
+                return Err(trouble);
+            }
             // The whole chain may show it all the same.
             Ok(false) | Err(_) => {}
         }
         let answer = self.get("chain", MAX_CHAIN_BYTES).await?;
         match forged.is_in(&answer.body, recipient) {
-            Some(false) if answer.is_cut => Ok(Standing::Unseen(format!(
+            Some(false) if answer.is_cut => Ok(BlockState::Unseen(format!(
                 "{} has more than {} MiB, and the rest of it is not read",
                 answer.call,
                 MAX_CHAIN_BYTES >> 20
@@ -541,7 +551,7 @@ impl Server {
     ///
     /// # Errors
     /// That nobody answers.
-    pub(super) async fn chain(&self) -> Result<Vec<u8>, Trouble> {
+    pub(super) async fn chain(&self) -> Result<Vec<u8>, ServerError> {
         Ok(self.get("chain", MAX_CHAIN_BYTES).await?.body)
     }
 
@@ -550,7 +560,7 @@ impl Server {
         self.node.status().await.is_ok_and(|status| status.signed)
     }
 
-    async fn get(&self, path: &str, max_bytes: usize) -> Result<Answer, Trouble> {
+    async fn get(&self, path: &str, max_bytes: usize) -> Result<Answer, ServerError> {
         self.page(path, None, max_bytes).await
     }
 
@@ -560,7 +570,7 @@ impl Server {
         path: &str,
         body: Option<String>,
         max_bytes: usize,
-    ) -> Result<Answer, Trouble> {
+    ) -> Result<Answer, ServerError> {
         let answer = self.node.page(path, body, max_bytes).await;
         answer.map_err(|error| Instead::of(error).map_or_else(|trouble| trouble, Instead::strange))
     }

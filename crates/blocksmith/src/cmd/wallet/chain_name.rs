@@ -18,7 +18,7 @@ pub(super) enum Name {
     /// By the wallet file, since its owner agreed to pay on what a node called so.
     Kept(String),
     /// By the node alone.
-    Said(String),
+    PaymentInfo(String),
 }
 
 impl fmt::Display for Name {
@@ -26,7 +26,7 @@ impl fmt::Display for Name {
         match self {
             Self::Known(name) => escaped(name).fmt(f),
             Self::Kept(name) => f.write_str(&named(name)),
-            Self::Said(name) => write!(f, "{} (as the node calls it)", named(name)),
+            Self::PaymentInfo(name) => write!(f, "{} (as the node calls it)", named(name)),
         }
     }
 }
@@ -41,7 +41,7 @@ impl Name {
     pub(super) fn of(id: &Hash, said: &str) -> Self {
         match Chain::with_id(id) {
             Some(preset) => Self::Known(preset.rules.name),
-            None => Self::Said(said.into()),
+            None => Self::PaymentInfo(said.into()),
         }
     }
 }

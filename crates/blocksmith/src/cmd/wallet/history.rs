@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use blocksmith_api::{HexHash, Place};
 use blocksmith_consensus::Hash;
 use blocksmith_consensus::address::{Address, Hrp};
-use blocksmith_consensus::payment::{COIN_SENDER, Domain, Verified, VerifiedEntry as Entry};
+use blocksmith_consensus::payment::{COINBASE_SENDER, Domain, Verified, VerifiedEntry as Entry};
 use serde::Serialize;
 
 use super::node::{Node, NodeError, Page, Placed};
@@ -40,7 +40,7 @@ enum Direction {
 
 /// Where a transaction is; what waits is in no block yet.
 #[derive(Debug, Serialize)]
-struct Spot {
+struct RowPlace {
     status: &'static str,
     block: Option<u64>,
     hash: Option<HexHash>,
@@ -48,7 +48,7 @@ struct Spot {
     confirmations: u64,
 }
 
-impl Spot {
+impl RowPlace {
     const WAITING: Self =
         Self { status: "queued", block: None, hash: None, position: None, confirmations: 0 };
 
@@ -63,7 +63,7 @@ impl Spot {
 struct Row {
     id: String,
     #[serde(flatten)]
-    spot: Spot,
+    spot: RowPlace,
     direction: Direction,
     sender: String,
     recipient: String,
@@ -99,11 +99,11 @@ pub(super) async fn run(common: &Common, args: &HistoryArgs) -> anyhow::Result<E
 
     let waiting = queued.into_iter().map(|payment| {
         let id = payment.id();
-        Row::of(id, Spot::WAITING, &Entry::Payment(payment), &own, hrp)
+        Row::of(id, RowPlace::WAITING, &Entry::Payment(payment), &own, hrp)
     });
     let confirmed = placed
         .into_iter()
-        .map(|Placed { place, id, entry }| Row::of(id, Spot::of(place), &entry, &own, hrp));
+        .map(|Placed { place, id, entry }| Row::of(id, RowPlace::of(place), &entry, &own, hrp));
     let rows: Vec<Row> = waiting.chain(confirmed).collect();
     common.print(|| table(&rows), &rows)?;
     node.is_quoted();
@@ -134,14 +134,14 @@ async fn newest(
 }
 
 impl Row {
-    fn of(id: Hash, spot: Spot, entry: &Entry, own: &[Address], hrp: Hrp) -> Self {
+    fn of(id: Hash, spot: RowPlace, entry: &Entry, own: &[Address], hrp: Hrp) -> Self {
         let id = id.to_string();
         match entry {
-            Entry::Coin(coin) => Self {
+            Entry::Coinbase(coin) => Self {
                 id,
                 spot,
                 direction: Direction::Mined,
-                sender: COIN_SENDER.into(),
+                sender: COINBASE_SENDER.into(),
                 recipient: coin.recipient.to_text(hrp),
                 amount: coin.amount,
                 fee: 0,

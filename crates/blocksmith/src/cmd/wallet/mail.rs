@@ -3,7 +3,7 @@
 use blocksmith_consensus::json::JsonErrorKind;
 use blocksmith_consensus::payment::{BadTransaction, Domain, Payment, Verified};
 use blocksmith_text::is_curly_quote;
-use blocksmith_wallet::written::{Named, Place, is_blank, is_mark, unmailed};
+use blocksmith_wallet::written::{Named, Position, is_blank, is_mark, unmailed};
 
 /// Why a text is no payment of a chain.
 #[derive(Debug, thiserror::Error)]
@@ -55,7 +55,7 @@ fn read(text: &str, domain: &Domain, written: &str, start: usize) -> Result<Veri
 fn placed(written: &str, start: usize, why: &BadTransaction) -> String {
     let BadTransaction::Json(error) = why else { return why.to_string() };
     let at = start + error.at;
-    let place = Place::of(written, at);
+    let place = Position::of(written, at);
     let found = written.get(at..).and_then(|rest| rest.chars().next());
     let what = match (&error.kind, found) {
         (JsonErrorKind::Unexpected { wanted, .. }, Some(found)) => {

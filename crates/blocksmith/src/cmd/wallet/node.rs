@@ -214,14 +214,14 @@ impl Node {
         let read = |text: &RawValue| entry(text, domain).map_err(|why| strange(&why));
         let queued = page.queued.iter().flatten().map(|text| match read(text)? {
             VerifiedEntry::Payment(payment) => Ok(payment),
-            VerifiedEntry::Coin(_) => Err(strange("a coin waits for no block")),
+            VerifiedEntry::Coinbase(_) => Err(strange("a coin waits for no block")),
         });
         let queued = queued.collect::<Result<_, NodeError>>()?;
         let placed = page.transactions.iter().map(|found| {
             let entry = read(&found.transaction)?;
             let id = match &entry {
                 VerifiedEntry::Payment(payment) => payment.id(),
-                VerifiedEntry::Coin(coin) => coin.id(domain),
+                VerifiedEntry::Coinbase(coin) => coin.id(domain),
             };
             let AccountTransaction { block, hash, position, confirmations, .. } = *found;
             Ok(Placed { place: Place { block, hash, position, confirmations }, id, entry })

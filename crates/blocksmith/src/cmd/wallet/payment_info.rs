@@ -8,7 +8,7 @@ use crate::amount::Coins;
 
 /// What a payment says, amounts in units.
 #[derive(Debug, Serialize)]
-pub(super) struct Said {
+pub(super) struct PaymentInfo {
     pub(super) id: String,
     pub(super) sender: String,
     pub(super) recipient: String,
@@ -19,7 +19,7 @@ pub(super) struct Said {
     pub(super) memo: Option<String>,
 }
 
-impl Said {
+impl PaymentInfo {
     pub(super) fn of(payment: &Payment, hrp: Hrp) -> Self {
         Self {
             id: payment.id().to_string(),

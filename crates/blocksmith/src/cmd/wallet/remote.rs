@@ -103,7 +103,8 @@ fn another_chain(node: &Node, told: &Status, known: &Known) -> anyhow::Error {
 impl Remote {
     /// Calls the chain as the wallet's owner agreed to, if it was asked about.
     pub(super) fn recall(&mut self, wallet: &Wallet) {
-        if let (Name::Said(_), Some(name)) = (&self.name, wallet.chain_name(&self.domain.chain_id))
+        if let (Name::PaymentInfo(_), Some(name)) =
+            (&self.name, wallet.chain_name(&self.domain.chain_id))
         {
             self.name = Name::Kept(name.into());
         }
@@ -118,7 +119,7 @@ impl Remote {
         unasked: bool,
     ) -> anyhow::Result<bool> {
         self.recall(&opened.wallet);
-        let Name::Said(said) = &self.name else { return Ok(true) };
+        let Name::PaymentInfo(said) = &self.name else { return Ok(true) };
         let id = self.domain.chain_id;
         if unasked {
             return Err(Misused(format!(

@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep};
 use super::node::{Node, NodeError, Replacing, Submitted, Whereabouts};
 use super::payer::{Gap, Payer};
 use super::payment_file::{self, is_stdin};
-use super::payment_info::Said;
+use super::payment_info::PaymentInfo;
 use super::remote::Remote;
 use super::{
     Common, Misused, NodeArgs, Opened, agreed, note, parse_address, print_json, print_line,
@@ -107,7 +107,7 @@ struct Order {
 
 /// An address, and what it can pay with.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Purse {
+pub(super) struct SpendableAddress {
     pub(super) address: Address,
     pub(super) label: String,
     /// Units that no waiting payment takes.
@@ -115,27 +115,27 @@ pub(super) struct Purse {
 }
 
 /// A payment that the node has, and where.
-pub(super) type Sent = (Verified, Standing);
+pub(super) type Sent = (Verified, PaymentStatus);
 
 /// What was handed in, and where it is. Amounts in units.
 #[derive(Debug, Serialize)]
 struct Report<'a> {
     #[serde(flatten)]
-    said: &'a Said,
+    said: &'a PaymentInfo,
     #[serde(flatten)]
-    standing: Standing,
+    standing: PaymentStatus,
 }
 
 /// Where a payment is, as programs are told.
 #[derive(Debug, Serialize)]
-pub(super) struct Standing {
+pub(super) struct PaymentStatus {
     status: &'static str,
     /// The one that holds it.
     block: Option<u64>,
     confirmations: u64,
 }
 
-impl Standing {
+impl PaymentStatus {
     fn waits(status: &'static str) -> Self {
         Self { status, block: None, confirmations: 0 }
     }
@@ -174,7 +174,7 @@ pub(super) async fn run(common: &Common, args: &SendArgs) -> anyhow::Result<Exit
         note("Nothing was sent.");
         return Ok(ExitCode::from(exit::FAILURE));
     };
-    let said = Said::of(&payment, remote.domain.hrp);
+    let said = PaymentInfo::of(&payment, remote.domain.hrp);
     tell(common, &said, standing).with_context(|| format!("payment {} was sent", said.id))?;
     if let Some(wanted) = args.wait {
         let deadline = Instant::now() + Duration::from_secs(args.timeout.into());
@@ -281,7 +281,7 @@ impl Order {
             if let Some(kept) = refused.iter().find(|payment| payer.shows(&payment.id())) {
                 note("the node refused the payment, and says that it has it all the same");
                 let found = node.whereabouts(&kept.id()).await.map_err(|why| unknown(why, kept))?;
-                return Ok(Some((kept.clone(), Standing::of(&found))));
+                return Ok(Some((kept.clone(), PaymentStatus::of(&found))));
             }
             if !is_rivals || refused.len() == MAX_SIGNED {
                 return Err(unknown(taken, refused.last().expect("it was pushed")));
@@ -322,7 +322,7 @@ impl Order {
             if named.is_none_or(|named| named == address) {
                 let payer = Payer::look(node, address, domain).await?;
                 let (label, spendable) = (entry.label.into(), payer.spendable());
-                payers.push((Purse { address, label, spendable }, payer));
+                payers.push((SpendableAddress { address, label, spendable }, payer));
             }
         }
         let nonce = payers.iter().map(|(_, payer)| payer.account.next_nonce).max().unwrap_or(0);
@@ -392,13 +392,13 @@ async fn usual_fee(node: &Node, remote: &Remote, draft: &Draft<'_>) -> anyhow::R
 
 /// Who pays: the first that has enough, and rather another one than who is paid.
 pub(super) fn choose<'a>(
-    purses: &'a [Purse],
+    purses: &'a [SpendableAddress],
     cost: u64,
     recipient: &Address,
     hrp: Hrp,
-) -> anyhow::Result<&'a Purse> {
-    let enough = |purse: &&Purse| purse.spendable >= cost;
-    let another = |purse: &&Purse| enough(purse) && purse.address != *recipient;
+) -> anyhow::Result<&'a SpendableAddress> {
+    let enough = |purse: &&SpendableAddress| purse.spendable >= cost;
+    let another = |purse: &&SpendableAddress| enough(purse) && purse.address != *recipient;
     if let Some(purse) = purses.iter().find(another).or(purses.iter().find(enough)) {
         return Ok(purse);
     }
@@ -463,7 +463,7 @@ pub(super) async fn hand_in(
     node: &Node,
     payment: &Verified,
     replacing: Replacing,
-) -> anyhow::Result<Result<(Standing, bool), NodeError>> {
+) -> anyhow::Result<Result<(PaymentStatus, bool), NodeError>> {
     let mut on_its_way = OnItsWay(Some(payment));
     let outcome = hand_in_again(node, payment, replacing).await;
     on_its_way.0 = None;
@@ -474,21 +474,21 @@ async fn hand_in_again(
     node: &Node,
     payment: &Verified,
     replacing: Replacing,
-) -> anyhow::Result<Result<(Standing, bool), NodeError>> {
+) -> anyhow::Result<Result<(PaymentStatus, bool), NodeError>> {
     let mut waits = AGAIN_AFTER.into_iter();
     loop {
         // After a try without an answer, the payment may be there whatever the next answer says.
         let is_first = waits.len() == AGAIN_AFTER.len();
         let error = match node.submit(payment, replacing).await {
             Ok((Submitted::Queued, known)) => {
-                return Ok(Ok((Standing::waits("queued"), known && is_first)));
+                return Ok(Ok((PaymentStatus::waits("queued"), known && is_first)));
             }
             Ok((Submitted::Held { missing }, known)) => {
                 note(&format!(
                     "the node holds the payment for some minutes: it waits for the one with the \
                      nonce {missing}"
                 ));
-                return Ok(Ok((Standing::waits("held"), known && is_first)));
+                return Ok(Ok((PaymentStatus::waits("held"), known && is_first)));
             }
             // Asking again does not help.
             Err(redirected @ NodeError::Redirected(_)) if is_first => {
@@ -504,7 +504,7 @@ async fn hand_in_again(
                     Ok(Whereabouts::Nowhere) => return Err(refused.about(payment).into()),
                     Ok(found) => {
                         note(&format!("the node says that it has the payment: {}", news(&found)));
-                        return Ok(Ok((Standing::of(&found), false)));
+                        return Ok(Ok((PaymentStatus::of(&found), false)));
                     }
                     Err(error) => error,
                 }
@@ -543,7 +543,7 @@ fn not_known(payment: &Verified) -> String {
     )
 }
 
-fn tell(common: &Common, said: &Said, standing: Standing) -> anyhow::Result<()> {
+fn tell(common: &Common, said: &PaymentInfo, standing: PaymentStatus) -> anyhow::Result<()> {
     if common.json {
         return print_json(&Report { said, standing });
     }
@@ -568,7 +568,7 @@ async fn wait(
     payment: &Verified,
     wanted: u64,
     deadline: Instant,
-) -> anyhow::Result<Standing> {
+) -> anyhow::Result<PaymentStatus> {
     let id = payment.id();
     let mut told = String::new();
     let mut tell = |news: String| {
@@ -590,7 +590,7 @@ async fn wait(
             Ok(found @ Whereabouts::Confirmed { confirmations, .. })
                 if *confirmations >= wanted =>
             {
-                return Ok(Standing::of(found));
+                return Ok(PaymentStatus::of(found));
             }
             // Another text would be another payment, and both could count.
             Ok(Whereabouts::Nowhere) if nowhere == ENOUGH_NOWHERE => anyhow::bail!(
@@ -602,7 +602,7 @@ async fn wait(
             ),
             Ok(_) => {}
             Err(NodeError::Redirected(_)) => {
-                return found.map(|found| Standing::of(&found)).map_err(Into::into);
+                return found.map(|found| PaymentStatus::of(&found)).map_err(Into::into);
             }
             // It was there a moment ago.
             Err(error) => tell(format!("{error}; asking again")),

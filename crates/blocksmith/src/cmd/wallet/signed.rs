@@ -10,7 +10,7 @@ use super::node::{Node, Replacing, Whereabouts};
 use super::payer::Payer;
 use super::payment_file::Text;
 use super::remote::Remote;
-use super::send::{Purse, Sent, Standing, choose, hand_in, news, summary};
+use super::send::{PaymentStatus, Sent, SpendableAddress, choose, hand_in, news, summary};
 use super::{Misused, agreed, note};
 use crate::amount::Coins;
 use crate::cmd::counted;
@@ -97,7 +97,7 @@ impl Text {
         match hand_in(node, &payment, replacing).await? {
             // Of what it had before, it said more then.
             Ok((_, true)) if found != Whereabouts::Nowhere => {
-                Ok(Some((payment.clone(), Standing::of(&found))))
+                Ok(Some((payment.clone(), PaymentStatus::of(&found))))
             }
             Ok((standing, _)) => Ok(Some((payment.clone(), standing))),
             Err(taken) => Err(anyhow::Error::from(taken).context(format!(
@@ -141,7 +141,11 @@ async fn check_payable(
     }
     // What another payment's place costs, or one that is held, the node knows better.
     if nonce == account.next_nonce {
-        let purse = Purse { address: sender, label: String::new(), spendable: payer.spendable() };
+        let purse = SpendableAddress {
+            address: sender,
+            label: String::new(),
+            spendable: payer.spendable(),
+        };
         choose(&[purse], payment.cost(), &payment.recipient(), hrp)?;
     }
     Ok(())

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
-use super::payment_info::Said;
+use super::payment_info::PaymentInfo;
 use super::{Common, Known, Offline, payment_file, print_json};
 use crate::exit;
 use crate::text::escaped;
@@ -23,10 +23,10 @@ pub(super) struct VerifyArgs {
 }
 
 #[derive(Serialize)]
-struct Verdict {
+struct Verification {
     valid: bool,
     #[serde(flatten)]
-    said: Option<Said>,
+    said: Option<PaymentInfo>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
 }
@@ -38,13 +38,13 @@ pub(super) async fn run(common: &Common, args: VerifyArgs) -> anyhow::Result<Exi
     let verified = text.payment(&domain).map_err(|why| why.to_string());
     match verified {
         Ok(payment) => {
-            let said = Said::of(&payment, domain.hrp);
+            let said = PaymentInfo::of(&payment, domain.hrp);
             let lines = said.lines();
-            common.print(|| lines, &Verdict { valid: true, said: Some(said), error: None })?;
+            common.print(|| lines, &Verification { valid: true, said: Some(said), error: None })?;
             Ok(ExitCode::SUCCESS)
         }
         Err(error) if common.json => {
-            print_json(&Verdict { valid: false, said: None, error: Some(error) })?;
+            print_json(&Verification { valid: false, said: None, error: Some(error) })?;
             Ok(ExitCode::from(exit::FAILURE))
         }
         Err(error) => {

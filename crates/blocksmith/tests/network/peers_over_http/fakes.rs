@@ -11,7 +11,7 @@ use blocksmith::chain::{Chain, Dialect};
 use blocksmith::service::{self, Handle, Options};
 use blocksmith_consensus::json::{self, Value};
 use blocksmith_consensus::{Block, Proof, Rules, Timestamp, Transaction, U256};
-use blocksmith_node::Address;
+use blocksmith_node::PeerAddress;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
@@ -31,7 +31,7 @@ impl Node {
         Self { handle, adapter }
     }
 
-    pub(crate) async fn know(&self, peers: &[&Address]) {
+    pub(crate) async fn know(&self, peers: &[&PeerAddress]) {
         let peers = peers.iter().map(|&peer| peer.clone()).collect();
         self.handle.register(peers).await.expect("a running node");
     }
@@ -126,7 +126,7 @@ pub(crate) struct Call {
 }
 
 pub(crate) struct Fake {
-    pub(crate) address: Address,
+    pub(crate) address: PeerAddress,
     calls: Arc<Mutex<Vec<Call>>>,
     server: JoinHandle<()>,
 }
@@ -211,13 +211,13 @@ async fn respond(reply: Reply) -> Response {
 }
 
 /// A port where nobody listens.
-pub(crate) async fn dead() -> Address {
+pub(crate) async fn dead() -> PeerAddress {
     let unused = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     unused.local_addr().expect("an address").to_string().parse().expect("an address")
 }
 
 /// Accepts every connection and never says a word; counts them.
-pub(crate) async fn tarpit() -> (Address, Arc<Mutex<Vec<tokio::net::TcpStream>>>) {
+pub(crate) async fn tarpit() -> (PeerAddress, Arc<Mutex<Vec<tokio::net::TcpStream>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("an address").to_string().parse();
     let connections = Arc::new(Mutex::new(Vec::new()));
@@ -311,7 +311,7 @@ pub(crate) fn own_reply(call: &Call, rules: &Rules, id: &str, blocks: &Blocks) -
         200,
         match line {
             "GET /api/v1/status" => {
-                let work = rules.target_after(&rules.first_pace(last.view())).work()
+                let work = rules.target_after(&rules.first_difficulty_state(last.view())).work()
                     * U256::from(last.index() - 1);
                 format!(
                     r#"{{"name": "x", "rules": {}, "chain_id": "{}", "instance": "{id}", "index": {}, "tip": "{}", "work": "{work:x}"}}"#,

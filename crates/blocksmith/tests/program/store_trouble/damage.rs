@@ -14,7 +14,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use blocksmith::chain::{Chain, Dialect};
-use blocksmith::service::{self, Handle, NotReplayed, Options, StoreError, look, look_closely};
+use blocksmith::service::{
+    self, Handle, NotReplayed, Options, StoreError, open_checked, open_read_only,
+};
 use blocksmith_consensus::json::Value;
 use blocksmith_consensus::ledger::Accounts as _;
 use blocksmith_consensus::rules::sealed::genesis as sealed_genesis;
@@ -243,7 +245,7 @@ async fn use_it(rules: &Rules, dir: &Path, better: &Block, done: &str) -> bool {
     };
     let file = dir.join("chain.redb");
     let damaged = fs::read(&file).unwrap();
-    if let Err(error) = look(dir).and_then(|snapshot| read(&snapshot, rules)) {
+    if let Err(error) = open_read_only(dir).and_then(|snapshot| read(&snapshot, rules)) {
         note(error);
     }
     // A new file each time: one on which the database gave up stays locked in this process.
@@ -253,7 +255,7 @@ async fn use_it(rules: &Rules, dir: &Path, better: &Block, done: &str) -> bool {
         fs::write(&file, &damaged).unwrap();
     };
     anew();
-    let valid = match look_closely(dir) {
+    let valid = match open_checked(dir) {
         Ok(snapshot) => match service::replay(&snapshot, rules, |_| {}) {
             Err(NotReplayed::Store(error)) => {
                 note(error);

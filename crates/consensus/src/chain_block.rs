@@ -3,29 +3,37 @@
 use ethnum::U256;
 
 use crate::block::Block;
-use crate::difficulty::Pace;
+use crate::difficulty::DifficultyState;
 use crate::rules::Rules;
 
 /// A block in its place: with the work of the whole chain that ends in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Linked {
+pub struct ChainBlock {
     /// The block.
     pub block: Block,
     /// The sum of the work of all blocks from the one after genesis to this one.
     pub work: U256,
     /// What the next target follows from.
-    pub pace: Pace,
+    pub difficulty_state: DifficultyState,
 }
 
-impl Linked {
+impl ChainBlock {
     /// A genesis block of these rules.
     pub fn genesis(rules: &Rules, block: Block) -> Self {
-        Self { work: U256::ZERO, pace: rules.first_pace(block.view()), block }
+        Self {
+            work: U256::ZERO,
+            difficulty_state: rules.first_difficulty_state(block.view()),
+            block,
+        }
     }
 
     /// A block that stands on this one, by the rules that made this one's place.
     pub fn followed_by(&self, rules: &Rules, block: Block) -> Self {
-        let pace = rules.pace_after(&self.pace, block.view());
-        Self { work: self.work.saturating_add(pace.target().work()), pace, block }
+        let difficulty_state = rules.difficulty_state_after(&self.difficulty_state, block.view());
+        Self {
+            work: self.work.saturating_add(difficulty_state.target().work()),
+            difficulty_state,
+            block,
+        }
     }
 }

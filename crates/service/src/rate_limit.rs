@@ -12,7 +12,7 @@ const WINDOW: Duration = Duration::from_secs(1);
 
 /// Lets so many lines through, and counts the others by what they are about.
 #[derive(Debug)]
-pub(super) struct Pace<K> {
+pub(super) struct RateLimit<K> {
     /// When the latest lines were said.
     said: VecDeque<Instant>,
     left_out: BTreeMap<K, u64>,
@@ -20,13 +20,13 @@ pub(super) struct Pace<K> {
     since: Option<Instant>,
 }
 
-impl<K> Default for Pace<K> {
+impl<K> Default for RateLimit<K> {
     fn default() -> Self {
         Self { said: VecDeque::new(), left_out: BTreeMap::new(), since: None }
     }
 }
 
-impl<K: Ord> Pace<K> {
+impl<K: Ord> RateLimit<K> {
     /// Whether there is room for a line about this, which it takes; if not, it is counted.
     pub(super) fn may_say(&mut self, now: Instant, about: K) -> bool {
         let may = self.left_out.is_empty() && self.takes_room(now, MAX_LINES - 1);

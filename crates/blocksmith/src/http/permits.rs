@@ -1,4 +1,4 @@
-//! Turns at what only so many calls may do at a time. They go round by address, so that whoever asks
+//! Permits for what only so many calls may do at a time. They go round by address, so that whoever asks
 //! much waits for itself.
 
 use std::collections::VecDeque;
@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::aside;
 use super::line::Origin;
+use super::run_blocking;
 
 /// So many turns, and those who wait for one.
-pub(super) struct Turns(Mutex<Queue>);
+pub(super) struct Permits(Mutex<Queue>);
 
 struct Queue {
     free: usize,
@@ -23,22 +23,22 @@ struct Queue {
 
 struct Waiting {
     number: u64,
-    give: oneshot::Sender<Turn>,
+    give: oneshot::Sender<Permit>,
 }
 
-impl Turns {
+impl Permits {
     pub(super) fn new(at_a_time: usize) -> Arc<Self> {
         let queue = Queue { free: at_a_time, waiting: VecDeque::new(), next: 0 };
         Arc::new(Self(Mutex::new(queue)))
     }
 
     /// A turn, if it comes within `patience`.
-    pub(super) async fn take(self: &Arc<Self>, patience: Duration) -> Option<Turn> {
+    pub(super) async fn take(self: &Arc<Self>, patience: Duration) -> Option<Permit> {
         let (waits, taken) = {
             let mut queue = self.queue();
             if queue.free > 0 {
                 queue.free -= 1;
-                return Some(Turn(Some(self.clone())));
+                return Some(Permit(Some(self.clone())));
             }
             let (give, taken) = oneshot::channel();
             let (origin, number) = (Origin::current(), queue.next);
@@ -75,7 +75,7 @@ impl Turns {
                 next
             };
             let Some(next) = next else { continue };
-            match next.give.send(Turn(Some(self.clone()))) {
+            match next.give.send(Permit(Some(self.clone()))) {
                 Ok(()) => return,
                 // Nobody is there any more: the next one, and not from within.
                 Err(mut turn) => drop(turn.0.take()),
@@ -86,7 +86,7 @@ impl Turns {
 
 /// A place in the queue, until it is given up.
 struct Waits<'a> {
-    turns: &'a Turns,
+    turns: &'a Permits,
     origin: Origin,
     number: u64,
 }
@@ -105,20 +105,20 @@ impl Drop for Waits<'_> {
 }
 
 /// The right to do something, until it is dropped.
-pub(super) struct Turn(Option<Arc<Turns>>);
+pub(super) struct Permit(Option<Arc<Permits>>);
 
-impl Turn {
+impl Permit {
     /// Does `work`, and keeps the turn until it is done: also when nobody waits for it any more. Whoever
     /// does may keep it for longer.
-    pub(super) async fn aside<T: Send + 'static>(
+    pub(super) async fn run_blocking<T: Send + 'static>(
         self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> (T, Self) {
-        aside(move || (work(), self)).await
+        run_blocking(move || (work(), self)).await
     }
 }
 
-impl Drop for Turn {
+impl Drop for Permit {
     fn drop(&mut self) {
         if let Some(turns) = self.0.take() {
             turns.pass_on();
@@ -140,7 +140,7 @@ mod tests {
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn no_more_go_on_at_a_time_than_may_also_when_callers_go_away() {
         const MOST: usize = 4;
-        let turns = Turns::new(MOST);
+        let turns = Permits::new(MOST);
         let (reading, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let read = || {
             let (reading, most) = (reading.clone(), most.clone());
@@ -149,7 +149,7 @@ mod tests {
                 std::thread::sleep(Duration::from_millis(20));
                 reading.fetch_sub(1, Ordering::SeqCst);
             };
-            async { turns.take(SOON).await.expect("soon").aside(work).await.0 }
+            async { turns.take(SOON).await.expect("soon").run_blocking(work).await.0 }
         };
         // These leave when they have hardly begun.
         let impatient = (0..10).map(|_| tokio::time::timeout(Duration::from_millis(5), read()));
@@ -164,7 +164,7 @@ mod tests {
 
     #[tokio::test]
     async fn turns_go_round_by_address() {
-        let turns = Turns::new(1);
+        let turns = Permits::new(1);
         let order = Arc::new(Mutex::new(Vec::new()));
         let first = turns.take(SOON).await;
         let mut all = Vec::new();

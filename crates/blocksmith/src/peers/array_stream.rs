@@ -55,7 +55,7 @@ enum State {
 /// A reader of documents like `{"chain": [element, …], "length": 2}`, fed piece by piece. The
 /// elements are framed, not checked: whoever takes them parses them.
 #[derive(Debug)]
-pub(super) struct Elements {
+pub(super) struct ArrayStream {
     /// The names that the list may have; the first one is what errors call it.
     names: &'static [&'static str],
     state: State,
@@ -69,7 +69,7 @@ pub(super) struct Elements {
     found: bool,
 }
 
-impl Elements {
+impl ArrayStream {
     pub(super) fn new(names: &'static [&'static str]) -> Self {
         Self {
             names,
@@ -261,7 +261,7 @@ mod tests {
     const NAMES: &[&str] = &["chain", "currentChain"];
 
     fn read(document: &[u8], piece: usize) -> Result<Vec<String>, Unlike> {
-        let mut elements = Elements::new(NAMES);
+        let mut elements = ArrayStream::new(NAMES);
         let mut found = Vec::new();
         for piece in document.chunks(piece) {
             elements.feed::<Unlike>(piece, |element| {

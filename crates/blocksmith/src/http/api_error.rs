@@ -12,7 +12,7 @@ use blocksmith_consensus::Invalid;
 use blocksmith_consensus::json::JsonError;
 use blocksmith_consensus::payment::BadEntry;
 use blocksmith_node::mempool::Refused;
-use blocksmith_node::{EarlyTip, NoWork, Refusal};
+use blocksmith_node::{FutureTip, NoWork, Refusal};
 
 use super::limits::{BODY_TIME, MAX_BODY_BYTES};
 use super::strangers::{Foreign, OtherName};
@@ -25,7 +25,7 @@ use crate::text::escaped;
 
 /// Why a call has no other answer.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Fault {
+pub(super) enum ApiError {
     #[error("there is no such call; the course's calls and /api/v1/status are answered")]
     NoSuchCall,
     #[error("this call takes another method; the Allow header names it")]
@@ -72,7 +72,7 @@ pub(super) enum Fault {
     #[error(transparent)]
     Refused(Refusal),
     #[error("{}", early::told(.0))]
-    Early(EarlyTip),
+    Early(FutureTip),
     #[error(transparent)]
     NotPaid(#[from] NotPaid),
     #[error("the body is too long; at most {MAX_BODY_BYTES} bytes are taken")]
@@ -90,16 +90,16 @@ pub(super) enum Fault {
     Panic,
 }
 
-impl From<Refusal> for Fault {
+impl From<Refusal> for ApiError {
     fn from(refusal: Refusal) -> Self {
         match refusal {
-            Refusal::EarlyTip(early) => Self::Early(early),
+            Refusal::FutureTip(early) => Self::Early(early),
             refusal => Self::Refused(refusal),
         }
     }
 }
 
-impl From<QueryError> for Fault {
+impl From<QueryError> for ApiError {
     fn from(error: QueryError) -> Self {
         match error {
             QueryError::Stopped(stopped) => stopped.into(),
@@ -108,7 +108,7 @@ impl From<QueryError> for Fault {
     }
 }
 
-impl From<NoWork> for Fault {
+impl From<NoWork> for ApiError {
     fn from(no_work: NoWork) -> Self {
         match no_work {
             NoWork::Refused(refusal) => refusal.into(),
@@ -123,7 +123,7 @@ impl From<NoWork> for Fault {
     }
 }
 
-impl From<NotMined> for Fault {
+impl From<NotMined> for ApiError {
     fn from(not_mined: NotMined) -> Self {
         match not_mined {
             NotMined::Stopped(stopped) => stopped.into(),
@@ -132,7 +132,7 @@ impl From<NotMined> for Fault {
     }
 }
 
-impl Fault {
+impl ApiError {
     /// The request does not say what the call needs.
     pub(super) fn bad(reason: impl Display) -> Self {
         Self::Bad(reason.to_string())
@@ -203,13 +203,13 @@ impl Fault {
     }
 
     /// The answer's body and type. `response` has the status and the headers.
-    pub(super) fn told(&self, voice: Voice, response: Response) -> Response {
+    pub(super) fn told(&self, voice: ErrorFormat, response: Response) -> Response {
         let status = response.status();
         let detail = self.to_string();
         let (kind, body) = match voice {
-            Voice::Text => (TEXT, escaped(detail).to_string()),
-            Voice::Message => (JSON, json::to_string(&Message { message: &detail })),
-            Voice::Problem => {
+            ErrorFormat::Text => (TEXT, escaped(detail).to_string()),
+            ErrorFormat::Message => (JSON, json::to_string(&Message { message: &detail })),
+            ErrorFormat::Problem => {
                 let problem = Problem {
                     kind: "about:blank".into(),
                     title: status.canonical_reason().unwrap_or_default().into(),
@@ -228,7 +228,7 @@ impl Fault {
 }
 
 /// Without a body yet: how it is put depends on whom it is told.
-impl IntoResponse for Fault {
+impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let mut response = self.status().into_response();
         if let Self::Early(early) = &self {
@@ -247,7 +247,7 @@ impl IntoResponse for Fault {
 
 /// How a fault is put.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Voice {
+pub(super) enum ErrorFormat {
     /// As in the notes.
     Text,
     /// As the course's servers of 2019.
@@ -256,7 +256,7 @@ pub(super) enum Voice {
     Problem,
 }
 
-impl Voice {
+impl ErrorFormat {
     pub(super) fn of(path: &str, dialect: Dialect) -> Self {
         match dialect {
             _ if path.starts_with("/api/") => Self::Problem,

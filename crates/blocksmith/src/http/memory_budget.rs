@@ -19,7 +19,7 @@ const TRIES: usize = 40;
 const TRY_TIME: Duration = Duration::from_millis(50);
 
 /// Room, and who has it.
-pub(super) struct Room {
+pub(super) struct MemoryBudget {
     units: Arc<Semaphore>,
     shares: Mutex<Vec<Weak<Share>>>,
 }
@@ -37,7 +37,7 @@ impl Share {
     }
 }
 
-impl Room {
+impl MemoryBudget {
     pub(super) fn new(bytes: usize) -> Arc<Self> {
         let units = Arc::new(Semaphore::new(bytes / UNIT_BYTES));
         Arc::new(Self { units, shares: Mutex::default() })
