@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use blocksmith_consensus::Rules;
-use blocksmith_consensus::json::push_string;
+use blocksmith_consensus::json::string;
 use etcetera::BaseStrategy as _;
 use serde::Deserialize;
 
@@ -87,8 +87,7 @@ pub fn id(text: &str) -> Result<String, String> {
             name => format!("an id has no blanks around it; write {name:?}"),
         });
     }
-    let mut json = String::new();
-    push_string(&mut json, text);
+    let json = string(text);
     if text.is_empty() || json.len() > MAX_ID_BYTES || text.contains(char::is_control) {
         return Err(format!(
             "an id is one line of text, at most {MAX_ID_BYTES} bytes long as JSON; this one has {}",

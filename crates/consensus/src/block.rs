@@ -21,7 +21,7 @@ use crate::transaction::Transaction;
 /// A hash as a JSON string.
 const HASH_TEXT_BYTES: usize = 66;
 
-/// Which fields a block has, and what its id is made of. The puzzle decides it.
+/// Which fields a block has, and what its id is made of. The family of the chain decides it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
     /// `index`, `previous_hash` and `proof`, and whatever else; the id is the hash of the text.

@@ -28,6 +28,12 @@ pub enum Invalid {
         /// What stands there.
         found: String,
     },
+    /// It has not the fields of this chain's blocks. None that was read by the rules is so.
+    #[error("form: block {index} has not the form of this chain's blocks")]
+    Form {
+        /// The index of the block.
+        index: u64,
+    },
     /// The index does not count up by one.
     #[error("index: block {expected} says that its index is {found}")]
     Index {
@@ -146,6 +152,7 @@ impl Invalid {
     pub fn rule(&self) -> &'static str {
         match self {
             Self::Genesis { .. } => "genesis",
+            Self::Form { .. } => "form",
             Self::Index { .. } => "index",
             Self::PreviousHash { .. } | Self::NoHash { .. } => "previous_hash",
             Self::Timestamp { .. } => "timestamp",
@@ -236,8 +243,7 @@ impl Valid {
             }
             Family::Open(_) | Family::Sealed(_) => None,
         };
-        let proven_on = block.parent();
-        Ok(Self(Checked { block, contents, proven_on }))
+        Ok(Self(Checked { block, contents, proven_on: None }))
     }
 }
 
@@ -298,6 +304,7 @@ pub fn check_alone_with(
 /// # Errors
 /// The rule that it breaks.
 pub(crate) fn work(rules: &Rules, block: BlockView<'_>, id: &Hash) -> Result<(), Invalid> {
+    form(rules, block)?;
     size(rules, block)?;
     if let (Family::Sealed(sealed), Some(header)) = (&rules.family, &block.header) {
         possible_target(sealed, block.index, header)?;
@@ -390,8 +397,8 @@ impl Proven<'_> {
 
 // The rules, one by one.
 
-/// "A chain starts with the genesis block of its rules": the whole text counts, since the id of a
-/// sealed block tells nothing of its transactions.
+/// "A chain starts with a genesis block of its rules." Where that is fixed, its whole text counts: the id
+/// of a sealed block tells nothing of its transactions.
 ///
 /// # Errors
 /// [`Invalid::Genesis`].
@@ -412,6 +419,14 @@ fn names_a_parent(block: &Block) -> Result<(), Invalid> {
     }
     let found = quote(block.view().previous_hash.text());
     Err(Invalid::NoHash { index: block.index(), found })
+}
+
+/// "It has the form of its chain's blocks."
+fn form(rules: &Rules, block: BlockView<'_>) -> Result<(), Invalid> {
+    if block.shape() == rules.shape() {
+        return Ok(());
+    }
+    Err(Invalid::Form { index: block.index })
 }
 
 /// "Its canonical text is not too long."

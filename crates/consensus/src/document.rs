@@ -168,7 +168,8 @@ impl DocumentError {
             | Self::Changed { index, .. }
             | Self::Tip { index, .. }
             | Self::Invalid(
-                Invalid::Index { expected: index, .. }
+                Invalid::Form { index }
+                | Invalid::Index { expected: index, .. }
                 | Invalid::PreviousHash { index, .. }
                 | Invalid::NoHash { index, .. }
                 | Invalid::Timestamp { index, .. }

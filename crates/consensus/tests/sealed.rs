@@ -356,3 +356,19 @@ fn what_stands_on_a_block_that_overspends_is_forgotten_with_it() {
     assert_eq!(node.tree.side_blocks(), 0);
     assert_eq!(node.tip(), tip);
 }
+
+#[test]
+fn a_block_of_the_other_form_is_none_of_the_chains() {
+    let node = Node::new();
+    let genesis = node.rules.genesis_block(Default::default());
+    let text = format!(
+        r#"{{"index": 2, "previous_hash": "{}", "proof": 0, "transactions": []}}"#,
+        genesis.hash()
+    );
+    let open = Block::of_canonical(&text).expect("an open block");
+    let found = check_alone(&node.rules, open).map(drop);
+    assert_eq!(found, Err(Invalid::Form { index: 2 }));
+    let sealed = node.block(node.tree.tip(), &[], 0, 15);
+    let found = check_alone(&Rules::lecture().with_zeros(0), sealed).map(drop);
+    assert_eq!(found, Err(Invalid::Form { index: 2 }));
+}

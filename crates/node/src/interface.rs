@@ -68,8 +68,6 @@ pub enum Input {
         proof: Proof,
         /// Who gets the coin, as canonical JSON; the node if `None`.
         recipient: Option<String>,
-        /// The block that the proof is for; `None` for whatever is the tip.
-        on: Option<Hash>,
     },
     /// A transaction for the queue.
     Transaction(Transaction),

@@ -27,7 +27,7 @@ pub use interface::{
     TransactionChange, Verdict, Work,
 };
 pub use machine::Machine;
-pub use open::MAX_ID_BYTES;
+pub use open::{MAX_ID_BYTES, open_work};
 pub use peers::MAX_PEERS;
 pub use queue::{
     MAX_QUEUED, MAX_QUEUED_BYTES, MAX_RETURNED, MAX_RETURNED_BYTES, MAX_RETURNED_TRANSACTION_BYTES,

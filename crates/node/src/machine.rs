@@ -23,6 +23,7 @@ use crate::interface::{
     TransactionChange, Verdict, Work,
 };
 use crate::mempool::{Mempool, MempoolChange, Refused, Waiting};
+use crate::open::open_work;
 use crate::orphans::Orphans;
 use crate::peers::{Again, Namer, Peers};
 use crate::pool::Pool;
@@ -146,8 +147,8 @@ impl Machine {
             Input::Branch { blocks, from, more } => {
                 self.take_branch(now, blocks, from, more, chain)?.map(Answer::Block)
             }
-            Input::Proof { proof, recipient, on } => {
-                let output = self.take_proof(now, &proof, recipient.as_deref(), on, chain)?;
+            Input::Proof { proof, recipient } => {
+                let output = self.take_proof(now, &proof, recipient.as_deref(), chain)?;
                 output.map(|mined| Answer::Mined(mined.map_err(NoWork::from)))
             }
             Input::Solution { id, proof } => {
@@ -228,8 +229,7 @@ impl Machine {
     }
 
     /// Takes a proof for the next block of an open chain: the block that it makes, or why it makes
-    /// none. The coin goes to `recipient`, canonical JSON, or to the node; `on` names the block that
-    /// the proof is for, if it is not for whatever is the tip.
+    /// none. The coin goes to `recipient`, canonical JSON, or to the node.
     ///
     /// # Errors
     /// Those of the chain, as of [`Machine::step`].
@@ -238,7 +238,6 @@ impl Machine {
         now: Timestamp,
         proof: &Proof,
         recipient: Option<&str>,
-        on: Option<Hash>,
         chain: &mut C,
     ) -> Stepped<Result<Block, Refusal>, C> {
         let (before, mut effects) = (self.tip_hash(), Vec::new());
@@ -248,7 +247,7 @@ impl Machine {
                     Some(recipient) => Cow::Borrowed(recipient),
                     None => Cow::Owned(string(&self.coins_to)),
                 };
-                open.block(now, proof, &recipient, on, &self.tip().block)
+                open.block(now, proof, &recipient, &self.tip().block)
             }
             Pool::Sealed(_) => Err(Refusal::NoDraft),
         };
@@ -346,7 +345,7 @@ impl Machine {
         let before = self.tip_hash();
         let Self { tree, pool, coins_to, .. } = self;
         let work = match pool {
-            Pool::Open(open) => open.work(recipient, &tree.tip().block),
+            Pool::Open(open) => open_work(&open.rules, recipient, &tree.tip().block),
             Pool::Sealed(payments) => {
                 payments.work(now, recipient, coins_to, tree.rules(), tree.tip())
             }

@@ -26,24 +26,6 @@ pub(crate) struct OpenPool {
 }
 
 impl OpenPool {
-    /// What to search on top of `tip`. The id names the tip, and after a slash who gets the coin, if
-    /// that is not the node.
-    ///
-    /// # Errors
-    /// That the recipient's name is too long.
-    pub(crate) fn work(&self, recipient: Option<&str>, tip: &Block) -> Result<Work, NoWork> {
-        let previous_hash = tip.hash();
-        let id = match recipient {
-            Some(recipient) => {
-                recipient_json(recipient)?;
-                format!("{previous_hash}/{recipient}")
-            }
-            None => previous_hash.to_string(),
-        };
-        let job = self.rules.job(tip.view(), &previous_hash).into_owned();
-        Ok(Work { id, index: tip.index() + 1, previous_hash, job })
-    }
-
     /// The block that a proof makes of the work with this id; its coin goes to `node` where the id
     /// names nobody.
     ///
@@ -61,12 +43,14 @@ impl OpenPool {
             Some((on, recipient)) => (on, recipient_json(recipient)?),
             None => (id, string(node)),
         };
-        let on = on.parse().map_err(|_| NoWork::Id)?;
-        Ok(self.block(now, proof, &recipient, Some(on), tip)?)
+        let on: Hash = on.parse().map_err(|_| NoWork::Id)?;
+        if on != tip.hash() {
+            return Err(Refusal::Stale { tip_index: tip.index() }.into());
+        }
+        Ok(self.block(now, proof, &recipient, tip)?)
     }
 
     /// Writes the next block: what waits in the queue, then the coin for `recipient`, canonical JSON.
-    /// `on` names the block that the proof is for, if it is not for whatever is the tip.
     ///
     /// # Errors
     /// Why the proof makes none.
@@ -75,12 +59,8 @@ impl OpenPool {
         now: Timestamp,
         proof: &Proof,
         recipient: &str,
-        on: Option<Hash>,
         tip: &Block,
     ) -> Result<Checked, Refusal> {
-        if on.is_some_and(|on| on != tip.hash()) {
-            return Err(Refusal::Stale { tip_index: tip.index() });
-        }
         let proven = prove(&self.rules, tip, proof)
             .map_err(|digest| Refusal::Proof { tip_index: tip.index(), digest })?;
         let coin = self.rules.coin(Value::of_canonical(recipient));
@@ -95,6 +75,24 @@ impl OpenPool {
         let transactions: Vec<_> = waiting.chain([&coin]).collect();
         Ok(proven.block(now, transactions)?)
     }
+}
+
+/// What to search on top of `tip` on an open chain: a node that has the tip needs nothing else to say it.
+/// The id names the tip, and after a slash who gets the coin, if that is not the node.
+///
+/// # Errors
+/// That the recipient's name is too long.
+pub fn open_work(rules: &Open, recipient: Option<&str>, tip: &Block) -> Result<Work, NoWork> {
+    let previous_hash = tip.hash();
+    let id = match recipient {
+        Some(recipient) => {
+            recipient_json(recipient)?;
+            format!("{previous_hash}/{recipient}")
+        }
+        None => previous_hash.to_string(),
+    };
+    let job = rules.job(tip.view(), &previous_hash).into_owned();
+    Ok(Work { id, index: tip.index() + 1, previous_hash, job })
 }
 
 /// Who gets a coin, as JSON.

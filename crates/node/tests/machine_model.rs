@@ -16,9 +16,9 @@ use blocksmith_consensus::{
 };
 use blocksmith_node::mempool::Mempool;
 use blocksmith_node::{
-    Answer, Effect, Event, Input, MAX_QUEUED, MAX_QUEUED_BYTES, MAX_RETURNED, MAX_RETURNED_BYTES,
-    MAX_TOLD, MAX_WEIGHED, Machine, NetworkEffect, NoWork, PeerAddress, PendingTransaction,
-    Refusal, Start, StoreEffect, TransactionChange, Verdict,
+    Answer, Effect, Event, Input, MAX_ID_BYTES, MAX_QUEUED, MAX_QUEUED_BYTES, MAX_RETURNED,
+    MAX_RETURNED_BYTES, MAX_TOLD, MAX_WEIGHED, Machine, NetworkEffect, NoWork, PeerAddress,
+    PendingTransaction, Refusal, Start, StoreEffect, TransactionChange, Verdict, Work,
 };
 use blocksmith_testkit::memory::Chain;
 use blocksmith_testkit::random::{Random, setting};
@@ -129,20 +129,29 @@ impl Node {
         }
     }
 
-    fn prove(
-        &mut self,
-        proof: Proof,
-        recipient: String,
-        on: Option<Hash>,
-    ) -> Result<Block, Refusal> {
-        match self.step(Input::Proof { proof, recipient: Some(recipient), on }) {
+    fn prove(&mut self, proof: Proof, recipient: String) -> Result<Block, Refusal> {
+        match self.step(Input::Proof { proof, recipient: Some(recipient) }) {
             Answer::Mined(mined) => mined.map_err(refusal),
             answer => panic!("{answer:?}"),
         }
     }
 
+    fn work(&mut self, recipient: Option<&str>) -> Result<Work, NoWork> {
+        match self.step(Input::Work { recipient: recipient.map(str::to_string) }) {
+            Answer::Work(work) => work,
+            answer => panic!("{answer:?}"),
+        }
+    }
+
+    fn solve(&mut self, id: &str, proof: Proof) -> Result<Block, NoWork> {
+        match self.step(Input::Solution { id: id.into(), proof }) {
+            Answer::Mined(mined) => mined,
+            answer => panic!("{answer:?}"),
+        }
+    }
+
     fn mine(&mut self) -> Result<Block, Refusal> {
-        self.prove(Proof::from(1), r#""miner""#.into(), None)
+        self.prove(Proof::from(1), r#""miner""#.into())
     }
 
     fn tip(&self) -> Block {
@@ -490,7 +499,7 @@ fn a_coin_that_no_block_has_room_for_is_the_miners_own_fault() {
     let long = format!("\"{}\"", "x".repeat(MAX_BLOCK_BYTES));
     let deep = format!("{}{}", "[".repeat(987), "]".repeat(987));
     for recipient in [long, deep] {
-        let refusal = node.prove(Proof::from(1), recipient, None).expect_err("no room");
+        let refusal = node.prove(Proof::from(1), recipient).expect_err("no room");
         assert!(matches!(refusal, Refusal::Malformed(_)), "{refusal}");
     }
     let mined = node.mine().expect("a block");
@@ -511,19 +520,47 @@ fn the_queue_is_bounded() {
 #[test]
 fn a_late_or_wrong_proof_makes_no_block() {
     let mut node = Node::new(Rules::lecture());
-    let genesis = node.tip().hash();
     let me = || r#""me""#.to_string();
-    let wrong = node.prove(Proof::from(99), me(), None).expect_err("no proof");
+    let wrong = node.prove(Proof::from(99), me()).expect_err("no proof");
     assert!(matches!(wrong, Refusal::Proof { tip_index: 1, .. }));
     assert!(wrong.to_string().starts_with("the proof is not valid on block 1"), "{wrong}");
     let text = Proof::from_value(Value::of_canonical(r#""74581""#)).expect("a proof");
-    let mined = node.prove(text, me(), Some(genesis)).expect("a block");
+    let work = node.work(Some("me")).expect("work");
+    let mined = node.solve(&work.id, text).expect("a block");
     assert_eq!(mined.view().proof_json(), r#""74581""#);
+    assert!(mined.text().contains(r#""recipient": "me""#), "{}", mined.text());
     assert_eq!(node.announced, [mined]);
-    let late = node.prove(Proof::from(74_581), me(), Some(genesis)).expect_err("too late");
-    assert_eq!(late, Refusal::Stale { tip_index: 2 });
-    assert!(node.prove(Proof::from(74_581), me(), None).is_err());
-    assert!(node.prove(Proof::from(28_441), me(), None).is_ok());
+    let late = node.solve(&work.id, Proof::from(74_581)).expect_err("too late");
+    assert_eq!(late, NoWork::Refused(Refusal::Stale { tip_index: 2 }));
+    assert!(node.prove(Proof::from(74_581), me()).is_err());
+    assert!(node.prove(Proof::from(28_441), me()).is_ok());
+}
+
+#[test]
+fn work_on_an_open_chain_is_made_for_whoever_is_named_and_taken_by_its_id() {
+    let mut node = Node::lecture();
+    node.post(&payment(1));
+    for (recipient, paid) in
+        [(None, r#""node""#), (Some("Zo\u{eb}/\"x"), r#""Zo\u00eb/\"x""#), (Some("a"), r#""a""#)]
+    {
+        let tip = node.tip();
+        let work = node.work(recipient).expect("work");
+        assert_eq!((work.index, work.previous_hash), (tip.index() + 1, tip.hash()));
+        assert!(work.job.accepts("1"), "any proof is good");
+        let block = node.solve(&work.id, Proof::from(1)).expect("a block");
+        assert_eq!((block.index(), block.parent()), (work.index, Some(tip.hash())));
+        let coin = block.view().transactions().last().expect("a coin");
+        assert_eq!(coin.get("recipient").expect("it has").text(), paid);
+    }
+    let long = "x".repeat(MAX_ID_BYTES - 1);
+    assert!(matches!(node.work(Some(&long)), Err(NoWork::Recipient(_))));
+    assert!(node.work(Some(&long[1..])).is_ok());
+    let tip = node.tip().hash();
+    for id in ["", "me", &tip.to_string()[1..]] {
+        assert_eq!(node.solve(id, Proof::from(1)), Err(NoWork::Id), "{id}");
+    }
+    let long = node.solve(&format!("{tip}/{long}"), Proof::from(1));
+    assert!(matches!(long, Err(NoWork::Recipient(_))), "{long:?}");
 }
 
 fn sound(blocks: &[Block]) -> Vec<Checked> {

@@ -11,7 +11,7 @@ use blocksmith_consensus::{Block, Checked, Family, Hash, Invalid, Proof, Timesta
 use blocksmith_node::mempool::Refused;
 use blocksmith_node::{
     Entered, FutureTip, Machine, NetworkEffect, NoWork, PeerAddress, Refusal, Registration,
-    Stepped, Verdict, Work,
+    Stepped, Verdict, Work, open_work,
 };
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
@@ -234,6 +234,10 @@ impl Handle {
     /// # Errors
     /// That the node has stopped; that nobody can get a coin under that name.
     pub async fn work(&self, recipient: Option<&str>) -> Result<Result<Work, NoWork>, Stopped> {
+        // The machine has others to answer, and the tip may be long.
+        if let Family::Open(open) = &self.chain().rules.family {
+            return Ok(open_work(open, recipient, &self.standing().tip.block));
+        }
         let recipient = recipient.map(str::to_owned);
         self.command(move |machine, now, _| Ok(machine.work(now, recipient.as_deref()))).await
     }
@@ -483,7 +487,7 @@ impl Handle {
     }
 
     /// Hands in a proof for the next block. The coin goes to `recipient`, a canonical JSON text,
-    /// or to the node; `on` says which block the proof is for, whatever is the tip if `None`.
+    /// or to the node.
     ///
     /// # Errors
     /// That the node has stopped.
@@ -491,10 +495,9 @@ impl Handle {
         &self,
         proof: Proof,
         recipient: Option<String>,
-        on: Option<Hash>,
     ) -> Result<Result<Block, Refusal>, Stopped> {
         let take = move |machine: &mut Machine, now, chain: &mut Writer| {
-            machine.take_proof(now, &proof, recipient.as_deref(), on, chain)
+            machine.take_proof(now, &proof, recipient.as_deref(), chain)
         };
         self.command(take).await
     }

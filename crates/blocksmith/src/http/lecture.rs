@@ -143,7 +143,7 @@ pub(super) async fn submit_proof(State(app): State<App>, body: Json) -> Result<R
         (None, Dialect::Course) => return Err(ApiError::bad("Missing Value: id")),
         (None, Dialect::Notes | Dialect::LectureOne) => None,
     };
-    match app.handle.submit_proof(proof, recipient, None).await? {
+    match app.handle.submit_proof(proof, recipient).await? {
         Ok(block) => Ok(forged(&block)?),
         Err(Refusal::Malformed(malformed)) => Err(ApiError::bad(malformed)),
         Err(refusal @ Refusal::NoDraft) => Err(refusal.into()),

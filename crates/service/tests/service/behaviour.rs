@@ -235,7 +235,7 @@ async fn a_node_in_memory_works_and_forgets() {
     let (handle, _orders) = start(easy(), None).expect("it starts");
     handle.queue(payment(1)).await.expect("it runs");
     handle.register(vec![peer()]).await.expect("it runs");
-    let mined = handle.submit_proof(Proof::from(1), None, None).await.expect("it runs");
+    let mined = handle.submit_proof(Proof::from(1), None).await.expect("it runs");
     let mined = mined.expect("every proof is valid");
     assert!(mined.text().contains(handle.node_id()));
     assert_eq!(handle.node_id().len(), 32);
@@ -265,7 +265,7 @@ async fn an_id_given_once_is_kept() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         };
         assert_eq!(handle.node_id(), expected);
-        let mined = handle.submit_proof(Proof::from(1), None, None).await.expect("it runs");
+        let mined = handle.submit_proof(Proof::from(1), None).await.expect("it runs");
         assert!(mined.expect("a block").text().contains(r#""alice \ud83c\udf81""#));
     }
 }
@@ -324,10 +324,7 @@ async fn fill(dir: &Path) {
     }
     let stopped = handle.queue(payment(1)).await.expect_err("the disk was not full");
     assert_eq!(handle.register(vec![peer()]).await, Err(stopped.clone()));
-    assert_eq!(
-        handle.submit_proof(Proof::from(1), None, None).await.err().as_ref(),
-        Some(&stopped)
-    );
+    assert_eq!(handle.submit_proof(Proof::from(1), None).await.err().as_ref(), Some(&stopped));
     assert_eq!(handle.standing().tip.block, parent, "it stands where it stood");
     let reason = stopped.to_string();
     let place = dir.display().to_string();

@@ -157,7 +157,7 @@ async fn perform(handle: Handle, operation: Operation) -> Option<Block> {
             None
         }
         Operation::Proof => {
-            let mined = handle.submit_proof(Proof::from(7), Some(r#""miner""#.into()), None).await;
+            let mined = handle.submit_proof(Proof::from(7), Some(r#""miner""#.into())).await;
             Some(mined.expect("it runs").expect("every proof is valid"))
         }
         Operation::Transaction(transaction) => {

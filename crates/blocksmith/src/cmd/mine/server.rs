@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use blocksmith_api::{self as api, Solution};
-use blocksmith_consensus::json::{self, Kind as JsonKind, Value, push_string};
+use blocksmith_consensus::json::{self, Kind as JsonKind, Value, string};
 use blocksmith_consensus::{Block, Difficulty, Hash, Job, Proof, Rules, Target, U256};
 use reqwest::{StatusCode, Url};
 
@@ -190,12 +190,6 @@ pub(super) struct Server {
     node: Node,
     /// Who gets the coins.
     recipient: String,
-}
-
-fn quoted(text: &str) -> String {
-    let mut out = String::new();
-    push_string(&mut out, text);
-    out
 }
 
 /// An answer that is not the one that was wanted.
@@ -482,7 +476,7 @@ impl Server {
         submitted: &Submitted<'_>,
     ) -> Result<ProofAnswer, ServerError> {
         // Lecture II's servers don't ask for an id and don't mind one.
-        let (proof, id) = (submitted.proof, quoted(&self.recipient));
+        let (proof, id) = (submitted.proof, string(&self.recipient));
         let body = format!(r#"{{"proof": {proof}, "id": {id}}}"#);
         let answer = self.page("mine", Some(body), MAX_ANSWER_BYTES).await?;
         let instead = Instead::from(&answer);

@@ -30,7 +30,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use blocksmith_consensus::Rules;
 use blocksmith_consensus::address::Address;
-use blocksmith_consensus::json::push_string;
+use blocksmith_consensus::json::string;
 use blocksmith_consensus::payment::{Domain, MAX_MEMO_BYTES};
 use blocksmith_wallet::keystore::OpenError;
 use blocksmith_wallet::wallet::Entry;
@@ -317,8 +317,7 @@ fn parse_address(text: &str, domain: &Domain) -> Result<Address, Misused> {
 
 /// Reads a memo, as the command line has it.
 fn memo(text: &str) -> Result<String, String> {
-    let mut json = String::new();
-    push_string(&mut json, text);
+    let json = string(text);
     if json.len() > MAX_MEMO_BYTES {
         return Err(format!(
             "a memo has at most {MAX_MEMO_BYTES} bytes as JSON, this one has {}",

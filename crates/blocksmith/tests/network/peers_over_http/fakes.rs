@@ -39,7 +39,7 @@ impl Node {
     pub(crate) async fn mine(&self) -> Block {
         let work = self.handle.work(None).await.expect("it runs").expect("work");
         let proof = (0_u64..).find(|proof| work.job.accepts(proof.to_string())).expect("a proof");
-        let mined = self.handle.submit_proof(proof.into(), None, Some(work.previous_hash)).await;
+        let mined = self.handle.submit_work(&work.id, proof.into()).await;
         mined.expect("a running node").expect("a valid proof")
     }
 

@@ -228,10 +228,13 @@ fn read(snapshot: &service::Snapshot, rules: &Rules) -> Result<(), StoreError> {
         snapshot.activity(address.key())?;
         snapshot.history(address.key(), None, 10)?;
     }
-    if let Family::Sealed(sealed) = &rules.family {
-        for payment in sealed.contents(&tip).into_iter().flat_map(|contents| contents.payments) {
+    if let Family::Sealed(sealed) = &rules.family
+        && let Some(contents) = sealed.contents(&tip)
+    {
+        for payment in &contents.payments {
             snapshot.places(&payment.id())?;
         }
+        snapshot.places(&contents.coin.id(&sealed.domain()))?;
     }
     snapshot.state_hash().map(drop)
 }
