@@ -1,7 +1,7 @@
 //! Coins as people write them: a decimal number with at most eight digits after the point.
 //!
-//! Programs count in units, of which a coin has [`UNITS_PER_COIN`]. Reading and writing is exact:
-//! no floating-point number is ever in between.
+//! Programs count in units, of which a coin has [`UNITS_PER_COIN`]. Amounts are read and written
+//! exactly, without floating-point numbers.
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,11 +14,11 @@ const DECIMALS: usize = 8;
 /// The longest text that is read, in bytes: more than any amount has, leading zeros aside.
 const MAX_TEXT_BYTES: usize = 40;
 
-/// An amount of coins. What is read has from 0 to [`MAX_INTEGER`] units.
+/// An amount of coins. One that is read has from 0 to [`MAX_INTEGER`] units.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Coins(u64);
 
-/// A text that is no amount.
+/// Why a text is no amount.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadCoins {
     /// Something else than digits with perhaps a point between them.
@@ -33,18 +33,19 @@ pub enum BadCoins {
     /// More than [`MAX_INTEGER`] units.
     #[error("an amount is at most {} coins", Coins(MAX_INTEGER))]
     TooLarge,
-    /// Nothing, where something has to be paid.
+    /// Zero, where something has to be paid.
     #[error("an amount to pay is more than 0; the least is {} coins", Coins(1))]
     Zero,
 }
 
 impl Coins {
-    /// So many units, which others may have counted up to any number: only what is read is bounded.
+    /// An amount of so many units, which may be any number: only amounts that are read have a
+    /// bound.
     pub fn from_units(units: u64) -> Self {
         Self(units)
     }
 
-    /// How many units.
+    /// The number of units.
     pub fn units(self) -> u64 {
         self.0
     }
@@ -52,7 +53,7 @@ impl Coins {
     /// Reads an amount that is to be paid.
     ///
     /// # Errors
-    /// That it is no amount, or nothing.
+    /// Fails if the text is no amount, or is zero.
     pub fn parse_positive(text: &str) -> Result<Self, BadCoins> {
         match text.parse()? {
             Self(0) => Err(BadCoins::Zero),
@@ -83,14 +84,14 @@ impl FromStr for Coins {
         if fraction.len() > DECIMALS {
             return Err(BadCoins::TooFine);
         }
-        // The digits of the number of units. 48 of them at most, so 64 bits may be too few.
+        // The digits of the number of units: up to 48, so 64 bits may be too few.
         let units: u64 =
             format!("{whole}{fraction:0<DECIMALS$}").parse().map_err(|_| BadCoins::TooLarge)?;
         if units > MAX_INTEGER { Err(BadCoins::TooLarge) } else { Ok(Self(units)) }
     }
 }
 
-/// In as few digits as there are, which read back as the same amount. Widths are heeded.
+/// Writes as few digits as read back as the same amount, and keeps to the formatter's width.
 impl fmt::Display for Coins {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (whole, rest) = (self.0 / UNITS_PER_COIN, self.0 % UNITS_PER_COIN);
@@ -182,7 +183,7 @@ mod tests {
             format!("{:>8}|{:<8}|", Coins(50_000_000), Coins(200_000_000)),
             "     0.5|2       |"
         );
-        // Sums of what many have are shown too.
+        // Sums over many accounts are shown too.
         assert_eq!(Coins(u64::MAX).to_string(), "184467440737.09551615");
     }
 }

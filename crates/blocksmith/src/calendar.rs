@@ -5,7 +5,7 @@ use jiff::civil::DateTime;
 
 const EPOCH: DateTime = DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
 
-/// The date of so many seconds since 1970, or the last of the year 9999 if that is later.
+/// The date so many seconds after 1970, or the last one of the year 9999 if it is later.
 pub(crate) fn date(seconds: u64) -> DateTime {
     EPOCH.saturating_add(SignedDuration::from_secs(seconds.try_into().unwrap_or(i64::MAX)))
 }

@@ -1,4 +1,4 @@
-//! Settings from a file, for whoever does not want to type them: a flag comes before the
+//! Settings from a file, for operators who don't want to type them: a flag comes before the
 //! environment, the environment before the file, the file before the default.
 
 use blocksmith_node::MAX_ID_BYTES;
@@ -16,13 +16,13 @@ use crate::toml_text;
 /// The port of the course's nodes.
 pub const DEFAULT_PORT: u16 = 5000;
 
-/// The address that only this machine reaches.
+/// The address that only this machine can reach.
 pub const DEFAULT_BIND: &str = "127.0.0.1";
 
 /// The chain of the notes.
 pub const DEFAULT_CHAIN: &str = "lecture";
 
-/// What a settings file may say, by default `blocksmith/config.toml` where the system keeps
+/// What a settings file may say. By default it is `blocksmith/config.toml` where the system keeps
 /// settings.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -50,7 +50,7 @@ pub struct File {
 }
 
 impl File {
-    /// Nothing in it is said to be nothing.
+    /// Refuses settings that are empty.
     fn filled(self) -> anyhow::Result<Self> {
         let texts = [("bind", &self.bind), ("chain", &self.chain)];
         let paths = [("data_dir", &self.data_dir), ("token_file", &self.token_file)];
@@ -67,7 +67,7 @@ impl File {
     /// The chain to run, given what the command line and the environment say.
     ///
     /// # Errors
-    /// That there is no such chain, or what is wrong with its file.
+    /// Fails if there is no such chain, or its file is faulty.
     pub fn chain(&self, name: Option<&str>, zeros: Option<u8>) -> Result<Chain, ChainError> {
         // The file's zeros are those of the file's chain.
         let zeros = zeros.or(if name.is_none() { self.zeros } else { None });
@@ -75,11 +75,11 @@ impl File {
     }
 }
 
-/// Who gets coins, as a command line names them.
+/// Reads the recipient of coins from a command line.
 ///
 /// # Errors
-/// That the text is too long for a coin, would break the lines that it is printed in, or is another
-/// one than it seems.
+/// Fails if the text is too long for a coin, would break the lines in which it is printed, or looks
+/// like another text.
 pub fn id(text: &str) -> Result<String, String> {
     if text.trim() != text {
         return Err(match text.trim() {
@@ -97,10 +97,10 @@ pub fn id(text: &str) -> Result<String, String> {
     Ok(text.into())
 }
 
-/// Reads the settings file: the one that was named, which must exist, or the usual one, if it does.
+/// Reads the settings file: the one that is named, which must exist, or the usual one, if it does.
 ///
 /// # Errors
-/// That the file can't be read, or what is wrong in it.
+/// Fails if the file can't be read, or a setting in it is faulty.
 pub fn read(named: Option<&Path>) -> anyhow::Result<File> {
     let path = match named {
         Some(path) => path.to_path_buf(),
@@ -121,22 +121,21 @@ pub fn read(named: Option<&Path>) -> anyhow::Result<File> {
         .map_err(|why| anyhow::anyhow!("the settings file {} is not right: {why}", path.display()))
 }
 
-/// Where Blocksmith keeps what should last.
+/// Where Blocksmith keeps its data.
 ///
 /// # Errors
-/// That the system does not say where home is.
+/// Fails if the system does not say where the home directory is.
 pub fn data_home() -> anyhow::Result<PathBuf> {
     let dirs = etcetera::choose_base_strategy()
         .context("no home directory is known; say where to keep the data with --data-dir")?;
     Ok(dirs.data_dir().join("blocksmith"))
 }
 
-/// Where a node keeps its chain unless told otherwise. Each chain has its own folder, named by its
-/// id, and each port its own in there, so that two nodes of a chain run side by side as in the
-/// lecture.
+/// Where a node keeps its chain by default. Each chain has its own folder, named by its id, with
+/// one folder for each port, so that two nodes of a chain run side by side as in the lecture.
 ///
 /// # Errors
-/// That the system does not say where home is.
+/// Fails if the system does not say where the home directory is.
 pub fn default_data_dir(rules: &Rules, port: u16) -> anyhow::Result<PathBuf> {
     let id = rules.chain_id().to_string();
     Ok(data_home()?.join(&id[..16]).join(port.to_string()))

@@ -1,4 +1,4 @@
-//! The composition root: a node with all that it serves and talks through, and what ends it.
+//! The composition root: starts a node with its HTTP server and its peers, and ends them.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -14,31 +14,31 @@ use crate::operator::Token;
 use crate::service::{Handle, Options};
 use crate::{peers, service};
 
-/// A node that serves, with its tasks.
+/// A node that serves calls, with its tasks.
 pub struct Running {
     /// The node.
     pub handle: Handle,
-    /// Where it listens.
+    /// The address at which it listens.
     pub address: SocketAddr,
     tasks: Vec<JoinHandle<()>>,
 }
 
 impl Running {
-    /// Waits until everything that the node runs has ended; it does after `stop` turned true.
+    /// Waits until everything that the node runs has ended, which it does once `stop` turns true.
     pub async fn ended(self) {
         for task in self.tasks {
-            // A task that panicked has said so already.
+            // A task that panicked is in the log already.
             let _ = task.await;
         }
     }
 }
 
-/// Starts a node on `listener`, whose addresses are its own, and registers `peers`. The operator's token
-/// is in `token_file`, and made if there is none; without a file there is no token. The node ends when
-/// `stop` turns true.
+/// Starts a node on `listener`, whose addresses are its own, and registers `peers`. The operator's
+/// token is in `token_file`, which is made if it doesn't exist; without a file there is no token.
+/// The node ends when `stop` turns true.
 ///
 /// # Errors
-/// That the store can't be opened, or the node stopped at once.
+/// Fails if the store can't be opened, or the node stops at once.
 pub async fn start(
     mut options: Options,
     token_file: Option<&Path>,
@@ -51,7 +51,7 @@ pub async fn start(
     options.own_addresses.extend(own_addresses(address));
     let listen = options.own_addresses.first().cloned();
     let (handle, orders) = service::start(options)?;
-    // It may be in the data directory, which is there now.
+    // The token file may be in the data directory, which exists by now.
     let token = token_file.map(Token::keep).transpose()?;
     if !peers.is_empty() {
         let each = handle.choose(peers.clone(), false).await?.each;
@@ -88,7 +88,7 @@ pub async fn start(
     Ok(Running { handle, address, tasks: vec![serving, talking] })
 }
 
-/// Waits until `stop` turns true, or nobody can turn it any more.
+/// Waits until `stop` turns true, or its sender is gone.
 pub async fn until(mut stop: watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
@@ -101,8 +101,8 @@ async fn ends(handle: Handle, stop: watch::Receiver<bool>) {
     }
 }
 
-/// The names under which a listener is reached from its own machine. What others call it is found
-/// out when it is called back.
+/// The addresses at which this machine reaches the listener. What others call it is learned when
+/// they call it back.
 fn own_addresses(address: SocketAddr) -> Vec<PeerAddress> {
     let port = address.port();
     let own = match address.ip() {
@@ -112,7 +112,8 @@ fn own_addresses(address: SocketAddr) -> Vec<PeerAddress> {
     own.parse().into_iter().collect()
 }
 
-/// Turns true at the first SIGINT or SIGTERM; the second ends the process at once.
+/// Returns a channel that turns true at the first SIGINT or SIGTERM; the second one ends the
+/// process at once.
 pub fn stop_on_signal() -> anyhow::Result<watch::Receiver<bool>> {
     let (stop, stopped) = watch::channel(false);
     #[cfg(unix)]

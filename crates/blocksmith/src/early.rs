@@ -1,5 +1,5 @@
-//! What people are told where the tip's time is ahead of this machine's clock, so that there is no
-//! work: from when on there is, and the way out.
+//! What people are told when there is no work because the tip's time is ahead of this machine's
+//! clock: from when on there is work, and the way out.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::calendar;
 use crate::service::{Handle, StoreError, now};
 use crate::text::counted;
 
-/// How often the clock is looked at, which may be set meanwhile.
+/// How often to look at the clock, which may be set meanwhile.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// A time for people, in seconds since 1970.
@@ -18,7 +18,7 @@ pub(crate) fn date(time_s: u64) -> String {
     calendar::date(time_s).strftime("%a, %d %b %Y %T GMT").to_string()
 }
 
-/// For whoever asks for work.
+/// The text for a client that asks for work.
 pub(crate) fn told(early: &FutureTip) -> String {
     format!(
         "{early}; there is work from {} on, or as soon as that node's clock is set, if it is behind",
@@ -26,8 +26,8 @@ pub(crate) fn told(early: &FutureTip) -> String {
     )
 }
 
-/// Says in the log that there is no work because of the tip's time, and later that there is again;
-/// each once. It ends with the node.
+/// Logs that there is no work because of the tip's time, and later that there is work again, each
+/// once. Returns when the node stops.
 pub(crate) async fn watch(handle: Handle) {
     let mut said = false;
     loop {
@@ -45,7 +45,7 @@ pub(crate) async fn watch(handle: Handle) {
     }
 }
 
-/// For whoever runs the node.
+/// The text for the operator.
 fn told_at_home(handle: &Handle, early: &FutureTip) -> String {
     let FutureTip { index, ahead_s, until_s } = early;
     let what = format!(
@@ -54,7 +54,7 @@ fn told_at_home(handle: &Handle, early: &FutureTip) -> String {
         date(*until_s)
     );
     let leave_out = match blocks_in_time(handle) {
-        // None is left, or the store can't be read, of which others will say more.
+        // No block is left, or the store can't be read, of which other messages say more.
         Ok(0) | Err(_) => String::new(),
         Ok(kept) => format!(
             ", or go back to the first {}: stop the node, `blocksmith chain export`, `head -n {kept}`, and \
@@ -84,7 +84,7 @@ fn blocks_in_time(handle: &Handle) -> Result<u64, StoreError> {
     Ok(from - first)
 }
 
-/// Waits until there is work again; at once if there is.
+/// Waits until there is work again; returns at once if there is.
 pub(crate) async fn over(handle: &Handle) {
     while handle.early_tip().is_some() {
         tokio::select! {

@@ -1,6 +1,6 @@
 //! The program as a library, so that its parts can be tested as it runs them.
 #![forbid(unsafe_code)]
-// Both panic where nothing can be written: cmd::note and cmd::stdout do not.
+// These macros panic if the output can't be written; cmd::note and cmd::stdout do not.
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod amount;

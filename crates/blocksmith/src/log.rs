@@ -10,7 +10,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::text::{escaped, json};
 
-/// What sets how much is logged, as in `debug` or `blocksmith=debug`.
+/// The variable that sets how much is logged, as in `debug` or `blocksmith=debug`.
 pub(crate) const LEVEL: &str = "BLOCKSMITH_LOG";
 
 /// How an event is written.
@@ -23,8 +23,8 @@ pub enum Format {
     Json,
 }
 
-/// Starts the log, at the level `usual` where nobody sets another. Whatever an event tells, and
-/// whoever wrote it, an event stays one line.
+/// Starts the log, at the level `usual` unless the environment sets another. An event stays one
+/// line, whatever it says and whichever code logs it.
 pub fn start(usual: &str, format: Format) {
     if format == Format::Json {
         return tracing_subscriber::fmt()
@@ -48,7 +48,7 @@ pub fn start(usual: &str, format: Format) {
         .with_writer(std::io::stderr)
         .with_ansi(colors)
         .with_target(false)
-        // It would panic where the standard error can't be written.
+        // Its own error messages would panic if the standard error can't be written.
         .log_internal_errors(false)
         .fmt_fields(fields.delimited(" "))
         .with_max_level(LevelFilter::TRACE)
@@ -57,12 +57,12 @@ pub fn start(usual: &str, format: Format) {
         .init();
 }
 
-/// The standard error for events as JSON, with the escapes of JSON for what a line can't have.
+/// The standard error for events as JSON, which escapes what a line can't have.
 #[derive(Default)]
 struct JsonLines;
 
 impl io::Write for JsonLines {
-    /// Takes an event, which comes at once.
+    /// Takes one event, which comes in one piece.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(line);
         let text = json(text.trim_end_matches('\n'));
@@ -75,13 +75,13 @@ impl io::Write for JsonLines {
     }
 }
 
-/// What is logged. What is set and can't be understood is said.
+/// What is logged. Complains about a setting that can't be understood.
 fn filter(usual: &str) -> Targets {
     let set = std::env::var_os(LEVEL).unwrap_or_default();
     let set = set.to_string_lossy();
     read(&set).unwrap_or_else(|| {
         if !set.is_empty() {
-            // Nobody may be watching.
+            // The standard error may be closed.
             let _ = writeln!(
                 io::stderr(),
                 "{LEVEL} is {:?}, which is no level: off, error, warn, info, debug or trace, or as in \
@@ -93,11 +93,11 @@ fn filter(usual: &str) -> Targets {
     })
 }
 
-/// Levels as people set them.
+/// Reads levels as operators set them.
 fn read(set: &str) -> Option<Targets> {
     let parts: Vec<_> = set.split(',').map(str::trim).filter(|part| !part.is_empty()).collect();
-    // A word alone would be taken for a part of the program of which all is logged, and of the rest
-    // nothing.
+    // A word alone would be read as the name of a part of the program, of which everything is
+    // logged, and nothing of the rest.
     let is_level = |part: &&str| {
         part.parse::<LevelFilter>().is_ok() || part.contains('=') && !part.contains('[')
     };

@@ -11,7 +11,7 @@ use crate::early;
 use crate::searching::Workers;
 use crate::service::{Handle, Stopped};
 
-/// How long a search goes on before it is asked whether the work is still the best to be had.
+/// How long a search goes on before it asks whether its work is still the best.
 const NEWS_TIME: Duration = Duration::from_secs(10);
 
 /// Why there is no further block.
@@ -25,13 +25,13 @@ pub enum NotMined {
     NoWork(#[from] NoWork),
 }
 
-/// Searches until one more block stands on the tip, and returns it. The coin goes to `recipient`,
-/// or to the node. Starts anew whenever there is other work, and waits while the tip's time is ahead of
-/// the clock; dropping the future ends the search. A node's requests come first: the search takes the
-/// time that they leave.
+/// Searches until one more block is on the tip, and returns it. The coin goes to `recipient`, or to
+/// the node. Starts anew whenever there is other work, and waits while the tip's time is ahead of
+/// the clock; dropping the future ends the search. The node's requests come first: the search takes
+/// the time that they leave.
 ///
 /// # Errors
-/// That the node has stopped, or has no work for this recipient.
+/// Fails if the node has stopped, or has no work for this recipient.
 pub async fn next_block(
     handle: &Handle,
     recipient: Option<&str>,
@@ -47,10 +47,10 @@ pub async fn next_block(
     }
 }
 
-/// The same for whoever does not wait until there is work.
+/// The same, for callers that do not wait until there is work.
 ///
 /// # Errors
-/// Those of [`next_block`], and that the tip's time is ahead of the clock.
+/// Fails as [`next_block`] does, and if the tip's time is ahead of the clock.
 pub async fn next_block_now(
     handle: &Handle,
     recipient: Option<&str>,
@@ -72,14 +72,14 @@ pub async fn next_block_now(
         };
         handle.metrics().tried(search.tries());
         let Outcome::Found { proof, .. } = outcome else {
-            // No proof of 19 digits fits: only other work can help.
+            // No proof of at most 19 digits fits: only other work can help.
             work = other.await?;
             continue;
         };
         match handle.submit_work(&work.id, Proof::from(proof)).await? {
             Ok(block) => return Ok(block),
             Err(early @ NoWork::Refused(Refusal::Early { .. })) => {
-                // The same work again would make the same block again.
+                // The same work would make the same block again.
                 tracing::warn!("{early}");
                 work = other.await?;
                 continue;

@@ -1,5 +1,4 @@
-//! The token of whoever runs a node: what only they may do takes it from beyond the node's own
-//! machine.
+//! The operator's token: calls from other machines that only the operator may make carry it.
 
 use std::fmt;
 use std::fs::File;
@@ -10,48 +9,48 @@ use blocksmith_wallet::file::write_new;
 use blocksmith_wallet::written::{decode, is_blank};
 use subtle::ConstantTimeEq as _;
 
-/// The file in a node's data directory unless told otherwise.
+/// The token file in a node's data directory, by default.
 pub const FILE: &str = "operator.token";
 
-/// Random bytes of a new token.
+/// The number of random bytes of a new token.
 const NEW_BYTES: usize = 32;
 
-/// The shortest token, in characters: people may write their own, and nobody should guess it.
+/// The shortest token, in characters: operators may write their own, and it must be hard to guess.
 const MIN_CHARS: usize = 32;
 
 /// The longest token, in characters.
 const MAX_CHARS: usize = 256;
 
-/// What shows that a call comes from whoever runs the node.
+/// The text that shows that a call comes from the operator.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token(String);
 
-/// Why there is no token.
+/// Why a token can't be had.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
-    /// The disk or its permissions.
+    /// The disk or its permissions are at fault.
     #[error("the token file {} can't be {done}: {error}; --token-file names another", .path.display())]
     Io {
-        /// Where.
+        /// The token file.
         path: PathBuf,
         /// "read" or "written".
         done: &'static str,
-        /// What the system says.
+        /// The system's error.
         error: io::Error,
     },
-    /// It holds something else.
+    /// The file holds something else.
     #[error(
         "the file {} holds no token, which is one line of {MIN_CHARS} to {MAX_CHARS} letters, digits \
          and signs; remove it, and the node makes a new one when it starts, or name another with \
          --token-file", .path.display()
     )]
     None {
-        /// Where.
+        /// The token file.
         path: PathBuf,
     },
 }
 
-/// Never in a log by accident.
+/// Keeps the token out of logs.
 impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Token(…)")
@@ -59,10 +58,11 @@ impl fmt::Debug for Token {
 }
 
 impl Token {
-    /// The token in a file, which is made if there is none; on Unix only its owner can read it then.
+    /// Reads the token in a file, or makes the file if there is none; on Unix only its owner can
+    /// then read it.
     ///
     /// # Errors
-    /// [`TokenError`]
+    /// Returns a [`TokenError`] if the file can't be read or made, or holds no token.
     pub fn keep(path: &Path) -> Result<Self, TokenError> {
         match Self::read(path) {
             Err(TokenError::Io { error, .. }) if error.kind() == ErrorKind::NotFound => {}
@@ -76,23 +76,23 @@ impl Token {
         getrandom::fill(&mut bytes).expect("the system gives random bytes");
         let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
         match write_new(path, &format!("{text}\n")) {
-            // Another node made it at the same time.
+            // Another node made the file at the same time.
             Err(error) if error.kind() == ErrorKind::AlreadyExists => Self::read(path),
             Err(error) => Err(TokenError::Io { path: path.into(), done: "written", error }),
             Ok(()) => Ok(Self(text)),
         }
     }
 
-    /// The token in a file.
+    /// Reads the token in a file.
     ///
     /// # Errors
-    /// [`TokenError`]
+    /// Returns a [`TokenError`] if the file can't be read, or holds no token.
     pub fn read(path: &Path) -> Result<Self, TokenError> {
         let mut bytes = Vec::new();
         File::open(path)
             .and_then(|file| file.take(4 * MAX_CHARS as u64).read_to_end(&mut bytes))
             .map_err(|error| TokenError::Io { path: path.into(), done: "read", error })?;
-        // What editors add around it is not part of it.
+        // Editors may add white space and marks around the token.
         let text = decode(&bytes).unwrap_or_default();
         let token = text.trim_matches(is_blank);
         let fits = (MIN_CHARS..=MAX_CHARS).contains(&token.len())
@@ -100,12 +100,12 @@ impl Token {
         if fits { Ok(Self(token.into())) } else { Err(TokenError::None { path: path.into() }) }
     }
 
-    /// Whether somebody sent this token. How long it takes does not tell how much of it was right.
+    /// Whether a caller sent this token, compared in constant time.
     pub fn is(&self, sent: &str) -> bool {
         self.0.as_bytes().ct_eq(sent.as_bytes()).into()
     }
 
-    /// As a call sends it: `Authorization: Bearer` and this.
+    /// The token, as calls send it behind `Authorization: Bearer`.
     pub fn as_str(&self) -> &str {
         &self.0
     }

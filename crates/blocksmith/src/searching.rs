@@ -1,4 +1,4 @@
-//! Searches on threads of their own: how they hash, how many they are, and whom they let go first.
+//! Searches on threads of their own: their backend, their number and their priority.
 
 use std::io;
 use std::num::NonZeroUsize;
@@ -15,30 +15,30 @@ pub const LAST_OF_ALL: u8 = 19;
 /// The threads of a search.
 #[derive(Debug, Clone)]
 pub struct Workers {
-    /// One that is available.
+    /// A backend that this processor has.
     backend: Backend,
     threads: NonZeroUsize,
-    /// Their nice value, where it is not the program's own.
+    /// The threads' nice value, if it is not the program's own.
     niceness: Option<i32>,
-    /// The cores that they take in turn; if none are named, the system chooses.
+    /// The cores that the threads take in turn; if there are none, the system chooses.
     cores: Arc<[usize]>,
 }
 
 impl Workers {
-    /// So many, with the fastest backend that this processor can.
+    /// So many threads, with the fastest backend that this processor has.
     pub fn new(threads: NonZeroUsize) -> Self {
         Self { backend: Backend::fastest(), threads, niceness: None, cores: [].into() }
     }
 
-    /// The same, but so many.
+    /// The same, with so many threads.
     pub fn with_threads(self, threads: NonZeroUsize) -> Self {
         Self { threads, ..self }
     }
 
-    /// The same with another backend.
+    /// The same, with another backend.
     ///
     /// # Errors
-    /// That this processor lacks what it needs.
+    /// Returns [`Unavailable`] if this processor lacks what the backend needs.
     pub fn with_backend(self, backend: Backend) -> Result<Self, Unavailable> {
         match backend.is_available() {
             true => Ok(Self { backend, ..self }),
@@ -46,30 +46,31 @@ impl Workers {
         }
     }
 
-    /// The same, with a nice value above the program's own by `more`, at most [`LAST_OF_ALL`].
+    /// The same, with a nice value that is `more` above the program's own, at most [`LAST_OF_ALL`].
     ///
     /// # Errors
-    /// That the system does not let single threads have one.
+    /// Fails if the system does not let single threads have a nice value.
     pub fn with_niceness(self, more: u8) -> io::Result<Self> {
         let niceness = (system::niceness()? + i32::from(more)).min(LAST_OF_ALL.into());
         Self { niceness: Some(niceness), ..self }.tried()
     }
 
-    /// The same, each on a core of its own of those that the program may use. More threads than
-    /// cores share them evenly.
+    /// The same, with each thread on a core of its own, of those that the program may use. If there
+    /// are more threads than cores, they share them evenly.
     ///
     /// # Errors
-    /// That the system does not let a program choose.
+    /// Fails if the system does not let a program choose cores.
     pub fn pinned(self) -> io::Result<Self> {
         Self { cores: system::cores()?.into(), ..self }.tried()
     }
 
-    /// The same, and everything else in this program comes first, where the system can do that.
+    /// The same, with everything else in this program before the search, where the system can do
+    /// that.
     pub fn last_of_all(self) -> Self {
         Self { niceness: Some(LAST_OF_ALL.into()), ..self }
     }
 
-    /// Whether the system allows it: better said now than by each thread later.
+    /// Tries the settings on a thread: better an error now than one in each thread later.
     fn tried(self) -> io::Result<Self> {
         thread::scope(|scope| {
             let trial = thread::Builder::new().spawn_scoped(scope, || self.settle(0))?;
@@ -78,7 +79,7 @@ impl Workers {
         Ok(self)
     }
 
-    /// Gives the calling thread, which is this one of the search, its priority and its core.
+    /// Gives the calling thread, the search's thread `number`, its priority and its core.
     fn settle(&self, number: usize) -> io::Result<()> {
         if let Some(niceness) = self.niceness {
             system::set_niceness(niceness)?;
@@ -89,18 +90,18 @@ impl Workers {
         }
     }
 
-    /// How they hash.
+    /// The backend that hashes.
     pub fn backend(&self) -> Backend {
         self.backend
     }
 
-    /// How many they are.
+    /// The number of threads.
     pub fn threads(&self) -> NonZeroUsize {
         self.threads
     }
 
-    /// Starts them on the search for the lowest valid proof at or above `start`. None of them is a
-    /// thread that the caller uses for anything else.
+    /// Starts a search for the lowest valid proof at or above `start`. None of its threads is one
+    /// that the caller uses for anything else.
     ///
     /// # Panics
     /// If the system starts no thread at all.
@@ -113,11 +114,11 @@ impl Workers {
                 .expect("the backend is available");
             let found = search.run_with(&shared, |number| {
                 if let Err(error) = workers.settle(number) {
-                    // What was asked for was tried before; it is no reason not to search.
+                    // The settings were tried before; a failure is no reason not to search.
                     tracing::debug!("a search thread keeps its priority and cores: {error}");
                 }
             });
-            // Whoever asked may be gone.
+            // The caller may be gone.
             let _ = tell.send(found);
         };
         thread::Builder::new().name("miner".into()).spawn(search).expect("a thread can be started");
@@ -144,8 +145,8 @@ impl Searching {
         self.control.cancel();
     }
 
-    /// Waits for the end. Nothing is lost if the future is dropped and another one made, but there
-    /// is only one outcome to get.
+    /// Waits for the outcome. The future may be dropped and another one made, but there is only one
+    /// outcome to get.
     pub async fn outcome(&mut self) -> Outcome {
         (&mut self.outcome).await.expect("a search does not panic")
     }
@@ -157,12 +158,12 @@ impl Drop for Searching {
     }
 }
 
-/// As many threads as the machine runs at once.
+/// The number of threads that the machine runs at once.
 pub fn all_cores() -> NonZeroUsize {
     thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }
 
-/// What the system does for the calling thread alone.
+/// System calls for the calling thread alone.
 #[cfg(target_os = "linux")]
 mod system {
     use std::io;
@@ -174,12 +175,12 @@ mod system {
         Ok(getpriority_process(None)?)
     }
 
-    /// POSIX wants the whole process to have it; Linux gives it to the thread that calls.
+    /// POSIX applies this to the whole process; Linux applies it to the calling thread.
     pub(super) fn set_niceness(niceness: i32) -> io::Result<()> {
         Ok(setpriority_process(None, niceness)?)
     }
 
-    /// Those that this thread may use, in ascending order.
+    /// The cores that this thread may use, in ascending order.
     pub(super) fn cores() -> io::Result<Vec<usize>> {
         let allowed = sched_getaffinity(None)?;
         Ok((0..CpuSet::MAX_CPU).filter(|&core| allowed.is_set(core)).collect())
@@ -192,7 +193,7 @@ mod system {
     }
 }
 
-/// What the system does not do for single threads.
+/// Without system calls for single threads.
 #[cfg(not(target_os = "linux"))]
 mod system {
     use std::io;

@@ -1,6 +1,6 @@
-//! Other spellings of a block's JSON. Nodes in other languages write it otherwise than Python's
-//! `json.dumps(block, sort_keys=True)` and hash what they write, so that their chains look broken
-//! here: where a spelling explains it, that is what has to be said.
+//! Other spellings of a block's JSON. Nodes in other languages don't write it as Python's
+//! `json.dumps(block, sort_keys=True)` does, and hash what they write, so that their chains look
+//! broken here: where a spelling explains that, the message should name it.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ use blocksmith_consensus::json::{Reader, Value};
 pub(crate) const HASHED_TEXT: &str = "The hash of a block is that of json.dumps(block, sort_keys=True) in Python: make that node hash \
      the same text";
 
-/// The longest text that is spelled in other ways, in bytes: some dozens are written and hashed.
+/// The longest text that is written in other spellings, in bytes: there are some dozens to hash.
 const MAX_BYTES: usize = 256 << 10;
 
 /// How a text differs from the canonical one.
@@ -30,7 +30,8 @@ pub(crate) struct Spelling {
 }
 
 impl Spelling {
-    /// Which spelling of a JSON text hashes to `wanted`; `sent` is it as it was sent.
+    /// Returns the spelling of a JSON text that hashes to `wanted`; `sent` is the text as it was
+    /// sent.
     pub(crate) fn of_sent(sent: &[u8], wanted: &Hash) -> Option<Self> {
         let sent = sent.get(..MAX_BYTES).map_or(Some(sent), |_| None)?;
         if Hash::of(sent.trim_ascii()) == *wanted {
@@ -39,14 +40,15 @@ impl Spelling {
         find(&Node::read(&mut Reader::new(sent))?, wanted)
     }
 
-    /// The same of a block that was not sent lately, in the order of another one that was.
+    /// The same for a block that was not sent lately, with its members in the order of `other`,
+    /// which was.
     pub(crate) fn of_canonical(text: &str, other: &[u8], wanted: &Hash) -> Option<Self> {
         if text.len().max(other.len()) > MAX_BYTES {
             return None;
         }
         let mut node = Node::read(&mut Reader::new(text.as_bytes()))?;
         let other = Node::read(&mut Reader::new(other))?;
-        // As Python nodes send it, the block is in an object of its own.
+        // Python nodes send a block inside an object.
         let block = match &other {
             Node::Object(members) => members.iter().find(|(name, _)| name == "\"block\""),
             _ => None,
@@ -64,7 +66,7 @@ impl Spelling {
     }
 }
 
-/// The spelling that differs in the fewest things.
+/// Returns the spelling that hashes to `wanted` and differs in the fewest things.
 fn find(node: &Node, wanted: &Hash) -> Option<Spelling> {
     let mut spellings: Vec<_> = (1..16)
         .map(|bits: u8| Spelling {
@@ -109,10 +111,10 @@ impl fmt::Display for Spelling {
 
 /// A JSON value whose members are in the order in which they were sent.
 enum Node {
-    /// Canonical text.
+    /// The canonical text of another value.
     Atom(String),
     List(Vec<Node>),
-    /// With their names as canonical text.
+    /// Members, with their names as canonical text.
     Object(Vec<(String, Node)>),
 }
 
@@ -151,7 +153,7 @@ impl Node {
                 }
             }
             (Self::List(elements), Self::List(others)) => {
-                // Transactions are alike.
+                // All transactions have similar members.
                 let Some(first) = others.first() else { return };
                 for element in elements {
                     element.order_as(first);
@@ -227,7 +229,7 @@ mod tests {
     fn what_javascript_hashes_is_found() {
         let found = Spelling::of_sent(SENT.as_bytes(), &Hash::of(SENT)).expect("as it was sent");
         assert_eq!(found.to_string(), "byte for byte as it was sent");
-        // Python sent it, and the other one hashed it anew.
+        // Python sent it, and the other node hashed it anew.
         let spaced = SENT.replace(':', ": ").replace(',', ", ");
         let found =
             Spelling::of_sent(spaced.as_bytes(), &Hash::of(SENT)).expect("another spelling");
@@ -245,7 +247,7 @@ mod tests {
         let wanted = r#"{"index":1,"timestamp":1,"transactions":[{"sender":"0","recipient":"Zoë","amount":1}],"proof":5,"previous_hash":"x"}"#;
         let found = Spelling::of_canonical(canonical, SENT.as_bytes(), &Hash::of(wanted));
         assert_eq!(found.expect("another spelling").oddities(), 4);
-        // Sorted and without spaces, nothing else is odd.
+        // Sorted and without spaces, the text has no other oddity.
         let compact = canonical.replace(", ", ",").replace(": ", ":");
         let found = Spelling::of_canonical(canonical, SENT.as_bytes(), &Hash::of(compact));
         assert_eq!(

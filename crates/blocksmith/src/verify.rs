@@ -1,4 +1,4 @@
-//! Verifies a chain's text on all cores: whole, or in pieces if it is long.
+//! Verifies a chain's text on all cores: as a whole, or in pieces if it is long.
 
 use std::io::Read;
 use std::num::NonZero;
@@ -10,7 +10,7 @@ use rayon::prelude::*;
 /// and is read in pieces of that length.
 pub const MAX_HELD_BYTES: usize = 1 << 30;
 
-/// A thread of its own gets at least this much of a text, in bytes.
+/// The fewest bytes of a text that get a thread of their own.
 const MIN_PART_BYTES: usize = 1 << 20;
 
 /// The most threads that share a text.
@@ -19,10 +19,10 @@ const MAX_THREADS: usize = 64;
 /// Why a chain's text can't be read to its end.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
-    /// The system says no.
+    /// The system can't read it.
     #[error("the chain can't be read")]
     Io(#[from] std::io::Error),
-    /// It has to be read in pieces, and has no places to cut it.
+    /// The text has to be read in pieces, and has no places to cut it.
     #[error(
         "the chain has more than {held} bytes and not one block a line; `chain export` writes it \
          so that it can be read in pieces"
@@ -33,7 +33,7 @@ pub enum ReadError {
     },
 }
 
-/// Why there is no valid chain.
+/// Why a text is no valid chain.
 #[derive(Debug, thiserror::Error)]
 pub enum VerifyError {
     /// A block breaks a rule.
@@ -52,7 +52,7 @@ pub fn all_threads() -> usize {
 /// Verifies a chain's text on up to `threads` threads.
 ///
 /// # Errors
-/// The first bad block, and why.
+/// Returns a [`DocumentError`] for the first bad block.
 pub fn verify(
     verifier: &Verifier<'_>,
     input: &[u8],
@@ -66,7 +66,7 @@ pub fn verify(
 /// Verifies a chain's text as it is read, holding at most `held` bytes of it.
 ///
 /// # Errors
-/// The first bad block, or why the text can't be read.
+/// Returns a [`VerifyError`] for the first bad block, or if the text can't be read.
 pub fn verify_read(
     verifier: &Verifier<'_>,
     reader: impl Read,
@@ -88,8 +88,8 @@ pub fn verify_read(
     Ok(verdict?)
 }
 
-/// Goes on with `stretch` up to `stop`, side by side if that works out, else one block after
-/// another: only the latter says what is wrong.
+/// Extends `stretch` up to `stop`, side by side if that works, else one block after another: only
+/// the latter finds what is wrong.
 fn extend<'a>(
     verifier: &Verifier<'_>,
     mut stretch: Stretch<'a>,
@@ -105,8 +105,8 @@ fn extend<'a>(
     Ok(stretch)
 }
 
-/// None if there is nothing to share, a place where a block seemed to start was none, or a block is
-/// bad.
+/// Returns `None` if there is nothing to share, no block starts at a place that looked like the
+/// start of one, or a block is bad.
 fn side_by_side<'a>(
     verifier: &Verifier<'_>,
     stretch: &Stretch<'a>,
@@ -122,7 +122,8 @@ fn side_by_side<'a>(
     let inner = splits.into_iter().filter(|split| *split < stop);
     let stops: Vec<_> = inner.chain([stop]).collect();
     let run = |place: usize| {
-        // The first goes on with what is verified; the others begin anew, and are joined to it.
+        // The first part goes on from what is verified; the others begin anew, and are joined to
+        // it.
         let (mut stretch, mut part) = match place.checked_sub(1) {
             None => (stretch.clone(), document.clone()),
             Some(before) => (Stretch::default(), document.at(stops[before])),
@@ -150,7 +151,7 @@ pub struct Piece<'a> {
 /// Reads a chain's text, holding at most `held` bytes of it.
 ///
 /// # Errors
-/// Those of `each`, or why the text can't be read.
+/// Returns the first error of `each`, or a [`ReadError`] if the text can't be read.
 pub fn read_pieces<E: From<ReadError>>(
     mut reader: impl Read,
     held: usize,

@@ -31,10 +31,11 @@ use crate::service::{AccountEntry, AccountPage, Handle, TransactionLocation};
 /// block of its own.
 const MAX_SCAN_BYTES: usize = 64 << 20;
 
-/// Bytes of a payment whose fee is asked for without saying how long it is: one without a memo.
+/// The length of a payment, in bytes, if a client asks for its fee without saying it: that of a
+/// payment without a memo.
 const USUAL_BYTES: usize = 350;
 
-/// What a block's own fields and its coin take, about.
+/// About how many bytes a block's own fields and its coinbase take.
 const BLOCK_OVERHEAD_BYTES: usize = 700;
 
 fn no_accounts() -> ApiError {
@@ -85,7 +86,7 @@ pub(super) async fn account(
         nonce: account.nonce,
         next_nonce: account.next_nonce,
         transactions: account.transactions,
-        // Whatever is paid on such a chain is a number.
+        // Every amount on such a chain is a number.
         uncounted: 0,
     };
     Ok(answer::json(StatusCode::OK, &answer))
@@ -102,7 +103,7 @@ pub(super) struct Page {
     before: Option<String>,
 }
 
-/// As pages name the place of a transaction: `1042-3`.
+/// The place of a transaction as pages name it: `1042-3`.
 fn cursor((index, position): TransactionLocation) -> String {
     format!("{index}-{position}")
 }
@@ -211,7 +212,7 @@ pub(super) async fn fees(
     Ok(answer::json(StatusCode::OK, &fees))
 }
 
-/// Gives some coins to whoever asks, on a dev network.
+/// Gives some coins to the address that is named, on a dev network.
 ///
 /// A 503 until the next block if it has given too often.
 #[utoipa::path(

@@ -1,4 +1,4 @@
-//! Bodies of answers. A text that is canonical JSON is passed on as it is.
+//! Bodies of answers. Text that is canonical JSON is sent as it is.
 
 use std::sync::Arc;
 
@@ -17,17 +17,17 @@ use super::permits::Permit;
 use super::words::TEXT;
 use crate::service::StoreError;
 
-/// What long answers may hold together until their clients have read them. The first
+/// The most memory that long answers hold together until their clients have read them. The first
 /// [`UNIT_BYTES`] of an answer are free.
 pub(super) const ROOM_BYTES: usize = 512 << 20;
 
-/// A long answer with its part of the room, which it keeps until it is sent.
+/// A long answer with its share of the memory budget, which it keeps until it is sent.
 struct Held {
     bytes: Bytes,
     _share: Arc<Share>,
 }
 
-/// Bytes that keep their part of the room until they are sent.
+/// Bytes that keep their share of the memory budget until they are sent.
 pub(super) fn held(bytes: Bytes, share: Arc<Share>) -> Bytes {
     Bytes::from_owner(Held { bytes, _share: share })
 }
@@ -38,14 +38,14 @@ impl AsRef<[u8]> for Held {
     }
 }
 
-/// An answer that may be long and was made at a turn, which it keeps until there is room for it: no
-/// more answers wait for room than may be made at a time.
+/// Marks an answer that may be long: it keeps the permit under which it was made until it has its
+/// share of the memory budget. So no more answers wait for memory than may be made at a time.
 pub(super) fn made_at(turn: Permit, mut answer: Response) -> Response {
     answer.extensions_mut().insert(Arc::new(turn));
     answer
 }
 
-/// Answers that are made as a whole wait in memory for clients that read slowly: only so many.
+/// Bounds the memory of answers that are made as a whole and wait for clients that read slowly.
 pub(super) async fn within_room(
     State(room): State<Arc<MemoryBudget>>,
     request: Request,
@@ -53,7 +53,7 @@ pub(super) async fn within_room(
 ) -> Response {
     let mut response = next.run(request).await;
     let turn = response.extensions_mut().remove::<Arc<Permit>>();
-    // What has no length yet is a chain, sent in pieces.
+    // A body without a known length is a chain, which is sent in pieces.
     let bytes = response.body().size_hint().exact().unwrap_or_default();
     if bytes < UNIT_BYTES as u64 {
         return response;
@@ -115,7 +115,7 @@ mod tests {
         drop(other);
         let bytes = one.into_body().into_data_stream().next().await.expect("a piece");
         let bytes = bytes.expect("bytes");
-        // The body is over, and its bytes wait to be sent.
+        // The body has ended, and its bytes wait to be sent.
         assert_eq!((bytes.len(), room.free()), (2 * UNIT_BYTES, 3));
         drop(bytes);
         assert_eq!(room.free(), 5);

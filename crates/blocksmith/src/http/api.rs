@@ -1,4 +1,4 @@
-//! `/api/v1`: for whoever knows that this node isn't Python.
+//! `/api/v1`: calls of clients that know that this node isn't a Python node.
 
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
@@ -80,8 +80,8 @@ fn hex(target: Target) -> HexHash {
     Hash(target.0.to_be_bytes()).into()
 }
 
-/// What the chain's id covers, so that whoever has another one can say what differs; and the coin,
-/// where a node pays one that no rule is about.
+/// What the chain's id covers, so that the operator of a node with another id can say what differs;
+/// and the coin, where a node pays one that no rule is about.
 fn rules_text(rules: &Rules) -> String {
     let decisive = rules.json();
     match &rules.family {
@@ -98,7 +98,7 @@ fn zeros(target: Target) -> Number {
     if let Some(zeros) = target.zeros() {
         return Number(zeros.into());
     }
-    // No whole number of zeros, so the target is below the largest number.
+    // The number of zeros isn't whole, so the target is below the largest number.
     let next = target.0 + 1;
     let shift = 192_u32.saturating_sub(next.leading_zeros());
     let bits = f64::from(shift) + ((next >> shift).as_u64() as f64).log2();
@@ -234,8 +234,8 @@ pub(super) async fn headers(
     Ok(made_at(turn, answer::json(StatusCode::OK, &Headers { headers, next })))
 }
 
-/// Blocks from an index on, each as `entry` tells of it, until `limit` or `max_bytes` of them are
-/// read; and where the next page starts.
+/// Returns blocks from an index on, each as `entry` writes it, until `limit` blocks or `max_bytes`
+/// of them are read; and where the next page starts.
 async fn page<T: Send + 'static>(
     app: App,
     asked: Page,
@@ -380,7 +380,7 @@ pub(super) async fn forget_peer(
 
 /// Registers peers.
 ///
-/// Those that the operator names stay, whoever else registers.
+/// Peers that the operator names stay, however many others register.
 #[utoipa::path(
     post,
     path = "/api/v1/peers",
@@ -399,7 +399,7 @@ pub(super) async fn add_peers(
     let wanted = lecture::nodes(body.object_of(&["nodes"])?, PeerAddress::typed)?;
     let registration = match operator {
         Ok(Operator) => app.handle.choose(wanted.clone(), true).await?,
-        // Who sends a token expects it to count.
+        // A caller that sends a token expects it to count.
         Err(fault) if headers.contains_key(AUTHORIZATION) => return Err(fault),
         Err(_) => app.handle.register(wanted.clone()).await?,
     };

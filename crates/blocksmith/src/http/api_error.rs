@@ -23,7 +23,7 @@ use crate::mining::NotMined;
 use crate::service::{NotPaid, QueryError, Stopped, StoreError, now};
 use crate::text::escaped;
 
-/// Why a call has no other answer.
+/// Why a call fails.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ApiError {
     #[error("there is no such call; the course's calls and /api/v1/status are answered")]
@@ -83,7 +83,7 @@ pub(super) enum ApiError {
     Busy(Cow<'static, str>),
     #[error("{}", .0.outside())]
     Stopped(#[from] Stopped),
-    /// The log has the details, which are nobody else's business.
+    /// Clients are not told the details, which the log has.
     #[error("the node can't read its store; its log says why")]
     Store(#[from] StoreError),
     #[error("the node made a mistake with this request; its log says which")]
@@ -138,14 +138,14 @@ impl ApiError {
         Self::Bad(reason.to_string())
     }
 
-    /// The call is about signed payments, and there are none: so what follows.
+    /// The call is about signed payments, and the chain has none; `so` says what follows from that.
     pub(super) fn unsigned(so: &str) -> Self {
         Self::Conflict(format!(
             "nobody signs payments on this chain, so {so}; /chain has all transactions"
         ))
     }
 
-    /// Not now, but perhaps later.
+    /// The node can't do it now, but perhaps later.
     pub(super) fn busy(reason: impl Into<Cow<'static, str>>) -> Self {
         Self::Busy(reason.into())
     }
@@ -188,7 +188,7 @@ impl ApiError {
         }
     }
 
-    /// The rule that is broken or the reason of a refusal, for programs that tell them apart.
+    /// The rule that is broken, or the reason of a refusal: programs tell refusals apart by it.
     fn rule(&self) -> Option<&'static str> {
         match self {
             Self::Invalid(rule) | Self::Refused(Refusal::Invalid(rule)) => Some(rule.rule()),
@@ -227,7 +227,7 @@ impl ApiError {
     }
 }
 
-/// Without a body yet: how it is put depends on whom it is told.
+/// The response has no body yet: its format depends on the call's path and the node's dialect.
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let mut response = self.status().into_response();
@@ -245,14 +245,14 @@ impl IntoResponse for ApiError {
     }
 }
 
-/// How a fault is put.
+/// The format of an error's body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ErrorFormat {
-    /// As in the notes.
+    /// Plain text, as in the course's notes.
     Text,
-    /// As the course's servers of 2019.
+    /// A `message`, as the course's servers of 2019 answer.
     Message,
-    /// As RFC 9457 has it.
+    /// Problem details, as in RFC 9457.
     Problem,
 }
 

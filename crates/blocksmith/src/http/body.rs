@@ -16,19 +16,19 @@ use super::memory_budget::{MemoryBudget, Share, UNIT_BYTES};
 use super::query::refuse_unknown;
 use super::{App, run_blocking};
 
-/// How much of a body that is too long is listened to, so that its sender gets to see the answer.
+/// How much of a body that is too long the node reads, so that its sender gets to see the answer.
 const MAX_HEARD_BYTES: usize = 4 * MAX_BODY_BYTES;
 
-/// What long bodies may hold together. The first [`UNIT_BYTES`] of a body are free.
+/// The most memory that long bodies hold together. The first [`UNIT_BYTES`] of a body are free.
 pub(super) const ROOM_BYTES: usize = 256 << 20;
 
-/// Reading more than this is left to a thread that may take its time.
+/// Longer bodies are parsed on a thread that may block.
 const MAX_QUICK_BYTES: usize = 256 << 10;
 
 /// The canonical text of a request's body.
 pub(super) struct Json {
     text: String,
-    /// As it came, unless it is long.
+    /// The body as it came; empty if it is long.
     sent: Vec<u8>,
     _room: Option<Arc<Share>>,
 }
@@ -43,8 +43,8 @@ impl Json {
         }
     }
 
-    /// The body, which is an object that has no other members than these: one that nobody would heed
-    /// is mistyped.
+    /// The body, which must be an object without other members than these: a member that the call
+    /// would ignore is a typing error.
     pub(super) fn object_of(&self, known: &[&str]) -> Result<Value<'_>, ApiError> {
         let object = self.object()?;
         for (name, _) in object.members() {
@@ -64,7 +64,7 @@ impl Json {
     }
 }
 
-/// A request's body as it came, for those who mind its spelling.
+/// A request's body as it came, for calls to which its spelling matters.
 pub(super) struct Wire {
     bytes: Vec<u8>,
     room: Option<Arc<Share>>,
@@ -75,7 +75,8 @@ impl Wire {
         &self.bytes
     }
 
-    /// Refuses what names something twice. What is no JSON is left to whoever reads it.
+    /// Refuses a body that has two members with one name in an object. A body that is no JSON
+    /// passes: the code that parses it refuses it.
     pub(super) async fn is_said_once(&self) -> Result<(), ApiError> {
         let bytes = self.bytes.clone();
         let doubled = move || json::canonical_and_doubled(&bytes).ok().and_then(|(_, name)| name);
@@ -123,8 +124,8 @@ impl FromRequest<App> for Json {
     }
 }
 
-/// Of two members with one name, our own calls would have to guess which one is meant. The course's
-/// take the last, as Flask does.
+/// Of two members with one name, `/api/v1` would have to guess which one is meant. The course's
+/// calls take the last, as Flask does.
 fn said_twice(name: &str) -> ApiError {
     let name: String = name.chars().take(MAX_QUOTE).collect();
     ApiError::bad(format!("the body says \"{name}\" twice in one object; say once what is meant"))
@@ -175,7 +176,8 @@ async fn read(body: Body, room: &MemoryBudget) -> Result<(Vec<u8>, Option<Arc<Sh
     if heard > MAX_BODY_BYTES { Err(ApiError::TooLong) } else { Ok((bytes, held)) }
 }
 
-/// Does `work` on `bytes` bytes, where it does not keep others waiting when they are many.
+/// Does `work`, which takes `bytes` bytes: on a thread that may block if they are many, so that
+/// other calls don't wait.
 pub(super) async fn apart<T: Send + 'static>(
     bytes: usize,
     work: impl FnOnce() -> T + Send + 'static,

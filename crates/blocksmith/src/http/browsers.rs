@@ -1,6 +1,6 @@
-//! Browsers carry out what the pages of strangers tell them to, on the machine of whoever looks at
-//! them, which may be the node's own. So a page changes nothing here unless its origin was allowed,
-//! and can't give the node a name of its own to become part of its origin.
+//! A browser does what the pages of strangers tell it to, on its user's machine, which may be the
+//! node's own. So a page changes nothing here unless the operator allowed its origin, and a page
+//! can't point a name of its own at the node to share the node's origin (DNS rebinding).
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -21,22 +21,22 @@ use super::api_error::{ApiError, ErrorFormat};
 use super::strangers::{Foreign, OtherName, lossy};
 use crate::chain::Dialect;
 
-/// How many names and origins that were refused the log tells of, each once.
+/// How many refused names and origins the log tells of, each once.
 const MAX_TOLD: usize = 16;
 
 /// How long a browser may remember what a page may do, in seconds.
 const PREFLIGHT_S: &str = "600";
 
-/// As Flask answers it, though there is nothing to read.
+/// The type that Flask gives an answer to `OPTIONS`, though its body is empty.
 const HTML: &str = "text/html; charset=utf-8";
 
-/// Calls that make the node do something although they only seem to look.
+/// Calls that make the node do something although they are sent with `GET`.
 const ACTS: [&str; 2] = ["/mine", "/nodes/resolve"];
 
 /// A host and a port as the headers `Host` and `Origin` name them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Authority {
-    /// In small letters, without a dot at its end.
+    /// In lower case, without a dot at its end.
     host: String,
     port: Option<u16>,
 }
@@ -71,8 +71,8 @@ impl Authority {
         Some(Self { host, port })
     }
 
-    /// Whether browsers say for which page they ask under this name: they do where it stands for
-    /// their own machine, and keep silent elsewhere unless the call is encrypted.
+    /// Whether browsers say which page asks when they call the node by this name: they do where the
+    /// name stands for their own machine, but elsewhere only if the call is encrypted.
     fn is_own_machine(&self) -> bool {
         let host = &*self.host;
         host.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback())
@@ -80,8 +80,8 @@ impl Authority {
             || host.rsplit('.').next() == Some("localhost")
     }
 
-    /// Whether nobody outside can let this name mean an address of their choice: it is an address, or
-    /// no public server of names knows it.
+    /// Whether no outsider can make this name stand for an address of their choice: it is an
+    /// address, or a name that no public DNS server knows.
     fn is_nobody_elses(&self) -> bool {
         let host = &*self.host;
         let last = host.rsplit('.').next().unwrap_or_default();
@@ -94,7 +94,8 @@ impl Authority {
     }
 }
 
-/// A name by which the node is reached, through a tunnel or in a network with names of its own.
+/// A host name by which clients reach the node, through a tunnel or in a network with names of its
+/// own.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct HostName(String);
 
@@ -121,7 +122,7 @@ pub struct PageOrigin {
 }
 
 impl PageOrigin {
-    /// The port, also where it is the usual one of its scheme.
+    /// The port, even if it is the default port of its scheme.
     fn port(&self) -> Option<u16> {
         self.authority.port.or(usual_port(&self.scheme))
     }
@@ -170,7 +171,7 @@ impl FromStr for PageOrigin {
     }
 }
 
-/// Who may reach the node through a browser.
+/// The names and origins that the node takes calls from browsers for.
 #[derive(Debug, Default)]
 pub(super) struct Browsers {
     hosts: Vec<HostName>,
@@ -180,16 +181,16 @@ pub(super) struct Browsers {
 
 /// What a page may do.
 enum Page {
-    /// No page asks, or one of this node.
+    /// No page asks, or a page of this node does.
     None,
-    /// Its origin was allowed; in these words.
+    /// Its origin was allowed; the value is what `Origin` says.
     Allowed(HeaderValue),
     /// It may see nothing and change nothing.
     Foreign(Foreign),
 }
 
-/// Whether a page of somebody else would have been named with this call, if one had caused it. Programs
-/// of old name no host.
+/// Whether the call's browser would have said which page caused it, if a page of another origin
+/// had. Old programs send no `Host`.
 pub(super) fn would_be_named(headers: &HeaderMap) -> bool {
     let host = |value: &HeaderValue| value.to_str().ok().and_then(Authority::read);
     let is_own = |value| host(value).is_some_and(|name| name.is_own_machine());
@@ -201,7 +202,7 @@ impl Browsers {
         Self { hosts, origins, told: Mutex::default() }
     }
 
-    /// The name by which the node was called, if a browser would say one.
+    /// The host that the client called, if a browser would name one.
     fn host(&self, headers: &HeaderMap, uri: &Uri) -> Result<Option<Authority>, ApiError> {
         let named = headers.get_all(HOST).iter().map(HeaderValue::as_bytes);
         let named = named.chain(uri.authority().map(|authority| authority.as_str().as_bytes()));
@@ -222,7 +223,7 @@ impl Browsers {
         Ok(host)
     }
 
-    /// Which page asks, if one does.
+    /// The page that asks, if one does.
     fn page(&self, headers: &HeaderMap, host: Option<&Authority>) -> Page {
         let (mut page, origins) = (Page::None, headers.get_all(ORIGIN));
         for value in &origins {
@@ -233,7 +234,7 @@ impl Browsers {
                     Page::Allowed(value.clone())
                 }
                 origin => {
-                    // Only one alone can be allowed.
+                    // A single origin alone can be allowed.
                     let is_one = origins.iter().count() == 1;
                     return Page::Foreign(match value.as_bytes() {
                         text if is_one && origin.is_some() => Foreign::Of(lossy(text)),
@@ -243,7 +244,7 @@ impl Browsers {
                 }
             };
         }
-        // Browsers say so, too, where they say no origin: of an image, a link, or a form.
+        // Of an image, a link or a form, browsers send no origin, but say this.
         let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
         match page {
             Page::None if matches!(site, Some(b"cross-site" | b"same-site")) => {
@@ -253,8 +254,8 @@ impl Browsers {
         }
     }
 
-    /// Whether a page of this origin came from the node itself, which serves http; what stands
-    /// before it under another name may serve https.
+    /// Whether a page of this origin came from the node itself. The node serves http; a proxy in
+    /// front of it under another name may serve https.
     fn is_ours(&self, origin: &PageOrigin, host: Option<&Authority>) -> bool {
         let Some(host) = host else { return false };
         let scheme = match &*origin.scheme {
@@ -266,7 +267,7 @@ impl Browsers {
         scheme && origin.authority.host == host.host && origin.port() == port
     }
 
-    /// Whoever runs the node hears once of each that was refused, and not of too many.
+    /// The log tells the operator once of each refused name and origin, up to a bound.
     fn tell(&self, what: &impl fmt::Display, way_out: &str) {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         if told.len() < MAX_TOLD && told.insert(what.to_string()) {
@@ -275,15 +276,15 @@ impl Browsers {
     }
 }
 
-/// What stands between browsers and a node: refuses what strangers' pages ask for, tells browsers
+/// Stands between browsers and the node: it refuses what strangers' pages ask for, tells browsers
 /// which pages may do what, and answers `OPTIONS` as Flask does.
 pub(super) struct Guard {
     pub(super) browsers: Browsers,
-    /// How refusals are put.
+    /// The dialect in which refusals are written.
     pub(super) dialect: Dialect,
 }
 
-/// A request that was let in, as far as its answer depends on it.
+/// What an answer needs to know of a request that was let in.
 pub(super) struct Visit {
     page: Page,
     method: Method,
@@ -292,7 +293,7 @@ pub(super) struct Visit {
 }
 
 impl Guard {
-    /// Lets a request in, or answers why not.
+    /// Lets a request in, or returns the answer that refuses it.
     pub(super) fn admit<B>(&self, request: &Request<B>) -> Result<Visit, Box<Response>> {
         let (browsers, headers) = (&self.browsers, request.headers());
         let path = request.uri().path();
@@ -321,7 +322,7 @@ impl Guard {
         Ok(Visit { page, method, preflight })
     }
 
-    /// The answer, with what browsers have to know.
+    /// Adds the headers that browsers need to an answer.
     pub(super) fn complete(&self, visit: Visit, response: Response) -> Response {
         let mut response = with_options(&visit.method, response);
         let headers = response.headers_mut();

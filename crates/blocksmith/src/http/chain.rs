@@ -17,19 +17,19 @@ use super::memory_budget::UNIT_BYTES;
 use super::permits::Permit;
 use crate::service::{Snapshot, StoreError};
 
-/// How long a client waits for its turn to be sent the next piece of a chain.
+/// How long a client waits for the permit to be sent the next piece of a chain.
 const WAIT_TIME: Duration = Duration::from_secs(30);
 
-/// About how much of a chain is held for each client, in bytes: whole blocks, the last of which
-/// may exceed it. A client that reads slowly keeps nobody from reading: it holds such a piece, and
-/// gives it back where there is no more room for those of others.
+/// About how many bytes of a chain the node holds for each client: whole blocks, the last of which
+/// may exceed it. A client that reads slowly does not stop others from reading: it holds one piece,
+/// and gives it back if there is too little memory for the pieces of others.
 const PIECE_BYTES: usize = 1 << 20;
 
-/// How long a chain may take to be sent; the store keeps what it replaces meanwhile. Whoever reads
-/// more slowly gets it in pages from `/api/v1/blocks`.
+/// How long a chain may take to be sent; the store keeps what it replaces meanwhile. A client that
+/// reads more slowly can read it in pages from `/api/v1/blocks`.
 const SENDING_TIME: Duration = Duration::from_secs(300);
 
-/// `head`, the blocks with commas between them, and what `tail` makes of their number.
+/// Answers with `head`, the blocks with commas between them, and what `tail` makes of their number.
 pub(super) async fn document(
     app: &App,
     head: &'static str,
@@ -43,7 +43,7 @@ pub(super) async fn document(
         tail: Some(tail),
         deadline: Instant::now() + SENDING_TIME,
     };
-    // Short chains end here, and need no room of their own.
+    // Short chains end here, and need no share of the memory budget.
     let (piece, pieces, turn) = pieces.next(app, UNIT_BYTES / 2).await?;
     let body = if pieces.tail.is_none() {
         Body::from(piece)
@@ -87,14 +87,14 @@ struct Pieces {
     next: u64,
     count: u64,
     head: Option<&'static str>,
-    /// Until it is written.
+    /// What `document` was given, until it is written.
     tail: Option<fn(u64) -> String>,
     deadline: Instant,
 }
 
 impl Pieces {
-    /// The next piece, of about so many bytes, and what follows it; with the turn at which it was
-    /// read, to be kept until there is room for it.
+    /// Returns the next piece, of about `bytes` bytes, and what follows it; with the permit under
+    /// which it was read, which the caller keeps until there is memory for the piece.
     async fn next(self, app: &App, bytes: usize) -> Result<(String, Self, Permit), ApiError> {
         let turn = app.sending.take(WAIT_TIME).await.ok_or_else(busy)?;
         let (read, turn) = turn.run_blocking(move || self.read(bytes)).await;
@@ -102,14 +102,15 @@ impl Pieces {
         Ok((piece, pieces, turn))
     }
 
-    /// The next piece, which counts as long as its client has not read it.
+    /// Returns the next piece with its share of the memory budget, which it holds until its client
+    /// has read it.
     async fn next_in_room(self, app: &App) -> Result<(Bytes, Self), ApiError> {
         if Instant::now() > self.deadline {
             return Err(busy());
         }
         let share = app.answer_room.take(PIECE_BYTES).await.ok_or_else(busy)?;
         let (piece, pieces, _turn) = self.next(app, PIECE_BYTES).await?;
-        // Of a block that is longer than a piece.
+        // A block may be longer than a piece.
         if !app.answer_room.grow(&share, piece.len()).await {
             return Err(busy());
         }

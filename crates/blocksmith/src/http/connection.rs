@@ -1,4 +1,4 @@
-//! Connections: how many, and which of them give way to others.
+//! Connections: how many the node keeps, and which of them give way to others.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -48,11 +48,11 @@ const GRACE: Duration = Duration::from_secs(1);
 /// The pause after a connection could not be accepted, for want of file descriptors as a rule.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// How long it takes until another connection is asked to give way if one did not.
+/// How long the node waits for a connection to give way before it asks another one.
 const GIVE_WAY_TIME: Duration = Duration::from_millis(50);
 
-/// The most bytes that the system keeps of what a client has not asked for yet. Without a bound Linux
-/// takes megabytes for a client that reads nothing, and nobody notices that it reads nothing.
+/// The most bytes that the system keeps of what a client has not read yet. Without a bound Linux
+/// takes megabytes for a client that reads nothing, and the node can't see that it reads nothing.
 #[cfg(target_os = "linux")]
 const MAX_UNSENT_BYTES: u32 = 128 << 10;
 
@@ -63,9 +63,9 @@ const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 pub struct Manners {
     /// How many nodes share the files that this process may open.
     pub nodes: NonZeroUsize,
-    /// By which names the node may be called besides those that nobody else can take.
+    /// The names by which clients may call the node, besides those that an outsider can't take.
     pub hosts: Vec<HostName>,
-    /// The pages of which origins may do what programs may.
+    /// The origins whose pages may do what programs may.
     pub cors: Vec<PageOrigin>,
 }
 
@@ -76,12 +76,12 @@ impl Default for Manners {
 }
 
 /// Serves the node's calls on `listener` until `shutdown` is done. Requests that are open then may
-/// go on for a second; streams of events end at once, and miners that wait for news are answered.
-/// `token` shows from beyond this machine that a call comes from the operator; without one, only
-/// calls from this machine do.
+/// go on for a second; streams of events end at once, and miners that wait for new work are
+/// answered. The operator's calls from other machines carry `token`; without a token, the operator
+/// is heard on this machine alone.
 ///
 /// # Errors
-/// None so far: what fails on one connection is not the end of the others.
+/// Does not fail so far: what fails on one connection does not end the others.
 pub async fn serve(
     listener: TcpListener,
     handle: Handle,
@@ -140,15 +140,15 @@ pub async fn serve(
     Ok(())
 }
 
-/// Asks one connection to give way to one that has come.
+/// Asks one connection to give way to a new one.
 fn make_room(lines: &HashMap<tokio::task::Id, Arc<Line>>) {
     if let Some(line) = line::first_to_give_way(lines.values()) {
         line.give_way();
     }
 }
 
-/// Lets the process open as many files as the system allows, within reason: shells and services start
-/// programs with few.
+/// Raises the process's limit of open files as far as the system allows, within reason: shells and
+/// services start programs with a low limit.
 #[cfg(target_os = "linux")]
 pub fn raise_file_limit() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -165,8 +165,8 @@ pub fn raise_file_limit() {
 #[cfg(not(target_os = "linux"))]
 pub fn raise_file_limit() {}
 
-/// A quarter of the files that the system lets the process open is left to the store and to calls
-/// to peers: whoever fills the rest must not cut the node off from them.
+/// Leaves a quarter of the files that the process may open to the store and to calls to peers:
+/// clients that use up the rest must not cut the node off from them.
 #[cfg(target_os = "linux")]
 fn most_connections() -> usize {
     use rustix::process::{Resource, getrlimit};
@@ -179,9 +179,9 @@ fn most_connections() -> usize {
     MAX_CONNECTIONS as usize
 }
 
-/// Sets what the system is to do with what is written.
+/// Sets how the system sends what the node writes.
 fn prepare(stream: &TcpStream) {
-    // Answers are small and written at once: nothing is gained by waiting for more.
+    // Answers are small and written at once, so nothing is gained by waiting for more.
     let _ = stream.set_nodelay(true);
     #[cfg(target_os = "linux")]
     let _ = socket2::SockRef::from(stream).set_tcp_notsent_lowat(MAX_UNSENT_BYTES);
@@ -220,7 +220,7 @@ async fn converse(
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        // The stream knows it, and tells the head of a request from the pause before it.
+        // The stream keeps the time: it tells the head of a request from the pause before it.
         .header_read_timeout(None)
         .max_buf_size(MAX_HEAD_BYTES)
         .serve_connection(TokioIo::new(Patient::new(stream, line.clone())), service);
@@ -242,13 +242,13 @@ async fn converse(
     }
 }
 
-/// Waits until the connection has to be closed as it is.
+/// Waits until the connection has to be closed at once.
 async fn gives_way(line: &Line) {
     loop {
         line.leave.notified().await;
         match line.doing().0 {
             Doing::Idle | Doing::Head | Doing::Following | Doing::Reading => return,
-            // A request has come meanwhile, which is answered.
+            // A request has come meanwhile, and is answered.
             _ => {}
         }
     }

@@ -1,5 +1,5 @@
-//! `/docs`: the OpenAPI document as a page to read, without scripts and without anything from
-//! elsewhere.
+//! `/docs`: the OpenAPI document as a page for people, without scripts and without anything from
+//! other servers.
 
 use std::sync::LazyLock;
 
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::openapi;
 
-/// Nothing is loaded, and nothing runs.
+/// The page loads nothing and runs nothing.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; \
                       base-uri 'none'; form-action 'none'";
 
@@ -203,7 +203,7 @@ fn type_of(schema: &Value) -> Markup {
     }
 }
 
-/// A text in which names stand between backticks.
+/// Text in which names stand between backticks.
 fn prose(value: &Value) -> Markup {
     html! {
         @for (at, part) in text(value).split('`').enumerate() {

@@ -1,4 +1,4 @@
-//! The errors of every call, as the document of the API has them.
+//! The errors that every call may answer, for the OpenAPI document.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use blocksmith_api::{PROBLEM_JSON, Problem};
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder, response};
 use utoipa::{IntoResponses, ToSchema as _};
 
-/// What every call may be answered with instead.
+/// The answers that every call may give in place of its own.
 pub(super) struct Errors;
 
 impl IntoResponses for Errors {

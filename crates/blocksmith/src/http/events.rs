@@ -1,8 +1,9 @@
 //! `GET /api/v1/events`: what happens, as it happens (server-sent events, WHATWG HTML 9.2).
 //!
-//! A stream is no more than the number of the event that its client had last: what is sent next is
-//! read from the node's one ring when the client has taken what came before. A client that reads
-//! slowly holds a socket and at most [`BATCH`] events, and is sent `reset` if what it missed is gone.
+//! A stream holds no more than the number of the event that its client had last: the next events
+//! are read from the node's one ring once the client has taken those before them. A client that
+//! reads slowly holds a socket and at most [`BATCH`] events, and is sent `reset` if what it missed
+//! is gone.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -33,13 +34,13 @@ use crate::service::{self, Handle};
 /// The header in which a client that comes back says which event it had last.
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
-/// Proxies that hold answers back are asked not to.
+/// Asks proxies that hold answers back not to.
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 /// The most events that are read from the ring at a time.
 const BATCH: usize = 64;
 
-/// How long nothing is sent until the client is told that the stream is alive.
+/// How long a stream sends nothing before it tells the client that it is alive.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
 /// How long a client that was cut off waits before it comes back.
@@ -111,9 +112,9 @@ pub(super) fn id(handle: &Handle, number: u64) -> String {
 struct Stream {
     handle: Handle,
     kinds: Vec<&'static str>,
-    /// The number of the last event that was looked at.
+    /// The number of the last event that this stream has looked at.
     number: u64,
-    /// What is to be sent first.
+    /// What this stream sends first.
     first: Option<Sent>,
     waiting: VecDeque<(u64, service::Event)>,
 }
@@ -139,7 +140,7 @@ impl Stream {
         stream
     }
 
-    /// Where the client is: an id without data, which browsers keep.
+    /// Where the client is: an id without data, which browsers remember.
     fn position(&self) -> Sent {
         Sent::default().id(id(&self.handle, self.number)).comment("")
     }
@@ -149,12 +150,12 @@ impl Stream {
         told(events.clone(), &Event::Reset(ResetEvent { events }))
     }
 
-    /// The next event, as it is sent; `None` if the node stops.
+    /// Returns the next event as it is sent, or `None` if the node stops.
     async fn next(&mut self) -> Option<Sent> {
         if let Some(first) = self.first.take() {
             return Some(first);
         }
-        // However many events come meanwhile that the client does not want.
+        // The heartbeat is due however many events come that the client does not want.
         let heartbeat = Instant::now() + HEARTBEAT;
         loop {
             while let Some((number, event)) = self.waiting.pop_front() {
@@ -162,7 +163,8 @@ impl Stream {
                 if !self.kinds.contains(&kind(&event)) {
                     continue;
                 }
-                // A text that is no JSON is in no block, and no transaction waits that has one.
+                // `None` does not occur: no block and no waiting transaction has a text that is no
+                // JSON.
                 if let Some(event) = wire(&event) {
                     return Some(told(id(&self.handle, number), &event));
                 }

@@ -1,4 +1,4 @@
-//! Whether a node runs and is of use, and its figures: for those who watch over many programs.
+//! Whether a node runs and is of use, and its metrics: for programs that monitor it.
 
 use std::time::Instant;
 
@@ -12,7 +12,7 @@ use super::api_error::ApiError;
 use super::words::TEXT;
 use super::{App, run_blocking};
 
-/// The media type of figures.
+/// The media type of metrics.
 const FIGURES: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Whether the node runs.
@@ -27,7 +27,7 @@ pub(super) async fn healthy(State(app): State<App>) -> Result<Response, ApiError
 pub(super) async fn ready(State(app): State<App>) -> Result<Response, ApiError> {
     let handle = app.handle.clone();
     run_blocking(move || handle.snapshot()?.tip()).await?;
-    // An answer from the one thread that changes anything, with what it knows.
+    // The one thread that changes anything answers this, with what it knows.
     let catching_up = app.handle.is_catching_up().await?;
     if catching_up {
         let tip = app.handle.standing().tip.block.index();
@@ -46,7 +46,7 @@ pub(super) async fn metrics(State(app): State<App>) -> Result<Response, ApiError
     Ok(([(header::CONTENT_TYPE, FIGURES)], text).into_response())
 }
 
-/// Counts calls, and how long they took to be answered.
+/// Counts calls, and how long the node took to answer them.
 pub(super) async fn counted(State(app): State<App>, request: Request, next: Next) -> Response {
     let method = match *request.method() {
         Method::GET => "GET",

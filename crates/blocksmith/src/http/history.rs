@@ -52,7 +52,7 @@ fn point(rules: &Rules, before: Option<&ChainBlock>, linked: &ChainBlock) -> His
         Some(header) => header.target,
         None => rules.target_after(&linked.difficulty_state),
     };
-    // Where no rule is about times, two of them may be further apart than any number.
+    // Without a rule on timestamps, two of them may be further apart than any number.
     let number = |value: Option<f64>| value.filter(|value| value.is_finite()).map(Number);
     let passed = before.and_then(|before| Some((time_s? - seconds(before)?, before)));
     let passed = passed.filter(|(passed, _)| *passed > 0.0);
@@ -67,7 +67,7 @@ fn point(rules: &Rules, before: Option<&ChainBlock>, linked: &ChainBlock) -> His
     }
 }
 
-/// When a block was made, as it says itself: rules make sure of it in sealed blocks alone.
+/// When a block was made, as it says itself: only the rules of sealed blocks check it.
 fn seconds(linked: &ChainBlock) -> Option<f64> {
     let block = linked.block.view();
     match &block.header {

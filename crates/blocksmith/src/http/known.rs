@@ -9,8 +9,8 @@ use super::api_error::ApiError;
 use super::openapi::parameters;
 use super::query::{not_right, refuse_unknown};
 
-/// Refuses what a call of `/api/v1` would not heed: a name that is mistyped says something else than
-/// was meant. Nobody reads what the course's calls don't know, as in Flask.
+/// Refuses parameters that a call of `/api/v1` would ignore: a mistyped name says something else
+/// than was meant. The course's calls ignore parameters that they don't know, as Flask does.
 pub(super) async fn known(request: Request, next: Next) -> Response {
     match unknown(&request) {
         Ok(()) => next.run(request).await,

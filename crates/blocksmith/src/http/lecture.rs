@@ -1,4 +1,4 @@
-//! The course's calls, with its words.
+//! The course's calls, in its words.
 
 use std::time::Duration;
 
@@ -31,10 +31,11 @@ use crate::searching::all_cores;
 use crate::service::{NotPaid, StoreError};
 use blocksmith_node::MAX_ID_BYTES;
 
-/// How long `GET /mine` searches, waiting for its turn included.
+/// How long `GET /mine` searches, with the time that it waits for its permit.
 const SEARCH_TIME: Duration = Duration::from_secs(120);
 
-/// How long a call waits for its turn to ask all peers: while others wait for the slowest ones.
+/// How long a call waits for a permit to ask all peers, while other calls wait for the slowest
+/// peers.
 const RESOLVE_TURN_TIME: Duration = Duration::from_secs(35);
 
 fn message(status: StatusCode, message: &str) -> Response {
@@ -78,7 +79,7 @@ pub(super) async fn chain(State(app): State<App>) -> Result<Response, ApiError> 
 }
 
 pub(super) async fn last_proof(State(app): State<App>) -> Result<Response, ApiError> {
-    // It tells nothing that could be searched where work commits to what the block says.
+    // Where work commits to the block's content, a miner can't search from the last proof.
     if let Family::Sealed(_) = app.handle.chain().rules.family {
         return Err(Refusal::NoDraft.into());
     }
@@ -99,8 +100,8 @@ pub(super) async fn last_block(State(app): State<App>) -> Result<Response, ApiEr
     Ok(made_at(turn, answer()?))
 }
 
-/// Lecture I: the node searches. Where coins go to addresses, the query may name one; elsewhere
-/// nobody reads it, as in the course.
+/// Lecture I: the node searches. Where coins go to addresses, the query may name one; elsewhere the
+/// node ignores the query, as the course's nodes do.
 pub(super) async fn mine(
     State(app): State<App>,
     operator: Result<Operator, ApiError>,
@@ -112,9 +113,9 @@ pub(super) async fn mine(
         Family::Open(_) => None,
     };
     let recipient = for_whom.as_ref().and_then(ForWhom::recipient);
-    // Any page can show an image whose address says this, and browsers don't say for whom they ask
-    // where no name is local and nothing is encrypted. The page's browser may run on this very machine,
-    // and call it by a name such as 0.0.0.0. Images carry no token.
+    // Any page can show an image whose address names a recipient, and browsers don't say which page
+    // asks if the node's name isn't local and the call isn't encrypted. The page's browser may run
+    // on this very machine, and call the node by a name such as 0.0.0.0. Images carry no token.
     if recipient.is_some() && (operator.is_err() || !would_be_named(&headers)) {
         Operator::by_token(&headers, &app).map_err(|fault| match fault {
             ApiError::WrongToken => fault,
@@ -252,8 +253,8 @@ pub(super) fn nodes(
     Ok(wanted)
 }
 
-/// What became of them, as the course's nodes say it; and, where that is not all, who was left out
-/// and why.
+/// What became of the nodes, in the words of the course's nodes; and if some were left out, which
+/// ones and why.
 pub(super) fn added(
     wanted: &[PeerAddress],
     registration: &Registration,
@@ -279,8 +280,8 @@ pub(super) fn added(
     })
 }
 
-/// The answer comes first: whatever has to be asked of peers is asked afterwards, since the sender
-/// may be a node that can't answer while it waits for us.
+/// The answer comes first, and peers are asked afterwards: the sender may be a node that can't
+/// answer while it waits for us.
 pub(super) async fn new_block(
     State(app): State<App>,
     caller: Caller,

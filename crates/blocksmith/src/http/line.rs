@@ -1,8 +1,9 @@
-//! What each connection is doing, and which one gives way when something runs out that they share.
+//! What each connection is doing, and which connection gives way when something that they share
+//! runs out.
 //!
-//! A class may share one address, and whoever holds many connections may do so in good faith. So
-//! nothing is taken from anybody as long as there is enough; when there is not, the address that
-//! holds most gives way first, and of its connections the one that keeps least from its client.
+//! A whole class may share one address, and a client may hold many connections in good faith. So
+//! the node takes nothing away as long as there is enough. When there is not, the address that
+//! holds most gives way first, and of its connections the one whose client loses least.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -12,21 +13,21 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, watch};
 
-/// How long a connection does what it does before it may have to give way to another.
+/// How long a connection may go on with what it is doing before it may have to give way.
 const UNTOUCHED: Duration = Duration::from_millis(250);
 
-/// How long a connection that was asked to give way may take until it is asked once more.
+/// How long the node waits before it asks a connection to give way once more.
 const ASKED_AGAIN: Duration = Duration::from_secs(1);
 
-/// Times are counted from here.
+/// The instant from which times are counted.
 static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 tokio::task_local! {
-    /// The connection that a task serves. Handlers and bodies reach it without passing it on.
+    /// The connection that a task serves: handlers and bodies reach it without an argument.
     pub(super) static LINE: Arc<Line>;
 }
 
-/// What a connection is doing. The first ones give way first.
+/// What a connection is doing. Those that come first here give way first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub(super) enum Doing {
@@ -36,15 +37,15 @@ pub(super) enum Doing {
     Head,
     /// A miner waits for other work than it has.
     News,
-    /// The client follows events, and nothing happens. It comes back where it was.
+    /// The client follows events, and nothing happens. If it is cut off, it goes on where it was.
     Following,
     /// The body of a request arrives.
     Body,
     /// The client reads its answer.
     Reading,
-    /// A call that changes nothing has to be answered.
+    /// The node makes the answer of a call that changes nothing.
     Looking,
-    /// A call that may change something has to be answered, and so is done to its end.
+    /// The node makes the answer of a call that may change something, and so finishes it.
     Working,
 }
 
@@ -59,12 +60,12 @@ const DOING: [Doing; 8] = [
     Doing::Working,
 ];
 
-/// Where a connection comes from: an address, or as many as one subscriber has in IPv6.
+/// Where a connection comes from: an IPv4 address, or the IPv6 prefix of one subscriber.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Origin(IpAddr);
 
 impl Origin {
-    /// Where the connection comes from that this task serves.
+    /// The origin of the connection that this task serves.
     pub(super) fn current() -> Self {
         LINE.try_with(|line| line.origin).unwrap_or(Self(IpAddr::V6(Ipv6Addr::UNSPECIFIED)))
     }
@@ -79,22 +80,22 @@ impl From<IpAddr> for Origin {
     }
 }
 
-/// A connection, as far as others have to know.
+/// A connection, as far as the others have to know.
 #[derive(Debug)]
 pub(super) struct Line {
     origin: Origin,
     opened: Instant,
-    /// What it does and since when: milliseconds, and in the last byte the [`Doing`].
+    /// What it is doing and since when: milliseconds, and the [`Doing`] in the last byte.
     state: AtomicU64,
-    /// When it was last asked to give way: milliseconds, 0 for never.
+    /// When the node last asked it to give way: milliseconds, 0 for never.
     asked: AtomicU64,
-    /// Whether the last call's answer was made to its end. It may still have to be sent.
+    /// Whether the last call's answer was made to its end, though perhaps not yet sent.
     pub(super) answered: AtomicBool,
-    /// Told when the connection has to be closed as it is.
+    /// Notified when the connection has to be closed at once.
     pub(super) leave: Notify,
-    /// Told when its call has to be answered as it is.
+    /// Notified when its call has to be answered at once.
     excuse: Notify,
-    /// Told when its miner has waited long enough.
+    /// Notified when its miner has to be answered at once.
     news: Notify,
     /// Turns true when the server stops.
     stop: watch::Receiver<bool>,
@@ -121,24 +122,24 @@ impl Line {
         line.into()
     }
 
-    /// Says what it does from now on.
+    /// Records what the connection is doing from now on.
     pub(super) fn set(&self, doing: Doing) {
         self.state.store(millis() << 8 | doing as u64, Ordering::Relaxed);
     }
 
-    /// What it does, and since when.
+    /// What the connection is doing, and since when.
     pub(super) fn doing(&self) -> (Doing, Instant) {
         let state = self.state.load(Ordering::Relaxed);
         (DOING[usize::from(state as u8)], *START + Duration::from_millis(state >> 8))
     }
 
-    /// Whether its next answer is the last one: it was asked to give way, or the server stops.
+    /// Whether its next answer is its last: it was asked to give way, or the server stops.
     pub(super) fn leaves(&self) -> bool {
         self.asked.load(Ordering::Relaxed) > 0 || *self.stop.borrow()
     }
 
-    /// Asks it to give way. It does so at once, unless its call may change something, or it has only
-    /// begun with what it does: then its next answer is the last one.
+    /// Asks the connection to give way. It does so at once, unless its call may change something or
+    /// it has only begun with what it is doing: then its next answer is its last.
     pub(super) fn give_way(&self) {
         self.asked.store(millis().max(1), Ordering::Relaxed);
         let (doing, since) = self.doing();
@@ -155,8 +156,8 @@ impl Line {
         }
     }
 
-    /// Whether it may be told that its next answer is the last one. Whoever sends one call after the
-    /// other is never found at rest, and would hold the connection for ever.
+    /// Whether the node may make its next answer the last one. A client that sends one call after
+    /// the other is never found idle, and would otherwise hold the connection for ever.
     fn may_answer_last(&self) -> bool {
         !self.leaves() && self.opened.elapsed() >= UNTOUCHED
     }
@@ -171,15 +172,16 @@ impl Line {
 
     /// Waits until the server stops.
     pub(super) async fn stops(&self) {
-        // One that is gone has stopped.
+        // If the sender is gone, the server has stopped.
         let _ = self.stop.clone().wait_for(|stop| *stop).await;
     }
 
-    /// Waits until the call has to be answered as it is.
+    /// Waits until the call has to be answered at once.
     pub(super) async fn excused(&self) {
         loop {
             self.excuse.notified().await;
-            // What was asked of the call as it began is not asked of it when it changes something.
+            // The call may have begun to change something since the node asked: then it is
+            // finished.
             if matches!(self.doing().0, Doing::Body | Doing::Looking) {
                 return;
             }
@@ -187,8 +189,8 @@ impl Line {
     }
 }
 
-/// What this task's connection does while `work` goes on. `None` if it should wait no longer, which
-/// only miners are told who wait for news.
+/// Records that this task's connection waits for new work while `work` goes on. Returns `None` if
+/// it should wait no longer, which happens only to miners' long polls.
 pub(super) async fn while_waiting_for_news<T>(work: impl Future<Output = T>) -> Option<T> {
     let Ok(line) = LINE.try_with(Arc::clone) else { return Some(work.await) };
     line.set(Doing::News);
@@ -202,7 +204,7 @@ pub(super) async fn while_waiting_for_news<T>(work: impl Future<Output = T>) -> 
     outcome
 }
 
-/// Waits until the server stops that this task's connection is with.
+/// Waits until the server of this task's connection stops.
 pub(super) async fn stops() {
     match LINE.try_with(Arc::clone) {
         Ok(line) => line.stops().await,
@@ -210,13 +212,14 @@ pub(super) async fn stops() {
     }
 }
 
-/// Says what this task's connection does from now on.
+/// Records what this task's connection is doing from now on.
 pub(super) fn set(doing: Doing) {
     let _ = LINE.try_with(|line| line.set(doing));
 }
 
-/// Which connection gives way to another, if one may: of the address that holds most, whose newest
-/// ones are waited for, since what others hold is not in the way.
+/// Returns the connection that gives way to another, if one may. It is one of the address that
+/// holds most: as long as that address has one that will give way, those of other addresses are
+/// left alone.
 pub(super) fn first_to_give_way<'a>(
     lines: impl Iterator<Item = &'a Arc<Line>> + Clone,
 ) -> Option<&'a Arc<Line>> {
@@ -233,8 +236,9 @@ pub(super) fn first_to_give_way<'a>(
     })
 }
 
-/// Of those that hold so much of something each, and since when, whose client is slowest: the one
-/// that gives way to another, if one may that has held it for so long.
+/// Returns the holder that gives way, if one may: of the origin that holds most, the connection
+/// whose client has been slow for longest. Each holder comes with how many units it holds and since
+/// when; only those that have held theirs for `at_least` may be asked.
 pub(super) fn slowest<'a>(
     holders: impl Iterator<Item = (&'a Arc<Line>, usize, Instant)> + Clone,
     at_least: Duration,
@@ -257,7 +261,7 @@ pub(super) fn slowest<'a>(
 mod tests {
     use super::*;
 
-    /// A connection that has done this for so many milliseconds.
+    /// A connection that has done `doing` for so many milliseconds.
     fn line(address: &str, doing: Doing, millis_ago: u64) -> Arc<Line> {
         let line = Line::new(address.parse().expect("an address"), watch::channel(false).1);
         let since = millis().saturating_sub(millis_ago);
@@ -301,7 +305,7 @@ mod tests {
             assert!(first.leaves());
         }
         assert!(first_to_give_way(crowd.iter()).is_none(), "all were asked");
-        // Nothing that goes on is broken off.
+        // No call is broken off in the middle.
         let broken_off = |line: &Line| {
             let told = line.leave.notified();
             futures_util::FutureExt::now_or_never(told).is_some()

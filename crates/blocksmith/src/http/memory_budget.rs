@@ -1,5 +1,5 @@
-//! Memory that long bodies and long answers share. What slow clients hold of it is taken back when
-//! others need it.
+//! A bound on the memory that long bodies and long answers share. The node takes back what slow
+//! clients hold of it when others need it.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -8,23 +8,24 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::line::{self, LINE, Line};
 
-/// Room is counted in units of this size.
+/// Memory is counted in units of this size.
 pub(super) const UNIT_BYTES: usize = 64 << 10;
 
-/// How long somebody has held room, at least, who gives way to others.
+/// How long a connection must have held its share before it gives way to others.
 const HELD_TIME: Duration = Duration::from_secs(2);
 
-/// How often room is made for somebody who waits for it, and how long that one waits each time.
+/// How often a call that waits for memory has a holder asked to give way, and how long it waits
+/// each time.
 const TRIES: usize = 40;
 const TRY_TIME: Duration = Duration::from_millis(50);
 
-/// Room, and who has it.
+/// Memory that calls share, and who holds how much of it.
 pub(super) struct MemoryBudget {
     units: Arc<Semaphore>,
     shares: Mutex<Vec<Weak<Share>>>,
 }
 
-/// Part of the room, until it is dropped.
+/// A call's part of the budget, until it is dropped.
 pub(super) struct Share {
     line: Option<Arc<Line>>,
     since: Instant,
@@ -43,7 +44,8 @@ impl MemoryBudget {
         Arc::new(Self { units, shares: Mutex::default() })
     }
 
-    /// Room for `bytes`; `None` if there is none and nobody makes some.
+    /// Returns a share of `bytes`, or `None` if there is too little memory and no connection gives
+    /// way.
     pub(super) async fn take(&self, bytes: usize) -> Option<Arc<Share>> {
         let permit = self.acquire(bytes / UNIT_BYTES).await?;
         let line = LINE.try_with(Arc::clone).ok();
@@ -54,7 +56,8 @@ impl MemoryBudget {
         Some(share)
     }
 
-    /// Makes a share one of `bytes`, if it is less and there is room; whether it is as much now.
+    /// Enlarges a share to `bytes` if it is smaller and there is enough memory. Returns whether it
+    /// is as large as that now.
     pub(super) async fn grow(&self, share: &Share, bytes: usize) -> bool {
         let held = share.permit().num_permits();
         match (bytes / UNIT_BYTES).saturating_sub(held) {

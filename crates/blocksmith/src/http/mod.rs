@@ -1,7 +1,8 @@
-//! The node over HTTP: the course's calls, and `/api/v1` for whoever knows that it isn't Python.
+//! The node over HTTP: the course's calls, and `/api/v1` for clients that know that it isn't
+//! Python.
 //!
-//! An adapter: a call becomes a method of the [`Handle`], and what that says becomes a status in
-//! one place, `fault`.
+//! An adapter: a call becomes a method of the [`Handle`], and `api_error` alone turns the outcome
+//! into a status.
 
 mod accounts;
 mod answer;
@@ -54,46 +55,46 @@ use line::LINE;
 use memory_budget::MemoryBudget;
 use permits::{Permit, Permits};
 
-/// How long a request may take to be answered, `GET /mine` aside. What a body takes to arrive and
-/// peers take to be asked is bounded by itself, and both fit in here.
+/// How long the node may take to answer a request, `GET /mine` aside. The time in which a body
+/// arrives and the time in which peers are asked have bounds of their own, and both fit in here.
 const REQUEST_TIME: Duration = Duration::from_secs(75);
 
-/// How many calls read many blocks at a time; others wait. More would not be done sooner, but keep
-/// those waiting that read one.
+/// How many calls read many blocks at a time; others wait. More of them would not be done sooner,
+/// but delay the calls that read one block.
 const MAX_READING: usize = 4;
 
-/// How long they wait: not as long as a peer waits for headers.
+/// How long those calls wait for a permit: less than a peer waits for headers.
 const TURN_TIME: Duration = Duration::from_secs(3);
 
 /// How many calls ask all peers at a time, for as long as the slowest peer takes.
 const MAX_RESOLVING: usize = 16;
 
-/// What every call sees.
+/// What every call has access to.
 #[derive(Clone)]
 struct App {
     handle: Handle,
-    /// The operator's, if there is one.
+    /// The operator's token, if there is one.
     token: Option<Arc<Token>>,
-    /// `GET /mine` searches one at a time.
+    /// The permit to search for `GET /mine`: one call at a time.
     searching: Arc<Permits>,
-    /// How many calls ask all peers at a time.
+    /// The permits to ask all peers.
     resolving: Arc<Permits>,
-    /// How many pieces of chains are read at a time.
+    /// The permits to read a piece of a chain.
     sending: Arc<Permits>,
-    /// How many pages of blocks and headers are read at a time, with which peers catch up.
+    /// The permits to read a page of blocks or headers, with which peers catch up.
     paging: Arc<Permits>,
-    /// How many calls look for single blocks all over the chain, or for all that waits, at a time: no
-    /// peer waits for them.
+    /// The permits to look for single blocks all over the chain, or for all payments that wait: no
+    /// peer waits for these calls.
     searching_back: Arc<Permits>,
-    /// How many calls read one block, which may be long.
+    /// The permits to read one block, which may be long.
     reading_one: Arc<Permits>,
-    /// How many lists of payments are taken in at a time.
+    /// The permits to take in a list of payments.
     paying: Arc<Permits>,
-    /// Who sent blocks lately that don't fit.
+    /// Senders of blocks that lately did not fit.
     told: Arc<sent::Told>,
-    /// Room for long bodies.
+    /// The memory of long bodies.
     body_room: Arc<MemoryBudget>,
-    /// Room for long answers, until their clients have read them.
+    /// The memory of long answers, until their clients have read them.
     answer_room: Arc<MemoryBudget>,
 }
 
@@ -137,7 +138,7 @@ fn router(handle: Handle, token: Option<Token>) -> Router {
         .route("/api/v1/peers/{address}", delete(api::forget_peer))
         .layer(middleware::from_fn(known::known))
         .layer(middleware::from_fn(in_time))
-        // Looking must not mine.
+        // `HEAD` only looks, so it must not mine.
         .route("/mine", get(lecture::mine).head(no_look).fallback(no_look))
         .fallback(async || ApiError::NoSuchCall)
         .method_not_allowed_fallback(async || ApiError::Method)
@@ -148,7 +149,7 @@ fn router(handle: Handle, token: Option<Token>) -> Router {
         .with_state(app)
 }
 
-/// What `/mine` says to other methods than its own.
+/// What `/mine` answers to other methods than its own.
 async fn no_look() -> Response {
     ([(ALLOW, "GET, POST")], ApiError::Method).into_response()
 }
@@ -179,8 +180,8 @@ async fn in_time(request: Request, next: Next) -> Response {
     }
 }
 
-/// Puts faults as the caller expects them. Where connections run out, some calls that wait are
-/// answered at once, so that others can be made.
+/// Writes errors in the format that the caller expects. Where connections run out, some calls that
+/// wait are answered at once, so that other clients can connect.
 async fn in_its_voice(State(app): State<App>, request: Request, next: Next) -> Response {
     let voice = ErrorFormat::of(request.uri().path(), app.handle.chain().dialect);
     let response = match LINE.try_with(Arc::clone) {
@@ -207,7 +208,7 @@ async fn in_its_voice(State(app): State<App>, request: Request, next: Next) -> R
     }
 }
 
-/// Does `work` on a thread that may take its time.
+/// Does `work` on a thread that may block.
 async fn run_blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,
@@ -215,11 +216,11 @@ async fn run_blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'stat
     }
 }
 
-/// A turn at reading many blocks.
+/// Returns a permit to read many blocks.
 async fn turn(turns: &Arc<Permits>) -> Result<Permit, ApiError> {
     let turn = turns.take(TURN_TIME).await;
     turn.ok_or(ApiError::busy("too many others are reading the chain; try again in a moment"))
 }
 
-/// Who is calling, as far as it is known.
+/// The address of the caller, as far as it is known.
 type Caller = Option<axum::Extension<ConnectInfo<SocketAddr>>>;

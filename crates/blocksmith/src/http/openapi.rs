@@ -1,6 +1,6 @@
-//! `/openapi.json`: what `/api/v1` takes and answers, as OpenAPI 3.1 has it. It is made from the
-//! types in `blocksmith-api` and from what stands over each call's function, and [`parameters`]
-//! makes it binding.
+//! `/openapi.json`: what `/api/v1` takes and answers, in OpenAPI 3.1. It is made from the types in
+//! `blocksmith-api` and the attributes of each call's function, and [`parameters`] makes it
+//! binding.
 
 use std::sync::LazyLock;
 
@@ -43,7 +43,7 @@ use super::{accounts, api, events, history, payments};
 )]
 struct Document;
 
-/// How the operator of a node shows who calls.
+/// Describes how the operator's calls prove who sends them.
 struct Token;
 
 impl utoipa::Modify for Token {
@@ -55,8 +55,8 @@ impl utoipa::Modify for Token {
     }
 }
 
-/// What is one of several types without saying which: a confirmed transaction also has all that a
-/// pending one has. utoipa would say that exactly one of them fits.
+/// Corrects types that are one of several without saying which: a confirmed transaction also has
+/// all that a pending one has, while utoipa would say that exactly one of them fits.
 struct Untagged;
 
 impl utoipa::Modify for Untagged {
@@ -77,7 +77,7 @@ static DOCUMENT: LazyLock<utoipa::openapi::OpenApi> = LazyLock::new(Document::op
 static TEXT: LazyLock<String> =
     LazyLock::new(|| DOCUMENT.to_pretty_json().expect("the document can be written"));
 
-/// The document.
+/// The OpenAPI document.
 pub(super) fn document() -> &'static utoipa::openapi::OpenApi {
     &DOCUMENT
 }
@@ -94,8 +94,8 @@ fn calls() -> impl Iterator<Item = (&'static str, &'static str, &'static Operati
     })
 }
 
-/// The names that may stand behind the `?` of a call, by its method and its path as the router has
-/// it: those that the document has.
+/// The names that the document has for the query of a call, which is named by its method and its
+/// path as the router has it.
 pub(super) fn parameters(method: &str, path: &str) -> Vec<&'static str> {
     let call = calls().find(|(by, at, _)| (*by, *at) == (method, path));
     let parameters = call.into_iter().flat_map(|(.., call)| call.parameters.iter().flatten());
@@ -112,8 +112,8 @@ mod tests {
 
     use super::*;
 
-    /// The calls in a page's tables: method and path, with what stands in braces left out, and what
-    /// the row says.
+    /// The calls in a page's tables: method and path, without the names in braces, and the text of
+    /// the row.
     fn calls_of_page(page: &str) -> Vec<(String, String, &str)> {
         let rows = page.lines().filter_map(|line| Some((line.strip_prefix("| ")?, line)));
         let calls = rows.filter_map(|(row, line)| {
@@ -126,12 +126,12 @@ mod tests {
         calls.collect()
     }
 
-    /// What stands in backticks.
+    /// The texts between backticks.
     fn spans(text: &str) -> impl Iterator<Item = &str> {
         text.split('`').skip(1).step_by(2)
     }
 
-    /// The names of parameters in what follows a question mark, or in what is added to it.
+    /// The names of parameters in a query, or in an addition to one.
     fn query_names(span: &str) -> impl Iterator<Item = &str> {
         let query = span.split_once('?').map(|(_, query)| query).or(span.strip_prefix('&'));
         query
@@ -165,7 +165,7 @@ mod tests {
         assert!(schemas.values().all(|schema| schema.get("oneOf").is_none()));
     }
 
-    /// The names in a document: of members, of parameters, and of what a value may be one of.
+    /// The names in a document: of members, of parameters, and of a value's choices.
     fn names<'a>(value: &'a serde_json::Value, into: &mut BTreeSet<&'a str>) {
         for (key, value) in value.as_object().into_iter().flatten() {
             match &**key {
@@ -182,11 +182,11 @@ mod tests {
         value.as_array().into_iter().flatten().for_each(|value| names(value, into));
     }
 
-    /// Rules that a refusal names; the document says only that a rule is a text.
+    /// Rules that a refusal names, while the document says only that a rule is a text.
     const RULES: [&str; 5] = ["stale", "signature", "sender", "fee", "full"];
 
-    /// `API.md` and the document name the same calls and parameters, and nothing in a table of the
-    /// page is unknown to the document.
+    /// `API.md` and the document name the same calls and parameters, and the document knows every
+    /// name in a table of the page.
     #[test]
     fn the_page_in_the_repository_says_what_the_document_says() {
         let page = include_str!("../../../../API.md");

@@ -1,4 +1,4 @@
-//! Who may do what only whoever runs the node may.
+//! Tells the operator's calls from those of others.
 
 use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::HeaderMap;
@@ -9,8 +9,8 @@ use std::net::SocketAddr;
 use super::App;
 use super::api_error::ApiError;
 
-/// Whoever runs the node is calling: from its own machine, or with the token. A handler that takes
-/// one is for them alone; one that takes a `Result` of it asks who is calling.
+/// The operator is calling: from the node's own machine, or with the token. A handler that takes an
+/// `Operator` is for the operator alone; one that takes a `Result` of it asks who is calling.
 pub(super) struct Operator;
 
 impl FromRequestParts<App> for Operator {
@@ -18,7 +18,7 @@ impl FromRequestParts<App> for Operator {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         let caller = parts.extensions.get::<ConnectInfo<SocketAddr>>();
-        // Where there is no socket, nobody is known to be near.
+        // Without a socket, no caller is known to be on this machine.
         if caller.is_some_and(|ConnectInfo(caller)| caller.ip().to_canonical().is_loopback()) {
             return Ok(Self);
         }
@@ -27,7 +27,7 @@ impl FromRequestParts<App> for Operator {
 }
 
 impl Operator {
-    /// Whoever sends the token, wherever that is.
+    /// Accepts a caller by the token alone, wherever the call comes from.
     pub(super) fn by_token(headers: &HeaderMap, app: &App) -> Result<Self, ApiError> {
         let token = app.token.as_ref().ok_or(ApiError::NoOperator)?;
         match headers.get(AUTHORIZATION) {
@@ -40,7 +40,7 @@ impl Operator {
     }
 }
 
-/// What stands behind `Bearer`, however that is written.
+/// The token behind `Bearer`, in any case and spacing.
 fn bearer(header: &str) -> Option<&str> {
     let (scheme, token) = header.trim().split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())

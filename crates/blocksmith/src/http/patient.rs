@@ -1,4 +1,4 @@
-//! A client's stream that knows how long it may keep the node waiting.
+//! A client's stream with bounds on how long the client may keep the node waiting.
 
 use std::io;
 use std::pin::Pin;
@@ -16,11 +16,13 @@ use super::line::{Doing, Line};
 /// How long the head of a request may take to arrive.
 const HEAD_TIME: Duration = Duration::from_secs(15);
 
-/// How long a connection may be idle, as clients are told: longer than people think before they type
-/// the next call. Where connections run out, those that have been idle for longest give way earlier.
+/// How long a connection may be idle, as clients are told: longer than people think before they
+/// type the next call. Where connections run out, those that have been idle for longest give way
+/// earlier.
 pub(super) const IDLE_TIME: Duration = Duration::from_secs(300);
 
-/// How much longer it really may, so that what a client sends in the last moment still arrives.
+/// How much longer a connection really may be idle, so that what a client sends in the last moment
+/// still arrives.
 const IDLE_GRACE: Duration = Duration::from_secs(5);
 
 /// How long a client may take to read [`MIN_READ_BYTES`] of its answer.
@@ -33,11 +35,11 @@ const MIN_READ_BYTES: usize = 64 << 10;
 pub(super) struct Patient {
     stream: TcpStream,
     line: Arc<Line>,
-    /// While the next request is waited for.
+    /// Runs while the node waits for the next request.
     arrival: Option<Pin<Box<Sleep>>>,
-    /// While bytes wait to be read.
+    /// Runs while bytes wait to be read by the client.
     deadline: Option<Pin<Box<Sleep>>>,
-    /// How much was read since the deadline was set.
+    /// How much the client read since the deadline was set.
     read: usize,
 }
 
@@ -46,7 +48,7 @@ impl Patient {
         Self { stream, line, arrival: None, deadline: None, read: 0 }
     }
 
-    /// What a write came to, or that it took too long.
+    /// Takes the outcome of a write, or fails if it took too long.
     fn check(
         &mut self,
         cx: &mut Context<'_>,
@@ -74,12 +76,12 @@ impl Patient {
         self.read = 0;
     }
 
-    /// Whether the last answer was made to its end, and whatever comes belongs to the next request.
+    /// Whether the last answer was made to its end, so that what comes belongs to the next request.
     fn between_calls(&self) -> bool {
         self.line.answered.load(Ordering::Relaxed)
     }
 
-    /// An answer that was made and sent to its end was read, as far as can be known.
+    /// Counts an answer that was made and sent to its end as read: the node can't know more.
     fn settle(&self) {
         if self.deadline.is_none() && self.line.doing().0 == Doing::Reading {
             self.line.set(Doing::Idle);
@@ -90,7 +92,7 @@ impl Patient {
     fn poll_arrival(&mut self, cx: &mut Context<'_>, deadline: Instant) -> Poll<()> {
         let sleep =
             self.arrival.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
-        // Calls that follow each other quickly put the deadline off, and leave the timer as it is.
+        // Calls that follow each other quickly put the deadline off and leave the timer as it is.
         if deadline < sleep.deadline() {
             sleep.as_mut().reset(deadline);
         }
@@ -127,7 +129,7 @@ impl AsyncRead for Patient {
         match doing {
             Doing::Idle => {
                 ready!(self.poll_arrival(cx, since + IDLE_TIME + IDLE_GRACE));
-                // As if the client had ended the stream: nothing is owed to it.
+                // As if the client had ended the stream: the node owes it nothing.
                 Poll::Ready(Ok(()))
             }
             Doing::Head => {
@@ -163,7 +165,7 @@ impl AsyncWrite for Patient {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // Called when everything is written.
+        // hyper calls this when everything is written.
         self.rest();
         if self.between_calls() {
             self.settle();

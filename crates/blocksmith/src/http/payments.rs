@@ -31,7 +31,7 @@ use crate::service::{
     Handle, Inclusion, InclusionAnswer, Location, NotPaid, PendingPage, TransactionState,
 };
 
-/// How long a list of payments waits for its turn.
+/// How long a list of payments waits for its permit.
 const LIST_TIME: Duration = Duration::from_secs(10);
 
 #[derive(Deserialize, IntoParams)]
@@ -83,7 +83,7 @@ pub(super) async fn submit(
     let replacing = replacing.read()?;
     let read = elements(body.bytes());
     if !matches!(read, Ok(Some(_))) {
-        // Of a list that was read, everything is canonical.
+        // In a list that was read, each payment is canonical, so no member has two values.
         body.is_said_once().await?;
     }
     let Some(payments) = read? else {
@@ -103,7 +103,7 @@ pub(super) async fn submit(
     if replacing.is_some() {
         return Err(ApiError::bad("a list of payments takes no replaces; hand them in one by one"));
     }
-    // Nothing is done yet: whoever waits for a turn can still be told to come again.
+    // Nothing is done yet, so a call that waits for a permit can still be told to come again.
     line::set(Doing::Looking);
     let turn = app.paying.take(LIST_TIME).await;
     line::set(Doing::Working);
@@ -125,9 +125,9 @@ pub(super) async fn submit(
     Ok(answer::json(StatusCode::OK, &PaymentOutcomes { payments: outcomes.collect() }))
 }
 
-/// The elements of a list, which only nodes send, in canonical form; `None` if the body is something
-/// else. A list that is too long is read no further: kept one by one, short elements take thirty
-/// times the room of their text.
+/// The elements of a list, which only nodes send, in canonical form; `None` if the body is
+/// something else. A list that is too long is read no further: kept one by one, short elements take
+/// thirty times the memory of their text.
 fn elements(body: &[u8]) -> Result<Option<Vec<Vec<u8>>>, ApiError> {
     if body.trim_ascii_start().first() != Some(&b'[') {
         return Ok(None);
@@ -151,7 +151,7 @@ fn elements(body: &[u8]) -> Result<Option<Vec<Vec<u8>>>, ApiError> {
     Ok(Some(payments))
 }
 
-/// One payment: what became of it.
+/// Takes in one payment, and returns what became of it.
 pub(super) async fn pay(
     handle: &Handle,
     wire: Vec<u8>,
@@ -160,8 +160,8 @@ pub(super) async fn pay(
     Ok(paid.pop().expect("one answer for one payment"))
 }
 
-/// The id of a payment whose nonce is used: by itself, perhaps, and its sender did not have the
-/// answer.
+/// The id of the payment that used the nonce: perhaps the same payment, whose sender did not get
+/// the answer.
 pub(super) fn used(paid: &Result<(Hash, Entered), NotPaid>) -> Option<Hash> {
     match paid {
         Err(NotPaid::Refused(Refused::NonceUsed { id, .. })) => Some(*id),
@@ -169,7 +169,8 @@ pub(super) fn used(paid: &Result<(Hash, Entered), NotPaid>) -> Option<Hash> {
     }
 }
 
-/// How it is put. What is known already is as good as taken: its sender may not have had the answer.
+/// The status and the body for an outcome. A payment that is known already is as good as taken: its
+/// sender may not have had the answer.
 fn outcome(paid: Result<(Hash, Entered), NotPaid>) -> Result<(StatusCode, Pending), ApiError> {
     let (status, id, missing) = match paid {
         Ok((id, Entered::Waits)) => (StatusCode::CREATED, id, None),
@@ -184,7 +185,7 @@ fn outcome(paid: Result<(Hash, Entered), NotPaid>) -> Result<(StatusCode, Pendin
     Ok((status, Pending { id: id.into(), status: status_of(missing), missing }))
 }
 
-/// A place as the API has it.
+/// A transaction's place as the API has it.
 pub(super) fn place(location: &Location) -> Place {
     let Location { block, position, confirmations } = *location;
     Place { block: block.index, hash: block.hash.into(), position, confirmations }
@@ -223,7 +224,8 @@ pub(super) async fn transaction(
     Ok(answer::json(StatusCode::OK, &found.ok_or_else(|| unknown(&id))?))
 }
 
-/// Where a transaction is and what it says; `None` if it is nowhere, or nobody signs.
+/// Where a transaction is and what it says; `None` if it is nowhere, or the chain has no signed
+/// payments.
 async fn whereabouts(handle: &Handle, id: Hash) -> Result<Option<Transaction>, ApiError> {
     let Some(found) = handle.transaction(id).await? else { return Ok(None) };
     Ok(Some(Transaction {
@@ -238,7 +240,7 @@ async fn whereabouts(handle: &Handle, id: Hash) -> Result<Option<Transaction>, A
     }))
 }
 
-/// What proves to whoever has the headers that a transaction is in a block.
+/// The proof that a transaction is in a block, for clients that have the headers.
 #[utoipa::path(
     get,
     path = "/api/v1/transactions/{id}/proof",

@@ -1,5 +1,5 @@
-//! Permits for what only so many calls may do at a time. They go round by address, so that whoever asks
-//! much waits for itself.
+//! Permits for work that only so many calls may do at a time. They go round by address, so that a
+//! client with many calls delays its own calls, not those of others.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,14 +10,14 @@ use tokio::sync::oneshot;
 use super::line::Origin;
 use super::run_blocking;
 
-/// So many turns, and those who wait for one.
+/// So many permits, and the calls that wait for one.
 pub(super) struct Permits(Mutex<Queue>);
 
 struct Queue {
     free: usize,
-    /// Whose turn is next is in front: of an address, whoever came first.
+    /// The address in front gets the next permit; of an address, the call that came first does.
     waiting: VecDeque<(Origin, VecDeque<Waiting>)>,
-    /// Tells apart who waits.
+    /// The number of the next call that waits, by which waiting calls are told apart.
     next: u64,
 }
 
@@ -32,7 +32,7 @@ impl Permits {
         Arc::new(Self(Mutex::new(queue)))
     }
 
-    /// A turn, if it comes within `patience`.
+    /// Returns a permit if one becomes free within `patience`.
     pub(super) async fn take(self: &Arc<Self>, patience: Duration) -> Option<Permit> {
         let (waits, taken) = {
             let mut queue = self.queue();
@@ -59,7 +59,7 @@ impl Permits {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gives a turn that is over to whoever is next.
+    /// Hands a permit that was given back to the next call that waits.
     fn pass_on(self: Arc<Self>) {
         loop {
             let next = {
@@ -77,14 +77,15 @@ impl Permits {
             let Some(next) = next else { continue };
             match next.give.send(Permit(Some(self.clone()))) {
                 Ok(()) => return,
-                // Nobody is there any more: the next one, and not from within.
+                // That call is gone, so this loop hands the permit to the next one. The dropped
+                // permit is emptied first: it would hand itself on from within.
                 Err(mut turn) => drop(turn.0.take()),
             }
         }
     }
 }
 
-/// A place in the queue, until it is given up.
+/// A call's place in the queue, until it is dropped.
 struct Waits<'a> {
     turns: &'a Permits,
     origin: Origin,
@@ -104,12 +105,12 @@ impl Drop for Waits<'_> {
     }
 }
 
-/// The right to do something, until it is dropped.
+/// The right to do something; dropping it hands it on.
 pub(super) struct Permit(Option<Arc<Permits>>);
 
 impl Permit {
-    /// Does `work`, and keeps the turn until it is done: also when nobody waits for it any more. Whoever
-    /// does may keep it for longer.
+    /// Does `work` and keeps the permit until the work is done, also when the caller no longer
+    /// waits for it. A caller that still does gets the permit back, and may keep it for longer.
     pub(super) async fn run_blocking<T: Send + 'static>(
         self,
         work: impl FnOnce() -> T + Send + 'static,
@@ -151,7 +152,7 @@ mod tests {
             };
             async { turns.take(SOON).await.expect("soon").run_blocking(work).await.0 }
         };
-        // These leave when they have hardly begun.
+        // These callers leave when they have hardly begun.
         let impatient = (0..10).map(|_| tokio::time::timeout(Duration::from_millis(5), read()));
         join_all(impatient).await;
         join_all((0..20).map(|_| read())).await;

@@ -1,4 +1,4 @@
-//! What follows the question mark.
+//! The query of a request.
 
 use axum::extract::FromRequestParts;
 use axum::extract::rejection::QueryRejection;
@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use super::api_error::ApiError;
 use super::limits::MAX_QUOTE;
 
-/// Refuses the first name that is none of those that are known.
+/// Refuses the first name that the call does not know.
 pub(super) fn refuse_unknown<'a>(
     what: &str,
     mut names: impl Iterator<Item = &'a str>,
@@ -20,10 +20,10 @@ pub(super) fn refuse_unknown<'a>(
     Err(ApiError::bad(format!("this call knows no {what} {unknown:?}; it takes {takes}")))
 }
 
-/// How axum begins to say what is wrong.
+/// What axum puts before its reason.
 const AXUM_SAYS: &str = "Failed to deserialize query string: ";
 
-/// What a request asks for besides its path.
+/// The query of a request, read as `T`.
 pub(super) struct Query<T>(pub(super) T);
 
 impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Query<T> {
@@ -43,7 +43,7 @@ pub(super) fn not_right(rejection: QueryRejection) -> ApiError {
     ApiError::bad(format!("what follows the ? is not right: {why}"))
 }
 
-/// How many entries a page has: `usual` if nobody says, and at most `most`.
+/// The most entries of a page: `usual` if the client does not say, and never more than `most`.
 pub(super) fn limit(asked: Option<usize>, usual: usize, most: usize) -> Result<usize, ApiError> {
     match asked.unwrap_or(usual) {
         0 => Err(ApiError::bad("limit counts from 1 on")),

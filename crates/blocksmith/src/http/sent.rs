@@ -1,4 +1,4 @@
-//! What the log tells of blocks that others send unasked.
+//! What the log says of blocks that others send unasked.
 
 use std::collections::HashMap;
 use std::fmt::Display;
@@ -17,13 +17,13 @@ use crate::service::{Handle, Notice, now};
 use crate::spelling::{HASHED_TEXT, Spelling};
 use crate::text::is_typable;
 
-/// How long whoever sends blocks that don't fit is not told of again.
+/// How long the log is silent on a sender of blocks that don't fit, once it has named it.
 const TOLD_FOR: Duration = Duration::from_secs(60);
 
-/// Of how many of them that is remembered.
+/// How many such senders the node remembers.
 const MAX_TOLD: usize = 256;
 
-/// Who sent a block, and in which words.
+/// Who sent a block, and in which bytes.
 pub(super) struct Sender<'a> {
     pub(super) caller: &'a Caller,
     /// Where the sender says that it listens.
@@ -35,12 +35,12 @@ pub(super) struct Sender<'a> {
 /// A sender: the address of the call, and where it says that it listens.
 type Who = (Option<IpAddr>, Option<PeerAddress>);
 
-/// Who sent blocks lately that don't fit.
+/// Senders of blocks that lately did not fit.
 #[derive(Debug, Default)]
 pub(super) struct Told(Mutex<HashMap<Who, Instant>>);
 
 impl Told {
-    /// Whether it is time to tell of this one, again perhaps.
+    /// Whether the log should name this sender now, perhaps again.
     fn is_due(&self, who: Who) -> bool {
         let now = Instant::now();
         let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -53,7 +53,7 @@ impl Told {
     }
 }
 
-/// A peer that sends blocks that we refuse should be found in the log.
+/// Logs what became of a block: the operator should find a peer whose blocks the node refuses.
 pub(super) async fn log_verdict(app: &App, sender: Sender<'_>, block: &Block, verdict: &Verdict) {
     let caller = name(sender.caller);
     let handle = &app.handle;
@@ -63,7 +63,7 @@ pub(super) async fn log_verdict(app: &App, sender: Sender<'_>, block: &Block, ve
         }
         Verdict::Orphan => {
             let ip = socket(sender.caller).map(|address| address.ip().to_canonical());
-            // What is below our tip is no longer chain.
+            // A block at or below the height of our tip shows no longer chain.
             let is_longer = block.index() > handle.standing().tip.block.index();
             if is_longer && app.told.is_due((ip, sender.listens.clone())) {
                 log_orphan(handle, &caller, ip, sender, block).await;
@@ -89,7 +89,7 @@ pub(super) async fn log_verdict(app: &App, sender: Sender<'_>, block: &Block, ve
     }
 }
 
-/// For whose time a block waits, and what to do about that.
+/// Says which block's time a block waits for, and what to do about that.
 fn waits(own: FutureBlock, verdict: &Verdict) -> String {
     let now = now();
     let ahead = |early: FutureBlock| {
@@ -109,7 +109,7 @@ fn waits(own: FutureBlock, verdict: &Verdict) -> String {
     )
 }
 
-/// Says of a block of a longer chain why nothing comes of it yet, and what may be done about that.
+/// Says why a block of a longer chain changes nothing yet, and what may be done about that.
 async fn log_orphan(
     handle: &Handle,
     caller: &str,
@@ -158,7 +158,7 @@ async fn log_orphan(
             (format!("its sender does not say where it listens, {unless}"), format!("{host}:PORT"))
         }
     };
-    // It is to be typed, and a stranger may have chosen it.
+    // The operator is to type the address, and a stranger may have chosen it.
     let address = if is_typable(&address) { address } else { "HOST:PORT".into() };
     let asked = match peers.len() {
         0 => "this node has no peers to ask".to_string(),
@@ -172,7 +172,8 @@ async fn log_orphan(
     handle.tell(Notice::Orphan, what);
 }
 
-/// The spelling of our block below this one, if that is what its sender hashed.
+/// How our block below this one must be spelled for the hash that this one names, if a spelling
+/// explains it.
 async fn spelled_otherwise(handle: Handle, block: Block, body: &[u8]) -> Option<Spelling> {
     let named = block.parent()?;
     let body = body.to_vec();
@@ -196,7 +197,7 @@ pub(super) fn socket(caller: &Caller) -> Option<SocketAddr> {
     caller.as_ref().map(|axum::Extension(axum::extract::ConnectInfo(address))| *address)
 }
 
-/// Where the peer that sends this listens, if it says so.
+/// Where the peer that sends a block listens, if it says so.
 pub(super) fn listens(headers: &HeaderMap) -> Option<PeerAddress> {
     let from = headers.get(LISTEN_HEADER).and_then(|address| address.to_str().ok());
     from.and_then(|address| address.parse().ok())

@@ -1,29 +1,29 @@
-//! Whom a node does not answer, and what they may do about it.
+//! Names and pages that the node refuses, and what their owners may do about it.
 
 use std::fmt;
 
 use crate::text::{is_typable, shown};
 
-/// How much of a name or an origin is told, in characters.
+/// How much of a name or an origin a message shows, in characters.
 const MAX_SHOWN: usize = 100;
 
-/// What `Host` names, under which the node does not answer.
+/// The name in `Host` under which the node does not answer.
 #[derive(Debug)]
 pub(super) enum OtherName {
     /// A name that may be one of the node's.
     Host(String),
-    /// What is no host with or without a port.
+    /// Text that is no host, with or without a port.
     Nothing(String),
 }
 
 impl OtherName {
-    /// What stands in the header, of which `host` was read, if it could be.
+    /// `name` is the header's value, and `host` the host that was read from it, if it names one.
     pub(super) fn of(name: &[u8], host: Option<String>) -> Self {
         host.map_or_else(|| Self::Nothing(lossy(name)), Self::Host)
     }
 
-    /// What may be typed behind `--host`, if that is one of the node's names: a stranger may have written
-    /// it, and nobody should type what it may say besides.
+    /// What the operator may type behind `--host`, if that can be one of the node's names. A
+    /// stranger may have written the header, so nothing else of it belongs in a command.
     pub(super) fn typed(&self) -> Option<&str> {
         match self {
             Self::Host(host) if is_typable(host) => Some(host),
@@ -31,7 +31,7 @@ impl OtherName {
         }
     }
 
-    /// What whoever called may do.
+    /// What the caller or the operator may do about it.
     pub(super) fn way_out(&self) -> String {
         match self.typed() {
             Some(host) => format!("use its IP address, or start it with --host {host}"),
@@ -61,16 +61,16 @@ impl fmt::Display for OtherName {
 /// A page that may change nothing.
 #[derive(Debug)]
 pub(super) enum Foreign {
-    /// One of this origin, which may be allowed.
+    /// A page of this origin, which the operator may allow.
     Of(String),
-    /// One that has no origin.
+    /// A page without an origin.
     Null,
-    /// One of whose origin nothing is said that could be allowed.
+    /// A page of whose origin the browser says nothing that could be allowed.
     Unsaid,
 }
 
 impl Foreign {
-    /// What its owner may do.
+    /// What the page's owner or the operator may do about it.
     pub(super) fn way_out(&self) -> &'static str {
         match self {
             Self::Of(_) => {

@@ -14,10 +14,10 @@ const MAX_GAP_BYTES: usize = 4 << 10;
 /// The longest name of a member.
 const MAX_NAME_BYTES: usize = 1_000;
 
-/// Room that is kept from one element to the next.
+/// The memory that is kept from one element to the next.
 const KEPT_BYTES: usize = 64 << 10;
 
-/// May come before the document.
+/// A byte order mark, which may come before the document.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// What keeps a document from being an object with the list.
@@ -52,8 +52,8 @@ enum State {
     End,
 }
 
-/// A reader of documents like `{"chain": [element, …], "length": 2}`, fed piece by piece. The
-/// elements are framed, not checked: whoever takes them parses them.
+/// A reader of documents like `{"chain": [element, …], "length": 2}`, fed piece by piece. It finds
+/// where elements start and end, and leaves it to the caller to parse them.
 #[derive(Debug)]
 pub(super) struct ArrayStream {
     /// The names that the list may have; the first one is what errors call it.
@@ -142,7 +142,7 @@ impl ArrayStream {
         }
     }
 
-    /// What stands between names and values; whether the byte is used up.
+    /// Reads the byte between names and values. Returns whether the byte is used up.
     fn mark(&mut self, byte: u8) -> Result<bool, Unlike> {
         let unexpected = |wanted| Err(Unlike::Unexpected { wanted, found: byte });
         self.state = match (self.state, byte) {
@@ -197,19 +197,20 @@ impl ArrayStream {
             _ => State::AfterMember,
         };
         self.part.clear();
-        // One long block is no reason to keep its room for the whole chain.
+        // One long block is no reason to keep its memory for the whole chain.
         self.part.shrink_to(KEPT_BYTES);
         Ok(())
     }
 }
 
-/// Where a value ends that may arrive in pieces.
+/// Finds where a value ends that may arrive in pieces.
 #[derive(Debug, Default)]
 struct Extent {
     depth: usize,
     in_string: bool,
     escaped: bool,
-    /// It is neither string, list nor object: it ends before what can't belong to it.
+    /// The value is neither string, list nor object: it ends before the first byte that can't
+    /// belong to it.
     bare: bool,
 }
 

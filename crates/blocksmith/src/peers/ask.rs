@@ -17,40 +17,40 @@ use super::kind::{Kind, Peer, Seen, Status, TipHint, status, tip_hint};
 use crate::service::{Snapshot, Stopped, now};
 use crate::spelling::Spelling;
 
-/// How long a peer may be asked for all that we lack. What it gave until then is kept, and the
-/// next time goes on from there.
+/// How long asking a peer for all that we lack may take. What came until then is kept, and the next
+/// time goes on from there.
 const ASK_TIME: Duration = Duration::from_secs(600);
 
-/// How long a peer is waited for, in all, that sends no block that is new here and fits. Our own
-/// work takes none of it. A block of 16 MB has to come at half a megabyte a second.
+/// How long the node waits, in all, for a peer that sends no block that is new here and fits. Our
+/// own work takes none of this time. A block of 16 MB has to come at half a megabyte a second.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Each such block gives back as much of it as it takes at this rate. It is half of what a peer has
-/// to send at least: spelling may double a block on its way.
+/// Each block that is new and fits gives back as much patience as it takes at this rate. It is half
+/// of the rate at which a peer has to send: spelling may double a block on its way.
 const SLOWEST_NEW_BYTES_PER_S: u32 = 8 << 10;
 
-/// When blocks of a slow peer are handed in although they are few, in time waited for it: only then
-/// is it known that they fit.
+/// How long the node waits for a slow peer before it hands in even a few blocks: only then does it
+/// know that they fit.
 const HAND_IN_AFTER: Duration = Duration::from_secs(5);
 
-/// How long a proof is taken for our tip's before the whole chain is looked at: under the
-/// lecture's rules proofs come round again.
+/// How long a proof is taken for that of our tip before the whole chain is read: under the
+/// lecture's rules, proofs repeat.
 const LOOK_CLOSELY_AFTER: Duration = Duration::from_secs(30);
 
 /// Blocks that are handed in together, and so share a commit.
 const BATCH_BLOCKS: usize = 500;
 
-/// The bytes of their texts from which fewer are handed in together.
+/// Batches of fewer blocks end once their texts have this many bytes.
 const BATCH_BYTES: usize = 8 << 20;
 
-/// The most bytes of texts that wait in memory, of all peers together, until a chain is known to be
-/// longer than ours.
+/// The most bytes of texts that wait in memory, for all peers together, until a chain is known to
+/// be longer than ours.
 const MAX_WAITING_BYTES: usize = 512 << 20;
 
-/// Room that is kept from one block to the next.
+/// The memory that is kept from one block to the next.
 const KEPT_BYTES: usize = 64 << 10;
 
-/// The blocks of one page of our own kind.
+/// How many blocks one page of our own kind has.
 const PAGE_BLOCKS: usize = 500;
 
 /// The whole chain of a Python node; Lecture I called its list `currentChain`.
@@ -70,7 +70,7 @@ pub(super) async fn ask(network: &Network, peer: &Peer, closely: bool) -> Result
             peer.is_well();
             network.handle.answered(peer.address.clone(), Some(end)).await
         }
-        // It answered, and its blocks may be as good as any.
+        // The peer answered, and its blocks may be as good as any.
         Err(Failure::Early { index, ahead_s, tip }) => {
             network.complain(peer, &Failure::Early { index, ahead_s, tip });
             network.handle.answered(peer.address.clone(), tip).await
@@ -79,7 +79,7 @@ pub(super) async fn ask(network: &Network, peer: &Peer, closely: bool) -> Result
     }
 }
 
-/// Brings us up to the peer's chain if it is the better one; the end of the peer's chain.
+/// Brings us up to the peer's chain if it is the better one. Returns the tip of the peer's chain.
 async fn follow(network: &Network, peer: &Peer, closely: bool) -> Result<(u64, Hash), Failure> {
     let kind = peer.known().kind;
     let mut stall = StallTimer::new();
@@ -91,7 +91,7 @@ async fn follow(network: &Network, peer: &Peer, closely: bool) -> Result<(u64, H
     python(network, peer, closely, stall).await
 }
 
-/// How long a peer is still waited for.
+/// How long the node still waits for a peer.
 struct StallTimer {
     left: Duration,
     waited: Duration,
@@ -102,7 +102,7 @@ impl StallTimer {
         Self { left: PATIENCE, waited: Duration::ZERO }
     }
 
-    /// Waits for something that a peer is to send.
+    /// Waits for what a peer is to send.
     async fn wait<T>(
         &mut self,
         sent: impl Future<Output = Result<T, Failure>>,
@@ -116,7 +116,7 @@ impl StallTimer {
         sent
     }
 
-    /// Blocks of so many bytes were new and fitted.
+    /// Gives time back for `bytes` of blocks that were new and fitted.
     fn renew(&mut self, bytes: usize) {
         let earned = Duration::from_secs(bytes as u64) / SLOWEST_NEW_BYTES_PER_S;
         self.left = (self.left + earned).min(PATIENCE);
@@ -161,8 +161,8 @@ async fn own_kind(
     Ok(end)
 }
 
-/// The index from which on a peer's blocks are to be fetched: those below are ours as well. Looks
-/// back from the lower end in steps that double.
+/// Returns the index from which on a peer's blocks have to be fetched: those below are ours as
+/// well. Looks back from the tip of the shorter chain in steps that double.
 async fn first_unknown(
     network: &Network,
     peer: &Peer,
@@ -257,15 +257,15 @@ fn of_page(rules: &Rules, text: &[u8]) -> Result<Block, Malformed> {
     rules.block(block.ok_or(Malformed::Missing { index: None, field: "block" })?.text())
 }
 
-/// Takes a peer's blocks from the lowest on, leaves out those that we have, and hands in the rest:
-/// in batches, and once the chain is known to be longer than ours.
+/// Takes a peer's blocks from the lowest on, leaves out those that we have, and hands in the rest
+/// in batches, once the chain is known to be longer than ours.
 struct Download<'a> {
     network: &'a Network,
     peer: &'a Peer,
     chain: Snapshot,
     /// The index that the next block has to have.
     next: u64,
-    /// Nothing is handed in before the peer shows a block beyond this index.
+    /// No block is handed in before the peer shows one beyond this index.
     longer_than: u64,
     /// Where the peer's chain leaves ours.
     fork: Option<u64>,
@@ -273,14 +273,14 @@ struct Download<'a> {
     held_bytes: usize,
     room: MemoryBudget<'a>,
     last: Option<Seen>,
-    /// The last block as it was sent.
+    /// The text of the last block as it was sent.
     last_sent: Vec<u8>,
     /// Where the peer says that its chain ends.
     end: Option<u64>,
-    /// The same with its hash, where it says that.
+    /// Where the peer says that its chain ends, with the hash, if it says that.
     tip: Option<(u64, Hash)>,
     stall: StallTimer,
-    /// How long the peer was waited for when blocks were handed in last.
+    /// How long the node had waited for the peer when it last handed in blocks.
     handed_in: Duration,
 }
 
@@ -332,7 +332,7 @@ impl<'a> Download<'a> {
                 Ok::<_, Failure>(())
             });
             if let Err(failure) = fed {
-                // What comes before a block that does not fit is as good as ever.
+                // The blocks before one that does not fit are still good.
                 if let Failure::Unlinked { .. } = failure {
                     self.finish().await?;
                 }
@@ -405,7 +405,8 @@ impl<'a> Download<'a> {
         Ok(())
     }
 
-    /// Hands in one batch; if more is to come, one block stays back to end it all.
+    /// Hands in one batch. If more is to come, one block stays back, so that the last batch is not
+    /// empty.
     async fn hand_in(&mut self, more: bool) -> Result<(), Failure> {
         let (mut batch, mut bytes) = (Vec::new(), 0);
         let stay = usize::from(more);
@@ -426,7 +427,7 @@ impl<'a> Download<'a> {
             }
             Verdict::Known => Ok(()),
             Verdict::Invalid(invalid) => Err(invalid.into()),
-            // Only the first one has a parent that was not handed in with it.
+            // Only the first block has a parent that was not handed in with it.
             Verdict::Orphan => Err(Failure::Orphan { index: sent.first().map_or(0, Block::index) }),
             Verdict::Early => {
                 let (index, ahead_s) = first_early(&sent);
@@ -441,11 +442,11 @@ impl<'a> Download<'a> {
     }
 }
 
-/// The index of the first block whose time has not come, and how far ahead that is in seconds.
+/// The index of the first block whose time has not come, and how many seconds ahead it is.
 fn first_early(blocks: &[Block]) -> (u64, u64) {
     let now = now();
     let early = |block: &Block| Some((block.index(), too_far_ahead_s(block, now)?));
-    // It may have come since.
+    // Its time may have come meanwhile.
     let last = (blocks.last().map_or(0, Block::index), MAX_AHEAD_S);
     blocks.iter().find_map(early).unwrap_or(last)
 }
@@ -457,7 +458,7 @@ struct MemoryBudget<'a> {
 }
 
 impl MemoryBudget<'_> {
-    /// Makes it this many bytes; whether there are as many.
+    /// Sets this part to `bytes`. Returns whether all parts together fit.
     fn take(&mut self, bytes: usize) -> bool {
         let before = self.shared.fetch_sub(self.taken, Ordering::Relaxed) - self.taken;
         self.shared.fetch_add(bytes, Ordering::Relaxed);

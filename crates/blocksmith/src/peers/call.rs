@@ -17,10 +17,10 @@ const CONNECT_TIME: Duration = Duration::from_secs(2);
 /// How long a call with a short answer may take as a whole.
 const CALL_TIME: Duration = Duration::from_secs(5);
 
-/// How long a peer that sends a chain may say nothing.
+/// How long a peer that sends a chain may send nothing.
 const MAX_SILENCE: Duration = Duration::from_secs(10);
 
-/// What a slow peer gets before its rate counts.
+/// How long a slow peer may take before its rate counts.
 const PATIENCE: Duration = Duration::from_secs(15);
 
 /// The least that a peer sends on average once [`PATIENCE`] is over.
@@ -29,32 +29,32 @@ const SLOWEST_BYTES_PER_S: u64 = 16 << 10;
 /// The most bytes of one answer that is read as it streams, a whole chain of a Python node.
 const MAX_STREAM_BYTES: u64 = 1 << 30;
 
-/// The most bytes of an answer in a few words.
+/// The most bytes of a short answer.
 pub(super) const MAX_SHORT_BYTES: usize = 64 << 10;
 
-/// How long an unused connection to our own kind stays open: not as long as a server keeps it.
+/// How long an unused connection to our own kind stays open: less than a server keeps it.
 const IDLE_TIME: Duration = Duration::from_secs(10);
 
 /// Whether a connection may serve for further calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Connection {
     Keep,
-    /// A single-threaded server would wait for us on it and answer nobody else.
+    /// A single-threaded server would wait for us on an open connection, and answer no other node.
     Close,
 }
 
 /// A short answer.
 pub(super) struct Answer {
     pub(super) status: u16,
-    /// `None` if it has more bytes than were asked for.
+    /// `None` if it is longer than the caller allows.
     pub(super) body: Option<Vec<u8>>,
-    /// Where it points instead of being one.
+    /// Where the answer redirects to.
     redirect: Option<String>,
     headers: HeaderMap,
 }
 
 impl Answer {
-    /// What this answer to `path` is, if it is not the one that a peer gives.
+    /// Why this answer to `path` is not the one that a peer gives.
     pub(super) fn failure(self, path: &'static str) -> Failure {
         if let Some(to) = self.redirect {
             return Failure::Redirected { path, to };
@@ -77,7 +77,7 @@ impl Http {
             .connect_timeout(CONNECT_TIME)
             .pool_idle_timeout(IDLE_TIME)
             .pool_max_idle_per_host(1)
-            // Peers speak plain HTTP: a machine without certificates is as good as any.
+            // Peers speak plain HTTP, so a machine without certificates will do.
             .tls_certs_only([])
             .build()
             .expect("a client that reads no settings of the machine can be made");
@@ -135,12 +135,12 @@ impl Http {
     }
 }
 
-/// An answer as it comes.
+/// An answer that is read as it arrives.
 pub(super) struct Stream {
     response: Response,
     path: &'static str,
     received: u64,
-    /// Time spent waiting for the peer; what we do with its bytes is not its fault.
+    /// Time spent waiting for the peer; the time that we take with its bytes is not its fault.
     waited: Duration,
 }
 

@@ -11,7 +11,7 @@ use crate::chain::Differences;
 use crate::service::{Stopped, StoreError};
 use crate::spelling::{HASHED_TEXT, Spelling};
 
-/// Why a peer was not told, or did not help us.
+/// Why a call to a peer failed, or its answer did not help us.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
     #[error("it can't be reached: {0}")]
@@ -75,7 +75,7 @@ pub(super) enum Failure {
     /// The address is this node's own.
     #[error("it is this node itself")]
     Itself,
-    /// It is another peer, and was forgotten as this one.
+    /// The peer is another peer at a second address, and this address was forgotten.
     #[error("it is the same node as {0}")]
     KnownAs(PeerAddress),
     /// Not the peer's fault.
@@ -105,12 +105,12 @@ impl fmt::Display for Why {
 }
 
 impl Failure {
-    /// Whether the same may go well in a moment, as with a node that was busy telling others.
+    /// Whether the same call may succeed in a moment, as with a node that was busy telling others.
     pub(super) fn may_pass(&self) -> bool {
         matches!(self, Self::Silent(_) | Self::Broken(_))
     }
 
-    /// What tells it from other complaints: the next early block is no news.
+    /// The text by which complaints are told apart: the next early block is no news.
     pub(super) fn complaint(&self) -> String {
         match self {
             Self::Early { .. } => "early".into(),
@@ -118,7 +118,7 @@ impl Failure {
         }
     }
 
-    /// Whether somebody should look at it; the rest is what networks are like.
+    /// Whether the operator should look at it; other failures are usual in networks.
     pub(super) fn is_remarkable(&self) -> bool {
         !matches!(
             self,

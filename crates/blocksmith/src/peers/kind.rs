@@ -1,4 +1,4 @@
-//! What kind of node a peer is, and what is remembered of it. Both are found out by asking.
+//! What kind of node a peer is, and what this node remembers of it. Both are learned by asking.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -19,7 +19,7 @@ use crate::chain::Differences;
 use crate::service::{self, Notice};
 use crate::text::shown;
 
-/// Tells our own kind from the Python kinds, which don't have it.
+/// The path that our own kind answers and Python nodes don't have.
 const STATUS: &str = "/api/v1/status";
 
 /// The last proof: `last_proof` in the notes, `proof` in the course's first version.
@@ -28,30 +28,30 @@ const LAST_PROOF: &str = "/last_proof";
 /// The last block, in the later course.
 const LAST_BLOCK: &str = "/last_block";
 
-/// How much of a chain's id is shown, in characters: all of a true one.
+/// How much of a chain's id a message shows, in characters: all of a true one.
 const MAX_ID: usize = 64;
 
 /// The most bytes of an answer with one block: spellings may be longer than the canonical text.
 const MAX_LAST_BLOCK_BYTES: usize = 2 * MAX_BLOCK_BYTES;
 
-/// A peer, as long as it is one.
+/// A peer, for as long as its address is registered.
 pub(super) struct Peer {
     pub(super) address: PeerAddress,
-    /// The tip that it is to be told of next. A newer one takes its place.
+    /// The tip to tell it of next. A newer one replaces it.
     pub(super) waiting: Mutex<Option<Arc<Tip>>>,
-    /// The payments that it is to be told of next.
+    /// The payments to tell it of next.
     payments: Mutex<Vec<Verified>>,
     known: Mutex<Known>,
 }
 
-/// The most payments that wait for a peer: more than it takes would only make it later. What is
-/// left out comes in blocks, or from another peer.
+/// The most payments that wait for a peer: more than it takes would only be late. The others reach
+/// it in blocks, or from another peer.
 const MAX_PAYMENTS: usize = 10_000;
 
-/// How much is complained about before a peer answers again.
+/// How many complaints about a peer the log has before the peer answers again.
 const MAX_COMPLAINTS: usize = 8;
 
-/// What is known of a peer until it fails.
+/// What this node knows of a peer until a call to it fails.
 #[derive(Debug, Default)]
 pub(super) struct Known {
     pub(super) kind: Option<Kind>,
@@ -59,11 +59,11 @@ pub(super) struct Known {
     pub(super) push: Push,
     /// The end of its chain, when we last saw it as a whole or it took our tip.
     pub(super) seen: Option<Seen>,
-    /// When its whole chain was looked at last.
+    /// When we last read its whole chain.
     pub(super) looked: Option<Instant>,
-    /// The tip that it was told of last, and when.
+    /// The tip that it was last told of, and when.
     pub(super) told: Option<(Hash, Instant)>,
-    /// What was complained about since it answered last, so that each is said once.
+    /// The complaints since it last answered, so that the log has each once.
     complaints: Vec<String>,
 }
 
@@ -116,8 +116,8 @@ impl From<&Block> for Seen {
 pub(super) enum TipHint {
     /// All of it.
     Block(Block),
-    /// Its proof, as canonical JSON. Under the lecture's rules proofs come round again, and two
-    /// miners find the same one for different blocks.
+    /// Its proof, as canonical JSON. Under the lecture's rules proofs repeat, and two miners find
+    /// the same one for different blocks.
     Proof(String),
     Nothing,
 }
@@ -130,16 +130,16 @@ pub(super) struct Status {
     pub(super) work: U256,
     /// What its clock showed, if it says so.
     time: Option<Timestamp>,
-    /// What tells this run of it from all other nodes, if it says so.
+    /// The id of this run of the node, which no other run has, if it says so.
     instance: Option<String>,
 }
 
-/// Which of our own kind the peers are, by what each said last: a node has many names.
+/// The run that each peer of our own kind is, as it last said: a node may have many addresses.
 #[derive(Debug, Default)]
 pub(super) struct Instances(Mutex<HashMap<PeerAddress, String>>);
 
 impl Instances {
-    /// Notes which node a peer is; the other address at which it is known.
+    /// Records which run a peer is. Returns the other address at which that run is known.
     fn note(&self, peer: &PeerAddress, instance: String) -> Option<PeerAddress> {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= MAX_REMEMBERED {
@@ -167,18 +167,18 @@ impl Peer {
         }
     }
 
-    /// Whether there is something to tell it.
+    /// Whether there is something to tell the peer.
     pub(super) fn has_news(&self) -> bool {
         let tip = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         tip.is_some() || !self.payments().is_empty()
     }
 
-    /// Payments to tell it of.
+    /// The payments to tell the peer of.
     pub(super) fn payments(&self) -> MutexGuard<'_, Vec<Verified>> {
         self.payments.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Tells it of these as well, if there is room.
+    /// Adds payments to tell the peer of, as far as there is room.
     pub(super) fn take_along(&self, new: &[Verified]) {
         let mut payments = self.payments();
         let room = MAX_PAYMENTS.saturating_sub(payments.len());
@@ -189,13 +189,13 @@ impl Peer {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Forgets everything but the complaints: whoever answers next may be somebody else.
+    /// Forgets everything but the complaints: another node may be the next to answer.
     pub(super) fn forget(&self) {
         let mut known = self.known();
         *known = Known { complaints: std::mem::take(&mut known.complaints), ..Known::default() };
     }
 
-    /// Whether this complaint is to be said: it was not, and there were few.
+    /// Whether the log should have this complaint: it is new, and there were few.
     pub(super) fn complain(&self, text: &str) -> bool {
         let mut known = self.known();
         let is_new = known.complaints.len() < MAX_COMPLAINTS
@@ -211,14 +211,15 @@ impl Peer {
     }
 }
 
-/// Asks a peer for its status; `None` if it is not our kind. Remembers which it is, and what its clock
-/// shows: as long as it tells the time, whatever else is wrong with it or with us.
+/// Asks a peer for its status; `None` if it is not our kind. Remembers which run it is, and what
+/// its clock shows: a peer that tells the time is a clock, whatever else is wrong with it or with
+/// us.
 pub(super) async fn status(network: &Network, peer: &Peer) -> Result<Option<Status>, Failure> {
     let (address, clocks) = (&peer.address, network.handle.clocks());
     let (outcome, ours) = ask_status(network, peer).await;
     match &outcome {
         Ok(Some(Status { time: Some(theirs), .. })) => clocks.compare(address, ours, *theirs),
-        // It answers, and may tell the time again in a moment.
+        // It answered, and may tell the time again in a moment.
         Err(Failure::Status { .. }) => {}
         _ => clocks.forget(address),
     }
@@ -231,7 +232,7 @@ pub(super) async fn status(network: &Network, peer: &Peer) -> Result<Option<Stat
     Ok(status)
 }
 
-/// Also what our clock showed when the peer looked at its own.
+/// Asks a peer for its status. Returns also what our clock showed when the peer looked at its own.
 async fn ask_status(
     network: &Network,
     peer: &Peer,
@@ -242,7 +243,7 @@ async fn ask_status(
     };
     let (asked, began) = (service::now(), Instant::now());
     let answer = network.http.get(&peer.address, STATUS, "", MAX_SHORT_BYTES, connection).await;
-    // On average, it looked at its clock half-way.
+    // On average, the peer looked at its clock half-way.
     let half = u64::try_from(began.elapsed().as_micros() / 2).unwrap_or(u64::MAX);
     let ours = Timestamp { micros: asked.micros.saturating_add(half) };
     let outcome = answer.and_then(|answer| match (answer.status, &answer.body) {
@@ -258,7 +259,7 @@ async fn ask_status(
 async fn one_of(network: &Network, peer: &Peer, other: PeerAddress) -> Result<(), Failure> {
     let gone = network.handle.same_node(peer.address.clone(), other.clone()).await?;
     let Some(gone) = gone else {
-        // The other is no peer any more.
+        // The other address is no peer any more.
         network.instances.forget(&other);
         return Ok(());
     };
@@ -305,7 +306,7 @@ fn read_status(network: &Network, body: &[u8]) -> Result<Option<Status>, Failure
     read().map(Some).ok_or_else(|| Failure::Shape { path: STATUS, reason: reason() })
 }
 
-/// The kind of a peer, asked for when it is not remembered.
+/// The kind of a peer; asks for it if it is not remembered.
 pub(super) async fn kind(network: &Network, peer: &Peer) -> Result<Kind, Failure> {
     let remembered = peer.known().kind;
     Ok(match remembered {
@@ -315,7 +316,7 @@ pub(super) async fn kind(network: &Network, peer: &Peer) -> Result<Kind, Failure
     })
 }
 
-/// A cheap look at the end of a Python node's chain.
+/// Asks a Python node a short question about the end of its chain.
 pub(super) async fn tip_hint(network: &Network, peer: &Peer) -> Result<TipHint, Failure> {
     let glance = peer.known().glance;
     let paths: &[_] = match glance {

@@ -2,8 +2,8 @@
 //! chains.
 //!
 //! Everything runs in the background and within time-outs, never inside a server's answer: a
-//! single-threaded Python node that waits for us answers nobody meanwhile. Each peer has at most
-//! one call that tells it something, with the latest tip waiting behind it, and one that asks.
+//! single-threaded Python node that waits for us answers no other node meanwhile. Each peer has at
+//! most one call that tells it something, with the latest tip waiting behind it, and one that asks.
 
 mod array_stream;
 mod ask;
@@ -29,7 +29,7 @@ use failure::Failure;
 use kind::{Instances, Peer};
 use tip::Tip;
 
-/// How many peers are remembered before those that are none any more are forgotten.
+/// How many peers are remembered before those that are no longer registered are forgotten.
 const MAX_REMEMBERED: usize = 2 * MAX_PEERS;
 
 /// What all calls share.
@@ -37,27 +37,27 @@ struct Network {
     handle: Handle,
     http: Http,
     instances: Instances,
-    /// Bytes of peers' chains that wait in memory.
+    /// How many bytes of peers' chains wait in memory.
     held: AtomicUsize,
 }
 
-/// What goes on with one peer.
+/// The calls that go on with one peer.
 struct PeerSession {
     peer: Arc<Peer>,
     telling: Option<AbortHandle>,
     asking: Option<AbortHandle>,
-    /// The node ordered another question meanwhile; whether it is to look closely.
+    /// Set if the node ordered another question meanwhile: whether it is to look closely.
     again: Option<bool>,
 }
 
-/// A task that is over.
+/// A task that has ended.
 enum Over {
     Telling(Arc<Peer>),
     Asking(Arc<Peer>),
 }
 
-/// Carries out the node's orders until it stops. `listen` is the address that peers reach this
-/// node under, which it tells them with each block.
+/// Carries out the node's orders until it stops. `listen` is the address at which peers reach this
+/// node; it tells them that address with each block.
 ///
 /// It holds a [`Handle`], which keeps the node running: drop it to stop.
 pub async fn run(
@@ -115,14 +115,14 @@ pub async fn run(
                 Ok(Ok(Over::Asking(peer))) => {
                     let Some(dealings) = with(&mut all, &peer) else { continue };
                     dealings.asking = None;
-                    // The order may be the node's answer to how this question went: without a word
-                    // on it, the node would take the peer for one that is being asked for ever.
+                    // The order may be the node's answer to how this question went. If it were
+                    // dropped, the node would wait for the outcome for ever.
                     if let Some(closely) = dealings.again.take() {
                         dealings.ask(closely, &network, &mut tasks);
                     }
                 }
                 Ok(Err(Stopped { .. })) => break,
-                // Its peer was forgotten.
+                // The peer was forgotten.
                 Err(error) if error.is_cancelled() => {}
                 Err(error) => tracing::error!("a call to a peer ended in a fault of ours: {error}"),
             },
@@ -131,7 +131,7 @@ pub async fn run(
     }
 }
 
-/// What goes on with this very peer: its address may have been forgotten, and be a peer again.
+/// The session of this very peer: its address may have been forgotten and registered again since.
 fn with<'a>(
     all: &'a mut HashMap<PeerAddress, PeerSession>,
     peer: &Arc<Peer>,
@@ -164,12 +164,12 @@ impl PeerSession {
         self.telling.is_some() || self.asking.is_some()
     }
 
-    /// Ends the calls that go on.
+    /// Ends the calls that still run.
     fn end(self) {
         self.telling.into_iter().chain(self.asking).for_each(|task| task.abort());
     }
 
-    /// The latest tip is the only one worth telling.
+    /// Only the latest tip is worth telling.
     fn wait(&self, tip: Arc<Tip>) {
         *self.peer.waiting.lock().unwrap_or_else(PoisonError::into_inner) = Some(tip);
     }
@@ -185,7 +185,7 @@ impl PeerSession {
         }));
     }
 
-    /// Asks, once the question before it is over.
+    /// Asks the peer, or has it asked again once the running question is over.
     fn ask(&mut self, closely: bool, network: &Arc<Network>, tasks: &mut Tasks) {
         if self.asking.is_some() {
             self.again = Some(closely);
@@ -200,7 +200,7 @@ impl PeerSession {
 }
 
 impl Network {
-    /// Says why nothing came of a peer, and tells the node.
+    /// Logs why a peer did not help, and tells the node.
     async fn give_up(&self, peer: &Peer, failure: Failure) -> Result<(), Stopped> {
         let address = peer.address.clone();
         match failure {
@@ -214,7 +214,7 @@ impl Network {
                 self.handle.tell(Notice::NoPeer, what);
                 return self.handle.is_self(address).await;
             }
-            // It was said, and the node knows.
+            // The log and the node know it already.
             Failure::KnownAs(_) => return Ok(()),
             _ => {}
         }
@@ -224,7 +224,7 @@ impl Network {
         self.handle.failed(address, failure.to_string()).await
     }
 
-    /// Says what is wrong with a peer, once.
+    /// Logs what is wrong with a peer, once.
     fn complain(&self, peer: &Peer, failure: &Failure) {
         let (address, text) = (&peer.address, failure.to_string());
         if !peer.complain(&failure.complaint()) {
@@ -232,7 +232,7 @@ impl Network {
         } else if failure.is_remarkable() {
             self.handle.tell(Notice::Peer, format_args!("peer {address}: {text}"));
         } else {
-            // A stranger may have named it, and it is to be typed.
+            // The operator is to type the address, and a stranger may have registered it.
             let typed = if is_typable(address.as_str()) { address.as_str() } else { "HOST:PORT" };
             let own = self.handle.listens_at();
             let node = own.map(|own| format!(" --node http://{own}")).unwrap_or_default();

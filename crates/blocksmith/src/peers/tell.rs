@@ -1,4 +1,4 @@
-//! Tells a peer of a new tip.
+//! Tells a peer of new tips and payments.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,15 +16,15 @@ use super::tip::Tip;
 use crate::client::reason;
 use crate::service::{Notice, Stopped};
 
-/// How long a peer that did not answer is left alone before the one other try: a Python node that
-/// tells others of a block answers nobody meanwhile.
+/// How long to wait before the one retry with a peer that did not answer: a Python node that tells
+/// others of a block answers no call meanwhile.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// A Python node that refuses a tip asks all its peers for their chains, so it is not told of the
-/// same one again before this time.
+/// A Python node that refuses a tip asks all its peers for their chains, so it is told of the same
+/// tip again only after this time.
 const TELL_AGAIN_AFTER: Duration = Duration::from_secs(60);
 
-/// How many blocks below the tip a Python node may be to be sent them one by one.
+/// How many blocks a Python node may be behind for the node to send it those blocks one by one.
 const MAX_GAP: u64 = 16;
 
 /// Where our own kind takes blocks.
@@ -39,7 +39,7 @@ const PAYMENTS_BYTES: usize = 1 << 20;
 /// Where Python nodes take blocks, in the order in which they are tried.
 const PUSH_TO: [&str; 3] = ["/nodes/new", "/block/new", "/new"];
 
-/// Tells a peer of what waits for it, until nothing does: a tip comes before payments.
+/// Tells a peer of all that waits for it: a tip comes before payments.
 pub(super) async fn tell(network: &Network, peer: &Peer) -> Result<(), Stopped> {
     let next = || peer.waiting.lock().unwrap_or_else(|broken| broken.into_inner()).take();
     loop {
@@ -58,7 +58,7 @@ pub(super) async fn tell(network: &Network, peer: &Peer) -> Result<(), Stopped> 
             tell_of_payments(network, peer, &payments).await
         };
         if let Err(failure) = told {
-            // It is asked once it answers again, and told if it is behind.
+            // The node asks it once it answers again, and tells it if it is behind.
             drop(next());
             peer.payments().clear();
             return network.give_up(peer, failure).await;
@@ -66,7 +66,7 @@ pub(super) async fn tell(network: &Network, peer: &Peer) -> Result<(), Stopped> 
     }
 }
 
-/// The first of them that fit into one call.
+/// Takes the first payments that fit into one call.
 fn some_of(payments: &mut Vec<Verified>) -> Vec<Verified> {
     let mut room = PAYMENTS_BYTES;
     let fits = |payment: &&Verified| {
@@ -78,7 +78,7 @@ fn some_of(payments: &mut Vec<Verified>) -> Vec<Verified> {
     payments.drain(..fit).collect()
 }
 
-/// What our own kind makes of each payment is its own affair: it may know another chain.
+/// Tells a peer of payments. Which of them it takes is not checked: it may be on another branch.
 async fn tell_of_payments(
     network: &Network,
     peer: &Peer,
@@ -86,7 +86,7 @@ async fn tell_of_payments(
 ) -> Result<(), Failure> {
     match kind(network, peer).await? {
         Kind::Own => {}
-        // Nobody signs payments there.
+        // No payments are signed there.
         Kind::Python => return Ok(()),
     }
     let texts: Vec<_> = payments.iter().map(|payment| payment.text()).collect();
@@ -143,9 +143,9 @@ async fn tell_python(network: &Network, peer: &Peer, tip: &Arc<Tip>) -> Result<(
     Ok(())
 }
 
-/// What a Python node lacks of our chain, the lowest first: the tip alone when it can't be told,
-/// nothing if it has the tip or would not take it. A Python node refuses what does not follow its
-/// last block, and then asks all its peers for their chains.
+/// The blocks that a Python node lacks of our chain, the lowest first: the tip alone if they can't
+/// be told, and none if it has the tip or would not take it. A Python node refuses a block that
+/// does not follow its last one, and then asks all its peers for their chains.
 async fn missing(network: &Network, peer: &Peer, tip: &Arc<Tip>) -> Result<Vec<Arc<Tip>>, Failure> {
     let tip_hint = tip_hint(network, peer).await?;
     let seen = peer.known().seen.clone();
@@ -180,7 +180,7 @@ async fn missing(network: &Network, peer: &Peer, tip: &Arc<Tip>) -> Result<Vec<A
     Ok([tip.clone()].into())
 }
 
-/// Whether a Python node took the block; `None` if it takes none anywhere.
+/// Sends a Python node a block. Returns whether the node took it; `None` if no path takes blocks.
 async fn send(network: &Network, peer: &Peer, tip: &Tip) -> Result<Option<bool>, Failure> {
     let push = peer.known().push;
     let paths: &[_] = match push {
