@@ -1,4 +1,4 @@
-//! Where a peer listens.
+//! Peer addresses.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -11,20 +11,20 @@ use core::str::FromStr;
 /// The longest host and port.
 const MAX_BYTES: usize = 260;
 
-/// How much of a text that names no peer is quoted, in characters.
+/// How much of a bad address an error quotes, in characters.
 const MAX_QUOTE: usize = 80;
 
-/// The port of an address that names none, as URLs have it.
+/// The port of an address that names none, as in URLs.
 const HTTP_PORT: u16 = 80;
 
-/// What loopback is called, and what reaches it on this machine.
+/// The hosts that mean this machine's loopback.
 const LOOPBACK: [&str; 5] = ["localhost", "127.0.0.1", "[::1]", "0.0.0.0", "[::]"];
 
-/// Where a peer listens: host and port alone, as the course's nodes keep it.
+/// The address of a peer: host and port alone, as the course's nodes keep it.
 ///
-/// Two are equal if they mean the same place as far as that can be told without asking anybody:
-/// `localhost:80`, `127.0.0.1:80`, `[::1]:80` and `LOCALHOST.` do. Each keeps the name that it was
-/// given, and is called by it.
+/// Two are equal if they mean the same place as far as can be told without a name server:
+/// `localhost:80`, `127.0.0.1:80`, `[::1]:80` and `LOCALHOST.` do. Each keeps the spelling that it
+/// was given.
 #[derive(Debug, Clone)]
 pub struct PeerAddress(String);
 
@@ -44,13 +44,13 @@ pub enum NotAPeer {
     /// There is no host.
     #[error("it has no host; write a host and a port, like localhost:5001")]
     NoHost,
-    /// A port alone.
+    /// It is a port alone.
     #[error("that is a port; write a host before it, like localhost:{0}")]
     PortAlone(String),
     /// What follows the host is no port.
     #[error("{0:?} is no port; a port is a number from 1 to 65535, like localhost:5001")]
     Port(String),
-    /// Nobody said which port.
+    /// The port is missing.
     #[error("write its port as well, like {0}:5000, or {0}:{HTTP_PORT} if that is meant")]
     NoPort(String),
     /// More than one port follows a host.
@@ -76,7 +76,7 @@ pub enum NotAPeer {
         /// The character.
         char: char,
     },
-    /// A dot at the start, or two in a row.
+    /// The host starts with a dot, or has two in a row.
     #[error(
         "nothing stands before one of the dots of its host; leave that dot out, like localhost:5001"
     )]
@@ -92,7 +92,7 @@ pub enum NotAPeer {
         /// How many parts there are.
         parts: usize,
     },
-    /// Not a number of an IP address, or to some programs another one than to others.
+    /// It is not a number of an IP address, or programs differ in how they read it.
     #[error(
         "a host that ends in a number is an IP address, and {0:?} is none of its numbers: each is one from \
          0 to 255 without zeros before it, like 127.0.0.1"
@@ -116,7 +116,7 @@ pub enum NotAPeer {
     /// What stands in brackets is no IPv6 address.
     #[error("{0:?} stands in brackets and is no IPv6 address, as in [::1]:5001")]
     Ipv6(String),
-    /// It would be called in the open.
+    /// The address asks for https, and peers are called without encryption.
     #[error(
         "peers are called over http, and https can't be had yet; write http://HOST:PORT if it answers \
          there, too"
@@ -141,13 +141,13 @@ pub enum NotAPeer {
          localhost:5001"
     )]
     User,
-    /// Where servers listen, and nobody calls them.
+    /// It is an address that servers listen on, and that clients can't call.
     #[error(
         "a node listens there, on all addresses of its machine, but is called by one of them: write \
          localhost:{0} if it is this machine"
     )]
     Anywhere(u16),
-    /// More than a name has.
+    /// It is longer than any name.
     #[error(
         "host and port have {0} bytes, and at most {MAX_BYTES} are taken; look what was pasted there"
     )]
@@ -165,11 +165,11 @@ impl PeerAddress {
         &self.0
     }
 
-    /// An address as somebody typed it: what can't be done as it stands there is refused. Where
-    /// nodes name each other, [`FromStr`] reads what the course's nodes would.
+    /// Reads an address that a person typed, and refuses what can't be done as it stands there. For
+    /// addresses that nodes tell each other, [`FromStr`] reads what the course's nodes would.
     ///
     /// # Errors
-    /// [`BadAddress`], with what to write instead.
+    /// Returns [`BadAddress`], which says what to write instead.
     pub fn typed(text: &str) -> Result<Self, BadAddress> {
         let bad = |why| BadAddress { text: quote(text), why };
         let parts = Parts::of(text).map_err(bad)?;
@@ -195,11 +195,11 @@ impl PeerAddress {
         Ok(address)
     }
 
-    /// An address as a list of peers shows it: as [`PeerAddress::typed`], and those that other nodes
-    /// name and nobody should type.
+    /// Reads an address as a list of peers shows it: as [`PeerAddress::typed`], and those that
+    /// nodes tell each other but people should not type.
     ///
     /// # Errors
-    /// [`BadAddress`], with what to write instead.
+    /// Returns [`BadAddress`], which says what to write instead.
     pub fn listed(text: &str) -> Result<Self, BadAddress> {
         match Self::typed(text) {
             Err(BadAddress { why: NotAPeer::NoPort(_) | NotAPeer::Anywhere(_), .. }) => {
@@ -216,7 +216,7 @@ impl PeerAddress {
         Some((host, port.parse().ok()?))
     }
 
-    /// What tells two apart.
+    /// The host and port by which two addresses are compared.
     fn place(&self) -> (&str, u16) {
         let (host, port) = self.split().unwrap_or((&self.0, HTTP_PORT));
         (if LOOPBACK.contains(&host) { LOOPBACK[0] } else { host }, port)
@@ -337,7 +337,7 @@ fn colons(place: &str) -> NotAPeer {
     let whole = place.parse::<Ipv6Addr>().ok().map(|address| (address, "5001"));
     let split = place.rsplit_once(':');
     let split = split.and_then(|(host, port)| Some((host.parse::<Ipv6Addr>().ok()?, port)));
-    // Of [::1:5000] and [::1]:5000, hardly anybody means the first.
+    // Of [::1:5000] and [::1]:5000, people hardly ever mean the first.
     match split.filter(|(_, port)| port.len() > 3).or(whole) {
         Some((address, port)) => NotAPeer::NoBrackets(format!("[{address}]:{}", quote(port))),
         None if place.contains('%') => NotAPeer::Zone,
@@ -350,7 +350,7 @@ fn colons(place: &str) -> NotAPeer {
     }
 }
 
-/// A host in its one form.
+/// Reads a host into its one canonical form.
 fn host(text: &str) -> Result<String, NotAPeer> {
     if let Some(inner) = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
         let address: Ipv6Addr = inner.parse().map_err(|_| match inner.contains('%') {
@@ -375,7 +375,7 @@ fn host(text: &str) -> Result<String, NotAPeer> {
         return Err(NotAPeer::Dots);
     }
     // As browsers have it, a name that ends in a number is an IP address. To some programs 127.1,
-    // 0177.0.0.1 and 0x7f.1 are one; here it has to be what everybody takes it for.
+    // 0177.0.0.1 and 0x7f.1 are one; here it has to be a form that all programs read alike.
     let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
     let last = name.rsplit('.').next().unwrap_or_default();
     let is_hex =

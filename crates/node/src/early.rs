@@ -1,4 +1,5 @@
-//! Blocks whose time has not come, by this node's clock, within bounds: the latest goes first.
+//! Blocks whose time is too far ahead of this node's clock, within bounds: the one with the latest
+//! time is dropped first.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -6,7 +7,7 @@ use alloc::vec::Vec;
 use blocksmith_consensus::{Block, Checked, Hash, Timestamp};
 
 /// How far ahead of this node's clock a block's time may be, in seconds: clocks differ. A block
-/// that is further ahead waits until it is not; it may be good on a node whose clock is right.
+/// that is further ahead waits until it no longer is; nodes with a right clock may have taken it.
 pub const MAX_AHEAD_S: u64 = 45;
 
 /// The most blocks that wait for their time.
@@ -37,22 +38,22 @@ impl FutureBlock {
         self.time_s.saturating_sub(now.micros / 1_000_000)
     }
 
-    /// From when on it is taken, in seconds since 1970.
+    /// The time from which on the node takes it, in seconds since 1970.
     pub fn until_s(&self) -> u64 {
         self.time_s.saturating_sub(MAX_AHEAD_S)
     }
 }
 
-/// By how many seconds a block's time is ahead of `now`, if that is too far. Blocks without a header
-/// have no time that rules know.
+/// By how many seconds a block's time is ahead of `now`, if that is too far. Blocks without a
+/// header have no time that rules read.
 pub fn too_far_ahead_s(block: &Block, now: Timestamp) -> Option<u64> {
     let time_s = block.header()?.timestamp_s;
     (time_s > latest(now)).then(|| time_s - now.micros / 1_000_000)
 }
 
-/// The tip's time is too far ahead of the node's clock: what goes on top of it can't be older, and
-/// would have to wait. The clock was set back, or the tip is the first block of a chain that has not
-/// begun.
+/// The tip's time is too far ahead of the node's clock: a block on top of it can't be older, and
+/// would have to wait. The clock was set back, or the tip is the genesis block of a chain that has
+/// not begun.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "block {index} is the tip, and its time is {ahead_s} s ahead of this node's clock: no block on top \
@@ -63,12 +64,13 @@ pub struct FutureTip {
     pub index: u64,
     /// Seconds by which its time is ahead of the node's clock.
     pub ahead_s: u64,
-    /// From when on blocks on top of it are taken, by the node's clock, in seconds since 1970.
+    /// The time, by the node's clock, from which on it takes blocks on top of the tip, in seconds
+    /// since 1970.
     pub until_s: u64,
 }
 
 impl FutureTip {
-    /// What there is to say of this tip, if its time is too far ahead.
+    /// Returns the error for this tip, if its time is too far ahead.
     pub fn of(tip: &Block, now: Timestamp) -> Option<Self> {
         let ahead_s = too_far_ahead_s(tip, now)?;
         let until_s = now.micros / 1_000_000 + ahead_s - MAX_AHEAD_S;

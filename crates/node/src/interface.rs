@@ -1,5 +1,5 @@
-//! What goes into the machine and what comes out of it: what it starts with and hears, what it
-//! answers, and what should follow outside.
+//! The machine's inputs and outputs: the state that it starts with, the inputs that it takes, its
+//! answers, and the effects that its caller carries out.
 
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -18,7 +18,7 @@ use crate::early::{FutureBlock, FutureTip};
 use crate::mempool::{Mempool, MempoolChange, Refused};
 use crate::queue::QueueChange;
 
-/// What a machine starts with, as a store kept it.
+/// The state that a machine starts with, as a store kept it.
 #[derive(Debug)]
 pub struct Start {
     /// The rules of the chain.
@@ -27,112 +27,114 @@ pub struct Start {
     pub tip: ChainBlock,
     /// The side branches, in the order in which they came.
     pub side: Vec<SideBlock>,
-    /// The queue, where anybody's transactions are taken.
+    /// The queue of an open chain, which takes unsigned transactions.
     pub queue: Vec<(u64, Transaction)>,
-    /// The payments that wait, where they are signed.
+    /// The mempool of a sealed chain, whose payments are signed.
     pub mempool: Mempool,
-    /// The peers that have answered once.
+    /// The peers that have answered at least once.
     pub peers: Vec<PeerAddress>,
-    /// The peers that never have.
+    /// The peers that have never answered.
     pub unheard: Vec<PeerAddress>,
-    /// The addresses under which this node itself is reached.
+    /// The addresses at which this node itself is reached.
     pub own_addresses: Vec<PeerAddress>,
-    /// Who gets the coins of work that names nobody.
+    /// The recipient of a coin if the work names none.
     pub coins_to: String,
-    /// Bounds of the side branches.
+    /// The bounds of the side branches.
     pub limits: Limits,
 }
 
-/// Something that a node hears.
+/// An input that a node takes.
 #[derive(Debug, Clone)]
 pub enum Input {
-    /// A block that is sound by itself, from a peer if it says which.
+    /// A block that passed the checks that need no parent; a peer that sends it may name itself.
     Block {
         /// The block.
         block: Box<Checked>,
-        /// Who sent it.
+        /// The peer that sent the block, if it named itself.
         from: Option<PeerAddress>,
     },
-    /// Blocks that were asked for and are sound by themselves, the lowest first.
+    /// Blocks that the node asked a peer for, the lowest first. They passed the checks that need no
+    /// parent.
     Branch {
         /// The blocks.
         blocks: Vec<Checked>,
-        /// Who was asked.
+        /// The peer that the node asked.
         from: PeerAddress,
-        /// Whether more follow at once; nobody is told of a tip before the last.
+        /// Whether more blocks follow at once; the node announces no tip before the last of them.
         more: bool,
     },
     /// A proof for the next block.
     Proof {
         /// The proof.
         proof: Proof,
-        /// Who gets the coin, as canonical JSON; the node if `None`.
+        /// The recipient of the coin, as canonical JSON; the node if `None`.
         recipient: Option<String>,
     },
     /// A transaction for the queue.
     Transaction(Transaction),
-    /// Signed payments, from a peer if it says which.
+    /// Signed payments; a peer that sends them may name itself.
     Payments {
         /// The payments.
         payments: Vec<Verified>,
-        /// Who sent them.
+        /// The peer that sent the payments, if it named itself.
         from: Option<PeerAddress>,
     },
     /// A signed payment whose sender said what it may replace.
     Payment {
         /// The payment.
         payment: Verified,
-        /// The one payment in whose place it may come; `None` if it is to replace nothing.
+        /// The one payment that it may replace; `None` if it may replace none.
         replaces: Option<Hash>,
     },
     /// A miner wants to know what to search.
     Work {
-        /// Who gets the coin; the node if `None`.
+        /// The recipient of the coin; the node if `None`.
         recipient: Option<String>,
     },
-    /// A proof for what [`Answer::Work`] said.
+    /// A proof for the work that [`Answer::Work`] handed out.
     Solution {
         /// The id of the work.
         id: String,
         /// The proof.
         proof: Proof,
     },
-    /// Peers to keep, as anybody may name them. If there are [`MAX_PEERS`](crate::MAX_PEERS), a new
-    /// one takes the place of one that failed and never was of use, or is left out.
+    /// Peers to keep; any client or peer may name them. If there are
+    /// [`MAX_PEERS`](crate::MAX_PEERS), a new one takes the place of one that failed and never was
+    /// of use, or is left out.
     Register(Vec<PeerAddress>),
-    /// Peers that whoever runs the node chose: they take the place of others, and nobody takes
+    /// Peers that the operator chose: they take the place of others, and no other peer takes
     /// theirs.
     Choose {
         /// The peers.
         peers: Vec<PeerAddress>,
-        /// Whether they are kept at once. Those that are named again at each start need not be, and
-        /// are once they have answered.
+        /// Whether the node stores them at once. It stores peers that the operator names again at
+        /// each start only after they have answered.
         keep: bool,
     },
-    /// Whoever runs the node wants no peer there any more.
+    /// The operator removes a peer.
     Forget {
         /// The peer.
         peer: PeerAddress,
     },
-    /// A peer that was asked answered.
+    /// A peer answered the node's question.
     Answered {
-        /// Who was asked.
+        /// The peer that the node asked.
         peer: PeerAddress,
-        /// The index and the hash of the end of its best chain.
+        /// The index and the hash of its tip.
         tip: Option<(u64, Hash)>,
     },
-    /// A peer did not answer, or not with anything of use.
+    /// A peer did not answer, or its answer was of no use.
     Failed {
-        /// Who was asked or told.
+        /// The peer that the node asked or told.
         peer: PeerAddress,
-        /// Why nothing came of it, for people.
+        /// The reason, as a text for people.
         why: String,
     },
-    /// Two addresses turned out to be one node: one of them is forgotten.
+    /// Two addresses turned out to be one node; the machine forgets one of them.
     SameNode {
-        /// The one that was asked.
+        /// The address that the node asked.
         peer: PeerAddress,
-        /// The one that answered as the same node before.
+        /// The address at which the same node answered before.
         other: PeerAddress,
     },
     /// An address turned out to be this node itself.
@@ -140,7 +142,7 @@ pub enum Input {
         /// The address.
         peer: PeerAddress,
     },
-    /// Somebody wants to know whether a peer has a better chain: all of them are to be asked.
+    /// A client wants to know whether a peer has a better chain: the machine asks all peers.
     Resolve,
     /// Time went by.
     Tick,
@@ -159,75 +161,75 @@ pub enum Verdict {
     NoRoom,
     /// Its parent is not known; it waits.
     Orphan,
-    /// Its time has not come, by this node's clock; it waits.
+    /// Its time is too far ahead of this node's clock; it waits.
     Early,
-    /// It is on top of a block that waits for its time, and waits with it.
+    /// It stands on a block that waits for its time, and waits with it.
     OnEarly(FutureBlock),
     /// It breaks a rule.
     Invalid(Invalid),
 }
 
-/// What became of an address that was to be a peer.
+/// What became of an address that a caller named as a peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Registered {
-    /// It is a peer from here on.
+    /// It is a peer from now on.
     New,
-    /// It was one.
+    /// It was a peer already.
     Known,
-    /// It is this node's own.
+    /// It is this node's own address.
     Itself,
-    /// There are as many as may be, and all of them are of more use.
+    /// There are [`MAX_PEERS`](crate::MAX_PEERS) peers, and none of them may be replaced.
     NoRoom,
 }
 
-/// How a peer stands.
+/// The state of a peer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PeerReport {
-    /// Where it is.
+    /// The peer's address.
     pub address: PeerAddress,
-    /// Whether whoever runs the node chose it.
+    /// Whether the operator chose it.
     pub chosen: bool,
     /// Whether it answers.
     pub health: Health,
-    /// Since when it does, or does not.
+    /// When it began to answer, or to fail.
     pub since: Timestamp,
-    /// When it is asked again; `None` while it is.
+    /// When the node asks it again; `None` while the node is asking it.
     pub asked_again: Option<Timestamp>,
 }
 
 /// Whether a peer answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Health {
-    /// It was not asked yet, or has not had the time to answer.
+    /// The node has not asked it yet, or waits for its first answer.
     New,
-    /// It does.
+    /// It answers.
     Answers,
-    /// It does not, or not with anything of use.
+    /// It does not answer, or its answers are of no use.
     Fails {
-        /// How often, since it did last.
+        /// How often it failed since its last answer.
         times: u32,
-        /// Why, for people.
+        /// The reason, as a text for people.
         why: String,
     },
 }
 
-/// What became of a payment that is not refused.
+/// What became of a payment that was not refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Entered {
     /// It waits for a block.
     Waits,
-    /// A payment before it is missing; it is held for some minutes.
+    /// A payment with an earlier nonce is missing; this one is held for some minutes.
     Held {
         /// The first nonce that is missing.
         missing: u64,
     },
 }
 
-/// Why a proof makes no block.
+/// The reason why a proof makes no block.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// The proof is for a block that is not the tip any more, or for work that was not handed out
-    /// lately.
+    /// The proof is for a block that is no longer the tip, or for work that the node does not
+    /// remember.
     #[error("the work is stale: block {tip_index} is the tip now; ask for new work")]
     Stale {
         /// The index of the tip.
@@ -241,8 +243,8 @@ pub enum Refusal {
         /// SHA-256(prefix ‖ proof ‖ suffix).
         digest: Hash,
     },
-    /// The block's time has not come, by this node's clock: it waits, and may be lost until then.
-    /// A clock was set back, or the tip's miner has a fast one.
+    /// The block's time is too far ahead of this node's clock: it waits, and may be lost until
+    /// then. This node's clock was set back, or the clock of the tip's miner is fast.
     #[error(
         "block {index} waits: its time is {ahead_s} s ahead of this node's clock. If that clock is behind, \
          set it; if it is right, the block is tried when its time has come"
@@ -253,16 +255,17 @@ pub enum Refusal {
         /// Seconds by which its time is ahead of the node's clock.
         ahead_s: u64,
     },
-    /// There is no work: its block would be too early.
+    /// There is no work: the next block's time would be too far ahead.
     #[error(transparent)]
     FutureTip(#[from] FutureTip),
-    /// The work commits to what the block says, so that a number alone is no proof of anything.
+    /// The work commits to the block's contents, so a proof without the id of its work is worth
+    /// nothing.
     #[error("a proof belongs to a certain block here: get its work from /api/v1/work")]
     NoDraft,
-    /// The block that it would make is none.
+    /// The proof would make a block that is malformed.
     #[error(transparent)]
     Malformed(#[from] Malformed),
-    /// The block that it would make breaks a rule.
+    /// The proof would make a block that breaks a rule.
     #[error(transparent)]
     Invalid(#[from] Invalid),
 }
@@ -270,33 +273,33 @@ pub enum Refusal {
 /// What to search on top of the tip.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Work {
-    /// What [`Machine::solve`](crate::Machine::solve) takes back with the proof: all that the node has
-    /// to know then.
+    /// The id that [`Machine::solve`](crate::Machine::solve) takes with the proof; the node needs
+    /// nothing else.
     pub id: String,
     /// The index of the block that the proof makes.
     pub index: u64,
-    /// The block that it goes on top of.
+    /// The hash of the block that it stands on.
     pub previous_hash: Hash,
     /// What the proof must satisfy.
     pub job: Job<'static>,
 }
 
-/// Why there is no work, or no block from it.
+/// The reason why there is no work, or no block from it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NoWork {
-    /// The id is none that this chain's nodes give.
+    /// The id has not the form that this chain's nodes give.
     #[error("the id is not one that GET /api/v1/work gave")]
     Id,
-    /// A proof of another kind than the chain's.
+    /// The proof is not of the kind that this chain takes.
     #[error("a proof is a whole number below 2^53 here, not {found}")]
     Proof {
-        /// What was handed in.
+        /// The proof that was handed in.
         found: String,
     },
-    /// The work asks for an address that gets the coin.
+    /// Neither the request nor the node names an address that gets the coin.
     #[error("nobody is named who gets the coin; start the node with --to ADDRESS")]
     Nobody,
-    /// Nobody can get the coin under that name.
+    /// The recipient is not one that can get a coin.
     #[error("{0}")]
     Recipient(String),
     /// The proof makes no block.
@@ -307,9 +310,9 @@ pub enum NoWork {
 /// The direct answer to an input.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
-    /// Nothing to say.
+    /// There is nothing to answer.
     Done,
-    /// What became of the block; of a branch, what became of the last block that was looked at.
+    /// What became of the block; for a branch, of the last block that the machine looked at.
     Block(Verdict),
     /// The new block.
     Mined(Result<Block, NoWork>),
@@ -319,90 +322,91 @@ pub enum Answer {
     Payments(Vec<Result<Entered, Refused>>),
     /// What to search.
     Work(Result<Work, NoWork>),
-    /// What became of addresses that were to be peers.
+    /// What became of the addresses that a caller named as peers.
     Registered(Registration),
     /// The peer that was forgotten, if there was one.
     Forgotten(Option<PeerAddress>),
-    /// The number of the round in which all peers are asked; it is over once
+    /// The number of the round in which the node asks all peers; it is over once
     /// [`Machine::rounds_over`](crate::Machine::rounds_over) has reached it.
     Round(u64),
 }
 
-/// Something that follows from an input. What is told or sent waits until all that comes before it is
-/// durable.
+/// An effect that follows from an input. The caller sends no network message and no event before it
+/// has made all earlier effects durable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
-    /// Make it durable.
+    /// Make a change durable.
     Store(StoreEffect),
-    /// Do it over the network.
+    /// Do something over the network.
     Network(NetworkEffect),
-    /// Tell whoever follows the node.
+    /// Tell the clients that follow the node's events.
     Event(Event),
 }
 
-/// Something to be made durable.
+/// A change to make durable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoreEffect {
     /// The queue changed.
     Queue(QueueChange),
     /// The mempool changed.
     Mempool(MempoolChange),
-    /// A peer was registered that has not answered yet.
+    /// A peer joined that has not answered yet.
     AddPeer(PeerAddress),
     /// A peer answered for the first time.
     PeerAnswered(PeerAddress),
-    /// A peer is none, or another one took its place.
+    /// A peer was removed, or another one took its place.
     RemovePeer(PeerAddress),
 }
 
-/// Something to be done over the network.
+/// An action to take over the network.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NetworkEffect {
-    /// End the calls to this address that go on.
+    /// End the calls to this address that are under way.
     HangUp(PeerAddress),
     /// Tell these peers of the tip.
     Announce {
         /// The tip.
         block: Block,
-        /// Whom to tell.
+        /// The peers to tell.
         to: Vec<PeerAddress>,
     },
     /// Tell these peers of payments.
     Relay {
         /// The payments; a sender's in the order of their nonces.
         payments: Vec<Verified>,
-        /// Whom to tell.
+        /// The peers to tell.
         to: Vec<PeerAddress>,
     },
     /// Ask this peer for its chain; [`Input::Answered`] or [`Input::Failed`] ends it.
     Ask {
-        /// Whom to ask.
+        /// The peer to ask.
         peer: PeerAddress,
-        /// Whether somebody waits for the answer, so that it may cost more than a glance.
+        /// Whether a client waits for the answer, so that the call may cost more than a routine
+        /// poll.
         closely: bool,
     },
 }
 
-/// Something that happened.
+/// An event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     /// The best chain changed. The change was applied through the chain that the step was given.
     Chain {
-        /// What left it and what joined it.
+        /// The blocks that left it and the blocks that joined it.
         change: ChangeSet,
-        /// The end of the best chain after the change.
+        /// The tip after the change.
         tip: Box<ChainBlock>,
     },
-    /// What waits for a block changed.
+    /// A pending transaction changed.
     Transaction {
         /// The transaction.
         transaction: PendingTransaction,
         /// What became of it.
         became: TransactionChange,
     },
-    /// What waits for a block changed by more transactions than are told one by one.
+    /// More pending transactions changed than events tell one by one.
     ManyTransactions,
-    /// What became of a peer.
+    /// A peer changed.
     Peer {
         /// Its address.
         address: PeerAddress,
@@ -411,10 +415,10 @@ pub enum Event {
     },
 }
 
-/// A transaction that waits for a block, or waited.
+/// A transaction that waits for a block, or did until now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PendingTransaction {
-    /// Anybody's, on an open chain.
+    /// An unsigned transaction of an open chain.
     Open(Transaction),
     /// A signed payment.
     Signed(Verified),
@@ -441,11 +445,11 @@ impl PendingTransaction {
 /// What became of a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TransactionChange {
-    /// It waits for a block, be it that it is new or that its block left the chain.
+    /// It waits for a block: it is new, or its block left the chain.
     Entered,
     /// Another payment took its place.
     Replaced {
-        /// That one's id.
+        /// The other payment's id.
         by: Hash,
     },
     /// It waits no longer, and is in no block.
@@ -454,23 +458,23 @@ pub enum TransactionChange {
     Confirmed,
 }
 
-/// What became of a peer.
+/// A peer changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PeerChange {
-    /// It is a peer from here on.
+    /// It is a peer from now on.
     Added,
-    /// It is a peer no longer.
+    /// It is no longer a peer.
     Forgotten,
-    /// It answers, and did not before.
+    /// It answers, and did not answer before.
     Answers {
-        /// The index of the end of its chain.
+        /// The index of its tip.
         index: u64,
         /// Whether it answered earlier in this run.
         again: bool,
     },
-    /// It does not answer any more, or not with anything of use.
+    /// It does not answer any more, or its answers are of no use.
     Fails {
-        /// Why, for people.
+        /// The reason, as a text for people.
         why: String,
     },
 }
@@ -493,29 +497,29 @@ impl From<Event> for Effect {
     }
 }
 
-/// What became of addresses that were to be peers.
+/// What became of the addresses that a caller named as peers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Registration {
-    /// Of each, in order.
+    /// What became of each address, in order.
     pub each: Vec<Registered>,
     /// All peers.
     pub peers: Vec<PeerAddress>,
 }
 
-/// What a command comes to, or the error of the chain that it was given.
+/// The output of a command, or the error of the chain that the caller passed.
 pub type Stepped<T, C> = Result<Output<T>, <C as Ancestry>::Error>;
 
-/// The answer to a command and what follows from it.
+/// The answer to a command and the effects that follow from it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Output<T = Answer> {
     /// The direct answer.
     pub answer: T,
-    /// What follows, in this order.
+    /// The effects, in the order in which the caller carries them out.
     pub effects: Vec<Effect>,
 }
 
 impl<T> Output<T> {
-    /// The same with another answer.
+    /// The same effects with another answer.
     pub fn map<U>(self, answer: impl FnOnce(T) -> U) -> Output<U> {
         Output { answer: answer(self.answer), effects: self.effects }
     }

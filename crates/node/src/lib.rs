@@ -1,7 +1,7 @@
-//! What a node does about what it hears: a machine that is stepped by hand.
+//! The logic of a node as a state machine that its caller steps.
 //!
-//! It never reads a clock and never does I/O: time is an argument, and everything that should
-//! happen outside comes back as an [`Effect`].
+//! It never reads a clock and never does I/O: time is an argument, and every action outside comes
+//! back as an [`Effect`].
 #![no_std]
 #![forbid(unsafe_code)]
 

@@ -1,4 +1,4 @@
-//! The machine: one input at a time, what follows from it as values.
+//! The machine takes one input at a time and returns the effects of each as values.
 
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
@@ -29,14 +29,16 @@ use crate::peers::{Again, Namer, Peers};
 use crate::pool::Pool;
 use crate::queue::{MAX_RETURNED, MAX_TOLD, QueueChange};
 
-/// How much of the mempool a peer is told that was away or apart, in bytes of texts: the best, as
-/// much as some blocks take. What else it lacks comes in blocks of others.
+/// How much of the mempool the node sends to a peer that was away or on another chain, in bytes of
+/// texts: the payments with the best fees, enough for some blocks. The peer gets the others in
+/// blocks.
 const TOLD_AGAIN_BYTES: usize = 3 << 20;
 
-/// How much of a payment's text tells it from others: half of its signature, and what follows.
+/// How many bytes at the end of a payment's text tell it from others: half of its signature and the
+/// closing characters.
 const TAIL_BYTES: usize = 66;
 
-/// A node's mind: the tree, what waits for a block, blocks that wait, the peers.
+/// A node's state: the block tree, pending transactions, blocks that wait, and the peers.
 #[derive(Debug)]
 pub struct Machine {
     tree: Tree,
@@ -44,16 +46,16 @@ pub struct Machine {
     orphans: Orphans,
     early: Early,
     peers: Peers,
-    /// The tip that peers were told of last.
+    /// The tip that the node announced last.
     announced: Hash,
-    /// Who is sending a branch that is not complete yet.
+    /// The peers that are sending a branch which is not complete yet.
     sending: BTreeSet<PeerAddress>,
-    /// Who gets the coins of work that names nobody.
+    /// The recipient of a coin if the work names none.
     coins_to: String,
 }
 
 impl Machine {
-    /// A machine that goes on where it was left.
+    /// Creates a machine from stored state.
     pub fn new(start: Start) -> Self {
         Self {
             announced: start.tip.block.hash(),
@@ -104,7 +106,7 @@ impl Machine {
         }
     }
 
-    /// The payments that wait; none where anybody's transactions are taken.
+    /// The mempool; `None` on an open chain.
     pub fn mempool(&self) -> Option<&Mempool> {
         match &self.pool {
             Pool::Open(_) => None,
@@ -117,7 +119,7 @@ impl Machine {
         self.peers.addresses()
     }
 
-    /// How each of them stands.
+    /// The state of each peer.
     pub fn peer_reports(&self) -> Vec<PeerReport> {
         self.peers.reports().collect()
     }
@@ -127,12 +129,12 @@ impl Machine {
         self.peers.rounds_over()
     }
 
-    /// Takes one input, whatever it is: [`Machine`]'s commands as values. `chain` holds the best chain
-    /// as this machine left it.
+    /// Takes one input of any kind; each kind stands for one of [`Machine`]'s commands. `chain`
+    /// holds the best chain as this machine left it.
     ///
     /// # Errors
-    /// Those of the chain. Machine and chain may disagree then: drop the transaction and start
-    /// again from what is durable.
+    /// Fails if `chain` does. Machine and chain may disagree then: drop the store's transaction and
+    /// build the machine again from durable state.
     pub fn step<C: BestChain>(
         &mut self,
         now: Timestamp,
@@ -177,10 +179,11 @@ impl Machine {
         })
     }
 
-    /// Takes a block that is sound by itself, from a peer if it says which; what became of it.
+    /// Takes a block that passed the checks that need no parent, and returns what became of it.
+    /// `from` is the peer that sent it, if it named itself.
     ///
     /// # Errors
-    /// Those of the chain, as of [`Machine::step`].
+    /// Fails if `chain` does, as [`Machine::step`].
     pub fn take_block<C: BestChain>(
         &mut self,
         now: Timestamp,
@@ -191,7 +194,7 @@ impl Machine {
         let (before, hash) = (self.tip_hash(), block.block().hash());
         let mut effects = Vec::new();
         let verdict = self.block(now, block, chain, &mut effects)?;
-        // A name on a block that is none proves nothing of that peer.
+        // A peer's name on a block that is not valid proves nothing about that peer.
         if let (Some(peer), Verdict::NewTip | Verdict::SideBranch | Verdict::Known) =
             (&from, &verdict)
         {
@@ -200,12 +203,12 @@ impl Machine {
         Ok(self.finish(now, before, verdict, effects))
     }
 
-    /// Takes blocks that a peer was asked for and that are sound by themselves, the lowest first;
-    /// `more` if others follow at once, before which nobody is told of a tip. What became of the last
-    /// block that was looked at.
+    /// Takes blocks that the node asked a peer for, the lowest first, and returns what became of
+    /// the last block that it looked at. With `more`, others follow at once, and the node announces
+    /// no tip before they have come.
     ///
     /// # Errors
-    /// Those of the chain, as of [`Machine::step`].
+    /// Fails if `chain` does, as [`Machine::step`].
     pub fn take_branch<C: BestChain>(
         &mut self,
         now: Timestamp,
@@ -228,11 +231,11 @@ impl Machine {
         })
     }
 
-    /// Takes a proof for the next block of an open chain: the block that it makes, or why it makes
-    /// none. The coin goes to `recipient`, canonical JSON, or to the node.
+    /// Takes a proof for the next block of an open chain, and returns the block that it makes or
+    /// the reason why it makes none. The coin goes to `recipient`, canonical JSON, or to the node.
     ///
     /// # Errors
-    /// Those of the chain, as of [`Machine::step`].
+    /// Fails if `chain` does, as [`Machine::step`].
     pub fn take_proof<C: BestChain>(
         &mut self,
         now: Timestamp,
@@ -258,11 +261,11 @@ impl Machine {
         Ok(self.finish(now, before, mined, effects))
     }
 
-    /// Takes a proof for work that [`Machine::work`] gave out under the id `id`: the block that it
-    /// makes, or why it makes none.
+    /// Takes a proof for work that [`Machine::work`] handed out under `id`, and returns the block
+    /// that it makes or the reason why it makes none.
     ///
     /// # Errors
-    /// Those of the chain, as of [`Machine::step`].
+    /// Fails if `chain` does, as [`Machine::step`].
     pub fn solve<C: BestChain>(
         &mut self,
         now: Timestamp,
@@ -283,8 +286,8 @@ impl Machine {
         Ok(self.finish(now, before, mined, effects))
     }
 
-    /// Queues a transaction of an open chain: the index of the block that it waits for, or `None` if
-    /// the queue is full, or payments are signed.
+    /// Queues a transaction of an open chain, and returns the index of the block that it waits for.
+    /// Returns `None` if the queue is full or the chain is sealed.
     pub fn queue(&mut self, now: Timestamp, transaction: Transaction) -> Output<Option<u64>> {
         let (before, mut effects) = (self.tip_hash(), Vec::new());
         let change = match &mut self.pool {
@@ -298,11 +301,11 @@ impl Machine {
         self.finish(now, before, index, effects)
     }
 
-    /// Takes signed payments, from a peer if it says which; what became of each, in order. Of an open
-    /// chain nothing.
+    /// Takes signed payments and returns what became of each, in order; nothing on an open chain.
+    /// `from` is the peer that sent them, if it named itself.
     ///
     /// # Errors
-    /// Those of the chain, as of [`Machine::step`].
+    /// Fails if `chain` does, as [`Machine::step`].
     pub fn take_payments<C: BestChain>(
         &mut self,
         now: Timestamp,
@@ -315,11 +318,11 @@ impl Machine {
         Ok(self.finish(now, before, outcomes, effects))
     }
 
-    /// Takes a signed payment whose sender said what it may replace, one payment or none: what became
-    /// of it; `None` on an open chain.
+    /// Takes a signed payment whose sender said which payment it may replace, if any, and returns
+    /// what became of it; `None` on an open chain.
     ///
     /// # Errors
-    /// Those of the chain, as of [`Machine::step`].
+    /// Fails if `chain` does, as [`Machine::step`].
     pub fn take_payment<C: BestChain>(
         &mut self,
         now: Timestamp,
@@ -336,7 +339,7 @@ impl Machine {
         Ok(self.finish(now, before, outcome, effects))
     }
 
-    /// What to search for a coin to `recipient`, or to the node, or why there is nothing to search.
+    /// Returns the work for a coin to `recipient`, or to the node, or the reason why there is none.
     pub fn work(
         &mut self,
         now: Timestamp,
@@ -353,14 +356,15 @@ impl Machine {
         self.finish(now, before, work, Vec::new())
     }
 
-    /// Registers peers that anybody named; what became of each, and all peers.
+    /// Registers peers that a client or another peer named, and returns what became of each, and
+    /// all peers.
     pub fn register(&mut self, now: Timestamp, peers: Vec<PeerAddress>) -> Output<Registration> {
         self.add_peers(now, peers, Namer::Anybody)
     }
 
-    /// Registers peers that the operator chose: they take the place of others, and nobody takes
-    /// theirs. With `keep` they are kept at once; those that are named again at each start need not
-    /// be, and are once they have answered.
+    /// Registers peers that the operator chose: they take the place of others, and no other peer
+    /// takes theirs. With `keep` the node stores them at once; without, once they have answered,
+    /// since the operator names them again at each start.
     pub fn choose(
         &mut self,
         now: Timestamp,
@@ -370,7 +374,7 @@ impl Machine {
         self.add_peers(now, peers, if keep { Namer::Operator } else { Namer::Start })
     }
 
-    /// Forgets a peer; the address that it was known by, if it was one.
+    /// Forgets a peer, and returns the address that it was known by, if it was one.
     pub fn forget(&mut self, now: Timestamp, peer: &PeerAddress) -> Output<Option<PeerAddress>> {
         let (before, mut effects) = (self.tip_hash(), Vec::new());
         let forgotten = self.peers.remove(peer);
@@ -382,8 +386,8 @@ impl Machine {
         self.finish(now, before, forgotten, effects)
     }
 
-    /// Notes that a peer that was asked answered, with the index and the hash of the end of its chain
-    /// if it told them.
+    /// Notes that a peer answered the node's question, with the index and the hash of its tip if it
+    /// told them.
     pub fn answered(
         &mut self,
         now: Timestamp,
@@ -405,7 +409,7 @@ impl Machine {
             self.tell_again(&peer, &mut effects);
         }
         let is_behind = tip.is_some_and(|(index, _)| index < self.tip().block.index());
-        // It may have been forgotten while it was asked.
+        // The machine may have forgotten the peer while the call was under way.
         if is_behind && self.peers.knows(&peer) {
             let block = self.tip().block.clone();
             self.peers.has(&peer, block.hash());
@@ -414,7 +418,7 @@ impl Machine {
         self.finish(now, before, (), effects)
     }
 
-    /// Notes that a peer did not answer, or not with anything of use, and why.
+    /// Notes that a peer did not answer, or that its answer was of no use, and why.
     pub fn failed(&mut self, now: Timestamp, peer: PeerAddress, why: String) -> Output<()> {
         let (before, mut effects) = (self.tip_hash(), Vec::new());
         self.sending.remove(&peer);
@@ -425,8 +429,8 @@ impl Machine {
         self.finish(now, before, (), effects)
     }
 
-    /// Notes that two addresses are one node, of which `other` answered first: the one that is
-    /// forgotten, if both were peers.
+    /// Notes that two addresses are one node, of which `other` answered first. If both were peers,
+    /// it forgets one of them and returns it.
     pub fn same_node(
         &mut self,
         now: Timestamp,
@@ -439,7 +443,8 @@ impl Machine {
             self.sending.remove(gone);
             forgot(gone.clone(), &mut effects);
         }
-        // Whoever was asked knows by the answer that it is none any more.
+        // The call to `peer` has just ended with this answer; a call to `other` may still be under
+        // way.
         if gone.as_ref() == Some(&other) {
             effects.push(NetworkEffect::HangUp(other).into());
         }
@@ -456,19 +461,19 @@ impl Machine {
         self.finish(now, before, (), effects)
     }
 
-    /// Asks all peers for their chains, also those that were to be left alone for a while, a few at a
-    /// time as ever; a question that is under way counts. The number of this round: it is over once
+    /// Asks all peers for their chains, also those whose back-off has not ended, still a few at a
+    /// time; a call that is under way counts. Returns the number of this round, which is over once
     /// each of the peers has answered, failed or been forgotten.
     pub fn resolve(&mut self, now: Timestamp) -> Output<u64> {
         let round = self.peers.ask_all();
         self.finish(now, self.tip_hash(), round, Vec::new())
     }
 
-    /// Does what is due now: blocks whose time has come, payments that waited too long, peers that are
-    /// to be asked.
+    /// Does what is due now: takes blocks whose time has come, drops payments that waited too long,
+    /// and asks peers.
     ///
     /// # Errors
-    /// Those of the chain, as of [`Machine::step`].
+    /// Fails if `chain` does, as [`Machine::step`].
     pub fn tick<C: BestChain>(&mut self, now: Timestamp, chain: &mut C) -> Stepped<(), C> {
         let (before, mut effects) = (self.tip_hash(), Vec::new());
         for block in self.early.take_due(now) {
@@ -489,8 +494,8 @@ impl Machine {
         self.tip().block.hash()
     }
 
-    /// What follows from every command: the peers are told of a new tip, and some are asked. `before`
-    /// was the tip when the command began.
+    /// Ends every command: announces a new tip and asks the peers that are due. `before` was the
+    /// tip when the command began.
     fn finish<T>(
         &mut self,
         now: Timestamp,
@@ -499,7 +504,7 @@ impl Machine {
         mut effects: Vec<Effect>,
     ) -> Output<T> {
         let tip = self.tip_hash();
-        // What is new by itself is told at once, however long a branch takes.
+        // A new tip is announced at once, however long a branch takes.
         let settled = tip != before || self.sending.is_empty();
         if settled && tip != self.announced {
             let block = self.tip().block.clone();
@@ -546,7 +551,7 @@ impl Machine {
         self.finish(now, before, registration, effects)
     }
 
-    /// One block, and the orphans that waited for it.
+    /// Takes one block, and the orphans that waited for it.
     fn block<C: BestChain>(
         &mut self,
         now: Timestamp,
@@ -558,7 +563,8 @@ impl Machine {
         let verdict = self.insert(now, checked, chain, effects)?;
         match verdict {
             Verdict::NewTip | Verdict::SideBranch => self.adopt(now, hash, chain, effects)?,
-            // Somebody may be ahead of us: ask, once whoever sent it has its answer.
+            // A peer may be ahead of this node: ask all, once the sender of the block has its
+            // answer.
             Verdict::Orphan if index > self.tip().block.index() => self.peers.want_all(),
             _ => {}
         }
@@ -589,8 +595,8 @@ impl Machine {
         })
     }
 
-    /// Keeps a block until its time comes, if that is all that it lacks: there is little room, and
-    /// without its parent it may state a target that costs nothing.
+    /// Keeps a block until its time comes, if nothing else is wrong with it: there is little room,
+    /// and without its parent a block may state a target that is cheap to meet.
     fn hold<C: BestChain>(
         &mut self,
         checked: Checked,
@@ -617,7 +623,7 @@ impl Machine {
         early.map_or(Verdict::Orphan, Verdict::OnEarly)
     }
 
-    /// The block that waits for its time on whose account this one waits, if all between are here.
+    /// Finds the ancestor that waits for its time, if the node has all blocks between.
     fn early_below(&self, block: &Block) -> Option<FutureBlock> {
         let mut below = block.parent()?;
         loop {
@@ -628,7 +634,7 @@ impl Machine {
         }
     }
 
-    /// Lets what waits for a block follow a change of the best chain.
+    /// Brings the queue or the mempool in line with a change of the best chain.
     fn follow<C: BestChain>(
         &mut self,
         now: Timestamp,
@@ -659,8 +665,8 @@ impl Machine {
         Ok(())
     }
 
-    /// Makes changes of the mempool durable, and tells peers what joined it: `from` of what others
-    /// sent alone.
+    /// Makes changes of the mempool durable, and relays the payments that joined it; to the sender
+    /// `from` only those that it did not send itself.
     fn spread(
         &self,
         changes: Vec<MempoolChange>,
@@ -673,7 +679,7 @@ impl Machine {
         for change in changes {
             mempool_changed(change, &is_confirmed, effects);
         }
-        // What was held until this peer sent what was missing, it may not have.
+        // This peer sent a missing payment; it may lack those that were held until that one came.
         let more = from.map(|(peer, sent)| {
             let lacks = payments.iter().filter(|payment| !sent.contains(&payment.id()));
             (lacks.cloned().collect(), peer)
@@ -687,7 +693,7 @@ impl Machine {
         }
     }
 
-    /// Tells a peer what it may have missed or refused: nobody else may know.
+    /// Sends a peer the payments that it may have missed or refused; no other peer may be going to.
     fn tell_again(&self, peer: &PeerAddress, effects: &mut Vec<Effect>) {
         let Some(mempool) = self.mempool() else { return };
         let payments = mempool.template(TOLD_AGAIN_BYTES).into_iter().cloned().collect();
@@ -716,7 +722,7 @@ impl Machine {
         Ok(outcomes)
     }
 
-    /// A block that this node made.
+    /// Takes a block that this node made.
     fn made<C: BestChain>(
         &mut self,
         now: Timestamp,
@@ -755,7 +761,7 @@ impl Machine {
         Ok(())
     }
 
-    /// Blocks of one peer; what comes after one that found no place is not looked at.
+    /// Takes blocks of one peer; stops at the first that found no place.
     fn branch<C: BestChain>(
         &mut self,
         now: Timestamp,
@@ -786,13 +792,13 @@ impl Machine {
     }
 }
 
-/// A peer is one no longer.
+/// Adds the effects of forgetting a peer.
 fn forgot(address: PeerAddress, effects: &mut Vec<Effect>) {
     effects.push(StoreEffect::RemovePeer(address.clone()).into());
     effects.push(Event::Peer { address, became: PeerChange::Forgotten }.into());
 }
 
-/// What follows from a change of the queue: what leaves it is in a block.
+/// Adds the effects of a change of the queue: transactions that left it are in a block.
 fn queue_changed(change: QueueChange, effects: &mut Vec<Effect>) {
     if change.removed.len() + change.added.len() > MAX_TOLD {
         effects.push(StoreEffect::Queue(change).into());
@@ -810,8 +816,8 @@ fn queue_changed(change: QueueChange, effects: &mut Vec<Effect>) {
     effects.extend(events);
 }
 
-/// What follows from a change of the mempool: what leaves it is in a block, or was replaced by what
-/// joined it, or is lost.
+/// Adds the effects of a change of the mempool: payments that left it are in a block, were replaced
+/// by one that joined, or are dropped.
 fn mempool_changed(
     change: MempoolChange,
     is_confirmed: impl Fn(&Hash) -> bool,
@@ -843,14 +849,14 @@ fn mempool_changed(
     effects.extend(events);
 }
 
-/// Those of the payments that left the mempool that are in blocks which joined the best chain.
+/// Returns which of the payments that left the mempool are in blocks that joined the best chain.
 fn confirmed<'a, C: BestChain>(
     removed: impl Iterator<Item = &'a Waiting>,
     change: &ChangeSet,
     tip: &ChainBlock,
     chain: &C,
 ) -> Result<BTreeSet<Hash>, <C as Ancestry>::Error> {
-    // By their ends, which are signatures: texts begin alike.
+    // Keyed by the ends of the texts, which are signatures: the beginnings are alike.
     let end = |text: &'a str| &text[text.len().saturating_sub(TAIL_BYTES)..];
     let by_end = removed.map(|gone| (end(gone.payment.text()), &gone.payment));
     let left: BTreeMap<_, _> = by_end.collect();
@@ -876,8 +882,8 @@ fn relay(payments: Vec<Verified>, to: Vec<PeerAddress>, effects: &mut Vec<Effect
     }
 }
 
-/// The payments of dropped blocks, the lowest first: as many as a mempool has room for. What is
-/// beyond is lost here, as if it had never come.
+/// Reads the payments of disconnected blocks, the lowest block first, up to about [`MAX_RETURNED`].
+/// Those beyond are lost, as if they had never come.
 fn returned<C: BestChain>(
     rules: &Sealed,
     change: &ChangeSet,

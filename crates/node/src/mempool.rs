@@ -1,23 +1,24 @@
 //! The signed payments that wait for a block of a `forge` chain.
 //!
-//! Whatever waits could be mined at once: a sender's payments are a queue without gaps, from the
-//! account's next nonce on, and the account can pay for all of them with what it has now. What
-//! others are about to pay to it does not count: they may still think better of it.
+//! Every payment that waits could be mined now: a sender's payments are a queue without gaps, from
+//! the account's next nonce on, and the account can pay for all of them from its present balance.
+//! Payments to the account that still wait do not count: their senders may replace them.
 //!
 //! Fees are compared by the byte of canonical text. A sender's queue is cut into chunks: its prefix
-//! with the best rate, then the best prefix of the rest, and so on. A good payment thus pays for
-//! cheap ones before it, and is not held back by them; and since the rates of a queue's chunks never
-//! rise, one order of all chunks does everything. A template takes from its front, eviction from its
-//! back, and neither can leave a gap. It is Bitcoin Core's cluster mempool, which is simple where
-//! every cluster is a chain: [`Limits::ahead`] payments, so that each change costs a few dozen steps
-//! in balanced trees, whatever waits.
+//! with the best rate, then the best prefix of the rest, and so on. A payment with a high fee thus
+//! pays for cheap ones before it, and they do not hold it back; and since the rates of a queue's
+//! chunks never rise, one order of all chunks serves every purpose. A template takes from its
+//! front, eviction from its back, and neither can leave a gap. It is Bitcoin Core's cluster
+//! mempool, which is simple where every cluster is a chain: [`Limits::ahead`] payments, so that
+//! each change costs a few dozen steps in balanced trees, however many payments wait.
 //!
-//! A payment that overtook the one before it on its way is held aside for some minutes, among few,
-//! and is no part of all this until the missing one comes: what leaves a gap could not be mined, and
-//! if it took anybody's room, whoever has some coins could empty the mempool for free (Li, Wang and
-//! Tang, "DETER: Denial of Ethereum Txpool Services", 2021).
+//! A payment that overtook the one before it on its way is held aside for some minutes, within a
+//! small bound, and is no part of all this until the missing one comes. A payment behind a gap
+//! could not be mined; if it could evict others, an attacker with some coins could empty the
+//! mempool for free (Li, Wang and Tang, "DETER: Denial of Ethereum Txpool Services", 2021).
 //!
-//! Ties go to who came first. A chunk came when the last of all payments up to its end came.
+//! Of equal chunks, the one that came first wins. A chunk came when the last of all payments up to
+//! its end came.
 
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -35,13 +36,13 @@ mod held;
 use held::Held;
 pub use held::{MAX_HELD, MAX_HELD_S};
 
-/// What stands between a payment and the next transaction of a block.
+/// The separator between a payment and the next transaction of a block.
 const SEPARATOR_BYTES: usize = ", ".len();
 
-/// Chunks that a template may find too large for what is left of the block before it is done.
+/// How many chunks may be too large for the rest of the block before a template is done.
 const MAX_MISSES: usize = 1_000;
 
-/// How much is kept, for how long, and of whom.
+/// How many payments a mempool keeps, for how long, and from which senders.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     /// The most payments.
@@ -51,15 +52,15 @@ pub struct Limits {
     /// The most payments of one sender, and so how far a nonce may be ahead: with 16, an account
     /// whose next nonce is 5 has those from 5 to 20 to use.
     pub ahead: usize,
-    /// Seconds that a payment waits at most.
+    /// The longest time that a payment waits, in seconds.
     pub expiry_s: u64,
-    /// Whose payments are not taken: keys that everybody knows.
+    /// The senders whose payments the mempool refuses: their keys are public.
     pub refused_senders: BTreeSet<Address>,
 }
 
 impl Default for Limits {
-    /// 100,000 payments, 64 MiB, 16 of one sender; nobody is refused. A payment waits for 14 days,
-    /// as in Bitcoin Core: a class that meets once a week finds its payments again.
+    /// 100,000 payments, 64 MiB, 16 of one sender; no sender is refused. A payment waits for 14
+    /// days, as in Bitcoin Core: a class that meets once a week finds its payments again.
     fn default() -> Self {
         Self {
             payments: 100_000,
@@ -71,7 +72,7 @@ impl Default for Limits {
     }
 }
 
-/// What is left to the miner by the byte of text: a fraction that is never rounded.
+/// The fee per byte of text: a fraction that is never rounded.
 #[derive(Debug, Clone, Copy)]
 pub struct FeeRate {
     fee: u64,
@@ -141,16 +142,17 @@ impl Waiting {
     }
 }
 
-/// An order of all payments that outlasts a restart: those of one microsecond go by their ids.
+/// An order of all payments that a restart does not change: those of the same microsecond go by
+/// their ids.
 type Arrival = (Timestamp, Hash);
 
-/// What changed in the mempool. A store that keeps `(arrival, id) -> text` keeps it all, and has
-/// together what comes and goes together.
+/// A change of the mempool. A store needs nothing but `(arrival, id) -> text`; in that order the
+/// entries that change together lie together.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct MempoolChange {
-    /// Those that left.
+    /// The payments that left.
     pub removed: Vec<Waiting>,
-    /// Those that joined; a sender's in the order of their nonces.
+    /// The payments that joined; a sender's in the order of their nonces.
     pub added: Vec<Waiting>,
 }
 
@@ -161,20 +163,21 @@ impl MempoolChange {
     }
 }
 
-/// What became of a payment that was taken in.
+/// What became of a payment that the mempool took.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Admitted {
     /// It waits for a block, and with it perhaps others that were held until it came.
     Waits(MempoolChange),
-    /// A payment before it is missing. It is held aside until that comes, for [`MAX_HELD_S`] seconds
-    /// at most and if not too many others are; neither kept by a store nor mined.
+    /// A payment with an earlier nonce is missing. This one is held aside until that comes, for
+    /// [`MAX_HELD_S`] seconds at most; newer ones may push it out. It is neither stored nor mined.
     Held {
         /// The first nonce that is missing.
         missing: u64,
     },
 }
 
-/// Why a payment is not taken in. It is nobody's fault: who sent it on may know another chain.
+/// The reason why the mempool refuses a payment. The peer that relayed it need not be at fault: it
+/// may have another chain.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
     /// It waits already, or is held.
@@ -194,7 +197,7 @@ pub enum Refused {
     /// The sender has made a payment with this nonce.
     #[error("nonce {found} is used; the sender's next payment has {next}")]
     NonceUsed {
-        /// The payment's id: it may be this very one that was made.
+        /// The payment's id: the payment that used the nonce may be this very one.
         id: Hash,
         /// The account's next nonce.
         next: u64,
@@ -207,7 +210,7 @@ pub enum Refused {
          block has some of these; wait for one"
     )]
     TooFar {
-        /// The last one that is taken.
+        /// The last nonce that is taken.
         last: u64,
         /// The payment's.
         found: u64,
@@ -238,8 +241,8 @@ pub enum Refused {
         /// The payment's fee.
         found: u64,
     },
-    /// Another payment has its sender and nonce, and its sender did not say that it may come in the
-    /// place of that one.
+    /// Another payment has its sender and nonce, and the sender did not say that this one may
+    /// replace it.
     #[error(
         "payment {id} waits with the nonce {nonce} already, and this one was not to take its place; \
          sign it with the next nonce, or say that it may replace that one"
@@ -250,7 +253,7 @@ pub enum Refused {
         /// The nonce of both.
         nonce: u64,
     },
-    /// There is no room, and nothing that waits is worth less to a miner.
+    /// There is no room, and no payment that waits has a lower fee rate.
     #[error(
         "the mempool is full, and {found} are not better than the worst that waits{}; pay a higher \
          fee, or try again after the next block",
@@ -265,7 +268,7 @@ pub enum Refused {
 }
 
 impl Refused {
-    /// What is wrong, in one word.
+    /// The reason in one word.
     pub fn rule(&self) -> &'static str {
         match self {
             Self::Known { .. } => "known",
@@ -279,8 +282,8 @@ impl Refused {
     }
 }
 
-/// What it takes to be in the next blocks, if nothing else came: a snapshot, not a forecast. A
-/// payment has to have a better rate than this; `None` if any payment gets in.
+/// The fee rate that a payment has to beat to be in the next blocks, if no other payment came: a
+/// snapshot, not a forecast. `None` if any payment gets in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Estimate {
     /// For the next block.
@@ -289,13 +292,13 @@ pub struct Estimate {
     pub next_three: Option<FeeRate>,
 }
 
-/// Where a chunk stands among all: the best is the least.
+/// A chunk's rank among all chunks: the best is the least.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Rank {
     rate: Reverse<FeeRate>,
     /// When the last of all payments up to the chunk's end came; never earlier for a later chunk.
     ready: Arrival,
-    /// Of its first payment.
+    /// The nonce of its first payment.
     nonce: u64,
 }
 
@@ -305,18 +308,18 @@ struct Chunk {
     place: Rank,
 }
 
-/// The same chunk, and not only one that is as good: places are equal when their rates are, though one
-/// has more bytes.
+/// Compares chunks themselves, not only their ranks: two ranks are equal if their rates are, though
+/// one chunk has more bytes.
 impl PartialEq for Chunk {
     fn eq(&self, other: &Self) -> bool {
         let bytes = |chunk: &Self| chunk.place.rate.0.bytes;
-        // The quickest to compare comes first.
+        // The cheapest comparison comes first.
         (self.payments, bytes(self)) == (other.payments, bytes(other)) && self.place == other.place
     }
 }
 
-/// Cuts a sender's payments into chunks: one after the other joins the chunks before it while it is
-/// better than they are.
+/// Cuts a sender's payments into chunks: each payment in turn absorbs the chunks before it as long
+/// as its own chunk has the better rate.
 fn chunks(queue: &[Waiting]) -> Vec<Chunk> {
     let mut chunks: Vec<Chunk> = Vec::with_capacity(queue.len());
     let mut ready = Arrival::default();
@@ -335,33 +338,33 @@ fn chunks(queue: &[Waiting]) -> Vec<Chunk> {
 
 /// The payments that wait.
 ///
-/// Whoever holds it hands in the accounts as the best chain leaves them, the same that
+/// Its methods take the accounts as the best chain leaves them; the caller passes those that
 /// [`Mempool::follow`] saw last.
 #[derive(Debug, Default)]
 pub struct Mempool {
     limits: Limits,
     /// Each sender's payments without gaps, from the account's next nonce on; never empty.
     queues: BTreeMap<Address, Box<[Waiting]>>,
-    /// All chunks of all queues, the best first: whose, and how many payments.
+    /// All chunks of all queues, the best first: the sender of each, and how many payments it has.
     order: BTreeMap<Rank, (Address, usize)>,
     by_id: BTreeMap<Hash, (Address, u64)>,
     arrivals: BTreeSet<Arrival>,
     bytes: usize,
-    /// What would leave a gap.
+    /// The payments that would leave a gap.
     held: Held,
 }
 
 impl Mempool {
-    /// An empty one.
+    /// Creates an empty mempool.
     pub fn new(limits: Limits) -> Self {
         Self { limits, ..Self::default() }
     }
 
-    /// A mempool as a store kept it. What cannot be paid any more, or finds no room, is in the
-    /// change, to be forgotten; [`Mempool::expire`] comes next.
+    /// Creates a mempool from stored payments. Those that cannot be paid any more, or find no room,
+    /// are in the change: the caller removes them from the store. Call [`Mempool::expire`] next.
     ///
     /// # Errors
-    /// That an account cannot be read.
+    /// Fails if an account cannot be read.
     pub fn restore<A: Accounts>(
         limits: Limits,
         entries: impl IntoIterator<Item = Waiting>,
@@ -395,8 +398,8 @@ impl Mempool {
         self.iter_from(0)
     }
 
-    /// As [`Mempool::iter`], from the one at this place on. Those before it are counted, not looked
-    /// up: whoever asks for the last page of many keeps nobody waiting.
+    /// As [`Mempool::iter`], from the payment at this place on. Those before it are counted, not
+    /// looked up, so that the last page of many is cheap.
     pub fn iter_from(&self, place: usize) -> impl Iterator<Item = &Waiting> {
         self.arrivals.iter().skip(place).filter_map(|(_, id)| self.get(id))
     }
@@ -413,19 +416,19 @@ impl Mempool {
         self.held.get(id)
     }
 
-    /// What waits of one sender, in the order of the nonces.
+    /// The payments of one sender that wait, in the order of their nonces.
     pub fn of_sender(&self, sender: &Address) -> &[Waiting] {
         self.queues.get(sender).map_or(&[], |queue| queue)
     }
 
-    /// The nonce of a sender's next payment, after all that wait; `None` if none does, and the
-    /// account's is the next.
+    /// The nonce of a sender's next payment, after all that wait; `None` if none waits, and the
+    /// account's next nonce is the one.
     pub fn next_nonce(&self, sender: &Address) -> Option<u64> {
         self.of_sender(sender).last().map(|last| last.payment.nonce() + 1)
     }
 
-    /// Another payment of the same sender with the same nonce, which this one would replace, be it that
-    /// it waits or that it is held.
+    /// Returns the other payment of this sender with this nonce, waiting or held, which `payment`
+    /// would replace.
     pub fn rival(&self, payment: &Payment) -> Option<Hash> {
         let (sender, nonce) = (payment.sender(), payment.nonce());
         let queue = self.of_sender(&sender);
@@ -435,9 +438,9 @@ impl Mempool {
         (rival != payment.id()).then_some(rival)
     }
 
-    /// Takes a payment in. One with the nonce of another replaces it for a fee that is at least a
-    /// tenth higher than the fees of all that leave for it: the other, and the later ones that the
-    /// sender cannot pay any more. Where there is no room, the worst chunks leave, unless the
+    /// Takes a payment. One with the nonce of another replaces it if its fee is at least a tenth
+    /// higher than the fees of all payments that leave for it: the other, and later ones that the
+    /// sender cannot pay any more. If there is no room, the worst chunks leave, unless the
     /// payment's own is among them.
     ///
     /// # Errors
@@ -500,12 +503,12 @@ impl Mempool {
         Ok(())
     }
 
-    /// Takes in what was held until the payments before it came.
+    /// Takes in the held payments whose predecessors have come.
     fn enqueue_held(&mut self, sender: Address, account: Account, change: &mut MempoolChange) {
         loop {
             let position = self.of_sender(&sender).len();
             let nonce = account.nonce + position as u64;
-            // Or it would be next without anybody noticing when its queue gets shorter.
+            // Otherwise a held payment could come next unnoticed when the queue gets shorter.
             self.held.forget_below(sender, nonce);
             if position >= self.limits.ahead {
                 break;
@@ -590,14 +593,15 @@ impl Mempool {
         Ok((left, victims))
     }
 
-    /// Follows a change of the best chain. `touched` are all whose accounts it changed, who pay, who
-    /// are paid and who mine, in blocks that joined and in blocks that were dropped: the addresses
-    /// of their [`Changes`](blocksmith_consensus::ledger::Changes); `None` if it may be anybody.
-    /// `returned` are the payments of dropped blocks, and `accounts` what is after the change.
+    /// Follows a change of the best chain. `touched` are the addresses whose accounts changed, as
+    /// senders, recipients or miners, in blocks that joined and in blocks that left: those of their
+    /// [`Changes`](blocksmith_consensus::ledger::Changes). With `None`, any account may have
+    /// changed. `returned` are the payments of blocks that left, and `accounts` the accounts after
+    /// the change.
     ///
-    /// Payments whose nonce is used leave, be it that they were made or others in their place; so do
-    /// those that cannot be paid any more, with all after them. What was dropped comes back, in front
-    /// of what waits of the same sender, within all bounds.
+    /// Payments whose nonce is used leave, whether they or others in their place were made; so do
+    /// those that cannot be paid any more, with all after them. The payments of blocks that left
+    /// come back, in front of those of the same sender that wait, within all bounds.
     ///
     /// # Errors
     /// That an account cannot be read; nothing changed then.
@@ -618,8 +622,8 @@ impl Mempool {
         self.settle(touched, returned.collect(), accounts)
     }
 
-    /// Lets go of what came [`Limits::expiry_s`] ago or earlier, and of what comes after it in the
-    /// same queue; and of what was held too long.
+    /// Drops the payments that came [`Limits::expiry_s`] ago or earlier, with those after them in
+    /// the same queue, and those that were held too long.
     pub fn expire(&mut self, now: Timestamp) -> MempoolChange {
         self.held.expire(now);
         let mut change = MempoolChange::default();
@@ -637,9 +641,9 @@ impl Mempool {
         change
     }
 
-    /// The payments of the next block, in order: the best chunks whose texts fit into `bytes`, two
-    /// bytes between each and what follows included. A chunk that does not fit waits, and all that
-    /// comes after it in the same queue.
+    /// The payments of the next block, in order: the best chunks whose texts fit into `bytes`, the
+    /// separator after each included. A chunk that does not fit waits, and so do those after it in
+    /// the same queue.
     ///
     /// A block has to have room for [`Limits::ahead`] payments, or a chunk could wait forever.
     pub fn template(&self, bytes: usize) -> Vec<&Verified> {
@@ -663,7 +667,7 @@ impl Mempool {
         template
     }
 
-    /// What it takes to be in the next blocks, with so many bytes for the payments of each.
+    /// Returns the fee rates of the next blocks, each with `bytes` bytes for payments.
     pub fn estimate(&self, bytes: usize) -> Estimate {
         let mut estimate = Estimate { next: None, next_three: None };
         let mut sum = 0;
@@ -680,8 +684,8 @@ impl Mempool {
         estimate
     }
 
-    /// Builds the queues of these senders anew, with what joins them; what waits already goes before
-    /// what joins with the same nonce. Accounts are read before anything changes.
+    /// Builds the queues of these senders anew, with the payments that join them; of two with the
+    /// same nonce, the one that waits already stays. Accounts are read before anything changes.
     fn settle<A: Accounts>(
         &mut self,
         mut senders: BTreeSet<Address>,
@@ -723,7 +727,7 @@ impl Mempool {
         Ok(self.net(change))
     }
 
-    /// The change without what came and went at once, which was never here.
+    /// Leaves out of the change the payments that came and went within it.
     fn net(&self, mut change: MempoolChange) -> MempoolChange {
         let is_gone = |new: &mut Waiting| !self.by_id.contains_key(&new.payment.id());
         let gone: BTreeSet<_> =
@@ -737,7 +741,7 @@ impl Mempool {
         self.replace(sender, self.of_sender(&sender)[..left].to_vec(), change);
     }
 
-    /// Puts `next` in the place of a sender's queue: the one way in which anything changes.
+    /// Replaces a sender's queue by `next`: every change of the mempool goes through here.
     fn replace(&mut self, sender: Address, next: Vec<Waiting>, change: &mut MempoolChange) {
         let before = self.queues.remove(&sender).unwrap_or_default();
         let lacks = |queue: &[Waiting], one: &Waiting| {
@@ -792,7 +796,7 @@ fn check_balance(account: Account, before: &[Waiting], payment: &Payment) -> Res
 }
 
 /// A replacement pays for all that was sent around in vain, and a tenth more (BIP-125's rules 3 and
-/// 4): otherwise one fee would pay for any number of payments that nobody ever mines.
+/// 4): otherwise one fee would pay for any number of payments that are never mined.
 fn check_replacement(queue: &[Waiting], next: &[Waiting], position: usize) -> Result<(), Refused> {
     let Some(same_nonce) = queue.get(position) else { return Ok(()) };
     let unpayable = queue.iter().skip(next.len());

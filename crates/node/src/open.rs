@@ -1,4 +1,4 @@
-//! What waits for a block of an open chain, and the blocks that are made of it.
+//! The pending transactions of an open chain, and the blocks that are made of them.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -15,10 +15,10 @@ use crate::queue::Queue;
 /// The longest name that gets a coin, in bytes of its JSON text.
 pub const MAX_ID_BYTES: usize = 256;
 
-/// What stands between two transactions of a block.
+/// The separator between two transactions of a block.
 const SEPARATOR_BYTES: usize = ", ".len();
 
-/// Anybody's transactions that wait, and the rules of their chain.
+/// The unsigned transactions that wait, and the rules of their chain.
 #[derive(Debug)]
 pub(crate) struct OpenPool {
     pub(crate) queue: Queue,
@@ -26,11 +26,11 @@ pub(crate) struct OpenPool {
 }
 
 impl OpenPool {
-    /// The block that a proof makes of the work with this id; its coin goes to `node` where the id
-    /// names nobody.
+    /// Makes the block of the work with this id and a proof; its coin goes to `node` if the id
+    /// names no recipient.
     ///
     /// # Errors
-    /// Why it makes none.
+    /// Returns the reason why the proof makes no block.
     pub(crate) fn solve(
         &self,
         now: Timestamp,
@@ -50,10 +50,11 @@ impl OpenPool {
         Ok(self.block(now, proof, &recipient, tip)?)
     }
 
-    /// Writes the next block: what waits in the queue, then the coin for `recipient`, canonical JSON.
+    /// Writes the next block: the transactions of the queue, then the coin for `recipient`, which
+    /// is canonical JSON.
     ///
     /// # Errors
-    /// Why the proof makes none.
+    /// Returns the reason why the proof makes no block.
     pub(crate) fn block(
         &self,
         now: Timestamp,
@@ -66,7 +67,7 @@ impl OpenPool {
         let coin = self.rules.coin(Value::of_canonical(recipient));
         let empty = proven.block(now, [&coin])?;
         let mut room = MAX_BLOCK_BYTES - empty.block().text().len();
-        // One that does not fit waits for another block, and keeps nobody else waiting.
+        // A transaction that does not fit waits for another block; those after it may still fit.
         let waiting = self.queue.iter().filter(|transaction| {
             let left = room.checked_sub(transaction.text().len() + SEPARATOR_BYTES);
             room = left.unwrap_or(room);
@@ -77,11 +78,11 @@ impl OpenPool {
     }
 }
 
-/// What to search on top of `tip` on an open chain: a node that has the tip needs nothing else to say it.
-/// The id names the tip, and after a slash who gets the coin, if that is not the node.
+/// Returns the work on top of `tip` on an open chain; it depends on nothing but the tip. The id
+/// names the tip, and after a slash the recipient of the coin, if that is not the node.
 ///
 /// # Errors
-/// That the recipient's name is too long.
+/// Fails if the recipient's name is too long.
 pub fn open_work(rules: &Open, recipient: Option<&str>, tip: &Block) -> Result<Work, NoWork> {
     let previous_hash = tip.hash();
     let id = match recipient {
@@ -95,7 +96,7 @@ pub fn open_work(rules: &Open, recipient: Option<&str>, tip: &Block) -> Result<W
     Ok(Work { id, index: tip.index() + 1, previous_hash, job })
 }
 
-/// Who gets a coin, as JSON.
+/// The recipient of a coin, as JSON.
 fn recipient_json(recipient: &str) -> Result<String, NoWork> {
     let json = string(recipient);
     match json.len() {

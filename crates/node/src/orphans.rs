@@ -48,7 +48,7 @@ impl Orphans {
         children.iter().filter_map(|hash| self.remove(hash)).collect()
     }
 
-    /// What the block with this hash names as its parent, if it waits for that.
+    /// The parent of the block with this hash, if the block waits here.
     pub(crate) fn parent_of(&self, hash: &Hash) -> Option<Hash> {
         self.by_hash.get(hash)?.block().parent()
     }

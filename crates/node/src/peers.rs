@@ -1,4 +1,4 @@
-//! Whom to tell of a new tip, and whom to ask for what is missing.
+//! The peers: which of them to tell of a new tip, and which to ask for missing blocks.
 
 use alloc::collections::BTreeMap;
 use alloc::string::String;
@@ -13,13 +13,13 @@ use crate::interface::{Health, PeerReport, Registered};
 /// The most peers that a node keeps.
 pub const MAX_PEERS: usize = 256;
 
-/// The most names that a node keeps for itself; loopback alone has millions.
+/// The most addresses that a node remembers as its own; loopback alone has millions.
 const MAX_OWN: usize = 64;
 
-/// How long after an answer a peer is asked again unprompted.
+/// How long after an answer the node asks a peer again by itself.
 const POLL_MICROS: u64 = 10_000_000;
 
-/// However often blocks don't fit, a peer is not asked more often than this.
+/// The shortest time between two questions to a peer, however many orphans arrive.
 const MIN_ASK_MICROS: u64 = 500_000;
 
 /// The wait after the first failure; it doubles with each further one.
@@ -31,26 +31,26 @@ const MAX_BACK_OFF_MICROS: u64 = 60_000_000;
 /// The same for one that never answered: its address may be mistyped, or out of date.
 const MAX_UNHEARD_BACK_OFF_MICROS: u64 = 3_600_000_000;
 
-/// The same if whoever runs the node named it, who may start it later.
+/// The same if the operator chose it: it may start later.
 const MAX_CHOSEN_BACK_OFF_MICROS: u64 = 600_000_000;
 
-/// How many peers are asked at the same time, so that one strange block does not make a whole
-/// class send its chains.
+/// How many peers the node asks at the same time, so that one orphan does not make a whole class
+/// send its chains.
 const MAX_ASKING: usize = 4;
 
-/// How many of these may be peers that failed last or never were of use: neither dead addresses nor
-/// those that stall keep the others waiting.
+/// How many of these may be peers that failed last or never were of use, so that neither dead
+/// addresses nor stalling peers keep the others waiting.
 const MAX_ASKING_DOUBTFUL: usize = 2;
 
 /// What a peer's last answer showed.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 enum LastAnswer {
-    /// There was none since it is a peer, or failed.
+    /// It has not answered since it joined or failed.
     #[default]
     Unheard,
-    /// It was on another tip than we are.
+    /// It had another tip than this node.
     Apart,
-    /// It was where we are.
+    /// It had the same tip as this node.
     InStep,
 }
 
@@ -60,30 +60,31 @@ struct Peer {
     tip: Option<Hash>,
     asking: bool,
     standing: LastAnswer,
-    /// It should be asked as soon as it may be.
+    /// The node should ask it as soon as [`MIN_ASK_MICROS`] allows.
     wanted: bool,
-    /// The first round of questions to all that waits for its answer.
+    /// The earliest round of questions to all that waits for its answer.
     round: Option<u64>,
-    /// Whoever runs the node chose it.
+    /// The operator chose it.
     chosen: bool,
-    /// It is in the store, and so outlasts restarts.
+    /// It is in the store, so a restart does not forget it.
     kept: bool,
     /// It has answered, now or in an earlier run.
     heard: bool,
     /// It has answered in this run.
     answered: bool,
-    /// Since when it answers or fails, whichever it does.
+    /// When it began to answer, or to fail.
     turned: Timestamp,
     /// Why it failed last.
     why: String,
-    /// How often it was of use. A failure halves it: once it was, it comes before those that never
-    /// were, and who is of use each time before who is in turns.
+    /// How often it was of use. A failure halves the number, but not to zero: a peer that was ever
+    /// of use ranks above one that never was, and one that always is above one that is now and
+    /// then.
     useful: u32,
     /// How often it failed since it answered last.
     failures: u32,
-    /// Since when it is a peer.
+    /// When it became a peer.
     since: Timestamp,
-    /// Since then if it never was.
+    /// When the node last asked it; before that, when it became a peer.
     last_asked: Timestamp,
     next_poll: Timestamp,
 }
@@ -101,23 +102,23 @@ impl Peer {
         self.failures > 0 || !self.chosen && self.useful == 0
     }
 
-    /// Whether a new address may take its place.
+    /// Whether a new address may replace it.
     fn may_go_for(&self, chosen: bool) -> bool {
         let never_of_use = self.failures > 0 && self.useful == 0;
-        // What still runs would count for nobody.
+        // The result of a call that is under way would be lost.
         !self.chosen && !self.asking && (never_of_use || chosen)
     }
 }
 
-/// What a peer's answer means besides.
+/// What else a peer's answer means.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Answered {
     /// It never answered before.
     pub(crate) first: bool,
-    /// It did not answer before, and whether it did earlier in this run.
+    /// It failed or was silent before, and answers now.
     pub(crate) turned: Option<Again>,
-    /// It may lack payments that its peers were told: it was away, or none, or on another chain,
-    /// where it may have had to refuse them.
+    /// It may lack payments that the node relayed: it was away, not a peer yet, or on another
+    /// chain, where it may have had to refuse them.
     pub(crate) may_lack: bool,
 }
 
@@ -125,14 +126,14 @@ pub(crate) struct Answered {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Again(pub(crate) bool);
 
-/// Who names a peer.
+/// The party that names a peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Namer {
-    /// Anybody.
+    /// A client or another peer.
     Anybody,
-    /// Whoever runs the node, each time that it starts.
+    /// The operator, at each start of the node.
     Start,
-    /// Whoever runs the node, once.
+    /// The operator, once.
     Operator,
 }
 
@@ -140,25 +141,26 @@ pub(crate) enum Namer {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Added {
     pub(crate) registered: Registered,
-    /// It takes the place of this one.
+    /// The peer that it replaced.
     pub(crate) instead_of: Option<PeerAddress>,
-    /// It is to be kept from here on.
+    /// Whether the caller should store it now.
     pub(crate) keep: bool,
 }
 
 #[derive(Debug, Default)]
 pub(crate) struct Peers {
     known: BTreeMap<PeerAddress, Peer>,
-    /// The addresses under which this node itself is reached.
+    /// The addresses at which this node itself is reached.
     own: Vec<PeerAddress>,
-    /// Whether the next to be asked is the longest unasked, not the most useful: they take turns.
+    /// Whether the node next asks the longest unasked peer, not the most useful: they take turns.
     longest_unasked: bool,
-    /// How many rounds of questions to all there were.
+    /// How many rounds of questions to all have begun.
     rounds: u64,
 }
 
 impl Peers {
-    /// Those that were kept, of which some have answered in an earlier run and others never.
+    /// Creates the list from stored peers: `heard` have answered in an earlier run, `unheard`
+    /// never.
     pub(crate) fn new(
         heard: Vec<PeerAddress>,
         unheard: Vec<PeerAddress>,
@@ -183,23 +185,24 @@ impl Peers {
         self.known.contains_key(address)
     }
 
-    /// Those that answered last time.
+    /// The peers whose last call did not fail.
     pub(crate) fn reachable(&self) -> impl Iterator<Item = &PeerAddress> {
         self.known.iter().filter(|(_, peer)| peer.failures == 0).map(|(address, _)| address)
     }
 
-    /// Adds a peer. If there are as many as may be, it takes the place of one that failed and never
-    /// was of use, the oldest first; one that whoever runs the node chose, if there is none, that of
-    /// the least useful.
+    /// Adds a peer. If there are [`MAX_PEERS`], it takes the place of one that failed and never was
+    /// of use, the oldest first. If there is none, a peer that the operator chose takes the place
+    /// of the least useful.
     ///
-    /// A peer that does not answer, and is named again, is asked again sooner.
+    /// If a peer that does not answer is named again, the node asks it sooner.
     pub(crate) fn add(&mut self, address: PeerAddress, namer: Namer, now: Timestamp) -> Added {
         let added = |registered| Added { registered, instead_of: None, keep: false };
         if self.own.contains(&address) {
             return added(Registered::Itself);
         }
         let chosen = namer != Namer::Anybody;
-        // What is typed at each start need not be kept before it has shown to be right.
+        // The operator gives these addresses at each start: they are stored once a peer has
+        // answered there.
         let keep = namer != Namer::Start;
         if let Some(peer) = self.known.get_mut(&address) {
             peer.chosen |= chosen;
@@ -230,9 +233,9 @@ impl Peers {
         Added { registered: Registered::New, instead_of, keep }
     }
 
-    /// Two addresses turned out to be one node: forgets the one that has less to say for itself, and
-    /// says which. A node may lie about who it is: it takes the place of none that was here before,
-    /// or that whoever runs the node chose.
+    /// Two addresses turned out to be one node: forgets one of them, and returns it. Since a node
+    /// may lie about its identity, the address that the operator chose stays, or else the one that
+    /// came first.
     pub(crate) fn same(&mut self, one: &PeerAddress, other: &PeerAddress) -> Option<PeerAddress> {
         let worth = |peer: &Peer| (peer.chosen, Reverse(peer.since));
         let (a, b) = (self.known.get(one)?, self.known.get(other)?);
@@ -244,7 +247,7 @@ impl Peers {
         Some(goes)
     }
 
-    /// How each of them stands.
+    /// The state of each peer.
     pub(crate) fn reports(&self) -> impl Iterator<Item = PeerReport> {
         self.known.iter().map(|(address, peer)| PeerReport {
             address: address.clone(),
@@ -267,7 +270,7 @@ impl Peers {
         self.remove(address)
     }
 
-    /// Forgets a peer; the address that it was kept under.
+    /// Forgets a peer, and returns the address that it was known by.
     pub(crate) fn remove(&mut self, address: &PeerAddress) -> Option<PeerAddress> {
         self.known.remove_entry(address).map(|(address, _)| address)
     }
@@ -279,7 +282,7 @@ impl Peers {
         }
     }
 
-    /// Notes that a peer answered, with its tip, while `ours` is ours.
+    /// Notes that a peer answered with its tip, while `ours` is this node's tip.
     pub(crate) fn answered(
         &mut self,
         address: &PeerAddress,
@@ -311,14 +314,15 @@ impl Peers {
         Answered { first, turned, may_lack }
     }
 
-    /// Notes that blocks of a peer, which was asked, became the best chain.
+    /// Notes that blocks which the node asked this peer for moved the tip.
     pub(crate) fn brought_us_on(&mut self, address: &PeerAddress) {
         if let Some(peer) = self.known.get_mut(address) {
             peer.useful = peer.useful.saturating_add(1);
         }
     }
 
-    /// Notes that a peer did not answer, or not with anything of use, and why; whether it did before.
+    /// Notes that a peer did not answer, or that its answer was of no use, and why. Returns whether
+    /// this is its first failure in a row.
     pub(crate) fn failed(&mut self, address: &PeerAddress, why: String, now: Timestamp) -> bool {
         let mut turned = false;
         if let Some(peer) = self.known.get_mut(address) {
@@ -343,15 +347,15 @@ impl Peers {
         turned
     }
 
-    /// Wishes that every peer be asked soon.
+    /// Marks every peer to be asked soon.
     pub(crate) fn want_all(&mut self) {
         for peer in self.known.values_mut() {
             peer.wanted = true;
         }
     }
 
-    /// Begins a round of questions to all, which a peer that is being asked answers with that; the
-    /// round's number.
+    /// Begins a round of questions to all peers, and returns its number. A call that is under way
+    /// counts for the round.
     pub(crate) fn ask_all(&mut self) -> u64 {
         self.rounds += 1;
         for peer in self.known.values_mut() {
@@ -366,9 +370,9 @@ impl Peers {
         first.map_or(self.rounds, |first| first - 1)
     }
 
-    /// Whom to ask now, the most useful and the longest unasked in turns: the former wait for
-    /// nobody, and the latter not for ever. Of each, whether a round waits for its answer. They count
-    /// as being asked from here on.
+    /// Returns the peers to ask now, the most useful and the longest unasked in turns, so that the
+    /// former are asked soon and the latter in the end. With each goes whether a round waits for
+    /// its answer. They count as being asked from now on.
     pub(crate) fn due(&mut self, now: Timestamp) -> Vec<(PeerAddress, bool)> {
         let mut due = Vec::new();
         while let Some(address) = self.next_due(now) {
@@ -400,12 +404,13 @@ impl Peers {
             }),
         };
         let next = next.map(|(address, _)| (*address).clone());
-        // Whoever has no rival takes nobody's turn.
+        // A peer that was the only one due uses up no turn.
         self.longest_unasked ^= due.len() > 1;
         next
     }
 
-    /// Whom to tell of a tip: those that answer and are not known to have it. Each is told once.
+    /// Returns the peers to tell of a tip: those that answer and are not known to have it. Each is
+    /// told once.
     pub(crate) fn untold(&mut self, tip: Hash) -> Vec<PeerAddress> {
         let mut to = Vec::new();
         for (address, peer) in &mut self.known {

@@ -1,4 +1,4 @@
-//! What waits for a block: anybody's transactions, or signed payments.
+//! The pool of pending transactions: unsigned ones, or signed payments.
 
 use alloc::boxed::Box;
 use alloc::string::ToString;
@@ -17,17 +17,17 @@ use crate::open::OpenPool;
 use crate::queue::Queue;
 use crate::work::{TemplateCache, TemplateContext};
 
-/// How much of what is no proof an error quotes, in characters.
+/// How much of a bad proof an error quotes, in characters.
 const MAX_QUOTE: usize = 60;
 
-/// What waits on a chain of either kind.
+/// The pending transactions of a chain of either family.
 #[derive(Debug)]
 pub(crate) enum Pool {
     Open(Box<OpenPool>),
     Sealed(Box<Payments>),
 }
 
-/// The payments that wait, and the blocks that miners try to make of them.
+/// The payments that wait, and the block templates that miners work on.
 #[derive(Debug)]
 pub(crate) struct Payments {
     pub(crate) mempool: Mempool,
@@ -39,7 +39,7 @@ pub(crate) struct Payments {
 }
 
 impl Pool {
-    /// What these rules take of the two.
+    /// Creates the pool of the rules' family; the other argument is dropped.
     pub(crate) fn new(rules: &Rules, queue: Vec<(u64, Transaction)>, mempool: Mempool) -> Self {
         match &rules.family {
             Family::Open(open) => {
@@ -72,10 +72,10 @@ impl Pool {
 }
 
 impl Payments {
-    /// Takes a payment in.
+    /// Takes a payment into the mempool.
     ///
     /// # Errors
-    /// That an account can't be read.
+    /// Fails if an account can't be read.
     pub(crate) fn admit<A: Accounts>(
         &mut self,
         now: Timestamp,
@@ -95,7 +95,7 @@ impl Payments {
     /// Follows a change of the best chain, as [`Mempool::follow`].
     ///
     /// # Errors
-    /// That an account can't be read.
+    /// Fails if an account can't be read.
     pub(crate) fn follow<A: Accounts>(
         &mut self,
         now: Timestamp,
@@ -122,10 +122,10 @@ impl Payments {
         }
     }
 
-    /// What to search on top of `tip` for a coin to `recipient`, or to `node` if nobody is named.
+    /// Returns the work on top of `tip` for a coin to `recipient`, or to `node` if that is `None`.
     ///
     /// # Errors
-    /// That nobody can get a coin under that name; that there can be no such block now.
+    /// Fails if the recipient is no address of this chain, or if there can be no such block now.
     pub(crate) fn work(
         &mut self,
         now: Timestamp,
@@ -148,7 +148,7 @@ impl Payments {
         })
     }
 
-    /// Who gets a coin.
+    /// The recipient of a coin.
     fn recipient(&self, recipient: Option<&str>, node: &str) -> Result<Address, NoWork> {
         let hrp = self.rules.hrp;
         Address::parse(recipient.unwrap_or(node), hrp).map_err(|why| match recipient {
@@ -159,10 +159,10 @@ impl Payments {
         })
     }
 
-    /// The block that a proof makes of the work with this id.
+    /// Makes the block of the work with this id and a proof.
     ///
     /// # Errors
-    /// Why it makes none.
+    /// Returns the reason why the proof makes no block.
     pub(crate) fn solve(
         &mut self,
         id: &str,

@@ -9,15 +9,16 @@ use blocksmith_consensus::transaction::party;
 use blocksmith_consensus::tree::BestChain;
 use blocksmith_consensus::{Ancestry, Block, ChainBlock, ChangeSet, Hash, Transaction};
 
-/// The most transactions that are taken in; what a reorg brings back may exceed it, up to
+/// The most transactions that the queue takes in; a reorg may bring back more, up to
 /// [`MAX_RETURNED`].
 pub const MAX_QUEUED: usize = 10_000;
 
 /// The most bytes of their texts together; half of what fits in a block.
 pub const MAX_QUEUED_BYTES: usize = 8_000_000;
 
-/// As many transactions may be in the queue after a reorg; of what it brings back, the latest are
-/// lost first. Without a bound, a miner who drops his own blocks again and again would fill it.
+/// The most transactions in the queue after a reorg; of those that it brings back, the latest are
+/// lost first. Without a bound, a miner who drops his own blocks again and again would fill the
+/// queue.
 pub const MAX_RETURNED: usize = 100_000;
 
 /// The most bytes of their texts together.
@@ -26,24 +27,25 @@ pub const MAX_RETURNED_BYTES: usize = 64_000_000;
 /// The longest transaction that a reorg brings back, in bytes: one that fits into a block of ours.
 pub const MAX_RETURNED_TRANSACTION_BYTES: usize = MAX_BLOCK_BYTES - 100_000;
 
-/// As many payments of the blocks that a reorg drops are looked at, from the fork on: those beyond
+/// How many payments of the blocks that a reorg drops are looked at, from the fork on: those beyond
 /// do not come back. Each takes 40 bytes while the new branch is read.
 pub const MAX_WEIGHED: usize = 1_000_000;
 
-/// The most transactions of which it is told one by one what became of them in a step.
+/// The most transactions that one step reports in events of their own.
 pub const MAX_TOLD: usize = 5_000;
 
-/// The first number is in the middle, so that what a reorg brings back fits in front.
+/// The number of the first transaction: in the middle, so that those which a reorg brings back fit
+/// in front.
 const FIRST_NUMBER: u64 = 1 << 62;
 
-/// What changed in the queue. Numbers order it; a store that keeps `number -> text` keeps it all.
+/// A change of the queue. Numbers order it; a store needs nothing but `number -> text`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct QueueChange {
     /// The numbers of those that left: they are in blocks.
     pub removed: Vec<u64>,
     /// The first [`MAX_TOLD`] of those that left.
     pub left: Vec<Transaction>,
-    /// Those that joined.
+    /// The transactions that joined.
     pub added: Vec<(u64, Transaction)>,
 }
 
@@ -94,7 +96,7 @@ impl Queue {
         Some(transaction)
     }
 
-    /// Takes a transaction in, at the end; `None` when the queue is full.
+    /// Appends a transaction; returns `None` if the queue is full.
     pub(crate) fn push(&mut self, transaction: Transaction) -> Option<QueueChange> {
         if self.len() >= MAX_QUEUED || self.bytes + transaction.text().len() > MAX_QUEUED_BYTES {
             return None;
@@ -108,16 +110,16 @@ impl Queue {
         })
     }
 
-    /// Follows a change of the best chain, which ends in `tip` now: what its new blocks hold leaves
-    /// the queue, and what only its dropped blocks held comes back, in front. Repeated transactions
-    /// can have the same text, so both are differences of multisets. `mint` is the party that coins
-    /// come from.
+    /// Follows a change of the best chain, which ends in `tip` now: transactions of its new blocks
+    /// leave the queue, and those that only its dropped blocks held come back, in front. Repeated
+    /// transactions can have the same text, so both are differences of multisets. `mint` is the
+    /// party that coins come from.
     ///
-    /// Blocks are read one by one. What is in memory meanwhile is what comes back, and an id and a
-    /// count for each of [`MAX_WEIGHED`] payments at most.
+    /// Blocks are read one by one. Memory holds only the transactions that come back, and an id and
+    /// a count for each of [`MAX_WEIGHED`] payments at most.
     ///
     /// # Errors
-    /// Those of the chain.
+    /// Fails if `chain` does.
     pub(crate) fn follow<C: BestChain>(
         &mut self,
         change: &ChangeSet,
@@ -140,7 +142,7 @@ impl Queue {
                 if let Some(number) = self.by_text.range(range).next().map(|(_, number)| *number) {
                     let gone = self.remove(number);
                     outcome.removed.push(number);
-                    // What a deep reorg takes out is let go at once.
+                    // Of a deep reorg only the first are kept for events.
                     outcome.left.extend(gone.filter(|_| outcome.left.len() < MAX_TOLD));
                 }
             }
@@ -164,9 +166,10 @@ impl Queue {
     }
 }
 
-/// How often the payments of dropped blocks stand in them, without those that were made again.
+/// Counts how often each payment stands in the dropped blocks, and how often the new blocks made it
+/// again.
 struct Dropped {
-    /// By the hash of the text, ordered; each once.
+    /// Sorted by the hash of the text; each once.
     left: Vec<(Hash, Count)>,
     weighed: usize,
 }
@@ -209,7 +212,7 @@ impl Dropped {
         Some(&mut self.left[place].1)
     }
 
-    /// Takes note of a payment of a new block; whether it was one that was dropped.
+    /// Notes a payment of a new block, and returns whether a dropped block had it.
     fn is_made_again(&mut self, text: &str) -> bool {
         match self.get(text) {
             Some(count) if count.again < count.dropped => {
@@ -220,7 +223,7 @@ impl Dropped {
         }
     }
 
-    /// The payments that were not made again, in order, of those whose length `fits`. Of payments
+    /// Returns the payments that were not made again, in order, if their length `fits`. Of payments
     /// with the same text the first ones count as made again.
     fn returned<C: BestChain>(
         mut self,

@@ -1,8 +1,8 @@
-//! Blocks that only lack a proof: what miners of a `forge` chain search.
+//! Blocks that lack only their proof: the work of a sealed chain's miners.
 //!
-//! A template is what the mempool gives for the next block, the same for everybody; a draft is a
-//! template with somebody's coin behind it. Its id is the seal, to which the work commits, so that
-//! a proof comes back with all that it is for. Drafts that differ in their coin share their
+//! A template is the payments of the mempool for the next block, the same for every miner; a draft
+//! is a template with one miner's coin behind it. Its id is the seal, to which the work commits, so
+//! that a proof comes back with all that it is for. Drafts that differ in their coin share their
 //! payments and all of the Merkle tree but its right edge: one costs some microseconds.
 
 use alloc::collections::{BTreeMap, VecDeque};
@@ -21,15 +21,15 @@ use blocksmith_consensus::{
 use crate::interface::Refusal;
 use crate::mempool::Mempool;
 
-/// How old a template becomes before another mempool makes another one, in microseconds. Each costs
-/// the node some milliseconds, however many miners ask.
+/// How old a template has to be before a changed mempool makes a new one, in microseconds. Each
+/// costs the node some milliseconds, however many miners ask.
 const MIN_TEMPLATE_AGE: u64 = 1_000_000;
 
-/// How old the time in a draft may be when it is handed out again, in seconds.
+/// How old the time in a draft may be when the node hands it out again, in seconds.
 const MAX_DRAFT_AGE_S: u64 = 10;
 
-/// How many templates of one tip are remembered, in some 40 MB when blocks are full: what a miner
-/// has searched for a minute without asking is still good.
+/// How many templates of one tip are remembered, in some 40 MB when blocks are full: work that a
+/// miner took a minute ago is still good.
 const MAX_TEMPLATES: usize = 64;
 
 /// How many drafts of one tip are remembered, in some 30 MB.
@@ -42,7 +42,7 @@ struct Template {
     fees: u64,
     tree: merkle::Tree,
     made: Timestamp,
-    /// The mempool that it was made from.
+    /// The revision of the mempool that it was made from.
     revision: u64,
 }
 
@@ -54,7 +54,7 @@ struct Candidate {
     template: Arc<Template>,
 }
 
-/// What was handed out on top of one tip.
+/// The work that was handed out on top of one tip.
 #[derive(Debug, Default)]
 pub(crate) struct TemplateCache {
     templates: VecDeque<Arc<Template>>,
@@ -64,14 +64,14 @@ pub(crate) struct TemplateCache {
     latest: BTreeMap<Address, Hash>,
 }
 
-/// What a draft is made from.
+/// The inputs that a draft is made from.
 pub(crate) struct TemplateContext<'a> {
     pub(crate) rules: &'a Rules,
     pub(crate) sealed: &'a Sealed,
     pub(crate) domain: &'a Domain,
     pub(crate) tip: &'a ChainBlock,
     pub(crate) mempool: &'a Mempool,
-    /// Another number for another mempool.
+    /// A number that grows with each change of the mempool.
     pub(crate) revision: u64,
 }
 
@@ -91,7 +91,7 @@ impl TemplateContext<'_> {
         Coinbase { recipient, amount: self.sealed.emission.subsidy(index) + fees, nonce: index }
     }
 
-    /// Bytes that a block has for payments, whatever its numbers.
+    /// The bytes that a block has for payments, however long its numbers are.
     fn room(&self, recipient: Address) -> Result<usize, Malformed> {
         let widest = Coinbase { recipient, amount: MAX_INTEGER, nonce: MAX_INTEGER };
         let coin = widest.text(self.domain.hrp);
@@ -103,15 +103,15 @@ impl TemplateContext<'_> {
 }
 
 impl TemplateCache {
-    /// Forgets all: there is another tip.
+    /// Forgets all work, since the tip has changed.
     pub(crate) fn clear(&mut self) {
         *self = Self::default();
     }
 
-    /// What to search now for a coin to `recipient`.
+    /// Returns the header to search now for a coin to `recipient`.
     ///
     /// # Errors
-    /// That there can be no such block: the chain's numbers are used up.
+    /// Fails if there can be no such block: the chain's numbers are used up.
     pub(crate) fn header(
         &mut self,
         now: Timestamp,
@@ -119,7 +119,7 @@ impl TemplateCache {
         context: &TemplateContext<'_>,
     ) -> Result<Header, Malformed> {
         let template = self.template(now, recipient, context)?;
-        // Not before the parent's time, which may be a little ahead of ours.
+        // Not before the parent's time, which may be a little ahead of this node's clock.
         let parent_s = context.tip.block.view().timestamp_s();
         let timestamp_s = (now.micros / 1_000_000).max(parent_s);
         if let Some(latest) = self.latest.get(&recipient)
@@ -132,7 +132,7 @@ impl TemplateCache {
         let coin = context.coin(recipient, template.fees);
         let mut tree = template.tree.clone();
         tree.push(coin.text(context.domain.hrp).as_bytes());
-        // The root stands for the transactions: nobody needs them to know the seal.
+        // The root stands for the transactions: the seal does not need them.
         let header = *context.draft(timestamp_s, &tree.root(), [])?.header();
         self.remember(Candidate { header, coin, template });
         Ok(header)
@@ -187,7 +187,7 @@ impl TemplateCache {
         }
     }
 
-    /// The block that a proof makes of what was handed out under this seal; `None` for what is not
+    /// Makes the block of the draft with this seal and a proof; `None` if the draft is not
     /// remembered.
     pub(crate) fn solve(
         &self,
@@ -209,8 +209,8 @@ impl Candidate {
         let coin_text = coin.text(context.domain.hrp);
         let texts = template.payments.iter().map(|payment| payment.text()).chain([&*coin_text]);
         let draft = context.draft(header.timestamp_s, &header.merkle_root, texts)?;
-        // Those of the mempool, whose signatures were checked when they came. That they are the
-        // block's is what its Merkle root says.
+        // The mempool checked the signatures of these payments when they came. The block's Merkle
+        // root says that they are the block's.
         let known = template.payments.iter().cloned().map(VerifiedEntry::Payment);
         let known = known.chain([VerifiedEntry::Coinbase(*coin)]).collect();
         Ok(check_alone_with(context.rules, draft.with_proof(proof)?, |_, _| Ok(known))?)

@@ -1,4 +1,4 @@
-//! Payments that came before those that they follow, within bounds: the oldest goes first.
+//! Payments whose predecessors are missing, within bounds: the oldest is dropped first.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
@@ -9,10 +9,10 @@ use blocksmith_consensus::{Hash, Timestamp};
 
 use super::Waiting;
 
-/// The most payments that are held, of everybody together: about a megabyte.
+/// The most payments that are held, of all senders together: about a megabyte.
 pub const MAX_HELD: usize = 1_000;
 
-/// Seconds after which one is let go.
+/// Seconds after which a held payment is dropped.
 pub const MAX_HELD_S: u64 = 600;
 
 #[derive(Debug, Default)]
@@ -45,7 +45,7 @@ impl Held {
         same_nonce.is_some_and(|held| held.payment.id() == payment.id())
     }
 
-    /// Looks through all of the few.
+    /// Searches all held payments, which are few.
     pub(super) fn get(&self, id: &Hash) -> Option<&Waiting> {
         self.by_nonce.values().find(|held| held.payment.id() == *id)
     }
@@ -61,12 +61,12 @@ impl Held {
         self.by_nonce.range((sender, 0)..=(sender, u64::MAX)).next().is_some()
     }
 
-    /// Whose payments are held.
+    /// The senders of the held payments.
     pub(super) fn senders(&self) -> impl Iterator<Item = Address> {
         self.by_nonce.keys().map(|(sender, _)| *sender)
     }
 
-    /// Lets go of a sender's payments with nonces below `nonce`.
+    /// Drops a sender's payments with nonces below `nonce`.
     pub(super) fn forget_below(&mut self, sender: Address, nonce: u64) {
         let range = (sender, 0)..(sender, nonce);
         let keys: Vec<_> = self.by_nonce.range(range).map(|(key, _)| *key).collect();
