@@ -12,7 +12,6 @@
 use blocksmith_consensus::ledger::Contents;
 use blocksmith_consensus::payment::{Coinbase, Domain};
 use blocksmith_consensus::{Block, Family, Hash, Rules, Sealed};
-use rayon::prelude::*;
 use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, TableDefinition, WriteTransaction};
 
 use super::error::StoreError;
@@ -140,8 +139,8 @@ impl Entries {
 
     /// Orders them by key.
     pub(crate) fn sort(&mut self) {
-        self.places.par_sort_unstable();
-        self.history.par_sort_unstable();
+        self.places.sort_unstable();
+        self.history.sort_unstable();
     }
 
     /// How many transactions each party has in them, once they are ordered.
