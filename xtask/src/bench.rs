@@ -1,11 +1,11 @@
-//! The figures of BENCHMARKS.md, each against what it is measured by, in the same run.
+//! Measures the figures of BENCHMARKS.md, each against its comparison, in the same run.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::run::{Profile, cargo, command, program, succeed, target};
 
-/// What is measured: by an example, or by a script that takes the built example, the program, and the
+/// A measurement: by an example, or by a script that takes the built example, the program, and the
 /// program of an earlier commit if there is one.
 pub(crate) struct Comparison {
     script: Option<&'static str>,
@@ -51,10 +51,10 @@ pub(crate) const IMPORT: Comparison = Comparison {
     example: "verify_speed",
 };
 
-/// Measures and prints one thing after the other.
+/// Runs the measurements one after the other.
 ///
 /// # Errors
-/// What could not be built or measured.
+/// Fails with what can't be built or measured.
 pub(crate) fn run(comparisons: &[Comparison]) -> Result<ExitCode, String> {
     for Comparison { script, earlier, package, example } in comparisons {
         let build = ["build", "--quiet", "--locked", "--release"];
@@ -76,7 +76,7 @@ pub(crate) fn run(comparisons: &[Comparison]) -> Result<ExitCode, String> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Builds the program of an earlier commit beside this one, once; the path of the binary.
+/// Builds the program of an earlier commit beside this one, once. Returns the path of the binary.
 fn program_of(commit: &str) -> Result<PathBuf, String> {
     let folder = target().join("earlier").join(commit);
     let built = folder.join("target");

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 
 use crate::run::{command, succeed, target};
 
-/// The browser Chromium, installed where it is missing.
+/// Installs the browser Chromium if it is missing.
 ///
 /// # Errors
-/// That it is not there and could not be installed.
+/// Fails if it is missing and can't be installed.
 pub(crate) fn chromium() -> Result<(), String> {
     if runs("chromium") {
         return Ok(());
@@ -27,11 +27,11 @@ pub(crate) fn chromium() -> Result<(), String> {
     }
 }
 
-/// Prometheus's own checker of figures, taken out of its package where it is missing: to install the
+/// Prometheus's own checker of metrics, taken out of its package if it is missing: installing the
 /// package would start a service.
 ///
 /// # Errors
-/// That it is not there and could not be had.
+/// Fails if it is missing and can't be fetched.
 pub(crate) fn promtool() -> Result<PathBuf, String> {
     let folder = target().join("prometheus");
     let kept = folder.join("usr/bin/promtool");

@@ -55,7 +55,7 @@ fn usage() -> ExitCode {
     ExitCode::from(2)
 }
 
-/// Builds the program and hands over to `blocksmith dev`.
+/// Builds the program and runs `blocksmith dev`.
 fn demo(words: &[String]) -> Result<ExitCode, String> {
     let program = run::program(run::Profile::Dev)?;
     let status = std::process::Command::new(&program)
@@ -63,7 +63,7 @@ fn demo(words: &[String]) -> Result<ExitCode, String> {
         .args(words)
         .status()
         .map_err(|error| format!("{} does not start: {error}", program.display()))?;
-    // Ended by a signal, it has no code.
+    // A program that a signal ended has no code.
     let code = status.code().and_then(|code| u8::try_from(code).ok());
     Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
 }
@@ -88,8 +88,8 @@ mod tests {
         names
     }
 
-    /// What `ARCHITECTURE.md` says that there is: folders in the first column of its map, with their
-    /// modules below them, and files in the text.
+    /// Everything that `ARCHITECTURE.md` names exists: the folders in the first column of its map,
+    /// the modules below them, and the files in the text.
     #[test]
     fn what_the_map_names_is_there() {
         let page = std::fs::read_to_string(root().join("ARCHITECTURE.md")).expect("the map");
@@ -104,7 +104,7 @@ mod tests {
                         folder = root().join(name);
                         folder.is_dir()
                     }
-                    // No module: the rest of the line names those that it means.
+                    // This is no module: the rest of the line names those that are meant.
                     (true, "private") => true,
                     (true, _) => {
                         let path = folder.join("src").join(name);

@@ -1,4 +1,4 @@
-//! A Python with what the interop tests need, kept in the build folder.
+//! A Python interpreter with the packages of the interop tests, kept in the build folder.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,7 @@ use crate::run::{command, root, succeed, target};
 /// The interpreter of a virtual environment with `tests/interop/requirements.txt` installed.
 ///
 /// # Errors
-/// What could not be installed.
+/// Fails with what can't be installed.
 pub(crate) fn interpreter() -> Result<PathBuf, String> {
     let folder = target().join("python");
     let python = folder.join("bin").join("python3");
@@ -20,7 +20,7 @@ pub(crate) fn interpreter() -> Result<PathBuf, String> {
     }
     let make = || succeed(command("python3").args(["-m", "venv", "--clear"]).arg(&folder));
     if make().is_err() {
-        // Debian keeps venv in a package of its own.
+        // Debian has venv in a package of its own.
         succeed(command("apt-get").args(["update", "-q"]))?;
         succeed(command("apt-get").args(["install", "-q", "-y", "python3-venv"]))?;
         make()?;

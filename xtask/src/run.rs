@@ -1,9 +1,9 @@
-//! Running other programs from the project's root.
+//! Runs other programs from the project's root.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// How the program is built.
+/// How cargo builds the program.
 #[derive(Clone, Copy)]
 pub(crate) enum Profile {
     /// Quick to build; the kernels are optimized all the same.
@@ -17,13 +17,13 @@ pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the project's root")
 }
 
-/// Where cargo builds.
+/// Cargo's build folder.
 pub(crate) fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR")
         .map_or_else(|| root().join("target"), |dir| root().join(dir))
 }
 
-/// Cargo, as it runs us.
+/// The cargo that runs this program.
 pub(crate) fn cargo() -> Command {
     command(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }
@@ -38,7 +38,7 @@ pub(crate) fn command(program: impl AsRef<std::ffi::OsStr>) -> Command {
 /// Runs a command to its end.
 ///
 /// # Errors
-/// That it can't be started, or failed.
+/// Fails if the command can't be started, or fails.
 pub(crate) fn succeed(command: &mut Command) -> Result<(), String> {
     let shown = show(command);
     eprintln!("$ {shown}");
@@ -49,7 +49,7 @@ pub(crate) fn succeed(command: &mut Command) -> Result<(), String> {
     }
 }
 
-/// A command as it would be typed.
+/// A command as a person would type it.
 pub(crate) fn show(command: &Command) -> String {
     let program = Path::new(command.get_program());
     let program = program.file_name().unwrap_or(program.as_os_str());
@@ -58,17 +58,17 @@ pub(crate) fn show(command: &Command) -> String {
         .chain(command.get_args())
         .map(|word| {
             let word = Path::new(word);
-            // Paths of this machine would only distract.
+            // A machine's own paths would only distract.
             word.strip_prefix(root()).unwrap_or(word).to_string_lossy().into_owned()
         })
         .collect();
     words.join(" ")
 }
 
-/// Builds the program; the path of the binary.
+/// Builds the program. Returns the path of the binary.
 ///
 /// # Errors
-/// That it does not build.
+/// Fails if it does not build.
 pub(crate) fn program(profile: Profile) -> Result<PathBuf, String> {
     let mut build = cargo();
     build.args(["build", "--quiet", "--locked", "--package", "blocksmith", "--bin", "blocksmith"]);

@@ -7,14 +7,14 @@ use crate::debian;
 use crate::python;
 use crate::run::{cargo, command, show, succeed, target};
 
-/// Passed and failed tests.
+/// The numbers of passed and failed tests.
 #[derive(Default, Clone, Copy)]
 struct Count {
     passed: u64,
     failed: u64,
 }
 
-/// What the long form raises, by the names that the tests read.
+/// The environment variables, read by the tests, that the long form sets.
 const LONG: [(&str, &str); 11] = [
     ("BLOCKSMITH_API_CASES", "20000"),
     ("BLOCKSMITH_DISCONNECTS", "20000"),
@@ -29,10 +29,10 @@ const LONG: [(&str, &str); 11] = [
     ("PROPTEST_CASES", "4096"),
 ];
 
-/// Runs the checks and all tests, and closes with a line that counts them.
+/// Runs the checks and all tests, and ends with a line that counts them.
 ///
 /// # Errors
-/// The check that failed.
+/// Fails with the check that failed.
 pub(crate) fn run(long: bool) -> Result<ExitCode, String> {
     succeed(cargo().args(["fmt", "--all", "--check"]))?;
     let mut count = Count::default();
@@ -65,11 +65,11 @@ pub(crate) fn run(long: bool) -> Result<ExitCode, String> {
     let promtool = debian::promtool()?;
     let mut interop = command(python::interpreter()?);
     interop.args(["-m", "pytest", "--quiet", "-p", "no:cacheprovider", "tests/interop"]);
-    // Building it for the tests above built the program too.
+    // Cargo built the program for the tests above.
     interop.env("BLOCKSMITH", target().join("debug").join("blocksmith")).env("PROMTOOL", promtool);
     count_tests(&mut interop, long, &mut count, &mut failures);
 
-    // The interop tests look at licences and sources as well, wherever they run.
+    // The interop tests check licences and sources as well, on every machine.
     if let Ok(true) = command("cargo-deny").arg("--version").output().map(|o| o.status.success()) {
         succeed(command("cargo-deny").args(["check", "licenses", "bans", "sources"]))?;
     }
@@ -81,32 +81,32 @@ pub(crate) fn run(long: bool) -> Result<ExitCode, String> {
     Ok(if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// What a nightly toolchain builds for, if one is installed.
+/// The host of the nightly toolchain, if one is installed.
 fn nightly_host() -> Option<String> {
     let output = command("rustc").args(["+nightly", "-vV"]).output().ok()?;
     let text = String::from_utf8(output.stdout).ok().filter(|_| output.status.success())?;
     Some(text.lines().find_map(|line| line.strip_prefix("host: "))?.into())
 }
 
-/// The search, the only unsafe code, under AddressSanitizer, which stable toolchains don't have: its
-/// comparison with `sha2`, or all of its tests.
+/// The command that tests the search, the only unsafe code, under AddressSanitizer, which stable
+/// toolchains don't have: its comparison with `sha2`, or all of its tests.
 fn sanitized(host: &str, long: bool) -> Command {
     let mut cargo = command("cargo");
     cargo.args(["+nightly", "test", "--package", "blocksmith-miner", "--locked"]);
-    // With a target named, build scripts and macros are built without.
+    // With a named target, cargo builds build scripts and macros without the sanitizer.
     cargo.args(["--target", host, "--target-dir"]).arg(target().join("sanitized"));
     if long {
         cargo.args(["--lib", "--tests"]);
     } else {
         cargo.args(["--lib", "--", "hits_are"]).env("BLOCKSMITH_DIGESTS", "200000");
     }
-    // This cargo's own settings are not that one's.
+    // The nightly cargo must not inherit this cargo's own settings.
     cargo.env_remove("CARGO").env_remove("RUSTC").env_remove("RUSTUP_TOOLCHAIN");
     cargo.env("RUSTFLAGS", "-Zsanitizer=address");
     cargo
 }
 
-/// Runs a command that prints test results, passing its output on.
+/// Runs a command that prints test results, and passes its output on.
 fn count_tests(command: &mut Command, long: bool, count: &mut Count, failures: &mut Vec<String>) {
     if long {
         command.envs(LONG);

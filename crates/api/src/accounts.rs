@@ -22,7 +22,7 @@ pub struct Account {
 }
 
 impl Account {
-    /// Whether anything ever happened to it.
+    /// Whether the account was ever used.
     pub fn is_used(&self) -> bool {
         self.transactions > 0 || self.balance > 0 || self.next_nonce > 0
     }

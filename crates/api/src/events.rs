@@ -26,7 +26,7 @@ pub struct TipEvent {
     pub work: HexHash,
     /// How many transactions the block has, the coin included.
     pub transactions: u64,
-    /// Who got its coin; `null` if that is nobody, or a name of more than 1,000 bytes.
+    /// Who got its coin; `null` if it has none, or the name is longer than 1,000 bytes.
     pub miner: Option<String>,
 }
 
@@ -68,7 +68,7 @@ pub enum TransactionChange {
 pub struct TransactionEvent {
     /// What became of it.
     pub change: TransactionChange,
-    /// Its id; `null` where nobody signs.
+    /// Its id; `null` where payments are not signed.
     pub id: Option<HexHash>,
     /// The id of the payment that took its place.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -22,7 +22,7 @@ pub fn to_string(value: &impl Serialize) -> String {
 /// A text that is JSON already, as a member of an answer.
 ///
 /// # Errors
-/// That it is not JSON.
+/// Fails if the text is not JSON.
 pub fn raw(text: impl Into<String>) -> serde_json::Result<Box<RawValue>> {
     RawValue::from_string(text.into())
 }

@@ -1,9 +1,9 @@
-//! What goes over the wire under `/api/v1`: the type of every request and answer, problem details,
-//! the names of headers, and the limits that a client has to know.
+//! The wire format of `/api/v1`: the type of every request and answer, problem details, the names
+//! of headers, and the limits that a client has to know.
 //!
 //! A block and a transaction are their canonical text, and go out byte for byte: [`RawValue`].
-//! [`json`] writes an answer as Python's `json.dumps` does, so that one text has one form
-//! wherever it is seen.
+//! [`json`] writes an answer as Python's `json.dumps` does, so that a text has the same form
+//! everywhere.
 #![forbid(unsafe_code)]
 
 mod accounts;
@@ -41,8 +41,8 @@ pub use transactions::{
     Transaction, TransactionStatus,
 };
 
-/// The header in which a peer that sends a block or payments says where it listens itself. It is no
-/// more than a hint that this peer need not be told of them.
+/// The header in which a peer that sends a block or payments says where it listens itself. It only
+/// hints that this peer need not be told of them.
 pub const LISTEN_HEADER: &str = "blocksmith-listen";
 
 /// The media type of answers.

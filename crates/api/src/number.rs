@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize, Serializer};
 use utoipa::ToSchema;
 
-/// Up to here, all whole numbers are floats.
+/// Up to this number, every whole number is a float.
 const MAX_WHOLE: f64 = 9_007_199_254_740_992.0;
 
 /// A finite number. Whole ones are written without a point.

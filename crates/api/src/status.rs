@@ -45,14 +45,14 @@ pub struct Status {
     pub early_until: Option<u64>,
     /// Whether this is a chain to try things on, whose coins are worth nothing.
     pub dev: bool,
-    /// The node's id, which gets the coins that it mines for nobody else.
+    /// The node's id, which gets the coins that the node mines for itself.
     pub node: String,
-    /// What tells this run of the node from all others.
+    /// The id of this run of the node, which no other run has.
     pub instance: String,
     /// Whether payments are signed here, and accounts are kept.
     #[serde(default)]
     pub signed: bool,
-    /// What addresses start with, before the 1; `null` where nobody signs.
+    /// What addresses start with, before the 1; `null` where payments are not signed.
     #[serde(default)]
     #[schema(example = "forge")]
     pub addresses: Option<String>,

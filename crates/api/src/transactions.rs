@@ -99,7 +99,7 @@ pub enum Submitted {
     List(PaymentOutcomes),
 }
 
-/// By hand, since serde's untagged enums can't hold a text as it came.
+/// Written by hand, since serde's untagged enums can't hold a text as it came.
 impl<'de> Deserialize<'de> for Submitted {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = Box::<RawValue>::deserialize(deserializer)?;
@@ -110,7 +110,7 @@ impl<'de> Deserialize<'de> for Submitted {
     }
 }
 
-/// What proves to whoever has the headers that a transaction is in a block (RFC 9162, 2.1.3).
+/// The proof that a transaction is in a block, for clients that have the headers (RFC 9162, 2.1.3).
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct MerkleProof {
     /// The index of its block.

@@ -1,4 +1,4 @@
-//! The HTTP client that every call to somebody else's server starts from, and the manners that such
+//! The HTTP client behind every call to a server that is not our own, and the conduct that such
 //! calls share.
 
 use std::error::Error;
@@ -10,23 +10,24 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap, LOCATION};
 use reqwest::redirect::Policy;
 use reqwest::{ClientBuilder, Response, StatusCode, Url};
 
-/// How much of what went wrong is shown, in characters.
+/// How much of an error's cause is shown, in characters.
 const MAX_CAUSE: usize = 300;
 
-/// How much of an answer that is not understood is shown, in characters.
+/// How much of an answer that can't be read is shown, in characters.
 const MAX_QUOTE: usize = 80;
 
-/// A client with the program's cryptography; who uses it says how long it waits.
+/// A client with the program's cryptography; the caller sets its time-outs.
 ///
 /// It follows no redirect, of any method: a POST would become a GET that changes nothing and looks
-/// like success, and what was meant for one server would be told to another. [`Redirected`] says so.
+/// like success, and what was meant for one server would be sent to another. [`Redirected`] says
+/// so.
 pub fn builder() -> ClientBuilder {
-    // The second time it is there already, which is as good.
+    // A second installation fails, since the first one is there.
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder().redirect(Policy::none())
 }
 
-/// A server points to another address instead of answering. Waiting does not mend that.
+/// A server redirects instead of answering; waiting does not mend that.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{url} answers {call} with a redirect to {to}, which is not followed; {way_out}")]
 pub struct Redirected {
@@ -37,8 +38,8 @@ pub struct Redirected {
 }
 
 impl Redirected {
-    /// What is said of an answer to `call` of the server at `base`, if it is a redirect. `typed`
-    /// gives what to type for a server at another address.
+    /// The error for an answer to `call` of the server at `base`, if it is a redirect. `typed`
+    /// returns what to type for a server at another address.
     pub fn of(
         response: &Response,
         base: &Url,
@@ -58,7 +59,7 @@ impl Redirected {
         Some(Self { url: name(base).into(), call: call.into(), to, way_out })
     }
 
-    /// The same where a document is asked for, which may be anywhere.
+    /// The same for a document, which may be anywhere.
     pub fn of_document(response: &Response) -> Option<Self> {
         let to = redirect_of(response)?;
         let way_out = "if that is what you mean, name that address".into();
@@ -66,8 +67,8 @@ impl Redirected {
     }
 }
 
-/// Whether a server's address may stand in a command: it is a host and a port, and what else is in it
-/// was typed.
+/// Whether a server's address may be part of a command: it is a host and a port, and its other
+/// parts were typed by the user.
 fn is_typable(there: &Url, typed: &Url) -> bool {
     there.host_str().is_some_and(text::is_typable)
         && there.username().is_empty()
@@ -75,7 +76,7 @@ fn is_typable(there: &Url, typed: &Url) -> bool {
         && there.path() == typed.path()
 }
 
-/// Where an answer points instead of being one.
+/// The target of an answer that is a redirect.
 pub fn redirect_of(response: &Response) -> Option<String> {
     let to = response.headers().get(LOCATION).filter(|_| response.status().is_redirection())?;
     let to = String::from_utf8_lossy(to.as_bytes());
@@ -83,8 +84,8 @@ pub fn redirect_of(response: &Response) -> Option<String> {
     Some(shown(&url.unwrap_or(to.into_owned()), MAX_CAUSE))
 }
 
-/// The address of the server that `base` was, if what was `asked` below it is now found `to` below
-/// that one.
+/// The new address of the server at `base`, if what was `asked` below it is now found `to` below
+/// the new one.
 fn moved(base: &Url, asked: &Url, to: &Url) -> Option<Url> {
     let below = asked.path().strip_prefix(base.path()).filter(|below| !below.is_empty())?;
     let mut there = to.clone();
@@ -99,9 +100,9 @@ pub(super) fn name(base: &Url) -> &str {
     base.as_str().trim_end_matches('/')
 }
 
-/// What came instead of an answer that is understood: its status, and the reason where it says one,
-/// as a problem document (RFC 9457) and the course's servers do. Nobody reads half a line of JSON or
-/// the source of a page.
+/// Describes an answer that can't be read: its status, and its reason if it gives one as a problem
+/// document (RFC 9457) or the course's servers do. Half a line of JSON or the source of a page
+/// would not help people.
 pub fn described(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> String {
     if let Some(reason) = reason(body) {
         return format!("{status}: {reason}");
@@ -123,7 +124,7 @@ pub fn described(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> String
     format!("{status}: {}", shown(text, MAX_QUOTE))
 }
 
-/// The reason that an answer gives for what it is not, in its own words.
+/// The reason that an error's body gives, in its own words.
 pub fn reason(body: &[u8]) -> Option<String> {
     let text = json::canonical(body).ok()?;
     let value = Value::of_canonical(&text);
@@ -148,14 +149,14 @@ pub fn parse_page(text: &str) -> Result<Url, String> {
     if !matches!(url.scheme(), "http" | "https") {
         return Err(format!("servers are reached by http or https, not by {}", url.scheme()));
     }
-    // What is not part of any call is not dropped in silence.
+    // A fragment is part of no call, and is not dropped without a message.
     if let Some(fragment) = url.fragment() {
         return Err(format!(
             "a server never hears of \"#{}\"; leave it out",
             shown(fragment, MAX_CAUSE)
         ));
     }
-    // Where nobody writes http://, few mean its port.
+    // People who leave out http:// rarely mean its default port.
     let place = full[full.find("://").map_or(0, |at| at + 3)..].split(['/', '?']).next();
     let has_port = place.and_then(|place| place.rsplit_once(':')).is_some_and(|(_, port)| {
         !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit())
@@ -169,7 +170,7 @@ pub fn parse_page(text: &str) -> Result<Url, String> {
     Ok(url)
 }
 
-/// The same of a server, whose pages are below it.
+/// Reads the address of a server, whose pages are below it.
 pub fn parse_url(text: &str) -> Result<Url, String> {
     let mut url = parse_page(text)?;
     if let Some(query) = url.query() {
@@ -187,18 +188,19 @@ pub fn is_loopback(url: &Url) -> bool {
     matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"))
 }
 
-/// Why there was no answer. The sentence around the cause would name the address once more.
+/// The cause of a failed call, without the sentence around it, which would name the address once
+/// more.
 pub fn cause(error: &reqwest::Error) -> String {
     let cause = causes(error).last();
     shown(&cause.map_or_else(|| error.to_string(), ToString::to_string), MAX_CAUSE)
 }
 
-/// What an error comes from, and what that does.
+/// The causes of an error, from the nearest on.
 fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn Error + 'static)> {
     std::iter::successors(error.source(), |&error| error.source())
 }
 
-/// Whether what came was no answer of HTTP/1, as from a server that speaks TLS.
+/// Whether the server's bytes were no answer in HTTP/1, as those of a server that speaks TLS.
 pub fn is_not_http(error: &reqwest::Error) -> bool {
     causes(error).any(|error| error.downcast_ref().is_some_and(hyper::Error::is_parse))
 }
@@ -212,8 +214,9 @@ fn is_not_tls(error: &reqwest::Error) -> bool {
     })
 }
 
-/// Why no call will ever be understood by the server at `base`, if `error` shows that somebody
-/// listens who speaks otherwise than the address says. `typed` gives what to type for another one.
+/// Says why the server at `base` will never understand a call, if `error` shows that a server
+/// listens there which speaks another protocol than the address says. `typed` returns what to type
+/// for another address.
 pub(super) fn misspoken(
     error: &reqwest::Error,
     base: &Url,
@@ -245,7 +248,7 @@ mod tests {
             ("http://127.0.0.1:5000/", "http://127.0.0.1:5000/"),
             ("https://class.example/chain", "https://class.example/chain/"),
             (" [::1]:5000 ", "http://[::1]:5000/"),
-            // UTS 46's names in other letters.
+            // Names in other scripts, by UTS 46.
             ("Bücher.example:5000", "http://xn--bcher-kva.example:5000/"),
             ("http://faß.example", "http://xn--fa-hia.example/"),
             ("http://ａ.例え", "http://a.xn--r8jz45g/"),
@@ -258,7 +261,7 @@ mod tests {
         for text in ["", "http://", "ftp://host", "localhost:port", "localhost:123456", "a b"] {
             assert!(parse_url(text).is_err(), "{text}");
         }
-        // A label that runs both ways, and one that is none.
+        // A label with both writing directions, and invalid ones.
         for text in ["http://אa.example", "http://xn--a.example", "http://a\u{2028}.example"] {
             assert!(parse_url(text).is_err(), "{text}");
         }
@@ -286,7 +289,7 @@ mod tests {
             ),
             ("http://a/", "http://a/mine", "http://b:7/pool/mine", Some("http://b:7/pool/")),
             ("http://a/x/", "http://a/x/mine", "http://b/mine", Some("http://b/")),
-            // A page for people, a slash more, itself, and what is no server of ours.
+            // A page for people, one more slash, the page itself, and other servers.
             ("http://a/", "http://a/mine", "http://a/login?next=mine", None),
             ("http://a/", "http://a/mine", "http://a/mine/", None),
             ("http://a/", "http://a/mine", "http://a/mine", None),

@@ -1,6 +1,6 @@
-//! The client with which programs ask a node, and the manners that it shares with all other calls to
-//! somebody else's server, those between peers among them: redirects are followed nowhere, an answer
-//! has a bound in time and in bytes, and what is wrong with it is told in the server's own words.
+//! The client with which programs call a node, and the conduct that it shares with all other calls
+//! to servers that are not our own, also those between peers: it follows no redirect, an answer has
+//! a bound in time and in bytes, and a message about it quotes the server's own words.
 
 mod http;
 mod node;

@@ -1,4 +1,4 @@
-//! A node at an address, and what it is asked.
+//! The client of a node.
 
 use std::fmt::Display;
 use std::sync::Arc;
@@ -20,16 +20,16 @@ use crate::{
 /// How long a connection may take.
 const CONNECT_TIME: Duration = Duration::from_secs(5);
 
-/// How long an answer may take: a node waits for other work for a third of that.
+/// How long an answer may take: three times as long as a node waits for other work.
 const ANSWER_TIME: Duration = Duration::from_secs(30);
 
-/// The most bytes of an answer, unless it is told otherwise: a block of the largest size fits.
+/// The most bytes of an answer by default: a block of the largest size fits.
 const MAX_ANSWER_BYTES: usize = 20_000_000;
 
-/// How much of what a node says is kept for people, in characters.
+/// How much of a node's text is kept for people, in characters.
 const MAX_SHOWN: usize = 300;
 
-/// Gives what a person types to name a server at another address.
+/// Returns what a person types to name a server at another address.
 type Typed = Arc<dyn Fn(&str) -> String + Send + Sync>;
 
 /// A node at an address.
@@ -43,7 +43,7 @@ pub struct Node {
     max_bytes: usize,
 }
 
-/// Why there is no answer to work with.
+/// Why a call failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NodeError {
     /// The server does not answer, or not in time.
@@ -54,13 +54,14 @@ pub enum NodeError {
         /// Why, in a few words.
         cause: String,
     },
-    /// What is spoken there is not what the address says: a whole sentence, with the way out.
+    /// The server speaks another protocol than the address says: a whole sentence, with the way
+    /// out.
     #[error("{0}")]
     Misspoken(String),
-    /// It points to another address.
+    /// The answer redirects to another address.
     #[error(transparent)]
     Redirected(Redirected),
-    /// It refuses, with problem details.
+    /// The node refuses, with problem details.
     #[error("the node refuses: {}", .problem.detail)]
     Refused {
         /// What was asked, as in `GET /api/v1/status`.
@@ -72,7 +73,7 @@ pub enum NodeError {
         /// How long to wait before the same call, if the node says so.
         retry_after: Option<Duration>,
     },
-    /// It is not answered as a node does.
+    /// No node answers so.
     #[error("{call} is not answered as a Blocksmith node does: {answer}")]
     Unexpected {
         /// What was asked, as in `GET /api/v1/status`.
@@ -86,12 +87,12 @@ pub enum NodeError {
     },
 }
 
-/// What an answer says, and its status.
+/// An answer that was read, and its status.
 #[derive(Debug, Clone)]
 pub struct Answered<T> {
-    /// What it says.
+    /// The answer.
     pub answer: T,
-    /// Its status, which is one of success.
+    /// Its status, one of success.
     pub status: StatusCode,
 }
 
@@ -104,14 +105,14 @@ pub struct Answer {
     pub status: StatusCode,
     /// Its headers.
     pub headers: HeaderMap,
-    /// Its body, as far as there was room for it.
+    /// Its body, up to the bound of the call.
     pub body: Vec<u8>,
-    /// Whether its body has more than that.
+    /// Whether its body is longer than that.
     pub is_cut: bool,
 }
 
 impl Answer {
-    /// What it is, in a line, where it is none that is understood.
+    /// Describes the answer in a line, for messages about one that can't be read.
     pub fn described(&self) -> String {
         match self.is_cut {
             true => format!("{} and more than {} bytes", self.status, self.body.len()),
@@ -119,10 +120,10 @@ impl Answer {
         }
     }
 
-    /// What the node says with it.
+    /// Reads the answer of a node.
     fn read<T: DeserializeOwned>(self) -> Result<Answered<T>, NodeError> {
         let status = self.status;
-        // Busy is as good as no, unlike a fault of the node or of what is in between.
+        // Busy counts as a refusal, unlike a fault of the node or of a proxy before it.
         let is_no = status.is_client_error() || status == StatusCode::SERVICE_UNAVAILABLE;
         if status.is_success() && !self.is_cut {
             if let Ok(answer) = serde_json::from_slice(&self.body) {
@@ -151,11 +152,11 @@ impl std::fmt::Debug for Node {
 }
 
 impl Node {
-    /// A node at `base`, of which nothing is asked yet. `typed` gives what a person types to name a
+    /// A node at `base`, which is not called yet. `typed` returns what a person types to name a
     /// node at another address.
     ///
     /// # Errors
-    /// The TLS backend or the system resolver cannot be set up.
+    /// Fails if the TLS backend or the system resolver can't be set up.
     pub fn new(
         base: Url,
         typed: impl Fn(&str) -> String + Send + Sync + 'static,
@@ -174,30 +175,30 @@ impl Node {
     /// would wait on that connection and could not answer other clients meanwhile.
     ///
     /// # Errors
-    /// The TLS backend or the system resolver cannot be set up.
+    /// Fails if the TLS backend or the system resolver can't be set up.
     pub fn without_idle_connections(self) -> reqwest::Result<Self> {
         Ok(Self { client: client_for(&self.base).pool_max_idle_per_host(0).build()?, ..self })
     }
 
-    /// The same node, of which no answer to a call may have more bytes.
+    /// The same node, with a bound on the bytes of each answer.
     #[must_use]
     pub fn with_max_bytes(self, max_bytes: usize) -> Self {
         Self { max_bytes, ..self }
     }
 
-    /// The same node, which is shown the operator's token with each call.
+    /// The same node, with the operator's token sent with each call.
     #[must_use]
     pub fn with_token(self, token: String) -> Self {
         Self { token: Some(token), ..self }
     }
 
-    /// The same node, of which no answer is waited for beyond `deadline`.
+    /// The same node, with no wait for an answer beyond `deadline`.
     #[must_use]
     pub fn with_deadline(self, deadline: Instant) -> Self {
         Self { deadline: Some(deadline), ..self }
     }
 
-    /// Where it is, as people write it.
+    /// The node's address as people write it.
     pub fn name(&self) -> &str {
         name(&self.base)
     }
@@ -205,7 +206,7 @@ impl Node {
     /// Asks where the node and its chain stand.
     ///
     /// # Errors
-    /// Why there is no answer, as of all calls.
+    /// Returns a [`NodeError`] if no answer can be read, as all calls do.
     pub async fn status(&self) -> Result<Status, NodeError> {
         self.get(&["status"], &[]).await
     }
@@ -214,7 +215,7 @@ impl Node {
     /// other work.
     ///
     /// # Errors
-    /// Why there is no answer.
+    /// Returns a [`NodeError`] if no answer can be read.
     pub async fn work(&self, recipient: &str, than: Option<&str>) -> Result<Work, NodeError> {
         let mut query = vec![("recipient", recipient)];
         query.extend(than.map(|than| ("than", than)));
@@ -224,7 +225,7 @@ impl Node {
     /// Hands in a proof.
     ///
     /// # Errors
-    /// Why there is no answer.
+    /// Returns a [`NodeError`] if the proof is refused, or no answer can be read.
     pub async fn submit_work(&self, solution: &Solution) -> Result<BlockEntry, NodeError> {
         self.post(&["work"], solution).await
     }
@@ -232,7 +233,7 @@ impl Node {
     /// Asks for at most `limit` headers from the index `from` on.
     ///
     /// # Errors
-    /// Why there is no answer.
+    /// Returns a [`NodeError`] if no answer can be read.
     pub async fn headers(&self, from: u64, limit: usize) -> Result<Headers, NodeError> {
         self.range("headers", from, limit).await
     }
@@ -240,15 +241,16 @@ impl Node {
     /// Asks for a block by its index or its hash.
     ///
     /// # Errors
-    /// Why there is no answer.
+    /// Returns a [`NodeError`] if there is no such block, or no answer can be read.
     pub async fn block(&self, id: impl Display) -> Result<BlockEntry, NodeError> {
         self.get(&["blocks", &id.to_string()], &[]).await
     }
 
-    /// Hands in a signed payment. `replaces` says what it may replace: `none`, or the id of a payment.
+    /// Hands in a signed payment. `replaces` says what it may replace: `none`, or the id of a
+    /// payment.
     ///
     /// # Errors
-    /// Why there is no answer.
+    /// Returns a [`NodeError`] if the payment is refused, or no answer can be read.
     pub async fn submit_payment(
         &self,
         text: &str,
@@ -261,15 +263,17 @@ impl Node {
     /// Asks where a transaction is.
     ///
     /// # Errors
-    /// Why there is no answer; if it is nowhere, a refusal with the status 404.
+    /// Returns a [`NodeError`] if no answer can be read; [`NodeError::Refused`] with the status 404
+    /// if the transaction is nowhere.
     pub async fn transaction(&self, id: &Hash) -> Result<Transaction, NodeError> {
         self.get(&["transactions", &id.to_string()], &[]).await
     }
 
-    /// Asks what proves that a transaction is in a block.
+    /// Asks for the proof that a transaction is in a block.
     ///
     /// # Errors
-    /// Why there is no answer; if it is in no block, a refusal with the status 404.
+    /// Returns a [`NodeError`] if no answer can be read; [`NodeError::Refused`] with the status 404
+    /// if the transaction is in no block.
     pub async fn proof(&self, id: &Hash) -> Result<MerkleProof, NodeError> {
         self.get(&["transactions", &id.to_string(), "proof"], &[]).await
     }
@@ -277,7 +281,7 @@ impl Node {
     /// Asks what a party has.
     ///
     /// # Errors
-    /// Why there is no answer.
+    /// Returns a [`NodeError`] if no answer can be read.
     pub async fn account(&self, party: &str) -> Result<Account, NodeError> {
         self.get(&["accounts", party], &[]).await
     }
@@ -285,7 +289,7 @@ impl Node {
     /// Asks for the transactions of a party: the newest, or those before a place.
     ///
     /// # Errors
-    /// Why there is no answer.
+    /// Returns a [`NodeError`] if no answer can be read.
     pub async fn account_transactions(
         &self,
         party: &str,
@@ -298,10 +302,10 @@ impl Node {
         self.get(&["accounts", party, "transactions"], &query).await
     }
 
-    /// Asks which fees would do for a payment of so many bytes.
+    /// Asks which fees would do for a payment of `bytes` bytes.
     ///
     /// # Errors
-    /// Why there is no answer.
+    /// Returns a [`NodeError`] if no answer can be read.
     pub async fn fees(&self, bytes: usize) -> Result<Fees, NodeError> {
         self.get(&["fees"], &[("bytes", &bytes.to_string())]).await
     }
@@ -309,7 +313,7 @@ impl Node {
     /// Asks for the peers.
     ///
     /// # Errors
-    /// Why there is no answer.
+    /// Returns a [`NodeError`] if no answer can be read.
     pub async fn peers(&self) -> Result<Peers, NodeError> {
         self.get(&["peers"], &[]).await
     }
@@ -317,7 +321,7 @@ impl Node {
     /// Asks to keep in touch with nodes.
     ///
     /// # Errors
-    /// Why there is no answer.
+    /// Returns a [`NodeError`] if the call is refused, or no answer can be read.
     pub async fn add_peers(&self, nodes: Vec<String>) -> Result<PeersAdded, NodeError> {
         self.post(&["peers"], &AddPeers { nodes }).await
     }
@@ -325,7 +329,7 @@ impl Node {
     /// Asks to forget a peer.
     ///
     /// # Errors
-    /// Why there is no answer.
+    /// Returns a [`NodeError`] if the call is refused, or no answer can be read.
     pub async fn forget_peer(&self, address: &str) -> Result<ForgottenPeer, NodeError> {
         Ok(self.ask(Method::DELETE, &["peers", address], &[], None).await?.answer)
     }
@@ -334,7 +338,7 @@ impl Node {
     /// them; with a `body`, which is JSON, hands that in. An answer is cut after `max_bytes`.
     ///
     /// # Errors
-    /// That nobody answers there.
+    /// Returns a [`NodeError`] if no server answers there.
     pub async fn page(
         &self,
         path: &str,
@@ -440,7 +444,7 @@ impl Node {
     }
 }
 
-/// How a server at `base` is asked.
+/// A client with the settings for calls to a server at `base`.
 fn client_for(base: &Url) -> ClientBuilder {
     let client = builder()
         .user_agent(concat!("blocksmith/", env!("CARGO_PKG_VERSION")))

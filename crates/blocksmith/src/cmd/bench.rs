@@ -15,17 +15,17 @@ use super::{counted, exit};
 use crate::daemon::{stop_on_signal, until};
 use crate::searching::{Workers, all_cores};
 
-/// What is searched: a short prefix as in the lecture, and the hash of something.
+/// The prefixes that are searched with: a short one, as in the lecture, and a hash.
 const PREFIXES: [&str; 2] =
     ["99", "6b86b273ff34fce19d6b804eff5a3f5747ada4eaa22f1d49c01e52ddb7875b4b"];
 
 /// Where each search starts: proofs have eight digits at first, and nine or ten later.
 const START: u64 = 10_000_000;
 
-/// The bytes that a compression takes in.
+/// The bytes of one compression.
 const COMPRESSION_BYTES: usize = 64;
 
-/// The bytes that SHA-256 appends at least: a 1 bit, and the length.
+/// The fewest bytes that SHA-256 appends: a 1 bit, and the length.
 const PADDING_BYTES: usize = 9;
 
 /// Measure how many tries a second the search makes here
@@ -55,7 +55,7 @@ fn seconds(text: &str) -> Result<Duration, &'static str> {
     seconds.map(Duration::from_secs_f64).ok_or("a number of seconds from 0.01 to 3600")
 }
 
-/// What is measured, with what was measured of it.
+/// A kind of search, with what was measured of it.
 struct Row {
     workers: Workers,
     prefix: &'static str,
@@ -63,15 +63,16 @@ struct Row {
     rates: Vec<f64>,
 }
 
-/// All that is known of a machine.
+/// The measurements of a machine.
 #[derive(Debug, Serialize)]
 struct Report {
-    /// What the system calls the processor, where it says.
+    /// The processor's name, if the system tells it.
     processor: Option<String>,
     cores: usize,
     rounds: u32,
     seconds_per_round: f64,
-    /// The fastest backend with the short prefix, on as few threads as were measured.
+    /// The rate of the fastest backend with the short prefix, on the smallest number of threads
+    /// that was measured.
     best_tries_per_second: u64,
     rows: Vec<Line>,
 }
@@ -85,15 +86,15 @@ struct Line {
     best_tries_per_second: u64,
     median_tries_per_second: u64,
     compressions_per_try: usize,
-    /// To `portable` with the same prefix and as many threads, where that was measured: the median
-    /// of the ratios within each round.
+    /// The rate in relation to `portable` with the same prefix and as many threads, if that was
+    /// measured: the median of the ratios within each round.
     ratio_to_portable: Option<f64>,
 }
 
 /// Runs the command.
 ///
 /// # Errors
-/// That the threads can't search as they should, or the figures can't be written.
+/// Fails if the threads can't search as they should, or the figures can't be written.
 pub async fn run(args: BenchArgs) -> anyhow::Result<ExitCode> {
     let stop = stop_on_signal()?;
     let screen = Screen::new();
@@ -129,7 +130,7 @@ pub async fn run(args: BenchArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The one that was asked for, or all that this processor can.
+/// The backend that was asked for, or all that this processor has.
 fn backends(asked: Option<Backend>) -> Vec<Backend> {
     match asked {
         Some(backend) => vec![backend],
@@ -137,14 +138,14 @@ fn backends(asked: Option<Backend>) -> Vec<Backend> {
     }
 }
 
-/// The number that was asked for, or one and all cores.
+/// The number of threads that was asked for, or one and all cores.
 fn threads(asked: Option<NonZeroUsize>) -> Vec<NonZeroUsize> {
     let mut threads = asked.map_or(vec![NonZeroUsize::MIN, all_cores()], |asked| vec![asked]);
     threads.dedup();
     threads
 }
 
-/// Tries per second of one search that finds nothing and is ended after so long.
+/// Tries per second of one search that finds nothing and is stopped after `time`.
 async fn rate(workers: &Workers, prefix: &'static str, time: Duration) -> f64 {
     let target = Target::from_zeros(MAX_ZEROS);
     let job = Job { prefix: prefix.as_bytes().into(), suffix: b"".into(), target };
@@ -158,7 +159,7 @@ async fn rate(workers: &Workers, prefix: &'static str, time: Duration) -> f64 {
     searching.tries() as f64 / seconds
 }
 
-/// What the measurements say.
+/// Sums the measurements up.
 fn report(rows: &[Row], rounds: u32, seconds: Duration) -> Report {
     let rows: Vec<Line> = rows.iter().map(|row| line(row, rows)).collect();
     let short = rows.iter().filter(|row| row.prefix_digits == PREFIXES[0].len());
@@ -188,7 +189,7 @@ fn line(row: &Row, rows: &[Row]) -> Line {
         let ratios = row.rates.iter().zip(&portable.rates).map(|(ours, theirs)| ours / theirs);
         (median(ratios) * 1e3).round() / 1e3
     });
-    // Short rounds on a busy machine may be over before a thread had its turn.
+    // On a busy machine, a short round may end before a thread has run.
     let ratio = ratio.filter(|ratio| ratio.is_finite());
     Line {
         backend: row.workers.backend().name(),
@@ -201,20 +202,21 @@ fn line(row: &Row, rows: &[Row]) -> Line {
     }
 }
 
-/// The middle one, or the mean of the two in the middle.
+/// The number in the middle, or the mean of the two in the middle.
 fn median(numbers: impl Iterator<Item = f64>) -> f64 {
     let mut numbers: Vec<f64> = numbers.collect();
     numbers.sort_by(f64::total_cmp);
     (numbers[(numbers.len() - 1) / 2] + numbers[numbers.len() / 2]) / 2.0
 }
 
-/// How many compressions a try takes: whole blocks of the prefix are the same for all of them.
+/// How many compressions a try takes: the full blocks of the prefix are compressed once for all
+/// tries.
 fn compressions(prefix: &str) -> usize {
     let digits = START.ilog10() as usize + 1;
     (prefix.len() % COMPRESSION_BYTES + digits + PADDING_BYTES).div_ceil(COMPRESSION_BYTES)
 }
 
-/// What Linux calls the processor.
+/// The processor's name on Linux.
 fn processor() -> Option<String> {
     let info = std::fs::read_to_string("/proc/cpuinfo").ok()?;
     let (_, name) = info
@@ -224,7 +226,7 @@ fn processor() -> Option<String> {
     Some(name.trim().into())
 }
 
-/// For people: million tries a second.
+/// The figures for people, in million tries a second.
 fn table(report: &Report) -> String {
     let processor = report.processor.as_deref().unwrap_or("a processor without a name");
     let mut table = format!(
@@ -270,7 +272,7 @@ mod tests {
     fn a_ratio_is_taken_within_each_round() {
         let rows = [
             row(Backend::Portable, 1, PREFIXES[0], &[10.0, 1.0, 10.0]),
-            // The second round was slow for everybody.
+            // The second round was slow for both.
             row(Backend::fastest(), 1, PREFIXES[0], &[20.0, 2.0, 30.0]),
             row(Backend::fastest(), 2, PREFIXES[0], &[50.0, 40.0, 45.0]),
         ];
@@ -279,7 +281,7 @@ mod tests {
         assert_eq!(ratios, [Some(1.0), Some(2.0), None]);
         let fast = &report.rows[1];
         assert_eq!((fast.best_tries_per_second, fast.median_tries_per_second), (30, 20));
-        // Of one thread, though two have more.
+        // The rate of one thread, though two threads have a higher one.
         assert_eq!(report.best_tries_per_second, 30);
         assert!(table(&report).lines().last().unwrap().ends_with('–'), "{}", table(&report));
     }

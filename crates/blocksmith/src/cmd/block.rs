@@ -1,4 +1,4 @@
-//! `blocksmith block`: what can be said of a block's text alone.
+//! `blocksmith block`: what a block's text alone tells.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
@@ -42,7 +42,7 @@ struct HashArgs {
 /// Runs the command.
 ///
 /// # Errors
-/// That a file can't be read, or the output not be written.
+/// Fails if a file can't be read or the output can't be written.
 pub fn run(args: BlockArgs) -> anyhow::Result<ExitCode> {
     let BlockCommand::Hash(args) = args.command;
     let mut out = super::stdout();
@@ -51,7 +51,7 @@ pub fn run(args: BlockArgs) -> anyhow::Result<ExitCode> {
         let input = open(file)?;
         let good = if args.lines { hash_lines(input, &mut out) } else { hash_one(input, &mut out) };
         all_good &= match good {
-            // Whoever reads has what they wanted, as `head` does.
+            // The reader of a pipe has what it wanted, as `head` does.
             Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(ExitCode::SUCCESS),
             good => good.with_context(|| format!("{} can't be hashed", file.display()))?,
         };
@@ -67,14 +67,14 @@ fn open(file: &Path) -> anyhow::Result<Box<dyn BufRead>> {
     open().with_context(|| format!("{} can't be read", file.display()))
 }
 
-/// Prints the hash of the whole input; whether it has one.
+/// Prints the hash of the whole input. Returns whether it has one.
 fn hash_one(input: impl BufRead, out: &mut impl Write) -> std::io::Result<bool> {
     let mut text = Vec::new();
     input.take(MAX_TEXT_BYTES + 1).read_to_end(&mut text)?;
     print_hash(&text, out)
 }
 
-/// Prints the hash of each line; whether all have one.
+/// Prints the hash of each line. Returns whether all lines have one.
 fn hash_lines(mut input: impl BufRead, out: &mut impl Write) -> std::io::Result<bool> {
     let mut all_good = true;
     let mut line = Vec::new();

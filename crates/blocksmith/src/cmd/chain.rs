@@ -1,4 +1,4 @@
-//! `blocksmith chain`: look at chains, check them, carry them about.
+//! `blocksmith chain`: shows chains, verifies them, exports and imports them, starts new ones.
 
 mod export;
 mod import;
@@ -42,7 +42,7 @@ enum ChainCommand {
 /// Runs the command.
 ///
 /// # Errors
-/// What went wrong.
+/// Fails with what went wrong.
 pub async fn run(args: ChainArgs) -> anyhow::Result<ExitCode> {
     match args.command {
         ChainCommand::Show(args) => show::run(args).await,
@@ -132,8 +132,8 @@ impl Kept {
     }
 }
 
-/// Which fields the blocks of a node's answer have, by the first of them: no genesis block of the
-/// course's kind has those of a sealed one.
+/// Which fields the blocks of a node's answer have, by its first block: no genesis block of the
+/// course's kind has the fields of a sealed one.
 fn shape(text: &[u8]) -> Shape {
     let first = Document::new(text).next_block();
     let is_sealed = |text: &str| BlockView::read(Shape::Sealed, text).is_ok();
@@ -152,8 +152,8 @@ impl Opened {
         }
     }
 
-    /// The canonical texts of the blocks, the lowest first, from the index `from` on; a store is
-    /// not read below it.
+    /// The canonical texts of the blocks from the index `from` on, the lowest first; a store is not
+    /// read below it.
     fn texts(
         &self,
         from: u64,

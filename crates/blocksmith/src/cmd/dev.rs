@@ -1,4 +1,4 @@
-//! `blocksmith dev`: a small network and a miner in one process, to watch and to try things on.
+//! `blocksmith dev`: a small network and a miner in one process, to watch and to experiment with.
 
 use std::collections::HashMap;
 use std::io::{self, Write as _};
@@ -38,16 +38,16 @@ use crate::text::{escaped, lines};
 /// The most nodes: each has a thread and a port of its own.
 const MAX_NODES: u16 = 32;
 
-/// The time from one block to the next, at least, so that people can follow.
+/// The least time from one block to the next, so that people can follow.
 const PACE: Duration = Duration::from_secs(1);
 
-/// How often it is said where the nodes stand, in blocks.
+/// The number of blocks after which the command says again where the nodes stand.
 const STANDINGS_EVERY: u64 = 10;
 
-/// How long the nodes may take to agree before it is said that they don't.
+/// How long the nodes may take to agree before the command says that they don't.
 const AGREE_TIME: Duration = Duration::from_secs(5);
 
-/// How often it is looked whether they do.
+/// How often the command looks whether they agree.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// How long the nodes may take to end.
@@ -92,10 +92,10 @@ pub struct DevArgs {
     blocks: Option<u64>,
 }
 
-/// Runs the command: until it is told to stop, or the blocks are there.
+/// Runs the command until a signal stops it, or the network has the blocks that were asked for.
 ///
 /// # Errors
-/// What keeps the network from running, with the way out.
+/// Fails with what keeps the network from running, and the way out.
 pub async fn run(args: DevArgs) -> anyhow::Result<ExitCode> {
     http::raise_file_limit();
     let stop = stop_on_signal()?;
@@ -118,14 +118,14 @@ pub async fn run(args: DevArgs) -> anyhow::Result<ExitCode> {
         let dir = args.data_dir.as_ref().map(|dir| dir.join(format!("node-{}", at + 1)));
         let options = Options {
             data_dir: dir,
-            // Where the nodes of an earlier run were, nobody may be now.
+            // Other programs may be at the addresses of an earlier run's nodes.
             keep_peers: false,
             faucet_node: nodes.first().map(|first: &Running| first.handle.clone()),
             ..Options::new(chain.clone())
         };
         nodes.push(start(options, None, listener, others, manners.clone(), ended.clone()).await?);
     }
-    // All of them have one clock, and soon one tip.
+    // All nodes have one clock, and soon one tip.
     let watching = tokio::spawn(early::watch(nodes[0].handle.clone()));
     let rules = chain.rules;
     let mut network = Network::new(nodes, domain);
@@ -175,7 +175,7 @@ async fn listen(first: u16, nodes: u16) -> anyhow::Result<Vec<TcpListener>> {
     Ok(listeners)
 }
 
-/// Who gets the coins.
+/// The recipient of the coins.
 fn miner(domain: Option<&Domain>) -> String {
     match domain {
         None => MINER.into(),
@@ -183,13 +183,13 @@ fn miner(domain: Option<&Domain>) -> String {
     }
 }
 
-/// The address of one of the accounts that everybody has.
+/// The address of one of the accounts whose keys are public.
 fn dev_address(index: u32, domain: &Domain) -> String {
     let address = dev::addresses().nth(index as usize).expect("there are ten");
     address.to_text(domain.hrp)
 }
 
-/// What the rules do not protect.
+/// What the rules do not protect, as a warning.
 fn warning(rules: &Rules) -> &'static str {
     match &rules.family {
         Family::Sealed(_) => {
@@ -211,21 +211,21 @@ fn warning(rules: &Rules) -> &'static str {
 
 struct Network {
     nodes: Vec<Running>,
-    /// Who gets the coins.
+    /// The recipient of the coins.
     miner: String,
-    /// On which node a block was mined.
+    /// The node on which each block was mined.
     mined_on: HashMap<Hash, usize>,
-    /// The node that is mined on now.
+    /// The node on which the next block is mined.
     turn: usize,
     /// The index of the tip at the start.
     first: u64,
     /// The index of the last block that was shown.
     shown: u64,
-    /// The index from which on it is said next where the nodes stand.
+    /// The index from which on the command says again where the nodes stand.
     standings_at: u64,
-    /// Where payments are signed.
+    /// Set where payments are signed.
     domain: Option<Domain>,
-    /// What the miner's coins come to: in units where payments are signed, else the number of them.
+    /// The sum of the miner's coins: in units where payments are signed, else their number.
     earned: u64,
 }
 
@@ -262,7 +262,7 @@ impl Network {
         say(&format!("{}\n", warning(rules)))
     }
 
-    /// Says whose the coins are, and what to do with them.
+    /// Says which accounts have coins, and what to do with them.
     fn introduce_accounts(&self, domain: &Domain, chain: &str) -> anyhow::Result<()> {
         let Running { handle, address: node, .. } = &self.nodes[0];
         let accounts = handle.snapshot()?;
@@ -289,7 +289,7 @@ impl Network {
         Ok(())
     }
 
-    /// Mines, and shows the chain of the first node as it grows, until it has grown by so many
+    /// Mines, and shows the chain of the first node as it grows, until it has grown by `wanted`
     /// blocks.
     async fn mine(&mut self, wanted: Option<u64>) -> anyhow::Result<()> {
         let mut standing = self.nodes[0].handle.watch();
@@ -316,7 +316,7 @@ impl Network {
             };
             earliest = Instant::now() + PACE;
             self.mined_on.insert(block.hash(), self.turn);
-            // The block is on its way to the first node; the next one goes on top of it.
+            // The block is on its way to the first node, and the next one goes on top of it.
             self.wait_for_agreement(PACE).await;
             self.show_news().await?;
             self.mined_on.remove(&block.hash());
@@ -331,7 +331,7 @@ impl Network {
         wanted.is_some_and(|wanted| self.shown - self.first >= wanted)
     }
 
-    /// Shows new blocks and, where it is due, where the nodes stand.
+    /// Shows new blocks and, if it is time, where the nodes stand.
     async fn show_news(&mut self) -> anyhow::Result<()> {
         self.show_blocks()?;
         if self.shown >= self.standings_at {
@@ -370,7 +370,7 @@ impl Network {
         Ok(())
     }
 
-    /// What a block paid to the miner of this process, if it is that one's.
+    /// What a block paid to this process's miner, if that miner made it.
     fn earned_by(&self, block: &Block) -> Option<u64> {
         let coin: Value<'_> = block.view().transactions().last()?;
         if party(coin.get("recipient")?) != self.miner {
@@ -397,7 +397,8 @@ impl Network {
         self.nodes.iter().map(tip).collect()
     }
 
-    /// Waits until all nodes have the same tip, at most so long; whether they do.
+    /// Waits until all nodes have the same tip, but not longer than `at_most`. Returns whether they
+    /// do.
     async fn wait_for_agreement(&self, at_most: Duration) -> bool {
         let agreed = || self.tips().windows(2).all(|pair| pair[0] == pair[1]);
         let waited = timeout(at_most, async {
@@ -426,7 +427,7 @@ impl Network {
         Ok(())
     }
 
-    /// Says how it ended; whether the nodes agree.
+    /// Says how the run ended. Returns whether the nodes agree.
     async fn summary(&mut self) -> anyhow::Result<bool> {
         let agreed = self.wait_for_agreement(AGREE_TIME).await;
         self.show_blocks()?;

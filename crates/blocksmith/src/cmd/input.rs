@@ -1,17 +1,19 @@
-//! Input as shells write it.
+//! Input in the encodings that shells write.
 
 use std::io::{self, BufRead, Cursor, ErrorKind, Read as _};
 
 use blocksmith_wallet::written::{Encoding, decode};
 
-/// The input in UTF-8. One in UTF-16, which PowerShell's `>` writes, is held, up to `most` bytes.
+/// Returns the input as UTF-8. Input in UTF-16, which PowerShell's `>` writes, is held in memory,
+/// up to `most` bytes.
 pub(super) fn utf8<'a>(
     mut input: impl BufRead + 'a,
     most: usize,
 ) -> io::Result<Box<dyn BufRead + 'a>> {
     let first = input.fill_buf()?;
     let encoding = Encoding::of(first);
-    // Without a mark, two letters say it and not one: a text may be broken and yet have lines.
+    // Without a byte order mark it takes two letters to tell the encoding, not one: a text may be
+    // broken and yet have lines.
     let is_marked = first.first().is_some_and(|byte| *byte >= 0xfe);
     if encoding == Encoding::Utf8
         || !is_marked && Encoding::of(first.get(2..).unwrap_or_default()) != encoding

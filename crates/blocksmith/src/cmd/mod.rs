@@ -39,20 +39,21 @@ use output::{Output, is_unread, stdout};
 /// How many files any command may have open besides those that it starts with.
 const LEAST_FILES: usize = 16;
 
-/// The command line asks for what cannot be.
+/// The command line asks for something impossible.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct Misused(String);
 
-/// How a command ends that a signal stopped: short of so many blocks, if it was to find a number.
+/// The exit code of a command that a signal stopped: an error if the command was to mine a number
+/// of blocks.
 fn told_to_stop(blocks: Option<u64>) -> ExitCode {
     blocks.map_or(ExitCode::SUCCESS, |_| ExitCode::from(exit::INTERRUPTED))
 }
 
-/// A file that was not there, to write into.
+/// Makes a file that does not exist yet, to write into.
 ///
 /// # Errors
-/// That there is one, which stays as it is, or that it can't be made.
+/// Fails if the file exists, which stays as it is, or can't be made.
 fn new_file(path: &Path) -> anyhow::Result<File> {
     File::create_new(path).map_err(|error| match error.kind() {
         ErrorKind::AlreadyExists => anyhow::anyhow!(
@@ -71,10 +72,10 @@ fn new_file(path: &Path) -> anyhow::Result<File> {
     })
 }
 
-/// Writes a file that was not there, whole or not at all.
+/// Writes a file that does not exist yet: whole or not at all.
 ///
 /// # Errors
-/// That there is one, that it can't be written, or what `write` says.
+/// Fails if the file exists or can't be written, or `write` fails.
 fn write_new<T>(
     path: &Path,
     write: impl FnOnce(&mut Output<File>) -> anyhow::Result<T>,
@@ -84,7 +85,7 @@ fn write_new<T>(
         file.get_ref().sync_all().map(|()| done).map_err(|e| file.named(e).into())
     });
     if written.is_err() {
-        // Half a file is none, and would be in the way of the next one.
+        // Half a file is of no use, and would be in the way of the next try.
         let _ = std::fs::remove_file(path);
     }
     written
@@ -112,8 +113,8 @@ enum Command {
 }
 
 impl Cli {
-    /// How much is logged unless told otherwise. What a node tells is for whoever runs one; other
-    /// commands have results to show.
+    /// The default level of the log. A node's log is for its operator; other commands have results
+    /// to show.
     pub fn log_level(&self) -> &'static str {
         match self.command {
             Command::Node(_) => "info",
@@ -121,7 +122,7 @@ impl Cli {
         }
     }
 
-    /// How it is written.
+    /// The format of the log.
     pub fn log_format(&self) -> Format {
         match &self.command {
             Command::Node(args) => args.log_format,
@@ -130,15 +131,16 @@ impl Cli {
     }
 }
 
-/// Reads the command line, or says what is wrong with it and ends the process. What was typed, or
-/// copied from somewhere, is quoted there.
+/// Reads the command line, or says what is wrong with it and ends the process. The message quotes
+/// what was typed, which may have been copied from anywhere.
 pub fn parse() -> Cli {
     let error = match typed::read(std::env::args_os(), Styles::styled()) {
         Ok(cli) => return cli,
         Err(error) => error,
     };
     if error.use_stderr() {
-        // The same error with all that was typed escaped, and nothing else that a terminal obeys.
+        // The same error once more, with all that was typed escaped, so that no control sequence
+        // reaches the terminal.
         let typed = std::env::args_os();
         let typed = typed.map(|typed| escaped(typed.to_string_lossy()).to_string());
         let plain = typed::read(typed, Styles::plain());
@@ -152,10 +154,10 @@ pub fn parse() -> Cli {
     error.exit()
 }
 
-/// Runs what the command line says.
+/// Runs the command that the command line names.
 ///
 /// # Errors
-/// What went wrong, in words for whoever typed it.
+/// Fails with what went wrong, in words for the person who typed the command.
 pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let start = || {
         room_for_files()?;
@@ -174,7 +176,8 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Block(args) => block::run(args),
         Command::Wallet(args) => runtime.block_on(wallet::run(args)),
     };
-    // What still searches or serves is not worth waiting for: all that was acknowledged is durable.
+    // Tasks that still search or serve need not be waited for: all that was acknowledged is
+    // durable.
     runtime.shutdown_background();
     match outcome {
         Err(error) if is_unread(&error) => Ok(ExitCode::SUCCESS),
@@ -182,27 +185,27 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// That a few more files may be open: where none may, the runtime panics.
+/// Fails unless a few more files may be open: without them, the runtime would panic.
 fn room_for_files() -> io::Result<()> {
     let files = (0..if cfg!(unix) { LEAST_FILES } else { 0 }).map(|_| File::open("/dev/null"));
     files.collect::<io::Result<Vec<_>>>().map(drop)
 }
 
-/// Makes a file that may get no longer an error like others, where the system would end the process
-/// without a word.
+/// Lets writing to a file fail like other errors at the size limit of files, where the system would
+/// end the process without a message.
 fn name_long_files(_runtime: &tokio::runtime::Runtime) {
     #[cfg(target_os = "linux")]
     {
         use rustix::process::Signal;
         use tokio::signal::unix::{SignalKind, signal};
         let _entered = _runtime.enter();
-        // That it has a handler is enough, and it stays. Without one all is as it was.
+        // To have a handler is enough, and it stays. Without one, nothing changes.
         let _ = signal(SignalKind::from_raw(Signal::XFSZ.as_raw()));
     }
 }
 
-/// An error as it is told, with what to do: in lines of its own, and not in those of what was typed
-/// or copied.
+/// The text of an error, with what to do: its own line breaks stay, while those in what was typed
+/// or copied are escaped.
 pub fn told(error: &anyhow::Error) -> String {
     let mut text = format!("{error:#}");
     for typed in std::env::args_os() {
@@ -219,7 +222,7 @@ pub fn told(error: &anyhow::Error) -> String {
     lines(text).to_string()
 }
 
-/// The exit code that an error stands for.
+/// The exit code for an error.
 pub fn exit_code(error: &anyhow::Error) -> ExitCode {
     let is_usage = error.is::<Misused>()
         || error.is::<BadAddress>()
@@ -250,7 +253,7 @@ mod tests {
 
     #[test]
     fn what_this_machine_cannot_is_no_matter_of_usage() {
-        // No processor lacks this one, but it says the same of each.
+        // Every processor has this one, but its error is of the same type as the others.
         let error = anyhow::Error::from(Unavailable(Backend::Portable));
         assert_eq!(exit_code(&error), ExitCode::from(exit::FAILURE));
         let no_peer = "http://".parse::<blocksmith_node::PeerAddress>().unwrap_err();

@@ -1,4 +1,4 @@
-//! `blocksmith node`: one node, until it is told to stop.
+//! `blocksmith node`: runs one node until a signal stops it.
 
 use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
@@ -24,7 +24,7 @@ use crate::service::{Handle, Options};
 use crate::text::escaped;
 use crate::{config, daemon, early, http, mining, operator, system};
 
-/// How long what serves may take to end after the node had to stop.
+/// How long the server may take to end after the node had to stop.
 const END_TIME: Duration = Duration::from_secs(2);
 
 /// Run a node.
@@ -121,7 +121,7 @@ fn typed_or<T: FromStr<Err = String>>(
 /// Runs the command.
 ///
 /// # Errors
-/// What keeps the node from running, with the way out.
+/// Fails with what keeps the node from running, and the way out.
 pub async fn run(args: NodeArgs) -> anyhow::Result<ExitCode> {
     let file = config::read(args.config.as_deref())?;
     let port = args.port.or(args.port_flag).or(file.port).unwrap_or(config::DEFAULT_PORT);
@@ -145,7 +145,8 @@ pub async fn run(args: NodeArgs) -> anyhow::Result<ExitCode> {
     let listener = listen(&bind, port).await?;
     let data_dir = match args.data_dir.or(file.data_dir) {
         Some(dir) => dir,
-        // Of the port that was taken: with 0, two nodes side by side would share a folder.
+        // The port is the one that was taken: with port 0, two nodes side by side would share a
+        // folder.
         None => config::default_data_dir(&chain.rules, listener.local_addr()?.port())?,
     };
     let (rules, chain_id) = (describe(&chain.rules), chain.rules.chain_id());
@@ -160,7 +161,7 @@ pub async fn run(args: NodeArgs) -> anyhow::Result<ExitCode> {
         let why = "coins of this chain go to addresses: name the one that --mine is for with --to";
         return Err(Misused(why.into()).into());
     }
-    // The others call it, whoever reads that.
+    // The node runs for its clients even if the reader of this line is gone.
     heard(writeln!(stdout(), "Running on http://{} (press Ctrl-C to stop)", node.address))?;
     introduce(&node.handle, &rules, &chain_id, &data_dir, &token_file);
     let watching = tokio::spawn(early::watch(node.handle.clone()));
@@ -176,7 +177,7 @@ pub async fn run(args: NodeArgs) -> anyhow::Result<ExitCode> {
     match failed {
         None => node.ended().await,
         Some(stopped) => {
-            // What others have to say of it comes before the reason.
+            // The log of the other tasks comes before the reason.
             let _ = tokio::time::timeout(END_TIME, node.ended()).await;
             return Err(anyhow::Error::new(stopped).context("the node had to stop"));
         }
@@ -191,7 +192,7 @@ async fn listen(bind: &str, port: u16) -> anyhow::Result<TcpListener> {
             ErrorKind::PermissionDenied => {
                 "; ports below 1024 are the system's own; choose another, like 5000"
             }
-            // It is told with the reason.
+            // The error itself says what to do.
             _ if system::way_out(&error).is_some() => "",
             _ => "; --bind takes an address of this machine, like 127.0.0.1 or 0.0.0.0",
         };
@@ -199,7 +200,7 @@ async fn listen(bind: &str, port: u16) -> anyhow::Result<TcpListener> {
     })
 }
 
-/// Says what runs here.
+/// Says which chain runs here, and with which data.
 fn introduce(handle: &Handle, rules: &str, chain_id: &Hash, data_dir: &Path, token_file: &Path) {
     let start = format!(
         "{rules}; chain id {chain_id}; block {} is the tip; node id {}; data in {}",
@@ -213,19 +214,19 @@ fn introduce(handle: &Handle, rules: &str, chain_id: &Hash, data_dir: &Path, tok
          need it",
         escaped(token_file.display())
     ));
-    // A dev chain may be run like any other, by whoever names it. Its id is its own, so that nothing
-    // that is signed there means anything elsewhere; and refusing the keys that everybody has would
-    // keep back what its blocks have anyway. But it is said whose the coins are.
+    // Anybody may run a dev chain like any other. Its id is its own, so nothing that is signed
+    // there is valid elsewhere; and to refuse the keys that are public would lock coins that its
+    // blocks have anyway. But the operator is told whose the coins are.
     if handle.is_dev() {
         note(KEYS_WARNING);
     }
 }
 
-/// Searches one block after the other, as long as the node runs.
+/// Mines one block after the other for as long as the node runs.
 async fn mine(handle: Handle) {
     loop {
         match mining::next_block(&handle, None, all_cores()).await {
-            // Whatever joins the chain is told of.
+            // The log tells of each block that joins the chain.
             Ok(_) => {}
             Err(NotMined::Stopped(_)) => break,
             Err(NotMined::NoWork(no_work)) => {

@@ -1,9 +1,10 @@
-//! What commands print and write: never with a panic, and with a name where it can't be written.
+//! What commands print and write: without panics, and with the output's name if it can't be
+//! written.
 
 use std::fmt;
 use std::io::{self, ErrorKind, Write};
 
-/// Output that is named when it can't be written. The kind of the error stays.
+/// An output whose name is in its errors, which keep their kind.
 pub(super) struct Output<W> {
     name: String,
     to: W,
@@ -19,7 +20,7 @@ impl<W> Output<W> {
         &self.to
     }
 
-    /// The error of this output.
+    /// Adds this output's name to an error.
     pub(super) fn named(&self, error: io::Error) -> io::Error {
         io::Error::new(error.kind(), format!("can't write {}: {error}", self.name))
     }
@@ -40,21 +41,22 @@ pub(super) fn stdout() -> Output<io::Stdout> {
     Output::new("to the standard output", io::stdout())
 }
 
-/// A line for whoever watches, on the standard error: nobody may be watching.
+/// Prints a line for people on the standard error, which may be closed.
 pub fn note(text: impl fmt::Display) {
     let _ = writeln!(io::stderr(), "{text}");
 }
 
-/// Whether this is that nobody reads any more, as behind `head`: whoever read has what they wanted.
+/// Whether the error is that the reader of a pipe is gone, as `head` goes once it has what it
+/// wanted.
 pub(super) fn is_unread(error: &anyhow::Error) -> bool {
     let error = error.downcast_ref::<io::Error>();
     error.is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
 }
 
-/// What printing came to, for whoever goes on when nobody reads any more.
+/// The outcome of printing, for callers that go on when the reader of a pipe is gone.
 ///
 /// # Errors
-/// All others.
+/// Fails with all other errors.
 pub(super) fn heard(printed: io::Result<()>) -> io::Result<()> {
     match printed {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),

@@ -1,4 +1,4 @@
-//! `blocksmith peers`: whom a running node keeps in touch with.
+//! `blocksmith peers`: the peers of a running node.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -17,19 +17,19 @@ use crate::client::{Node, NodeError, is_loopback, parse_url};
 use crate::operator::Token;
 use crate::text::{json, shown};
 
-/// The node that is meant unless told otherwise.
+/// The node that is asked by default.
 const DEFAULT_NODE: &str = "http://127.0.0.1:5000";
 
-/// How long the whole command may wait for the node, with every call.
+/// The longest that the command waits for the node, over all its calls.
 const MAX_WAIT: Duration = Duration::from_secs(15);
 
-/// How much of what a node says is shown, in characters.
+/// How much of a node's text is shown, in characters.
 const MAX_SHOWN: usize = 300;
 
 /// How long a new peer may take to show whether it answers.
 const PATIENCE: Duration = Duration::from_secs(8);
 
-/// How often that is looked at.
+/// How often the command looks whether it does.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// See and choose whom a running node keeps in touch with
@@ -66,7 +66,7 @@ enum PeersCommand {
     },
 }
 
-/// Why a node did not do it.
+/// Why the node did not do what was asked.
 #[derive(Debug, thiserror::Error)]
 enum NotDone {
     #[error("{url} does not answer ({cause}): {way_out}")]
@@ -104,7 +104,7 @@ pub(super) fn exit_code(error: &anyhow::Error) -> Option<u8> {
 /// Runs the command.
 ///
 /// # Errors
-/// That the node does not answer, or refuses.
+/// Fails if the node does not answer, or refuses.
 pub async fn run(args: PeersArgs) -> anyhow::Result<ExitCode> {
     let node = Asked::new(&args)?;
     let said = match &args.command {
@@ -138,7 +138,7 @@ async fn add(node: &Asked, address: &PeerAddress, as_json: bool) -> anyhow::Resu
     let added = node.client.add_peers(vec![address.as_str().into()]).await;
     let is_new = !added.map_err(|error| node.not_done(error))?.new.is_empty();
     let deadline = Instant::now() + PATIENCE;
-    // The name that it was first given stays its own.
+    // The node lists a peer under the address that it was first given.
     let is_it =
         |peer: &Peer| peer.address.parse::<PeerAddress>().is_ok_and(|other| other == *address);
     let peer = loop {
@@ -171,7 +171,7 @@ async fn add(node: &Asked, address: &PeerAddress, as_json: bool) -> anyhow::Resu
 
 async fn forget(node: &Asked, address: &PeerAddress, as_json: bool) -> anyhow::Result<String> {
     let said = match node.client.forget_peer(address.as_str()).await {
-        // As it says of any page that it does not have.
+        // The node says the same of any page that it does not have.
         Err(NodeError::Refused { status: StatusCode::NOT_FOUND, .. })
             if node.lacks(address).await? =>
         {
@@ -209,7 +209,7 @@ fn says(peer: &Peer) -> String {
     if peer.chosen { format!("{said} (chosen)") } else { said }
 }
 
-/// A time as people say it.
+/// A duration as people say it.
 fn ago(seconds: f64) -> String {
     match seconds {
         s if s < 100.0 => format!("{s:.0} s"),
@@ -219,24 +219,24 @@ fn ago(seconds: f64) -> String {
     }
 }
 
-/// The node that is asked, and what was typed for it.
+/// The node that is asked, and the command line for it.
 struct Asked {
     client: Node,
     typed: Typed,
 }
 
-/// What was typed.
+/// The command line.
 #[derive(Clone)]
 struct Typed {
-    /// After `blocksmith peers`.
+    /// The words after `blocksmith peers`.
     command: String,
-    /// The node that is meant.
+    /// The node that is asked.
     base: Url,
     token_file: Option<PathBuf>,
 }
 
 impl Typed {
-    /// How to type a command for the node at `url`.
+    /// The command to type for the node at `url`.
     fn of(url: &str, token_file: Option<&Path>, command: &str) -> String {
         let url = url.trim_end_matches('/');
         let mut typed = format!("blocksmith peers {command}");
@@ -249,7 +249,7 @@ impl Typed {
         typed
     }
 
-    /// The same command for a node elsewhere. Another node has another token.
+    /// The same command for a node at another address, which has another token.
     fn elsewhere(&self, url: &str) -> String {
         Self::of(url, None, &self.command)
     }
@@ -277,7 +277,7 @@ impl Asked {
         self.client.name().into()
     }
 
-    /// How to type a command for this node.
+    /// The command to type for this node.
     fn typed(&self, command: &str) -> String {
         let Typed { base, token_file, .. } = &self.typed;
         Typed::of(base.as_str(), token_file.as_deref(), command)
@@ -288,14 +288,14 @@ impl Asked {
         Ok(said.peers)
     }
 
-    /// Whether the node names its peers, and this is none of them.
+    /// Whether the node lists its peers without this one.
     async fn lacks(&self, address: &PeerAddress) -> Result<bool, NotDone> {
         let is_it =
             |peer: &Peer| peer.address.parse::<PeerAddress>().is_ok_and(|it| it == *address);
         Ok(!self.peers().await?.iter().any(is_it))
     }
 
-    /// What is said of a call that came to nothing.
+    /// The error for a call that failed.
     fn not_done(&self, error: NodeError) -> NotDone {
         let url = self.name();
         match error {
@@ -327,7 +327,7 @@ impl Asked {
         }
     }
 
-    /// What to do where the node takes this from its own machine, or with the token.
+    /// The error where the node takes the call only from its own machine or with the token.
     fn needs_token(&self) -> NotDone {
         let copy = "copy the file whose path the node printed when it started";
         let Typed { command, base, token_file } = &self.typed;

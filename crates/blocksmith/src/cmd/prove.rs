@@ -46,7 +46,7 @@ fn target(text: &str) -> Result<Target, &'static str> {
     text.parse().map_err(|_| "a target is 64 lower-case hex digits")
 }
 
-/// The answer, with what it took.
+/// The proof with its figures, as JSON.
 #[derive(Debug, Serialize)]
 struct Found {
     proof: u64,
@@ -61,8 +61,8 @@ struct Found {
 /// Runs the command.
 ///
 /// # Errors
-/// That no number is small enough, the threads can't search as they should, or the answer can't be
-/// written.
+/// Fails if no number is small enough, the threads can't search as they should, or the answer can't
+/// be written.
 pub async fn run(args: ProveArgs) -> anyhow::Result<ExitCode> {
     let stop = stop_on_signal()?;
     let screen = Screen::new();

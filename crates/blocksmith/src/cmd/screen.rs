@@ -1,4 +1,4 @@
-//! What a search shows: its results on stdout, how it goes on stderr.
+//! What a search shows: its results on stdout, its progress on stderr.
 
 use std::fmt;
 use std::io::{self, Write as _};
@@ -11,55 +11,55 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
 use super::{counted, stdout};
 use crate::text::{escaped, lines};
 
-/// How often to say how it goes; what is shown of that is decided here.
+/// How often a search reports its progress; this module decides how much of that is shown.
 pub(super) const REFRESH: Duration = Duration::from_millis(100);
 
-/// How often a line says how it goes where nothing can be live, as in a file.
+/// How often a line tells the progress where no line can be redrawn, as in a file.
 const PLAIN: Duration = Duration::from_secs(10);
 
-/// The columns that stay free at the end of a line: terminals show `^C` where it is typed, and what
-/// that pushes into the next line would stay.
+/// The columns that stay free at the end of a line: terminals show `^C` when it is typed, and what
+/// that pushes into the next line would stay there.
 const ECHO_COLUMNS: u16 = 2;
 
-/// How often a second a line that counts is drawn at most.
+/// How often a second a line with a count is drawn at most.
 const COUNTS_PER_S: u8 = 5;
 
-/// What stands between the parts of a line that says how it goes.
+/// What stands between the parts of a progress line.
 const BETWEEN: &str = " · ";
 
-/// How a search goes.
+/// The progress of a search.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Progress {
-    /// The block that it is for, where that is known.
+    /// The index of the block to find, where it is known.
     pub(super) index: Option<u64>,
     /// The largest digest that counts.
     pub(super) target: Target,
     /// The proofs tried so far.
     pub(super) tries: u64,
-    /// For how long.
+    /// The time since the search began.
     pub(super) elapsed: Duration,
-    /// How many coins or blocks this run mined, where it mines, and which of the two.
+    /// How many coins or blocks this run mined, if it mines, and the word for them.
     pub(super) mined: Option<(u64, &'static str)>,
 }
 
 /// Standard output and the terminal, if there is one.
 #[derive(Debug)]
 pub(super) struct Screen {
-    /// What stands on the last line, where stderr is a terminal.
+    /// The last line, where stderr is a terminal.
     live: ProgressBar,
     told: Instant,
 }
 
 impl Screen {
     pub(super) fn new() -> Self {
-        // How often it is drawn is up to who has something to show.
+        // The callers decide how often it is drawn.
         Self { live: live_line(ProgressDrawTarget::term_like, None, "{msg}"), told: Instant::now() }
     }
 
-    /// A line of results.
+    /// Prints a line of results.
     ///
     /// # Errors
-    /// That nobody reads any more.
+    /// Fails if the standard output can't be written, as when the reader of a pipe is gone.
     pub(super) fn line(&self, text: &str) -> io::Result<()> {
         self.live.suspend(|| {
             let mut out = stdout();
@@ -68,15 +68,15 @@ impl Screen {
         })
     }
 
-    /// A line for whoever watches.
+    /// Prints a line for people.
     pub(super) fn note(&self, text: &str) {
         self.live.suspend(|| {
-            // Nobody may be watching.
+            // The standard error may be closed.
             let _ = writeln!(io::stderr(), "{}", lines(text));
         });
     }
 
-    /// Shows how it goes: live on a terminal, elsewhere by a line where one is due.
+    /// Shows the progress: live on a terminal, elsewhere in a line from time to time.
     pub(super) fn show(&mut self, progress: Progress) {
         if self.live.is_hidden() && self.told.elapsed() >= PLAIN {
             self.told = Instant::now();
@@ -85,7 +85,7 @@ impl Screen {
         self.show_live(progress);
     }
 
-    /// Shows how it goes on a terminal, as much as there is room for, and elsewhere not at all.
+    /// Shows `how` on a terminal, as much of it as fits, and elsewhere nothing.
     pub(super) fn show_live(&self, how: impl fmt::Display) {
         if !self.live.is_hidden() {
             let columns = Terminal(Term::stderr()).width();
@@ -93,13 +93,13 @@ impl Screen {
         }
     }
 
-    /// Takes the live line away.
+    /// Clears the live line.
     pub(super) fn clear(&self) {
         self.live.set_message("");
     }
 }
 
-/// A line on a terminal that counts blocks, and stays when it has an end.
+/// A line on a terminal that counts blocks, and stays when the count has ended.
 pub(super) struct Counter(ProgressBar);
 
 impl Counter {
@@ -120,13 +120,13 @@ impl Counter {
     }
 }
 
-/// A terminal's last line, where stderr is one; elsewhere nothing is shown.
+/// The last line of the terminal that stderr is; nothing is shown if it is none.
 fn live_line(
     target: impl FnOnce(Box<dyn TermLike>) -> ProgressDrawTarget,
     length: Option<u64>,
     template: &str,
 ) -> ProgressBar {
-    // It gets a line in one piece, cleared and written, and so doesn't flicker.
+    // The terminal gets each line in one piece, cleared and written, so that it doesn't flicker.
     let terminal = Some(Term::buffered_stderr()).filter(Term::is_term);
     let target = terminal.map(|terminal| target(Box::new(Terminal(terminal))));
     let style = ProgressStyle::with_template(template).expect("a template");
@@ -134,14 +134,14 @@ fn live_line(
         .with_style(style)
 }
 
-/// A terminal with free columns at its end: those for `^C`, and all that a live line leaves. Blanks there
-/// would be a second line where it becomes narrower, which nobody clears.
+/// A terminal with free columns at its end: those for `^C`, and all that a live line leaves. Blanks
+/// there would become a second line when the terminal gets narrower, and would stay.
 #[derive(Debug)]
 struct Terminal(Term);
 
 impl TermLike for Terminal {
     fn width(&self) -> u16 {
-        // A line in a terminal without any column has no end.
+        // In a terminal without columns, a line would have no end.
         self.0.size().1.saturating_sub(ECHO_COLUMNS).max(1)
     }
 
@@ -182,10 +182,10 @@ impl TermLike for Terminal {
     }
 }
 
-/// What matters most comes first, since a narrow terminal shows no more than that.
+/// The most important part comes first: a narrow terminal shows no more than that.
 impl fmt::Display for Progress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Who reads this has none yet: certain it never is.
+        // The search has not ended while this is shown, so a proof is never certain.
         let odds = (100.0 * odds(self.target, self.tries)).min(99.9);
         let digits = if (10.0..99.0).contains(&odds) { 0 } else { 1 };
         let per_second = self.tries as f64 / self.elapsed.as_secs_f64().max(1e-3);
@@ -200,7 +200,7 @@ impl fmt::Display for Progress {
     }
 }
 
-/// The parts of a line that fit, from the first on; where not even that one does, its start.
+/// The first parts of a line that fit; if not even one does, its start.
 fn fitted(line: &str, columns: usize) -> String {
     let mut fitted = line;
     while fitted.chars().count() > columns
@@ -225,13 +225,13 @@ fn clock(elapsed: Duration) -> String {
 fn odds(target: Target, tries: u64) -> f64 {
     let p = 1.0 / target.work().as_f64();
     match tries {
-        // Where every try is a proof, the logarithm has no end.
+        // If every try is a proof, the logarithm is infinite.
         0 => 0.0,
         _ => -f64::exp_m1(tries as f64 * f64::ln_1p(-p)),
     }
 }
 
-/// A number in three digits: `12.3 M`, or `1.16e77` where units end.
+/// A number in three digits: `12.3 M`, or `1.16e77` beyond the largest unit.
 fn amount(number: f64) -> String {
     if number >= 1e15 {
         return format!("{number:.2e}");

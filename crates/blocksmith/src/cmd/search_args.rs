@@ -9,7 +9,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use super::screen::Screen;
 use crate::searching::{LAST_OF_ALL, Workers, all_cores};
 
-/// The most threads for each core: more would only wait for one another.
+/// The most threads for each core: more would only wait for each other.
 const MAX_THREADS_PER_CORE: NonZeroUsize = NonZeroUsize::new(4).unwrap();
 
 // No doc comment: clap would take it for the text of the command that these flags belong to.
@@ -35,10 +35,10 @@ fn backend_parser() -> impl TypedValueParser<Value = Backend> {
 }
 
 impl SearchArgs {
-    /// The threads that were asked for.
+    /// The threads as the flags ask for them.
     ///
     /// # Errors
-    /// What this processor or this system can't do of it.
+    /// Fails if this processor or this system can't do what a flag asks for.
     pub(super) fn workers(&self, screen: &Screen) -> anyhow::Result<Workers> {
         let mut workers = Workers::new(self.capped_threads(screen).unwrap_or_else(all_cores));
         if let Some(backend) = self.backend {
@@ -53,7 +53,7 @@ impl SearchArgs {
         Ok(workers)
     }
 
-    /// The number of threads that was asked for, or less if that is more than the cores can use.
+    /// The number of threads that the flag asks for, or fewer if the cores can't use as many.
     fn capped_threads(&self, screen: &Screen) -> Option<NonZeroUsize> {
         let asked = self.threads?;
         let most = all_cores().saturating_mul(MAX_THREADS_PER_CORE);

@@ -1,5 +1,5 @@
-//! What is typed is done, or refused: the command line and the environment, beyond what each flag says
-//! of itself.
+//! All that is typed is done or refused: checks of the command line and the environment beyond
+//! those that each flag has.
 
 use std::env;
 use std::ffi::OsString;
@@ -11,11 +11,11 @@ use clap::{ArgMatches, Command, CommandFactory as _, Error, FromArgMatches as _}
 
 use super::{Cli, note};
 
-/// What the names of settings in the environment start with.
+/// The start of the names of variables that set flags.
 const PREFIX: &str = "BLOCKSMITH_";
 
-/// Flags of which only one can be meant when both are typed: the command, the two, and why. What the
-/// environment says comes second and is no contradiction.
+/// Flags that contradict each other when both are typed: the command, the two flags, and why. What
+/// the environment says comes second, and contradicts nothing.
 const CONTRADICTIONS: [(&[&str], [&str; 2], &str); 14] = [
     (&["node"], ["port", "port_flag"], "PORT and --port both name the port"),
     (&["chain", "show"], ["url", "data_dir"], URL_OR_DIR),
@@ -38,7 +38,7 @@ const URL_SAYS: &str = "a running node says itself which chain it has, and nobod
 const DIR_OR_PORT: &str = "--port names a folder by its node, and --data-dir names it itself";
 const SOURCE_OR_DIR: &str = "the chain is read from SOURCE or from the disk, not from both";
 
-/// Reads a command line, and puts what is wrong with it in these styles.
+/// Reads a command line; its errors are written in these styles.
 pub(super) fn read(
     line: impl IntoIterator<Item = impl Into<OsString> + Clone>,
     styles: Styles,
@@ -50,7 +50,7 @@ pub(super) fn read(
     Cli::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
 }
 
-/// An empty variable sets nothing, as where a script passes on what it was not given.
+/// Treats an empty variable as not set: a script may pass on what it was not given.
 fn without_empty_settings(command: Command) -> Command {
     let is_empty = |arg: &clap::Arg| {
         let value = arg.get_env().and_then(env::var_os);
@@ -77,7 +77,7 @@ fn refuse_contradictions(command: &mut Command, matches: &ArgMatches) -> Result<
     Ok(())
 }
 
-/// Says so if a variable is called like a flag of the command and sets nothing.
+/// Warns if a variable is named like a flag of the command and sets nothing.
 fn name_what_sets_nothing(command: &Command, matches: &ArgMatches) {
     let (mut command, mut matches) = (command, matches);
     loop {
@@ -103,7 +103,7 @@ fn name_what_sets_nothing(command: &Command, matches: &ArgMatches) {
     }
 }
 
-/// Whether some command reads this variable.
+/// Whether any command reads this variable.
 fn is_setting(name: &str) -> bool {
     fn reads(command: &Command, name: &str) -> bool {
         let is_it = |arg: &clap::Arg| arg.get_env().is_some_and(|read| read == name);

@@ -37,7 +37,7 @@ pub(super) async fn run(args: ExportArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Writes the blocks and the last line; how many blocks there are.
+/// Writes the blocks and the last line. Returns how many blocks there are.
 fn write(opened: &Opened, out: impl Write) -> anyhow::Result<u64> {
     let mut out = BufWriter::new(out);
     let (mut length, mut last) = (0, String::new());

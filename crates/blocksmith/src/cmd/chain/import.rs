@@ -15,10 +15,10 @@ use crate::cmd::{counted, exit, stdout};
 use crate::service::{self, Handle, Import, Options, Taken};
 use crate::text::escaped;
 
-/// How many blocks are handed in at once.
+/// The most blocks that are handed in at once.
 const BATCH_BLOCKS: usize = 2_000;
 
-/// How many bytes of blocks are handed in at once, unless one block has more.
+/// The most bytes of blocks that are handed in at once, unless one block has more.
 const BATCH_BYTES: usize = 16 << 20;
 
 /// Take a chain from a file into a data directory
@@ -53,7 +53,7 @@ pub(super) async fn run(args: ImportArgs) -> anyhow::Result<ExitCode> {
     let unprotected = verify::unprotected(&chain, verified.index, args.tip);
     let options = Options { data_dir: Some(dir.clone()), ..Options::new(chain) };
     let (handle, mut orders) = service::start(options)?;
-    // Nobody is told or asked anything.
+    // The import calls no peers, so their orders are dropped.
     let orders = tokio::spawn(async move { while orders.recv().await.is_some() {} });
     let mut batches = Batches::new(handle.clone(), verified.blocks);
     let outcome = tokio::task::block_in_place(|| {
@@ -131,7 +131,7 @@ impl Batches {
         taken.map_or(Ok(()), Self::judge)
     }
 
-    /// Waits until all is durable.
+    /// Waits until all blocks are durable.
     fn end(&mut self) -> anyhow::Result<()> {
         self.hand_in()?;
         self.runtime.block_on(self.import.end())?.map_or(Ok(()), Self::judge)
@@ -140,7 +140,7 @@ impl Batches {
     fn judge(Taken { verdict, index }: Taken) -> anyhow::Result<()> {
         match verdict {
             Verdict::NewTip | Verdict::SideBranch | Verdict::Known => {}
-            // Signatures and accounts are looked at here for the first time.
+            // Signatures and accounts are checked here for the first time.
             Verdict::Invalid(invalid) => anyhow::bail!(
                 "the chain of the file is not valid: {invalid}; what comes before that was handed in"
             ),

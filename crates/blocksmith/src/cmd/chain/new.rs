@@ -46,15 +46,16 @@ pub(super) struct NewArgs {
     json: bool,
 }
 
-/// The longest spacing: so many times as long are half-life and longest gap, at most.
+/// The longest spacing: half-life and longest gap are up to 60 times as long.
 const MAX_SPACING_S: u64 = MAX_INTEGER / 60;
 
-/// What was asked for makes no chain.
+/// The options make no valid chain.
 #[derive(Debug, thiserror::Error)]
 #[error("there can't be such a chain: {0}")]
 pub struct NoChain(String);
 
-/// What somebody has from the start. Which addresses the chain has is only known later.
+/// Coins that an address has from the start. Whether it is an address of the chain is checked
+/// later.
 #[derive(Debug, Clone)]
 struct Balance {
     address: String,
@@ -85,7 +86,7 @@ pub(super) fn run(args: NewArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The text of the file. What can't be is found out when it is read.
+/// The text of the file. Its values are checked when it is read.
 fn write(args: &NewArgs, timestamp_s: u64, random: &Hash) -> anyhow::Result<String> {
     let rules = Rules::preset(&args.rules)?;
     let Family::Sealed(Sealed { hrp, emission, max_block_bytes, .. }) = rules.family else {
@@ -145,14 +146,14 @@ target = \"{target}\"
     Ok(text.trim_end().to_string() + "\n")
 }
 
-/// An address of any chain.
+/// Reads an address of any chain.
 fn elsewhere(text: &str) -> Option<Address> {
-    // The last 1, since what stands before it may have some.
+    // The human-readable part may have a 1 of its own, so the last one counts.
     let (hrp, _) = text.rsplit_once('1')?;
     Address::parse(text, Hrp::new(hrp).ok()?).ok()
 }
 
-/// A preset's difficulty for another spacing, as a chain file has it.
+/// A preset's difficulty with another spacing, as text for a chain file.
 fn difficulty(preset: &Difficulty, spacing: Option<u64>) -> String {
     match *preset {
         Difficulty::Asert { spacing_s, half_life_s, longest_gap_s, easiest } => {
@@ -188,13 +189,13 @@ easiest = \"{easiest}\""
     }
 }
 
-/// The path so that `--chain` takes it for one.
+/// The path in a form that `--chain` takes for a file.
 fn path(file: &Path) -> String {
     let text = file.display().to_string();
     if is_file(&text) { text } else { format!("./{text}") }
 }
 
-/// A text as a shell takes it for one word.
+/// Quotes a text so that a shell reads it as one word.
 pub(in crate::cmd) fn quoted(text: &str) -> String {
     let plain = |char: char| char.is_ascii_alphanumeric() || "._/-".contains(char);
     if text.chars().all(plain) {

@@ -11,7 +11,7 @@ use blocksmith_consensus::{BlockView, Shape};
 use super::{Kept, Opened};
 use crate::calendar::date;
 
-/// How many blocks are shown unless told otherwise.
+/// How many blocks are shown by default.
 const DEFAULT_LIMIT: u16 = 20;
 
 /// How many digits of a hash the table shows.
@@ -114,10 +114,10 @@ fn cell(text: &str) -> String {
     cell
 }
 
-/// Seconds since 1970 as a date, anything else as it stands.
+/// The date of seconds since 1970; any other value as it is.
 fn time(timestamp: Value<'_>) -> String {
     match timestamp.text().parse::<f64>() {
-        // From 1970 to 9999.
+        // These are the years 1970 to 9999.
         Ok(seconds) if (0.0..253_402_300_800.0).contains(&seconds) => {
             date(seconds as u64).strftime("%F %T").to_string()
         }

@@ -21,13 +21,13 @@ use crate::cmd::input::utf8;
 /// How long a node may take to accept a connection.
 const CONNECT_TIME: Duration = Duration::from_secs(5);
 
-/// How long a node may be silent.
+/// How long a node may send nothing.
 const SILENCE_TIME: Duration = Duration::from_secs(30);
 
-/// A thread reads at least this much of a file.
+/// The fewest bytes of a file that get a thread of their own.
 const MIN_PART_BYTES: usize = 1 << 20;
 
-/// Nobody answers there.
+/// No server answers at that address.
 #[derive(Debug, thiserror::Error)]
 #[error("{url} does not answer; is a node running there? ({error})")]
 pub struct Unreachable {
@@ -43,7 +43,7 @@ pub(super) enum Source {
 }
 
 impl Source {
-    /// What `name` stands for: an address, `-`, or a file.
+    /// The source that `name` stands for: an address, `-`, or a file.
     pub(super) async fn find(name: &str) -> anyhow::Result<Self> {
         if name == "-" {
             return Ok(Self::Stdin);
@@ -56,7 +56,8 @@ impl Source {
         Ok(Self::File(name.into()))
     }
 
-    /// The same so that it can be read twice: the standard input is held, within bounds.
+    /// The same source, made so that it can be read twice: the standard input is held in memory,
+    /// within bounds.
     pub(super) fn held(self) -> anyhow::Result<Self> {
         let Self::Stdin = self else { return Ok(self) };
         let mut text = Vec::new();
@@ -69,8 +70,8 @@ impl Source {
         Ok(Self::Held(text))
     }
 
-    /// The whole text, if there is room for it and it is quick to have: that of a file is read on all
-    /// cores, since to copy it takes one core nearly as long as to verify it.
+    /// The whole text, if it fits into memory and is quick to get. A file is read on all cores,
+    /// since copying it on one takes nearly as long as verifying it.
     pub(super) fn whole(&self) -> io::Result<Option<Cow<'_, [u8]>>> {
         match self {
             Self::File(path) => Ok(read_side_by_side(path, all_threads())?.map(Cow::Owned)),
@@ -79,7 +80,7 @@ impl Source {
         }
     }
 
-    /// The text from its start.
+    /// A reader of the text from its start.
     pub(super) fn reader(&self) -> std::io::Result<Box<dyn Read + '_>> {
         Ok(match self {
             Self::File(path) => utf8(BufReader::new(File::open(path)?), MAX_HELD_BYTES)?,
@@ -89,10 +90,10 @@ impl Source {
     }
 }
 
-/// A file's bytes, read on up to `threads` threads. None if it is short, too long to be held, or
-/// written in UTF-16: it is better read from its start then.
+/// A file's bytes, read on up to `threads` threads. `None` if the file is short, too long to hold,
+/// or in UTF-16: then it is better read from its start.
 fn read_side_by_side(path: &Path, threads: usize) -> io::Result<Option<Vec<u8>>> {
-    // A pipe is opened once: whoever writes into it would meet its end.
+    // A pipe can be opened only once: its writer would find it closed.
     let found = std::fs::metadata(path)?;
     let len = usize::try_from(found.len()).unwrap_or(usize::MAX);
     let part = len.div_ceil(threads.max(1)).max(MIN_PART_BYTES);
@@ -110,7 +111,7 @@ fn read_side_by_side(path: &Path, threads: usize) -> io::Result<Option<Vec<u8>>>
         file.seek(SeekFrom::Start((number * part) as u64))?;
         file.read_exact(part_text)
     });
-    // Somebody is writing it: what is there when it is read to its end counts.
+    // Another process is writing the file: what it holds when it is read to its end counts.
     let changed = file.metadata()?.len() != found.len();
     match read {
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
@@ -119,15 +120,16 @@ fn read_side_by_side(path: &Path, threads: usize) -> io::Result<Option<Vec<u8>>>
     }
 }
 
-/// Whether a server is meant and no file: by its scheme, or else by a host and a port that are not
-/// the name of a file.
+/// Whether the name is that of a server and not of a file: it has a scheme, or it is a host with a
+/// port and there is no such file.
 fn is_address(name: &str) -> bool {
     let host = name.split('/').next().unwrap_or_default();
     let has_port = host.contains(':') && host.parse::<PeerAddress>().is_ok();
     name.contains("://") || has_port && !Path::new(name).exists()
 }
 
-/// The chain of the node at `url`: what it answers to `GET /chain`, or there if the URL has a path.
+/// The chain of the node at `url`: its answer to `GET /chain`, or to the URL's own path if it has
+/// one.
 pub(super) async fn fetch(url: &Url) -> anyhow::Result<Vec<u8>> {
     let mut full = url.clone();
     if full.path() == "/" {

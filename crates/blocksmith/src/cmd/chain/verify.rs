@@ -126,12 +126,12 @@ fn replay(
     replayed.ok_or_else(|| other(anyhow::anyhow!("the chain changed while it was read")))
 }
 
-/// Replays what is kept in a data directory, and compares.
+/// Replays the blocks of a data directory, and compares what the directory has beside them.
 fn replay_data(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
     let (dir, chain) = args.data.find()?;
     let snapshot = service::open_checked(&dir)?;
     let tip = snapshot.tip()?.block;
-    // Whether it is a chain of these rules is only found out.
+    // Only the replay finds out whether it is a chain of these rules.
     let progress = Counter::new((tip.index() + 1).saturating_sub(chain.rules.genesis_index()));
     let replayed = service::replay(&snapshot, &chain.rules, |blocks| progress.add(blocks));
     progress.end();
@@ -169,7 +169,8 @@ fn replay_data(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Why a block seems to have been changed of which the next one names the hash of another spelling.
+/// Says that a block's hash is explained by another spelling of its JSON, if it is: the next block
+/// names that hash.
 fn spelled_otherwise(source: &Source, fault: &DocumentError) -> Option<String> {
     let (index, found, named) = match fault {
         DocumentError::Changed { index, found, named, .. } => (*index, found, named),
@@ -182,7 +183,7 @@ fn spelled_otherwise(source: &Source, fault: &DocumentError) -> Option<String> {
     let wanted = named.trim_matches('"').parse().ok()?;
     let mut input = Vec::new();
     let most = MAX_HELD_BYTES as u64;
-    // What came by the standard input is gone.
+    // The standard input can't be read again.
     let (Source::File(_) | Source::Held(_)) = source else { return None };
     source.reader().ok()?.take(most).read_to_end(&mut input).ok()?;
     let mut document = Document::new(&input);
@@ -200,7 +201,8 @@ fn spelled_otherwise(source: &Source, fault: &DocumentError) -> Option<String> {
     ))
 }
 
-/// Says that a chain is invalid, and why: by the fault, unless another reason explains it.
+/// Reports that a chain is invalid, and why: the fault itself, unless there is a better
+/// explanation.
 fn invalid(
     fault: &DocumentError,
     reason: Option<String>,
@@ -223,7 +225,7 @@ fn invalid(
     Ok(ExitCode::from(exit::FAILURE))
 }
 
-/// Verifies a chain; says on the standard error what is odd about it, but breaks no rule.
+/// Verifies a chain. Says on the standard error what is odd about it although it breaks no rule.
 pub(super) fn check(
     source: &Source,
     chain: &Chain,
@@ -246,15 +248,16 @@ pub(super) fn check(
     Ok(verdict)
 }
 
-/// What nothing protects in a chain that breaks no rule.
+/// Which blocks of a valid chain nothing protects against change.
 pub(super) struct Unprotected {
     /// The lowest such block.
     from: u64,
-    /// Which, why, and what does. It belongs to the answer: "valid" alone promises more than is so.
+    /// Which blocks, why, and what protects them. The answer has it, since "valid" alone would
+    /// promise too much.
     pub(super) note: String,
 }
 
-/// What nothing protects in a chain whose newest block has this index, unless the tip was pinned.
+/// The blocks that nothing protects in a chain whose tip has this index, unless the tip was pinned.
 pub(super) fn unprotected(chain: &Chain, index: u64, pinned: Option<Hash>) -> Option<Unprotected> {
     let from = chain.rules.unprotected_from(index).filter(|_| pinned.is_none())?;
     let (others, them) = if from < index {
@@ -317,7 +320,7 @@ impl Valid {
     }
 }
 
-/// Says what is wrong, and that these may be the wrong rules.
+/// Prints what is wrong, and that these may be the wrong rules.
 pub(super) fn print_invalid(fault: &DocumentError, reason: &str, chain: &Chain) {
     note(format_args!("invalid: {}", escaped(reason)));
     if matches!(fault.rule(), "genesis" | "proof") {

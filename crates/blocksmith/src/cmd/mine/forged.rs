@@ -1,6 +1,6 @@
-//! What shows that a proof made a block: its index, and its hash where that is told, the proof and
-//! the coin in it, and that the server's chain has it. A status of 200 is no proof of anything: a
-//! proxy, a page or a server of another kind gives one to everybody.
+//! What shows that a proof made a block: its index and its hash where the server tells them, the
+//! proof and the coin in it, and that the server's chain has it. A status of 200 alone proves
+//! nothing: a proxy, a web page or a server of another kind gives one to every caller.
 
 use blocksmith_api::BlockEntry;
 use blocksmith_consensus::json::{self, Value};
@@ -12,32 +12,32 @@ use super::zeros::each_block;
 /// A block that a server says it made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Forged {
-    /// `None` where a Python server doesn't say.
+    /// `None` if a Python server doesn't say.
     pub(super) index: Option<u64>,
-    /// `None` from Python servers, which tell none.
+    /// `None` from Python servers, which don't say.
     pub(super) hash: Option<Hash>,
     pub(super) proof: u64,
 }
 
-/// What was handed in.
+/// A proof that was handed in.
 pub(super) struct Submitted<'a> {
-    /// What was searched.
+    /// The search that found it.
     pub(super) job: &'a Job<'a>,
     pub(super) proof: u64,
-    /// The index and the parent of the block that the proof makes, where they were told.
+    /// The index and the parent of the block that the proof makes, if the server told them.
     pub(super) index: Option<u64>,
     pub(super) previous_hash: Option<Hash>,
-    /// Who gets the coin, where a miner may say so.
+    /// The recipient of the coin, if the miner may choose one.
     pub(super) recipient: Option<&'a str>,
 }
 
 impl Submitted<'_> {
-    /// The block that a node of ours acknowledges with `made`; else what that lacks.
+    /// The block with which our node acknowledges the proof, or what is missing in it.
     pub(super) fn by_our_node(&self, made: &BlockEntry) -> Result<Forged, &'static str> {
         let (index, hash) = (made.index, made.hash.0);
         let text = json::canonical(made.block.get().as_bytes());
         let text = text.map_err(|_| "its block is none")?;
-        // The shape is the one with which the block has its hash.
+        // The block has the shape with which its hash is the one that was told.
         let read = |shape| Block::read(shape, &text).ok().filter(|block| block.hash() == hash);
         let block = read(Shape::Open).or_else(|| read(Shape::Sealed));
         let block = block.ok_or("its block has another hash")?;
@@ -49,7 +49,7 @@ impl Submitted<'_> {
         }
         let view = block.view();
         let is_ours = match block.header() {
-            // The work commits to all that it says, and to its transactions by their root.
+            // The work commits to the whole header, and to the transactions by their root.
             Some(header) => {
                 self.job.digest(self.proof.to_string()) == hash
                     && view.merkle_root() == header.merkle_root
@@ -65,7 +65,8 @@ impl Submitted<'_> {
         Ok(Forged { index: Some(index), hash: Some(hash), proof: self.proof })
     }
 
-    /// The same of a Python server, which says "New Block Forged": what it says besides has to fit.
+    /// The same for a Python server, which says "New Block Forged": the rest of its answer has to
+    /// fit.
     pub(super) fn by_python(&self, answer: Value<'_>) -> Result<Forged, &'static str> {
         let index = match answer.get("index") {
             Some(index) => Some(index.as_u64().ok_or("its index is no number")?),
@@ -89,8 +90,8 @@ impl Forged {
             && recipient.is_none_or(|recipient| pays(block, recipient))
     }
 
-    /// Whether a Python server's chain has it; `None` if `body` is no chain. A chain that was cut
-    /// short ends in an error, and the blocks before that count.
+    /// Whether a Python server's chain has this block; `None` if `body` is no chain. A chain that
+    /// was cut ends in an error; the blocks before that count.
     pub(super) fn is_in(&self, body: &[u8], recipient: Option<&str>) -> Option<bool> {
         let mut found = None;
         let _ = each_block(body, |text| {
@@ -102,7 +103,7 @@ impl Forged {
     }
 }
 
-/// Whether a proof is this number, as a number or as its digits.
+/// Whether a proof is this number, written as a number or as a text of its digits.
 fn is(proof: Value<'_>, number: u64) -> bool {
     Proof::from_value(proof).is_ok_and(|proof| *proof.text() == number.to_string())
 }
@@ -111,7 +112,7 @@ fn has_proof(block: BlockView<'_>, number: u64) -> bool {
     *block.proof() == number.to_string()
 }
 
-/// Whether a block's coin goes there.
+/// Whether a block's coin goes to `recipient`.
 fn pays(block: BlockView<'_>, recipient: &str) -> bool {
     let coin = block.transactions().last();
     coin.and_then(|coin| coin.get("recipient")).is_some_and(|to| party(to) == recipient)

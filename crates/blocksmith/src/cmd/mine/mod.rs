@@ -26,25 +26,26 @@ use crate::daemon::{stop_on_signal, until};
 use crate::searching::Workers;
 use crate::service::new_node_id;
 
-/// The wait before a server is asked again that did not answer or refused; it doubles each time.
+/// The wait before the miner asks a server again that did not answer or refused; it doubles each
+/// time.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 
 /// The longest of these waits.
 const MAX_WAIT: Duration = Duration::from_secs(10);
 
-/// How often a server that can't show its chain is asked again whether a block is there, which takes
-/// a quarter of a minute.
+/// How often the miner asks a server that can't show its chain whether a block is there; all of
+/// that takes a quarter of a minute.
 const MAX_LOOKS: u32 = 6;
 
-/// A random start is below this, so that years of searching are left below 2^53, where proofs of
-/// signed chains end.
+/// A random start is below this number: proofs of signed chains end at 2^53, and years of searching
+/// are left up to there.
 const MAX_RANDOM_START: u64 = 1_000_000_000_000_000;
 
-/// How many proofs of others must be seen before what they show counts as certain: each of them
-/// shows a digit too many one time in sixteen.
+/// How many proofs of others the miner must see before the zeros that they show count as certain:
+/// each of them shows a digit too many one time in sixteen.
 const ENOUGH_PROOFS: usize = 8;
 
-/// The file in which the miner's id is kept.
+/// The file with the miner's id.
 const ID_FILE: &str = "miner-id";
 
 /// Mine coins on a node.
@@ -78,11 +79,11 @@ enum Start {
     Random,
 }
 
-/// Runs the command: mines the blocks that were asked for, or until it is told to stop.
+/// Runs the command: mines the blocks that were asked for, or until a signal stops it.
 ///
 /// # Errors
-/// The threads cannot search as they should, signals cannot be listened for, or the HTTP client cannot
-/// be set up.
+/// Fails if the threads can't search as they should, signals can't be listened for, or the HTTP
+/// client can't be set up.
 pub async fn run(args: MineArgs) -> anyhow::Result<ExitCode> {
     let stop = stop_on_signal()?;
     let screen = Screen::new();
@@ -121,7 +122,7 @@ pub async fn run(args: MineArgs) -> anyhow::Result<ExitCode> {
             miner.screen.note(&format!("nothing is mined any more: {why}"));
             Ok(ExitCode::from(exit::REJECTED))
         }
-        // Whoever reads the lines has what they wanted, as `head` does.
+        // The reader of a pipe has what it wanted, as `head` does.
         Err(Ended::Unread(error)) if error.kind() == ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
         Err(Ended::Unread(error)) => Err(error.into()),
     }
@@ -129,11 +130,11 @@ pub async fn run(args: MineArgs) -> anyhow::Result<ExitCode> {
 
 /// Why there is nothing more to mine.
 enum Ended {
-    /// Nobody reads the lines.
+    /// The output can't be written, as when the reader of a pipe is gone.
     Unread(io::Error),
     /// The server has no work for this miner, and says why.
     Refused(String),
-    /// The server is none for miners, or elsewhere, and stays so; with what to do.
+    /// The server is no server for miners, or has moved, and stays so; with what to do.
     Hopeless(String),
 }
 
@@ -143,7 +144,7 @@ impl From<io::Error> for Ended {
     }
 }
 
-/// The id of this machine's miner, which survives restarts; a new one where none can be kept.
+/// The id of this machine's miner, which survives restarts; a new one if no file can keep it.
 fn kept_id(screen: &Screen) -> String {
     config::data_home().and_then(|dir| id_in(&dir)).unwrap_or_else(|error| {
         screen.note(&format!("no id is kept from one run to the next: {error:#}; --id names one"));
@@ -167,7 +168,7 @@ fn id_in(dir: &Path) -> anyhow::Result<String> {
     }
     let write = || {
         std::fs::create_dir_all(dir)?;
-        // Whole or not at all: another miner may start at the same time.
+        // The file is written whole or not at all: another miner may start at the same time.
         let unfinished = dir.join(format!("{ID_FILE}.{}", std::process::id()));
         let text = format!("{}\n", new_node_id());
         let written =
@@ -183,52 +184,52 @@ fn id_in(dir: &Path) -> anyhow::Result<String> {
 
 struct Miner {
     server: Server,
-    /// What the server is, until it falls silent or answers as something else.
+    /// The server's kind, until it falls silent or answers as another kind.
     kind: Option<Kind>,
-    /// What it was when it last had work.
+    /// The server's kind when it last had work.
     met: Option<Kind>,
-    /// What was said about a server that has no work to tell.
+    /// The last complaint about a server that tells no work.
     trouble: Option<ServerError>,
-    /// What was said about one that has work, and takes no proof or shows no block.
+    /// The last complaint about a server that has work, but takes no proof or shows no block.
     doubts: Option<Doubt>,
     workers: Workers,
     start: Start,
     zeros: Zeros,
-    /// How many blocks.
+    /// How many blocks this run mined.
     mined: u64,
-    /// Whether payments are signed there: a block is more than a coin then.
+    /// Whether payments are signed there, so that a block is more than a coin.
     signed: bool,
     screen: Screen,
 }
 
-/// How many zeros a Python server wants, as far as that is known.
+/// How many zeros a Python server wants, as far as the miner knows.
 struct Zeros {
-    /// What the command line says.
+    /// The number on the command line.
     fixed: Option<u8>,
-    /// What is searched for.
+    /// The number that is searched for.
     now: u8,
-    /// How many more times the chain is looked at when somebody else's block comes.
+    /// How often the miner still looks at the chain when another miner's block comes.
     looks_left: usize,
 }
 
-/// What keeps a block from being counted.
+/// Why a block is not counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Doubt {
-    /// The answer to a proof, or to the question for the block, is none.
+    /// The answer to the proof, or to the question for the block, says nothing of use.
     Answer,
-    /// The chain does not have it.
+    /// The chain does not have the block.
     Gone,
-    /// There is no chain to see.
+    /// The server shows no chain.
     Unseen,
 }
 
 enum Searched {
     Found(u64),
-    /// The tip is another one now.
+    /// The server wants something else searched now.
     Moved(Work),
-    /// What the server has to say before there is work again.
+    /// There is no work until this is over.
     Stopped(ServerError),
-    /// No number is left.
+    /// All numbers were tried.
     Exhausted,
 }
 
@@ -236,14 +237,14 @@ impl Miner {
     /// Mines as many blocks as are wanted.
     ///
     /// # Errors
-    /// That nobody reads the lines any more, or the server has no work for this miner.
+    /// Fails if the output can't be written any more, or the server has no work for this miner.
     async fn mine(&mut self, wanted: Option<u64>) -> Result<(), Ended> {
         let mut next = None;
-        // What was searched for the block that is searched for now.
+        // The effort so far for the block that is searched for now.
         let mut effort: Option<Effort> = None;
-        // Where the search goes on if the tip is still the one that it was for.
+        // Where the search goes on if the server still wants the same searched.
         let mut resume: Option<(Work, u64)> = None;
-        // How many proofs for this tip came to nothing.
+        // How many proofs for this tip failed.
         let mut failures = 0;
         loop {
             let (kind, work) = match next.take() {
@@ -267,7 +268,7 @@ impl Miner {
             };
             let proof = match self.search(kind, &work, start, &so_far).await {
                 (Searched::Found(proof), _) => proof,
-                // The same block with other payments, or another time.
+                // The block is the same, with other payments or another time.
                 (Searched::Moved(moved), tries) if moved.same_parent(&work) => {
                     effort = Some(Effort { tries, ..so_far });
                     next = Some((kind, moved));
@@ -336,7 +337,7 @@ impl Miner {
                         next = self.after_refusal(kind_now, now, patience).await;
                         resume = Some((work, proof + 1));
                     } else {
-                        // Somebody was faster.
+                        // Another miner was faster.
                         self.look_again(kind_now).await;
                         next = Some((kind_now, now));
                     }
@@ -344,14 +345,14 @@ impl Miner {
                 Err(trouble) => {
                     self.wait_in_doubt(trouble, failures).await?;
                     failures += 1;
-                    // It may have arrived. If not, this proof is still the next one.
+                    // The proof may have arrived. If not, it is still the next one to hand in.
                     resume = Some((work, proof));
                 }
             }
         }
     }
 
-    /// What there is to search, as soon as the server says.
+    /// The next work, as soon as the server tells any.
     async fn work(&mut self) -> Result<(Kind, Work), Ended> {
         for turn in 0.. {
             let answer = match self.kind {
@@ -376,8 +377,8 @@ impl Miner {
         unreachable!("numbers don't end")
     }
 
-    /// Whether the server's chain has the block that it says it made, as soon as it says that. One
-    /// that is away is waited for; one that is there and does not say, not for ever.
+    /// Whether the server's chain has the block that the server says it made. Waits for a server
+    /// that does not answer, but not for ever for one that answers and does not say.
     async fn stands(&mut self, kind: Kind, forged: &Forged) -> Result<BlockState, Ended> {
         let mut looks = 0;
         for turn in 0.. {
@@ -397,15 +398,15 @@ impl Miner {
         unreachable!("numbers don't end")
     }
 
-    /// Says what is wrong with the server and waits, longer after so many `failures`, before it is
-    /// asked again.
+    /// Says what is wrong with the server, and waits before it is asked again: longer after more
+    /// `failures`.
     ///
     /// # Errors
-    /// That asking again won't help.
+    /// Fails if asking again won't help.
     async fn wait_after(&mut self, trouble: ServerError, failures: u32) -> Result<(), Ended> {
         let trouble = self.mendable(trouble)?;
         let wait = match &trouble {
-            // Its clock may be set meanwhile.
+            // The server's clock may be set meanwhile.
             ServerError::Early { wait, .. } => (*wait).clamp(FIRST_WAIT, MAX_WAIT),
             _ => wait_after(failures),
         };
@@ -414,20 +415,20 @@ impl Miner {
         Ok(())
     }
 
-    /// The same where it has work, and what came to nothing is a proof, or a look for its block.
+    /// The same for a server that has work, where a proof or the look for its block failed.
     async fn wait_in_doubt(&mut self, trouble: ServerError, failures: u32) -> Result<(), Ended> {
         if matches!(trouble, ServerError::Away(_) | ServerError::Early { .. }) {
             return self.wait_after(trouble, failures).await;
         }
         let trouble = self.mendable(trouble)?;
-        // It may be another one when it answers next.
+        // Another server may be the next to answer.
         self.kind = None;
         self.note_doubt(Doubt::Answer, &said_of(self.server.name(), &trouble));
         tokio::time::sleep(wait_after(failures)).await;
         Ok(())
     }
 
-    /// What is wrong, if waiting may mend it.
+    /// Returns what is wrong if waiting may mend it.
     fn mendable(&self, trouble: ServerError) -> Result<ServerError, Ended> {
         let name = self.server.name();
         let if_elsewhere = "if the server is elsewhere: blocksmith mine URL";
@@ -438,7 +439,7 @@ impl Miner {
             ServerError::Hopeless(why) => Ended::Hopeless(format!(
                 "{name}: {why}, which waiting does not change; {if_elsewhere}"
             )),
-            // One that had work may only be starting again.
+            // A server that had work before may only be starting again.
             ServerError::Unfit { says, is_missing: true } if self.met.is_none() => Ended::Hopeless(
                 format!("{name} has none of the calls for miners ({says}); {if_elsewhere}"),
             ),
@@ -446,13 +447,13 @@ impl Miner {
         })
     }
 
-    /// Says that something is wrong with the server, once, and forgets what kind it is unless it
-    /// said so.
+    /// Says once that something is wrong with the server, and forgets its kind unless the server
+    /// told that there is no work.
     fn note_trouble(&mut self, trouble: ServerError) {
         if !matches!(trouble, ServerError::Early { .. }) {
             self.kind = None;
         }
-        // Nothing is searched until it answers.
+        // Nothing is searched until the server answers.
         self.screen.clear();
         let class = |trouble: &ServerError| match trouble {
             ServerError::Away(_) => 0,
@@ -466,7 +467,7 @@ impl Miner {
         self.trouble = Some(trouble);
     }
 
-    /// Says why a proof makes no block that counts, once until one does.
+    /// Says why a proof makes no block that counts: once, until one does.
     fn note_doubt(&mut self, doubt: Doubt, why: &str) {
         self.screen.clear();
         if self.doubts.replace(doubt) != Some(doubt) {
@@ -474,7 +475,7 @@ impl Miner {
         }
     }
 
-    /// Says what was met, after finding out what it wants.
+    /// Says which server was met, after finding out what it wants.
     async fn introduce(&mut self, kind: Kind, work: &Work, again: bool) {
         self.signed = kind == Kind::Ours && self.server.signs_payments().await;
         let name = self.server.name();
@@ -515,8 +516,8 @@ impl Miner {
         zeros::shown(&rules, &self.server.chain().await.ok()?)
     }
 
-    /// Somebody else's block came: while the number of zeros rests on few proofs or on refusals, it
-    /// is worth a look.
+    /// Another miner's block came: the miner looks at the chain again while its number of zeros
+    /// rests on few proofs or on refusals.
     async fn look_again(&mut self, kind: Kind) {
         if kind.python_rules().is_none() || self.zeros.fixed.is_some() || self.zeros.looks_left == 0
         {
@@ -535,8 +536,8 @@ impl Miner {
     }
 
     /// The proof was refused and the tip is the same. A Python server that did not say how many
-    /// zeros it wants wants more; from any other, another answer comes with another tip at best.
-    /// `None` if the server is to be asked what to search.
+    /// zeros it wants wants more; any other server can change its answer only with another tip.
+    /// `None` if the miner should ask the server what to search.
     async fn after_refusal(
         &mut self,
         kind: Kind,
@@ -565,7 +566,8 @@ impl Miner {
         }
     }
 
-    /// Searches from `start` on, after what was searched `so_far`; also how many tries that makes.
+    /// Searches from `start` on, after the tries of `so_far`. Returns also how many tries that
+    /// makes in all.
     async fn search(
         &mut self,
         kind: Kind,
@@ -603,17 +605,17 @@ impl Miner {
     }
 }
 
-/// What was done for one block.
+/// The effort for one block.
 struct Effort {
     began: Instant,
     tries: u64,
 }
 
-/// Waits until the server has something else to search. That it is busy or away meanwhile is no
-/// reason to stop searching.
+/// Waits until the server wants something else searched. The search goes on while the server is
+/// busy or does not answer.
 ///
 /// # Errors
-/// What is one: a proof would be found in vain.
+/// Fails on an answer that means that a proof would be found in vain.
 async fn moved(server: &Server, kind: Kind, work: &Work) -> Result<Work, ServerError> {
     if kind != Kind::Ours {
         tokio::time::sleep(kind.poll_every()).await;
@@ -629,14 +631,15 @@ async fn moved(server: &Server, kind: Kind, work: &Work) -> Result<Work, ServerE
                 | ServerError::Refused(_)
                 | ServerError::Early { .. }),
             ) => return Err(trouble),
-            // Our own node waited with its answer: whatever comes next is heard at once.
+            // Our own node waited before it answered, so asking again at once hears the next change
+            // at once.
             Ok(_) if asked.elapsed() > kind.poll_every() && kind == Kind::Ours => {}
             _ => tokio::time::sleep(kind.poll_every()).await,
         }
     }
 }
 
-/// What is said about a server that waiting may mend.
+/// The words for a fault of a server that waiting may mend.
 fn said_of(name: &str, trouble: &ServerError) -> String {
     match trouble {
         ServerError::Away(cause) => {
@@ -655,7 +658,7 @@ fn said_of(name: &str, trouble: &ServerError) -> String {
     }
 }
 
-/// How long to wait after `failures` others before this one.
+/// How long to wait after this failure, which came after `failures` others.
 fn wait_after(failures: u32) -> Duration {
     FIRST_WAIT.saturating_mul(1 << failures.min(10)).min(MAX_WAIT)
 }

@@ -11,14 +11,15 @@ use reqwest::{StatusCode, Url};
 use super::forged::{Forged, Submitted};
 use crate::client::{Answer, Node, NodeError, Redirected, reason};
 
-/// The most bytes of a Python server's answer; a block may be one.
+/// The most bytes of a Python server's answer, which may be a block.
 const MAX_ANSWER_BYTES: usize = 20_000_000;
 
-/// How much of a chain is read. The blocks at its end show what is wanted, and a longer one than
-/// this shows it at its start as well.
+/// How many bytes of a chain are read. The blocks at its end show how many zeros the server wants;
+/// those at the start of a longer chain show it as well.
 const MAX_CHAIN_BYTES: usize = 64 << 20;
 
-/// What servers say to a call that they don't have or don't take from this caller, whatever is in it.
+/// What servers answer to a call that they don't have, or don't take from this caller, whatever its
+/// body is.
 const NO_SUCH_CALL: [StatusCode; 10] = [
     StatusCode::UNAUTHORIZED,
     StatusCode::FORBIDDEN,
@@ -32,14 +33,14 @@ const NO_SUCH_CALL: [StatusCode; 10] = [
     StatusCode::NOT_IMPLEMENTED,
 ];
 
-/// What a server answers to, found out by asking.
+/// The kind of a server, found out by asking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// Our own node: it says what to search.
+    /// Our own node, which says what to search.
     Ours,
-    /// A server of Lecture II: it tells its last proof.
+    /// A server of Lecture II, which tells its last proof.
     LastProof,
-    /// A server of the course: it tells its last block.
+    /// A server of the course, which tells its last block.
     LastBlock,
 }
 
@@ -57,7 +58,7 @@ impl Kind {
         }
     }
 
-    /// The zeros of those rules, if that is what they ask for.
+    /// The number of zeros in those rules, if they have one.
     pub(super) fn preset_zeros(self) -> Option<u8> {
         match self.python_rules()?.difficulty() {
             Difficulty::Fixed(target) => target.zeros(),
@@ -65,7 +66,7 @@ impl Kind {
         }
     }
 
-    /// How long to wait between two questions whether the tip has moved.
+    /// How long to wait before asking again whether the tip has moved.
     pub(super) fn poll_every(self) -> Duration {
         match self {
             Self::Ours => Duration::from_millis(250),
@@ -74,7 +75,7 @@ impl Kind {
     }
 }
 
-/// As in "this is …".
+/// The words for "this is …".
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -90,29 +91,29 @@ impl fmt::Display for Kind {
 pub(super) struct Work {
     prefix: Vec<u8>,
     suffix: Vec<u8>,
-    /// `None` from servers that don't tell what they want.
+    /// `None` from servers that don't tell it.
     pub(super) target: Option<Target>,
-    /// The block that a proof makes, where that is told.
+    /// The index of the block that a proof makes, if the server tells it.
     pub(super) index: Option<u64>,
     previous_hash: Option<Hash>,
-    /// The name that our node gave to it.
+    /// The id that our node gave to the work.
     id: Option<String>,
 }
 
 impl Work {
-    /// Whether both go on top of the same block, as far as that is told.
+    /// Whether both go on top of the same block, as far as the servers tell.
     pub(super) fn same_parent(&self, other: &Self) -> bool {
         self.previous_hash.is_some() && self.previous_hash == other.previous_hash
     }
 
-    /// Whether both are the same search, so that what was searched for one counts for the other.
+    /// Whether both are the same search, so that tries for one count for the other.
     pub(super) fn same_search(&self, other: &Self) -> bool {
         let Self { prefix, suffix, target, index, previous_hash, id: _ } = self;
         (prefix, suffix, target, index, previous_hash)
             == (&other.prefix, &other.suffix, &other.target, &other.index, &other.previous_hash)
     }
 
-    /// The search, with `target` where the server tells none.
+    /// The search; `target` is for servers that tell none.
     pub(super) fn job(&self, target: Target) -> Job<'static> {
         Job {
             prefix: self.prefix.clone().into(),
@@ -135,69 +136,71 @@ impl From<api::Work> for Work {
     }
 }
 
-/// What a server says to a proof.
+/// A server's answer to a proof.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum ProofAnswer {
-    /// It made a block of it.
+    /// The server made a block of it.
     Forged(Forged),
-    /// It did not, in its own words.
+    /// The server did not, in its own words.
     Refused(String),
 }
 
-/// Why there is no answer to work with.
+/// Why a call failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum ServerError {
-    /// Nobody answers.
+    /// No server answers.
     Away(String),
-    /// It does not have this call, or means something else by it: it may be of another kind.
+    /// The server does not have this call, or has another one at its path: it may be of another
+    /// kind.
     Unfit {
         says: String,
-        /// Whether it says so itself.
+        /// Whether the server itself says that it doesn't have it.
         is_missing: bool,
     },
     /// The answer is not one that a miner understands.
     Strange(String),
-    /// It can't answer this now, and says why.
+    /// The server can't answer this now, and says why.
     Unable(String),
-    /// Its block would not be taken yet, so that there is no work; and how long that lasts by what
-    /// it says.
+    /// The server's next block would not be taken yet, so there is no work; with how long that
+    /// lasts by what the server says.
     Early { why: String, wait: Duration },
     /// There is no work for this miner, in the server's own words, and there will be none.
     Refused(String),
-    /// It points to another address.
+    /// The answer redirects to another address.
     Redirected(Redirected),
-    /// The same call will be answered so again, whenever it comes.
+    /// The same call will get the same answer at any time.
     Hopeless(String),
-    /// What it speaks is not what its address says; a whole sentence, with the way out.
+    /// The server speaks another protocol than its address says; a whole sentence, with the way
+    /// out.
     Misspoken(String),
 }
 
-/// Whether a server's chain has a block that it says it made.
+/// Whether a server's chain has a block that the server says it made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum BlockState {
-    /// It does.
+    /// It has the block.
     There,
-    /// It does not.
+    /// It does not have the block.
     Gone,
-    /// It shows no chain in which that could be seen, and why.
+    /// The server shows no chain in which the block could be seen, and why.
     Unseen(String),
 }
 
 /// A server at an address.
 #[derive(Debug, Clone)]
 pub(super) struct Server {
-    /// As which it is asked, whatever it is: it is not known before.
+    /// The client, which asks every kind of server: the kind is not known before.
     node: Node,
-    /// Who gets the coins.
+    /// The recipient of the coins.
     recipient: String,
 }
 
-/// An answer that is not the one that was wanted.
+/// An answer other than the one that was wanted.
 struct Instead {
     status: StatusCode,
-    /// What was asked and what came, as in `GET /last_proof answered 404 Not Found`.
+    /// The call and its answer, as in `GET /last_proof answered 404 Not Found`.
     says: String,
-    /// The reason alone, if it gives one.
+    /// The reason alone, if the answer gives one.
     reason: Option<String>,
 }
 
@@ -209,10 +212,10 @@ impl From<&Answer> for Instead {
 }
 
 impl Instead {
-    /// What a node of ours answered.
+    /// The answer in a node's error.
     ///
     /// # Errors
-    /// That there is no answer of its own.
+    /// Fails if there is no answer to read.
     fn of(error: NodeError) -> Result<Self, ServerError> {
         match error {
             NodeError::Unreachable { cause, .. } => Err(ServerError::Away(cause)),
@@ -228,7 +231,7 @@ impl Instead {
         }
     }
 
-    /// What is wrong with an answer that tells no work.
+    /// The error for an answer that has no work.
     fn no_work(self) -> ServerError {
         let unfit = |says, is_missing| ServerError::Unfit { says, is_missing };
         match self.status {
@@ -243,24 +246,25 @@ impl Instead {
         }
     }
 
-    /// Whether it speaks of the call, not of the proof in it: no other proof is answered otherwise.
+    /// Whether the answer is about the call and not about the proof in it: another proof would get
+    /// the same.
     fn refuses_every_proof(&self) -> bool {
         NO_SUCH_CALL.contains(&self.status)
     }
 
-    /// What is said with it to a proof that it makes no block of.
+    /// What the answer means for a proof that it makes no block of.
     fn for_a_proof(self) -> Result<ProofAnswer, ServerError> {
         if self.refuses_every_proof() {
             return Err(ServerError::Hopeless(self.says));
         }
         match self.reason {
-            // Neither yes nor no: it may be handed in again.
+            // A failure of the server is neither yes nor no: the proof may be handed in again.
             Some(said) if !self.says_nothing_of_the_call() => Ok(ProofAnswer::Refused(said)),
             _ => Err(self.strange()),
         }
     }
 
-    /// What is wrong with an answer that is neither yes nor no.
+    /// The error for an answer that is neither yes nor no.
     fn strange(self) -> ServerError {
         match self.says_nothing_of_the_call() && self.reason.is_some() {
             true => ServerError::Unable(self.says),
@@ -268,7 +272,7 @@ impl Instead {
         }
     }
 
-    /// The same, of an answer that should show a block.
+    /// What the answer means where it should show a block.
     fn shows_no_block(self) -> Result<BlockState, ServerError> {
         match self.says_nothing_of_the_call() {
             true => Err(self.strange()),
@@ -276,25 +280,25 @@ impl Instead {
         }
     }
 
-    /// Whether the same call may be answered otherwise later.
+    /// Whether the same call may get another answer later.
     fn says_nothing_of_the_call(&self) -> bool {
         self.status.is_server_error()
             || [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS].contains(&self.status)
     }
 
-    /// The reason alone, or else what came.
+    /// The reason alone, or the whole answer if it gives none.
     fn why(self) -> String {
         self.reason.unwrap_or(self.says)
     }
 }
 
-/// The canonical text of an object that was answered.
+/// The canonical text of an answer that is an object.
 fn object(answer: &Answer) -> Option<String> {
     let text = json::canonical(&answer.body).ok()?;
     (Value::of_canonical(&text).kind() == JsonKind::Object).then(|| text.into_owned())
 }
 
-/// What there is nothing to prove by is as strange as what is no answer at all.
+/// An answer that does not prove its block counts as one that a miner does not understand.
 fn proven(
     forged: Result<Forged, &str>,
     says: impl FnOnce() -> String,
@@ -305,24 +309,24 @@ fn proven(
 }
 
 impl Server {
-    /// Nothing is asked yet.
+    /// A server at `base`, which is not called yet.
     ///
     /// # Errors
-    /// The TLS backend or the system resolver cannot be set up.
+    /// Fails if the TLS backend or the system resolver can't be set up.
     pub(super) fn new(base: Url, recipient: String) -> reqwest::Result<Self> {
         let node = Node::new(base, |there| format!("blocksmith mine {there}"))?;
         Ok(Self { node: node.without_idle_connections()?, recipient })
     }
 
-    /// Where it is, as people write it.
+    /// The server's address as people write it.
     pub(super) fn name(&self) -> &str {
         self.node.name()
     }
 
-    /// Finds out what the server is, and what it wants searched.
+    /// Finds out what kind the server is, and what it wants searched.
     ///
     /// # Errors
-    /// That nobody answers, or nobody whom a miner understands.
+    /// Fails if no server answers, or none of a kind that a miner knows.
     pub(super) async fn meet(&self) -> Result<(Kind, Work), ServerError> {
         let (mut answers, mut all_missing, mut hopeless) = (Vec::new(), true, None);
         for kind in Kind::ALL {
@@ -332,7 +336,7 @@ impl Server {
                     answers.push(says);
                     all_missing &= is_missing;
                 }
-                // As some servers answer to calls that they don't have.
+                // Some servers answer so to calls that they don't have.
                 Err(trouble @ (ServerError::Redirected(_) | ServerError::Hopeless(_))) => {
                     hopeless = hopeless.or(Some(trouble));
                 }
@@ -346,7 +350,7 @@ impl Server {
     /// What the server wants searched now.
     ///
     /// # Errors
-    /// That nobody answers, or not as this kind of server does.
+    /// Fails if no server answers, or not as one of this kind does.
     pub(super) async fn work(&self, kind: Kind) -> Result<Work, ServerError> {
         match kind {
             Kind::Ours => self.our_work(None).await,
@@ -397,11 +401,11 @@ impl Server {
         block.ok_or_else(no_work)
     }
 
-    /// What the server wants searched once it is something else than `work`, or what it still wants
-    /// after a while. A server that can't wait answers at once.
+    /// What the server wants searched once it is no longer `work`, or what it still wants after a
+    /// while. A server that can't wait answers at once.
     ///
     /// # Errors
-    /// That nobody answers, or not as this kind of server does.
+    /// Fails if no server answers, or not as one of this kind does.
     pub(super) async fn other_work(&self, kind: Kind, work: &Work) -> Result<Work, ServerError> {
         match kind {
             Kind::Ours => self.our_work(work.id.as_deref()).await,
@@ -431,14 +435,14 @@ impl Server {
     /// Hands in a proof.
     ///
     /// # Errors
-    /// That nobody answers, or neither yes nor no.
+    /// Fails if no server answers, or neither yes nor no.
     pub(super) async fn submit(
         &self,
         kind: Kind,
         work: &Work,
         proof: u64,
     ) -> Result<ProofAnswer, ServerError> {
-        // The easiest target, since only prefix and suffix count here.
+        // Only prefix and suffix count here, so the target is the easiest.
         let job = work.job(Target::EASIEST);
         let submitted = Submitted {
             job: &job,
@@ -475,7 +479,7 @@ impl Server {
         &self,
         submitted: &Submitted<'_>,
     ) -> Result<ProofAnswer, ServerError> {
-        // Lecture II's servers don't ask for an id and don't mind one.
+        // Lecture II's servers don't ask for an id, but accept one.
         let (proof, id) = (submitted.proof, string(&self.recipient));
         let body = format!(r#"{{"proof": {proof}, "id": {id}}}"#);
         let answer = self.page("mine", Some(body), MAX_ANSWER_BYTES).await?;
@@ -491,15 +495,15 @@ impl Server {
         }
     }
 
-    /// Who gets the coin, where the server asks for that.
+    /// The recipient of the coin, if the server asks for one.
     fn recipient_at(&self, kind: Kind) -> Option<&str> {
         (kind != Kind::LastProof).then_some(&self.recipient)
     }
 
-    /// Whether the server's chain has the block that it says it made.
+    /// Whether the server's chain has the block that the server says it made.
     ///
     /// # Errors
-    /// That nobody answers, or nobody who can now.
+    /// Fails if no server answers, or none that can tell now.
     pub(super) async fn has(&self, kind: Kind, forged: &Forged) -> Result<BlockState, ServerError> {
         let standing = |is_there| if is_there { BlockState::There } else { BlockState::Gone };
         if let (Kind::Ours, Some(index), Some(hash)) = (kind, forged.index, forged.hash) {
@@ -511,7 +515,8 @@ impl Server {
                 Err(error) => Instead::of(error)?.shows_no_block(),
             };
         }
-        // Mostly it is the last one, which costs less to ask for; somebody may have been there since.
+        // The block is mostly the last one, which costs less to ask for; but another miner's block
+        // may have come since.
         let recipient = self.recipient_at(kind);
         let is_last = match kind {
             Kind::LastBlock => {
@@ -526,7 +531,7 @@ impl Server {
             Err(trouble @ (ServerError::Away(_) | ServerError::Redirected(_))) => {
                 return Err(trouble);
             }
-            // The whole chain may show it all the same.
+            // The whole chain may still show it.
             Ok(false) | Err(_) => {}
         }
         let answer = self.get("chain", MAX_CHAIN_BYTES).await?;
@@ -541,15 +546,15 @@ impl Server {
         }
     }
 
-    /// The answer to `/chain`, or as much of it as is worth reading.
+    /// The answer to `/chain`, cut where it is long.
     ///
     /// # Errors
-    /// That nobody answers.
+    /// Fails if no server answers.
     pub(super) async fn chain(&self) -> Result<Vec<u8>, ServerError> {
         Ok(self.get("chain", MAX_CHAIN_BYTES).await?.body)
     }
 
-    /// Whether payments are signed on the chain of our node, as far as it says.
+    /// Whether payments are signed on our node's chain, as far as the node says.
     pub(super) async fn signs_payments(&self) -> bool {
         self.node.status().await.is_ok_and(|status| status.signed)
     }
@@ -558,7 +563,7 @@ impl Server {
         self.page(path, None, max_bytes).await
     }
 
-    /// What a Python server answers.
+    /// The answer of a Python server.
     async fn page(
         &self,
         path: &str,

@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 use blocksmith_consensus::json::{JsonError, Reader};
 use blocksmith_consensus::{BlockView, Hash, Rules};
 
-/// How many blocks at the end of a chain are looked at. By chance, one proof of sixteen shows a
-/// digit more than it had to; that as many as these all do does not happen.
+/// How many blocks at the end of a chain are looked at. By chance, one proof in sixteen shows a
+/// digit more than it had to; that all of so many do does not happen.
 const MAX_BLOCKS: usize = 200;
 
 /// What the proofs of a chain show.
@@ -14,16 +14,16 @@ const MAX_BLOCKS: usize = 200;
 pub(super) struct Shown {
     /// The fewest leading zero digits among them.
     pub(super) zeros: u8,
-    /// How many proofs that is the fewest of.
+    /// How many proofs were looked at.
     pub(super) proofs: usize,
 }
 
 /// What the last proofs of a chain show, each recomputed on the block before it by the puzzle of
-/// `rules`. `body` is the answer to `/chain`, or as much of it as was read. `None` when it holds no
+/// `rules`. `body` is the answer to `/chain`, or as much of it as was read. `None` if it holds no
 /// two blocks in a row: a genesis block has no proof.
 pub(super) fn shown(rules: &Rules, body: &[u8]) -> Option<Shown> {
     let mut last: VecDeque<String> = VecDeque::new();
-    // A body that was cut short ends in an error, and the blocks before that count.
+    // A body that was cut ends in an error; the blocks before that count.
     let _ = each_block(body, |text| {
         if last.len() > MAX_BLOCKS {
             last.pop_front();
@@ -44,17 +44,17 @@ pub(super) fn shown(rules: &Rules, body: &[u8]) -> Option<Shown> {
 /// Whether `body`, the answer to `/chain`, has a block.
 pub(super) fn has_blocks(body: &[u8]) -> bool {
     let mut has_one = false;
-    // What was cut short ends in an error.
+    // A body that was cut ends in an error.
     let _ = each_block(body, |text| has_one |= BlockView::of_canonical(text).is_ok());
     has_one
 }
 
-/// Tells the canonical text of each block in `body`, the answer to `/chain`.
+/// Calls `tell` with the canonical text of each block in `body`, the answer to `/chain`.
 pub(super) fn each_block(body: &[u8], mut tell: impl FnMut(&str)) -> Result<(), JsonError> {
     let mut reader = Reader::new(body);
     let mut member = reader.open_object()?;
     while member {
-        // Lecture I had another name for it.
+        // Lecture I had another name for the list.
         if matches!(&*reader.key()?, r#""chain""# | r#""currentChain""#) {
             let mut element = reader.open_array()?;
             while element {
@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn only_the_last_blocks_count() {
-        // The first proof shows no zeros, what follows shows four.
+        // The first proof shows no zeros, the others show four.
         let mut proofs = vec![7, 99];
         proofs.extend([74581, 28441].iter().take(2));
         let four = shown(&Rules::lecture(), lecture_chain(&proofs[1..]).as_bytes());

@@ -30,7 +30,7 @@ struct Row {
     label: String,
 }
 
-/// Shows addresses.
+/// Shows addresses, after making a new one if that is asked for.
 pub(super) fn run(common: &Common, args: &AddressArgs) -> anyhow::Result<ExitCode> {
     let hrp = args.which.load()?.domain.hrp;
     let mut opened = common.open()?;
@@ -38,7 +38,7 @@ pub(super) fn run(common: &Common, args: &AddressArgs) -> anyhow::Result<ExitCod
     if args.new {
         skipped = opened.wallet.addresses().count();
         opened.wallet.add_address(args.label.as_deref().unwrap_or_default())?;
-        // Before anybody is told.
+        // The address is in the file before it is shown.
         opened.save()?;
     }
     let rows: Vec<Row> = opened

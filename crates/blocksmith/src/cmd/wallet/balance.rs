@@ -18,7 +18,7 @@ pub(super) struct BalanceArgs {
 
 #[derive(Serialize)]
 struct Balance {
-    /// Nothing if the wallet does not know the chain.
+    /// `None` if the wallet does not know the chain's name.
     chain: Option<String>,
     chain_id: String,
     balance: u64,

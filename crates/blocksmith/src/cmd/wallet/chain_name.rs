@@ -1,4 +1,4 @@
-//! What chains are called.
+//! The names of chains.
 
 use std::fmt;
 
@@ -10,14 +10,14 @@ use crate::text::{escaped, quoted};
 /// How much of a chain's name is shown, in characters.
 const MAX_NAME: usize = 80;
 
-/// What a chain is called.
+/// A chain's name, by its source.
 #[derive(Debug, Clone)]
 pub(super) enum Name {
-    /// By whom the wallet can ask without a node.
+    /// The name is known without a node: from a preset or a chain file.
     Known(String),
-    /// By the wallet file, since its owner agreed to pay on what a node called so.
+    /// The wallet file has it: the owner agreed to pay on the chain that a node named so.
     Kept(String),
-    /// By the node alone.
+    /// Only the node says it.
     PaymentInfo(String),
 }
 
@@ -31,13 +31,14 @@ impl fmt::Display for Name {
     }
 }
 
-/// What a node calls a chain, so that none of it looks like a word of the wallet's own.
+/// Quotes the name that a node gives to a chain, so that no part of it looks like the wallet's own
+/// words.
 pub(super) fn named(said: &str) -> String {
     quoted(said, MAX_NAME)
 }
 
 impl Name {
-    /// What a chain with this id is called, which a node calls `said`.
+    /// The name of the chain with this id, which a node calls `said`.
     pub(super) fn of(id: &Hash, said: &str) -> Self {
         match Chain::with_id(id) {
             Some(preset) => Self::Known(preset.rules.name),

@@ -3,11 +3,12 @@
 use qrcode::QrCode;
 use qrcode::render::unicode::Dense1x2;
 
-/// The code of an address, two rows of modules in each line of text, with the quiet zone around.
+/// Draws the QR code of an address, two rows of modules in each line of text, with the quiet zone
+/// around it.
 ///
-/// Light modules are drawn and dark ones left out, for terminals with a dark background; most readers
-/// take either. The text stays in lower case: upper case would make the code a third smaller, and is
-/// no address of the chain, each of which has one spelling.
+/// Light modules are drawn and dark ones left out, for terminals with a dark background; most
+/// readers take either. The text stays in lower case: upper case would make the code a third
+/// smaller, but an address of the chain has one spelling, in lower case.
 pub(super) fn draw(address: &str) -> String {
     QrCode::new(address)
         .expect("an address is far shorter than what a code holds")
@@ -48,7 +49,8 @@ mod tests {
             const SCALE: usize = 4;
             let mut image = rqrr::PreparedImage::prepare_from_greyscale(
                 width * SCALE,
-                // An odd number of rows leaves half a line, which is dark here and outside of the code.
+                // An odd number of rows leaves half a line, which is dark here and outside of the
+                // code.
                 width * SCALE,
                 |x, y| if modules[y / SCALE][x / SCALE] { 0 } else { 255 },
             );

@@ -39,7 +39,7 @@ struct Row {
     label: String,
 }
 
-/// Shows it.
+/// Shows what the flags ask for.
 pub(super) fn run(common: &Common, args: &ExportArgs) -> anyhow::Result<ExitCode> {
     let chain = args.which.load()?;
     let wallet = common.open()?.wallet;

@@ -14,7 +14,7 @@ use super::node::{Node, NodeError, Page, Placed};
 use super::{Common, NodeArgs};
 use crate::amount::Coins;
 
-/// The most transactions that are shown.
+/// The most transactions that the command shows.
 const MAX_LIMIT: u16 = 10_000;
 
 /// Show what the wallet's addresses paid and were paid, the newest first
@@ -27,7 +27,7 @@ pub(super) struct HistoryArgs {
     node: NodeArgs,
 }
 
-/// How a transaction looks from the wallet.
+/// The effect of a transaction on the wallet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 enum Direction {
@@ -38,7 +38,7 @@ enum Direction {
     Moved,
 }
 
-/// Where a transaction is; what waits is in no block yet.
+/// Where a transaction is; one that waits is in no block yet.
 #[derive(Debug, Serialize)]
 struct RowPlace {
     status: &'static str,
@@ -68,7 +68,7 @@ struct Row {
     sender: String,
     recipient: String,
     amount: u64,
-    /// Nothing for a coin.
+    /// Zero for a coinbase.
     fee: u64,
     nonce: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -89,9 +89,9 @@ pub(super) async fn run(common: &Common, args: &HistoryArgs) -> anyhow::Result<E
         queued.extend(waiting);
         placed.append(&mut confirmed);
     }
-    // Newer ones first, whichever address they are of.
+    // The newest first, whichever address they belong to.
     placed.sort_by_key(|placed| std::cmp::Reverse((placed.place.block, placed.place.position)));
-    // What the wallet pays to itself is in two histories.
+    // What the wallet pays to itself is in the histories of both addresses.
     let mut seen = HashSet::new();
     queued.retain(|payment| seen.insert(payment.id()));
     placed.retain(|placed| seen.insert(placed.id));
@@ -110,7 +110,8 @@ pub(super) async fn run(common: &Common, args: &HistoryArgs) -> anyhow::Result<E
     Ok(ExitCode::SUCCESS)
 }
 
-/// What waits for an address, and its newest transactions on the chain, at most `limit` of them.
+/// The payments that wait for an address, and its newest transactions on the chain, at most
+/// `limit`.
 async fn newest(
     node: &Node,
     address: &str,
@@ -122,7 +123,7 @@ async fn newest(
         let page = node.history(address, domain, limit - all.len(), before.as_deref()).await?;
         let Page { queued, mut placed, next } = page;
         waiting.extend(queued);
-        // An empty page that has a next one would go on for ever.
+        // A node that answers empty pages with a next one would be asked for ever.
         let is_last = next.is_none() || placed.is_empty();
         all.append(&mut placed);
         before = next;
@@ -169,7 +170,7 @@ impl Row {
         }
     }
 
-    /// What it changes, and with whom.
+    /// The change to the wallet's balance, and the other party.
     fn change(&self) -> (String, String) {
         let amount = Coins::from_units(self.amount);
         let Self { sender, recipient, .. } = self;
@@ -196,7 +197,7 @@ fn table(rows: &[Row]) -> String {
             let _ = write!(table, "  fee {}", Coins::from_units(fee));
         }
         if let Some(memo) = &row.memo {
-            // Quoted: what others write may hold what a terminal would obey.
+            // Quoted, since another party's text may hold control sequences for the terminal.
             let _ = write!(table, "  {memo:?}");
         }
     }

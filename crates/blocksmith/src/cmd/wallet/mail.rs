@@ -8,22 +8,22 @@ use blocksmith_wallet::written::{Named, Position, is_blank, is_mark, unmailed};
 /// Why a text is no payment of a chain.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum NoPayment {
-    /// It is the text of none.
+    /// The text is not that of a payment.
     #[error("{0}")]
     Text(String),
-    /// Its sender did not sign it for the chain.
+    /// The sender did not sign the payment for the chain.
     #[error("{0}")]
     Signature(String),
 }
 
-/// The payment that a text says, as it stands or without what mail adds. Whatever is tried, what
-/// comes out is what its sender signed.
+/// Reads a payment from a text as it stands, or without what mail adds. However the text is
+/// changed, the signature proves that the result is what the sender signed.
 pub(super) fn payment(text: &str, domain: &Domain) -> Result<Verified, NoPayment> {
     wrapped(text, domain)
         .or_else(|why| unmailed(text).find_map(|text| wrapped(&text, domain).ok()).ok_or(why))
 }
 
-/// The same without a mail's signature and encoding.
+/// Reads the payment without undoing a mail's signature and encoding.
 fn wrapped(text: &str, domain: &Domain) -> Result<Verified, NoPayment> {
     let bare = text.trim_start_matches(is_blank);
     let start = text.len() - bare.len();
@@ -44,14 +44,14 @@ fn wrapped(text: &str, domain: &Domain) -> Result<Verified, NoPayment> {
     Err(unsigned.unwrap_or(as_it_stands))
 }
 
-/// Reads a text that starts at the byte `start` of what somebody wrote.
+/// Reads a text that starts at the byte `start` of what the person gave.
 fn read(text: &str, domain: &Domain, written: &str, start: usize) -> Result<Verified, NoPayment> {
     let payment = Payment::parse(text.as_bytes(), domain);
     let payment = payment.map_err(|why| NoPayment::Text(placed(written, start, &why)))?;
     payment.verify().map_err(|why| NoPayment::Signature(why.to_string()))
 }
 
-/// What is wrong, with the place and the character if it is one.
+/// Says what is wrong, and with which character at which place, if it is a character.
 fn placed(written: &str, start: usize, why: &BadTransaction) -> String {
     let BadTransaction::Json(error) = why else { return why.to_string() };
     let at = start + error.at;
@@ -64,7 +64,7 @@ fn placed(written: &str, start: usize, why: &BadTransaction) -> String {
         (JsonErrorKind::Trailing { .. }, Some(found)) => {
             format!("{} follows the end of the payment", Named(found))
         }
-        // What was read is text, whatever it is.
+        // The input was decoded before, so what is wrong is a character.
         (JsonErrorKind::NotUtf8, Some(found)) => format!("no payment has {}", Named(found)),
         (JsonErrorKind::ControlCharacter { .. }, Some(found)) => {
             format!("{} stands inside a string", Named(found))
@@ -74,8 +74,8 @@ fn placed(written: &str, start: usize, why: &BadTransaction) -> String {
     format!("this is not JSON that every node can read: {place}: {what}")
 }
 
-/// The text without what mail puts between and into its parts. Only a memo has white space, where a
-/// line's end stands for `joint`.
+/// Removes what mail puts between the parts of a payment and into them. Only a memo has white
+/// space, where a line's end becomes `joint`.
 fn mend(text: &str, joint: &str) -> String {
     let mut mended = String::with_capacity(text.len());
     // Where the last string started and ended, and by which quote one is open.

@@ -1,8 +1,9 @@
-//! `blocksmith wallet`: keys of one's own, payments that they sign, and what a node knows of them.
+//! `blocksmith wallet`: the owner's keys, the payments that they sign, and what a node knows of
+//! them.
 //!
-//! A node is asked which chain it runs, and payments are signed for that one. What it says beyond the
-//! chain's id is its word alone: `remote` is about the chain's name, `payer` about nonces. `--chain`
-//! pins the chain for whoever asks a node that is not their own.
+//! A node is asked which chain it runs, and payments are signed for that chain. All else that a
+//! node says is unproven: `remote` is about the chain's name, `payer` about nonces. `--chain` pins
+//! the chain for owners who ask a node that is not their own.
 
 mod address;
 mod balance;
@@ -48,13 +49,13 @@ use crate::config;
 use crate::daemon::{stop_on_signal, until};
 use crate::text::{escaped, json, lines};
 
-/// The chain whose addresses are shown unless another one is named.
+/// The chain whose addresses are shown by default.
 const DEFAULT_CHAIN: &str = "forge";
 
-/// Where every key of the wallet is, but for its index.
+/// The path of every key of the wallet, without its index.
 const PATH: &str = "m/86'/1'/0'/0";
 
-/// Longer than words, a passphrase, an address and a path are together as JSON, in bytes.
+/// More bytes than words, a passphrase, an address and a path together have as JSON.
 const MAX_SECRET_BYTES: usize = 32_768;
 
 /// Keep coins: make addresses, pay, see what was paid
@@ -95,7 +96,7 @@ struct Common {
 /// Runs the command.
 ///
 /// # Errors
-/// What went wrong, with what to do about it.
+/// Fails with what went wrong and what to do about it.
 pub async fn run(args: WalletArgs) -> anyhow::Result<ExitCode> {
     let WalletArgs { common, command } = args;
     let stop = stop_on_signal()?;
@@ -118,9 +119,9 @@ pub async fn run(args: WalletArgs) -> anyhow::Result<ExitCode> {
     };
     let kind = outcome.as_ref().err().and_then(|error| error.downcast_ref()).map(io::Error::kind);
     match kind {
-        // Whoever reads has what they wanted, as `head` does.
+        // The reader of a pipe has what it wanted, as `head` does.
         Some(ErrorKind::BrokenPipe) => Ok(ExitCode::SUCCESS),
-        // Ctrl-C at a question.
+        // The person typed Ctrl-C at a question.
         Some(ErrorKind::Interrupted) => Ok(ExitCode::from(exit::INTERRUPTED)),
         _ => outcome,
     }
@@ -142,7 +143,7 @@ pub(super) fn exit_code(error: &anyhow::Error) -> Option<u8> {
     }
 }
 
-/// A wallet, and what it takes to write it again.
+/// A wallet, with what it takes to write it again.
 struct Opened {
     file: WalletFile,
     wallet: Wallet,
@@ -163,7 +164,7 @@ impl Common {
     /// Asks for the password and opens the file.
     fn open(&self) -> anyhow::Result<Opened> {
         let path = self.path()?;
-        // Before somebody types a password for nothing.
+        // Fails before a person types a password for nothing.
         if let Err(error) = path.metadata()
             && error.kind() == ErrorKind::NotFound
         {
@@ -202,7 +203,7 @@ impl Opened {
         Ok(self.file.save(&self.wallet, &self.password, Cost::default())?)
     }
 
-    /// The address that pays: the one that was named, which has to be the wallet's, or the only one.
+    /// The address that pays: the one that is named, which must be the wallet's, or the only one.
     fn payer(&self, named: Option<&str>, domain: &Domain) -> anyhow::Result<Address> {
         if let Some(text) = named {
             let address = parse_address(text, domain)?;
@@ -260,11 +261,11 @@ impl Offline {
 
 /// A chain on which payments are signed.
 struct Known {
-    /// The preset's, if there is one with its id: a file may call a copy of it anything.
+    /// The preset's name, if a preset has this id: a file may give its copy any name.
     name: String,
     rules: Rules,
     domain: Domain,
-    /// Whether the keys that everybody has are taken there.
+    /// Whether the chain takes signatures of the keys that are public.
     dev_keys: DevKeys,
 }
 
@@ -278,7 +279,7 @@ impl Known {
     }
 }
 
-/// The rules of a chain, if payments are signed there.
+/// The rules of a chain on which payments are signed.
 fn signed_rules(Chain { rules, .. }: Chain) -> anyhow::Result<(Rules, Domain)> {
     match rules.domain() {
         Some(domain) => Ok((rules, domain)),
@@ -302,20 +303,20 @@ struct NodeArgs {
 }
 
 impl NodeArgs {
-    /// Meets the node, and refuses one of another chain than was named.
+    /// Asks the node for its chain, and refuses a node of another chain than `--chain` names.
     async fn meet(&self) -> anyhow::Result<(Node, Remote)> {
         meet(&self.node, self.chain.as_deref()).await
     }
 }
 
-/// Reads an address as somebody typed it.
+/// Reads an address as a person typed it.
 fn parse_address(text: &str, domain: &Domain) -> Result<Address, Misused> {
     Address::parse(text, domain.hrp).map_err(|why| {
         Misused(format!("{text:?} can't be paid or asked about: {why}; copy the address once more"))
     })
 }
 
-/// Reads a memo, as the command line has it.
+/// Reads a memo from the command line.
 fn memo(text: &str) -> Result<String, String> {
     let json = string(text);
     if json.len() > MAX_MEMO_BYTES {
@@ -332,21 +333,21 @@ fn path_of(entry: &Entry<'_>) -> String {
     format!("{PATH}/{}", entry.index)
 }
 
-/// A line of results.
+/// Prints a line of results.
 fn print_line(text: &str) -> anyhow::Result<()> {
     let mut out = super::stdout();
     writeln!(out, "{}", lines(text))?;
     Ok(out.flush()?)
 }
 
-/// A line of results for programs.
+/// Prints a line of results for programs.
 fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
     print_line(&json(&serde_json::to_string(value)?))
 }
 
-/// A line of results for programs that nobody else should see.
+/// Prints a line of results with secrets for programs, and wipes its copy.
 fn print_secret_json(value: &impl Serialize) -> anyhow::Result<()> {
-    // As long as it gets from the start: growing would leave a copy behind.
+    // The capacity is enough from the start: growing would leave a copy behind.
     let mut text = Zeroizing::new(Vec::with_capacity(MAX_SECRET_BYTES));
     serde_json::to_writer(&mut *text, value)?;
     text.push(b'\n');
@@ -355,11 +356,11 @@ fn print_secret_json(value: &impl Serialize) -> anyhow::Result<()> {
     Ok(out.flush()?)
 }
 
-/// Asks on the terminal. Anything but yes is no.
+/// Asks on the terminal. Every answer but yes is no.
 async fn agreed(question: &str) -> anyhow::Result<bool> {
     write!(io::stderr(), "{question}")?;
     io::stderr().flush()?;
-    // Elsewhere, so that a signal is heard meanwhile.
+    // Reads on another thread, so that a signal is heard meanwhile.
     let read = tokio::task::spawn_blocking(|| {
         let mut answer = String::new();
         io::stdin().read_line(&mut answer).map(|_| answer)
@@ -368,8 +369,8 @@ async fn agreed(question: &str) -> anyhow::Result<bool> {
     Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
 }
 
-/// A line for whoever watches.
+/// Prints a line for people.
 fn note(text: &str) {
-    // Nobody may be watching.
+    // The standard error may be closed.
     let _ = writeln!(io::stderr(), "{}", lines(text));
 }

@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 use super::node::Node;
 use super::{Common, Misused, Which, meet, note, print_line, print_secret_json, secrets};
 
-/// How many unused addresses in a row end the look for used ones (BIP-44).
+/// After how many unused addresses in a row the search for used ones ends (BIP-44).
 const GAP: usize = 20;
 
 /// Make a new wallet
@@ -89,7 +89,7 @@ pub(super) fn run(common: &Common, args: &NewArgs) -> anyhow::Result<ExitCode> {
         print_line(&words).and_then(|()| print_line(&format!("\n{}", addresses[0])))
     };
     if let Err(error) = shown {
-        // Not an error of the output alone: the owner does not have the words.
+        // This is more than an error of the output: the owner does not have the words.
         anyhow::bail!(
             "the words could not be shown ({error}); the wallet is in {} all the same, and \
              `blocksmith wallet export --words` shows them",
@@ -121,7 +121,7 @@ pub(super) async fn restore(common: &Common, args: &RestoreArgs) -> anyhow::Resu
         }
         None => (None, args.which.load()?.domain.hrp),
     };
-    // Where all of it comes from the standard input, the password is the first line.
+    // If the standard input has all of it, the password is the first line.
     let new = New::prepare(common)?;
     let (phrase, passphrase) = secrets::words(args.passphrase)?;
     let used = match &node {
@@ -153,14 +153,14 @@ pub(super) async fn restore(common: &Common, args: &RestoreArgs) -> anyhow::Resu
     Ok(ExitCode::SUCCESS)
 }
 
-/// A file that does not exist yet, and its password.
+/// A path without a file yet, and the password for the new file.
 struct New {
     path: PathBuf,
     password: Zeroizing<String>,
 }
 
 impl New {
-    /// Asks for a password, unless there is a file already.
+    /// Asks for a password, unless the file exists.
     fn prepare(common: &Common) -> anyhow::Result<Self> {
         let path = common.path()?;
         if path.symlink_metadata().is_ok() {
@@ -180,7 +180,7 @@ impl New {
             WalletFile::create(&self.path, wallet, &self.password, Cost::default()).map_err(exists)
         });
         if written.is_err() {
-            // As far as nobody else has put anything into them.
+            // A folder is only removed if it is still empty.
             let _ = missing.into_iter().try_for_each(std::fs::remove_dir);
         }
         written
@@ -202,7 +202,8 @@ fn addresses(wallet: &Wallet, hrp: Hrp) -> Vec<String> {
     wallet.addresses().map(|entry| entry.address.to_text(hrp)).collect()
 }
 
-/// How many addresses a restored wallet has: up to the last one that was used, and at least one.
+/// The number of addresses of a restored wallet: up to the last one that was used, and at least
+/// one.
 async fn find_used(
     node: &Node,
     phrase: &Phrase,

@@ -1,5 +1,5 @@
-//! What a node is asked: the calls of `/api/v1` that a wallet needs. Transactions in its answers are
-//! read by the rules, as a node reads them.
+//! The calls of `/api/v1` that a wallet needs. The wallet reads the transactions of an answer by
+//! the rules, as a node does.
 
 use std::borrow::Cow;
 
@@ -19,16 +19,16 @@ use crate::text::shown;
 /// The most bytes of an answer: far more than a page of [`MAX_PAGE`] transactions has.
 const MAX_ANSWER_BYTES: usize = 4 << 20;
 
-/// The most transactions that are asked for at once.
+/// The most transactions in one answer.
 pub(super) const MAX_PAGE: usize = 100;
 
-/// How much of what a node says is shown, in characters.
+/// How much of a node's text is shown, in characters.
 const MAX_SHOWN: usize = 300;
 
-/// Why there is no answer to work with.
+/// Why a call failed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum NodeError {
-    /// Nobody answers.
+    /// No server answers.
     #[error("{url} does not answer ({cause}); is a node running there? --node names another")]
     Away { url: String, cause: String },
     /// The node understands and refuses, in its own words.
@@ -38,29 +38,31 @@ pub(super) enum NodeError {
         /// The rule that is broken, for programs.
         rule: Option<String>,
     },
-    /// A chain of another kind.
+    /// The chain has no accounts.
     #[error(
         "the node at {url} has no accounts: it runs {chain}, where nobody signs payments; start one \
          with --chain forge or a chain file, or name another with --node"
     )]
     Unsigned { url: String, chain: Name },
-    /// Not what a node of ours would say.
+    /// No node of ours answers so.
     #[error("{call} is not answered as a Blocksmith node with accounts does: {answer}")]
     Strange { call: String, answer: String },
-    /// It points to another address.
+    /// The answer redirects to another address.
     #[error(transparent)]
     Redirected(api::Redirected),
-    /// What is spoken there is not what its address says; a whole sentence, with the way out.
+    /// The server speaks another protocol than its address says; a whole sentence, with the way
+    /// out.
     #[error("{0}")]
     Misspoken(String),
-    /// It got a payment and does not take it, as it says. Nothing proves that it did not keep it.
+    /// The node got a payment and says that it does not take it. Nothing proves that it did not
+    /// keep it.
     #[error(
         "{why}. Payment {id} may still count, though, if the node kept it: another one with its nonce, \
          signed by `blocksmith wallet sign --nonce {nonce}` and handed in by `blocksmith wallet send \
          --signed FILE --replace`, rules that out"
     )]
     NotTaken { why: Box<NodeError>, id: Hash, nonce: u64 },
-    /// It had the payment that was made for it just now.
+    /// The node already had the payment that was just made for it.
     #[error(
         "the node says that it had this very payment, {id}, already: another process has paid the same \
          amount to the same address at the same moment, with the same nonce, and this one sent nothing \
@@ -73,10 +75,10 @@ pub(super) enum NodeError {
 #[derive(Debug)]
 pub(super) struct Node(api::Node);
 
-/// A part of an account's history.
+/// A page of an account's history.
 #[derive(Debug)]
 pub(super) struct Page {
-    /// Payments to and from it that wait; only in the first page.
+    /// The account's payments that wait; only in the first page.
     pub(super) queued: Vec<Verified>,
     /// The newest first.
     pub(super) placed: Vec<Placed>,
@@ -99,19 +101,19 @@ pub(super) enum Submitted {
     Queued,
     /// It waits for the payment before it.
     Held {
-        /// That one's nonce.
+        /// The nonce of that payment.
         missing: u64,
     },
 }
 
-/// What a payment may replace that waits with its nonce.
+/// Which waiting payment with the same nonce a payment may replace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Replacing {
     /// Nothing.
     Nothing,
     /// This payment.
     Only(Hash),
-    /// Whatever it is.
+    /// Any payment.
     Any,
 }
 
@@ -134,7 +136,7 @@ impl From<api::NodeError> for NodeError {
             api::NodeError::Unreachable { url, cause } => Self::Away { url, cause },
             api::NodeError::Misspoken(said) => Self::Misspoken(said),
             api::NodeError::Redirected(redirected) => Self::Redirected(redirected),
-            // As any server says of any page that it does not have.
+            // Any server says this of a page that it does not have.
             api::NodeError::Refused {
                 call,
                 status: status @ StatusCode::NOT_FOUND,
@@ -150,38 +152,38 @@ impl From<api::NodeError> for NodeError {
 }
 
 impl NodeError {
-    /// That a payment which the node got was not taken.
+    /// Says that the node got a payment and did not take it.
     pub(super) fn about(self, payment: &Verified) -> Self {
         Self::NotTaken { why: Box::new(self), id: payment.id(), nonce: payment.nonce() }
     }
 
-    /// Whether another payment has the nonce of one that was to replace nothing.
+    /// Whether another payment has the nonce of a payment that was to replace none.
     pub(super) fn is_taken(&self) -> bool {
         matches!(self, Self::Refused { rule: Some(rule), .. } if rule == "replaces")
     }
 }
 
 impl Node {
-    /// Nothing is asked yet.
+    /// A node at `base`, which is not called yet.
     ///
     /// # Errors
-    /// The TLS backend or the system resolver cannot be set up.
+    /// Fails if the TLS backend or the system resolver can't be set up.
     pub(super) fn new(base: Url) -> reqwest::Result<Self> {
         let node = api::Node::new(base, |there| format!("--node {there}"))?;
         Ok(Self(node.with_max_bytes(MAX_ANSWER_BYTES)))
     }
 
-    /// Where it is, as people write it.
+    /// The node's address as people write it.
     pub(super) fn name(&self) -> &str {
         self.0.name()
     }
 
-    /// Says whose word it is that was printed.
+    /// Says that the node is the source of what was printed.
     pub(super) fn is_quoted(&self) {
         super::note(&format!("That is what {} says.", self.name()));
     }
 
-    /// Asks which chain it runs. Only the id says which one it is: it is signed.
+    /// Asks which chain the node runs. The id alone tells, since signatures cover it.
     pub(super) async fn status(&self) -> Result<Status, NodeError> {
         Ok(self.0.status().await?)
     }
@@ -192,7 +194,7 @@ impl Node {
         canonical(&found.block).map_err(|why| strange(format!("GET /api/v1/blocks/{index}"), &why))
     }
 
-    /// How an account stands; one that nobody has heard of has nothing.
+    /// The state of an account; an account that the chain has never had is empty.
     pub(super) async fn account(&self, address: &str) -> Result<Account, NodeError> {
         Ok(self.0.account(address).await?)
     }
@@ -229,13 +231,14 @@ impl Node {
         Ok(Page { queued, placed: placed.collect::<Result<_, NodeError>>()?, next: page.next })
     }
 
-    /// The least fee, in units, with which a payment of so many bytes may be in the next block.
+    /// The least fee, in units, with which a payment of `bytes` bytes may be in the next block.
     pub(super) async fn fee(&self, bytes: usize) -> Result<u64, NodeError> {
         Ok(self.0.fees(bytes).await?.next_block)
     }
 
-    /// Hands in a signed payment. The same text twice does no harm. Only an answer that names the
-    /// payment by its id says that the node has it. The second value is whether it had it before.
+    /// Hands in a signed payment, which may be done twice without harm. Only an answer that names
+    /// the payment by its id shows that the node has it. The second value is whether the node had
+    /// it before.
     pub(super) async fn submit(
         &self,
         payment: &Verified,
@@ -292,19 +295,19 @@ impl Node {
     }
 }
 
-/// That an answer to `call` has the form of one, and says what can't be so.
+/// The error for an answer to `call` that has the right form and says what can't be so.
 fn strange(call: String, says: &str) -> NodeError {
     NodeError::Strange { call, answer: shown(says, MAX_SHOWN) }
 }
 
-/// A transaction of an answer, if it is one of this chain: a node can say that a payment was made
-/// which was not, but none that its sender did not sign.
+/// A transaction of an answer, if it is one of this chain: a node can invent that a payment is in a
+/// block, but not a payment that its sender did not sign.
 fn entry(text: &RawValue, domain: &Domain) -> Result<VerifiedEntry, String> {
     let text = canonical(text)?;
     VerifiedEntry::of_canonical(Value::of_canonical(&text), domain).map_err(|why| why.to_string())
 }
 
-/// The canonical form of a text, if it has one.
+/// The canonical form of a text, if the text is JSON.
 pub(super) fn canonical(text: &RawValue) -> Result<String, String> {
     let canonical = json::canonical(text.get().as_bytes());
     canonical.map(Cow::into_owned).map_err(|why| why.to_string())

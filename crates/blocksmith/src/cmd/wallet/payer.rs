@@ -1,9 +1,10 @@
 //! What a node shows of an address that pays.
 //!
-//! A node can say of an account what it likes, its next nonce too. A payment that is signed with a
-//! nonce too high can't be made now, and is made later, when others have filled the gap and nobody
-//! expects it any more: perhaps after it was paid once more. So a nonce is taken if the node shows the
-//! payment with the one before it, signed by the address: nobody else could have made that one.
+//! A node can make up what it says of an account, also its next nonce. A payment that is signed
+//! with a nonce too high can't be made now, but later, once other payments have filled the gap: at
+//! a time when its sender no longer expects it, and perhaps has paid again. So the wallet takes a
+//! nonce if the node shows the payment with the nonce before it, signed by the address: the node
+//! can't make that one up.
 
 use std::fmt;
 
@@ -14,16 +15,16 @@ use blocksmith_consensus::payment::{Domain, Verified, VerifiedEntry};
 
 use super::node::{MAX_PAGE, Node, NodeError, Page, Placed};
 
-/// The most pages of an account's history in which a payment of its own is looked for: who mines is
-/// in many transactions, and pays in few.
+/// The most pages of an account's history that are searched for a payment of its own: a miner's
+/// account is in many transactions, and pays in few.
 const MAX_PAGES: usize = 200;
 
-/// An address, and what a node shows of it.
+/// An address, with what a node shows of it.
 #[derive(Debug)]
 pub(super) struct Payer {
     address: Address,
     pub(super) account: Account,
-    /// Its payments that wait, in the order of their nonces.
+    /// The payments of the address that wait, in the order of their nonces.
     pub(super) waiting: Vec<Verified>,
     /// Its payments in the chain, each with its block, the newest first, as far as they were read.
     confirmed: Vec<(u64, Verified)>,
@@ -31,7 +32,7 @@ pub(super) struct Payer {
     next_page: Option<String>,
 }
 
-/// A next nonce without the payment before it.
+/// A next nonce without a payment that shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Gap {
     /// The nonce that the node says is next.
@@ -53,7 +54,7 @@ impl fmt::Display for Gap {
 }
 
 impl Payer {
-    /// Looks at the account, and at the newest page of its history if it ever paid.
+    /// Reads the account, and the newest page of its history if it ever paid.
     pub(super) async fn look(
         node: &Node,
         address: Address,
@@ -90,7 +91,7 @@ impl Payer {
         Ok(page)
     }
 
-    /// Reads on in the history until a payment of the address is so.
+    /// Reads on in the history until `so` holds for a payment of the address.
     async fn find(
         &mut self,
         node: &Node,
@@ -107,7 +108,7 @@ impl Payer {
         Ok(())
     }
 
-    /// What it can pay with: its balance, less what its waiting payments cost.
+    /// What the address can pay: its balance, less the cost of its waiting payments.
     pub(super) fn spendable(&self) -> u64 {
         let queued = self.waiting.iter().map(|payment| payment.cost()).fold(0, u64::saturating_add);
         self.account.balance.saturating_sub(queued)
@@ -127,7 +128,7 @@ impl Payer {
         self.waiting.iter().chain(self.confirmed.iter().map(|(_, payment)| payment))
     }
 
-    /// Its payment in the chain with this nonce, and the block.
+    /// The address's payment in the chain with this nonce, and its block.
     pub(super) async fn confirmed(
         &mut self,
         node: &Node,
@@ -138,8 +139,8 @@ impl Payer {
         Ok(self.confirmed.iter().find(|(_, payment)| payment.nonce() == nonce))
     }
 
-    /// The nonce of its next payment: the one after those that wait without a gap, or else after the
-    /// newest one in the chain.
+    /// The nonce of the address's next payment: the one after the payments that wait without a gap,
+    /// or else after the newest payment in the chain.
     pub(super) async fn next(
         &mut self,
         node: &Node,
@@ -155,7 +156,8 @@ impl Payer {
             newest = self.confirmed.first().map(|(_, payment)| payment.nonce());
         }
         let next = newest.map_or(0, |newest| newest + 1);
-        // It may have taken in another payment between two answers, and not lost one that it shows.
+        // The node may have taken in another payment between two answers, but can't have lost one
+        // that it shows.
         Ok(if next >= claimed { Ok(next) } else { Err(Gap { claimed, newest }) })
     }
 }

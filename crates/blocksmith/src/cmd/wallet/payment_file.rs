@@ -10,13 +10,14 @@ use blocksmith_wallet::written::{decode, is_blank};
 
 use super::mail::{self, NoPayment};
 
-/// The most bytes of a file with a payment: twice as many as its text in UTF-16, and white space.
+/// The most bytes of a file with a payment: its text in UTF-16 has twice as many, and white space
+/// comes on top.
 const MAX_FILE_BYTES: usize = 4 * MAX_WIRE_BYTES;
 
-/// What a file has in the place of a payment.
+/// What a file holds where a payment should be.
 #[derive(Debug)]
 pub(super) struct Text {
-    /// Where it comes from, as people say it.
+    /// The name of the source for people.
     pub(super) source: String,
     /// As it was written; `None` if it is longer than any payment.
     text: Option<String>,
@@ -27,7 +28,7 @@ pub(super) fn is_stdin(file: &Path) -> bool {
     file == Path::new("-")
 }
 
-/// Reads the file, elsewhere, so that a signal is heard while somebody types.
+/// Reads the file on another thread, so that a signal is heard while a person types.
 pub(super) async fn read(file: PathBuf) -> anyhow::Result<Text> {
     let source =
         if is_stdin(&file) { "the standard input".into() } else { file.display().to_string() };
@@ -43,7 +44,7 @@ pub(super) async fn read(file: PathBuf) -> anyhow::Result<Text> {
     }
 }
 
-/// One byte more than a file may have tells that there is more.
+/// Reads one byte more than a file may have, to tell that it has too many.
 fn read_file(file: &Path) -> io::Result<Option<String>> {
     let mut bytes = Vec::new();
     let most = MAX_FILE_BYTES as u64 + 1;

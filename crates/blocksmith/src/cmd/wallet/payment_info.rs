@@ -1,4 +1,4 @@
-//! What a payment says.
+//! What a payment says, for people and for programs.
 
 use blocksmith_consensus::address::Hrp;
 use blocksmith_consensus::payment::Payment;
@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::amount::Coins;
 
-/// What a payment says, amounts in units.
+/// What a payment says; amounts are in units.
 #[derive(Debug, Serialize)]
 pub(super) struct PaymentInfo {
     pub(super) id: String,
@@ -40,7 +40,7 @@ impl PaymentInfo {
              fee        {fee}\nnonce      {nonce}"
         );
         if let Some(memo) = memo {
-            // Quoted: what others write may hold what a terminal would obey.
+            // Quoted, since another party's text may hold control sequences for the terminal.
             lines.push_str(&format!("\nmemo       {memo:?}"));
         }
         lines

@@ -1,9 +1,9 @@
-//! Which chain a node runs.
+//! The chain that a node runs.
 //!
-//! Payments are signed for a chain's id, so the id says which chain it is, and nothing else that a
-//! node says does: a node that gives one chain's id and another one's name would get payments that
-//! are good on the first. The name is that of the preset with this id or of the file that `--chain`
-//! names, and of other chains the one that the owner agreed to, once, which the wallet file keeps.
+//! Payments are signed for a chain's id, so the id alone says which chain it is: a node that gave
+//! one chain's id with another one's name would get payments that are valid on the first. The name
+//! is that of the preset with this id, or of the file that `--chain` names. Other chains have the
+//! name that the owner agreed to, once, which the wallet file keeps.
 
 use blocksmith_api::Status;
 use blocksmith_consensus::address::Hrp;
@@ -19,7 +19,7 @@ use super::{Known, Misused, Opened, agreed, note};
 use crate::chain::{Chain, Differences, dev, taken_for};
 use crate::text::escaped;
 
-/// What the wallet remembers of a chain whose name it can't take over.
+/// The name that the wallet keeps for a chain whose own name it can't use.
 const UNNAMED: &str = "unnamed";
 
 /// The index of a chain's first block, where payments are signed.
@@ -30,11 +30,11 @@ const GENESIS_INDEX: u64 = 1;
 pub(super) struct Remote {
     pub(super) name: Name,
     pub(super) domain: Domain,
-    /// Whether the keys that everybody has are taken there.
+    /// Whether the chain takes signatures of the keys that are public.
     pub(super) dev_keys: DevKeys,
 }
 
-/// Meets the node, and refuses one of another chain than was named.
+/// Asks the node for its chain, and refuses a node of another chain than `chain` names.
 pub(super) async fn meet(url: &Url, chain: Option<&str>) -> anyhow::Result<(Node, Remote)> {
     let named = chain.map(|name| Known::of(Chain::load(name, None)?)).transpose()?;
     let node = Node::new(url.clone())?;
@@ -60,7 +60,7 @@ impl From<Known> for Remote {
     }
 }
 
-/// A chain that only the node knows.
+/// A chain that only the node names.
 async fn stranger(node: &Node, told: &Status) -> Result<Remote, NodeError> {
     let chain_id = told.chain_id.0;
     let name = Name::of(&chain_id, &told.name);
@@ -79,12 +79,12 @@ async fn stranger(node: &Node, told: &Status) -> Result<Remote, NodeError> {
     Ok(Remote { name, domain: Domain { chain_id, hrp }, dev_keys })
 }
 
-/// What a node says its rules are, as canonical JSON.
+/// The rules that a node says it has, as canonical JSON.
 fn rules(told: &Status) -> String {
     canonical(&told.rules).unwrap_or_else(|_| "{}".into())
 }
 
-/// That the node runs another chain than was named, and what is different about it.
+/// Says that the node runs another chain than was named, and what differs.
 fn another_chain(node: &Node, told: &Status, known: &Known) -> anyhow::Error {
     let differences = Differences::between(&known.rules, Value::of_canonical(&rules(told)));
     let differences =
@@ -101,7 +101,7 @@ fn another_chain(node: &Node, told: &Status, known: &Known) -> anyhow::Error {
 }
 
 impl Remote {
-    /// Calls the chain as the wallet's owner agreed to, if it was asked about.
+    /// Takes the name that the owner agreed to, if the owner was asked about this chain.
     pub(super) fn recall(&mut self, wallet: &Wallet) {
         if let (Name::PaymentInfo(_), Some(name)) =
             (&self.name, wallet.chain_name(&self.domain.chain_id))
@@ -110,8 +110,8 @@ impl Remote {
         }
     }
 
-    /// Whether the owner pays on this chain: asked once about each that no preset and no `--chain`
-    /// names, and kept in the wallet file.
+    /// Whether the owner pays on this chain. The owner is asked once about each chain that neither
+    /// a preset nor `--chain` names, and the wallet file keeps the answer.
     pub(super) async fn is_agreed(
         &mut self,
         opened: &mut Opened,
@@ -144,7 +144,7 @@ impl Remote {
         if !agreed("Pay on it, and remember it? [y/N] ").await? {
             return Ok(false);
         }
-        // What is shown escaped is not what anybody calls it.
+        // People don't call a chain by a name that has to be shown escaped.
         let is_plain = named(said) == format!("\"{said}\"");
         let is_name = !said.is_empty() && said.len() <= MAX_LABEL_BYTES && is_plain;
         let name = if is_name && !taken { said.clone() } else { UNNAMED.into() };

@@ -1,5 +1,6 @@
-//! Passwords and words: from the terminal without echo, or from a file or the standard input; never
-//! from the command line, which every process of the machine can read. Wiped when dropped.
+//! Passwords and words, read from the terminal without echo, from a file, or from the standard
+//! input; never from the command line, which every process of the machine can read. They are wiped
+//! when dropped.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -20,14 +21,14 @@ use zeroize::Zeroizing;
 use super::note;
 use crate::text::is_plain;
 
-/// The longest line that is read, in bytes of UTF-8: more than any password, phrase or passphrase
-/// has.
+/// The longest line that is read, in bytes of UTF-8: longer than any password, phrase or
+/// passphrase.
 const MAX_LINE_BYTES: usize = 4_096;
 
-/// The most lines that are read for words, each with one of them, and as many between.
+/// The most lines that are read for words: one for each word, and as many between them.
 const MAX_LINES: usize = 64;
 
-/// How many words are the most.
+/// The most words of a phrase.
 const MOST_WORDS: usize = 24;
 
 /// Where the password comes from.
@@ -38,7 +39,7 @@ pub(super) struct PasswordArgs {
     password_file: Option<PathBuf>,
 }
 
-/// There is nobody to ask.
+/// There is no terminal to ask on.
 #[derive(Debug, thiserror::Error)]
 #[error("there is no terminal to ask for {what}: {instead}")]
 pub(super) struct NobodyToAsk {
@@ -46,24 +47,25 @@ pub(super) struct NobodyToAsk {
     instead: &'static str,
 }
 
-/// A password as it was typed or as it stands in a file. White space and marks around it are no part
-/// of it: editors add them, and nobody who types it would know.
+/// A password as it was typed or as a file has it. White space and byte order marks around it are
+/// not part of it: editors add them, and a person who types the password would not know.
 pub(super) struct Password {
     literal: Zeroizing<String>,
 }
 
 impl Password {
-    /// The password itself.
+    /// The password without what editors add.
     fn bare(&self) -> &str {
         self.part(|line| without_end_marks(line).trim_matches(is_blank))
     }
 
-    /// Of the lines that a line's end of another system hides, the first that says something.
+    /// The first line with text, of those that line ends of another system divide the line into.
     fn part(&self, bare: impl Fn(&str) -> &str) -> &str {
         parts(&self.literal).map(bare).find(|line| !line.is_empty()).unwrap_or("")
     }
 
-    /// That one of its characters is not seen, so that nobody could type it, and where it stands.
+    /// Says that one of its characters is invisible, so that a person could not type it, and which
+    /// one.
     pub(super) fn hidden(&self) -> Option<String> {
         let mut chars = (1..).zip(self.bare().chars());
         let (place, found) = chars.find(|(_, char)| !is_plain(*char))?;
@@ -75,11 +77,11 @@ impl Password {
         ))
     }
 
-    /// Opens a wallet; says which of the password's readings opened it.
+    /// Opens a wallet. Returns which reading of the password opened it.
     ///
-    /// Wallets that were made when all of the line counted have to open with the same line still, and
-    /// those that were made with a mark of byte order in it, with the password that somebody types. So
-    /// have those that have what stands behind the end of a file in their password.
+    /// Older versions took the whole line as the password, or kept a byte order mark in it, or the
+    /// text behind a file's end. Wallets of those versions still open: with the same line, or with
+    /// the password as a person types it.
     pub(super) fn open(
         &self,
         path: &Path,
@@ -119,7 +121,7 @@ impl PasswordArgs {
         Ok(Password { literal })
     }
 
-    /// A password for a new file, typed twice if it is typed.
+    /// A password for a new file; a person types it twice.
     pub(super) fn choose(&self) -> anyhow::Result<Zeroizing<String>> {
         let literal = match &self.password_file {
             Some(path) => first_line(path)?,
@@ -142,9 +144,9 @@ impl PasswordArgs {
     }
 }
 
-/// The words of a wallet, and the passphrase that goes with them, if there should be one: typed, or
-/// from the standard input, where a password that comes from there too is the line before. Words may
-/// stand on several lines, as mail wraps them and lists number them; the passphrase is the line after.
+/// The words of a wallet, and their passphrase if there should be one: typed, or from the standard
+/// input, where the password, if it comes from there too, is the line before. Words may be on
+/// several lines, as mail wraps them and lists number them; the passphrase is the line after.
 pub(super) fn words(with_passphrase: bool) -> anyhow::Result<(Phrase, Zeroizing<String>)> {
     const NONE: &str = "these are no words of a wallet";
     let none = || Zeroizing::new(String::new());
@@ -178,13 +180,13 @@ pub(super) fn words(with_passphrase: bool) -> anyhow::Result<(Phrase, Zeroizing<
     Ok((phrase, passphrase))
 }
 
-/// Words that are typed or pasted, on as many lines as they take.
+/// Reads words that are typed or pasted, on as many lines as they take.
 fn typed_words() -> anyhow::Result<Result<Phrase, BadPhrase>> {
     let mut all =
         ask("the words", "Words, with spaces between (they are not shown): ", "pipe them in")?;
     loop {
         match Phrase::parse(&all) {
-            // Half of a list in two columns has its words, and not their order.
+            // Half of a list in two columns has its words, but not in their order.
             Err(why @ (BadPhrase::Count(count) | BadPhrase::Numbers(count)))
                 if (1..MOST_WORDS).contains(&count) =>
             {
@@ -208,7 +210,7 @@ fn typed_passphrase() -> anyhow::Result<Zeroizing<String>> {
     )
 }
 
-/// The words that the first lines are, and how many lines.
+/// The words at the start of the lines, and how many lines they take.
 fn find_words(lines: &[Zeroizing<String>]) -> anyhow::Result<(Phrase, usize)> {
     let mut text = Zeroizing::new(String::new());
     let (mut found, mut first) = (None, None);
@@ -219,13 +221,15 @@ fn find_words(lines: &[Zeroizing<String>]) -> anyhow::Result<(Phrase, usize)> {
         }
         text = Zeroizing::new(format!("{} {line}", *text));
         match Phrase::parse(&text) {
-            // The lines of a long phrase that are a short one, or a passphrase of nothing but words.
+            // The first lines of a long phrase may be a short one, and a passphrase may look like
+            // words.
             Ok(_) if found.is_some() => anyhow::bail!(
                 "where the words end can't be told, since they go on in the next line; give all of \
                  them in one line"
             ),
             Ok(phrase) => found = Some((phrase, count)),
-            // What is wrong with as many words as there should be says more than that there are others.
+            // An error in a phrase of a valid length says more than an error in the number of
+            // words.
             Err(BadPhrase::Count(_) | BadPhrase::Numbers(_)) => {}
             Err(why) => _ = first.get_or_insert(why),
         }
@@ -240,8 +244,8 @@ fn find_words(lines: &[Zeroizing<String>]) -> anyhow::Result<(Phrase, usize)> {
     .into())
 }
 
-/// The first line that says something. Of the standard input it is the first one: what follows is
-/// somebody else's.
+/// The first line with text. On the standard input it is the very first line: what follows belongs
+/// to other questions.
 fn first_line(path: &Path) -> anyhow::Result<Zeroizing<String>> {
     let read = || {
         if path == Path::new("-") {
@@ -261,8 +265,8 @@ fn first_line(path: &Path) -> anyhow::Result<Zeroizing<String>> {
     Ok(line.unwrap_or_default())
 }
 
-/// The standard input without the buffer of [`io::stdin`], which nobody wipes and which would take
-/// more than the line that is asked for.
+/// The standard input without the buffer of [`io::stdin`], which is never wiped, and would take in
+/// more than the one line.
 fn stdin() -> io::Result<File> {
     #[cfg(unix)]
     let own = std::os::fd::AsFd::as_fd(&io::stdin()).try_clone_to_owned()?;
@@ -273,15 +277,15 @@ fn stdin() -> io::Result<File> {
 
 /// What was read of the standard input so far.
 struct Stdin {
-    /// Its first bytes say how the later ones are to be read.
+    /// The first bytes say how the later ones are to be read.
     lines: Lines<File>,
-    /// Lines of another system that stood in one of this one.
+    /// Lines of another system that were in one line of this system.
     pending: VecDeque<Zeroizing<String>>,
 }
 
 static STDIN: Mutex<Option<Stdin>> = Mutex::new(None);
 
-/// Reads on.
+/// Reads on from the standard input.
 fn with_stdin<T>(read: impl FnOnce(&mut Stdin) -> io::Result<T>) -> io::Result<T> {
     let mut guard = STDIN.lock().expect("no thread panics with it");
     if guard.is_none() {
@@ -290,13 +294,13 @@ fn with_stdin<T>(read: impl FnOnce(&mut Stdin) -> io::Result<T>) -> io::Result<T
     read(guard.as_mut().expect("it was just made"))
 }
 
-/// The lines that a line is on other systems.
+/// Splits a line at the line ends of other systems.
 fn parts(line: &str) -> impl Iterator<Item = &str> {
     line.split(['\r', '\u{85}', '\u{2028}', '\u{2029}'])
 }
 
 impl Stdin {
-    /// The next line with a password, whole. What is behind the password is left for others.
+    /// The next line with a password, whole. What follows the password stays for later questions.
     fn password(&mut self) -> io::Result<Option<Zeroizing<String>>> {
         let Some(line) = self.lines.next()? else { return Ok(None) };
         let behind = parts(&line).skip_while(|part| part.trim_matches(is_blank).is_empty()).skip(1);
@@ -304,7 +308,7 @@ impl Stdin {
         Ok(Some(line))
     }
 
-    /// All lines that are left, of those that are read.
+    /// All lines that are left, up to the most that are read.
     fn rest(&mut self) -> io::Result<Vec<Zeroizing<String>>> {
         let mut rest: Vec<_> = self.pending.drain(..).collect();
         while rest.len() < MAX_LINES
@@ -316,7 +320,7 @@ impl Stdin {
     }
 }
 
-/// Lines of secrets, in UTF-8 or in UTF-16. No more is read than what was asked for.
+/// Lines of secrets, in UTF-8 or UTF-16. No byte is read beyond the line that is asked for.
 struct Lines<R> {
     input: R,
     encoding: Option<Encoding>,
@@ -329,7 +333,7 @@ impl<R: Read> Lines<R> {
 
     /// The next line, without its end.
     fn next(&mut self) -> io::Result<Option<Zeroizing<String>>> {
-        // As long as it gets from the start: growing would leave a copy behind.
+        // The capacity is enough from the start: growing would leave a copy behind.
         let mut bytes = Zeroizing::new(Vec::with_capacity(2 * MAX_LINE_BYTES + 4));
         let mut byte = Zeroizing::new([0_u8]);
         loop {
@@ -375,7 +379,7 @@ impl<R: Read> Lines<R> {
         Ok(Some(Zeroizing::new(line.strip_suffix('\r').unwrap_or(line).to_owned())))
     }
 
-    /// Whether the bytes end in a line's end.
+    /// Whether the bytes end in a line end.
     fn ends(&self, bytes: &[u8]) -> bool {
         let (units, rest) = bytes.as_chunks::<2>();
         match self.encoding {
@@ -386,14 +390,14 @@ impl<R: Read> Lines<R> {
     }
 }
 
-/// Asks on the terminal, if there is somebody to see it.
+/// Asks on the terminal, if there is one that a person sees.
 fn ask(
     what: &'static str,
     prompt: &str,
     instead: &'static str,
 ) -> anyhow::Result<Zeroizing<String>> {
     let nobody = NobodyToAsk { what, instead };
-    // A terminal that the process merely belongs to may be nobody's: a script would hang there.
+    // A terminal that the process merely belongs to may be unattended: a script would hang there.
     if !io::stdin().is_terminal() && !io::stderr().is_terminal() {
         return Err(nobody.into());
     }

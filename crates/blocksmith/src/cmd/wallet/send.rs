@@ -23,34 +23,34 @@ use crate::amount::Coins;
 use crate::cmd::{counted, exit};
 use crate::text::shown;
 
-/// The largest fee, in units, that is paid unasked: a tenth of a coin.
+/// The largest fee, in units, that is paid without asking: a tenth of a coin.
 const MAX_UNASKED_FEE: u64 = 10_000_000;
 
 /// How many more digits than `0` such a fee has.
 const FEE_BYTES: usize = 7;
 
-/// The waits before the same payment is handed in again, when there was no answer.
+/// The waits before the same payment is handed in again after no answer came.
 const AGAIN_AFTER: [Duration; 3] =
     [Duration::from_millis(500), Duration::from_secs(1), Duration::from_secs(2)];
 
-/// How often it is looked again where a nonce comes from that leaves a gap: between two answers, what
-/// waited may have been mined or dropped.
+/// How often the wallet looks again for the payment before a nonce that leaves a gap: between two
+/// answers, a waiting payment may have been mined or dropped.
 const LOOKS: usize = 3;
 
-/// The wait before that.
+/// The wait before each look.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(200);
 
-/// How often a payment is signed anew because others took its nonce: twice as often as payments of
-/// one sender can wait.
+/// How often a payment is signed anew because another payment took its nonce: twice as often as
+/// payments of one sender can wait.
 const MAX_SIGNED: usize = 32;
 
-/// How often it is asked where a payment is.
+/// How often the wallet asks where a payment is.
 const ASK_EVERY: Duration = Duration::from_secs(1);
 
-/// How often in a row it has to be nowhere to be gone: a node may just be moving it.
+/// How often in a row a payment has to be nowhere to count as gone: a node may just be moving it.
 const ENOUGH_NOWHERE: u32 = 3;
 
-/// The longest memo of which all is shown before it is sent, in characters.
+/// The longest memo that is shown as a whole before it is sent, in characters.
 const MAX_SHOWN: usize = 300;
 
 /// Pay somebody, or hand in a payment that was signed elsewhere
@@ -105,19 +105,19 @@ struct Order {
     from: Option<String>,
 }
 
-/// An address, and what it can pay with.
+/// An address, and what it can pay.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct SpendableAddress {
     pub(super) address: Address,
     pub(super) label: String,
-    /// Units that no waiting payment takes.
+    /// Units that no waiting payment spends.
     pub(super) spendable: u64,
 }
 
-/// A payment that the node has, and where.
+/// A payment that the node has, and its status.
 pub(super) type Sent = (Verified, PaymentStatus);
 
-/// What was handed in, and where it is. Amounts in units.
+/// A payment that was handed in, and its status, as JSON; amounts in units.
 #[derive(Debug, Serialize)]
 struct Report<'a> {
     #[serde(flatten)]
@@ -126,11 +126,11 @@ struct Report<'a> {
     standing: PaymentStatus,
 }
 
-/// Where a payment is, as programs are told.
+/// A payment's status for programs.
 #[derive(Debug, Serialize)]
 pub(super) struct PaymentStatus {
     status: &'static str,
-    /// The one that holds it.
+    /// The block that has the payment.
     block: Option<u64>,
     confirmations: u64,
 }
@@ -140,7 +140,7 @@ impl PaymentStatus {
         Self { status, block: None, confirmations: 0 }
     }
 
-    /// As it was found.
+    /// The status of a payment that was found there.
     pub(super) fn of(found: &Whereabouts) -> Self {
         match *found {
             Whereabouts::Confirmed { block, confirmations } => {
@@ -157,7 +157,7 @@ pub(super) async fn run(common: &Common, args: &SendArgs) -> anyhow::Result<Exit
     if !args.yes {
         check_somebody_answers(args.signed.as_deref())?;
     }
-    // Before a node is asked for nothing.
+    // Fails on a bad file before a node is called.
     let text = match &args.signed {
         Some(file) => Some(payment_file::read(file.clone()).await?),
         None => None,
@@ -186,7 +186,7 @@ pub(super) async fn run(common: &Common, args: &SendArgs) -> anyhow::Result<Exit
     Ok(ExitCode::SUCCESS)
 }
 
-/// Whether the question can be answered, if there is one.
+/// Refuses a question that can't be answered.
 fn check_somebody_answers(signed: Option<&Path>) -> Result<(), Misused> {
     let why = if signed.is_some_and(is_stdin) {
         "the standard input has the payment, so it can't be asked there whether to send it: say --yes \
@@ -207,12 +207,12 @@ struct Plan {
     /// Units for the miner.
     fee: u64,
     nonce: u64,
-    /// Set if only the node knows why the nonce is the next one.
+    /// Set if only the node's word says that the nonce is the next one.
     gap: Option<Gap>,
 }
 
 impl Plan {
-    /// Whether who agreed to the other one agreed to this one.
+    /// Whether a person who agreed to the other plan has agreed to this one.
     fn is_as(&self, agreed: &Self) -> bool {
         let is_expected = self.gap.is_none() || self.gap == agreed.gap;
         is_expected && (self.payer, self.fee) == (agreed.payer, agreed.fee)
@@ -220,9 +220,9 @@ impl Plan {
 }
 
 impl Order {
-    /// Pays, if whoever is asked agrees. The nonce is the one that is next after the answer: others
-    /// may pay from the same address while the question stands, in another window or on another
-    /// machine, and nobody's payment may take the place of theirs.
+    /// Pays, if the person at the terminal agrees. The nonce is the one that is next after the
+    /// answer: another process may pay from the same address while the question is open, and this
+    /// payment must not take the place of that one.
     async fn send(
         &self,
         common: &Common,
@@ -266,14 +266,16 @@ impl Order {
             }
             let payment = opened.wallet.sign(&draft, &remote.domain, remote.dev_keys)?;
             let taken = match hand_in(node, &payment, Replacing::Nothing).await? {
-                // Two that pay the same at once sign the same text: one of them paid, and it was not
-                // this one. Nothing is signed anew by itself, since the node can't prove its word.
+                // Two processes that pay the same at once sign the same text: one of them paid, and
+                // it was not this one. The wallet does not sign anew by itself, since the node
+                // can't prove that it had the text.
                 Ok((_, true)) => return Err(NodeError::Twin { id: payment.id() }.into()),
                 Ok((standing, false)) => return Ok(Some((payment, standing))),
                 Err(taken) => taken,
             };
-            // To sign anew is to pay twice, if the node has the payment that it refuses. It has to show
-            // whose nonce that is: what it shows is signed, and it can't have made it.
+            // If the node has the payment that it refuses, signing anew would pay twice. So the
+            // node has to show whose nonce it is: the payment that it shows is signed, and the node
+            // can't have made it.
             let payer = Payer::look(node, plan.payer, &remote.domain).await;
             let payer = payer.map_err(|why| unknown(why, &payment))?;
             let is_rivals = payer.shows_rival(&payment);
@@ -304,7 +306,8 @@ impl Order {
         }
     }
 
-    /// Who pays, which fee, and with which nonce: as it was agreed, as far as that is still possible.
+    /// Chooses who pays, the fee and the nonce: as the person agreed, as far as that is still
+    /// possible.
     async fn plan(
         &self,
         node: &Node,
@@ -336,7 +339,7 @@ impl Order {
             }
         };
         let cost = self.amount.units().saturating_add(fee);
-        // Whose paying was agreed to goes first.
+        // The address whose payment the person agreed to comes first.
         payers.sort_by_key(|(purse, _)| agreed.is_some_and(|agreed| agreed.payer != purse.address));
         let (purses, mut payers): (Vec<_>, Vec<_>) = payers.into_iter().unzip();
         let still = agreed.and_then(|_| purses.first()).filter(|purse| purse.spendable >= cost);
@@ -361,13 +364,13 @@ impl Order {
         let gap = next.err();
         let nonce = next.unwrap_or(payer.account.next_nonce);
         let plan = Plan { payer: purse.address, spendable: payer.spendable(), fee, nonce, gap };
-        // Nobody agrees to what turns out not to be possible.
+        // The person is not asked about a payment that turns out to be impossible.
         self.draft(&plan, recipient).write(domain)?;
         Ok(plan)
     }
 }
 
-/// A nonce that only the node knows, and what comes of it.
+/// Says that only the node's word stands for a nonce, and what may come of that.
 fn doubtful(gap: &Gap) -> String {
     format!(
         "{}: {gap}. This payment may count once others fill the gap, perhaps when you don't expect it \
@@ -376,7 +379,7 @@ fn doubtful(gap: &Gap) -> String {
     )
 }
 
-/// The fee that the node names for a payment like this one.
+/// The fee that the node asks for a payment like this one.
 async fn usual_fee(node: &Node, remote: &Remote, draft: &Draft<'_>) -> anyhow::Result<u64> {
     let bytes = draft.write(&remote.domain)?.signed(&[0; 64]).len() + FEE_BYTES;
     let fee = node.fee(bytes).await?;
@@ -390,7 +393,7 @@ async fn usual_fee(node: &Node, remote: &Remote, draft: &Draft<'_>) -> anyhow::R
     Ok(fee)
 }
 
-/// Who pays: the first that has enough, and rather another one than who is paid.
+/// The address that pays: the first that has enough, and if possible not the recipient.
 pub(super) fn choose<'a>(
     purses: &'a [SpendableAddress],
     cost: u64,
@@ -420,7 +423,7 @@ pub(super) fn choose<'a>(
     anyhow::bail!(why)
 }
 
-/// What is about to be sent.
+/// Describes the payment that is about to be sent.
 pub(super) fn summary(
     draft: &Draft<'_>,
     spendable: u64,
@@ -453,12 +456,13 @@ pub(super) fn summary(
     summary
 }
 
-/// Hands the payment in, again if there is no answer: the same text is the same payment.
+/// Hands the payment in, and again if no answer comes: the same text is the same payment. The
+/// second value is whether the node had it before the first try.
 ///
 /// # Errors
-/// That it is not known whether it arrived, or that it is refused. If all that keeps the node from
-/// taking it is another payment with its nonce, and no try before could have arrived, that is the
-/// inner error. The second value is whether the node had it before the first try.
+/// Fails if it is not known whether the payment arrived, or if the node refuses it. The inner error
+/// is for the one case in which only another payment with its nonce keeps the node from taking it,
+/// and no earlier try can have arrived.
 pub(super) async fn hand_in(
     node: &Node,
     payment: &Verified,
@@ -477,7 +481,8 @@ async fn hand_in_again(
 ) -> anyhow::Result<Result<(PaymentStatus, bool), NodeError>> {
     let mut waits = AGAIN_AFTER.into_iter();
     loop {
-        // After a try without an answer, the payment may be there whatever the next answer says.
+        // After a try without an answer, the node may have the payment, whatever the next answer
+        // says.
         let is_first = waits.len() == AGAIN_AFTER.len();
         let error = match node.submit(payment, replacing).await {
             Ok((Submitted::Queued, known)) => {
@@ -490,12 +495,12 @@ async fn hand_in_again(
                 ));
                 return Ok(Ok((PaymentStatus::waits("held"), known && is_first)));
             }
-            // Asking again does not help.
+            // Another try would get the same answer.
             Err(redirected @ NodeError::Redirected(_)) if is_first => {
                 return Err(redirected.about(payment).into());
             }
-            // It may have come the time before, or from who else has the text, and be in the chain
-            // by now.
+            // The payment may have arrived with the try before, or from another holder of the text,
+            // and be in the chain by now.
             Err(refused @ NodeError::Refused { .. }) => {
                 let is_taken = refused.is_taken();
                 match node.whereabouts(&payment.id()).await {
@@ -517,7 +522,7 @@ async fn hand_in_again(
     }
 }
 
-/// A payment that is handed in. Who stops the program meanwhile hears of it.
+/// A payment that is being handed in. If the program is stopped meanwhile, its user is told.
 struct OnItsWay<'a>(Option<&'a Verified>);
 
 impl Drop for OnItsWay<'_> {
@@ -528,7 +533,7 @@ impl Drop for OnItsWay<'_> {
     }
 }
 
-/// That nobody knows whether the payment arrived.
+/// The error that it is not known whether the payment arrived.
 fn unknown(why: NodeError, payment: &Verified) -> anyhow::Error {
     anyhow::Error::from(why).context(not_known(payment))
 }
@@ -550,7 +555,7 @@ fn tell(common: &Common, said: &PaymentInfo, standing: PaymentStatus) -> anyhow:
     print_line(&said.id)
 }
 
-/// Where a payment is.
+/// Describes where a payment is.
 pub(super) fn news(found: &Whereabouts) -> String {
     match found {
         Whereabouts::Confirmed { block, confirmations } => {
@@ -562,7 +567,7 @@ pub(super) fn news(found: &Whereabouts) -> String {
     }
 }
 
-/// Waits until so many blocks confirm the payment, as the node says.
+/// Waits until the node says that `wanted` blocks confirm the payment.
 async fn wait(
     node: &Node,
     payment: &Verified,
@@ -604,7 +609,7 @@ async fn wait(
             Err(NodeError::Redirected(_)) => {
                 return found.map(|found| PaymentStatus::of(&found)).map_err(Into::into);
             }
-            // It was there a moment ago.
+            // The node had the payment a moment ago.
             Err(error) => tell(format!("{error}; asking again")),
         }
         if Instant::now() >= deadline {

@@ -1,4 +1,4 @@
-//! `blocksmith wallet sign`: a payment without any node, for machines that no network reaches.
+//! `blocksmith wallet sign`: signs a payment without a node, also on a machine without a network.
 
 use std::io::Write as _;
 use std::path::PathBuf;

@@ -16,7 +16,7 @@ use crate::amount::Coins;
 use crate::cmd::counted;
 
 impl Text {
-    /// The payment, if its sender signed it for the node's chain. The node is told nothing yet.
+    /// The payment, if its sender signed it for the node's chain. The node does not get it yet.
     fn verify(&self, remote: &Remote) -> anyhow::Result<Verified> {
         let (source, chain) = (&self.source, &remote.name);
         self.payment(&remote.domain).map_err(|why| match why {
@@ -33,7 +33,8 @@ impl Text {
         })
     }
 
-    /// Hands the payment in, if whoever is asked agrees. What can't be made is refused.
+    /// Hands the payment in if the person at the terminal agrees. Refuses a payment that can't be
+    /// made.
     pub(super) async fn send(
         &self,
         node: &Node,
@@ -95,7 +96,7 @@ impl Text {
             return Ok(None);
         }
         match hand_in(node, &payment, replacing).await? {
-            // Of what it had before, it said more then.
+            // If the node had the payment already, its earlier answer said more.
             Ok((_, true)) if found != Whereabouts::Nowhere => {
                 Ok(Some((payment.clone(), PaymentStatus::of(&found))))
             }
@@ -139,7 +140,7 @@ async fn check_payable(
             other.recipient().to_text(hrp),
         );
     }
-    // What another payment's place costs, or one that is held, the node knows better.
+    // The node knows better what replacing a payment costs, and what a payment that is held costs.
     if nonce == account.next_nonce {
         let purse = SpendableAddress {
             address: sender,
@@ -151,7 +152,7 @@ async fn check_payable(
     Ok(())
 }
 
-/// A nonce with which another payment waits, and what comes of it.
+/// Says that another payment waits with the same nonce, and what comes of it.
 fn in_place_of(rival: &Verified, payment: &Verified, payer: &Payer, hrp: Hrp) -> String {
     let mut text = format!(
         "{}, as another payment that waits, {}: {} to {}. This one takes its place if it pays more",
@@ -178,7 +179,7 @@ fn in_place_of(rival: &Verified, payment: &Verified, payer: &Payer, hrp: Hrp) ->
     text
 }
 
-/// A nonce that somebody chose, and what comes of it.
+/// Says what comes of the nonce that the signer chose, if it is not the next one.
 fn about_nonce(nonce: u64, account: &Account, found: &Whereabouts) -> String {
     let next = account.next_nonce;
     if *found != Whereabouts::Nowhere || nonce == next {

@@ -31,7 +31,7 @@ struct Verification {
     error: Option<String>,
 }
 
-/// Checks it.
+/// Checks the payment.
 pub(super) async fn run(common: &Common, args: VerifyArgs) -> anyhow::Result<ExitCode> {
     let Known { name: chain, domain, .. } = args.chain.load()?;
     let text = payment_file::read(args.file).await?;
