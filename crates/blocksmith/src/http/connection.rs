@@ -276,7 +276,7 @@ fn announce(headers: &mut HeaderMap, stays: bool) {
     }
 }
 
-/// The body of an answer. When it is over, its connection waits for the next request.
+/// The body of an answer. When it ends, its connection waits for the next request.
 struct Sent {
     body: Body,
     line: Arc<Line>,

@@ -43,7 +43,7 @@ const BATCH: usize = 64;
 /// How long a stream sends nothing before it tells the client that it is alive.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
-/// How long a client that was cut off waits before it comes back.
+/// How long a client that was cut off should wait before it comes back.
 const RETRY: Duration = Duration::from_secs(1);
 
 #[derive(Deserialize, IntoParams)]

@@ -61,7 +61,7 @@ struct Forged {
     previous_hash: Box<RawValue>,
 }
 
-/// What became of nodes that were to be peers.
+/// The answer to a call that registers nodes as peers.
 #[derive(Serialize)]
 pub(super) struct Added {
     pub(super) message: &'static str,
@@ -200,7 +200,7 @@ pub(super) async fn new_transaction(
     Ok(message(StatusCode::CREATED, &format!("Transaction will be added to Block {index}")))
 }
 
-/// Where payments are signed: the answer names the next block, as it does for others.
+/// Takes a signed payment; the answer names the next block, as it does for other payments.
 async fn new_payment(app: &App, text: &str) -> Result<Response, ApiError> {
     let paid = payments::pay(&app.handle, text.into()).await?;
     if let Some(id) = payments::used(&paid)

@@ -169,8 +169,8 @@ fn replay_data(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Says that a block's hash is explained by another spelling of its JSON, if it is: the next block
-/// names that hash.
+/// Says why a block seems to have been changed, if the reason is that the next block names the hash
+/// of another spelling of its JSON.
 fn spelled_otherwise(source: &Source, fault: &DocumentError) -> Option<String> {
     let (index, found, named) = match fault {
         DocumentError::Changed { index, found, named, .. } => (*index, found, named),

@@ -448,7 +448,7 @@ impl Miner {
     }
 
     /// Says once that something is wrong with the server, and forgets its kind unless the server
-    /// told that there is no work.
+    /// only has no work yet.
     fn note_trouble(&mut self, trouble: ServerError) {
         if !matches!(trouble, ServerError::Early { .. }) {
             self.kind = None;

@@ -47,8 +47,9 @@ pub(super) struct NobodyToAsk {
     instead: &'static str,
 }
 
-/// A password as it was typed or as a file has it. White space and byte order marks around it are
-/// not part of it: editors add them, and a person who types the password would not know.
+/// A password as it was typed or as a file has it. White space around it, a byte order mark and what
+/// old editors put behind a file's end are not part of it: a person who types the password would
+/// not know of them.
 pub(super) struct Password {
     literal: Zeroizing<String>,
 }
@@ -79,9 +80,9 @@ impl Password {
 
     /// Opens a wallet. Returns which reading of the password opened it.
     ///
-    /// Older versions took the whole line as the password, or kept a byte order mark in it, or the
-    /// text behind a file's end. Wallets of those versions still open: with the same line, or with
-    /// the password as a person types it.
+    /// Older versions took the whole line as the password, or kept a byte order mark in it, or what
+    /// old editors put behind a file's end. Wallets of those versions still open: with the same
+    /// line, or with the password as a person types it.
     pub(super) fn open(
         &self,
         path: &Path,
