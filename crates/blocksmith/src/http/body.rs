@@ -176,8 +176,8 @@ async fn read(body: Body, room: &MemoryBudget) -> Result<(Vec<u8>, Option<Arc<Sh
     if heard > MAX_BODY_BYTES { Err(ApiError::TooLong) } else { Ok((bytes, held)) }
 }
 
-/// Does `work`, which takes `bytes` bytes: on a thread that may block if they are many, so that
-/// other calls don't wait.
+/// Does `work` on `bytes` bytes: if they are many, on a thread that may block, so that other calls
+/// don't wait.
 pub(super) async fn apart<T: Send + 'static>(
     bytes: usize,
     work: impl FnOnce() -> T + Send + 'static,

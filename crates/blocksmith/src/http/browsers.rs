@@ -244,7 +244,7 @@ impl Browsers {
                 }
             };
         }
-        // Of an image, a link or a form, browsers send no origin, but say this.
+        // For an image, a link or a form, browsers send no origin, but they send this header.
         let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
         match page {
             Page::None if matches!(site, Some(b"cross-site" | b"same-site")) => {
