@@ -1,5 +1,5 @@
-//! A block is its canonical text: parsing reads the few fields that rules need, hashing hashes the
-//! text, storing stores it, serving sends it.
+//! A block is its canonical text. Parsing reads the few fields that rules need; the same text is
+//! hashed, stored and sent.
 
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
@@ -21,10 +21,10 @@ use crate::transaction::Transaction;
 /// A hash as a JSON string.
 const HASH_TEXT_BYTES: usize = 66;
 
-/// Which fields a block has, and what its id is made of. The family of the chain decides it.
+/// The fields that a block has, and what its id is made of. The family of the chain decides both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
-    /// `index`, `previous_hash` and `proof`, and whatever else; the id is the hash of the text.
+    /// `index`, `previous_hash` and `proof`, and any others; the id is the hash of the text.
     Open,
     /// The fields of [`sealed`] and no others; the id is the proof's digest.
     Sealed,
@@ -37,23 +37,23 @@ pub struct Proof {
 }
 
 impl Proof {
-    /// The proof that a JSON value stands for.
+    /// Reads a proof from a JSON value.
     ///
     /// # Errors
-    /// [`Malformed::Proof`] for anything but an integer or a string with a UTF-8 form: Python
-    /// nodes would hash the text of a float or a list, and no two would agree on it for long.
+    /// Returns [`Malformed::Proof`] for anything but an integer or a string with a UTF-8 form:
+    /// Python nodes would hash the text of a float or a list, which differs between programs.
     pub fn from_value(value: Value<'_>) -> Result<Self, Malformed> {
         proof_text(value)
             .map(|_| Self { json: value.text().into() })
             .ok_or_else(|| Malformed::Proof { index: None, found: quote(value.text()) })
     }
 
-    /// The canonical JSON text, as it is served.
+    /// The canonical JSON text, as nodes send it.
     pub fn json(&self) -> &str {
         &self.json
     }
 
-    /// The text that Python's `str()` gives, which is what gets hashed.
+    /// The text that Python's `str()` gives, which is hashed.
     pub fn text(&self) -> Cow<'_, str> {
         proof_text(Value::of_canonical(&self.json)).unwrap_or_default()
     }
@@ -85,7 +85,7 @@ pub struct Timestamp {
     pub micros: u64,
 }
 
-/// As Python writes `time.time()`: `1562874886.654986`, `1562874886.0`.
+/// Written as Python writes `time.time()`: `1562874886.654986`, `1562874886.0`.
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = format!("{}.{:06}", self.micros / 1_000_000, self.micros % 1_000_000);
@@ -104,9 +104,9 @@ pub struct BlockView<'a> {
     pub index: u64,
     /// An integer or a string.
     pub(crate) proof: Value<'a>,
-    /// Whatever stands there: the genesis block of a course may have `null` or a number.
+    /// Any value: the genesis block of a course may have `null` or a number.
     pub previous_hash: Value<'a>,
-    /// What a sealed block says besides; open blocks have none.
+    /// The other fields of a sealed block; open blocks have none.
     pub header: Option<Header>,
 }
 
@@ -114,7 +114,7 @@ impl<'a> BlockView<'a> {
     /// Reads the fields of a block of this shape whose text is canonical already.
     ///
     /// # Errors
-    /// What the text lacks to be a block, or has too much.
+    /// Fails if the text is not a block of this shape.
     pub fn read(shape: Shape, text: &'a str) -> Result<Self, Malformed> {
         match shape {
             Shape::Open => Self::of_canonical(text),
@@ -128,7 +128,7 @@ impl<'a> BlockView<'a> {
     /// Reads the fields of an open block whose text is canonical already.
     ///
     /// # Errors
-    /// What the text lacks to be a block.
+    /// Fails if the text is not a block.
     pub fn of_canonical(text: &'a str) -> Result<Self, Malformed> {
         let view = match Self::usual(text) {
             Some(usual) if text.len() <= MAX_BLOCK_BYTES => usual,
@@ -144,7 +144,7 @@ impl<'a> BlockView<'a> {
         Ok(view)
     }
 
-    /// Any block, or what is wrong with it.
+    /// Reads any block, or says what is wrong with it.
     fn unusual(text: &'a str) -> Result<Self, Malformed> {
         let value = Value::of_canonical(text);
         if value.kind() != Kind::Object {
@@ -182,8 +182,8 @@ impl<'a> BlockView<'a> {
         Ok(Self { text, index, proof, previous_hash, header: None })
     }
 
-    /// The quick way for nearly all blocks: no key before `index` or between the three that rules
-    /// read, `previous_hash` a hash, the proof digits. None for any other block.
+    /// Reads nearly all blocks quickly: those with no key before `index` or between the three that
+    /// rules read, a hash as `previous_hash`, and digits as the proof. `None` for any other block.
     #[inline]
     fn usual(text: &'a str) -> Option<Self> {
         let rest = text.strip_prefix(r#"{"index": "#)?;
@@ -210,12 +210,12 @@ impl<'a> BlockView<'a> {
         })
     }
 
-    /// The time that the block says, where rules read it: 0 in an open block.
+    /// The block's time, if rules read it; 0 for an open block.
     pub fn timestamp_s(&self) -> u64 {
         self.header.map_or(0, |header| header.timestamp_s)
     }
 
-    /// Which fields it was read with.
+    /// The shape that it was read with.
     pub fn shape(&self) -> Shape {
         match self.header {
             None => Shape::Open,
@@ -250,7 +250,7 @@ impl<'a> BlockView<'a> {
     }
 
     /// The canonical text of a sealed block without its transactions, for which the Merkle root
-    /// stands: all that it takes to check its work and its place. `None` for an open block.
+    /// stands: enough to check its work and its place. `None` for an open block.
     pub fn header_text(&self) -> Option<String> {
         self.header?;
         let (_, transactions) = Value::of_canonical(self.text).members().last()?;
@@ -270,7 +270,7 @@ impl<'a> BlockView<'a> {
     }
 }
 
-/// The fields of a block beside its text, wherever that lies.
+/// The fields of a block, as ranges of its text.
 #[derive(Debug, Clone)]
 pub(crate) struct Fields {
     index: u64,
@@ -293,7 +293,7 @@ impl Fields {
         }
     }
 
-    /// The view that they were taken of; `text` is its text.
+    /// The view that they were taken from; `text` is its text.
     #[inline]
     pub(crate) fn view<'a>(&self, text: &'a str) -> BlockView<'a> {
         BlockView {
@@ -306,7 +306,7 @@ impl Fields {
     }
 }
 
-/// A block: its canonical text and where its fields are. Cheap to clone.
+/// A block: its canonical text and the places of its fields. It is cheap to clone.
 #[derive(Clone)]
 pub struct Block {
     text: Arc<str>,
@@ -318,7 +318,7 @@ impl Block {
     /// Reads an open block from JSON bytes in any spelling.
     ///
     /// # Errors
-    /// What keeps the bytes from being a block.
+    /// Fails if the bytes are not a block.
     pub fn parse(wire: &[u8]) -> Result<Self, Malformed> {
         Self::of_canonical(&json::canonical(wire)?)
     }
@@ -326,7 +326,7 @@ impl Block {
     /// Takes an open block whose text is canonical already.
     ///
     /// # Errors
-    /// What the text lacks to be a block.
+    /// Fails if the text is not a block.
     pub fn of_canonical(text: &str) -> Result<Self, Malformed> {
         Self::read(Shape::Open, text)
     }
@@ -334,7 +334,7 @@ impl Block {
     /// Takes a block of this shape whose text is canonical already.
     ///
     /// # Errors
-    /// What the text lacks to be a block, or has too much.
+    /// Fails if the text is not a block of this shape.
     pub fn read(shape: Shape, text: &str) -> Result<Self, Malformed> {
         let view = BlockView::read(shape, text)?;
         Ok(Self { hash: view.hash(), fields: Fields::of(&view), text: text.into() })
@@ -343,8 +343,8 @@ impl Block {
     /// Writes the open block that `proof` makes on top of `parent`.
     ///
     /// # Errors
-    /// [`Malformed::TooLong`] when the transactions don't fit in a block, [`Malformed::Index`] when
-    /// no index is left.
+    /// Returns [`Malformed::TooLong`] if the transactions don't fit in a block, and
+    /// [`Malformed::Index`] if no index is left.
     pub fn compose<'t>(
         parent: &Block,
         proof: &Proof,
@@ -377,7 +377,7 @@ impl Block {
         self.hash
     }
 
-    /// What a sealed block says besides; open blocks have none.
+    /// The other fields of a sealed block; open blocks have none.
     pub fn header(&self) -> Option<&Header> {
         self.fields.header.as_deref()
     }
@@ -387,7 +387,7 @@ impl Block {
         self.fields.index
     }
 
-    /// The block whose hash this one names, when it names one.
+    /// The hash of the parent, if `previous_hash` is a hash.
     pub fn parent(&self) -> Option<Hash> {
         let text = &self.text[self.fields.previous_hash.clone()];
         text.strip_prefix('"')?.strip_suffix('"')?.parse().ok()

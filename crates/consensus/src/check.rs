@@ -1,4 +1,5 @@
-//! What is valid, as a column of checks: a block by itself, and a block on its parent.
+//! The rules of validity, one check after another: of a block by itself, and of a block on its
+//! parent.
 
 use alloc::boxed::Box;
 use alloc::string::{String, ToString};
@@ -17,18 +18,19 @@ use crate::rules::{Family, Open, Rules, Sealed};
 use crate::sealed::Header;
 use crate::transaction::Transaction;
 
-/// The rule that a block breaks. It is its maker's fault, never ours.
+/// The rule that a block breaks. It is the fault of the block's maker, never of this node.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Invalid {
     /// The first block is not the genesis block of these rules.
     #[error("genesis: the chain starts with {found}, these rules start with {expected}")]
     Genesis {
-        /// What the rules start with.
+        /// The genesis block of the rules.
         expected: String,
         /// What stands there.
         found: String,
     },
-    /// It has not the fields of this chain's blocks. None that was read by the rules is so.
+    /// It has not the fields of this chain's blocks. A block that was read by the rules always has
+    /// them.
     #[error("form: block {index} has not the form of this chain's blocks")]
     Form {
         /// The index of the block.
@@ -37,7 +39,7 @@ pub enum Invalid {
     /// The index does not count up by one.
     #[error("index: block {expected} says that its index is {found}")]
     Index {
-        /// The parent's index and one.
+        /// The parent's index plus one.
         expected: u64,
         /// What the block says.
         found: u64,
@@ -54,7 +56,7 @@ pub enum Invalid {
         /// What the block says, cut short when long.
         found: String,
     },
-    /// `previous_hash` is no hash at all, so that no block can come before this one.
+    /// `previous_hash` is not a hash, so the block can have no parent.
     #[error(
         "previous_hash: block {index} names {found}; a hash is a string of 64 lower-case hex digits"
     )]
@@ -79,12 +81,12 @@ pub enum Invalid {
     Target {
         /// The index of the block.
         index: u64,
-        /// What follows from the blocks before.
+        /// The target that follows from the blocks before.
         expected: Target,
         /// What the block says.
         found: Target,
     },
-    /// The target is above all that the chain's blocks have.
+    /// The target is easier than any that a block of this chain may have.
     #[error(
         "target: block {index} states the target {found}; no block of this chain has one above {easiest}"
     )]
@@ -106,15 +108,15 @@ pub enum Invalid {
         /// Bytes of the canonical text.
         found: usize,
     },
-    /// The transactions are not those that the work commits to. It tells nothing of the block with
-    /// this id, which may be a good one: anybody can send its header with another body.
+    /// The transactions are not those that the work commits to. This says nothing about the block
+    /// with this id, which may be valid: any peer can send its header with other transactions.
     #[error("merkle_root: block {index} states {stated}, its transactions give {found}")]
     MerkleRoot {
         /// The index of the block.
         index: u64,
         /// What the header says.
         stated: Hash,
-        /// What follows from the transactions.
+        /// The root of its transactions.
         found: Hash,
     },
     /// The transactions break a rule.
@@ -130,7 +132,7 @@ pub enum Invalid {
     Signature {
         /// The index of the block.
         index: u64,
-        /// The payment's place in the list, counted from 0.
+        /// The payment's position in the list, counted from 0.
         position: usize,
         /// Which payment it is.
         why: BadSignature,
@@ -142,13 +144,13 @@ pub enum Invalid {
         index: u64,
         /// SHA-256(prefix ‖ proof ‖ suffix).
         digest: Hash,
-        /// The largest digest that counts.
+        /// The largest digest that is valid.
         target: Target,
     },
 }
 
 impl Invalid {
-    /// The rule that is broken, in one word.
+    /// The broken rule in one word.
     pub fn rule(&self) -> &'static str {
         match self {
             Self::Genesis { .. } => "genesis",
@@ -166,11 +168,11 @@ impl Invalid {
     }
 }
 
-/// A block that is sound by itself: nothing is known of its parent.
+/// A block that passed all checks that need no parent.
 #[derive(Debug, Clone)]
 pub struct Checked {
     block: Block,
-    /// What rules know of its transactions; nothing of a genesis block's.
+    /// The contents, if the chain is sealed; a genesis block has none.
     contents: Option<Contents>,
     /// The parent on which its proof is known to be valid.
     proven_on: Option<Hash>,
@@ -180,7 +182,7 @@ pub struct Checked {
 #[derive(Debug, Clone)]
 pub struct Valid(Checked);
 
-/// A proof that is valid on a block of an open chain: what the next block is made of.
+/// A proof that is valid on a block of an open chain; the next block is made of it.
 #[derive(Debug, Clone, Copy)]
 pub struct Proven<'a> {
     parent: &'a Block,
@@ -200,16 +202,15 @@ impl Valid {
         &self.0.block
     }
 
-    /// The payments and the coin, if rules know what the transactions are; nothing of a genesis
-    /// block.
+    /// The payments and the coin, if the chain is sealed; a genesis block has none.
     pub fn contents(&self) -> Option<&Contents> {
         self.0.contents.as_ref()
     }
 
-    /// What the block does to the accounts that its parent left; nothing if it is a genesis block.
+    /// Computes the block's changes of the accounts that its parent left; none for a genesis block.
     ///
     /// # Errors
-    /// The rule that it breaks, or that an account can't be read.
+    /// Fails if the block breaks a rule, or if an account can't be read.
     pub fn spend<A: Accounts>(
         &self,
         rules: &Rules,
@@ -228,11 +229,11 @@ impl Valid {
         })
     }
 
-    /// A block that was checked once, in this run or another, and comes from where valid blocks are
-    /// kept.
+    /// Takes a block that was checked once, in this run or another, and comes from a store of valid
+    /// blocks.
     ///
     /// # Errors
-    /// What its transactions are not: then it was never checked.
+    /// Returns [`Invalid::Body`] if its transactions can't be read: then it was never checked.
     pub(crate) fn again(rules: &Rules, block: Block) -> Result<Self, Invalid> {
         let index = block.index();
         let contents = match &rules.family {
@@ -247,19 +248,19 @@ impl Valid {
     }
 }
 
-/// Why it can't be said what a block does to accounts.
+/// The reason why a block's changes of the accounts can't be computed.
 #[derive(Debug)]
 pub enum SpendError<E> {
     /// The block breaks a rule.
     Invalid(Invalid),
-    /// An account can't be read: our fault.
+    /// An account can't be read: the fault of this node.
     Accounts(E),
 }
 
-/// Checks what can be told of a block without its parent.
+/// Makes all checks of a block that need no parent.
 ///
 /// # Errors
-/// The rule that it breaks.
+/// Returns the rule that it breaks.
 pub fn check_alone(rules: &Rules, block: Block) -> Result<Checked, Invalid> {
     check_alone_with(rules, block, |sealed, values| {
         let domain = sealed.domain();
@@ -270,12 +271,12 @@ pub fn check_alone(rules: &Rules, block: Block) -> Result<Checked, Invalid> {
     })
 }
 
-/// As [`check_alone`], with transactions read by `read` where they are signed: on all cores, or
-/// not again where that was done before. It gives what the values are, in the same order, or the
-/// place of the first that does not belong there.
+/// As [`check_alone`], but on a sealed chain `read` reads the transactions and checks their
+/// signatures: on all cores, or from memory. It returns the entries in the order of the values, or
+/// the position of the first bad one.
 ///
 /// # Errors
-/// The rule that it breaks.
+/// Returns the rule that it breaks.
 pub fn check_alone_with(
     rules: &Rules,
     block: Block,
@@ -298,11 +299,11 @@ pub fn check_alone_with(
     })
 }
 
-/// Checks what can be told of a block above genesis without reading its transactions, which stand in
-/// it as they are: that its work is enough for what it states, and commits to them.
+/// Makes the checks of a block above genesis that need neither its parent nor a look into its
+/// transactions: that its work meets the target that it states, and commits to the transactions.
 ///
 /// # Errors
-/// The rule that it breaks.
+/// Returns the rule that it breaks.
 pub(crate) fn work(rules: &Rules, block: BlockView<'_>, id: &Hash) -> Result<(), Invalid> {
     form(rules, block)?;
     size(rules, block)?;
@@ -317,7 +318,7 @@ pub(crate) fn work(rules: &Rules, block: BlockView<'_>, id: &Hash) -> Result<(),
 /// Checks a block on its parent. The genesis block has none.
 ///
 /// # Errors
-/// The rule that it breaks.
+/// Returns the rule that it breaks.
 pub fn check_on(
     rules: &Rules,
     checked: Checked,
@@ -341,7 +342,7 @@ pub fn check_on(
 /// chain has this difficulty state.
 ///
 /// # Errors
-/// The first of the rules that it breaks.
+/// Returns the first of the rules that it breaks.
 pub fn link(
     rules: &Rules,
     parent: BlockView<'_>,
@@ -353,7 +354,7 @@ pub fn link(
     proof(rules, parent, parent_hash, child)
 }
 
-/// All that a block's place asks of it, but for its proof.
+/// Checks a block against its parent, except for its proof.
 fn place(
     rules: &Rules,
     parent: BlockView<'_>,
@@ -373,7 +374,7 @@ fn place(
 /// Checks a proof for the block after `parent`, before there is such a block.
 ///
 /// # Errors
-/// Its digest, if that is above the target.
+/// Returns the proof's digest if that is above the target.
 pub fn prove<'a>(open: &Open, parent: &'a Block, proof: &'a Proof) -> Result<Proven<'a>, Hash> {
     let job = open.job(parent.view(), &parent.hash());
     let digest = job.digest(&*proof.text());
@@ -381,10 +382,11 @@ pub fn prove<'a>(open: &Open, parent: &'a Block, proof: &'a Proof) -> Result<Pro
 }
 
 impl Proven<'_> {
-    /// Writes the block. It needs no check by itself, and none of its proof on its parent.
+    /// Writes the block. It needs neither the checks without its parent nor another check of its
+    /// proof.
     ///
     /// # Errors
-    /// Those of [`Block::compose`].
+    /// Fails as [`Block::compose`].
     pub fn block<'t>(
         &self,
         timestamp: Timestamp,
@@ -401,7 +403,7 @@ impl Proven<'_> {
 /// of a sealed block tells nothing of its transactions.
 ///
 /// # Errors
-/// [`Invalid::Genesis`].
+/// Returns [`Invalid::Genesis`] if `block` is not one.
 pub fn genesis(rules: &Rules, block: BlockView<'_>) -> Result<(), Invalid> {
     let expected = match &rules.family {
         Family::Open(open) if open.genesis.is(block) => return Ok(()),
@@ -438,8 +440,8 @@ fn size(rules: &Rules, block: BlockView<'_>) -> Result<(), Invalid> {
     Err(Invalid::Size { index: block.index, limit, found })
 }
 
-/// "Its target is one that a block may have": without its parent nobody knows which, and one that is
-/// too easy would make all that follows cheap to ask for.
+/// "Its target is one that a block may have": the right target is not known without the parent, and
+/// one that is too easy would let a peer cheaply cause the checks that follow.
 fn possible_target(sealed: &Sealed, index: u64, header: &Header) -> Result<(), Invalid> {
     let (easiest, found) = (sealed.easiest_target(), header.target);
     if found <= easiest {

@@ -1,10 +1,10 @@
-//! A chain as text, and whether it is valid: read block by block, never held as a whole.
+//! Reads a chain from a text and verifies it, block by block: memory never holds the whole chain.
 //!
-//! [`Document`] understands what chains come in: the answer to `GET /chain`, a bare array, and
-//! blocks one after another, as in an export with one a line. [`Verifier`] checks each block on the
-//! one before it and names the first bad one. A long text can be verified in several stretches side
-//! by side: [`Document::splits`] guesses where blocks start, and [`Verifier::join`] takes a guess
-//! only if the stretch before ended exactly there.
+//! [`Document`] reads the forms in which chains come: the answer to `GET /chain`, a bare array, and
+//! blocks one after another, as in an export with one per line. [`Verifier`] checks each block on
+//! the one before it and names the first bad one. A long text can be verified in several stretches
+//! side by side: [`Document::splits`] guesses where blocks start, and [`Verifier::join`] takes a
+//! guess only if the stretch before ended exactly there.
 
 use alloc::borrow::Cow;
 use alloc::string::String;
@@ -19,29 +19,30 @@ use crate::json::{Buffers, JsonError, Reader, Value};
 use crate::limits::quote;
 use crate::rules::Rules;
 
-/// The members of an answer that hold a chain: of `GET /chain`, of the same in Lecture I, and of
-/// `GET /nodes/resolve` after the chain was replaced.
+/// The members of an answer that hold a chain: that of `GET /chain`, the same in Lecture I, and
+/// that of `GET /nodes/resolve` after it replaced the chain.
 const CHAIN_KEYS: [&str; 3] = [r#""chain""#, r#""currentChain""#, r#""new_chain""#];
 
 /// The member of an answer that says how long the chain is.
 const LENGTH_KEY: &str = r#""length""#;
 
-/// Members that a block has, and an answer hasn't.
+/// Members that a block has, and an answer has not.
 const BLOCK_KEYS: [&str; 3] = [r#""index""#, r#""previous_hash""#, r#""proof""#];
 
 /// The key that comes first in blocks, in their canonical text and as Python programs write them.
 const FIRST_KEY: &[u8] = br#""index""#;
 
-/// How an [`ExportTrailer`] starts, and no block: the keys of a block are sorted, and it has an index.
+/// The start of an [`ExportTrailer`]. No block starts so: the keys of a block are sorted, and it
+/// has an index.
 const SEAL_START: &str = r#"{"length": "#;
 
-/// Why the next block of a document can't be had.
+/// The reason why the next block of a document can't be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unreadable {
     /// The text is not JSON there.
     #[error(transparent)]
     Json(#[from] JsonError),
-    /// The document holds more than one chain: readers would differ in which they take.
+    /// The document holds more than one chain, and readers would differ in which they take.
     #[error("the document has two chains, the second one at byte {at}")]
     TwoChains {
         /// Offset in the input.
@@ -61,10 +62,10 @@ pub enum Unreadable {
     },
 }
 
-/// What keeps a chain from being valid: the first bad block and the rule that it breaks.
+/// The reason why a chain is not valid: the first bad block and the rule that it breaks.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DocumentError {
-    /// The text of a block can't be read, or what stands in its place.
+    /// The text in the place of a block can't be read.
     #[error("json: block {index} can't be read: {error}")]
     Unreadable {
         /// The index of the block that would be next.
@@ -72,7 +73,7 @@ pub enum DocumentError {
         /// What is wrong, and where.
         error: Unreadable,
     },
-    /// A value that is no block.
+    /// A value is not a block.
     #[error("block: block {index} is none: {error}")]
     Malformed {
         /// The index of the block that should stand there.
@@ -83,7 +84,7 @@ pub enum DocumentError {
     /// A block breaks a rule.
     #[error(transparent)]
     Invalid(#[from] Invalid),
-    /// A block is not the one that the next block was made on.
+    /// A block was changed after the next one was made on it.
     #[error(
         "previous_hash: block {index} was changed after block {child} was made on it: it hashes \
          to {found}, block {child} names {named}{}",
@@ -98,7 +99,7 @@ pub enum DocumentError {
         found: Hash,
         /// What the next block names.
         named: String,
-        /// Who says that the next block is as it was.
+        /// What shows that the next block was not changed.
         witness: Witness,
     },
     /// The chain does not end in the block that it should end in.
@@ -119,19 +120,19 @@ pub enum DocumentError {
         /// The number of blocks.
         found: u64,
     },
-    /// There is no block at all.
+    /// There is no block.
     #[error("genesis: there is no block")]
     Empty,
 }
 
-/// Who says that the block after a changed one is as it was.
+/// What shows that the block after a changed one was not changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Witness {
     /// The block after it, which names its hash.
     Next,
     /// It is the last one, and has the hash that the tip should have.
     Tip,
-    /// Nobody: nothing readable stands on it, and nothing says what it should be.
+    /// Nothing does: no readable block stands on it, and no tip is given.
     Nobody,
 }
 
@@ -147,7 +148,7 @@ impl Witness {
 }
 
 impl DocumentError {
-    /// The rule that is broken, in one word.
+    /// The broken rule in one word.
     pub fn rule(&self) -> &'static str {
         match self {
             Self::Unreadable { .. } => "json",
@@ -160,7 +161,7 @@ impl DocumentError {
         }
     }
 
-    /// The index that the bad block should have, where it stands; none if no block is to blame.
+    /// The index that the bad block should have at its place; `None` if no block is at fault.
     pub fn block(&self, rules: &Rules) -> Option<u64> {
         match self {
             Self::Unreadable { index, .. }
@@ -233,7 +234,7 @@ enum DocumentForm {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Next {
-    /// A block, or whatever stands in its place.
+    /// A block, or another value in its place.
     Block,
     /// The end of the array and what comes after it.
     Close,
@@ -257,7 +258,8 @@ pub struct Document<'a> {
 }
 
 impl<'a> Document<'a> {
-    /// Looks at how the text starts. What is wrong with it shows when its blocks are read.
+    /// Finds out the form from the start of the text. Reading the blocks shows what is wrong with
+    /// it.
     pub fn new(input: &'a [u8]) -> Self {
         let start = whitespace(input, Reader::new(input).position());
         let mut document = Self::lines(input, start, 0);
@@ -279,7 +281,7 @@ impl<'a> Document<'a> {
         document
     }
 
-    /// Goes on with a text of one block after another, of which `before` bytes are gone.
+    /// Continues a text of one block after another, of which `before` bytes came before `input`.
     pub fn resume(input: &'a [u8], before: usize) -> Self {
         Self::lines(input, whitespace(input, 0), before)
     }
@@ -298,8 +300,8 @@ impl<'a> Document<'a> {
         }
     }
 
-    /// Enters the chain of an answer: whether a block is in it. None if the object is a block, or
-    /// not to be read as anything.
+    /// Enters the chain of an answer, and returns whether a block is in it. `None` if the object is
+    /// a block, or can't be read.
     fn find_chain(&mut self, reader: &mut Reader<'a>) -> Option<bool> {
         let mut more = reader.open_object().ok()?;
         while more {
@@ -344,7 +346,7 @@ impl<'a> Document<'a> {
         self.input.len().saturating_sub(self.at)
     }
 
-    /// What the document says of its length, if that has been read: never to be relied on.
+    /// The length that the document states, if that has been read; it may be wrong.
     pub fn claimed_length(&self) -> Option<u64> {
         self.length
     }
@@ -357,7 +359,7 @@ impl<'a> Document<'a> {
     /// The next block.
     ///
     /// # Errors
-    /// Why there is none to be had; the document has ended then.
+    /// Fails if the block can't be read; the document has ended then.
     pub fn next_block(&mut self) -> Result<Option<Located<'a>>, Unreadable> {
         let result = match self.next {
             Next::Block => self.read_block(),
@@ -377,7 +379,7 @@ impl<'a> Document<'a> {
 
     #[inline]
     fn read_block(&mut self) -> Result<Option<Located<'a>>, Unreadable> {
-        // A block is read as if it stood alone, so that it is the same in each kind of document.
+        // A block is read as if it stood alone, so that it reads alike in each form of document.
         let mut reader = Reader::at(self.input, self.at);
         let (text, _) = reader.value_in(&mut self.buffers)?;
         let block = Located { text, at: self.at };
@@ -404,7 +406,7 @@ impl<'a> Document<'a> {
         self.seal = Some(seal.ok_or_else(|| Unreadable::ExportTrailer { found: quote(text) })?);
         match self.input.get(self.at..) {
             None | Some([]) => Ok(()),
-            // What old editors and fixed sizes put behind the end of a file: Ctrl-Z and NULs.
+            // Old editors and fixed-size files put Ctrl-Z and NULs behind the end.
             Some(rest) if rest.iter().all(|byte| b"\0\x1a \t\r\n".contains(byte)) => Ok(()),
             Some(rest) => {
                 let rest = String::from_utf8_lossy(rest.get(..1_000).unwrap_or(rest));
@@ -495,14 +497,14 @@ impl<'a> Read<'a> {
     }
 }
 
-/// A part of a chain, each block of which is valid on the one before it.
+/// A part of a chain, in which each block is valid on the one before it.
 #[derive(Debug, Clone, Default)]
 pub struct Stretch<'a> {
     /// The first block, if the block before it is still to be seen.
     first: Option<Read<'a>>,
     last: Option<Read<'a>>,
-    /// At the last block. In a stretch that does not start with genesis it is right for fixed
-    /// targets alone: see [`Verifier::parts`].
+    /// The difficulty state at the last block. In a stretch that does not start with genesis it is
+    /// right for fixed targets alone: see [`Verifier::parts`].
     difficulty_state: Option<DifficultyState>,
     blocks: u64,
     from_genesis: bool,
@@ -527,7 +529,7 @@ impl Stretch<'_> {
     }
 }
 
-/// What a valid chain is.
+/// The summary of a valid chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct VerifiedChain {
     /// How many blocks it has.
@@ -536,11 +538,11 @@ pub struct VerifiedChain {
     pub index: u64,
     /// The hash of the last block.
     pub tip: Hash,
-    /// What the document says of its length.
+    /// The length that the document states.
     pub claimed_length: Option<u64>,
 }
 
-/// What a chain is held against.
+/// Verifies chains against rules.
 #[derive(Debug, Clone, Copy)]
 pub struct Verifier<'r> {
     /// The rules.
@@ -553,14 +555,14 @@ impl Verifier<'_> {
     /// Verifies a whole document.
     ///
     /// # Errors
-    /// The first bad block, and why.
+    /// Returns the first bad block and the reason.
     pub fn verify(&self, input: &[u8]) -> Result<VerifiedChain, DocumentError> {
         let (mut stretch, mut document) = (self.start(), Document::new(input));
         self.extend(&mut stretch, &mut document, usize::MAX)?;
         self.finish(&stretch, &document)
     }
 
-    /// The start of a chain: nothing is read yet, the genesis block comes next.
+    /// Starts a chain: nothing is read yet, and the genesis block comes next.
     pub fn start<'a>(&self) -> Stretch<'a> {
         Stretch { from_genesis: true, ..Stretch::default() }
     }
@@ -576,10 +578,10 @@ impl Verifier<'_> {
 
     /// Verifies the blocks of a document up to the offset `stop`, each on the one before it, the
     /// first on the end of the stretch. For a stretch that is empty and not the start of a chain,
-    /// whether its first block belongs there is left to [`Verifier::join`].
+    /// [`Verifier::join`] checks later whether its first block belongs there.
     ///
     /// # Errors
-    /// The first bad block, and why; what there was before it remains in the stretch.
+    /// Returns the first bad block and the reason; the blocks before it remain in the stretch.
     pub fn extend<'a>(
         &self,
         stretch: &mut Stretch<'a>,
@@ -670,7 +672,7 @@ impl Verifier<'_> {
     }
 
     /// Puts `next` behind `stretch`, if it starts where that one ended, and its first block is
-    /// valid there. None if not: then whether the chain is valid remains to be seen.
+    /// valid there. Otherwise returns `None`, which does not say whether the chain is valid.
     pub fn join<'a>(&self, stretch: Stretch<'a>, next: Stretch<'a>) -> Option<Stretch<'a>> {
         let (last, first) = (stretch.last.as_ref()?, next.first.as_ref()?);
         if stretch.end != next.start
@@ -688,10 +690,10 @@ impl Verifier<'_> {
         })
     }
 
-    /// The verdict on a chain that was read to its end.
+    /// Returns the verdict on a chain that was read to its end.
     ///
     /// # Errors
-    /// That there is no block, or that the chain does not end as it should.
+    /// Fails if there is no block, or if the chain does not end as it should.
     pub fn finish(
         &self,
         stretch: &Stretch<'_>,

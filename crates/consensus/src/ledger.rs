@@ -1,8 +1,9 @@
-//! What a block's transactions do to the accounts of a `forge` chain.
+//! The accounts of a sealed chain, and how a block's transactions change them.
 //!
-//! A change is a value: [`apply`] looks into the accounts as they are after the parent block and
-//! says what each is before and after this one. Who stores them writes what is after, and keeps what
-//! was before to undo the block. Nothing is changed here, so that an invalid block changes nothing.
+//! A change is a value: [`apply`] reads the accounts as they are after the parent block, and
+//! returns each of them before and after this one. The store writes the accounts after the block,
+//! and keeps those before it to undo it. This module changes nothing, so an invalid block changes
+//! nothing.
 //!
 //! The sum of all balances grows by each block's subsidy and by nothing else. [`allot`] makes sure
 //! that it never reaches 2^53, however long the chain grows.
@@ -20,30 +21,31 @@ use crate::payment::{
     VerifiedEntry,
 };
 
-/// What a party has. Who was never paid has nothing.
+/// An account. An address that was never paid has an empty one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Account {
-    /// Units, at most [`MAX_INTEGER`].
+    /// The balance in units, at most [`MAX_INTEGER`].
     pub balance: u64,
-    /// How many payments it made: the nonce of its next one.
+    /// How many payments it has made: the nonce of its next one.
     pub nonce: u64,
 }
 
 /// The accounts as they are after some block.
 pub trait Accounts {
-    /// Why an account cannot be read: our fault, never a block's.
+    /// The error of reading an account: this node's fault, never a block's.
     type Error;
 
-    /// What `address` has; [`Account::default`] if it was never paid.
+    /// Reads the account of `address`; [`Account::default`] if it was never paid.
     ///
     /// # Errors
-    /// That it cannot be read.
+    /// Fails if it cannot be read.
     fn account(&self, address: &Address) -> Result<Account, Self::Error>;
 
-    /// What each of these has, in their order: for those to whom many are cheaper together.
+    /// Reads the accounts of these addresses, in their order. A store for which one read of many is
+    /// cheaper overrides this.
     ///
     /// # Errors
-    /// That one cannot be read.
+    /// Fails if one cannot be read.
     fn accounts(&self, addresses: &[Address]) -> Result<Vec<Account>, Self::Error> {
         addresses.iter().map(|address| self.account(address)).collect()
     }
@@ -52,57 +54,57 @@ pub trait Accounts {
 /// An account that a block changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Change {
-    /// Whose it is.
+    /// The account's address.
     pub address: Address,
-    /// What it was after the parent block.
+    /// The account after the parent block.
     pub before: Account,
-    /// What it is after this block.
+    /// The account after this block.
     pub after: Account,
 }
 
-/// What a block does to the accounts.
+/// The changes that a block makes to accounts.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Changes {
-    /// The accounts that are not as they were, ordered by address, each once.
+    /// The accounts that change, ordered by address, each once.
     pub accounts: Vec<Change>,
-    /// Units that the payments leave to the miner together.
+    /// The fees of all payments together, in units.
     pub fees: u64,
 }
 
 /// The hash of all accounts: SHA-256 over key ‖ balance ‖ nonce of each, 32, 8 and 8 bytes,
-/// big-endian, in the order of the keys. Two chains that agree in it agree in every account.
+/// big-endian, in the order of the keys. Two chains with the same hash have the same accounts.
 #[derive(Default)]
 pub struct StateHash(Sha256);
 
 impl StateHash {
-    /// Takes the next account in.
+    /// Adds the next account.
     pub fn add(&mut self, address: &Address, Account { balance, nonce }: Account) {
         self.0.update(address.key());
         self.0.update(balance.to_be_bytes());
         self.0.update(nonce.to_be_bytes());
     }
 
-    /// The hash of what was taken in.
+    /// The hash of the accounts that were added.
     pub fn finish(self) -> Hash {
         Hash(self.0.finalize().into())
     }
 }
 
-/// The transactions of a block, in order, with the coin where it belongs.
+/// The transactions of a block, in order, the coin last.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Body {
-    /// All but the last.
+    /// All transactions but the last.
     pub payments: Vec<Payment>,
-    /// The last.
+    /// The last transaction.
     pub coin: Coinbase,
 }
 
 /// A [`Body`] whose payments were all signed by their senders.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Contents {
-    /// All but the last.
+    /// All transactions but the last.
     pub payments: Vec<Verified>,
-    /// The last.
+    /// The last transaction.
     pub coin: Coinbase,
 }
 
@@ -110,7 +112,7 @@ impl Contents {
     /// Takes the elements of a block's list.
     ///
     /// # Errors
-    /// That the last is no coin, or that another is.
+    /// Fails if the last is not a coin, or if another is.
     pub fn of_entries(entries: Vec<VerifiedEntry>) -> Result<Self, BadBody> {
         let (payments, coin) = in_place(entries, |entry| match entry {
             VerifiedEntry::Payment(payment) => Ok(payment),
@@ -126,39 +128,39 @@ impl Contents {
     }
 }
 
-/// Why a payment cannot be made from an account.
+/// The reason why an account cannot make a payment.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unpayable {
     /// The sender's next payment has another nonce: this one is not its turn, or was made already.
     #[error("the sender's next payment has nonce {expected}, this one has {found}")]
     Nonce {
-        /// The account's.
+        /// The account's next nonce.
         expected: u64,
-        /// The payment's.
+        /// The payment's nonce.
         found: u64,
     },
     /// The sender has less than the payment costs.
     #[error("the sender has {balance} units, the payment costs {amount} and a fee of {fee}")]
     Balance {
-        /// Units that the account has.
+        /// The account's balance, in units.
         balance: u64,
-        /// Units for the recipient.
+        /// The amount for the recipient, in units.
         amount: u64,
-        /// Units for the miner.
+        /// The fee for the miner, in units.
         fee: u64,
     },
 }
 
-/// The rule that a block's transactions break. It is their maker's fault, never ours. Positions are
-/// counted from 0.
+/// The rule that a block's transactions break. It is the fault of the block's maker, never of this
+/// node. Positions are counted from 0.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadBody {
     /// An element of the list is no transaction.
     #[error("transaction {position}: {why}")]
     Transaction {
-        /// Its place in the list.
+        /// Its position in the list.
         position: usize,
-        /// What it lacks.
+        /// The reason.
         why: BadTransaction,
     },
     /// The list does not end with a coin.
@@ -167,54 +169,54 @@ pub enum BadBody {
         /// How many transactions there are.
         transactions: usize,
     },
-    /// A coin that is not the last transaction: there is one in a block.
+    /// A coin is not the last transaction; a block has one coin.
     #[error("transaction {position} is a coin; only transaction {last}, the last, may be")]
     CoinbasePlace {
-        /// The coin's place in the list.
+        /// The coin's position in the list.
         position: usize,
-        /// The place of the last transaction.
+        /// The position of the last transaction.
         last: usize,
     },
-    /// A payment that the sender's account does not allow.
+    /// The sender's account cannot make a payment.
     #[error("transaction {position}, {id}: {why}")]
     Payment {
-        /// Its place in the list.
+        /// Its position in the list.
         position: usize,
         /// Its id.
         id: Hash,
-        /// What keeps it from being made.
+        /// The reason.
         why: Unpayable,
     },
-    /// The coin's nonce is not the block's index, or not its place in a genesis block.
+    /// The coin's nonce is not the block's index, or in a genesis block not the coin's position.
     #[error("the coin's nonce is {found}, it has to be {expected}")]
     CoinbaseNonce {
-        /// The block's index, or the place.
+        /// The block's index, or the coin's position.
         expected: u64,
         /// What the coin says.
         found: u64,
     },
-    /// The coin is not worth the subsidy and the fees.
+    /// The coin's amount is not the subsidy plus the fees.
     #[error("the coin is worth {found} units, a subsidy of {subsidy} and fees of {fees} are due")]
     CoinbaseAmount {
-        /// Units that come from nowhere.
+        /// The subsidy, in units.
         subsidy: u64,
-        /// Units that the payments leave.
+        /// The fees of the payments, in units.
         fees: u64,
-        /// Units that the coin says.
+        /// The coin's amount, in units.
         found: u64,
     },
     /// A balance or the fees would be larger than [`MAX_INTEGER`]. It cannot happen on a chain that
     /// [`allot`] has let start.
     #[error("transaction {position}: {sum} and {more} units are more than {MAX_INTEGER} together")]
     Overflow {
-        /// The place of the transaction that adds to the sum.
+        /// The position of the transaction that adds to the sum.
         position: usize,
-        /// Units before.
+        /// The sum before, in units.
         sum: u64,
-        /// Units to add.
+        /// What it adds, in units.
         more: u64,
     },
-    /// A chain that would allot and mine more than [`MAX_INTEGER`] units in all its blocks.
+    /// The chain would allot and mine more than [`MAX_INTEGER`] units in all its blocks.
     #[error(
         "the genesis block allots {allotted} units and {mined} will be mined; at most \
          {MAX_INTEGER} can be counted"
@@ -227,22 +229,22 @@ pub enum BadBody {
     },
 }
 
-/// Why there is no answer to what a block does.
+/// The reason why a block's changes can't be computed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotApplied<E> {
     /// The block breaks a rule.
     #[error(transparent)]
     Invalid(#[from] BadBody),
-    /// An account cannot be read: our fault.
+    /// An account cannot be read: this node's fault.
     #[error("an account cannot be read: {0}")]
     Accounts(E),
 }
 
 impl Account {
-    /// What is left after `payment`: the rule that blocks and a queue of payments share.
+    /// Returns the account after `payment`: the rule that blocks and the mempool share.
     ///
     /// # Errors
-    /// That it is not the payment's turn, or that there is not enough.
+    /// Fails if it is not the payment's turn, or if the balance is too small.
     pub fn pay(self, payment: &Payment) -> Result<Self, Unpayable> {
         if payment.nonce() != self.nonce {
             return Err(Unpayable::Nonce { expected: self.nonce, found: payment.nonce() });
@@ -259,7 +261,7 @@ impl Body {
     /// Reads the elements of a block's list.
     ///
     /// # Errors
-    /// The first element that is no transaction, or a coin that is not where it belongs.
+    /// Fails at the first element that is not a transaction, or if the coin is not the last.
     pub fn parse<'a>(
         list: impl IntoIterator<Item = Value<'a>>,
         domain: &Domain,
@@ -273,7 +275,7 @@ impl Body {
     /// Takes the elements of a block's list.
     ///
     /// # Errors
-    /// That the last is no coin, or that another is.
+    /// Fails if the last is not a coin, or if another is.
     pub fn of_entries(entries: Vec<Entry>) -> Result<Self, BadBody> {
         let (payments, coin) = in_place(entries, |entry| match entry {
             Entry::Payment(payment) => Ok(payment),
@@ -283,8 +285,8 @@ impl Body {
     }
 }
 
-/// The payments and the coin of a list, if the coin is where it belongs. `is_payment` gives the
-/// coin back.
+/// Splits a list into its payments and its coin, if the coin is the last. `is_payment` returns a
+/// coin as the error.
 fn in_place<E, P>(
     entries: Vec<E>,
     is_payment: impl Fn(E) -> Result<P, Coinbase>,
@@ -301,13 +303,13 @@ fn in_place<E, P>(
     Err(BadBody::NoCoinbase { transactions })
 }
 
-/// The accounts that a block is about, by address.
+/// The accounts that a block touches, by address.
 struct Ledger {
     touched: BTreeMap<Address, Change>,
 }
 
 impl Ledger {
-    /// Those of these addresses, as the parent block left them.
+    /// Reads the accounts of these addresses, as the parent block left them.
     fn read<A: Accounts>(parent: &A, mut addresses: Vec<Address>) -> Result<Self, A::Error> {
         // In the order of a store's keys, each once.
         addresses.sort_unstable();
@@ -323,9 +325,9 @@ impl Ledger {
         &mut self.touched.entry(address).or_insert(new).after
     }
 
-    /// "A payment can be made with what its sender has after the payments before it": what was spent in
-    /// this block is spent. Bitcoin Core 0.14 to 0.16.2 took an output twice in a block
-    /// (CVE-2018-17144).
+    /// "A payment can be made with what its sender has after the payments before it": what an
+    /// earlier payment of this block spent is gone. Bitcoin Core 0.14 to 0.16.2 took an output
+    /// twice in a block (CVE-2018-17144).
     fn debit(&mut self, position: usize, payment: &Payment) -> Result<(), BadBody> {
         let sender = self.get(payment.sender());
         let paid = sender.pay(payment);
@@ -346,7 +348,7 @@ impl Ledger {
     }
 }
 
-/// `sum + more`, if that can be counted. A sum that wraps around makes coins (CVE-2010-5139).
+/// `sum + more`, if that can be counted. A sum that wraps around creates coins (CVE-2010-5139).
 fn sum(position: usize, sum: u64, more: u64) -> Result<u64, BadBody> {
     sum.checked_add(more).filter(|sum| *sum <= MAX_INTEGER).ok_or(BadBody::Overflow {
         position,
@@ -355,11 +357,11 @@ fn sum(position: usize, sum: u64, more: u64) -> Result<u64, BadBody> {
     })
 }
 
-/// What the transactions of block `index` do to the accounts that its parent left, in order: no
-/// payment can be made with what a later one brings, nor with the block's own coin.
+/// Applies the transactions of block `index`, in order, to the accounts that its parent left: no
+/// payment can spend what a later one pays, nor the block's own coin.
 ///
 /// # Errors
-/// The first rule that is broken, or that an account cannot be read.
+/// Returns the first rule that is broken; fails if an account cannot be read.
 pub fn apply<A: Accounts>(
     parent: &A,
     index: u64,
@@ -383,10 +385,10 @@ pub fn apply<A: Accounts>(
     Ok(ledger.changes(fees))
 }
 
-/// What the coins of a genesis block do, before which nobody has anything.
+/// Computes the changes of a genesis block's coins, before which all accounts are empty.
 ///
 /// # Errors
-/// A nonce that is not the coin's place, or a supply that could not be counted one day.
+/// Fails if a nonce is not the coin's position, or if the supply would outgrow [`MAX_INTEGER`].
 pub fn allot(coins: &[Coinbase], emission: &Emission) -> Result<Changes, BadBody> {
     let mut allotted = 0_u128;
     for (position, coin) in (0..).zip(coins) {
@@ -397,7 +399,7 @@ pub fn allot(coins: &[Coinbase], emission: &Emission) -> Result<Changes, BadBody
     if mined.saturating_add(allotted) > u128::from(MAX_INTEGER) {
         return Err(BadBody::Supply { allotted, mined });
     }
-    // Before a genesis block, nobody has anything.
+    // All accounts are empty before a genesis block.
     let mut ledger = Ledger { touched: BTreeMap::new() };
     for (position, coin) in coins.iter().enumerate() {
         ledger.credit(position, coin.recipient, coin.amount)?;
@@ -405,8 +407,8 @@ pub fn allot(coins: &[Coinbase], emission: &Emission) -> Result<Changes, BadBody
     Ok(ledger.changes(0))
 }
 
-/// "The nonce of a coin is the index of its block, or its place in a genesis block": no two coins have
-/// one id.
+/// "The nonce of a coin is the index of its block, or its position in a genesis block": no two
+/// coins have the same id.
 fn coin_nonce(coin: &Coinbase, expected: u64) -> Result<(), BadBody> {
     if coin.nonce == expected {
         return Ok(());

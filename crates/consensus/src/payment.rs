@@ -1,12 +1,12 @@
-//! The transactions of a `forge` chain: signed payments, and the coin that pays a block's miner.
+//! The transactions of a sealed chain: signed payments, and the coin that pays a block's miner.
 //!
-//! One meaning has one text. Every field is there or the transaction is refused, `memo` aside, and
-//! none is there that the rules don't know; integers are below 2^53, so that JavaScript reads them
-//! too; and whatever was read is written again and has to give the text that it was read from.
+//! One meaning has one text. A transaction that lacks a field, other than `memo`, or has one that
+//! the rules don't know, is refused; integers are below 2^53, so that JavaScript reads them too;
+//! and a transaction that was read is written again and has to give the text that it was read from.
 //!
 //! A payment is read first and checked afterwards, so that a caller can spread the signatures over
 //! all cores and check each once: [`Payment::of_canonical`], then [`Payment::verify`], which gives
-//! a [`Verified`]. Who has a [`Verified`] of the same text already can use that instead.
+//! a [`Verified`]. A caller that has a [`Verified`] of the same text already can use that instead.
 
 use alloc::borrow::{Cow, ToOwned};
 use alloc::format;
@@ -26,14 +26,14 @@ use crate::limits::quote;
 
 pub use crate::limits::MAX_INTEGER;
 
-/// Units of which amounts are counted, in one coin.
+/// The number of units in one coin; amounts are counted in units.
 pub const UNITS_PER_COIN: u64 = 100_000_000;
 
 /// The longest memo, in bytes of its canonical JSON text, both quotes included: Python's
 /// `len(json.dumps(memo))`.
 pub const MAX_MEMO_BYTES: usize = 256;
 
-/// The longest text that is read as a payment, in bytes: many times as long as any payment needs,
+/// The longest text that is read as a payment, in bytes: many times the length of any payment,
 /// whitespace and escapes included.
 pub const MAX_WIRE_BYTES: usize = 16_384;
 
@@ -49,19 +49,19 @@ const TAG: &str = "blocksmith/transaction";
 const PAYMENT_FIELDS: [&str; 6] = ["amount", "fee", "nonce", "recipient", "sender", "signature"];
 const COINBASE_FIELDS: [&str; 4] = ["amount", "nonce", "recipient", "sender"];
 
-/// Reads an address of a chain, or knows it.
+/// A function that reads an address of a chain, or remembers it.
 pub type ReadParty<'a> = dyn FnMut(&str, Hrp) -> Result<Party, BadAddress> + 'a;
 
-/// What ties a payment to its chain: one signed for a chain says nothing on any other.
+/// Ties a payment to its chain: a payment that is signed for one chain is not valid on another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Domain {
     /// The chain's id, which is signed.
     pub chain_id: Hash,
-    /// What the chain's addresses start with.
+    /// The prefix of the chain's addresses.
     pub hrp: Hrp,
 }
 
-/// Why a value is no transaction of a `forge` chain.
+/// The reason why a value is not a transaction of a sealed chain.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadTransaction {
     /// The text is not JSON, or has no form that every node can read.
@@ -85,24 +85,24 @@ pub enum BadTransaction {
         /// The field's name.
         field: &'static str,
     },
-    /// A field that the rules don't know.
+    /// It has a field that the rules don't know.
     #[error("a transaction has no {field}, this one does")]
     Unknown {
         /// The field's name as it stands there, quotes included, cut short when long.
         field: String,
     },
-    /// A field that stands there twice: readers of JSON differ in which one they take.
+    /// It has a field twice: readers of JSON differ in which one they take.
     #[error("the transaction says twice what its {field} is")]
     Twice {
         /// The field's name as it stands there, quotes included.
         field: String,
     },
-    /// Not a whole number in digits, or one that is too small or too large.
+    /// A field is not a whole number in digits, or is too small or too large.
     #[error("\"{field}\" is a whole number from {least} to {MAX_INTEGER} in digits, not {found}")]
     Number {
         /// The field's name.
         field: &'static str,
-        /// The smallest number that counts.
+        /// The smallest number that is allowed.
         least: u64,
         /// The start of what stands there.
         found: String,
@@ -120,7 +120,7 @@ pub enum BadTransaction {
     Address {
         /// The field's name.
         field: &'static str,
-        /// What is wrong with it.
+        /// The reason.
         why: BadAddress,
     },
     /// The sender or the recipient is not a string.
@@ -155,7 +155,7 @@ pub enum BadTransaction {
         /// The start of what stands there.
         found: String,
     },
-    /// The caller vouched for a text that is not canonical.
+    /// The caller passed a text that is not canonical.
     #[error("the transaction's text is not canonical JSON; it would be {expected}")]
     NotCanonical {
         /// The canonical text, cut short.
@@ -163,7 +163,7 @@ pub enum BadTransaction {
     },
 }
 
-/// A signature that is not the sender's for this payment on this chain.
+/// The signature is not the sender's for this payment on this chain.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the signature of transaction {id} is not one by its sender on this chain")]
 pub struct BadSignature {
@@ -171,20 +171,20 @@ pub struct BadSignature {
     pub id: Hash,
 }
 
-/// What a sender wants to sign.
+/// The contents of a payment that a sender is about to sign.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Draft<'a> {
-    /// Who pays, and signs.
+    /// The address that pays, and signs.
     pub sender: Address,
-    /// Who is paid.
+    /// The address that is paid.
     pub recipient: Address,
-    /// Units for the recipient, at least 1.
+    /// The amount for the recipient in units, at least 1.
     pub amount: u64,
-    /// Units for the miner.
+    /// The fee for the miner in units.
     pub fee: u64,
-    /// How many payments the sender made before.
+    /// How many payments the sender has made before.
     pub nonce: u64,
-    /// Anything, in at most [`MAX_MEMO_BYTES`].
+    /// Any text of at most [`MAX_MEMO_BYTES`].
     pub memo: Option<&'a str>,
 }
 
@@ -195,8 +195,8 @@ pub struct Unsigned {
     id: Hash,
 }
 
-/// A payment that is sound by itself, but for its signature, which [`Payment::verify`] checks. All
-/// clones share what there is of it.
+/// A payment that was read and is well-formed; [`Payment::verify`] checks its signature. All clones
+/// share its parts.
 #[derive(Debug, Clone)]
 pub struct Payment(Arc<Parts>);
 
@@ -210,7 +210,7 @@ struct Parts {
     fee: u64,
     nonce: u64,
     signature: [u8; 64],
-    /// The sender's point, which reading the address had to find.
+    /// The sender's point, which was computed when the address was read.
     point: XOnlyPublicKey,
 }
 
@@ -219,15 +219,16 @@ struct Parts {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verified(Payment);
 
-/// What pays the miner of a block, and what a genesis block allots: it comes from nowhere.
+/// A coin: it pays the miner of a block, or is allotted by a genesis block. No account is its
+/// sender.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Coinbase {
-    /// Who is paid.
+    /// The address that is paid.
     pub recipient: Address,
-    /// Units; zero when there is neither a subsidy nor a fee.
+    /// The amount in units; zero if there is neither a subsidy nor a fee.
     pub amount: u64,
-    /// The index of the block, or the place among a genesis block's allocations, counted from 0. It
-    /// keeps two coins from having one id, as Bitcoin's did until BIP-34 (CVE-2012-1909).
+    /// The index of the block, or the position among a genesis block's allocations, counted from 0.
+    /// It keeps two coins from having one id, as Bitcoin's did until BIP-34 (CVE-2012-1909).
     pub nonce: u64,
 }
 
@@ -249,10 +250,10 @@ pub enum VerifiedEntry {
     Coinbase(Coinbase),
 }
 
-/// Why an element of a block's list does not belong there.
+/// The reason why an element of a block's list is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadEntry {
-    /// It is no transaction.
+    /// It is not a transaction.
     #[error(transparent)]
     Transaction(#[from] BadTransaction),
     /// It is a payment that its sender did not sign.
@@ -260,8 +261,8 @@ pub enum BadEntry {
     Signature(#[from] BadSignature),
 }
 
-/// How many coins there will be, and when: the subsidy that blocks pay to their miners on top of
-/// their fees. It is halved from time to time, as Bitcoin's is.
+/// The schedule of new coins: the subsidy that blocks pay to their miners on top of their fees. It
+/// is halved from time to time, as in Bitcoin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Emission {
     /// The subsidy of the first mined block, whose index is 2, in units.
@@ -271,10 +272,10 @@ pub struct Emission {
 }
 
 impl Draft<'_> {
-    /// Writes the text that is to be signed on the chain of `domain`.
+    /// Writes the text that the sender signs on the chain of `domain`.
     ///
     /// # Errors
-    /// The number or memo that no payment can have.
+    /// Fails if a payment can't have one of the numbers or the memo.
     pub fn write(&self, domain: &Domain) -> Result<Unsigned, BadTransaction> {
         let (sender, recipient) =
             (self.sender.to_text(domain.hrp), self.recipient.to_text(domain.hrp));
@@ -283,8 +284,8 @@ impl Draft<'_> {
         Ok(Unsigned { id: domain.id(&text), text })
     }
 
-    /// Writes it up to the brace that closes it, from the texts of the addresses, which whoever reads
-    /// a payment has already.
+    /// Writes the text without the closing brace. It takes the addresses as texts, since the reader
+    /// of a payment has those already.
     fn open_text(&self, sender: &str, recipient: &str) -> Result<String, BadTransaction> {
         let Self { amount, fee, nonce, .. } = *self;
         for (field, least, number) in [("amount", 1, amount), ("fee", 0, fee), ("nonce", 0, nonce)]
@@ -321,7 +322,7 @@ impl Unsigned {
         &self.text
     }
 
-    /// The 32 bytes that the sender signs as BIP-340 says, which are the transaction's id too.
+    /// The 32 bytes that the sender signs by BIP-340; they are the transaction's id too.
     pub fn id(&self) -> Hash {
         self.id
     }
@@ -346,17 +347,17 @@ impl Payment {
     /// Reads a payment from JSON bytes in any spelling, as a wallet sends it.
     ///
     /// # Errors
-    /// What keeps the bytes from being a payment. Beyond what [`Payment::of_canonical`] refuses,
-    /// a field that is there twice, and `-0`.
+    /// Fails if the bytes are not a payment: as [`Payment::of_canonical`], and if a field stands
+    /// there twice, or `-0`.
     pub fn parse(wire: &[u8], domain: &Domain) -> Result<Self, BadTransaction> {
         Self::parse_with(wire, domain, &mut Party::parse)
     }
 
-    /// As [`Payment::parse`], with addresses read by `party`: as [`Party::parse`] reads them, or has
-    /// read the same text on the same chain before.
+    /// As [`Payment::parse`], with addresses read by `party`, which does what [`Party::parse`] does
+    /// or remembers its result for the same text on the same chain.
     ///
     /// # Errors
-    /// Those of [`Payment::parse`].
+    /// Fails as [`Payment::parse`].
     pub fn parse_with(
         wire: &[u8],
         domain: &Domain,
@@ -376,7 +377,7 @@ impl Payment {
     /// Reads a payment from its canonical text.
     ///
     /// # Errors
-    /// What the value lacks to be a payment.
+    /// Fails if the value is not a payment.
     pub fn of_canonical(value: Value<'_>, domain: &Domain) -> Result<Self, BadTransaction> {
         Self::of_canonical_with(value, domain, &mut Party::parse)
     }
@@ -423,14 +424,15 @@ impl Payment {
         Ok(Self(Arc::new(parts)))
     }
 
-    /// Checks the signature, as BIP-340 says: tens of microseconds, several times as long as reading.
+    /// Checks the signature by BIP-340. It takes tens of microseconds, several times as long as
+    /// reading.
     ///
-    /// libsecp256k1's context is the crate's own, and no core waits for another's. A program that
-    /// turns on the crate's `std` has one for each thread; without, each check sets one up on the
+    /// The crate secp256k1 provides libsecp256k1's context, so that no core waits for another. With
+    /// the crate's feature `std` each thread has one; without it, each check sets one up on the
     /// stack, which takes a tenth of the time.
     ///
     /// # Errors
-    /// [`BadSignature`], the maker's fault.
+    /// Returns [`BadSignature`] if the sender did not sign it.
     pub fn verify(self) -> Result<Verified, BadSignature> {
         if !has_signed(&self.0.point, &self.0.id.0, &self.0.signature) {
             return Err(BadSignature { id: self.0.id });
@@ -443,38 +445,38 @@ impl Payment {
         &self.0.text
     }
 
-    /// The hash that the sender signed. The signature is not in it: another valid signature makes
-    /// no other payment.
+    /// The hash that the sender signed. It does not cover the signature, so another valid signature
+    /// does not make another payment.
     pub fn id(&self) -> Hash {
         self.0.id
     }
 
-    /// Who pays.
+    /// The address that pays.
     pub fn sender(&self) -> Address {
         self.0.sender
     }
 
-    /// Who is paid.
+    /// The address that is paid.
     pub fn recipient(&self) -> Address {
         self.0.recipient
     }
 
-    /// Units for the recipient, at least 1.
+    /// The amount for the recipient in units, at least 1.
     pub fn amount(&self) -> u64 {
         self.0.amount
     }
 
-    /// Units for the miner.
+    /// The fee for the miner in units.
     pub fn fee(&self) -> u64 {
         self.0.fee
     }
 
-    /// Units that the sender pays, the fee included: at most [`MAX_INTEGER`].
+    /// The units that the sender pays, the fee included: at most [`MAX_INTEGER`].
     pub fn cost(&self) -> u64 {
         self.0.amount + self.0.fee
     }
 
-    /// How many payments the sender made before.
+    /// How many payments the sender has made before.
     pub fn nonce(&self) -> u64 {
         self.0.nonce
     }
@@ -490,7 +492,8 @@ impl Payment {
     }
 }
 
-/// Of the same text and on the same chain, so that one's signature is valid if the other's is.
+/// Equal payments have the same text on the same chain, so one's signature is valid if the other's
+/// is.
 impl PartialEq for Payment {
     fn eq(&self, other: &Self) -> bool {
         self.0.id == other.0.id && self.0.text == other.0.text
@@ -500,12 +503,12 @@ impl PartialEq for Payment {
 impl Eq for Payment {}
 
 impl Verified {
-    /// A payment of a block whose signatures were checked before.
+    /// Takes a payment of a block whose signatures were checked before.
     pub(crate) fn before(payment: Payment) -> Self {
         Self(payment)
     }
 
-    /// The payment, with what is known of it forgotten.
+    /// The payment, without the mark that its signature was checked.
     pub fn into_payment(self) -> Payment {
         self.0
     }
@@ -523,7 +526,7 @@ impl Coinbase {
     /// Reads a coin from its canonical text.
     ///
     /// # Errors
-    /// What the value lacks to be a coin.
+    /// Fails if the value is not a coin.
     pub fn of_canonical(value: Value<'_>, hrp: Hrp) -> Result<Self, BadTransaction> {
         let fields = Fields::read(value, COINBASE_FIELDS, None)?;
         let [amount, nonce, recipient, sender] = fields.all;
@@ -546,7 +549,7 @@ impl Coinbase {
         self.write_with(&self.recipient.to_text(hrp))
     }
 
-    /// The coin's id on a chain: the hash as a payment's, over the whole text.
+    /// The coin's id on a chain: the same hash as a payment's, over the whole text.
     pub fn id(&self, domain: &Domain) -> Hash {
         domain.id(&self.text(domain.hrp))
     }
@@ -563,7 +566,7 @@ impl Entry {
     /// Reads an element of a block's list: a coin if its sender is [`COINBASE_SENDER`], else a payment.
     ///
     /// # Errors
-    /// What the value lacks to be what it looks like.
+    /// Fails if the value is neither a coin nor a payment.
     pub fn of_canonical(value: Value<'_>, domain: &Domain) -> Result<Self, BadTransaction> {
         Self::of_canonical_with(value, domain, &mut Party::parse)
     }
@@ -583,19 +586,19 @@ impl Entry {
 }
 
 impl VerifiedEntry {
-    /// Reads an element of a block's list and checks its signature, if it should have one.
+    /// Reads an element of a block's list, and checks the signature of a payment.
     ///
     /// # Errors
-    /// What the value lacks to be what it looks like.
+    /// Fails if the value is neither a coin nor a payment.
     pub fn of_canonical(value: Value<'_>, domain: &Domain) -> Result<Self, BadEntry> {
         Self::of_canonical_with(value, domain, &mut Party::parse)
     }
 
-    /// As [`VerifiedEntry::of_canonical`], with the addresses of payments read by `party`: as
-    /// [`Party::parse`] reads them, or has read the same text on the same chain before.
+    /// As [`VerifiedEntry::of_canonical`], with the addresses of payments read by `party`, which
+    /// does what [`Party::parse`] does or remembers its result for the same text on the same chain.
     ///
     /// # Errors
-    /// Those of [`VerifiedEntry::of_canonical`].
+    /// Fails as [`VerifiedEntry::of_canonical`].
     pub fn of_canonical_with(
         value: Value<'_>,
         domain: &Domain,
@@ -624,7 +627,7 @@ impl Emission {
     /// The subsidies of all blocks up to the one with this index, in units.
     pub fn mined(&self, index: u64) -> u128 {
         let (mut left, mut subsidy, mut sum) = (index.saturating_sub(1), self.first, 0_u128);
-        // Halved at most 63 times before nothing is left of it.
+        // The subsidy is halved at most 63 times before it is zero.
         while left > 0 && subsidy > 0 {
             let blocks = left.min(self.halving.get());
             sum += u128::from(blocks) * u128::from(subsidy);
@@ -643,7 +646,7 @@ impl Emission {
     }
 }
 
-/// The fields of an object that has all of them, and perhaps one more.
+/// The fields of an object that has all required fields, and perhaps one more.
 struct Fields<'a, const N: usize> {
     all: [Value<'a>; N],
     optional: Option<Value<'a>>,
@@ -713,7 +716,7 @@ fn has_signed(key: &XOnlyPublicKey, message: &[u8], signature: &[u8; 64]) -> boo
     schnorr::verify(&schnorr::Signature::from_byte_array(*signature), message, key).is_ok()
 }
 
-/// Whoever says that a text is canonical may be wrong: what was read from it has one text only.
+/// Checks that a text is canonical, as its caller says: what was read from it has one text only.
 fn check_same(value: Value<'_>, expected: &str) -> Result<(), BadTransaction> {
     if value.text() == expected {
         return Ok(());
@@ -721,8 +724,8 @@ fn check_same(value: Value<'_>, expected: &str) -> Result<(), BadTransaction> {
     Err(BadTransaction::NotCanonical { expected: quote(expected) })
 }
 
-/// Refuses what the canonical text of a payment does not show any more: a field that was there
-/// twice, of which Python takes the last and other readers the first (CVE-2017-12635), and `-0`.
+/// Refuses spellings that the canonical text of a payment hides: a field that was there twice, of
+/// which Python takes the last and other readers the first (CVE-2017-12635), and `-0`.
 fn check_spelling(wire: &[u8]) -> Result<(), BadTransaction> {
     let mut reader = Reader::new(wire);
     let mut seen: Vec<Cow<'_, str>> = Vec::with_capacity(PAYMENT_FIELDS.len() + 1);

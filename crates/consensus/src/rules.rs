@@ -1,5 +1,5 @@
-//! A chain's rules as data: those of an open chain or of a sealed one. The presets are values; a
-//! chain file is another.
+//! A chain's rules as data: those of an open chain or of a sealed one. Presets and chain files give
+//! such values.
 
 mod bounds;
 mod id;
@@ -25,25 +25,25 @@ use crate::limits::MAX_BLOCK_BYTES;
 use crate::payment::{COINBASE_SENDER, Domain};
 use crate::sealed::Header;
 
-/// Everything that decides what is valid, and what the coin of a new block says.
+/// The rules that decide what is valid, and the coin of a new block.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rules {
-    /// What people call the chain; not part of its id.
+    /// The chain's name for people; not part of its id.
     pub name: String,
-    /// What kind of chain it is, and its rules.
+    /// The chain's family, and its rules.
     pub family: Family,
 }
 
 /// The two kinds of chains.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Family {
-    /// Blocks are free text, transactions are anybody's, and the proof is for the last block.
+    /// Blocks are free text, transactions are unsigned, and the proof is for the last block.
     Open(Open),
     /// Blocks have fixed fields, payments are signed, and the proof is for the block that has it.
     Sealed(Sealed),
 }
 
-/// What can be asked of a preset that does not exist.
+/// There is no preset of this name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "there is no chain {0:?}; there are lecture, course, dvf, forge and bitcoin-like, or name a \
@@ -83,7 +83,7 @@ impl Rules {
     /// The preset of that name.
     ///
     /// # Errors
-    /// [`UnknownPreset`], which lists those that exist.
+    /// Returns [`UnknownPreset`], which lists the presets, if there is none of that name.
     pub fn preset(name: &str) -> Result<Self, UnknownPreset> {
         match name {
             "lecture" => Ok(Self::lecture()),
@@ -95,8 +95,9 @@ impl Rules {
         }
     }
 
-    /// The same rules with a fixed target of `zeros` zero digits. It is meant for chains whose target
-    /// is fixed: the difficulty that another has is gone, and its genesis block keeps its target.
+    /// The same rules with a fixed target of `zeros` zero digits. It is meant for chains whose
+    /// target is fixed: another chain loses its difficulty rule, and its genesis block keeps its
+    /// target.
     pub fn with_zeros(mut self, zeros: u8) -> Self {
         let target = Target::from_zeros(zeros);
         match &mut self.family {
@@ -116,9 +117,9 @@ impl Rules {
         }
     }
 
-    /// The id of the chain whose rules and genesis block somebody tells: the rules as [`Rules::json`]
-    /// has them. `None` if they name another block. Nothing else is checked, and nothing else need be:
-    /// what gives a chain's id is what that chain was made of.
+    /// Computes a chain's id from its rules, as [`Rules::json`] writes them, and its genesis block,
+    /// both of which another node told. `None` if the rules name another block. Nothing else need
+    /// be checked: rules and a genesis block that give a chain's id are those of that chain.
     pub fn told_id(rules: Value<'_>, genesis: &Block) -> Option<Hash> {
         let mut covered = Vec::new();
         for (key, value) in rules.members() {
@@ -129,7 +130,8 @@ impl Rules {
                 r#""genesis""# => return None,
                 _ => value.text(),
             };
-            // As in `decisive`, but for chains where nobody signs.
+            // As in `decisive` of a sealed chain. An open chain's id does not cover `spending`
+            // either.
             if key.text() != r#""max_block_bytes""# || json != MAX_BLOCK_BYTES.to_string() {
                 covered.push(format!("{}: {json}", key.text()));
             }
@@ -138,8 +140,8 @@ impl Rules {
         Some(tagged_hash("blocksmith/chain", covered.as_bytes()))
     }
 
-    /// What the chain's id covers, member by member, as canonical JSON with the genesis block by its
-    /// hash: two chains with different ids differ here, and it can be said in what.
+    /// Writes what the chain's id covers, member by member, as canonical JSON with the genesis
+    /// block by its hash: two chains with different ids differ in one of these members.
     pub fn json(&self) -> String {
         match &self.family {
             Family::Open(open) => open.json(),
@@ -147,7 +149,7 @@ impl Rules {
         }
     }
 
-    /// Which fields the blocks have.
+    /// The fields that the blocks have.
     pub fn shape(&self) -> Shape {
         match &self.family {
             Family::Open(_) => Shape::Open,
@@ -155,7 +157,7 @@ impl Rules {
         }
     }
 
-    /// How small digests must be.
+    /// The rule for how small digests must be.
     pub fn difficulty(&self) -> Difficulty {
         match &self.family {
             Family::Open(open) => Difficulty::Fixed(open.target),
@@ -195,7 +197,7 @@ impl Rules {
         }
     }
 
-    /// What ties payments to this chain, if they are signed.
+    /// The domain that ties payments to this chain, if they are signed.
     pub fn domain(&self) -> Option<Domain> {
         match &self.family {
             Family::Open(_) => None,
@@ -203,7 +205,7 @@ impl Rules {
         }
     }
 
-    /// The party that coins come from.
+    /// The party that coins come from, their sender.
     pub fn mint(&self) -> Cow<'_, str> {
         match &self.family {
             Family::Open(open) => open.mint(),
@@ -211,10 +213,10 @@ impl Rules {
         }
     }
 
-    /// What a genesis block does to accounts, before which nobody has anything.
+    /// Computes the changes of a genesis block, before which all accounts are empty.
     ///
     /// # Errors
-    /// The rule that its allocations break.
+    /// Returns the rule that its allocations break.
     pub fn allot(&self, genesis: &Block) -> Result<Changes, BadBody> {
         match &self.family {
             Family::Open(_) => Ok(Changes::default()),
@@ -222,19 +224,19 @@ impl Rules {
         }
     }
 
-    /// The lowest block that anybody can write anew without work, of a chain whose newest block has
-    /// the index `tip`: that one and all above it hang on nothing but somebody's word for the hash
-    /// of the newest. `None` where the work commits to every block.
+    /// The lowest block that can be rewritten without work, on a chain whose newest block has the
+    /// index `tip`: a reader can trust that block and all above it only if it knows the hash of the
+    /// newest from elsewhere. `None` if the work commits to every block.
     pub fn unprotected_from(&self, tip: u64) -> Option<u64> {
         let Family::Open(open) = &self.family else { return None };
-        // The first block, unless the rules say all of it.
+        // The first block, unless the rules fix all of it.
         let free = match &open.genesis {
             Genesis::Fixed(block) => block.index().saturating_add(1),
             Genesis::Any { index, .. } => *index,
         };
         let lowest = match open.puzzle {
-            // Proofs commit to proofs. Each block names the hash of the one before it, and whoever
-            // changes that one changes the name as well.
+            // Proofs commit to proofs alone. Each block names the hash of the one before it, but an
+            // attacker who changes that one changes the name as well.
             Puzzle::LastProof => free,
             // Each proof commits to the block before its own, and that one to all before it.
             Puzzle::LastBlock | Puzzle::LastProofAndHash => free.max(tip),
@@ -252,7 +254,7 @@ impl Rules {
         DifficultyState::genesis(self.genesis_target(), genesis.timestamp_s())
     }
 
-    /// The difficulty state of `block` on one with the difficulty state `parent`.
+    /// The difficulty state of `block`, whose parent has the difficulty state `parent`.
     pub fn difficulty_state_after(
         &self,
         parent: &DifficultyState,
@@ -264,7 +266,7 @@ impl Rules {
     /// Reads a block of these rules from JSON bytes in any spelling.
     ///
     /// # Errors
-    /// What keeps the bytes from being a block.
+    /// Fails if the bytes are not a block of these rules.
     pub fn parse_block(&self, wire: &[u8]) -> Result<Block, Malformed> {
         self.block(&canonical(wire)?)
     }
@@ -272,17 +274,17 @@ impl Rules {
     /// Takes a block of these rules whose text is canonical already.
     ///
     /// # Errors
-    /// What the text lacks to be a block, or has too much.
+    /// Fails if the text is not a block of these rules.
     pub fn block(&self, text: &str) -> Result<Block, Malformed> {
         Block::read(self.shape(), text)
     }
 
-    /// What a proof must satisfy on top of `parent`, whose hash is `parent_hash`, in a block with
-    /// this header, if blocks have one. The target is the one that the header states: whether that
-    /// is the right one is another rule.
+    /// The job that a proof must satisfy on top of `parent`, whose hash is `parent_hash`, in a
+    /// block with this header, if blocks have one. The target is the one that the header states;
+    /// another rule checks that it is the right one.
     ///
     /// # Panics
-    /// On a sealed chain without a header: its blocks can't be read without.
+    /// Panics on a sealed chain if `header` is `None`: a sealed block always has one.
     pub fn job<'a>(
         &self,
         parent: BlockView<'a>,

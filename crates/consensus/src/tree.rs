@@ -1,8 +1,8 @@
-//! All known blocks: the best chain, and the side branches, which can win later.
+//! The tree of all known blocks: the best chain, and the side branches, which can win later.
 //!
 //! The chain with the most work is the best; of two with the same work, the one that was seen
 //! first. Memory holds the tip, and of each block on a side branch what that choice needs
-//! ([`SideBlock`]), within [`Limits`]. Whoever holds the chain, a [`BestChain`], keeps the blocks
+//! ([`SideBlock`]), within [`Limits`]. The holder of the chain, a [`BestChain`], keeps the blocks
 //! themselves, so that a reorg of any depth has a few of them in memory at a time.
 
 use alloc::boxed::Box;
@@ -20,34 +20,33 @@ use crate::hash::Hash;
 use crate::ledger::{Accounts, Changes, Contents};
 use crate::rules::Rules;
 
-/// The best chain as somebody else holds it: a store, or a vector in a test.
+/// Read access to the best chain, which a store holds, or a vector in a test.
 pub trait Ancestry {
-    /// What can go wrong when asking.
+    /// The error of reading the chain.
     type Error;
 
     /// The index of a block of the best chain; `None` if the block is not on it.
     ///
     /// # Errors
-    /// Those of whoever holds the chain.
+    /// Fails if the holder of the chain can't do it.
     fn index_of(&self, hash: &Hash) -> Result<Option<u64>, Self::Error>;
 
     /// The block of the best chain at `index`; `None` beyond the tip or before genesis.
     ///
     /// # Errors
-    /// Those of whoever holds the chain.
+    /// Fails if the holder of the chain can't do it.
     fn at(&self, index: u64) -> Result<Option<ChainBlock>, Self::Error>;
 }
 
-/// The best chain as its holder lets it be read and changed, within one transaction of a store:
-/// the blocks, what their transactions have done to accounts, and the blocks of side branches.
+/// Read and write access to the best chain, within one transaction of a store: the blocks, the
+/// accounts as their transactions leave them, and the blocks of side branches.
 pub trait BestChain: Ancestry + Accounts<Error = <Self as Ancestry>::Error> {
-    /// Puts a block on the tip, with what it does to the accounts, which were looked at just before,
-    /// and what rules know of its transactions: nothing of a genesis block's. What
-    /// [`BestChain::disconnect`] needs is kept beside it. If it was a block of a side branch, it is
-    /// none any more.
+    /// Puts a block on the tip, with its changes of the accounts, which were computed just before,
+    /// and its contents, which a genesis block does not have. The holder keeps what
+    /// [`BestChain::disconnect`] needs. If the block was on a side branch, it leaves that.
     ///
     /// # Errors
-    /// Those of whoever holds the chain.
+    /// Fails if the holder of the chain can't do it.
     fn connect(
         &mut self,
         linked: &ChainBlock,
@@ -55,33 +54,33 @@ pub trait BestChain: Ancestry + Accounts<Error = <Self as Ancestry>::Error> {
         contents: Option<&Contents>,
     ) -> Result<(), <Self as Ancestry>::Error>;
 
-    /// Takes the tip off, and undoes what it did. The genesis block can be one. It is a block of a
-    /// side branch from now on.
+    /// Takes the tip off the chain, and undoes its changes of the accounts. It may be the genesis
+    /// block. From now on the block is on a side branch.
     ///
     /// # Errors
-    /// Those of whoever holds the chain.
+    /// Fails if the holder of the chain can't do it.
     fn disconnect(&mut self, tip: &ChainBlock) -> Result<(), <Self as Ancestry>::Error>;
 
-    /// Keeps a new block, of a side branch.
+    /// Keeps a new block of a side branch.
     ///
     /// # Errors
-    /// Those of whoever holds the chain.
+    /// Fails if the holder of the chain can't do it.
     fn keep_side(&mut self, linked: &ChainBlock) -> Result<(), <Self as Ancestry>::Error>;
 
     /// A block of a side branch; `None` if it is on none.
     ///
     /// # Errors
-    /// Those of whoever holds the chain.
+    /// Fails if the holder of the chain can't do it.
     fn side(&self, hash: &Hash) -> Result<Option<ChainBlock>, <Self as Ancestry>::Error>;
 
-    /// Lets go of a block of a side branch.
+    /// Forgets a block of a side branch.
     ///
     /// # Errors
-    /// Those of whoever holds the chain.
+    /// Fails if the holder of the chain can't do it.
     fn forget_side(&mut self, hash: &Hash) -> Result<(), <Self as Ancestry>::Error>;
 }
 
-/// Which block, and where on a chain.
+/// A block's id and index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BlockId {
     /// The index of the block.
@@ -91,15 +90,15 @@ pub struct BlockId {
 }
 
 impl BlockId {
-    /// Where a block is.
+    /// The id and the index of a block.
     pub fn of(block: &Block) -> Self {
         Self { index: block.index(), hash: block.hash() }
     }
 }
 
-/// A change of the best chain: what leaves it, the tip first, then what joins it, the lowest first.
-/// The blocks are where they belong now: [`ChangeSet::left`] and [`ChangeSet::joined`] read them one
-/// by one.
+/// A change of the best chain: the blocks that leave it, the tip first, then those that join it,
+/// the lowest first. The change is already made: [`ChangeSet::left`] and [`ChangeSet::joined`] read
+/// the blocks one by one from their new places.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ChangeSet {
     /// The last block that both chains have; none if they begin with different first blocks.
@@ -108,14 +107,14 @@ pub struct ChangeSet {
     pub disconnected: Vec<BlockId>,
     /// The blocks that are on it now, the lowest first.
     pub connected: Vec<BlockId>,
-    /// Whose accounts changed, ordered, if one block joined and none left; `None` if anybody's may
-    /// have.
+    /// The addresses whose accounts changed, in order, if one block joined and none left; `None` if
+    /// any account may have changed.
     pub touched: Option<Vec<Address>>,
 }
 
 impl ChangeSet {
-    /// The blocks that left, the former tip first, read from side branches. Those that there is no
-    /// room for beside the new chain are left out: of a reorg beyond all [`Limits`], the highest.
+    /// Reads the blocks that left, the former tip first, from the side branches. Blocks that found
+    /// no room there are left out: of a reorg beyond all [`Limits`], the highest.
     pub fn left<'a, C: BestChain>(
         &'a self,
         chain: &'a C,
@@ -123,7 +122,7 @@ impl ChangeSet {
         self.disconnected.iter().filter_map(|place| chain.side(&place.hash).transpose())
     }
 
-    /// The blocks that joined, the lowest first, the last of which is `tip`.
+    /// Reads the blocks that joined, the lowest first, the last of which is `tip`.
     pub fn joined<'a, C: BestChain>(
         &'a self,
         tip: &'a ChainBlock,
@@ -136,7 +135,7 @@ impl ChangeSet {
     }
 }
 
-/// What can go wrong when a best chain is read or changed.
+/// The error of reading or changing a best chain.
 type ErrorOf<C> = <C as Ancestry>::Error;
 
 /// What became of a block that breaks no rule.
@@ -146,13 +145,13 @@ pub enum Inserted {
     NewTip(ChangeSet),
     /// It stands on a branch that has no more work than the best chain.
     SideBranch,
-    /// It was there already.
+    /// The tree has it already.
     Known,
     /// There is no room for it beside the best chain: [`Limits`] are reached.
     NoRoom,
 }
 
-/// Why a block did not get into the tree.
+/// The reason why a block did not get into the tree.
 #[derive(Debug)]
 pub enum NotInserted<E> {
     /// It breaks a rule.
@@ -163,16 +162,16 @@ pub enum NotInserted<E> {
     Ancestry(E),
 }
 
-/// What a block takes on the disk beside its text, in bytes: where it stands in tables, more or
-/// less. In memory it takes about as much and no text.
+/// About how many bytes a block takes on the disk beside its text, for its entries in tables. In
+/// memory it takes about as much, without the text.
 const BLOCK_OVERHEAD_BYTES: usize = 500;
 
-/// Bounds of the side branches.
+/// The bounds of the side branches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// The most blocks, each of which takes some hundred bytes of memory.
     pub blocks: usize,
-    /// The most bytes that they take together where the chain is held: of a disk.
+    /// The most bytes that they take together on the disk of the chain's holder.
     pub bytes: u64,
 }
 
@@ -183,7 +182,7 @@ impl Default for Limits {
     }
 }
 
-/// What is in memory of a block on a side branch.
+/// What memory holds of a block on a side branch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SideBlock {
     /// The id of the block.
@@ -199,7 +198,7 @@ pub struct SideBlock {
 }
 
 impl SideBlock {
-    /// What is kept in memory of a block of a chain whose first index is `genesis`.
+    /// Takes from a block what memory holds; `genesis` is the first index of its chain.
     pub fn of(ChainBlock { block, work, .. }: &ChainBlock, genesis: u64) -> Self {
         Self {
             hash: block.hash(),
@@ -217,8 +216,8 @@ struct Side {
     arrival: u64,
 }
 
-/// The place of a leaf in the order of eviction: the least work goes first, of equals the one that
-/// came first.
+/// A leaf's key in the order of eviction: the least work goes first, of equals the one that came
+/// first.
 type LeafKey = (U256, u64, Hash);
 
 /// All known blocks of one chain.
@@ -228,19 +227,19 @@ pub struct Tree {
     limits: Limits,
     tip: ChainBlock,
     side: BTreeMap<Hash, Side>,
-    /// How many blocks of `side` stand on a block, wherever that one is.
+    /// How many blocks of `side` stand on each block, be that on the best chain or in `side`.
     children: BTreeMap<Hash, usize>,
-    /// The blocks of `side` that nothing stands on.
+    /// The blocks of `side` that no other block stands on.
     leaves: BTreeSet<LeafKey>,
     side_bytes: u64,
     arrivals: u64,
     failed: Failed,
 }
 
-/// Blocks that broke a rule when they were to join the best chain, the latest [`MAX_FAILED`]: finding
-/// out takes the whole of a reorg and of the way back, and whoever has such a block could ask for it
-/// again and again. Their ids commit to all that they say and to all blocks before them, so that the
-/// verdict stays what it is.
+/// The latest [`MAX_FAILED`] blocks that broke a rule when they were to join the best chain.
+/// Finding out takes a whole reorg and the way back, and a peer that has such a block could make
+/// the node do that again and again. A block's id commits to its contents and to all blocks before
+/// it, so the verdict is final.
 #[derive(Debug, Default)]
 struct Failed {
     why: BTreeMap<Hash, Invalid>,
@@ -248,7 +247,7 @@ struct Failed {
     ids: VecDeque<Hash>,
 }
 
-/// How many failed blocks are remembered. Each took a block's work to make.
+/// How many failed blocks the tree remembers. Each took a block's work to make.
 const MAX_FAILED: usize = 1_000;
 
 impl Failed {
@@ -269,9 +268,9 @@ impl Failed {
 }
 
 impl Tree {
-    /// A tree whose best chain ends in `tip`, with side branches that whoever holds the chain has
-    /// kept, in the order in which they came. Each stands on a block of the best chain or on another
-    /// of them.
+    /// Creates a tree whose best chain ends in `tip`, with the blocks of side branches that the
+    /// holder of the chain has kept, in the order in which they came. Each stands on a block of the
+    /// best chain or on another of them.
     pub fn new(
         rules: Arc<Rules>,
         tip: ChainBlock,
@@ -310,7 +309,7 @@ impl Tree {
         self.side.len()
     }
 
-    /// How many bytes side branches take where the chain is held, more or less.
+    /// About how many bytes the side branches take at the holder of the chain.
     pub fn side_bytes(&self) -> u64 {
         self.side_bytes
     }
@@ -318,18 +317,18 @@ impl Tree {
     /// Whether the block is on the best chain or on a side branch.
     ///
     /// # Errors
-    /// Those of the ancestry.
+    /// Fails if `chain` can't be read.
     pub fn contains<A: Ancestry>(&self, hash: &Hash, chain: &A) -> Result<bool, A::Error> {
         Ok(*hash == self.tip.block.hash()
             || self.side.contains_key(hash)
             || chain.index_of(hash)?.is_some())
     }
 
-    /// Checks whether a block may stand on its parent, before it is put there; `None` if the parent
+    /// Checks whether a block may stand on its parent, without inserting it; `None` if the parent
     /// is not known.
     ///
     /// # Errors
-    /// A chain that can't be read.
+    /// Fails if `chain` can't be read.
     pub fn check<C: BestChain>(
         &self,
         block: &Block,
@@ -344,16 +343,18 @@ impl Tree {
         }))
     }
 
-    /// Puts a block into its place. `chain` holds the best chain up to and including
-    /// [`Tree::tip`], and is changed with it.
+    /// Inserts a block. `chain` holds the best chain up to and including [`Tree::tip`], and changes
+    /// with it.
     ///
-    /// What transactions do is looked at when their block joins the best chain, since only then the
-    /// accounts are those of its parent. If it is not allowed there, everything is as it was before,
-    /// but for that block and those on top of it, which are forgotten; that it failed is remembered.
+    /// The tree checks what transactions do to accounts when their block joins the best chain,
+    /// since only then the accounts are those of its parent. If the block breaks a rule there, the
+    /// best chain stays as it was; the tree forgets that block and those on top of it, and
+    /// remembers that it failed.
     ///
     /// # Errors
-    /// The rule that the block breaks, or one of the branch that it is the end of; an unknown
-    /// parent; or a chain that can't be read or written. Then tree and chain may disagree.
+    /// Returns [`NotInserted::Invalid`] if the block, or one before it on its branch, breaks a
+    /// rule, [`NotInserted::Orphan`] if its parent is not known, and [`NotInserted::Ancestry`] if
+    /// `chain` can't be read or written: tree and chain may disagree then.
     pub fn insert<C: BestChain>(
         &mut self,
         checked: Checked,
@@ -445,7 +446,7 @@ impl Tree {
         Ok(if self.side.contains_key(&hash) { Inserted::SideBranch } else { Inserted::NoRoom })
     }
 
-    /// Lets a block do to the accounts what it does, and puts it on the chain; what it did.
+    /// Puts a block on the chain, and returns its changes of the accounts.
     fn connect<C: BestChain>(
         &self,
         linked: &ChainBlock,
@@ -548,8 +549,8 @@ impl Tree {
         Ok(Inserted::NewTip(change))
     }
 
-    /// Takes so many blocks of a branch off again, and puts back what was there, the former tip
-    /// first.
+    /// Takes `connected` blocks of a branch off again, and puts back the blocks in `disconnected`,
+    /// which has the former tip first.
     fn go_back<C: BestChain>(
         &self,
         connected: usize,
@@ -626,8 +627,8 @@ impl Tree {
         }
     }
 
-    /// Makes room. `newest` goes last: a branch that comes block by block must get in whatever fills
-    /// the room, or a flood of worthless branches would keep a better chain out.
+    /// Makes room. `newest` is evicted last: a branch that comes block by block must get in even if
+    /// the room is full, or a flood of worthless branches would keep a better chain out.
     fn evict<C: BestChain>(&mut self, newest: Hash, chain: &mut C) -> Result<(), ErrorOf<C>> {
         while self.side.len() > self.limits.blocks || self.side_bytes > self.limits.bytes {
             let others = self.leaves.iter().find(|(_, _, hash)| *hash != newest);

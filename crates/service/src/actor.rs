@@ -1,5 +1,5 @@
-//! The one thread that changes anything. Requests that wait together share a commit, and nobody
-//! hears of a change before it is durable.
+//! The one thread that changes the node's state. Requests that wait together share a commit, and no
+//! caller, client or peer is told of a change before it is durable.
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -21,32 +21,32 @@ use super::store::{Store, StoreError, Writer};
 /// The most inputs that share a commit.
 const MAX_BATCH: usize = 1_000;
 
-/// How long a commit is put off for inputs that are waiting already.
+/// How long a commit is put off to take in inputs that are waiting already.
 const MAX_BATCH_TIME: Duration = Duration::from_millis(50);
 
-/// The most inputs that wait; whoever sends more waits too.
+/// The most inputs that wait; the sender of another one waits too.
 pub(super) const MAX_WAITING: usize = 1_024;
 
-/// How often the machine is told the time.
+/// How often the machine gets a tick.
 const TICK: Duration = Duration::from_millis(200);
 
 pub(super) enum Request {
     /// A command for the machine.
     Step(Command),
-    /// A question to the machine, answered when all that it knows is durable.
+    /// A question to the machine, answered once its whole state is durable.
     Ask(Question),
 }
 
 pub(super) type Question = Box<dyn FnOnce(&Machine) + Send>;
 
-/// Does a command, and keeps its answer for the reply.
+/// Runs a command, and keeps its answer for the reply.
 type Run =
     Box<dyn FnOnce(&mut Machine, Timestamp, &mut Writer) -> Result<Vec<Effect>, StoreError> + Send>;
 
-/// Sends the answer to whoever waits for it.
+/// Sends the answer to the caller that waits for it.
 type Reply = Box<dyn FnOnce() + Send>;
 
-/// Something that the machine is to do, whose answer has a type of its own.
+/// A command for the machine, whose answer has a type of its own.
 pub(super) struct Command {
     context: Context,
     run: Run,
@@ -68,14 +68,14 @@ impl Command {
         };
         let reply = move || {
             if let Some(answer) = answer.lock().unwrap_or_else(PoisonError::into_inner).take() {
-                // Whoever asked may be gone.
+                // The caller may be gone.
                 let _ = reply.send(answer);
             }
         };
         Self { context, run: Box::new(run), reply: Box::new(reply) }
     }
 
-    /// Tells the machine the time.
+    /// A tick for the machine.
     fn tick() -> Self {
         let context = Context { source: Source::Time, ..Context::default() };
         let run =
@@ -84,14 +84,14 @@ impl Command {
     }
 }
 
-/// The ends of a node's thread that others hold.
+/// The other ends of the thread's channels, and what it shares.
 pub(super) struct Started {
     pub(super) requests: mpsc::Sender<Request>,
-    /// What to do over the network.
+    /// The network effects to carry out.
     pub(super) orders: mpsc::UnboundedReceiver<NetworkEffect>,
     pub(super) standing: watch::Receiver<Arc<Standing>>,
     pub(super) feed: Arc<Feed>,
-    /// Why the node had to stop: there before its channels close.
+    /// The reason why the node had to stop; it is set before the channels close.
     pub(super) reason: Arc<OnceLock<Arc<Reason>>>,
 }
 
@@ -123,14 +123,14 @@ pub(super) fn spawn(
                 Actor { store, machine, orders, standing, inbox, events, feed, metrics };
             let mut batch = Batch::default();
             let outcome = actor.run(&mut batch);
-            // What happened comes before why it is over.
+            // The log tells the last events before it tells why the node stops.
             let Actor { store, machine, orders, standing, inbox, events, .. } = actor;
             events.end();
             if let Err(error) = outcome {
                 tracing::error!("the node stops: {error}");
                 let _ = reason.set(Arc::new(Reason::of(&error)));
             }
-            // Only now whoever waits for an answer sees the channels close: nothing of the batch
+            // Callers that wait for an answer see the channels close only now: nothing of the batch
             // was acknowledged, and the reason is there for them.
             drop((store, machine, orders, standing, inbox, batch));
         })
@@ -141,7 +141,7 @@ pub(super) fn spawn(
         loop {
             interval.tick().await;
             let Some(requests) = ticks.upgrade() else { break };
-            // Where others fill the queue, time is told later: ticks would pile up behind a long step.
+            // If the inbox is full, this tick is left out: ticks would pile up behind a long step.
             let tick = Command::tick();
             if let Err(TrySendError::Closed(_)) = requests.try_send(Request::Step(tick)) {
                 break;
@@ -172,7 +172,7 @@ struct Actor {
     metrics: Arc<Metrics>,
 }
 
-/// What follows from the requests that share a commit, once it is durable.
+/// What to do after a commit for the requests that shared it.
 #[derive(Default)]
 struct Batch {
     replies: Vec<Reply>,
@@ -186,7 +186,7 @@ impl Actor {
             let store = self.store.clone();
             store.guard(|| self.write(first, batch))?;
             batch.replies.drain(..).for_each(|reply| reply());
-            // Before those who carry out orders have something to say of them.
+            // Before the network tasks carry out orders and log about them.
             self.events.say(self.machine.tip().block.index());
             for order in batch.orders.drain(..) {
                 let _ = self.orders.send(order);
@@ -196,7 +196,7 @@ impl Actor {
         Ok(())
     }
 
-    /// Does what the first request and those that wait ask for, in one commit.
+    /// Carries out the first request and those that wait, in one commit.
     fn write(&mut self, first: Request, batch: &mut Batch) -> Result<(), StoreError> {
         let deadline = Instant::now() + MAX_BATCH_TIME;
         let mut writer = self.store.write()?;
@@ -205,8 +205,8 @@ impl Actor {
         while let Some(request) = next.take() {
             match request {
                 Request::Step(Command { context, run, reply }) => {
-                    // Before it is done: if that fails, whoever waits for the answer must not see its
-                    // channel close before the reason is there.
+                    // Before the command runs: if it fails, the caller that waits for the answer
+                    // must not see its channel close before the reason is there.
                     batch.replies.push(reply);
                     let effects = run(&mut self.machine, now(), &mut writer)?;
                     self.events.note(&context, &effects, &self.machine, &writer)?;
@@ -233,7 +233,7 @@ impl Actor {
                 next = self.inbox.try_recv().ok();
             }
         }
-        // A block of a side branch is kept without an effect that says so.
+        // No effect says that a block of a side branch was stored.
         let dirty = dirty || writer.blocks_changed();
         if dirty {
             let began = Instant::now();
@@ -241,13 +241,13 @@ impl Actor {
             self.metrics.committed(began.elapsed());
         }
         happened.iter().flatten().for_each(|event| self.metrics.happened(event));
-        // Only now it can be told. What `standing` says holds after the event that it names, so that
-        // whoever reads it and follows from there misses nothing.
+        // Clients may be told only now. `standing` is the state after the event that it names, so
+        // that a client which reads it and follows events from there misses nothing.
         let event = self.feed.publish(happened);
         let is_told = || {
             let told = self.standing.borrow();
             let rounds = told.rounds_over == self.machine.rounds_over();
-            // A peer that has not answered yet is not kept, and one all the same.
+            // A peer may be registered without being stored.
             told.event == event && rounds && told.peers == self.machine.peers()
         };
         if dirty || !is_told() {
@@ -257,7 +257,7 @@ impl Actor {
     }
 }
 
-/// Writes what must be durable.
+/// Writes a change to the store.
 fn store(effect: StoreEffect, writer: &mut Writer) -> Result<(), StoreError> {
     match effect {
         StoreEffect::Queue(change) => writer.queue(&change),
@@ -268,8 +268,8 @@ fn store(effect: StoreEffect, writer: &mut Writer) -> Result<(), StoreError> {
     }
 }
 
-/// What those who follow the node are told; `None` if that is too much to be told one by one. `waiting`
-/// has for each change of the best chain how many transactions wait again.
+/// The event that the feed tells; `None` if there is too much to tell one by one. `waiting` yields
+/// for each change of the best chain how many transactions wait again.
 fn told(
     event: Told,
     waiting: &mut impl Iterator<Item = usize>,
@@ -289,7 +289,7 @@ fn told(
     })
 }
 
-/// Of each change of the best chain, how many transactions wait for a block because of it.
+/// For each change of the best chain, how many transactions wait for a block because of it.
 fn waiting_again(effects: &[Effect]) -> Vec<usize> {
     let mut waiting = Vec::new();
     for effect in effects {
@@ -307,7 +307,7 @@ fn waiting_again(effects: &[Effect]) -> Vec<usize> {
 
 fn tip_of(tip: &ChainBlock, machine: &Machine) -> Tip {
     let block = &tip.block;
-    // In one pass, since a block may be long.
+    // One pass, since a block may be long.
     let (mut transactions, mut last) = (0, None);
     for transaction in block.view().transactions() {
         transactions += 1;

@@ -1,4 +1,5 @@
-//! Which chain a node runs: a preset, a chain file, or what `blocksmith dev` makes of one of them.
+//! The chain that a node runs: a preset, a chain file, or what `blocksmith dev` makes of one of
+//! them.
 
 pub mod dev;
 mod difference;
@@ -21,16 +22,16 @@ pub use names::taken_for;
 /// The most bytes of a chain file.
 const MAX_FILE_BYTES: u64 = 32 << 20;
 
-/// A chain: its rules, and how its nodes talk where the rules don't say.
+/// A chain: its rules, and how its nodes answer where the rules don't say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Chain {
-    /// What is valid.
+    /// The rules.
     pub rules: Rules,
-    /// How the chain's Python nodes put their errors.
+    /// How the chain's Python nodes write their errors.
     pub dialect: Dialect,
 }
 
-/// Where the course's servers differ in their manners.
+/// The ways in which the course's servers answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Dialect {
@@ -44,37 +45,37 @@ pub enum Dialect {
     LectureOne,
 }
 
-/// Why a chain can't be run.
+/// The reason why a chain can't be run.
 #[derive(Debug, thiserror::Error)]
 pub enum ChainError {
-    /// Neither a preset nor a file.
+    /// The name is neither a preset nor a file.
     #[error(transparent)]
     Unknown(#[from] UnknownPreset),
-    /// More zero digits than a digest has.
+    /// More zero digits were asked for than a digest has.
     #[error("a digest has {MAX_ZEROS} digits, so {found} of them can't be zero")]
     Zeros {
-        /// What was asked for.
+        /// The number that was asked for.
         found: u8,
     },
-    /// Zeros for a chain whose difficulty is not a number of them.
+    /// Zeros were asked for on a chain whose difficulty is not a number of them.
     #[error(
         "the difficulty of {} follows its miners, so it takes no zeros; leave --zeros out, or \
          choose a chain file with another [difficulty]", escaped(.name)
     )]
     NoZeros {
-        /// The chain, as people call it.
+        /// The chain's name.
         name: String,
     },
-    /// A dev chain of a chain that needs none.
+    /// A dev chain was asked for of a chain that needs none.
     #[error(
         "nobody signs payments on {name}, so `blocksmith dev` runs {name} itself; leave -dev out",
         name = escaped(.name)
     )]
     NoDev {
-        /// The chain, as people call it.
+        /// The chain's name.
         name: String,
     },
-    /// No room for what a dev chain adds.
+    /// The rules leave no room for the coins of a dev chain.
     #[error(transparent)]
     NoRoom(#[from] dev::NoRoom),
     /// The file can't be read.
@@ -85,7 +86,7 @@ pub enum ChainError {
         /// What the system says.
         error: std::io::Error,
     },
-    /// The file does not say what a chain file says.
+    /// The file is not a valid chain file.
     #[error("the chain file {path} is not right: {reason}")]
     Wrong {
         /// The file.
@@ -101,8 +102,8 @@ impl Chain {
     /// `zeros`, if given, replaces its number of zero digits.
     ///
     /// # Errors
-    /// That there is no such chain, what is wrong with its file, too many zeros, that the chain takes
-    /// none, or that there is no dev chain of it.
+    /// Fails if there is no such chain, if its file is wrong, if there are too many zeros or the
+    /// chain takes none, or if it has no dev chain.
     pub fn load(name: &str, zeros: Option<u8>) -> Result<Self, ChainError> {
         let is_own_name = is_file(name) && Path::new(name).exists();
         match name.strip_suffix(dev::SUFFIX) {
@@ -160,7 +161,7 @@ impl Chain {
         }
         let text = written::decode(&bytes).map_err(|error| wrong(error.to_string()))?;
         let mut chain = Self::parse(&text).map_err(wrong)?;
-        // Anybody can write any name into a file, and whoever reads it elsewhere sees the name alone.
+        // A chain file can have any name, and clients of other nodes see the name alone.
         if let Some(known) = taken_for(&chain.rules.name)
             && !names::is(&chain.rules, known)
         {
@@ -173,7 +174,7 @@ impl Chain {
     /// Reads the text of a chain file.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// Returns what is wrong with it.
     pub fn parse(text: &str) -> Result<Self, String> {
         file::parse(text)
     }

@@ -1,5 +1,5 @@
-//! How this machine's clock stands to those of its peers. Where timestamps are part of the rules, a
-//! clock that is off makes blocks that nobody takes, and waits with those of others.
+//! The offset of this machine's clock to those of its peers. Where timestamps are part of the
+//! rules, a node whose clock is off makes blocks that no peer takes, and delays those of others.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -8,29 +8,29 @@ use std::time::{Duration, Instant};
 use blocksmith_consensus::Timestamp;
 use blocksmith_node::{MAX_PEERS, PeerAddress};
 
-/// From here on a disagreement is worth a warning, in microseconds.
+/// The offset from which on the node warns, in microseconds.
 const MAX_OFFSET_US: i64 = 10_000_000;
 
-/// How long a clock counts that is not asked again. Peers that answer are asked more often.
+/// How long a peer's clock counts after its last answer. Peers that answer are asked more often.
 const MAX_AGE: Duration = Duration::from_secs(300);
 
-/// The start of the year 10000: nobody's clock shows that, and differences stay small.
+/// The start of the year 10000: no clock shows that, and the bound keeps differences small.
 const MAX_TIME_S: f64 = 253_402_300_800.0;
 
-/// What the peers' clocks show more than ours.
+/// How far the peers' clocks are ahead of this machine's.
 #[derive(Debug, Default)]
 pub struct Clocks(Mutex<Known>);
 
 #[derive(Debug, Default)]
 struct Known {
-    /// By peer, in microseconds, and when it told the time last.
+    /// For each peer, the offset in microseconds, and when it told the time last.
     offsets: HashMap<PeerAddress, (i64, Instant)>,
-    /// What was warned of last, unless all was well since.
+    /// The offset of the last warning, unless the clocks agreed since.
     warned: Option<i64>,
 }
 
 impl Clocks {
-    /// Takes note that a peer's clock showed `theirs` when ours showed `ours`.
+    /// Notes that a peer's clock showed `theirs` when this machine's showed `ours`.
     pub fn compare(&self, peer: &PeerAddress, ours: Timestamp, theirs: Timestamp) {
         let signed = |time: Timestamp| i64::try_from(time.micros).unwrap_or(i64::MAX);
         let offset = signed(theirs).saturating_sub(signed(ours));
@@ -42,7 +42,7 @@ impl Clocks {
         known.look();
     }
 
-    /// Forgets a peer that did not tell the time: it is gone, or another one when it answers next.
+    /// Forgets a peer that did not tell the time: it is gone, or another node when it answers next.
     pub fn forget(&self, peer: &PeerAddress) {
         let mut known = self.known();
         if known.offsets.remove(peer).is_some() {
@@ -50,8 +50,8 @@ impl Clocks {
         }
     }
 
-    /// The median of what the peers' clocks show more than ours, in seconds, to the tenth; `None`
-    /// if no peer has told the time.
+    /// The median of the peers' offsets, in seconds, to the tenth; `None` if no peer has told the
+    /// time.
     pub fn offset_s(&self) -> Option<f64> {
         let mut known = self.known();
         known.let_go();
@@ -68,12 +68,13 @@ impl Known {
         median(self.offsets.values().map(|(offset, _)| *offset).collect())
     }
 
-    /// Forgets those who have not told the time for long: peers that were forgotten are not asked.
+    /// Drops the offsets of peers that have not told the time for long: forgotten peers are not
+    /// asked.
     fn let_go(&mut self) {
         self.offsets.retain(|_, (_, told)| told.elapsed() < MAX_AGE);
     }
 
-    /// Warns if the clocks disagree, and that was not said yet.
+    /// Warns if the clocks disagree, and it has not warned of that yet.
     fn look(&mut self) {
         let Some(offset) = self.median() else { return };
         let off = offset.abs() > MAX_OFFSET_US;
@@ -86,7 +87,7 @@ impl Known {
     }
 }
 
-/// Whether an offset is another one than was warned of.
+/// Whether an offset differs from the one that was warned of.
 fn is_news(warned: Option<i64>, offset: i64) -> bool {
     warned.is_none_or(|warned| warned.abs_diff(offset) > MAX_OFFSET_US.unsigned_abs())
 }
@@ -106,8 +107,8 @@ fn seconds(micros: i64) -> f64 {
     (micros as f64 / 100_000.0).round() / 10.0 + 0.0
 }
 
-/// The middle one of all, or the mean of the middle two: half of the peers have to agree to move
-/// it anywhere.
+/// The middle one of all, or the mean of the middle two: fewer than half of the peers can't move it
+/// far.
 fn median(mut all: Vec<i64>) -> Option<i64> {
     all.sort_unstable();
     let upper = *all.get(all.len() / 2)?;

@@ -1,5 +1,5 @@
-//! What happens to a node, as values that follow from what its machine did, and the lines of the log
-//! that say so: each thing once, in one line, and never more than a reader can follow.
+//! The events of a node, as values derived from the machine's effects, and their lines in the log:
+//! each event once, in one line, and never more lines than a reader can follow.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -20,14 +20,14 @@ use super::rate_limit::RateLimit;
 use super::store::{StoreError, Writer};
 use blocksmith_text::{counted, shown};
 
-/// How often it is said how far a node has caught up with a peer.
+/// How often the log says how far a node has caught up with a peer.
 const PROGRESS: Duration = Duration::from_secs(5);
 
-/// The most blocks that are read to tell what a reorg undid; of a deeper one only the numbers are
-/// told.
+/// The most blocks that are read to tell what a reorg undid; for a deeper one the log gives only
+/// the numbers.
 const MAX_READ: usize = 1_000;
 
-/// How many of those whose coins are void are named.
+/// How many recipients of void coins are named.
 const MAX_NAMED: usize = 5;
 
 /// How much of a name is shown, in characters: all of an address.
@@ -36,51 +36,50 @@ const MAX_NAME: usize = 80;
 /// How many digits of a block's hash are shown.
 const HASH_DIGITS: usize = 12;
 
-/// The most events that wait to be written. A terminal that stands still keeps the log waiting, and
-/// nobody else.
+/// The most events that wait to be written. A terminal that blocks delays the log alone.
 const MAX_UNSAID: usize = 1_000;
 
-/// How long the last ones may take when the node ends.
+/// How long writing the last events may take when the node ends.
 const END_TIME: Duration = Duration::from_secs(1);
 
-/// Who brought an input.
+/// The source of an input.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) enum Source {
     /// This node itself, or a miner that it gave work.
     #[default]
     Here,
-    /// Nobody just now: it had come before, and its time has come.
+    /// The clock: the input had come before, and its time has come.
     Time,
-    /// Somebody who sent a block unasked, and where they say that they listen.
+    /// A caller that sent a block unasked, and the address where it says that it listens.
     Sent { by: Option<SocketAddr>, listens: Option<PeerAddress> },
-    /// A peer that was asked, and the index of the last block that it says it has.
+    /// A peer that the node asked, and the index of the last block that it says it has.
     Asked { peer: PeerAddress, last: Option<u64> },
 }
 
-/// Something that whoever runs a node would want to know. It is durable.
+/// An event for the operator. It is durable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Event {
     /// A block joined the best chain on top of all others.
     Block { place: BlockId, miner: Option<String>, transactions: usize, from: From },
-    /// More than can be said one by one, and the tip now.
+    /// More blocks than can be logged one by one, and the tip now.
     More { blocks: u64, reorgs: u64, tip: u64 },
     /// The best chain became another one.
     Reorg(Reorg),
     /// How far a node that catches up with a peer has come.
     Progress { peer: PeerAddress, index: u64, last: Option<u64> },
-    /// What a peer that was caught up with had, and the tip now.
+    /// The node has caught up with a peer: the blocks that it got, and the tip now.
     CaughtUp { peer: PeerAddress, blocks: u64, index: u64 },
-    /// What became of a peer.
+    /// A peer changed.
     Peer { address: PeerAddress, became: PeerChange },
-    /// What others caused.
+    /// A notice about something that others caused.
     Notice { about: Notice, text: String },
-    /// More of that than can be said one by one.
+    /// More notices than can be logged one by one.
     MoreNotices(BTreeMap<Notice, u64>),
-    /// So many were left out, since those before them could not be written.
+    /// Events were left out, since those before them could not be written.
     Unsaid { events: u64 },
 }
 
-/// Where a block came from.
+/// The origin of a block.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum From {
     Source(Source),
@@ -98,22 +97,22 @@ pub(super) struct Reorg {
     from: Source,
     left: usize,
     joined: usize,
-    /// Unless it was too deep to be looked at.
+    /// What it undid, unless it was too deep to read.
     undone: Option<Undone>,
 }
 
-/// What was in blocks that left the best chain.
+/// The contents of blocks that left the best chain.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Undone {
     /// Transactions that wait for a block again.
     waiting: usize,
     /// Transactions that neither wait nor are in the new chain.
     void: usize,
-    /// Whose coins don't count any more, and how many.
+    /// The recipients whose coins are void, and how many each.
     coins: BTreeMap<String, usize>,
 }
 
-/// A peer that is being caught up with.
+/// A peer that the node is catching up with.
 #[derive(Debug)]
 struct CatchingUp {
     said: Instant,
@@ -122,34 +121,34 @@ struct CatchingUp {
     last: Option<u64>,
 }
 
-/// Finds out what happened, and lets through what a reader can follow.
+/// Derives events from effects, and lets through as many as a reader can follow.
 #[derive(Debug)]
 pub(super) struct Events {
     log: Log,
-    /// What is to be said once it is durable.
+    /// The events to log once they are durable.
     pending: Vec<Event>,
     of_the_chain: RateLimit<Change>,
     notices: Arc<Notices>,
     catching_up: HashMap<PeerAddress, CatchingUp>,
 }
 
-/// What happens to the chain.
+/// The kinds of changes of the chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Change {
     Block,
     Reorg,
 }
 
-/// What the log needs to know of a command besides what follows from it.
+/// What the log needs to know of a command besides its effects.
 #[derive(Debug, Default)]
 pub(super) struct Context {
-    /// Who brought it.
+    /// The source of the command.
     pub(super) source: Source,
     /// The block that came, if it came alone.
     pub(super) block: Option<Hash>,
-    /// Whether others follow those that came at once.
+    /// Whether more blocks follow at once.
     pub(super) more: bool,
-    /// Who was asked, if that is over.
+    /// The peer whose call has ended, if one has.
     pub(super) peer: Option<PeerAddress>,
 }
 
@@ -157,9 +156,9 @@ pub(super) struct Context {
 #[derive(Debug)]
 struct Log {
     events: SyncSender<Event>,
-    /// Closed when all is written.
+    /// It closes when all is written.
     written: Receiver<()>,
-    /// How many found no room.
+    /// How many events found no room.
     unsaid: u64,
 }
 
@@ -197,7 +196,7 @@ impl Log {
 }
 
 impl Events {
-    /// Beside what happens to the node, `notices` are told.
+    /// Starts the log; it writes events and `notices`.
     pub(super) fn start(notices: Arc<Notices>) -> Self {
         Self {
             log: Log::start(),
@@ -208,16 +207,16 @@ impl Events {
         }
     }
 
-    /// Waits until all that was said is written, but not for ever.
+    /// Waits until all events are written, at most [`END_TIME`].
     pub(super) fn end(mut self) {
         self.say_notices();
         let Log { events, written, .. } = self.log;
         drop(events);
-        // It is closed when all is written, and nothing is ever sent.
+        // The channel closes when all is written; nothing is ever sent on it.
         let _ = written.recv_timeout(END_TIME);
     }
 
-    /// Notes what followed from an input.
+    /// Notes the effects of a command.
     pub(super) fn note(
         &mut self,
         context: &Context,
@@ -264,7 +263,7 @@ impl Events {
             PeerChange::Forgotten => Notice::Forgotten,
             PeerChange::Answers { again: false, .. } => Notice::Answering,
             PeerChange::Answers { again: true, .. } => Notice::Back,
-            // Whoever called it says why.
+            // The task that called the peer logs the reason.
             PeerChange::Fails { .. } => return,
         };
         if self.notices.may_say(notice) {
@@ -352,7 +351,7 @@ impl Events {
         }
     }
 
-    /// Says what was noted: it is durable now.
+    /// Logs the noted events, which are durable now.
     pub(super) fn say(&mut self, tip: u64) {
         for event in self.pending.drain(..) {
             self.log.say(event);
@@ -381,7 +380,7 @@ impl Event {
         match self {
             Self::Notice { about, .. } => about.level(),
             Self::MoreNotices(times) => {
-                // The gravest of them.
+                // The most severe of them.
                 times.keys().map(|about| about.level()).min().unwrap_or(Level::INFO)
             }
             _ => Level::INFO,
@@ -389,14 +388,14 @@ impl Event {
     }
 }
 
-/// Who got a coin, if this transaction is one.
+/// The recipient of a coin, if this transaction is one.
 pub(super) fn recipient(transaction: Value<'_>, mint: &str) -> Option<String> {
     is_coin(transaction, mint)
         .then(|| transaction.get("recipient"))?
         .map(|name| party(name).into_owned())
 }
 
-/// Who got the coin of a block, as it may stand in a line.
+/// The recipient of a block's coin, as it may stand in a line.
 fn miner_shown(block: &Block, mint: &str) -> Option<String> {
     let last = block.view().transactions().last()?;
     recipient(last, mint).map(|name| shown(&name, MAX_NAME))
@@ -407,7 +406,7 @@ fn is_coin(transaction: Value<'_>, mint: &str) -> bool {
 }
 
 impl Undone {
-    /// What a change undid: `rest` is what followed from it.
+    /// Finds out what a change undid; `rest` are the effects after it.
     fn find(
         change: &ChangeSet,
         rest: &[Effect],
@@ -416,7 +415,7 @@ impl Undone {
     ) -> Result<Self, StoreError> {
         let mint = machine.rules().mint();
         let mut undone = Self::default();
-        // How often each transaction was there.
+        // How often each transaction stood in the blocks that left.
         let mut left: HashMap<Hash, usize> = HashMap::new();
         for linked in change.left(writer) {
             let block = linked?.block;

@@ -1,5 +1,5 @@
-//! Coins for whoever asks, on a chain to try things on: paid in turn by the last of the accounts
-//! that everybody has.
+//! The faucet of a dev chain pays coins to every client that asks, in turn from the last dev
+//! accounts.
 
 use std::ops::RangeInclusive;
 
@@ -13,24 +13,24 @@ use tokio::sync::Mutex;
 
 use crate::{Handle, NotPaid, PendingOf, QueryError, Stopped, StoreError};
 
-/// What is given at a time, in units.
+/// The units of one gift.
 pub const GIFT: u64 = 10 * UNITS_PER_COIN;
 
-/// The indexes of the accounts that give. Of each, 16 payments can wait for a block: together that
-/// is enough for a class.
+/// The indexes of the dev accounts that give. 16 payments of each can wait for a block, together
+/// enough for a class.
 pub const GIVERS: RangeInclusive<u32> = 6..=9;
 
 /// One gift at a time: two would be signed with the same nonce. All nodes of a network are in one
 /// process.
 static TURN: Mutex<()> = Mutex::const_new(());
 
-/// Why nothing is given.
+/// The reason why nothing is given.
 #[derive(Debug, thiserror::Error)]
 pub enum NotGiven {
-    /// The chain is not one to try things on.
+    /// The chain is not a dev chain.
     #[error("this node has no faucet; the nodes of blocksmith dev have one")]
     NoFaucet,
-    /// Nobody can be paid under that name.
+    /// The recipient is not an address of this chain.
     #[error("the recipient has to be an address of this chain: {0}")]
     Recipient(BadAddress),
     /// The accounts that give have too little, or the chain gives them nothing.
@@ -45,15 +45,15 @@ pub enum NotGiven {
     /// The accounts can't be read.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The payment is not taken in now.
+    /// The mempool does not take the payment now.
     #[error("as many gifts as fit wait for the next block; ask again once it is there")]
     NotPaid(#[from] NotPaid),
 }
 
-/// Pays [`GIFT`] to `recipient`: the payment's id and the amount. One at a time.
+/// Pays [`GIFT`] to `recipient`, one gift at a time, and returns the payment's id and the amount.
 ///
 /// # Errors
-/// Why nothing is given.
+/// Returns the reason why nothing is given.
 pub async fn give(handle: &Handle, recipient: &str) -> Result<(Hash, u64), NotGiven> {
     let (true, Some(domain)) = (handle.is_dev(), handle.domain().copied()) else {
         return Err(NotGiven::NoFaucet);
@@ -69,27 +69,27 @@ pub async fn give(handle: &Handle, recipient: &str) -> Result<(Hash, u64), NotGi
     let mut paid = payer.pay(vec![text.clone()], None).await?;
     let (id, _) = paid.pop().expect("one answer for one payment")?;
     if handle.faucet_node().is_some() {
-        // It comes from the other node anyway; whoever looks for it here at once finds it.
+        // The other node relays it anyway; handed in here too, a client finds it at once.
         handle.pay(vec![text], None).await?;
     }
     Ok((id, GIFT))
 }
 
-/// Who gives next. In the order in which they are preferred.
+/// An account that can give next; they sort in the order of preference.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Giver {
     /// How many of its payments wait.
     waiting: usize,
     index: u32,
     sender: Address,
-    /// Of its next payment.
+    /// The nonce of its next payment.
     nonce: u64,
 }
 
-/// Of the accounts that have another gift, the one with the fewest payments that wait.
+/// Finds the account with the fewest pending payments among those that can pay another gift.
 async fn faucet_node(payer: &Handle) -> Result<Giver, NotGiven> {
     let accounts = || GIVERS.zip(dev::addresses().skip(*GIVERS.start() as usize));
-    // At one moment, so that nothing waits and is mined at once, or neither.
+    // At one moment, so that no payment counts as both pending and mined, or as neither.
     let senders = accounts().map(|(_, sender)| sender).collect();
     let (pending, snapshot) = payer.pending_of(senders).await?;
     let mut givers = Vec::new();

@@ -1,8 +1,8 @@
-//! What happened to the node, numbered, for those who follow it.
+//! The node's events, numbered, for the clients that follow it.
 //!
 //! One ring holds the latest events for all of them. A follower is no more than the number of the
-//! event that it had last, so one that reads slowly costs nothing; what it missed that has left the
-//! ring, it learns by reading the node's status anew.
+//! event that it had last, so one that reads slowly costs nothing. If it missed events that have
+//! left the ring, it reads the node's status anew.
 
 use std::collections::VecDeque;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
@@ -12,30 +12,30 @@ use blocksmith_consensus::tree::BlockId;
 use blocksmith_node::{PeerAddress, PeerChange, PendingTransaction, TransactionChange};
 use tokio::sync::watch;
 
-/// The most events that are kept.
+/// The most events that the ring keeps.
 const MAX_EVENTS: usize = 20_000;
 
-/// The most bytes that they take together, about.
+/// About the most bytes that they take together.
 const MAX_BYTES: usize = 8 << 20;
 
 /// What an event takes besides its texts and lists, in bytes.
 const EVENT_BYTES: usize = 200;
 
-/// Something that happened to a node. It is durable.
+/// An event of a node. It is durable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     /// A block joined the best chain on top of all others.
     Tip(Tip),
     /// The best chain became another one.
     Reorg(Reorg),
-    /// What waits for a block changed.
+    /// A pending transaction changed.
     Transaction {
         /// The transaction.
         transaction: PendingTransaction,
         /// What became of it.
         became: TransactionChange,
     },
-    /// What became of a peer.
+    /// A peer changed.
     Peer {
         /// Its address.
         address: PeerAddress,
@@ -47,7 +47,7 @@ pub enum Event {
 /// The end of the best chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tip {
-    /// Which block it is.
+    /// The block's id and index.
     pub place: BlockId,
     /// The hash of the block before it.
     pub previous_hash: Option<Hash>,
@@ -55,7 +55,7 @@ pub struct Tip {
     pub work: Hash,
     /// How many transactions it has, the coin included.
     pub transactions: usize,
-    /// Who got its coin, if that has at most 1,000 bytes.
+    /// The recipient of its coin, if the name has at most 1,000 bytes.
     pub miner: Option<String>,
 }
 
@@ -107,7 +107,7 @@ impl Tip {
     }
 }
 
-/// The latest events, and who waits for the next.
+/// The latest events, and a way to wait for the next.
 #[derive(Debug)]
 pub struct Feed {
     ring: RwLock<Ring>,
@@ -129,8 +129,8 @@ impl Default for Feed {
 }
 
 impl Feed {
-    /// Adds events, `None` for what is too much to be told one by one: those who follow have missed
-    /// that, and read the status anew. Returns the number of the latest one.
+    /// Adds events; `None` stands for more than can be told one by one: followers have missed that,
+    /// and read the status anew. Returns the number of the latest event.
     pub(super) fn publish(&self, events: impl IntoIterator<Item = Option<Event>>) -> u64 {
         let mut ring = self.ring.write().unwrap_or_else(PoisonError::into_inner);
         for event in events {
@@ -161,7 +161,7 @@ impl Feed {
         self.ring().latest
     }
 
-    /// At most `most` of the events after the one with this number, in order and each with its own;
+    /// At most `most` of the events after the one with this number, in order, each with its number;
     /// `None` if some of them are no longer there, or there was none with this number.
     pub fn after(&self, number: u64, most: usize) -> Option<Vec<(u64, Event)>> {
         let ring = self.ring();
@@ -174,7 +174,7 @@ impl Feed {
 
     /// Waits until there is an event after the one with this number.
     pub async fn grown(&self, number: u64) {
-        // The sender lives as long as this does.
+        // The sender lives as long as the feed does.
         let _ = self.latest.subscribe().wait_for(|latest| *latest > number).await;
     }
 }

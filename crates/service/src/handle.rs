@@ -1,4 +1,4 @@
-//! What the rest of the program may do with the node.
+//! The handle through which the rest of the program uses the node.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -28,32 +28,32 @@ use super::standing::{Reason, Standing, Stopped};
 use super::store::{Snapshot, Store, StoreError, Writer, new_node_id};
 use crate::chain::Chain;
 
-/// How often it is asked whether there is other work on the same tip: a node makes it at most once
+/// How often [`Handle::other_work`] asks for new work on the same tip: a node makes it at most once
 /// a second.
 const REFRESH: Duration = Duration::from_secs(1);
 
-/// How many calls with payments are checked at a time, each on all cores: blocks, and whatever else
-/// is asked, wait for no more of them.
+/// How many calls with payments are checked at a time, each on all cores, so that blocks and other
+/// requests wait for no more than these.
 const MAX_CHECKING: usize = 4;
 
-/// How long `resolve` waits for all peers together.
+/// How long [`Handle::resolve`] waits for all peers together.
 const RESOLVE_TIME: Duration = Duration::from_secs(30);
 
-/// Why a payment is not taken in.
+/// The reason why a payment is not taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotPaid {
     /// Payments are not signed on this chain.
     #[error("nobody signs payments on this chain: hand them in at /transactions/new")]
     Unsigned,
-    /// It is no payment of this chain, or not its sender's.
+    /// It is not a payment of this chain, or its sender did not sign it.
     #[error(transparent)]
     Bad(#[from] BadEntry),
-    /// It does not fit to what the sender has, or there is no room.
+    /// The mempool refuses it.
     #[error(transparent)]
     Refused(#[from] Refused),
 }
 
-/// What a node is, as long as it runs.
+/// The parts of a node that stay the same while it runs.
 pub(super) struct Node {
     chain: Chain,
     node_id: String,
@@ -63,9 +63,9 @@ pub(super) struct Node {
     checking: Arc<Semaphore>,
     allotted: u64,
     instance: String,
-    /// Under which it is reached from this machine.
+    /// The address at which this machine reaches the node.
     pub(super) address: Option<PeerAddress>,
-    /// Where the chain is kept, if on a disk.
+    /// The store's file, if it is on a disk.
     pub(super) store_file: Option<PathBuf>,
     metrics: Arc<Metrics>,
     clocks: Clocks,
@@ -82,7 +82,7 @@ impl Node {
         signatures: Signatures,
     ) -> Self {
         let genesis = chain.rules.genesis_block(Timestamp::default());
-        // A store that began with this block has looked at what it allots.
+        // A store that began with this block has checked its allocations.
         let allotted = chain.rules.allot(&genesis).unwrap_or_default();
         Self {
             allotted: allotted.accounts.iter().map(|change| change.after.balance).sum(),
@@ -103,14 +103,14 @@ impl Node {
     }
 }
 
-/// A running node. Cheap to clone; the node stops when the last one is dropped.
+/// A running node. It is cheap to clone; the node stops when the last handle is dropped.
 #[derive(Clone)]
 pub struct Handle {
     requests: mpsc::Sender<Request>,
     pub(super) store: Store,
     feed: Arc<Feed>,
     standing: watch::Receiver<Arc<Standing>>,
-    /// Why the node had to stop: there before its channels close.
+    /// The reason why the node had to stop; it is set before the channels close.
     reason: Arc<OnceLock<Arc<Reason>>>,
     node: Arc<Node>,
 }
@@ -122,7 +122,8 @@ impl fmt::Debug for Handle {
 }
 
 impl Handle {
-    /// Starts the thread that owns the machine. The receiver says what to do over the network.
+    /// Starts the thread that owns the machine. The receiver yields the network effects to carry
+    /// out.
     pub(super) fn start(
         store: Store,
         machine: Machine,
@@ -139,28 +140,28 @@ impl Handle {
         &self.node.chain
     }
 
-    /// Who gets the coins that are mined without naming anybody.
+    /// The recipient of coins that are mined without naming one.
     pub fn node_id(&self) -> &str {
         &self.node.node_id
     }
 
-    /// What tells this run of the node from all others, even from one with the same id: a node that
-    /// calls itself by another address notices.
+    /// An id of this run of the node, even among runs with the same node id: by it a node notices
+    /// that it called itself at another address.
     pub fn instance(&self) -> &str {
         &self.node.instance
     }
 
-    /// The address under which the node is reached from this machine, if it serves.
+    /// The address at which this machine reaches the node, if it listens.
     pub fn listens_at(&self) -> Option<&PeerAddress> {
         self.node.address.as_ref()
     }
 
-    /// Whether this is a chain to try things on.
+    /// Whether this is a dev chain.
     pub fn is_dev(&self) -> bool {
         self.node.dev
     }
 
-    /// The node through which this one's faucet pays, if it is another one.
+    /// The node through which this node's faucet pays, if it is another.
     pub fn faucet_node(&self) -> Option<&Handle> {
         self.node.faucet_node.as_ref()
     }
@@ -170,17 +171,18 @@ impl Handle {
         self.node.allotted
     }
 
-    /// What ties payments to this chain, if they are signed.
+    /// The domain that ties payments to this chain, if they are signed.
     pub fn domain(&self) -> Option<&Domain> {
         self.node.signatures.domain()
     }
 
-    /// How this machine's clock stands to those of its peers.
+    /// How far this machine's clock is from those of its peers.
     pub fn clocks(&self) -> &Clocks {
         &self.node.clocks
     }
 
-    /// Tells whoever runs the node, unless there is too much of the kind: then how often it happened.
+    /// Logs a notice for the operator; if there are too many of the kind, the log only says how
+    /// many.
     pub fn tell(&self, about: Notice, text: impl fmt::Display) {
         self.node.notices.tell(about, text);
     }
@@ -190,13 +192,14 @@ impl Handle {
         &self.node.metrics
     }
 
-    /// How long the store's file is, if there is one.
+    /// The size of the store's file in bytes, if there is one.
     pub fn store_bytes(&self) -> Option<u64> {
         let file = self.node.store_file.as_ref()?;
         Some(std::fs::metadata(file).ok()?.len())
     }
 
-    /// Why there is no work now, if the tip's time is ahead of this machine's clock.
+    /// The reason why there is no work now, if the tip's time is too far ahead of this machine's
+    /// clock.
     pub fn early_tip(&self) -> Option<FutureTip> {
         FutureTip::of(&self.standing().tip.block, now())
     }
@@ -206,33 +209,33 @@ impl Handle {
         self.node.started.elapsed()
     }
 
-    /// Where the node stands now.
+    /// The node's state now.
     pub fn standing(&self) -> Arc<Standing> {
         self.standing.borrow().clone()
     }
 
-    /// Follows where the node stands.
+    /// Follows the node's state.
     pub fn watch(&self) -> watch::Receiver<Arc<Standing>> {
         self.standing.clone()
     }
 
-    /// What happens to the node.
+    /// The node's events.
     pub fn feed(&self) -> &Arc<Feed> {
         &self.feed
     }
 
-    /// The best chain as it is now, undisturbed by what comes.
+    /// The best chain as it is now; later changes do not show in it.
     ///
     /// # Errors
-    /// That the store can't be read.
+    /// Fails if the store can't be read.
     pub fn snapshot(&self) -> Result<Snapshot, StoreError> {
         self.store.read()
     }
 
-    /// What to search on top of the tip for a coin to `recipient`, or to the node.
+    /// Returns the work on top of the tip for a coin to `recipient`, or to the node.
     ///
     /// # Errors
-    /// That the node has stopped; that nobody can get a coin under that name.
+    /// Fails if the node has stopped; the inner error says why there is no work.
     pub async fn work(&self, recipient: Option<&str>) -> Result<Result<Work, NoWork>, Stopped> {
         // The machine has others to answer, and the tip may be long.
         if let Family::Open(open) = &self.chain().rules.family {
@@ -242,11 +245,10 @@ impl Handle {
         self.command(move |machine, now, _| Ok(machine.work(now, recipient.as_deref()))).await
     }
 
-    /// As [`Handle::work`], once it is something else than the work `than`, but at the latest after
-    /// `patience`.
+    /// As [`Handle::work`], but waits until the work is no longer `than`, at most for `patience`.
     ///
     /// # Errors
-    /// Those of [`Handle::work`].
+    /// Fails as [`Handle::work`].
     pub async fn other_work(
         &self,
         recipient: Option<&str>,
@@ -274,7 +276,7 @@ impl Handle {
     /// Hands in a proof for work.
     ///
     /// # Errors
-    /// That the node has stopped; why the proof makes no block.
+    /// Fails if the node has stopped; the inner error says why the proof makes no block.
     pub async fn submit_work(
         &self,
         id: &str,
@@ -287,7 +289,7 @@ impl Handle {
     /// Hands in a block from outside.
     ///
     /// # Errors
-    /// That the node has stopped.
+    /// Fails if the node has stopped.
     pub async fn submit_block(
         &self,
         block: Block,
@@ -296,10 +298,10 @@ impl Handle {
         self.submit_block_of(block, from, None).await
     }
 
-    /// The same, and who called.
+    /// As [`Handle::submit_block`], with the caller's address.
     ///
     /// # Errors
-    /// That the node has stopped.
+    /// Fails if the node has stopped.
     pub async fn submit_block_of(
         &self,
         block: Block,
@@ -324,11 +326,11 @@ impl Handle {
         Ok(verdict)
     }
 
-    /// Hands in blocks that a peer was asked for, the lowest first; `more` if others follow at
-    /// once. The verdict is that of the last block looked at.
+    /// Hands in blocks that the node asked a peer for, the lowest first; with `more`, others follow
+    /// at once. The verdict is that of the last block that the node looked at.
     ///
     /// # Errors
-    /// That the node has stopped.
+    /// Fails if the node has stopped.
     pub async fn submit_branch(
         &self,
         blocks: Vec<Block>,
@@ -338,10 +340,11 @@ impl Handle {
         self.catch_up(blocks, from, more, None).await
     }
 
-    /// The same of a peer that says how far its chain goes: the index of its `last` block.
+    /// As [`Handle::submit_branch`], from a peer that says how far its chain goes: `last` is the
+    /// index of its last block.
     ///
     /// # Errors
-    /// That the node has stopped.
+    /// Fails if the node has stopped.
     pub async fn catch_up(
         &self,
         blocks: Vec<Block>,
@@ -365,12 +368,12 @@ impl Handle {
         })
     }
 
-    /// Begins to take in a long chain, in the name of `from`.
+    /// Begins the import of a long chain from the peer `from`.
     pub fn import(&self, from: PeerAddress) -> Import {
         Import::new(self.clone(), from)
     }
 
-    /// Blocks that are sound by themselves, up to the first that breaks a rule.
+    /// Makes the checks of blocks that need no parent, up to the first block that breaks a rule.
     pub(super) async fn check(
         &self,
         blocks: Vec<Block>,
@@ -391,11 +394,11 @@ impl Handle {
         }
     }
 
-    /// Hands in payments in any spelling of JSON, from a peer if it says which: the ids of those
-    /// that are taken in, and what became of them. Each may replace one that waits.
+    /// Hands in payments in any spelling of JSON, and returns for each its id and what became of
+    /// it. `from` is the peer that sent them, if it named itself. Each may replace one that waits.
     ///
     /// # Errors
-    /// That the node has stopped; for each, why it is not taken in.
+    /// Fails if the node has stopped; the error of each says why it is not taken.
     pub async fn pay(
         &self,
         texts: Vec<Vec<u8>>,
@@ -407,10 +410,10 @@ impl Handle {
         self.enter(texts, take).await
     }
 
-    /// Hands in one payment that may come in the place of the payment `replaces`, and of no other.
+    /// Hands in one payment that may replace the payment `replaces`, and no other.
     ///
     /// # Errors
-    /// That the node has stopped; why it is not taken in.
+    /// Fails if the node has stopped; the inner error says why the payment is not taken.
     pub async fn pay_replacing(
         &self,
         text: Vec<u8>,
@@ -422,7 +425,7 @@ impl Handle {
                     let taken = machine.take_payment(now, payment, replaces, chain)?;
                     Ok(taken.map(|outcome| outcome.into_iter().collect()))
                 }
-                // It is none, and what it is instead is the answer.
+                // The text is not a payment; the answer says why.
                 None => machine.take_payments(now, Vec::new(), None, chain),
             }
         };
@@ -430,7 +433,7 @@ impl Handle {
         Ok(entered.pop().expect("one answer for one payment"))
     }
 
-    /// Reads payments, and tells the machine.
+    /// Reads payments, and hands them to the machine.
     async fn enter(
         &self,
         texts: Vec<Vec<u8>>,
@@ -451,7 +454,7 @@ impl Handle {
         let read = move || {
             let texts: Vec<_> = texts.iter().map(Vec::as_slice).collect();
             let read = node.signatures.payments(&texts);
-            // Not before, also when nobody waits for it any more.
+            // The turn ends only here, even if the caller no longer waits.
             drop(turn);
             read
         };
@@ -469,17 +472,17 @@ impl Handle {
         Ok(read.into_iter().map(outcome).collect())
     }
 
-    /// Asks the machine, when all that it knows is durable.
+    /// Asks the machine a question once its whole state is durable.
     ///
     /// # Errors
-    /// That the node has stopped.
+    /// Fails if the node has stopped.
     pub(super) async fn ask<T: Send + 'static>(
         &self,
         ask: impl FnOnce(&Machine) -> T + Send + 'static,
     ) -> Result<T, Stopped> {
         let (reply, answer) = oneshot::channel();
         let question = Box::new(move |machine: &Machine| {
-            // Whoever asked may be gone.
+            // The caller may be gone.
             let _ = reply.send(ask(machine));
         });
         self.requests.send(Request::Ask(question)).await.map_err(|_| self.stopped_why())?;
@@ -490,7 +493,7 @@ impl Handle {
     /// or to the node.
     ///
     /// # Errors
-    /// That the node has stopped.
+    /// Fails if the node has stopped.
     pub async fn submit_proof(
         &self,
         proof: Proof,
@@ -502,10 +505,11 @@ impl Handle {
         self.command(take).await
     }
 
-    /// Queues a transaction; the index of the block that it waits for, `None` if the queue is full.
+    /// Queues a transaction, and returns the index of the block that it waits for, or `None` if the
+    /// queue is full.
     ///
     /// # Errors
-    /// That the node has stopped.
+    /// Fails if the node has stopped.
     pub async fn queue(&self, transaction: Transaction) -> Result<Option<u64>, Stopped> {
         self.command(move |machine, now, _| Ok(machine.queue(now, transaction))).await
     }
@@ -513,17 +517,16 @@ impl Handle {
     /// Registers peers.
     ///
     /// # Errors
-    /// That the node has stopped.
+    /// Fails if the node has stopped.
     pub async fn register(&self, peers: Vec<PeerAddress>) -> Result<Registration, Stopped> {
         self.command(move |machine, now, _| Ok(machine.register(now, peers))).await
     }
 
-    /// Registers peers that whoever runs the node chose: they fit, and stay, whoever else is
-    /// registered. They are kept at once, or where they are named again at each start, once they
-    /// have answered.
+    /// Registers peers that the operator chose: they find room, and stay, whichever others are
+    /// registered. With `keep` the node stores them at once, otherwise once they have answered.
     ///
     /// # Errors
-    /// That the node has stopped.
+    /// Fails if the node has stopped.
     pub async fn choose(
         &self,
         peers: Vec<PeerAddress>,
@@ -532,19 +535,19 @@ impl Handle {
         self.command(move |machine, now, _| Ok(machine.choose(now, peers, keep))).await
     }
 
-    /// Forgets a peer, and ends the calls to it that go on; the address that it was known by, if it
-    /// was one.
+    /// Forgets a peer, ends the calls to it that are under way, and returns the address that it was
+    /// known by, if it was one.
     ///
     /// # Errors
-    /// That the node has stopped.
+    /// Fails if the node has stopped.
     pub async fn forget(&self, peer: PeerAddress) -> Result<Option<PeerAddress>, Stopped> {
         self.command(move |machine, now, _| Ok(machine.forget(now, &peer))).await
     }
 
-    /// Says how asking a peer went: the index and hash of the end of its chain, if it told.
+    /// Tells the machine that a peer answered, with the index and hash of its tip, if it told them.
     ///
     /// # Errors
-    /// That the node has stopped.
+    /// Fails if the node has stopped.
     pub async fn answered(
         &self,
         peer: PeerAddress,
@@ -554,20 +557,20 @@ impl Handle {
         self.command_in(context, move |machine, now, _| Ok(machine.answered(now, peer, tip))).await
     }
 
-    /// Says that a peer did not answer, or not with anything of use, and why.
+    /// Tells the machine that a peer did not answer, or that its answer was of no use, and why.
     ///
     /// # Errors
-    /// That the node has stopped.
+    /// Fails if the node has stopped.
     pub async fn failed(&self, peer: PeerAddress, why: String) -> Result<(), Stopped> {
         let context = Context { peer: Some(peer.clone()), ..Context::default() };
         self.command_in(context, move |machine, now, _| Ok(machine.failed(now, peer, why))).await
     }
 
-    /// Says that two addresses are one node, of which `other` showed that first: the one that is
-    /// forgotten, if both were peers.
+    /// Tells the machine that two addresses are one node, of which `other` answered first. If both
+    /// were peers, it forgets one of them and returns it.
     ///
     /// # Errors
-    /// That the node has stopped.
+    /// Fails if the node has stopped.
     pub async fn same_node(
         &self,
         peer: PeerAddress,
@@ -576,19 +579,19 @@ impl Handle {
         self.command(move |machine, now, _| Ok(machine.same_node(now, &peer, other))).await
     }
 
-    /// Says that an address is this node's own.
+    /// Tells the machine that an address is this node's own.
     ///
     /// # Errors
-    /// That the node has stopped.
+    /// Fails if the node has stopped.
     pub async fn is_self(&self, peer: PeerAddress) -> Result<(), Stopped> {
         self.command(move |machine, now, _| Ok(machine.is_self(now, &peer))).await
     }
 
-    /// Asks all peers for their chains and waits for them, within a bound; whether the best chain
-    /// changed meanwhile.
+    /// Asks all peers for their chains, waits for them within a bound, and returns whether the best
+    /// chain changed meanwhile.
     ///
     /// # Errors
-    /// That the node has stopped.
+    /// Fails if the node has stopped.
     pub async fn resolve(&self) -> Result<bool, Stopped> {
         let mut standing = self.watch();
         let before = self.standing().tip.block.hash();
@@ -597,20 +600,20 @@ impl Handle {
             let over = standing.wait_for(|standing| standing.rounds_over >= round).await;
             over.map(drop).map_err(|_| self.stopped_why())
         };
-        // Peers that are slower than this are followed up in their own time.
+        // Slower peers still answer later; this call does not wait for them.
         if let Ok(Err(stopped)) = tokio::time::timeout(RESOLVE_TIME, asked).await {
             return Err(stopped);
         }
         Ok(self.standing().tip.block.hash() != before)
     }
 
-    /// Waits until the node has stopped; why it did.
+    /// Waits until the node has stopped, and returns the reason.
     pub async fn stopped(&self) -> Stopped {
         self.requests.closed().await;
         self.stopped_why()
     }
 
-    /// Why the node has stopped, of whom some channel is closed.
+    /// The reason why the node has stopped; call this once one of its channels is closed.
     pub fn stopped_why(&self) -> Stopped {
         Stopped { reason: self.reason.get().cloned() }
     }
@@ -622,7 +625,7 @@ impl Handle {
         self.command_in(Context::default(), run).await
     }
 
-    /// Gives the machine a command, and waits until all that follows from it is durable.
+    /// Gives the machine a command, and waits until its effects are durable.
     pub(super) async fn command_in<T: Send + 'static>(
         &self,
         context: Context,

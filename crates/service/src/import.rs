@@ -1,4 +1,4 @@
-//! Taking in a long chain: many blocks share a commit, and those that come next are read meanwhile.
+//! The import of a long chain: many blocks share a commit, and the next ones are read meanwhile.
 
 use blocksmith_consensus::{Block, Checked};
 use blocksmith_node::{Effect, Event, Machine, Output, PeerAddress, Stepped, Verdict};
@@ -11,24 +11,24 @@ use super::now;
 use super::standing::Stopped;
 use super::store::Writer;
 
-/// How many bytes of blocks share a commit. Ids and addresses are in no order, so that each commit
+/// How many bytes of blocks share a commit. Ids and addresses are in no order, so each commit
 /// changes most pages of the tables that hold them: the fewer commits, the less is written.
 const COMMIT_BYTES: usize = 64 << 20;
 
 /// How many parts wait for the thread that writes.
 const MAX_WAITING: usize = 4;
 
-/// What became of blocks that were handed in.
+/// What became of the blocks that were handed in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Taken {
-    /// The verdict on the last block that was looked at.
+    /// The verdict on the last block that the node looked at.
     pub verdict: Verdict,
     /// The index of the last block that was handed in together with it.
     pub index: u64,
 }
 
-/// A chain that is being taken in, the lowest block first. The node does nothing else between its first
-/// block and the end of a commit.
+/// An import that is under way, the lowest block first. The node does nothing else between the
+/// first block of a commit and its end.
 pub struct Import {
     handle: Handle,
     from: PeerAddress,
@@ -47,11 +47,11 @@ impl Import {
         Self { handle, from, commit: None }
     }
 
-    /// Hands in some blocks. What became of them is told from time to time, once they are durable, and
-    /// as soon as there is one that is not taken in.
+    /// Hands in some blocks. Returns now and then what became of them, once they are durable, and
+    /// as soon as one of them is not taken.
     ///
     /// # Errors
-    /// That the node has stopped.
+    /// Fails if the node has stopped.
     pub async fn push(&mut self, blocks: Vec<Block>) -> Result<Option<Taken>, Stopped> {
         let Some(index) = blocks.last().map(Block::index) else { return Ok(None) };
         let bytes = blocks.iter().map(|block| block.text().len()).sum::<usize>();
@@ -59,7 +59,7 @@ impl Import {
         let commit =
             self.commit.get_or_insert_with(|| Commit::begin(&self.handle, self.from.clone()));
         commit.bytes += bytes;
-        // It takes no more once there was a block that it did not take in.
+        // The other end takes no more after a block that the node did not take.
         let goes_on = commit.parts.send(checked).await.is_ok();
         if goes_on && invalid.is_none() && commit.bytes < COMMIT_BYTES {
             return Ok(None);
@@ -73,10 +73,11 @@ impl Import {
         })
     }
 
-    /// Waits until all that was handed in is durable; what became of it, unless that was told.
+    /// Waits until all blocks are durable, and returns what became of them, unless it was told
+    /// before.
     ///
     /// # Errors
-    /// That the node has stopped.
+    /// Fails if the node has stopped.
     pub async fn end(&mut self) -> Result<Option<Taken>, Stopped> {
         let Some(Commit { parts, taken, .. }) = self.commit.take() else { return Ok(None) };
         drop(parts);
@@ -102,7 +103,7 @@ impl Commit {
     }
 }
 
-/// Takes in what comes, until there is no more or a block is not taken in.
+/// Takes the blocks that come, until there are no more or one is not taken.
 fn take(
     mut parts: mpsc::Receiver<Vec<Checked>>,
     from: PeerAddress,
@@ -124,13 +125,13 @@ fn take(
     Ok(Output { answer, effects })
 }
 
-/// Whether blocks on top of one with this verdict can be taken in.
+/// Whether blocks on top of one with this verdict can be taken.
 fn goes_on_after(verdict: &Verdict) -> bool {
     matches!(verdict, Verdict::NewTip | Verdict::SideBranch | Verdict::Known)
 }
 
-/// Adds what follows from a block. Those that follow the node are told once where the tip is after many
-/// that joined one after the other: each has all of its block with it.
+/// Adds the effects of a block. Many blocks that join one after the other give one chain event with
+/// the last tip, since each event holds its whole block.
 fn add(effect: Effect, effects: &mut Vec<Effect>) {
     match (effects.last_mut(), effect) {
         (

@@ -1,4 +1,4 @@
-//! The running node: one thread owns the machine and writes, everybody else holds a [`Handle`].
+//! The running node: one thread owns the machine and writes, and all other tasks hold a [`Handle`].
 
 #![forbid(unsafe_code)]
 
@@ -51,30 +51,30 @@ use tokio::sync::mpsc;
 use crate::chain::Chain;
 pub use signatures::Signatures;
 
-/// What a service needs to start.
+/// The options that a node starts with.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// The chain.
     pub chain: Chain,
-    /// Where the chain is kept; in memory if `None`.
+    /// The directory of the chain's store; the chain is in memory if `None`.
     pub data_dir: Option<PathBuf>,
-    /// Who gets the coins that are mined without naming anybody; the store's own id if `None`.
+    /// The recipient of coins that are mined without naming one; the store's own id if `None`.
     pub node_id: Option<String>,
-    /// Whether the peers of earlier runs are still some.
+    /// Whether the peers of earlier runs stay peers.
     pub keep_peers: bool,
-    /// The addresses under which this node is reached, so that it does not register itself.
+    /// The addresses at which this node is reached, so that it does not register itself.
     pub own_addresses: Vec<PeerAddress>,
-    /// Whether the chain is one to try things on: only there the keys that everybody has pay, and a
+    /// Whether the chain is a dev chain: only there payments of the dev accounts are taken, and a
     /// faucet runs.
     pub dev: bool,
-    /// The node through which the faucet pays, if it is not this one. Nodes of one network have one
-    /// for all: two that sign for the same accounts would both promise the same nonce.
+    /// The node through which the faucet pays, if it is not this one. The nodes of one network
+    /// share one: two that sign for the same accounts would both use the same nonce.
     pub faucet_node: Option<Handle>,
 }
 
 impl Options {
-    /// A node of `chain` in memory, with nothing said that it can do without; peers are kept where
-    /// there is a data directory.
+    /// The options of a node of `chain` in memory, with the defaults; with a data directory, peers
+    /// of earlier runs stay.
     pub fn new(chain: Chain) -> Self {
         Self {
             dev: chain.is_dev(),
@@ -88,10 +88,10 @@ impl Options {
     }
 }
 
-/// Opens the store and starts the node. The receiver says what to do over the network.
+/// Opens the store and starts the node. The receiver yields the network effects to carry out.
 ///
 /// # Errors
-/// That the data directory is in use, holds another chain, or can't be read or written.
+/// Fails if the data directory is in use, holds another chain, or can't be read or written.
 pub fn start(
     options: Options,
 ) -> Result<(Handle, mpsc::UnboundedReceiver<NetworkEffect>), StoreError> {
@@ -131,7 +131,7 @@ pub fn start(
     Ok(Handle::start(store, machine, node))
 }
 
-/// The mempool as it was kept, without what cannot be paid any more or came long ago.
+/// Restores the stored mempool, without payments that cannot be paid any more or have expired.
 fn restore(
     store: &store::Store,
     limits: mempool::Limits,
@@ -157,19 +157,19 @@ fn restore(
     Ok(mempool)
 }
 
-/// The best chain that is kept in `dir`, whatever its rules, without starting a node. The directory
-/// is in use as long as the snapshot lives.
+/// Opens the best chain that is stored in `dir`, whatever its rules, without starting a node. The
+/// directory is in use as long as the snapshot lives.
 ///
 /// # Errors
-/// That the data directory is in use, holds no chain, or can't be read.
+/// Fails if the data directory is in use, holds no chain, or can't be read.
 pub fn open_read_only(dir: &Path) -> Result<Snapshot, StoreError> {
     store::Store::look(dir, false)
 }
 
-/// The same, once every page of the file was found to be as it was written.
+/// As [`open_read_only`], after a check that every page of the file is as it was written.
 ///
 /// # Errors
-/// Those of [`open_read_only`]; that something is damaged, though it may never be read.
+/// Fails as [`open_read_only`], and if any page is damaged.
 pub fn open_checked(dir: &Path) -> Result<Snapshot, StoreError> {
     store::Store::look(dir, true)
 }

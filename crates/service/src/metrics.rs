@@ -1,4 +1,4 @@
-//! Figures of a node, in the text format of Prometheus. Each node has its own, also where several run
+//! Figures of a node, in the text format of Prometheus. Each node has its own, even if several run
 //! in one process.
 
 use std::fmt;
@@ -29,13 +29,13 @@ const WAITING_BYTES: &str = "blocksmith_mempool_bytes";
 const PEERS: &str = "blocksmith_peers";
 const STORE: &str = "blocksmith_store_bytes";
 
-/// The upper ends of buckets of times, in seconds: from a read in memory to a long poll.
+/// The upper bounds of the buckets of times, in seconds: from a read in memory to a long poll.
 const TIMES: [f64; 10] = [0.0005, 0.001, 0.0025, 0.01, 0.025, 0.1, 0.25, 1.0, 5.0, 30.0];
 
-/// The same of the depths of reorgs, in blocks.
+/// The upper bounds of the buckets of reorg depths, in blocks.
 const DEPTHS: [f64; 8] = [1.0, 2.0, 3.0, 6.0, 12.0, 50.0, 100.0, 1_000.0];
 
-/// What became of a block, as the figures name it.
+/// The label of an accepted block in the figures.
 const ACCEPTED: &str = "accepted";
 
 /// The figures of one node.
@@ -51,7 +51,7 @@ impl fmt::Debug for Metrics {
     }
 }
 
-/// What is looked up when somebody asks.
+/// The figures that are looked up when a client asks for them.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Levels {
     /// The index of the tip.
@@ -62,7 +62,7 @@ pub struct Levels {
     pub waiting: usize,
     /// Bytes of their texts.
     pub waiting_bytes: usize,
-    /// How many peers were not heard yet, answer, and fail.
+    /// How many peers have not answered yet, answer, and fail.
     pub peers: [usize; 3],
     /// Bytes of the store's file, if there is one.
     pub store_bytes: Option<u64>,
@@ -83,7 +83,7 @@ impl Default for Metrics {
     }
 }
 
-/// Says what each figure is, and makes those that count what has not happened yet.
+/// Describes each figure, and creates the counters that are still zero.
 fn describe() {
     describe_counter!(BLOCKS, "Blocks that came or were mined here, by what became of them");
     describe_counter!(REORGS, "Changes of the best chain that undid blocks");
@@ -110,7 +110,7 @@ impl Metrics {
         metrics::with_local_recorder(&self.recorder, record);
     }
 
-    /// Counts what happened to the chain.
+    /// Counts an event of the chain.
     pub(super) fn happened(&self, event: &Event) {
         match event {
             Event::Tip(_) => self.record(|| counter!(BLOCKS, "verdict" => ACCEPTED).increment(1)),
@@ -123,7 +123,8 @@ impl Metrics {
         }
     }
 
-    /// Counts a block that did not join the best chain; those that did are counted as they happen.
+    /// Counts a block that did not join the best chain; [`Metrics::happened`] counts those that
+    /// did.
     pub(super) fn verdict(&self, verdict: &Verdict) {
         let name = match verdict {
             Verdict::NewTip => return,

@@ -1,4 +1,4 @@
-//! What whoever runs a node should hear of, and others can cause as often as they like.
+//! Notices for the operator about events that others can cause as often as they like.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -10,21 +10,21 @@ use tracing::Level;
 use super::rate_limit::RateLimit;
 use blocksmith_text::counted;
 
-/// The most lines that wait: they are fetched some times a second, unless the node has much to do.
+/// The most lines that wait: the log takes them some times a second, unless the node is busy.
 const MAX_WAITING: usize = 100;
 
-/// What there is to hear of.
+/// The kinds of notices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Notice {
-    /// A block that was sent breaks a rule.
+    /// A received block breaks a rule.
     Refused,
-    /// What was sent as a block can't be read.
+    /// A received block can't be read.
     Unreadable,
-    /// A block that was sent waits for its time, or for that of one below it.
+    /// A received block waits for its time, or for that of a block before it.
     Early,
-    /// A block that was sent is on top of one that is not known.
+    /// A received block's parent is not known.
     Orphan,
-    /// There is no room for a block that was sent.
+    /// There is no room for a received block.
     NoRoom,
     /// A valid proof makes no block.
     NoBlock,
@@ -34,13 +34,13 @@ pub enum Notice {
     NotAccepted,
     /// A peer does what it should not.
     Peer,
-    /// Nothing comes of a peer, as happens in networks.
+    /// A peer can't be reached, as happens in networks.
     Away,
-    /// An address is none of a peer.
+    /// An address is not that of a peer.
     NoPeer,
-    /// There is another peer.
+    /// A peer joined.
     Added,
-    /// A peer is none any more.
+    /// A peer was forgotten.
     Forgotten,
     /// A peer answers for the first time.
     Answering,
@@ -79,7 +79,7 @@ impl Notice {
         }
     }
 
-    /// So many of them.
+    /// The count of notices in words.
     pub(super) fn times(self, times: u64) -> String {
         let (thing, what) = match self {
             Self::Refused => ("block", "refused"),
@@ -102,14 +102,15 @@ impl Notice {
     }
 }
 
-/// What waits for the thread that writes the log: nobody who answers or calls others waits for it.
+/// The notices that wait for the thread that writes the log; tasks that answer or make calls do not
+/// wait for it.
 #[derive(Debug, Default)]
 pub(super) struct Notices(Mutex<Waiting>);
 
 #[derive(Debug, Default)]
 struct Waiting {
     lines: Vec<(Notice, String)>,
-    /// Strangers' calls take no room from what there is to say of peers.
+    /// Notices about calls of strangers take no room from those about peers.
     of_calls: RateLimit<Notice>,
     of_peers: RateLimit<Notice>,
 }
@@ -130,12 +131,12 @@ impl Notices {
         }
     }
 
-    /// Whether there is room for a line that the caller says; if not, it is counted.
+    /// Whether the caller may log a line of this kind; if not, it is counted.
     pub(super) fn may_say(&self, about: Notice) -> bool {
         self.waiting().difficulty_state(about).may_say(Instant::now(), about)
     }
 
-    /// Takes out what there is to say.
+    /// Takes out the waiting lines and counts.
     pub(super) fn take(&self) -> Vec<Told> {
         let mut waiting = self.waiting();
         let Waiting { lines, of_calls, of_peers } = &mut *waiting;
@@ -158,7 +159,7 @@ impl Waiting {
     }
 }
 
-/// Whether anybody sees such a line: what is not seen takes no room.
+/// Whether the log shows such a line: one that it does not show takes no room.
 fn is_logged(level: Level) -> bool {
     match level {
         Level::ERROR => tracing::enabled!(Level::ERROR),

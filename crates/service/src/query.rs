@@ -1,5 +1,5 @@
-//! Questions about the node and its chain, with typed answers. What is on the chain comes from a
-//! snapshot, and what waits from the machine at the same moment, so that nothing is in both or in
+//! Questions about the node and its chain, with typed answers. Confirmed transactions come from a
+//! snapshot, and pending ones from the machine at the same moment, so that none is in both or in
 //! neither.
 
 use std::collections::BTreeSet;
@@ -18,7 +18,7 @@ use super::metrics::Levels;
 use super::standing::Stopped;
 use super::store::{Snapshot, StoreError, TransactionLocation};
 
-/// Why a question has no answer.
+/// The reason why a question has no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum QueryError {
     /// The node has stopped.
@@ -38,23 +38,23 @@ pub struct PendingPage {
     pub all: usize,
 }
 
-/// What an address has, amounts in units.
+/// The account of an address, amounts in units.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccountState {
-    /// On the best chain.
+    /// The balance on the best chain.
     pub balance: u64,
     /// The nonce that its next payment takes if only the best chain counts.
     pub nonce: u64,
     /// The nonce that its next payment takes if the payments that wait count too.
     pub next_nonce: u64,
-    /// How many transactions of the best chain it made or received.
+    /// How many transactions of the best chain it sent or received.
     pub transactions: u64,
 }
 
 /// Payments of an address that wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct PendingOf {
-    /// How many.
+    /// How many there are.
     pub payments: usize,
     /// What they cost together, in units.
     pub cost: u64,
@@ -87,7 +87,7 @@ pub struct AccountEntry {
 pub struct AccountPage {
     /// The canonical texts of its payments that wait.
     pub pending: Vec<String>,
-    /// Those on the best chain.
+    /// The entries on the best chain.
     pub entries: Vec<AccountEntry>,
     /// Where the next page starts: before this place.
     pub next: Option<TransactionLocation>,
@@ -115,7 +115,7 @@ pub struct Found {
     pub text: String,
 }
 
-/// What proves that a transaction is in a block (RFC 9162, 2.1.3).
+/// The proof that a transaction is in a block (RFC 9162, 2.1.3).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Inclusion {
     /// Where it is.
@@ -128,22 +128,22 @@ pub struct Inclusion {
     pub text: String,
 }
 
-/// The answer to the question for such a proof.
+/// The answer to a request for such a proof.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum InclusionAnswer {
     /// It is in a block.
     Proof(Inclusion),
     /// It waits.
     Waits,
-    /// It is nowhere.
+    /// The node does not know it.
     Unknown,
 }
 
 impl Handle {
-    /// At most `limit` of the transactions that wait, without the first `skip`.
+    /// Returns at most `limit` of the transactions that wait, without the first `skip`.
     ///
     /// # Errors
-    /// That the node has stopped.
+    /// Fails if the node has stopped.
     pub async fn pending(&self, skip: usize, limit: usize) -> Result<PendingPage, Stopped> {
         let page = move |machine: &Machine| PendingPage {
             texts: machine.queued_texts(skip).take(limit).map(String::from).collect(),
@@ -152,10 +152,10 @@ impl Handle {
         self.ask(page).await
     }
 
-    /// How each peer stands.
+    /// The state of each peer.
     ///
     /// # Errors
-    /// That the node has stopped.
+    /// Fails if the node has stopped.
     pub async fn peer_reports(&self) -> Result<Vec<PeerReport>, Stopped> {
         self.ask(Machine::peer_reports).await
     }
@@ -163,15 +163,15 @@ impl Handle {
     /// Whether a peer is sending blocks of which more follow at once.
     ///
     /// # Errors
-    /// That the node has stopped.
+    /// Fails if the node has stopped.
     pub async fn is_catching_up(&self) -> Result<bool, Stopped> {
         self.ask(Machine::is_catching_up).await
     }
 
-    /// What figures are looked up when somebody asks for them.
+    /// Looks up the figures that are not counted as they happen.
     ///
     /// # Errors
-    /// That the node has stopped.
+    /// Fails if the node has stopped.
     pub async fn levels(&self) -> Result<Levels, Stopped> {
         let levels = |machine: &Machine| {
             let mut peers = [0; 3];
@@ -196,19 +196,19 @@ impl Handle {
         Ok(Levels { store_bytes: self.store_bytes(), ..levels })
     }
 
-    /// What it takes to be in the next blocks with so many bytes for the payments of each; `None`
-    /// where nobody signs.
+    /// The fee rates of the next blocks, with `room` bytes for the payments of each; `None` on an
+    /// open chain.
     ///
     /// # Errors
-    /// That the node has stopped.
+    /// Fails if the node has stopped.
     pub async fn fee_estimate(&self, room: usize) -> Result<Option<Estimate>, Stopped> {
         self.ask(move |machine| machine.mempool().map(|mempool| mempool.estimate(room))).await
     }
 
-    /// The best chain, and what waits of each of these senders, at one moment.
+    /// The best chain, and the pending payments of each of these senders, at one moment.
     ///
     /// # Errors
-    /// That the node has stopped, or the store can't be read.
+    /// Fails if the node has stopped, or if the store can't be read.
     pub async fn pending_of(
         &self,
         senders: Vec<PublicKey>,
@@ -227,10 +227,10 @@ impl Handle {
         self.at_one_moment(of).await
     }
 
-    /// What an address has.
+    /// The account of an address.
     ///
     /// # Errors
-    /// That the node has stopped, or the store can't be read.
+    /// Fails if the node has stopped, or if the store can't be read.
     pub async fn account(&self, address: PublicKey) -> Result<AccountState, QueryError> {
         let next = move |machine: &Machine| {
             machine.mempool().and_then(|mempool| mempool.next_nonce(&address))
@@ -248,11 +248,11 @@ impl Handle {
         .await
     }
 
-    /// At most `limit` transactions of an address, the newest first, or those before `before`. A page
-    /// ends when `most_bytes` of blocks were read for it. Empty where nobody signs.
+    /// At most `limit` transactions of an address, the newest first, or those before `before`. A
+    /// page ends when `most_bytes` of blocks were read for it. The page is empty on an open chain.
     ///
     /// # Errors
-    /// That the node has stopped, or the store can't be read.
+    /// Fails if the node has stopped, or if the store can't be read.
     pub async fn account_page(
         &self,
         address: PublicKey,
@@ -274,10 +274,10 @@ impl Handle {
         Ok(AccountPage { pending, entries, next })
     }
 
-    /// Where a payment is, and what it says; `None` if it is nowhere, or nobody signs.
+    /// Where a payment is, and its text; `None` if the node does not know it, or on an open chain.
     ///
     /// # Errors
-    /// That the node has stopped, or the store can't be read.
+    /// Fails if the node has stopped, or if the store can't be read.
     pub async fn transaction(&self, id: Hash) -> Result<Option<Found>, QueryError> {
         let Some(domain) = self.domain().copied() else { return Ok(None) };
         let (waits, snapshot) = self.at_one_moment(move |machine| waiting(machine, &id)).await?;
@@ -286,10 +286,10 @@ impl Handle {
             .or_else(|| waits.map(|(state, text)| Found { state, locations: Vec::new(), text })))
     }
 
-    /// What proves that a payment is in a block.
+    /// The proof that a payment is in a block.
     ///
     /// # Errors
-    /// That the node has stopped, or the store can't be read.
+    /// Fails if the node has stopped, or if the store can't be read.
     pub async fn inclusion(&self, id: Hash) -> Result<InclusionAnswer, QueryError> {
         let Some(domain) = self.domain().copied() else { return Ok(InclusionAnswer::Unknown) };
         let (waits, snapshot) = self.at_one_moment(move |machine| waiting(machine, &id)).await?;
@@ -301,10 +301,10 @@ impl Handle {
         })
     }
 
-    /// Those of the payments that are on the best chain.
+    /// Returns which of the payments are on the best chain.
     ///
     /// # Errors
-    /// That the node has stopped, or the store can't be read.
+    /// Fails if the node has stopped, or if the store can't be read.
     pub async fn confirmed(&self, ids: Vec<Hash>) -> Result<BTreeSet<Hash>, QueryError> {
         if ids.is_empty() {
             return Ok(BTreeSet::new());
@@ -321,11 +321,11 @@ impl Handle {
         .await
     }
 
-    /// Blocks of the best chain at equal distances, at most `points` of them and with both ends, the
-    /// lowest first. The first block is left out: it was written at another time than the chain began.
+    /// Blocks of the best chain at equal distances, at most `points` of them and with both ends,
+    /// the lowest first. The first block is left out: its time is not when the chain began.
     ///
     /// # Errors
-    /// That the node has stopped, or the store can't be read.
+    /// Fails if the node has stopped, or if the store can't be read.
     pub async fn samples(&self, points: u64) -> Result<Vec<ChainBlock>, QueryError> {
         let snapshot = self.snapshot()?;
         let first = self.chain().rules.genesis_index();
@@ -342,7 +342,7 @@ impl Handle {
         Ok((answer, snapshot?))
     }
 
-    /// Reads on a thread that may take its time.
+    /// Reads on a thread that may block.
     async fn read<T: Send + 'static>(
         &self,
         read: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
@@ -357,7 +357,7 @@ impl Handle {
     }
 }
 
-/// About as large.
+/// Converts a number to a float, rounded.
 pub fn float(number: U256) -> f64 {
     let (high, low) = number.into_words();
     high as f64 * 2_f64.powi(128) + low as f64

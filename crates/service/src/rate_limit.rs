@@ -1,22 +1,23 @@
-//! No more lines of the log than a reader can follow, nor than a disk holds on which strangers have
-//! written for days; and how many were left out.
+//! Limits the lines of the log to what a reader can follow, and to what a disk can hold even if
+//! strangers cause lines for days; counts those that are left out.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
-/// The most lines within [`WINDOW`]. The last of them is kept for the summary of what is left out.
+/// The most lines within [`WINDOW`]. The last of them is reserved for the summary of those that are
+/// left out.
 const MAX_LINES: usize = 10;
 
-/// See [`MAX_LINES`]; a summary is said as often at most.
+/// The window of [`MAX_LINES`]; there is at most one summary in each.
 const WINDOW: Duration = Duration::from_secs(1);
 
-/// Lets so many lines through, and counts the others by what they are about.
+/// Lets [`MAX_LINES`] lines through, and counts the others by their kind.
 #[derive(Debug)]
 pub(super) struct RateLimit<K> {
-    /// When the latest lines were said.
+    /// When the latest lines were let through.
     said: VecDeque<Instant>,
     left_out: BTreeMap<K, u64>,
-    /// Since when something is left out.
+    /// Since when lines are left out.
     since: Option<Instant>,
 }
 
@@ -27,7 +28,7 @@ impl<K> Default for RateLimit<K> {
 }
 
 impl<K: Ord> RateLimit<K> {
-    /// Whether there is room for a line about this, which it takes; if not, it is counted.
+    /// Returns whether a line about this may be logged; if not, counts it.
     pub(super) fn may_say(&mut self, now: Instant, about: K) -> bool {
         let may = self.left_out.is_empty() && self.takes_room(now, MAX_LINES - 1);
         if !may {
@@ -36,13 +37,13 @@ impl<K: Ord> RateLimit<K> {
         may
     }
 
-    /// Counts one about which there is no line.
+    /// Counts one that is left out.
     pub(super) fn leave_out(&mut self, now: Instant, about: K) {
         *self.left_out.entry(about).or_default() += 1;
         self.since.get_or_insert(now);
     }
 
-    /// How many were left out, if it is time to say so.
+    /// How many were left out, if a summary is due.
     pub(super) fn left_out(&mut self, now: Instant) -> Option<BTreeMap<K, u64>> {
         let is_due = self.since.is_some_and(|since| now - since >= WINDOW);
         if !is_due || !self.takes_room(now, MAX_LINES) {

@@ -1,5 +1,5 @@
-//! Goes through a chain from its genesis block with all rules, accounts in memory, and holds what a
-//! store keeps against it.
+//! Replays a chain from its genesis block with all rules and the accounts in memory, and compares a
+//! store with the result.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -15,7 +15,7 @@ use redb::{ReadableTable, ReadableTableMetadata};
 
 use super::store::{Entries, IndexEntry, Indexer, Lists, Snapshot, StoreError, Tables, undo_bytes};
 
-/// How many blocks are checked by themselves at once, on all cores.
+/// How many blocks are checked at once, on all cores.
 const BATCH_BLOCKS: usize = 256;
 
 /// How many bytes their texts have, unless one block has more.
@@ -32,17 +32,17 @@ pub struct Replay<'r> {
     waiting_bytes: usize,
 }
 
-/// A block that joined, and what it did.
+/// A block that joined, and its changes.
 pub struct Step {
     /// The block in its place.
     pub linked: ChainBlock,
-    /// What it did to the accounts.
+    /// Its changes of the accounts.
     pub changes: Changes,
-    /// What an index lists of it.
+    /// Its entries in the lists of transactions.
     pub listed: Vec<IndexEntry>,
 }
 
-/// What a whole replay found.
+/// The result of a whole replay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Replayed {
     /// How many blocks there are.
@@ -51,7 +51,7 @@ pub struct Replayed {
     pub tip: Hash,
     /// How many transactions they hold.
     pub transactions: u64,
-    /// How many accounts there are: none where nobody signs.
+    /// How many accounts there are: none on an open chain.
     pub accounts: u64,
     /// The hash over all accounts, as [`StateHash`] takes it.
     pub state: Hash,
@@ -70,7 +70,7 @@ impl Accounts for Memory {
 }
 
 impl<'r> Replay<'r> {
-    /// Nothing is replayed yet; the genesis block comes first.
+    /// Starts a replay; the genesis block comes first.
     pub fn new(rules: &'r Rules) -> Self {
         Self {
             rules,
@@ -83,10 +83,10 @@ impl<'r> Replay<'r> {
         }
     }
 
-    /// Takes the next block. Many are checked at once: `each` hears of those that joined.
+    /// Takes the next block. Many are checked at once; `each` is called for those that joined.
     ///
     /// # Errors
-    /// The rule that a block breaks, or what `each` says.
+    /// Returns the rule that a block breaks, or the error of `each`.
     pub fn push<E: From<Invalid>>(
         &mut self,
         block: Block,
@@ -100,7 +100,7 @@ impl<'r> Replay<'r> {
         self.settle(each)
     }
 
-    /// Replays the blocks that were taken and did not join yet.
+    /// Replays the blocks that were taken and have not joined yet.
     fn settle<E: From<Invalid>>(
         &mut self,
         mut each: impl FnMut(Step) -> Result<(), E>,
@@ -143,7 +143,7 @@ impl<'r> Replay<'r> {
     /// Ends the replay; `None` if there was no block.
     ///
     /// # Errors
-    /// As [`Replay::push`].
+    /// Fails as [`Replay::push`].
     pub fn finish<E: From<Invalid>>(
         &mut self,
         each: impl FnMut(Step) -> Result<(), E>,
@@ -163,12 +163,12 @@ impl<'r> Replay<'r> {
     }
 }
 
-/// Checks blocks by themselves on all cores, in order.
+/// Makes the checks of blocks that need no parent on all cores, in order.
 fn check_all(rules: &Rules, blocks: Vec<Block>) -> Vec<Result<Checked, Invalid>> {
     blocks.into_par_iter().map(|block| check_alone(rules, block)).collect()
 }
 
-/// Where a store says something else than its blocks do.
+/// A difference between a store and its blocks.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Difference {
     /// A block has another work or difficulty state.
@@ -187,7 +187,7 @@ pub enum Difference {
         /// Its id.
         id: Hash,
     },
-    /// What is kept to undo a block does not.
+    /// The entry that should undo a block does not.
     #[error("undo: what is kept to undo block {index} is not how accounts were before it")]
     Undo {
         /// Which block.
@@ -203,30 +203,30 @@ pub enum Difference {
         /// Its place in the block.
         position: u32,
     },
-    /// An account is another.
+    /// An account differs.
     #[error(
         "accounts: {address} is kept with {} units and nonce {}, and has {} units and nonce {}",
         .kept.balance, .kept.nonce, .replayed.balance, .replayed.nonce
     )]
     Account {
-        /// Whose it is.
+        /// The account's address.
         address: String,
         /// What the store says.
         kept: Account,
         /// What the blocks say.
         replayed: Account,
     },
-    /// A party's transactions are counted wrong.
+    /// The count of a party's transactions is wrong.
     #[error("activity: {kept} transactions are counted of {address}, which has {replayed}")]
     Activity {
-        /// Which party.
+        /// The party's address.
         address: String,
         /// What the store says.
         kept: u64,
         /// What the blocks say.
         replayed: u64,
     },
-    /// A table holds something that no block is the reason of.
+    /// A table holds an entry that no block gives.
     #[error("{table}: there are {kept} entries, and the blocks give {replayed}")]
     Count {
         /// The table.
@@ -238,13 +238,13 @@ pub enum Difference {
     },
 }
 
-/// Why a store is not as a replay of its blocks.
+/// The reason why a store differs from a replay of its blocks.
 #[derive(Debug, thiserror::Error)]
 pub enum NotReplayed {
     /// A block breaks a rule.
     #[error(transparent)]
     Invalid(#[from] Invalid),
-    /// Something that follows from the blocks is kept otherwise.
+    /// The store differs from its blocks.
     #[error(transparent)]
     Difference(#[from] Difference),
     /// The store can't be read.
@@ -262,11 +262,12 @@ struct Counts {
     activity: BTreeMap<[u8; 32], u64>,
 }
 
-/// Replays the best chain of a store, and compares everything that is kept beside its blocks, entry
-/// by entry. `progress` hears how many blocks are done.
+/// Replays the best chain of a store, and compares all other tables with the result, entry by
+/// entry. `progress` gets how many blocks are done.
 ///
 /// # Errors
-/// The first rule that a block breaks, the first difference, or that the store can't be read.
+/// Returns the first rule that a block breaks or the first difference; fails if the store can't be
+/// read.
 pub fn replay(
     snapshot: &Snapshot,
     rules: &Rules,
@@ -276,7 +277,7 @@ pub fn replay(
     let first = |tables: &Tables| Ok(tables.chain.first()?.map(|(index, _)| index.value()));
     let lowest = snapshot.read(first)?;
     let lowest = snapshot.at(lowest.ok_or_else(nothing)?)?.ok_or_else(nothing)?.block;
-    // A chain of other rules may start where these have nothing.
+    // A chain of other rules may start at another index.
     genesis(rules, lowest.view())?;
     let mut replay = Replay::new(rules);
     let mut counts = Counts::default();

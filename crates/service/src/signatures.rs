@@ -1,9 +1,9 @@
-//! Reads signed payments and checks their signatures, before anything comes to the one thread that
-//! changes anything: on all cores, and each once.
+//! Reads signed payments and checks their signatures on all cores, each once, before they reach the
+//! one thread that changes the node's state.
 //!
-//! What was checked is remembered for a while by its text, be it that it came alone or in a block:
-//! a block whose payments waited here costs no signature. So are the points of parties, each of
-//! which takes a square root to find.
+//! Checked payments are remembered for a while by their texts, whether they came alone or in a
+//! block: a block whose payments waited here needs no signature check. The points of parties are
+//! remembered too, since each takes a square root to compute.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::num::NonZeroUsize;
@@ -21,7 +21,7 @@ use blocksmith_consensus::{Block, Checked, Invalid, Rules};
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 
-/// As many payments are handed to a thread at a time: about a millisecond's work.
+/// How many payments a thread takes at a time: about a millisecond's work.
 const PART: usize = 8;
 
 /// How many payments are remembered at least, and half of how many at most: as many as a mempool
@@ -31,26 +31,27 @@ const REMEMBERED: usize = 100_000;
 /// How many parties are remembered at least, and half of how many at most; one takes some 250 bytes.
 const PARTIES: usize = 50_000;
 
-/// How much of a payment's text tells it from others: half of its signature, and what follows.
+/// How many bytes at the end of a payment's text tell it from others: half of its signature and the
+/// closing characters.
 const TAIL_BYTES: usize = 66;
 
-/// What checks the signatures of a chain.
+/// Checks the signatures of a chain.
 pub struct Signatures {
-    /// `None` where nothing is signed.
+    /// `None` on an open chain.
     domain: Option<Domain>,
     threads: usize,
     hasher: RandomState,
-    /// By the ends of their texts.
+    /// Checked payments by the ends of their texts.
     known: Mutex<Memory<Verified>>,
-    /// By their addresses.
+    /// Parties by their addresses.
     parties: RwLock<Memory<Box<(String, Party)>>>,
 }
 
-/// Things by their numbers: those that were met lately, and those before them.
+/// A cache of two generations, keyed by numbers: the latest entries, and those before them.
 struct Memory<T> {
     young: HashTable<(u64, T)>,
     old: HashTable<(u64, T)>,
-    /// How many are met before the old ones are forgotten.
+    /// How many entries a generation has.
     most: usize,
 }
 
@@ -65,7 +66,7 @@ impl<T> Memory<T> {
         found.map(|(_, thing)| thing)
     }
 
-    /// Of two with the same number, the first is forgotten.
+    /// Inserts an entry; it replaces one with the same number.
     fn insert(&mut self, number: u64, thing: T) {
         if self.young.len() >= self.most {
             self.old = std::mem::take(&mut self.young);
@@ -78,7 +79,7 @@ impl<T> Memory<T> {
 }
 
 impl Signatures {
-    /// Nothing is remembered yet.
+    /// Creates empty caches.
     pub fn new(rules: &Rules) -> Self {
         let threads = thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let (known, parties) = (Memory::new(REMEMBERED), Memory::new(PARTIES));
@@ -91,12 +92,13 @@ impl Signatures {
         }
     }
 
-    /// What ties payments to the chain, if they are signed.
+    /// The domain that ties payments to the chain, if they are signed.
     pub(super) fn domain(&self) -> Option<&Domain> {
         self.domain.as_ref()
     }
 
-    /// Checks blocks by themselves, in order, up to the first that breaks a rule.
+    /// Makes the checks of blocks that need no parent, in order, up to the first that breaks a
+    /// rule.
     pub(super) fn check(
         &self,
         rules: &Rules,
@@ -112,10 +114,11 @@ impl Signatures {
         (checked, None)
     }
 
-    /// The transactions that these canonical values are.
+    /// Reads transactions from canonical values.
     ///
     /// # Errors
-    /// The first that is none, or is not signed by its sender, with its place.
+    /// Returns the first that is not a transaction, or is not signed by its sender, with its
+    /// position.
     fn read(&self, values: &[Value<'_>]) -> Result<Vec<VerifiedEntry>, (usize, BadEntry)> {
         let Some(domain) = &self.domain else { return Ok(Vec::new()) };
         let known = |value: &Value<'_>| self.known(value.text()).map(VerifiedEntry::Payment);
@@ -136,11 +139,10 @@ impl Signatures {
         Ok(entries.into_iter().map(|entry| entry.expect("each is known or was read")).collect())
     }
 
-    /// The payments that these texts are, in any spelling, in the same order; none where nothing
-    /// is signed.
+    /// Reads payments from texts in any spelling, in the same order; returns none on an open chain.
     ///
     /// # Errors
-    /// Of each, what it lacks to be a payment, or that its sender did not sign it.
+    /// Each fails if it is not a payment, or if its sender did not sign it.
     pub fn payments(&self, texts: &[&[u8]]) -> Vec<Result<Verified, BadEntry>> {
         let Some(domain) = &self.domain else { return Vec::new() };
         let read = |wire: &&[u8], party: &mut ReadParty<'_>| {
@@ -153,7 +155,7 @@ impl Signatures {
         self.on_all_cores(texts, read, |payment| Some(payment.clone()))
     }
 
-    /// A number for a payment: of the end of its signature, which is another one for each text.
+    /// A number for a payment, from the end of its signature, which differs for each text.
     fn number(&self, text: &str) -> u64 {
         let text = text.as_bytes();
         self.hasher.hash_one(&text[text.len().saturating_sub(TAIL_BYTES)..])
@@ -166,7 +168,7 @@ impl Signatures {
     }
 
     fn all_known(&self) -> MutexGuard<'_, Memory<Verified>> {
-        // Each change is a single insertion: whatever broke, the tables are whole.
+        // Each change is a single insertion, so a panic leaves the tables whole.
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -181,7 +183,7 @@ impl Signatures {
         let next = AtomicUsize::new(0);
         let run = || {
             let mut done = Vec::new();
-            // Whoever is faster takes more of them.
+            // A faster thread takes more of them.
             while let at = next.fetch_add(1, Ordering::Relaxed)
                 && let Some(part) = parts.get(at)
             {
@@ -202,8 +204,8 @@ impl Signatures {
         all.into_iter().flat_map(|(_, results)| results).collect()
     }
 
-    /// Reads items one after the other. What is remembered is told to others once for all of them,
-    /// here and not at the end, where all cores but one would wait.
+    /// Reads items one after the other. It takes the cache's lock once for all of them, here and
+    /// not at the end, where all cores but one would wait.
     fn read_part<T, R>(
         &self,
         items: &[T],

@@ -1,4 +1,4 @@
-//! Where the node stands, and why it stands no more.
+//! The node's state, and why the node has stopped.
 
 use std::sync::Arc;
 
@@ -11,16 +11,16 @@ use super::store::StoreError;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}", .reason.as_ref().map_or("the node is stopping", |reason| &reason.whole))]
 pub struct Stopped {
-    /// Why it had to; none if nobody needs it any more.
+    /// The reason why it had to; `None` if the last handle was dropped.
     pub(super) reason: Option<Arc<Reason>>,
 }
 
-/// Why a node had to stop.
+/// The reason why a node had to stop.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Reason {
-    /// For whoever runs it, with what to do about it.
+    /// The message for the operator, with what to do about it.
     whole: String,
-    /// For its callers, without what is only this machine's.
+    /// The message for clients, without this machine's paths.
     outside: String,
 }
 
@@ -31,7 +31,7 @@ impl Reason {
 }
 
 impl Stopped {
-    /// What callers from outside are told.
+    /// The message for clients.
     pub fn outside(&self) -> String {
         match &self.reason {
             Some(reason) => format!(
@@ -43,7 +43,7 @@ impl Stopped {
     }
 }
 
-/// Where the node stands; everything in it is durable.
+/// The node's state; everything in it is durable.
 #[derive(Debug, Clone)]
 pub struct Standing {
     /// The end of the best chain.
@@ -52,8 +52,9 @@ pub struct Standing {
     pub queued: usize,
     /// The registered peers.
     pub peers: Vec<PeerAddress>,
-    /// How many rounds in which all peers were asked are over, see [`Handle::resolve`](crate::Handle::resolve).
+    /// How many rounds of asking all peers are over; see
+    /// [`Handle::resolve`](crate::Handle::resolve).
     pub rounds_over: u64,
-    /// The number of the latest event that is part of all this.
+    /// The number of the latest event that this state includes.
     pub event: u64,
 }

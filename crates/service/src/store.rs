@@ -1,7 +1,8 @@
-//! The chain on disk: a private module, since everybody else sees the handle alone.
+//! The chain on disk: a private module, since the other crates use the handle alone.
 //!
-//! A store is opened here, is checked to hold the chain that is run, and gives what a node goes on
-//! with. [`tables`] says what lies where; a [`Snapshot`] reads it, and a [`Writer`] changes it.
+//! This module opens a store, checks that it holds the node's chain, and reads the state that a
+//! node starts with. [`tables`] describes its tables; a [`Snapshot`] reads them, and a [`Writer`]
+//! changes them.
 
 mod database;
 mod error;
@@ -34,7 +35,7 @@ pub(super) use database::FILE;
 use database::{Db, Opening};
 use tables::{ACCOUNTS, CHAIN, FORMAT, META, PEERS, SEALED, UNDO, UNHEARD, shape_name};
 
-/// What a node goes on with.
+/// The state that a node starts with.
 pub(crate) struct Kept {
     pub(crate) tip: ChainBlock,
     /// In the order in which they came.
@@ -52,7 +53,7 @@ pub(crate) struct Kept {
 #[derive(Clone)]
 pub(crate) struct Store {
     db: Arc<Db>,
-    /// Of the chain's blocks.
+    /// The shape of the chain's blocks.
     shape: Shape,
     /// The index of the chain's first block.
     genesis: u64,
@@ -60,7 +61,7 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    /// Opens or makes the store in `dir`, or one in memory.
+    /// Opens or makes the store in `dir`, or makes one in memory.
     pub(crate) fn open(
         dir: Option<&Path>,
         rules: &Rules,
@@ -75,7 +76,7 @@ impl Store {
         Ok((store, kept))
     }
 
-    /// Does what reads or writes the store; what a panic says is an error.
+    /// Runs work that reads or writes the store; turns a panic into an error.
     pub(crate) fn guard<T>(
         &self,
         work: impl FnOnce() -> Result<T, StoreError>,
@@ -83,14 +84,14 @@ impl Store {
         self.db.guard(work)
     }
 
-    /// The best chain that is kept in `dir`, whatever its rules, if `checked` once every page was
-    /// found to be as it was written. Nothing in it is changed, and the directory is in use as long
-    /// as the snapshot lives.
+    /// Opens the best chain that is stored in `dir`, whatever its rules, without changing it. With
+    /// `checked`, every page is first checked to be as it was written. The directory is in use as
+    /// long as the snapshot lives.
     pub(crate) fn look(dir: &Path, checked: bool) -> Result<Snapshot, StoreError> {
         let file = dir.join(FILE);
         let nothing = || StoreError::Nothing { dir: dir.into() };
-        // Whether there is one can't be told where nobody may look. An empty one, or one without
-        // tables, is what a node leaves that was stopped as it made it.
+        // If the directory can't be read, this does not say that there is no file. A node that was
+        // stopped while it made the file leaves an empty one, or one without tables.
         match file.metadata() {
             Ok(file) if file.len() == 0 => return Err(nothing()),
             Err(error) if error.kind() == ErrorKind::NotFound => return Err(nothing()),
@@ -117,7 +118,7 @@ impl Store {
         Snapshot::of(&db, shape)
     }
 
-    /// Writes the first contents, or checks that what is there belongs to these rules.
+    /// Writes the first contents, or checks that the store belongs to these rules.
     fn prepare(
         &self,
         dir: &Path,
@@ -127,7 +128,7 @@ impl Store {
     ) -> Result<Kept, StoreError> {
         let mut writer = self.write()?;
         let node_id = self.identify(&writer, dir, rules, node_id)?;
-        // Whoever only reads makes no tables.
+        // A reader makes no tables, so they are made here.
         writer.settled()?.open_table(ACCOUNTS)?;
         writer.settled()?.open_table(UNDO)?;
         listing::make(writer.settled()?)?;
@@ -139,8 +140,8 @@ impl Store {
         Ok(Kept { tip, side, queue, mempool, peers, unheard, node_id })
     }
 
-    /// Makes sure that the store holds the chain with these rules, and says so in it; the id of the
-    /// node.
+    /// Makes sure that the store holds the chain with these rules, notes that in it, and returns
+    /// the node's id.
     fn identify(
         &self,
         writer: &Writer,
@@ -190,19 +191,19 @@ impl Store {
         })
     }
 
-    /// A view of what is durable now, undisturbed by later writes.
+    /// A view of the durable state now; later writes do not show in it.
     pub(crate) fn read(&self) -> Result<Snapshot, StoreError> {
         Snapshot::of(&self.db, self.shape)
     }
 
-    /// Starts to change the store, in a [`Store::guard`]; dropped without [`Writer::commit`], nothing
-    /// happened.
+    /// Begins a transaction that changes the store; call it in a [`Store::guard`]. A writer that is
+    /// dropped without [`Writer::commit`] changes nothing.
     pub(crate) fn write(&self) -> Result<Writer, StoreError> {
         Writer::of(&self.db, self.shape, self.genesis, self.lister.clone())
     }
 }
 
-/// The end of the chain that is kept; a new store begins with the genesis block.
+/// The tip of the stored chain; a new store begins with the genesis block.
 fn tip(writer: &mut Writer, rules: &Rules, now: Timestamp) -> Result<ChainBlock, StoreError> {
     let last = writer.settled()?.open_table(CHAIN)?.last()?.map(|(index, _)| index.value());
     if let Some(last) = last {
@@ -215,7 +216,7 @@ fn tip(writer: &mut Writer, rules: &Rules, now: Timestamp) -> Result<ChainBlock,
     Ok(tip)
 }
 
-/// The store holds another chain, whose rules in words are `found`, and as JSON `json`.
+/// The error for a store of another chain, whose rules are `found` in words, and `json` as JSON.
 fn other_chain(dir: &Path, rules: &Rules, found: String, json: Option<String>) -> StoreError {
     let differences = json.and_then(|found| {
         let found = canonical(found.as_bytes()).ok()?;

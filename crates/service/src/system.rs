@@ -1,11 +1,11 @@
-//! What to do about errors of the operating system, where that is the same whatever met them.
+//! Advice for errors of the operating system, where it does not depend on what was tried.
 
 use std::io::{self, ErrorKind};
 
-/// How Unix says that this process, or the whole system, has as many files open as it may.
+/// The errors of Unix for too many open files, in this process or in the whole system.
 const TOO_MANY_FILES: [i32; 2] = [24, 23];
 
-/// What to do about an error, if that is known without knowing what was tried.
+/// The advice for an error, if it does not depend on what was tried.
 pub fn way_out(error: &io::Error) -> Option<&'static str> {
     Some(match error.kind() {
         ErrorKind::StorageFull => "make room on that disk and run the command again",
@@ -25,7 +25,7 @@ pub fn way_out(error: &io::Error) -> Option<&'static str> {
     })
 }
 
-/// Whether there was no room.
+/// Whether the disk was full.
 pub fn is_full(error: &io::Error) -> bool {
     matches!(
         error.kind(),

@@ -7,16 +7,17 @@ use serde::de::DeserializeOwned;
 /// Reads a file's bytes.
 ///
 /// # Errors
-/// What is wrong with them, and where.
+/// Returns what is wrong with them, and where.
 pub fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
     parse(&written::decode(bytes).map_err(|error| error.to_string())?)
 }
 
-/// Reads a text. One that is no TOML is read once more without what mail and word processors do to
-/// one: other spaces and quotes, lines that were wrapped, a `>` before each, a signature below.
+/// Reads a text. If it is not TOML, this undoes the changes of mail programs and word processors
+/// and reads it once more: other spaces and quotes, wrapped lines, a `>` before each, a signature
+/// below.
 ///
 /// # Errors
-/// What is wrong with it, and where.
+/// Returns what is wrong with it, and where.
 pub fn parse<T: DeserializeOwned>(text: &str) -> Result<T, String> {
     let error = match toml::from_str(text) {
         Ok(value) => return Ok(value),
@@ -37,7 +38,7 @@ pub fn parse<T: DeserializeOwned>(text: &str) -> Result<T, String> {
     Err(error.to_string())
 }
 
-/// The text with its lines as they were before somebody sent it.
+/// Restores the lines as they were before the text was mailed.
 fn mend(text: &str) -> String {
     let text = text.replace("\r\n", "\n");
     let lines: Vec<&str> = text.split(['\n', '\r']).collect();
@@ -60,7 +61,7 @@ fn mend(text: &str) -> String {
     })
 }
 
-/// Whether a line is one of its own, and not the rest of the one before it.
+/// Whether a line starts something new, and is not the rest of the one before it.
 fn starts_something(line: &str) -> bool {
     let line = line.trim_matches(is_blank);
     let is_key = |key: &str| {
@@ -73,7 +74,7 @@ fn starts_something(line: &str) -> bool {
         || line.split_once('=').is_some_and(|(key, _)| is_key(key))
 }
 
-/// The first character that has no place outside of strings and comments.
+/// The first character that may not stand outside of strings and comments.
 fn stranger(text: &str) -> Option<(usize, char)> {
     let mut found = None;
     replace_outside(text, |at, char| {

@@ -1,5 +1,5 @@
-//! Which rules a chain can live by. A chain file can say anything; what passes here can be neither
-//! overflown nor divided by zero, and leads to no target that is out of reach for good.
+//! The bounds of a chain's rules. A chain file can say anything; rules that pass here lead to no
+//! overflow, no division by zero, and no target that stays out of reach.
 
 use super::{Family, Genesis, Open, Rules, Sealed};
 use crate::difficulty::Difficulty;
@@ -16,22 +16,22 @@ pub const MIN_SEALED_BLOCK_BYTES: usize = 12_000;
 /// The index of a sealed chain's first block: the subsidy counts from 2, and coins carry it.
 const SEALED_GENESIS_INDEX: u64 = 1;
 
-/// Why no chain can live by certain rules.
+/// The reason why a chain can't have certain rules.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadRules {
     /// A number is too small or too large.
     #[error("{field} is a whole number from {least} to {most}, not {found}")]
     Number {
-        /// As chain files name it.
+        /// The name in chain files.
         field: &'static str,
-        /// The smallest that counts.
+        /// The smallest that is allowed.
         least: u64,
-        /// The largest that counts.
+        /// The largest that is allowed.
         most: u64,
         /// What the rules say.
         found: u64,
     },
-    /// No gap would make the target rise: when miners leave, the chain would stand still.
+    /// No gap would make the target rise: if miners leave, the chain would stop.
     #[error(
         "longest_gap_s is {found} and has to be more than spacing_s, {spacing_s}, or nothing ever \
          makes a block easier"
@@ -53,7 +53,7 @@ pub enum BadRules {
         /// The half-life, in seconds.
         found: u64,
     },
-    /// An epoch takes a time that can't be counted.
+    /// An epoch takes more seconds than a number can hold.
     #[error(
         "an epoch of {blocks} blocks with a spacing_s of {spacing_s} takes more than {MAX_INTEGER} \
          seconds; take fewer blocks or a shorter spacing"
@@ -64,7 +64,7 @@ pub enum BadRules {
         /// The time that a block should take, in seconds.
         spacing_s: u64,
     },
-    /// The shortest time that an epoch counts as is no time at all, and would make the target zero.
+    /// The shortest time that an epoch counts as is zero, and would make the target zero.
     #[error(
         "clamp is {found} and has to be at most the {expected_s} seconds that an epoch takes, or an \
          epoch can count as none"
@@ -75,7 +75,7 @@ pub enum BadRules {
         /// The clamp.
         found: u32,
     },
-    /// Blocks could not start where the chain does.
+    /// The genesis block's target is not one that its chain allows.
     #[error("the target of the genesis block is {found}; it is at least 1 and at most {most}")]
     GenesisTarget {
         /// The easiest target that the chain allows.
@@ -89,7 +89,7 @@ pub enum BadRules {
         /// What the genesis block says.
         found: u64,
     },
-    /// The genesis block's header is of other transactions.
+    /// The genesis block's header states the root of other transactions.
     #[error("the genesis block states the merkle_root {stated}, its transactions give {found}")]
     MerkleRoot {
         /// What the header says.
@@ -105,10 +105,10 @@ pub enum BadRules {
         /// Bytes of the canonical text.
         found: usize,
     },
-    /// The genesis block allots what can't be.
+    /// The genesis block's allocations break a rule.
     #[error("genesis: {0}")]
     Allotted(BadBody),
-    /// An open chain that would start with a sealed block, or a sealed one with an open block.
+    /// An open chain would start with a sealed block, or a sealed chain with an open one.
     #[error("the genesis block has not the form of this chain's blocks")]
     GenesisForm,
 }
@@ -121,11 +121,11 @@ fn check_number(field: &'static str, found: u64, least: u64, most: u64) -> Resul
 }
 
 impl Rules {
-    /// Whether a chain can live by these rules. The presets' can, and whoever reads rules from
-    /// outside asks before using them.
+    /// Checks that a chain can have these rules. The presets pass; a caller that reads rules from
+    /// outside calls this before it uses them.
     ///
     /// # Errors
-    /// The first of the bounds that they miss.
+    /// Returns the first bound that they miss.
     pub fn check(&self) -> Result<(), BadRules> {
         match &self.family {
             Family::Open(open) => open.check(),
@@ -182,7 +182,7 @@ impl Difficulty {
         }
     }
 
-    /// Whether targets can follow this rule for ever, whatever the gaps between blocks.
+    /// Checks that this rule gives a valid target for ever, whatever the gaps between blocks.
     fn check(&self) -> Result<(), BadRules> {
         let number = |field, found| check_number(field, found, 1, MAX_INTEGER);
         match *self {
@@ -215,8 +215,7 @@ impl Difficulty {
 }
 
 impl Emission {
-    /// Whether its numbers can be written everywhere. Whether all coins can be counted together is
-    /// up to [`Rules::allot`].
+    /// Checks that its numbers are within 2^53. [`Rules::allot`] checks the sum of all coins.
     fn check(&self) -> Result<(), BadRules> {
         check_number("first_subsidy", self.first, 0, MAX_INTEGER)?;
         check_number("halving_blocks", self.halving.get(), 1, MAX_INTEGER)

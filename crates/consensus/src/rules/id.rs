@@ -1,4 +1,4 @@
-//! What a chain's id covers: the members of its rules as canonical JSON.
+//! The text that a chain's id covers: the members of its rules as canonical JSON.
 
 use alloc::format;
 use alloc::string::String;
@@ -10,7 +10,7 @@ pub(super) struct Member {
     key: &'static str,
     /// Canonical.
     json: String,
-    /// Whether it is so where nothing is said.
+    /// Whether it has its default value, which ids do not cover.
     is_implied: bool,
 }
 
@@ -24,13 +24,13 @@ impl Member {
     }
 }
 
-/// The id of the chain of which this decides what is valid.
+/// The id of the chain with these members.
 pub(super) fn chain_id(decisive: [Member; 5]) -> Hash {
     let covered = decisive.into_iter().filter(|member| !member.is_implied);
     tagged_hash("blocksmith/chain", object(covered).as_bytes())
 }
 
-/// Members as canonical JSON, if their keys are in order.
+/// Writes members, whose keys are in order, as canonical JSON.
 pub(super) fn object(members: impl IntoIterator<Item = Member>) -> String {
     let mut text = String::from("{");
     for Member { key, json, .. } in members {

@@ -1,4 +1,4 @@
-//! Open chains, as the course has them: blocks are free text with three known fields, transactions
+//! Open chains, as the course uses them: blocks are free text with three known fields, transactions
 //! are any JSON values, and the proof is for the last block.
 
 use alloc::borrow::{Cow, ToOwned};
@@ -14,16 +14,16 @@ use crate::json::{JsonError, Value, canonical, string};
 use crate::limits::MAX_BLOCK_BYTES;
 use crate::transaction::{Transaction, party};
 
-/// The rules of an open chain. Its transactions change nothing that rules know of.
+/// The rules of an open chain. The rules do not read its transactions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Open {
     /// Where the chain starts.
     pub genesis: Genesis,
-    /// What is hashed before and after a proof.
+    /// The bytes that are hashed before and after a proof.
     pub puzzle: Puzzle,
     /// The largest digest that counts, in every block.
     pub target: Target,
-    /// What a new block pays to its miner. Nobody checks it.
+    /// What a new block pays to its miner. No rule checks it.
     pub issuance: Issuance,
 }
 
@@ -44,7 +44,7 @@ pub enum Genesis {
     },
 }
 
-/// What is hashed before and after a proof, where the proof is for the last block.
+/// The bytes that are hashed before and after a proof, which is for the last block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Puzzle {
     /// The last proof, then the proof. It commits to nothing else: every future proof can be
@@ -91,18 +91,18 @@ impl Open {
         }
     }
 
-    /// The chain's id, as [`Rules::chain_id`](super::Rules::chain_id) has it.
+    /// The chain's id, as [`Rules::chain_id`](super::Rules::chain_id) returns it.
     pub fn chain_id(&self) -> Hash {
         id::chain_id(self.decisive(self.genesis.decisive()))
     }
 
-    /// What the id covers, as [`Rules::json`](super::Rules::json) has it.
+    /// What the id covers, as [`Rules::json`](super::Rules::json) writes it.
     pub(super) fn json(&self) -> String {
         id::object(self.decisive(self.genesis.json()))
     }
 
-    /// What decides what is valid, in the order of the keys. Two of them came later, and ids don't
-    /// cover them where they say what was always so.
+    /// The members that decide what is valid, in the order of their keys. Two of them are newer
+    /// than chain ids; an id does not cover them where they have the value that always held.
     fn decisive(&self, genesis: String) -> [Member; 5] {
         [
             Member::new("difficulty", Difficulty::Fixed(self.target).json()),
@@ -113,7 +113,7 @@ impl Open {
         ]
     }
 
-    /// What a proof must satisfy on top of `parent`, whose hash is `parent_hash`.
+    /// The job that a proof must satisfy on top of `parent`, whose hash is `parent_hash`.
     pub fn job<'a>(&self, parent: BlockView<'a>, parent_hash: &Hash) -> Job<'a> {
         let last_proof = || match parent.proof() {
             Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
@@ -127,7 +127,7 @@ impl Open {
         Job { prefix, suffix, target: self.target }
     }
 
-    /// The coin that a node pays to `recipient` in a block of its own. Nobody checks it.
+    /// The coin that a node pays to `recipient` in a block of its own. No rule checks it.
     pub fn coin(&self, recipient: Value<'_>) -> Transaction {
         let Issuance { sender, amount } = &self.issuance;
         Transaction::new(Value::of_canonical(sender), recipient, Value::of_canonical(amount))
@@ -140,7 +140,7 @@ impl Open {
 }
 
 impl Puzzle {
-    /// As chain files and chain ids name it.
+    /// The name in chain files and chain ids.
     pub fn name(self) -> &'static str {
         match self {
             Self::LastProof => "last_proof",
@@ -151,10 +151,10 @@ impl Puzzle {
 }
 
 impl Genesis {
-    /// Any block with this index, and with this proof and previous hash, which are JSON texts.
+    /// Allows any block with this index, proof and previous hash; the latter two are JSON texts.
     ///
     /// # Errors
-    /// Why there is no such block.
+    /// Fails if there is no such block.
     pub fn any(index: u64, proof: &str, previous_hash: &str) -> Result<Self, Malformed> {
         let canonical = |text: &str| Ok::<_, JsonError>(canonical(text.as_bytes())?.into_owned());
         let (proof, previous_hash) = (canonical(proof)?, canonical(previous_hash)?);
@@ -163,7 +163,8 @@ impl Genesis {
         Ok(Self::Any { index, proof, previous_hash })
     }
 
-    /// Canonical JSON: the hash of the first block, or what blocks of the shape have in common.
+    /// Writes canonical JSON: the hash of the first block, or the fields that blocks of the shape
+    /// have in common.
     pub fn json(&self) -> String {
         match self {
             Self::Fixed(block) => format!(r#""{}""#, block.hash()),
@@ -173,8 +174,8 @@ impl Genesis {
         }
     }
 
-    /// What a chain's id covers: the first block, or what is not the text of any block, so that no
-    /// fixed genesis gives the same id.
+    /// The text that a chain's id covers: the first block, or a text that is not a block's, so that
+    /// no fixed genesis gives the same id.
     pub(super) fn decisive(&self) -> String {
         match self {
             Self::Fixed(block) => block.text().to_string(),
@@ -232,7 +233,7 @@ fn any_block(index: u64, proof: &str, previous_hash: &str, now: Timestamp) -> St
     )
 }
 
-/// The genesis block of the course: hard coded, so that every node starts alike.
+/// The genesis block of the course, the same on every node.
 const LECTURE_GENESIS: &str =
     r#"{"index": 1, "previous_hash": null, "proof": 99, "timestamp": 0, "transactions": []}"#;
 

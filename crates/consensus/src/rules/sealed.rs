@@ -26,16 +26,16 @@ pub struct Sealed {
     pub genesis: Block,
     /// How small the id of a block must be.
     pub difficulty: Difficulty,
-    /// What addresses start with.
+    /// The prefix of addresses.
     pub hrp: Hrp,
-    /// What the coin is worth.
+    /// The subsidy of each block.
     pub emission: Emission,
     /// The longest canonical text of a block, in bytes.
     pub max_block_bytes: usize,
 }
 
-/// The genesis block of `forge`: nobody has anything, and the target asks for 24 zero bits. It has
-/// no parent and no proof.
+/// The genesis block of `forge`: all accounts are empty, and the target asks for 24 zero bits. It
+/// has no parent and no proof.
 const FORGE_GENESIS: &str = concat!(
     r#"{"index": 1, "#,
     r#""merkle_root": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", "#,
@@ -96,17 +96,17 @@ impl Sealed {
         self.difficulty.easiest().max(self.genesis_target())
     }
 
-    /// The chain's id, as [`Rules::chain_id`](super::Rules::chain_id) has it.
+    /// The chain's id, as [`Rules::chain_id`](super::Rules::chain_id) returns it.
     pub fn chain_id(&self) -> Hash {
         id::chain_id(self.decisive(self.genesis.text().into()))
     }
 
-    /// What the id covers, as [`Rules::json`](super::Rules::json) has it.
+    /// What the id covers, as [`Rules::json`](super::Rules::json) writes it.
     pub(super) fn json(&self) -> String {
         id::object(self.decisive(string(&self.genesis.hash().to_string())))
     }
 
-    /// What decides what is valid, in the order of the keys.
+    /// The members that decide what is valid, in the order of their keys.
     fn decisive(&self, genesis: String) -> [Member; 5] {
         let (hrp, Emission { first, halving }) = (self.hrp, self.emission);
         let spending = format!(
@@ -122,15 +122,15 @@ impl Sealed {
         ]
     }
 
-    /// What ties payments to this chain.
+    /// The domain that ties payments to this chain.
     pub fn domain(&self) -> Domain {
         Domain { chain_id: self.chain_id(), hrp: self.hrp }
     }
 
-    /// The payments and the coin of a block above genesis, their signatures not checked.
+    /// Reads the payments and the coin of a block above genesis, without checking signatures.
     ///
     /// # Errors
-    /// What they are not.
+    /// Returns the rule that the transactions break.
     pub fn body(&self, block: &Block) -> Result<Body, BadBody> {
         Body::parse(block.view().transactions(), &self.domain())
     }
@@ -138,7 +138,7 @@ impl Sealed {
     /// The coins of a genesis block.
     ///
     /// # Errors
-    /// The first that is none.
+    /// Returns the first transaction that is not a coin.
     pub fn allotted(&self, genesis: &Block) -> Result<Vec<Coinbase>, BadBody> {
         let coin = |(position, value): (usize, Value<'_>)| {
             Coinbase::of_canonical(value, self.hrp)
@@ -147,27 +147,28 @@ impl Sealed {
         genesis.view().transactions().enumerate().map(coin).collect()
     }
 
-    /// What a genesis block does, before which nobody has anything.
+    /// Computes the changes of a genesis block, before which all accounts are empty.
     ///
     /// # Errors
-    /// The rule that its allocations break.
+    /// Returns the rule that its allocations break.
     pub fn allot(&self, genesis: &Block) -> Result<Changes, BadBody> {
         ledger::allot(&self.allotted(genesis)?, &self.emission)
     }
 
-    /// The payments and the coin of a block that was checked before and comes from where valid
-    /// blocks are kept; nothing of the genesis block, and of a block whose transactions are none.
+    /// Reads the payments and the coin of a block that was checked before and comes from a store of
+    /// valid blocks. `None` for the genesis block, and for a block whose transactions can't be
+    /// read.
     pub fn contents(&self, block: &Block) -> Option<Contents> {
         let is_genesis = block.index() == self.genesis.index();
         self.body(block).ok().filter(|_| !is_genesis).map(Contents::signed_before)
     }
 }
 
-/// A sealed block without parent and proof, which allots `balances` in units: with which a chain can
-/// start.
+/// Makes a genesis block for a sealed chain, which has neither parent nor proof and allots
+/// `balances`, in units.
 ///
 /// # Errors
-/// That a number is too large, or the block too long.
+/// Fails if a number is too large, or the block too long.
 pub fn genesis(
     timestamp_s: u64,
     target: Target,
@@ -177,11 +178,11 @@ pub fn genesis(
     genesis_on(&Hash([0; 32]), timestamp_s, target, hrp, balances)
 }
 
-/// The same with this previous hash, which is no block's: random digits tell the chain from every
-/// other one with the same rules.
+/// As [`genesis`], with this previous hash, which is no block's: random digits there tell the chain
+/// from every other one with the same rules.
 ///
 /// # Errors
-/// Those of [`genesis`].
+/// Fails as [`genesis`].
 pub fn genesis_on(
     previous_hash: &Hash,
     timestamp_s: u64,

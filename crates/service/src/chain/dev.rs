@@ -1,13 +1,12 @@
-//! The chain that `blocksmith dev` runs: one to try things on.
+//! The chain that `blocksmith dev` runs: a dev chain, for trying things out.
 //!
-//! Where payments are signed, somebody must have coins before anything can be tried, and whoever
-//! tries must have their keys. So the accounts that everybody has get some, on a chain of its own:
-//! its id differs, and nothing that is signed there means anything on the chain that it is made
-//! from.
+//! Where payments are signed, a user needs coins, and their keys, before trying anything. So the
+//! dev accounts, whose keys are public, get some, on a chain of its own: its id differs, and a
+//! payment that is signed there is not valid on the chain that it is made from.
 //!
-//! Its id is the same wherever it is made, so that `NAME-dev` names it to everybody else. And whether
-//! a chain is one is read off its rules, not off its name or off how a node was started: everybody
-//! who has the chain agrees on whether the keys that everybody has are taken there.
+//! Its id is the same wherever it is made, so that `NAME-dev` names it on every machine. Whether a
+//! chain is a dev chain follows from its rules, not from its name or from how a node was started:
+//! all nodes of the chain agree on whether the dev keys are taken there.
 
 use blocksmith_consensus::address::{Address, Hrp};
 use blocksmith_consensus::json::Value;
@@ -22,37 +21,37 @@ use blocksmith_text::escaped;
 /// What follows the name of a chain, or the path of its file, to name its dev chain.
 pub const SUFFIX: &str = "-dev";
 
-/// What whoever runs such a chain is told. (Ids that differ from run to run would save nobody's coins,
-/// since these are worth nothing, and nobody could name the chain.)
+/// The warning for the operator of such a chain. (Ids that differ from run to run would protect
+/// nothing, since these coins are worth nothing, and would leave the chain without a name.)
 pub const KEYS_WARNING: &str = "\
 Ten accounts have coins here, and EVERYBODY KNOWS THEIR SECRET KEYS: what reaches them on a chain
 that matters is taken at once. Never use them elsewhere. The chain's id is the same in every run: a
 payment that was signed in an earlier one counts again in one that begins anew.";
 
-/// What each of the accounts that everybody has starts with, in units.
+/// What each dev account starts with, in units.
 pub const ALLOTTED: u64 = 10_000 * UNITS_PER_COIN;
 
-/// The rules leave no room for what the accounts get.
+/// The rules leave no room for the coins of the dev accounts.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "dev gives 10,000 coins to each of ten accounts, and {} has no room for them: {reason}; try \
      a chain file that allots or mines less", escaped(.name)
 )]
 pub struct NoRoom {
-    /// The chain, as people call it.
+    /// The chain's name.
     pub name: String,
     /// The bound that they miss.
     pub reason: String,
 }
 
 impl Chain {
-    /// The chain to try these rules on. Where nobody signs, or on such a chain, it is the chain
-    /// itself. Where payments are signed, it has an id of its own: its name ends in [`SUFFIX`], its
-    /// genesis block allots [`ALLOTTED`] to each of the accounts of [`dev`] besides what it allots
-    /// anyway, and its first blocks are as easy to find as any. It is the same from run to run.
+    /// The dev chain of these rules. For an open chain, or a dev chain, it is the chain itself.
+    /// Where payments are signed, it has an id of its own: its name ends in [`SUFFIX`], its genesis
+    /// block allots [`ALLOTTED`] to each of the accounts of [`dev`] besides what it allots anyway,
+    /// and its first blocks are as easy to find as any. It is the same from run to run.
     ///
     /// # Errors
-    /// That the rules leave no room for these coins.
+    /// Fails if the rules leave no room for these coins.
     pub fn for_dev(self) -> Result<Self, NoRoom> {
         if self.is_dev() {
             return Ok(self);
@@ -68,8 +67,8 @@ impl Chain {
 
     /// Whether this is what [`Chain::for_dev`] makes of a chain where payments are signed.
     ///
-    /// All of it is asked for, the sums, their order and the target: a chain that somebody made for
-    /// a purpose, and that gives these accounts a little by mistake, goes on refusing their keys.
+    /// The sums, their order and the target all have to fit: a chain that was made for a purpose,
+    /// and gives these accounts a little by mistake, goes on refusing their keys.
     pub fn is_dev(&self) -> bool {
         match &self.rules.family {
             Family::Open(_) => false,
@@ -80,9 +79,9 @@ impl Chain {
     }
 }
 
-/// Whether the chain with this id is what [`Chain::for_dev`] makes of one, going by the rules, as
-/// canonical JSON, the genesis block, and what addresses start with, as somebody tells. None of it is
-/// believed: what does not give the id is not that chain's.
+/// Whether the chain with this id is what [`Chain::for_dev`] makes of one, by the rules, as
+/// canonical JSON, the genesis block, and the prefix of addresses that another node told. They are
+/// checked: rules and a genesis block that do not give the id are not that chain's.
 pub fn is_told(id: &Hash, rules: Value<'_>, genesis: &str, hrp: Hrp) -> bool {
     let Ok(genesis) = Block::read(Shape::Sealed, genesis) else { return false };
     let policy = rules.get("difficulty").and_then(|difficulty| difficulty.members().next());
@@ -92,14 +91,14 @@ pub fn is_told(id: &Hash, rules: Value<'_>, genesis: &str, hrp: Hrp) -> bool {
         && easiest.is_some_and(|easiest| begins_for_dev(&genesis, easiest, hrp))
 }
 
-/// Whether a chain begins as easily as it can, and with coins for everybody.
+/// Whether a chain begins with the easiest target, and with the coins of the dev accounts.
 fn begins_for_dev(genesis: &Block, easiest: Target, hrp: Hrp) -> bool {
     let given: Vec<_> = everybodys().collect();
     let target = genesis.header().map(|header| header.target);
     target == Some(easiest) && allotted(genesis, hrp).ends_with(&given)
 }
 
-/// What the accounts that everybody has get.
+/// The dev accounts and what each gets.
 fn everybodys() -> impl Iterator<Item = (Address, u64)> {
     dev::addresses().map(|address| (address, ALLOTTED))
 }
@@ -118,7 +117,7 @@ fn funded(name: &str, sealed: Sealed) -> Result<Rules, NoRoom> {
     Ok(funded)
 }
 
-/// What a genesis block allots, in order.
+/// The coins that a genesis block allots, in order.
 fn allotted(genesis: &Block, hrp: Hrp) -> Vec<(Address, u64)> {
     let coins = genesis.view().transactions();
     let coins = coins.flat_map(|value| Coinbase::of_canonical(value, hrp));

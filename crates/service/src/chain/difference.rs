@@ -1,4 +1,5 @@
-//! In what the rules of two chains differ, for whoever wonders why they don't mix.
+//! The differences between the rules of two chains, for messages that say why their nodes don't
+//! mix.
 
 use std::fmt;
 
@@ -11,8 +12,8 @@ const MAX_NAMED: usize = 4;
 /// How much of a value is shown, in characters: a hash and its quotes fit.
 const MAX_VALUE_CHARS: usize = 70;
 
-/// The members of our rules that another chain's have otherwise, each with both values. What only
-/// the other's have, and our ids don't cover, is no difference.
+/// The members of this node's rules that differ in another chain's, each with both values. Members
+/// that only the other has, and that our ids don't cover, are not differences.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Differences {
     named: Vec<Difference>,
@@ -28,7 +29,7 @@ struct Difference {
 }
 
 impl Differences {
-    /// Compares our rules with what somebody says theirs are: canonical JSON of the form of
+    /// Compares this node's rules with those that another node states: canonical JSON as of
     /// [`Rules::json`].
     pub fn between(ours: &Rules, theirs: Value<'_>) -> Self {
         let text = ours.json();
@@ -101,7 +102,7 @@ fn member<'a>(value: Value<'a>, key: Value<'_>) -> Option<Value<'a>> {
     value.members().find(|(other, _)| other.text() == key.text()).map(|(_, value)| value)
 }
 
-/// Two objects without one are two kinds of things, and better shown whole.
+/// Two objects without a common key are of two kinds, and are better shown whole.
 fn have_common_key(here: Value<'_>, there: Value<'_>) -> bool {
     here.kind() == Kind::Object && here.members().any(|(key, _)| member(there, key).is_some())
 }

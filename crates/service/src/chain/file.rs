@@ -1,4 +1,4 @@
-//! What a chain file says, and how its parts fit. `chains/` has an example of each kind.
+//! Reads chain files. `chains/` has an example of each kind.
 
 use std::num::NonZeroU64;
 use std::str::FromStr;
@@ -45,18 +45,18 @@ enum PuzzleName {
     Seal,
 }
 
-/// Each puzzle has its ways to say where the chain starts. The texts are JSON, since TOML has no
-/// null.
+/// The genesis of a chain; which keys it has depends on the puzzle. The texts are JSON, since TOML
+/// has no null.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct GenesisTable {
     block: Option<String>,
-    // What the first blocks of a chain without a common one share.
+    // For a chain without a common first block: what its first blocks share.
     index: Option<u64>,
     proof: Option<String>,
-    // JSON there, and the digits of a hash where the block is sealed.
+    // JSON on an open chain, and the digits of a hash on a sealed one.
     previous_hash: Option<String>,
-    // What a sealed block is written from, the previous hash aside.
+    // For a sealed chain: what its first block is written from, besides the previous hash.
     timestamp: Option<u64>,
     target: Option<String>,
     balances: Option<Vec<Balance>>,
@@ -125,7 +125,7 @@ pub(super) fn parse(text: &str) -> Result<Chain, String> {
     Ok(Chain { rules, dialect })
 }
 
-/// How the nodes of these rules talk if the file does not say. Lecture I pays its coins from the
+/// How the nodes of these rules answer if the file does not say. Lecture I pays its coins from the
 /// number 0, later versions of the course from the text.
 fn usual_dialect(rules: &Rules) -> Dialect {
     match &rules.family {
@@ -228,7 +228,7 @@ fn sealed(file: File) -> Result<Rules, String> {
         difficulty: moving(difficulty)?,
         hrp,
         emission: Emission { first, halving },
-        // What no machine can address is too large anyhow.
+        // A number that this machine can't address is too large anyhow.
         max_block_bytes: usize::try_from(max_block_bytes).unwrap_or(usize::MAX),
     };
     Ok(sealed.named(file.name))
@@ -300,7 +300,7 @@ fn target(field: &str, digits: &str) -> Result<Target, String> {
     hex(field, digits)
 }
 
-/// A target or a hash. Neither capitals nor what mail puts between the digits change what they mean.
+/// A target or a hash. Capitals are allowed, and so is what mail puts between the digits.
 fn hex<T: FromStr>(field: &str, text: &str) -> Result<T, String> {
     let mut digits = String::new();
     for (place, char) in (1..).zip(text.chars()).filter(|(_, char)| !is_blank(*char)) {

@@ -1,4 +1,4 @@
-//! Names that everybody takes for a certain chain, since a preset has them.
+//! Names that people take for a certain chain, since a preset has them.
 
 use blocksmith_consensus::{Family, Rules};
 use unicode_normalization::UnicodeNormalization as _;
@@ -8,7 +8,7 @@ use super::{Chain, dev};
 /// The preset that a chain of this name would be taken for: the name is the preset's, or that of its
 /// dev chain, or looks like one of them.
 pub fn taken_for(name: &str) -> Option<&'static str> {
-    // Capitals look like others than small letters do.
+    // Capitals look like other letters than small ones do.
     let name: String = name.nfkd().collect();
     let looks = [skeleton(&name), skeleton(&name.to_lowercase())];
     Rules::PRESETS.into_iter().find(|preset| {
@@ -27,16 +27,16 @@ pub(super) fn is(rules: &Rules, preset: &str) -> bool {
     chain.rules.chain_id() == id || chain.for_dev().is_ok_and(|dev| dev.rules.chain_id() == id)
 }
 
-/// What the eye makes of a name, by Unicode's list of confusable characters (UTS 39): letters and
-/// digits without case and accents, one for all that look like it. Two names that look alike have the
-/// same; so have some that don't, which is no harm here.
+/// The look of a name, by Unicode's list of confusable characters (UTS 39): letters and digits
+/// without case and accents, one for all that look like it. Two names that look alike have the same
+/// skeleton; so have some that don't, which does no harm here.
 fn skeleton(name: &str) -> String {
     let plain = name.chars().filter(|char| char.is_alphanumeric()).collect::<String>();
     let looks = unicode_security::skeleton(&plain).flat_map(char::to_lowercase);
     looks.filter(|char| char.is_alphanumeric()).map(like).collect()
 }
 
-/// What people take for a letter, and the list does not.
+/// The letters that people confuse and the list does not have.
 fn like(letter: char) -> char {
     match letter {
         '3' | 'ꞓ' => 'e',

@@ -1,7 +1,7 @@
-//! The database under a store: one process has it at a time, and none of its panics gets out.
+//! The database under a store: one process has it at a time, and its panics become errors.
 //!
 //! redb panics on some files that were changed behind its back, when they are opened and also when
-//! they are read and written. Whatever touches it runs in a [`Db::guard`].
+//! they are read and written. All code that uses it runs in a [`Db::guard`].
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -20,30 +20,31 @@ use blocksmith_text::escaped;
 /// Pages kept in memory, in bytes.
 const CACHE_BYTES: usize = 64 << 20;
 
-/// The longest file, in bytes, of which every checksum is looked at before anything is written: that
-/// takes a moment. A page that points back to itself would end the process by its stack, without a
-/// word, where no panic does. Of longer ones `chain verify --replay` looks at all.
+/// The longest file, in bytes, of which every checksum is verified before anything is written,
+/// which takes a moment. A page that points back to itself would overflow the stack and end the
+/// process without a message, which a panic would not. For longer files `chain verify --replay`
+/// verifies all.
 const MAX_CHECKED_BYTES: u64 = 64 << 20;
 
 /// The file in a data directory.
 pub(crate) const FILE: &str = "chain.redb";
 
-/// The file beside it whose lock says that the directory is in use. redb locks its own file, and
-/// goes on where the file system says that it has no locks.
+/// The file beside it whose lock says that the directory is in use. redb locks its own file too,
+/// but goes on without a lock if the file system has none.
 const LOCK: &str = "lock";
 
-/// How much of what a panic says is told, in characters.
+/// How much of a panic's message an error quotes, in characters.
 const MAX_SAID: usize = 200;
 
-/// What is to be opened.
+/// Which file to open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Opening {
-    /// What is there, checked unless it is long, or a new one.
+    /// The existing file, checked unless it is long, or else a new one.
     Create,
-    /// What is there.
+    /// The existing file.
     Existing,
-    /// What is there, if all of it is as it was written: every checksum is looked at, and what is
-    /// known of free pages is made anew.
+    /// The existing file, if all of it is as it was written: every checksum is verified, and the
+    /// list of free pages is made anew.
     Checked,
 }
 
@@ -52,9 +53,9 @@ pub(super) struct Db {
     /// None once it is being dropped.
     database: Option<Database>,
     dir: Option<Arc<Path>>,
-    /// What a panic said: after that nothing more is read or written.
+    /// The message of a panic, after which nothing more is read or written.
     panicked: OnceLock<Panicked>,
-    /// The first time that the system said no. redb then only says that there was such a time.
+    /// The first error of the system. Later redb only says that there was one.
     first_no: OnceLock<(ErrorKind, String)>,
     _lock: Option<File>,
 }
@@ -99,8 +100,8 @@ impl Db {
         }
     }
 
-    /// Does what reads or writes the store, and says of an error which store it was. After a panic
-    /// nothing more is done with it: what it has in memory may be worse than what is on the disk.
+    /// Runs work that reads or writes the store, and adds the directory to its error. After a panic
+    /// the store is not used any more: its state in memory may be worse than that on the disk.
     pub(super) fn guard<T>(
         &self,
         work: impl FnOnce() -> Result<T, StoreError>,
@@ -118,7 +119,7 @@ impl Db {
         }
     }
 
-    /// The same error, with the directory and the first reason.
+    /// Adds the directory and the first reason to an error.
     fn placed(&self, error: StoreError) -> StoreError {
         let Some(dir) = self.dir.as_deref().map(Path::to_path_buf) else { return error };
         match error {
@@ -143,7 +144,7 @@ impl Db {
         }
     }
 
-    /// That the file still has its name: what is written into one that was removed is lost.
+    /// Checks that the file still has its name: data written into a removed file is lost.
     pub(super) fn still_there(&self) -> Result<(), StoreError> {
         let Some(dir) = &self.dir else { return Ok(()) };
         match dir.join(FILE).symlink_metadata() {
@@ -167,14 +168,14 @@ impl Drop for Db {
     fn drop(&mut self) {
         let database = self.database.take();
         match self.panicked.get() {
-            // Closing it would write what it has in memory. The process is about to end.
+            // Closing the database would write its state in memory. The process is about to end.
             Some(_) => std::mem::forget(database),
             None => drop(caught(self.dir.as_ref(), || drop(database))),
         }
     }
 }
 
-/// Something of a database that is let go of in a guard, too.
+/// A part of a database, which is dropped in a guard, too.
 pub(super) struct Held<T> {
     value: Option<T>,
     db: Arc<Db>,
@@ -189,7 +190,7 @@ impl<T> Held<T> {
         &self.db
     }
 
-    /// To change it in a guard.
+    /// Gives access to change it; call it in a guard.
     pub(super) fn get_mut(&mut self) -> &mut T {
         self.value.as_mut().expect("it is there until it is dropped")
     }
@@ -213,7 +214,7 @@ impl<T> Drop for Held<T> {
     }
 }
 
-/// Makes a directory, unless there is one.
+/// Makes a directory, unless it exists.
 fn make(dir: &Path) -> io::Result<()> {
     std::fs::create_dir_all(dir).map_err(|error| match dir.metadata() {
         Ok(found) if !found.is_dir() => ErrorKind::NotADirectory.into(),
@@ -221,8 +222,8 @@ fn make(dir: &Path) -> io::Result<()> {
     })
 }
 
-/// Opens a database, or makes it under another name first: of one that was not made to its end
-/// nothing stays under this one.
+/// Opens a database, or makes it under another name and renames it, so that an unfinished one never
+/// has this name.
 fn create(builder: &Builder, file: &Path) -> Result<Database, DatabaseError> {
     if file.metadata().map_or(0, |found| found.len()) == 0 {
         let unfinished = file.with_extension("new");
@@ -237,7 +238,7 @@ fn create(builder: &Builder, file: &Path) -> Result<Database, DatabaseError> {
     builder.open(file)
 }
 
-/// Removes a file, if there is one.
+/// Removes a file, if it exists.
 fn remove(file: &Path) -> Result<(), DatabaseError> {
     match std::fs::remove_file(file) {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(error.into()),
@@ -246,9 +247,9 @@ fn remove(file: &Path) -> Result<(), DatabaseError> {
 }
 
 /// Makes this process the only one that uses a directory, as long as the file is open. However a
-/// process ends, the system lets go of its lock; the file stays, and says nothing by itself.
+/// process ends, the system releases its lock; the file stays, and means nothing by itself.
 fn lock(dir: &Path) -> Result<File, StoreError> {
-    // To open a pipe is to wait for who reads it.
+    // Opening a pipe would wait for its reader.
     if std::fs::symlink_metadata(dir.join(LOCK)).is_ok_and(|lock| !lock.is_file()) {
         return Err(StoreError::NoLock { dir: dir.into(), name: LOCK });
     }
@@ -270,10 +271,10 @@ fn unopened(dir: &Path, error: DatabaseError) -> StoreError {
     }
 }
 
-/// What a panic said.
+/// The message of a panic.
 pub(super) struct Panicked {
     what: String,
-    /// Whether it came from the database, and not from what is made of its contents.
+    /// Whether the database panicked, and not the code that reads its contents.
     in_database: bool,
 }
 
@@ -288,7 +289,7 @@ impl Panicked {
     }
 }
 
-/// A guard in which a thread is.
+/// The guard that a thread is in.
 struct Guarding {
     dir: Option<Arc<Path>>,
     said: Option<Panicked>,
@@ -298,7 +299,7 @@ thread_local! {
     static GUARDING: RefCell<Option<Guarding>> = const { RefCell::new(None) };
 }
 
-/// Does `work` with the database in `dir`; what its panic said, if there was one.
+/// Runs `work` with the database in `dir`; returns the message of its panic, if there was one.
 fn caught<T>(dir: Option<&Arc<Path>>, work: impl FnOnce() -> T) -> Result<T, Panicked> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
@@ -318,13 +319,13 @@ fn caught<T>(dir: Option<&Arc<Path>>, work: impl FnOnce() -> T) -> Result<T, Pan
     })
 }
 
-/// Keeps what a panic says, if the thread is in a guard; whether it is.
+/// Keeps the message of a panic if the thread is in a guard; returns whether it is.
 fn hear(info: &PanicHookInfo<'_>, guarding: &RefCell<Option<Guarding>>) -> bool {
     let mut guarding = guarding.borrow_mut();
     let Some(guarding) = &mut *guarding else { return false };
     if let Some(first) = &guarding.said {
-        // A destructor of redb panics while the first panic unwinds: a moment later the process is
-        // aborted, without a word of why. This is the last one to say it.
+        // A destructor of redb panics while the first panic unwinds: the process is about to abort
+        // without a message. This is the last place to print one.
         let error = first.in_dir(guarding.dir.as_deref());
         let _ = writeln!(io::stderr(), "blocksmith: {}", escaped(error));
         std::process::exit(1);
@@ -340,7 +341,7 @@ fn hear(info: &PanicHookInfo<'_>, guarding: &RefCell<Option<Guarding>>) -> bool 
     true
 }
 
-/// What a panic says, in one line.
+/// The message of a panic, in one line.
 fn said(payload: &(dyn Any + Send)) -> String {
     let text = match payload.downcast_ref::<&str>() {
         Some(text) => text,

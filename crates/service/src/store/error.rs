@@ -1,4 +1,4 @@
-//! What keeps a store from working, and what to do about it.
+//! Errors of a store, and what to do about them.
 
 use std::io::ErrorKind;
 use std::path::PathBuf;
@@ -13,7 +13,7 @@ use crate::system;
 const ANEW: &str =
     "move chain.redb out of there, and the chain comes again from peers or chain import";
 
-/// What keeps a store from working: our fault or the disk's, never a peer's.
+/// The error of a store: the fault of this program or the disk, never a peer's.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// Another process has it open.
@@ -40,8 +40,8 @@ pub enum StoreError {
         found: String,
         /// What it should hold.
         expected: String,
-        /// In what the two differ, "here" being what it should hold and "there" what it holds; none
-        /// if the store is too old to say.
+        /// How the two differ, "here" being the chain that it should hold and "there" the one that
+        /// it holds; `None` if the store is too old to tell.
         differences: Option<Differences>,
     },
     /// It was written by a version that this one does not know.
@@ -78,7 +78,7 @@ pub enum StoreError {
         /// What the system says.
         error: std::io::Error,
     },
-    /// Nothing there keeps a second process out.
+    /// The directory can't be locked against a second process.
     #[error(
         "the data directory {} can't be locked: {error}; a second node could write into it \
          unnoticed, and both would lose blocks: choose one on another disk with --data-dir",
@@ -122,7 +122,7 @@ pub enum StoreError {
         /// What the database says.
         error: Box<redb::Error>,
     },
-    /// Somebody took the file away.
+    /// The file was moved or removed.
     #[error(
         "chain.redb is no longer in the data directory {}: somebody moved or removed it while it was in \
          use; put it back, or start without it, and the chain comes again from peers or chain import",
@@ -132,13 +132,13 @@ pub enum StoreError {
         /// The directory.
         dir: PathBuf,
     },
-    /// The genesis block allots what the rules don't allow.
+    /// The genesis block's allocations break a rule.
     #[error("the genesis block of this chain is not right: {0}")]
     Allotted(BadBody),
-    /// What is read is not what was written.
+    /// The store has other contents than were written.
     #[error("the store is damaged: {0}; chain import builds a new one from an export")]
     Damaged(String),
-    /// What is read from a directory is not what was written there.
+    /// The store in a directory has other contents than were written.
     #[error("the data in {} is damaged: {what}; {ANEW}", .dir.display())]
     DamagedIn {
         /// The directory.
@@ -146,7 +146,7 @@ pub enum StoreError {
         /// What is wrong.
         what: String,
     },
-    /// Our own code gave up on what is there.
+    /// This program panicked on the store's contents.
     #[error(
         "the data in {} is damaged, or this program has a fault: {what}; if a new start ends like \
          this, {ANEW}", .dir.display()
@@ -154,16 +154,16 @@ pub enum StoreError {
     Impossible {
         /// The directory.
         dir: PathBuf,
-        /// What our code says.
+        /// The message of the panic.
         what: String,
     },
-    /// The database says no.
+    /// The database reports an error.
     #[error("the store failed: {0}")]
     Database(redb::Error),
 }
 
 impl StoreError {
-    /// What is wrong, for those whom this machine's paths don't concern.
+    /// The error for clients, without this machine's paths.
     pub(crate) fn without_paths(&self) -> String {
         match self {
             Self::Unopened { error, .. } | Self::Failed { error, .. } => match &**error {
@@ -198,7 +198,7 @@ fn way_out(error: &redb::Error) -> &'static str {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
             "make room on that disk, or choose another directory with --data-dir"
         }
-        // A file that is none, or ends too early.
+        // It is not a file, or ends too early.
         ErrorKind::IsADirectory | ErrorKind::UnexpectedEof | ErrorKind::InvalidData => ANEW,
         _ => system::way_out(error).unwrap_or(
             "look after the disk and run the command again, or choose another directory with --data-dir",

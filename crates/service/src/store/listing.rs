@@ -1,5 +1,5 @@
-//! Where transactions are: by id, and by who paid and was paid. Part of the store, written in the
-//! transaction of the block that holds them.
+//! Lists where transactions are: by id, and by the addresses that paid and were paid. The lists are
+//! part of the store, written in the transaction of the block that holds them.
 //!
 //! | table      | key                              | value                              |
 //! |------------|----------------------------------|------------------------------------|
@@ -21,17 +21,17 @@ pub(crate) const HISTORY: TableDefinition<'_, [u8; KEY_BYTES], ()> =
     TableDefinition::new("history");
 pub(crate) const ACTIVITY: TableDefinition<'_, [u8; 32], u64> = TableDefinition::new("activity");
 
-/// What is listed, and where.
+/// The length of a key: an id or a party, and a place.
 pub(crate) const KEY_BYTES: usize = 32 + 8 + 4;
 
-/// The most places that are told of one id.
+/// The most places that are returned for one id.
 pub const MAX_PLACES: usize = 1_000;
 
-/// The most places that are told of one party at a time.
+/// The most places that are returned for one party at a time.
 pub const MAX_HISTORY: usize = 1_000;
 
 /// Where a transaction is: the index of its block, and its position in the block's list, counted
-/// from 0. Ordered as the chain is.
+/// from 0. It sorts as the chain does.
 pub type TransactionLocation = (u64, u32);
 
 fn key(what: &[u8; 32], (index, position): TransactionLocation) -> [u8; KEY_BYTES] {
@@ -48,19 +48,19 @@ pub(crate) fn location(key: &[u8; KEY_BYTES]) -> TransactionLocation {
     (index, u32::from_be_bytes(*position.expect("4 bytes")))
 }
 
-/// A transaction as it is listed.
+/// The entries of one transaction in the lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct IndexEntry {
-    /// Its place in the block's list, counted from 0.
+    /// Its position in the block's list, counted from 0.
     pub position: u32,
     /// Its id. Coins of a genesis block may share theirs with a later coin.
     pub id: Hash,
-    /// The keys of the addresses that pay and are paid: once if they are the same, and without that of
-    /// a coin, which comes from nowhere.
+    /// The keys of the addresses that pay and are paid: once if they are the same; a coin has no
+    /// key that pays.
     pub parties: [Option<[u8; 32]>; 2],
 }
 
-/// What is listed of a chain's blocks.
+/// The parts of a chain's blocks that are listed.
 #[derive(Debug, Clone)]
 pub(crate) enum Indexer {
     /// Nothing: ids and parties by the hash of their texts made the import of a chain of coins half as
@@ -78,8 +78,8 @@ impl Indexer {
         }
     }
 
-    /// What is listed of a block, in order, whose transactions are these: of a genesis block nothing is
-    /// known of them.
+    /// The entries of a block with these contents, in order; a genesis block comes without
+    /// contents.
     pub(crate) fn list(&self, block: &Block, contents: Option<&Contents>) -> Vec<IndexEntry> {
         let Self::Sealed(sealed) = self else { return Vec::new() };
         let (rules, domain) = &**sealed;
@@ -89,7 +89,7 @@ impl Indexer {
             parties: [Some(*coin.recipient.key()), None],
         };
         let Some(Contents { payments, coin: last }) = contents else {
-            // The rules allow no others.
+            // A genesis block has coins alone.
             return (0..).zip(rules.allotted(block).unwrap_or_default()).map(coin).collect();
         };
         let payments_listed = (0..).zip(payments).map(|(position, payment)| {
@@ -101,7 +101,7 @@ impl Indexer {
         payments_listed.chain([coin((payments.len() as u32, *last))]).collect()
     }
 
-    /// The same of a block that comes from where valid blocks are kept.
+    /// The entries of a block that comes from a store of valid blocks.
     pub(crate) fn list_again(&self, block: &Block) -> Vec<IndexEntry> {
         match self {
             Self::Open => Vec::new(),
@@ -110,7 +110,7 @@ impl Indexer {
     }
 }
 
-/// What blocks add to each table.
+/// The keys that blocks add to each table.
 #[derive(Default)]
 pub(crate) struct Entries {
     pub(crate) places: Vec<[u8; KEY_BYTES]>,
@@ -118,7 +118,7 @@ pub(crate) struct Entries {
 }
 
 impl Entries {
-    /// What block `index` adds, ordered by key: pages are filled one after another.
+    /// The keys that block `index` adds, sorted, so that pages are filled one after another.
     pub(crate) fn of(index: u64, listed: &[IndexEntry]) -> Self {
         let mut entries = Self::default();
         entries.add(index, listed);
@@ -126,7 +126,7 @@ impl Entries {
         entries
     }
 
-    /// Adds what block `index` does; how many bytes that is.
+    /// Adds the keys of block `index`, and returns how many bytes they take.
     pub(crate) fn add(&mut self, index: u64, listed: &[IndexEntry]) -> usize {
         let before = self.places.len() + self.history.len();
         for IndexEntry { id, position, parties } in listed {
@@ -137,13 +137,13 @@ impl Entries {
         (self.places.len() + self.history.len() - before) * KEY_BYTES
     }
 
-    /// Orders them by key.
+    /// Sorts them.
     pub(crate) fn sort(&mut self) {
         self.places.sort_unstable();
         self.history.sort_unstable();
     }
 
-    /// How many transactions each party has in them, once they are ordered.
+    /// How many transactions each party has in them; call it after [`Entries::sort`].
     pub(crate) fn activity(&self) -> impl Iterator<Item = (&[u8; 32], u64)> {
         let party = |key: &[u8; KEY_BYTES]| *key.first_chunk::<32>().expect("a party comes first");
         let of_one = self.history.chunk_by(move |one, other| party(one) == party(other));
@@ -151,7 +151,7 @@ impl Entries {
     }
 }
 
-/// Makes the tables: whoever only reads makes none.
+/// Makes the tables; a reader makes none.
 pub(crate) fn make(transaction: &WriteTransaction) -> Result<(), StoreError> {
     transaction.open_table(PLACES)?;
     transaction.open_table(HISTORY)?;
@@ -180,7 +180,7 @@ pub(crate) fn add(transaction: &WriteTransaction, entries: &Entries) -> Result<(
     Ok(())
 }
 
-/// Takes the transactions of a block that leaves the best chain out again.
+/// Removes the transactions of a block that leaves the best chain.
 pub(crate) fn remove(
     transaction: &WriteTransaction,
     index: u64,

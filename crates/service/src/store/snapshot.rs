@@ -1,4 +1,4 @@
-//! Reading a store as it is at one moment: the best chain, the accounts, and where transactions are.
+//! Reads a store as it is at one moment: the best chain, the accounts, and where transactions are.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use super::tables::{
     ACCOUNT_BYTES, ACCOUNTS, BLOCKS, CHAIN, INDEX, RECORD_HEAD_BYTES, UNDO, account, numbered,
 };
 
-/// The best chain at one moment. Reading never waits for writing, and writing never for reading.
+/// The best chain at one moment. Readers never wait for the writer, nor the writer for readers.
 #[derive(Clone)]
 pub struct Snapshot {
     tables: Arc<Held<Tables>>,
@@ -49,7 +49,7 @@ impl Snapshot {
         Ok(Self { tables: Arc::new(Held::new(db, tables)), shape })
     }
 
-    /// Reads what is there; what a panic of the database says is an error.
+    /// Reads the tables; turns a panic of the database into an error.
     pub(crate) fn read<T>(
         &self,
         read: impl FnOnce(&Tables) -> Result<T, StoreError>,
@@ -57,7 +57,7 @@ impl Snapshot {
         self.tables.db().guard(|| read(&self.tables))
     }
 
-    /// Goes through a part of a table.
+    /// Iterates over a range of a table.
     fn each<R: Iterator, T, F: Fn(&Tables, R::Item) -> Result<T, StoreError>>(
         &self,
         range: R,
@@ -71,7 +71,7 @@ impl Snapshot {
         std::iter::from_fn(move || next().transpose())
     }
 
-    /// Which fields the chain's blocks have.
+    /// The shape of the chain's blocks.
     pub fn shape(&self) -> Shape {
         self.shape
     }
@@ -79,7 +79,7 @@ impl Snapshot {
     /// The end of the best chain.
     ///
     /// # Errors
-    /// That the store can't be read.
+    /// Fails if the store can't be read.
     pub fn tip(&self) -> Result<ChainBlock, StoreError> {
         self.read(|tables| {
             let last = tables.chain.last()?;
@@ -92,7 +92,7 @@ impl Snapshot {
     /// The canonical texts of the blocks from index `from` on, the lowest first.
     ///
     /// # Errors
-    /// That the store can't be read.
+    /// Fails if the store can't be read.
     pub fn texts(
         &self,
         from: u64,
@@ -110,20 +110,21 @@ impl Snapshot {
     }
 
     /// Where the transactions with this id are, the lowest first, at most
-    /// [`MAX_PLACES`](crate::MAX_PLACES): a coin of a genesis block may share its id with a
-    /// later one, and where nobody signs, equal transactions do.
+    /// [`MAX_PLACES`](crate::MAX_PLACES): a coin of a genesis block may share its id with a later
+    /// one, and on an open chain equal transactions do.
     ///
     /// # Errors
-    /// That the store can't be read.
+    /// Fails if the store can't be read.
     pub fn places(&self, id: &Hash) -> Result<Vec<TransactionLocation>, StoreError> {
         self.read(|tables| tables.lists.places(id))
     }
 
-    /// Where the transactions of a party are, which is the public key of an address: the newest first,
-    /// those before `before` if it is given, at most `limit` and [`MAX_HISTORY`](crate::MAX_HISTORY).
+    /// Where the transactions of a party, the public key of an address, are: the newest first,
+    /// those before `before` if it is given, at most `limit` and
+    /// [`MAX_HISTORY`](crate::MAX_HISTORY).
     ///
     /// # Errors
-    /// That the store can't be read.
+    /// Fails if the store can't be read.
     pub fn history(
         &self,
         party: &[u8; 32],
@@ -133,18 +134,18 @@ impl Snapshot {
         self.read(|tables| tables.lists.history(party, before, limit))
     }
 
-    /// How many transactions a party has on the best chain, made and received.
+    /// How many transactions of the best chain a party has sent and received.
     ///
     /// # Errors
-    /// That the store can't be read.
+    /// Fails if the store can't be read.
     pub fn activity(&self, party: &[u8; 32]) -> Result<u64, StoreError> {
         self.read(|tables| tables.lists.activity(party))
     }
 
-    /// The hash over all accounts, by which two nodes tell that they agree.
+    /// The hash over all accounts; two nodes with the same hash have the same accounts.
     ///
     /// # Errors
-    /// That the store can't be read.
+    /// Fails if the store can't be read.
     pub fn state_hash(&self) -> Result<Hash, StoreError> {
         let mut state = StateHash::default();
         for entry in self.accounts()? {
@@ -154,10 +155,10 @@ impl Snapshot {
         Ok(state.finish())
     }
 
-    /// All accounts that somebody was ever paid into or that made a payment, by key.
+    /// All accounts that ever received or made a payment, by key.
     ///
     /// # Errors
-    /// That the store can't be read.
+    /// Fails if the store can't be read.
     pub fn accounts(
         &self,
     ) -> Result<impl Iterator<Item = Result<(PublicKey, Account), StoreError>> + use<>, StoreError>

@@ -1,4 +1,4 @@
-//! The tables of a store, and how what is in them is written and read as bytes.
+//! The tables of a store, and how their entries are written as bytes.
 //!
 //! | table   | key                | value                                       |
 //! |---------|--------------------|---------------------------------------------|
@@ -17,8 +17,8 @@
 //! The tables of transactions are in [`listing`](super::listing).
 //!
 //! `blocks` holds all blocks in the order in which they came. `chain` and `index` say which of them
-//! are the best chain, `side` which are side branches: a reorg changes that, and no block is ever
-//! moved or copied.
+//! are the best chain, `side` which are on side branches: a reorg changes these three tables, and
+//! moves or copies no block.
 
 use blocksmith_consensus::ledger::{Account, Change, Changes};
 use blocksmith_consensus::tree::SideBlock;
@@ -41,10 +41,10 @@ pub(super) const PEERS: TableDefinition<'_, &str, ()> = TableDefinition::new("pe
 pub(super) const UNHEARD: TableDefinition<'_, &str, ()> = TableDefinition::new("unheard");
 pub(super) const META: TableDefinition<'_, &str, &str> = TableDefinition::new("meta");
 
-/// The layout above.
+/// The version of the layout above.
 pub(super) const FORMAT: &str = "3";
 
-/// How the store names the shape of its blocks.
+/// The name of the sealed shape in the store.
 pub(super) const SEALED: &str = "sealed";
 
 pub(super) fn shape_name(shape: Shape) -> &'static str {
@@ -54,19 +54,19 @@ pub(super) fn shape_name(shape: Shape) -> &'static str {
     }
 }
 
-/// An account's value.
+/// The length of an account's value.
 pub(super) const ACCOUNT_BYTES: usize = 16;
 
-/// An account as it was before a block.
+/// The length of an account as it was before a block, with its key.
 pub(super) const UNDO_BYTES: usize = 32 + ACCOUNT_BYTES;
 
-/// When a payment came, and its id.
+/// The length of a payment's arrival and id.
 pub(super) const ARRIVAL_BYTES: usize = 8 + 32;
 
-/// What stands before a block's text.
+/// The length of what stands before a block's text.
 pub(super) const RECORD_HEAD_BYTES: usize = 32 + DifficultyState::BYTES;
 
-/// What is said of a block of a side branch, but for its parent.
+/// The length of a side-branch entry without the parent.
 const SIDE_HEAD_BYTES: usize = 3 * 8 + 32;
 
 fn linked(shape: Shape, value: &[u8]) -> Result<ChainBlock, StoreError> {
@@ -83,7 +83,7 @@ fn linked(shape: Shape, value: &[u8]) -> Result<ChainBlock, StoreError> {
     })
 }
 
-/// The block of this number, which is there.
+/// The block with this number, which the table has.
 pub(super) fn numbered(
     blocks: &impl ReadableTable<u64, &'static [u8]>,
     shape: Shape,
@@ -93,7 +93,7 @@ pub(super) fn numbered(
     linked(shape, blocks.get(number)?.ok_or_else(missing)?.value())
 }
 
-/// What is said of a block of a side branch: its number, and what a tree knows of it.
+/// The entry of a block of a side branch: its number, and what the tree holds of it.
 pub(super) fn side_bytes(number: u64, side: &SideBlock) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(SIDE_HEAD_BYTES + 32);
     for part in [number, side.index, side.bytes as u64] {
@@ -123,7 +123,7 @@ pub(super) fn side_block(hash: [u8; 32], value: &[u8]) -> Result<(u64, SideBlock
     Ok((part(0), block))
 }
 
-/// What is kept to undo a block.
+/// The entry that undoes a block.
 pub(crate) fn undo_bytes(changes: &Changes) -> Vec<u8> {
     let entry = |Change { address, before, .. }: &Change| -> [u8; UNDO_BYTES] {
         let mut bytes = [0; UNDO_BYTES];
@@ -134,7 +134,7 @@ pub(crate) fn undo_bytes(changes: &Changes) -> Vec<u8> {
     changes.accounts.iter().flat_map(entry).collect()
 }
 
-/// In the order in which payments came.
+/// A payment's key; keys sort in the order in which payments came.
 pub(super) fn arrival_bytes(arrived: Timestamp, id: &Hash) -> [u8; ARRIVAL_BYTES] {
     let mut bytes = [0; ARRIVAL_BYTES];
     bytes[..8].copy_from_slice(&arrived.micros.to_be_bytes());

@@ -1,7 +1,8 @@
-//! What blocks add to the tables of the best chain, before it is written there.
+//! Entries that blocks add to the tables of the best chain, before they are written there.
 //!
-//! Ids and addresses are in no order: entry by entry, each would change a page of its own. Those of many
-//! blocks are written together, in the order of their keys, and each table is opened once for them.
+//! Ids and addresses are in no order: written one by one, each entry would change a page of its
+//! own. So the entries of many blocks are written together, in the order of their keys, and each
+//! table is opened once for them.
 
 use std::ops::Bound;
 
@@ -12,13 +13,13 @@ use super::error::StoreError;
 use super::listing::{self, Entries, IndexEntry};
 use super::tables::{BLOCKS, CHAIN, INDEX, RECORD_HEAD_BYTES};
 
-/// What a block takes here beside its text, in bytes: more or less.
+/// About how many bytes a block takes here beside its text.
 const BLOCK_BYTES: usize = 300;
 
-/// What is not written yet.
+/// The entries that are not written yet.
 #[derive(Default)]
 pub(super) struct Unwritten {
-    /// With their numbers, ascending.
+    /// The blocks with their numbers, ascending.
     blocks: Vec<(u64, ChainBlock)>,
     /// The numbers of the blocks of the best chain by their indices, ascending.
     chain: Vec<(u64, u64)>,
@@ -29,13 +30,13 @@ pub(super) struct Unwritten {
 }
 
 impl Unwritten {
-    /// A new block. Its number is above all others.
+    /// Adds a new block, whose number is above all others.
     pub(super) fn add_block(&mut self, number: u64, linked: &ChainBlock) {
         self.bytes += linked.block.text().len();
         self.blocks.push((number, linked.clone()));
     }
 
-    /// A block that joins the best chain on its tip.
+    /// Adds a block that joins the best chain on its tip.
     pub(super) fn connect(&mut self, number: u64, linked: &ChainBlock, listed: &[IndexEntry]) {
         let index = linked.block.index();
         self.chain.push((index, number));
@@ -43,12 +44,12 @@ impl Unwritten {
         self.bytes += BLOCK_BYTES + self.listed.add(index, listed);
     }
 
-    /// How much memory it takes, more or less.
+    /// About how many bytes of memory it takes.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// Writes it to the tables.
+    /// Writes all entries to the tables.
     pub(super) fn write(self, transaction: &WriteTransaction) -> Result<(), StoreError> {
         let Self { blocks, chain, mut index, mut listed, bytes: _ } = self;
         if !blocks.is_empty() {
@@ -79,7 +80,7 @@ impl Unwritten {
     }
 }
 
-/// Puts ascending entries behind all others.
+/// Appends ascending entries to a table.
 fn append(table: &mut Table<'_, u64, u64>, entries: Vec<(u64, u64)>) -> Result<(), StoreError> {
     let mut end = table.upper_bound_mut(Bound::<u64>::Unbounded)?;
     for (key, value) in entries {

@@ -1,5 +1,5 @@
-//! Changing a store in one transaction: the best chain and its side branches, as the machine steps,
-//! and what waits for a block and the peers besides.
+//! Changes a store in one transaction: the best chain and its side branches, as the machine steps,
+//! the pending transactions, and the peers.
 
 use std::cell::RefCell;
 use std::collections::HashSet;
@@ -23,23 +23,22 @@ use super::tables::{
 };
 use super::unwritten::Unwritten;
 
-/// As much of what blocks add waits in memory to be written, in bytes.
+/// How many bytes of new entries may wait in memory.
 const MAX_UNWRITTEN_BYTES: usize = 64 << 20;
 
-/// One transaction of the store. It begins and ends in one [`Store::guard`](super::Store::guard):
-/// there a panic of the database unwinds through it, which is how redb learns not to trust what it
-/// has in memory.
+/// One transaction of the store. It begins and ends in one [`Store::guard`](super::Store::guard): a
+/// panic of the database unwinds through it, by which redb knows not to trust its state in memory.
 pub(crate) struct Writer {
     transaction: WriteTransaction,
-    /// What is to be written before anything else is done with those tables.
+    /// Entries that must be written before those tables are used otherwise.
     unwritten: RefCell<Unwritten>,
     db: Arc<Db>,
     shape: Shape,
     genesis: u64,
     lister: Arc<Indexer>,
     blocks_changed: bool,
-    /// What the next new block gets, and how many there are on side branches, once that was asked:
-    /// both are needed for each of the many blocks of a transaction.
+    /// The number of the next new block, and how many blocks are on side branches, once they were
+    /// read: each of the many blocks of a transaction needs both.
     next_number: Option<u64>,
     side_count: Option<u64>,
 }
@@ -68,13 +67,13 @@ impl Writer {
         })
     }
 
-    /// The transaction, once all that waited for it is written.
+    /// The transaction, after all waiting entries are written.
     pub(super) fn settled(&self) -> Result<&WriteTransaction, StoreError> {
         self.unwritten.take().write(&self.transaction)?;
         Ok(&self.transaction)
     }
 
-    /// Whether the best chain or a side branch is not what it was.
+    /// Whether the best chain or a side branch changed.
     pub(crate) fn blocks_changed(&self) -> bool {
         self.blocks_changed
     }
@@ -110,7 +109,7 @@ impl Writer {
         table: TableDefinition<'_, &'static str, ()>,
     ) -> Result<Vec<PeerAddress>, StoreError> {
         let table = self.transaction.open_table(table)?;
-        // What was taken for an address once, and is none any more, leads to nobody.
+        // An old version may have stored a text that is no longer an address; it is left out.
         let entries = table.iter()?.map(|entry| Ok(entry?.0.value().parse().ok()));
         entries.filter_map(Result::transpose).collect()
     }
@@ -136,13 +135,13 @@ impl Writer {
         Ok(())
     }
 
-    /// Forgets payments that waited, by when they came and by their ids.
+    /// Removes payments by their arrival and id.
     pub(crate) fn forget_payments(
         &mut self,
         gone: impl Iterator<Item = (Timestamp, Hash)>,
     ) -> Result<(), StoreError> {
         let mut mempool = self.transaction.open_table(MEMPOOL)?;
-        // In the order in which they lie there.
+        // Sorted as in the table.
         let mut gone: Vec<_> = gone.map(|(arrived, id)| arrival_bytes(arrived, &id)).collect();
         gone.sort_unstable();
         for key in gone {
@@ -173,8 +172,8 @@ impl Writer {
         Ok(())
     }
 
-    /// What is known of the blocks of side branches, in the order in which they came. Those that
-    /// hang in the air are let go of.
+    /// The entries of blocks of side branches, in the order in which they came. Blocks that are not
+    /// connected to the chain are forgotten.
     pub(super) fn side_blocks(&mut self) -> Result<Vec<SideBlock>, StoreError> {
         let mut all = Vec::new();
         for entry in self.transaction.open_table(SIDE)?.iter()? {
@@ -229,7 +228,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Takes a block from the side branches, if it is on one; its number.
+    /// Takes a block off its side branch, if it is on one, and returns its number.
     fn take_side(&mut self, hash: &Hash) -> Result<Option<u64>, StoreError> {
         if self.side_count == Some(0) {
             return Ok(None);
@@ -275,7 +274,7 @@ impl Accounts for Writer {
             .map_or_else(Account::default, |value| account(value.value())))
     }
 
-    /// The table is opened once.
+    /// Opens the table once for all addresses.
     fn accounts(&self, addresses: &[Address]) -> Result<Vec<Account>, StoreError> {
         let accounts = self.transaction.open_table(ACCOUNTS)?;
         let read = |address: &Address| {
