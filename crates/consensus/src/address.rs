@@ -1,4 +1,4 @@
-//! Who pays and who is paid on a `forge` chain: a public key, written so that slips are noticed.
+//! Addresses of a sealed chain: public keys, written so that typing errors are noticed.
 
 use alloc::string::String;
 use core::fmt;
@@ -11,7 +11,7 @@ use crate::hash::Hash;
 use crate::limits::quote;
 
 /// The longest human-readable part, in characters: an address is then 90 characters long, up to
-/// which BIP-350's checksum finds any four slips.
+/// which BIP-350's checksum finds any four wrong characters.
 pub const MAX_HRP_CHARS: usize = 31;
 
 /// Characters of a key: 256 bits by five.
@@ -20,7 +20,7 @@ const KEY_CHARS: usize = 52;
 /// Characters between an address's prefix and its end: those of the key, and the checksum.
 const DATA_CHARS: usize = KEY_CHARS + 6;
 
-/// What the addresses of a chain start with, before the `1`: the `forge` of `forge1…`.
+/// The prefix of a chain's addresses, before the `1`: the `forge` of `forge1…`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Hrp(bech32::Hrp);
 
@@ -39,7 +39,7 @@ impl Hrp {
     /// allows more, but quotes and backslashes would have two spellings in a transaction's text.
     ///
     /// # Errors
-    /// [`BadHrp`], which names the text.
+    /// Returns [`BadHrp`], which names the text.
     pub fn new(text: &str) -> Result<Self, BadHrp> {
         let plain = text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9'));
         if !plain || text.len() > MAX_HRP_CHARS {
@@ -66,19 +66,18 @@ impl fmt::Debug for Hrp {
     }
 }
 
-/// A BIP-340 public key: the x coordinate of a point of secp256k1, 32 bytes. It is
-/// one wherever it is met: there is no other way to make an address than [`Address::from_key`] and
-/// [`Address::parse`].
+/// A BIP-340 public key: the x coordinate of a point of secp256k1, 32 bytes. An address is always a
+/// valid key: it can be made only by [`Address::from_key`] and [`Address::parse`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Address([u8; 32]);
 
-/// Why a text or a key is no address of a chain.
+/// The reason why a text or a key is not an address of a chain.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadAddress {
     /// An address of another chain, or none at all.
     #[error("addresses of this chain start with \"{expected}1\", this one with {found:?}")]
     Prefix {
-        /// The chain's own.
+        /// The chain's own prefix.
         expected: String,
         /// What stands before the last `1`, or the whole text if it has none, cut short when long.
         found: String,
@@ -88,7 +87,7 @@ pub enum BadAddress {
     UpperCase {
         /// The first upper-case letter.
         found: char,
-        /// Its place, counted from 1.
+        /// Its position, counted from 1.
         at: usize,
     },
     /// A character that BIP-173's alphabet lacks, such as `b`, `i` and `o`.
@@ -96,15 +95,15 @@ pub enum BadAddress {
     Character {
         /// The first such character.
         found: char,
-        /// Its place, counted from 1.
+        /// Its position, counted from 1.
         at: usize,
     },
-    /// Too many characters, or too few.
+    /// The text has too many characters, or too few.
     #[error("addresses of this chain are {expected} characters long, this one has {found}")]
     Length {
-        /// As many as an address has.
+        /// The length of an address.
         expected: usize,
-        /// As many as there are.
+        /// The length of the text.
         found: usize,
     },
     /// The checksum is wrong, or that of bech32 instead of bech32m.
@@ -113,7 +112,7 @@ pub enum BadAddress {
     /// 52 characters hold four bits more than a key, and they are not zero.
     #[error("the address's last four bits of padding are not zero")]
     Padding,
-    /// No point of the curve has this x coordinate: nobody can have the secret key.
+    /// No point of the curve has this x coordinate: it has no secret key.
     #[error("no public key is {key}: the curve has no such point")]
     NotAPoint {
         /// The 32 bytes.
@@ -125,7 +124,7 @@ impl Address {
     /// The address of a BIP-340 public key.
     ///
     /// # Errors
-    /// [`BadAddress::NotAPoint`]
+    /// Returns [`BadAddress::NotAPoint`] if the curve has no such point.
     pub fn from_key(key: [u8; 32]) -> Result<Self, BadAddress> {
         lift(key).map(|_| Self(key))
     }
@@ -133,18 +132,18 @@ impl Address {
     /// Reads a chain's address as BIP-350 writes it, lower case only.
     ///
     /// # Errors
-    /// What is wrong with the text.
+    /// Returns what is wrong with the text.
     pub fn parse(text: &str, hrp: Hrp) -> Result<Self, BadAddress> {
         Self::parse_key(text, hrp).map(|(address, _)| address)
     }
 
-    /// Reads an address, and keeps the point.
+    /// Reads an address, and returns its point too.
     fn parse_key(text: &str, hrp: Hrp) -> Result<(Self, XOnlyPublicKey), BadAddress> {
         let key = read_key(text, hrp).ok_or_else(|| Self::unreadable(text, hrp))??;
         Ok((Self(key), lift(key)?))
     }
 
-    /// What keeps a text from being read, the most telling first.
+    /// The reason why a text can't be read; of several, the most helpful one.
     fn unreadable(text: &str, hrp: Hrp) -> BadAddress {
         let upper_case = |(_, char): &(usize, char)| char.is_ascii_uppercase();
         if let Some((before, found)) = text.chars().enumerate().find(upper_case) {
@@ -193,8 +192,8 @@ fn read_key(text: &str, hrp: Hrp) -> Option<Result<[u8; 32], BadAddress>> {
     Some(padding.map(|()| key).map_err(|_| BadAddress::Padding))
 }
 
-/// An address with its point, which takes a square root to find, a tenth of the time that a
-/// signature takes: who meets the same parties again and again may keep them.
+/// An address with its point. Computing the point takes a square root, a tenth of the time that
+/// checking a signature takes, so a caller that reads the same addresses often may keep them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Party {
     pub(crate) address: Address,
@@ -205,7 +204,7 @@ impl Party {
     /// Reads a chain's address, as [`Address::parse`].
     ///
     /// # Errors
-    /// What is wrong with the text.
+    /// Returns what is wrong with the text.
     pub fn parse(text: &str, hrp: Hrp) -> Result<Self, BadAddress> {
         Address::parse_key(text, hrp).map(|(address, point)| Self { address, point })
     }

@@ -6,14 +6,14 @@ use crate::block::Block;
 use crate::difficulty::DifficultyState;
 use crate::rules::Rules;
 
-/// A block in its place: with the work of the whole chain that ends in it.
+/// A block with the work of the whole chain that ends in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChainBlock {
     /// The block.
     pub block: Block,
     /// The sum of the work of all blocks from the one after genesis to this one.
     pub work: U256,
-    /// What the next target follows from.
+    /// The difficulty state that the next target follows from.
     pub difficulty_state: DifficultyState,
 }
 
@@ -27,7 +27,7 @@ impl ChainBlock {
         }
     }
 
-    /// A block that stands on this one, by the rules that made this one's place.
+    /// Puts a block on this one, by the same rules.
     pub fn followed_by(&self, rules: &Rules, block: Block) -> Self {
         let difficulty_state = rules.difficulty_state_after(&self.difficulty_state, block.view());
         Self {

@@ -1,8 +1,9 @@
-//! How small the digest of the next proof must be: the same for ever, Bitcoin's epochs, or a
-//! schedule that every block moves (ASERT).
+//! The rules for how small the digest of the next proof must be: a fixed target, Bitcoin's epochs,
+//! or a schedule that every block moves (ASERT).
 //!
-//! What a rule needs of the past is a [`DifficultyState`] of 56 bytes, carried from block to block, so that
-//! nobody walks back to an ancestor. Its heart is a clock that sums gaps between blocks:
+//! The past that a rule needs is a [`DifficultyState`] of 56 bytes, carried from block to block, so
+//! that no node has to walk back to an ancestor. It holds a clock that sums the gaps between
+//! blocks:
 //!
 //! - The clock starts with the first mined block. The gap between the genesis block and that one
 //!   doesn't count, so that a network may start long after its genesis block was written.
@@ -11,14 +12,14 @@
 //! - Every gap is therefore counted exactly once, and the clock never shows more than the time
 //!   between the first mined block and the newest timestamp.
 //!
-//! **Why timewarp does not work.** In Bitcoin, the time from the last block of an epoch to the first
-//! of the next is measured by neither, and timestamps may go back: a majority puts the last block
-//! of each epoch far into the future and the first of the next back into the past, so that the same
-//! hours are counted again and again and the target rises without end. Here no gap lies between two
-//! epochs, and nothing goes back: what is put into the future is missing in the next epoch. Holding
-//! timestamps back and catching up later leaves the clock where it would have been, or, under a gap
-//! limit, behind. Ahead of the true time the clock is only by as much as nodes tolerate in a
-//! timestamp.
+//! **Why timewarp does not work.** In Bitcoin, the time from the last block of an epoch to the
+//! first of the next is measured by neither, and timestamps may go back: a majority puts the last
+//! block of each epoch far into the future and the first of the next back into the past, so that
+//! the same hours are counted again and again and the target rises without end. Here no gap lies
+//! between two epochs, and nothing goes back: time that is moved into the future is missing in the
+//! next epoch. Holding timestamps back and catching up later leaves the clock where it would have
+//! been, or, under a gap limit, behind. The clock is ahead of the true time only by as much as
+//! nodes tolerate in a timestamp.
 
 use alloc::format;
 use alloc::string::String;
@@ -27,7 +28,7 @@ use ethnum::U256;
 
 use crate::job::Target;
 
-/// How small the digest of a proof must be.
+/// The rule for how small the digest of a proof must be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Difficulty {
     /// The same for every block.
@@ -64,16 +65,16 @@ pub enum Difficulty {
     /// 2^((sum of min(gap, `longest_gap_s`) over blocks 3…n-1, minus `spacing_s` · (n-3)) /
     /// `half_life_s`), as [`Asert`] reckons it.
     ///
-    /// The gap limit lets a class sleep: a night without a miner counts as `longest_gap_s`, and the
-    /// morning starts with about the difficulty that the evening ended with, where the bare schedule
-    /// would give all blocks of the night away at once. (A gap counts once a block ends it: the
-    /// first block of the morning is as hard as the next one of the evening would have been.)
+    /// With the gap limit, a night without a miner counts as `longest_gap_s`, and the morning
+    /// starts with about the difficulty that the evening ended with, where the bare schedule would
+    /// give all blocks of the night away at once. (A gap counts once a block ends it: the first
+    /// block of the morning is as hard as the next one of the evening would have been.)
     ///
-    /// What the limit costs: it is per block, so a miner who walks a long gap in small steps, each
+    /// The cost of the limit: it is per block, so a miner who walks a long gap in small steps, each
     /// block `longest_gap_s` after the last, gets the schedule that the gap would have given, and
     /// so the blocks that the bare rule would have given away. It is never more than that, since a
-    /// step can't lead beyond the present. Choose the limit well above the spacing: at or below
-    /// it, no gap could make the target rise.
+    /// step can't lead beyond the present. Choose the limit well above the spacing: at or below it,
+    /// no gap could make the target rise.
     Asert {
         /// The time that a block should take, in seconds.
         spacing_s: u64,
@@ -87,7 +88,7 @@ pub enum Difficulty {
     },
 }
 
-/// What of a chain's past decides the next target: a chain's clock at one of its blocks.
+/// The part of a chain's past that decides the next target: the chain's clock at one of its blocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DifficultyState {
     height: u64,
@@ -115,9 +116,9 @@ impl DifficultyState {
         self.timestamp_s
     }
 
-    /// What the clock shows, in seconds. Under [`Difficulty::Asert`] the sum of the gaps since the
-    /// first mined block, each up to the limit; under [`Difficulty::Epoch`] the sum of the gaps of
-    /// the block's epoch up to the block; 0 under [`Difficulty::Fixed`].
+    /// The time that the clock shows, in seconds. Under [`Difficulty::Asert`] the sum of the gaps
+    /// since the first mined block, each up to the limit; under [`Difficulty::Epoch`] the sum of
+    /// the gaps of the block's epoch up to the block; 0 under [`Difficulty::Fixed`].
     pub fn elapsed_s(&self) -> u64 {
         self.elapsed_s
     }
@@ -138,8 +139,8 @@ impl DifficultyState {
         bytes
     }
 
-    /// The difficulty state that [`DifficultyState::to_bytes`] wrote. Any bytes give one; that they are what was written
-    /// is up to the store.
+    /// The difficulty state that [`DifficultyState::to_bytes`] wrote. Any bytes give one; the store
+    /// makes sure that they are those that were written.
     pub fn from_bytes(bytes: &[u8; Self::BYTES]) -> Self {
         let number = |at: usize| u64::from_be_bytes(bytes[at..at + 8].try_into().expect("8 bytes"));
         let target = U256::from_be_bytes(bytes[24..].try_into().expect("32 bytes"));
@@ -238,16 +239,16 @@ pub struct Asert {
     pub half_life_s: u64,
     /// No target is above this one.
     pub easiest: Target,
-    /// What becomes of the target in the end.
+    /// How the target is rounded in the end.
     pub rounding: Rounding,
 }
 
-/// Which of the 256 bits of a target count.
+/// How many of the 256 bits of a target are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rounding {
     /// All of them.
     None,
-    /// Those that the compact form of Bitcoin holds, [`Target::to_compact`]: 15 to 23 bits.
+    /// The bits that Bitcoin's compact form holds, [`Target::to_compact`]: 15 to 23 bits.
     Compact,
 }
 
@@ -258,8 +259,8 @@ impl Asert {
     ///
     /// The exponent is a fixed-point number with 16 bits behind the point, rounded towards zero;
     /// its whole part is the floor. The power of its fraction is a cubic that is off by less than
-    /// 0.013 %. Half a life later, the target is therefore exactly half, as long as both are on the
-    /// same side of the schedule; across it, the exponent can be off by one 65536th.
+    /// 0.013 %. One half-life later, the target is therefore exactly half, as long as both are on
+    /// the same side of the schedule; across it, the exponent can be off by one 65536th.
     pub fn target(&self, anchor: Target, elapsed_s: i128, blocks: u64) -> Target {
         // Where these saturate, the exponent is beyond 2^46 and the target at an end anyhow.
         let planned_s = i128::from(self.spacing_s).saturating_mul(i128::from(blocks));
@@ -325,7 +326,7 @@ fn mul_div(number: U256, factor: u64, divisor: u64) -> Option<U256> {
     Some(U256::from_words(a << 64 | b, c << 64 | d))
 }
 
-/// A compact form that is no target.
+/// The compact form is not a target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadCompact {
     /// The sign bit is set.
@@ -348,7 +349,7 @@ const COMPACT_SIGN: u32 = 0x0080_0000;
 /// Bitcoin's compact form ("nBits"): a byte that says how many bytes the number has, then the
 /// highest three of them, the first bit of which is a sign.
 impl Target {
-    /// The compact form: of the highest three bytes, rounded down. The first bit of the three is a
+    /// The compact form, rounded down to the highest three bytes. The first bit of the three is a
     /// sign, so that a number which has it set is written with a zero byte in front.
     pub fn to_compact(&self) -> u32 {
         let bytes = (256 - self.0.leading_zeros()).div_ceil(8);
@@ -366,7 +367,7 @@ impl Target {
     /// minus zero, as Bitcoin reads it.
     ///
     /// # Errors
-    /// [`BadCompact`], for a negative number and for one of more than 256 bits.
+    /// Returns [`BadCompact`] for a negative number and for one of more than 256 bits.
     pub fn from_compact(bits: u32) -> Result<Self, BadCompact> {
         let (bytes, digits) = (bits >> 24, bits & 0x007f_ffff);
         let number = match bytes {

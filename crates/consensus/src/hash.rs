@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Hash(pub [u8; 32]);
 
-/// A text that is not 64 lower-case hex digits.
+/// The text is not 64 lower-case hex digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a hash is 64 lower-case hex digits")]
 pub struct BadHash;
@@ -22,7 +22,8 @@ impl Hash {
 
     /// The 64 hex digits, as ASCII.
     pub fn hex(&self) -> [u8; 64] {
-        // Reckoned instead of looked up, which compiles to a few vector instructions.
+        // The digits are computed instead of looked up, which compiles to a few vector
+        // instructions.
         let digit = |value: u8| value + if value < 10 { b'0' } else { b'a' - 10 };
         let mut out = [0; 64];
         for (pair, byte) in out.chunks_exact_mut(2).zip(self.0) {
@@ -45,10 +46,10 @@ impl fmt::Debug for Hash {
     }
 }
 
-/// No hex digit in lower case.
+/// The value of a byte that is not a lower-case hex digit.
 const NO_DIGIT: u8 = 0x80;
 
-/// What each byte is worth as a lower-case hex digit.
+/// The value of each byte as a lower-case hex digit.
 const DIGITS: [u8; 256] = {
     let mut digits = [NO_DIGIT; 256];
     let mut value = 0;
@@ -65,7 +66,7 @@ impl FromStr for Hash {
     fn from_str(text: &str) -> Result<Self, BadHash> {
         let bytes: &[u8; 64] = text.as_bytes().try_into().map_err(|_| BadHash)?;
         let mut hash = [0; 32];
-        // Without a branch for each digit, since payments have many: what is none is seen at the end.
+        // No branch for each digit, since payments have many: a check at the end finds a wrong one.
         let mut all = 0;
         for (byte, pair) in hash.iter_mut().zip(bytes.as_chunks::<2>().0) {
             let [high, low] = pair.map(|digit| DIGITS[usize::from(digit)]);
@@ -81,7 +82,7 @@ pub fn tagged_hash(tag: &str, message: &[u8]) -> Hash {
     tagged_hash_of(tag, [message])
 }
 
-/// The same of a message in parts.
+/// As [`tagged_hash`], of a message in parts.
 pub(crate) fn tagged_hash_of<const N: usize>(tag: &str, message: [&[u8]; N]) -> Hash {
     let tag = Sha256::digest(tag);
     let tagged = Sha256::new().chain_update(tag).chain_update(tag);

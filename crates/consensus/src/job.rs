@@ -1,8 +1,8 @@
-//! A search, as miner and validator share it: prefix, suffix and target.
+//! The job of a search, which miner and validator share: prefix, suffix and target.
 //!
 //! A proof is valid when SHA-256(prefix ‖ proof ‖ suffix), read as a big-endian 256-bit number, is
-//! at most the target. Rule sets differ in what prefix and suffix say and where the target comes
-//! from, and in nothing else.
+//! at most the target. Rule sets differ only in the prefix, the suffix and the source of the
+//! target.
 
 use alloc::borrow::Cow;
 use core::fmt;
@@ -13,11 +13,11 @@ use sha2::{Digest, Sha256};
 
 use crate::hash::{BadHash, Hash};
 
-/// The largest digest that still counts as a proof, as a 256-bit number.
+/// The largest digest that is valid, as a 256-bit number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Target(pub U256);
 
-/// The hash digits of a digest: asking for more zeros than that asks for nothing.
+/// The hex digits of a digest, and so the most zeros that a target can ask for.
 pub const MAX_ZEROS: u8 = 64;
 
 impl Target {
@@ -74,14 +74,14 @@ impl FromStr for Target {
     }
 }
 
-/// What a proof must satisfy on top of one certain block.
+/// The condition that a proof must satisfy on top of a certain block.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Job<'a> {
     /// The bytes that are hashed before the proof.
     pub prefix: Cow<'a, [u8]>,
     /// The bytes that are hashed after the proof.
     pub suffix: Cow<'a, [u8]>,
-    /// The largest digest that counts.
+    /// The largest digest that is valid.
     pub target: Target,
 }
 

@@ -2,11 +2,11 @@
 //! byte.
 //!
 //! A block's hash is taken over that text, so it has to come out the same for every node, whatever
-//! the text that arrived. [`canonical`] rewrites a whole document, [`Reader`] a document's parts one
-//! by one, and [`Value`] looks into the result. No tree is built anywhere: a text that is canonical
-//! already is checked once and handed back as it is, any other is rewritten in one pass, in which or
-//! after which the objects whose keys came unsorted are put in order. Of many values that a program
-//! wrote alike, as the blocks of a chain, only the first are rewritten so.
+//! the text that arrived. [`canonical`] rewrites a whole document, [`Reader`] a document's parts
+//! one by one, and [`Value`] looks into the result. No tree is built anywhere: a canonical text is
+//! checked once and returned as it is; any other is rewritten in one pass, and objects with
+//! unsorted keys are put in order during or after it. Of many values with the same layout, as the
+//! blocks of a chain, only the first are rewritten so.
 //!
 //! Four kinds of text that CPython reads are refused here, because no node could pass them on:
 //! floats that are not finite ([`JsonErrorKind::NotFinite`]), a surrogate pair in two halves that
@@ -30,13 +30,13 @@ pub(crate) use rewrite::Buffers;
 use rewrite::Rewritten;
 pub use value::{Elements, Kind, Members, Value, push_string, string};
 
-/// Arrays and objects may lie this deep inside each other.
+/// The most levels of arrays and objects inside each other.
 pub const MAX_DEPTH: usize = 990;
 
-/// An integer may have this many digits, its sign aside; CPython's default limit.
+/// The most digits of an integer, without its sign: CPython's default limit.
 pub const MAX_INT_DIGITS: usize = 4300;
 
-/// Why a text was refused, and where.
+/// The reason why a text was refused, and where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("byte {at}: {kind}")]
 pub struct JsonError {
@@ -46,10 +46,10 @@ pub struct JsonError {
     pub kind: JsonErrorKind,
 }
 
-/// What can be wrong with a text.
+/// The faults of a text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum JsonErrorKind {
-    /// The text stops where something else had to follow.
+    /// The text ends too early.
     #[error("the text ends where {wanted} is expected")]
     UnexpectedEnd {
         /// What had to follow.
@@ -63,7 +63,7 @@ pub enum JsonErrorKind {
         /// The byte that does.
         found: u8,
     },
-    /// The document is complete and something follows.
+    /// Something follows the complete document.
     #[error("{} follows the end of the document", Shown(*.found))]
     Trailing {
         /// The first byte that follows.
@@ -75,7 +75,7 @@ pub enum JsonErrorKind {
     /// More than [`MAX_INT_DIGITS`] digits.
     #[error("an integer of {digits} digits, at most {MAX_INT_DIGITS} are read")]
     IntTooLong {
-        /// As many digits as it has.
+        /// The number of digits.
         digits: usize,
     },
     /// `NaN`, `Infinity`, `-Infinity`, or a number too large for a float.
@@ -116,18 +116,18 @@ impl fmt::Display for Shown {
 ///
 /// # Errors
 ///
-/// The first fault found in the text.
+/// Returns the first fault in the text.
 pub fn canonical(input: &[u8]) -> Result<Cow<'_, str>, JsonError> {
     canonical_and_doubled(input).map(|(text, _)| text)
 }
 
-/// The canonical text of a document, and a name that one of its objects has twice, if any does: what
-/// stands between the quotes of a canonical string. As in CPython, only the last of such members is
-/// in the text.
+/// The canonical text of a document, and a name that one of its objects has twice, if any does,
+/// without quotes as in a canonical string. As in CPython, only the last of such members is in the
+/// text.
 ///
 /// # Errors
 ///
-/// Those of [`canonical`].
+/// Fails as [`canonical`].
 pub fn canonical_and_doubled(input: &[u8]) -> Result<(Cow<'_, str>, Option<String>), JsonError> {
     let mut reader = Reader::new(input);
     let (text, doubled) = reader.value_and_doubled()?;
@@ -135,11 +135,10 @@ pub fn canonical_and_doubled(input: &[u8]) -> Result<(Cow<'_, str>, Option<Strin
     Ok((text, doubled))
 }
 
-/// Reads a document from its bytes, for those who want its parts one by one.
+/// Reads the parts of a document one by one.
 ///
-/// The caller knows the shape it wants and calls accordingly; whatever is not of that shape is an
-/// error. After an error the position is where it was before the call, or before the part of it
-/// that failed.
+/// The caller knows the shape that it wants and calls accordingly; another shape is an error. After
+/// an error the position is where it was before the call, or before the part of it that failed.
 ///
 /// ```
 /// use blocksmith_consensus::json::Reader;
@@ -184,7 +183,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     ///
-    /// The first fault found in the value.
+    /// Returns the first fault in the value.
     pub fn value(&mut self) -> Result<Cow<'a, str>, JsonError> {
         self.value_and_doubled().map(|(text, _)| text)
     }
@@ -204,7 +203,7 @@ impl<'a> Reader<'a> {
         buffers: &mut Buffers,
     ) -> Result<(Cow<'a, str>, Option<String>), JsonError> {
         let start = scan::whitespace(self.input, self.at);
-        // A layout was learned from values that lie in nothing.
+        // A layout was learned from values at the top level.
         if self.depth == 0
             && let Some((end, text)) = buffers.alike(self.input, start)
         {
@@ -229,11 +228,11 @@ impl<'a> Reader<'a> {
         Ok((Cow::Owned(text), doubled))
     }
 
-    /// Reads a value as [`value`](Self::value) does, and keeps nothing of it.
+    /// Reads a value as [`value`](Self::value) does, and drops it.
     ///
     /// # Errors
     ///
-    /// The first fault found in the value.
+    /// Returns the first fault in the value.
     pub fn skip_value(&mut self) -> Result<(), JsonError> {
         let start = scan::whitespace(self.input, self.at);
         self.at = match check::value(self.input, start, self.depth) {
@@ -243,29 +242,29 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// Enters an object. True if it has a member, which is then next; an empty one is left again.
+    /// Enters an object. Returns true if it has a member, which is then next; leaves an empty one.
     ///
     /// # Errors
     ///
-    /// If the next value is no object, or too deep.
+    /// Fails if the next value is not an object, or too deep.
     pub fn open_object(&mut self) -> Result<bool, JsonError> {
         self.open(b'{', b'}', "an object")
     }
 
-    /// Enters an array. True if it has an element, which is then next; an empty one is left again.
+    /// Enters an array. Returns true if it has an element, which is then next; leaves an empty one.
     ///
     /// # Errors
     ///
-    /// If the next value is no array, or too deep.
+    /// Fails if the next value is not an array, or too deep.
     pub fn open_array(&mut self) -> Result<bool, JsonError> {
         self.open(b'[', b']', "an array")
     }
 
-    /// A member's name as a canonical JSON string, quotes included; the colon after it is read too.
+    /// Reads a member's name as a canonical JSON string, quotes included, and the colon after it.
     ///
     /// # Errors
     ///
-    /// If there is no name and colon, or the first fault in the name.
+    /// Fails if there is no name and colon, or returns the first fault in the name.
     pub fn key(&mut self) -> Result<Cow<'a, str>, JsonError> {
         let start = scan::whitespace(self.input, self.at);
         if self.input.get(start) != Some(&b'"') {
@@ -278,20 +277,22 @@ impl<'a> Reader<'a> {
         Ok(text)
     }
 
-    /// After a member's value: true if another member is next, false if the object ended.
+    /// Reads on after a member's value: returns true if another member is next, false if the object
+    /// ended.
     ///
     /// # Errors
     ///
-    /// If neither a comma nor the closing brace follows.
+    /// Fails if neither a comma nor the closing brace follows.
     pub fn next_member(&mut self) -> Result<bool, JsonError> {
         self.next(b'}', rewrite::AFTER_MEMBER)
     }
 
-    /// After an element: true if another element is next, false if the array ended.
+    /// Reads on after an element: returns true if another element is next, false if the array
+    /// ended.
     ///
     /// # Errors
     ///
-    /// If neither a comma nor the closing bracket follows.
+    /// Fails if neither a comma nor the closing bracket follows.
     pub fn next_element(&mut self) -> Result<bool, JsonError> {
         self.next(b']', rewrite::AFTER_ELEMENT)
     }
@@ -300,7 +301,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     ///
-    /// If anything else is.
+    /// Fails if anything else is left.
     pub fn end(&mut self) -> Result<(), JsonError> {
         self.at = scan::whitespace(self.input, self.at);
         match self.input.get(self.at) {

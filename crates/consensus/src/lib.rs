@@ -1,7 +1,7 @@
-//! What is valid on a Blocksmith chain.
+//! The rules of validity of a Blocksmith chain.
 //!
-//! No clock, no I/O, no randomness, and no floats in rules: `now` and everything else that a rule
-//! depends on is an argument.
+//! This crate has no clock, no I/O and no randomness, and its rules have no floats: `now` and every
+//! other input of a rule is an argument.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -37,5 +37,5 @@ pub use transaction::Transaction;
 pub use tree::{Ancestry, ChainBlock, ChangeSet, Tree};
 pub use unproven::Unproven;
 
-/// 256-bit unsigned integers, as targets and work use them.
+/// 256-bit unsigned integers, for targets and work.
 pub use ethnum::U256;

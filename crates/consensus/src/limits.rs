@@ -1,4 +1,4 @@
-//! The bounds of what is read, and how messages quote what they refuse.
+//! The bounds of input, and how messages quote refused input.
 
 use alloc::format;
 use alloc::string::{String, ToString};

@@ -1,4 +1,4 @@
-//! Why a text is no block.
+//! The reasons why a text is not a block.
 
 use alloc::string::String;
 use core::fmt;
@@ -6,7 +6,7 @@ use core::fmt;
 use crate::json::JsonError;
 use crate::limits::{MAX_BLOCK_BYTES, MAX_BLOCK_DEPTH, MAX_INDEX};
 
-/// Why a text is no block of any rule set.
+/// The reason why a text is not a block of any rule set.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Malformed {
     /// The text is not JSON, or has no form that every node can read.

@@ -8,8 +8,8 @@
 //!                      k the largest power of two below their number
 //! ```
 //!
-//! The tags keep leaves and nodes apart, so that no leaf has a node's hash. Nothing is duplicated
-//! to fill a row up, so that two lists with the same root are a collision of SHA-256; Bitcoin's tree
+//! The tags keep leaves and nodes apart, so that no leaf has a node's hash. No leaf is duplicated
+//! to fill a row up, so two lists with the same root are a collision of SHA-256; Bitcoin's tree
 //! takes a list with its last entries repeated for the list itself (CVE-2012-2459).
 
 use alloc::vec::Vec;
@@ -33,7 +33,7 @@ fn node_hash(left: &Hash, right: &Hash) -> Hash {
     )
 }
 
-/// A list that grows at its end, as the roots that its next root takes: one hash for each level.
+/// A list that grows at its end, kept as the hashes that its next root needs: one for each level.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Tree {
     /// The roots of full subtrees, the largest first: one for each bit of the number of leaves.
@@ -60,7 +60,7 @@ impl Tree {
     }
 }
 
-/// The root over these leaves. It holds one hash for each level while the leaves go by.
+/// The root over these leaves. It keeps only one hash for each level.
 pub fn root<L: AsRef<[u8]>>(leaves: impl IntoIterator<Item = L>) -> Hash {
     let mut tree = Tree::default();
     for leaf in leaves {
@@ -69,7 +69,7 @@ pub fn root<L: AsRef<[u8]>>(leaves: impl IntoIterator<Item = L>) -> Hash {
     tree.root()
 }
 
-/// What proves the leaf at `position` (from 0): the roots of the subtrees beside its way to the
+/// The proof of the leaf at `position` (from 0): the roots of the subtrees beside its path to the
 /// root, the lowest first; at most 64. `None` if there is no such leaf.
 pub fn path<L: AsRef<[u8]>>(
     leaves: impl IntoIterator<Item = L>,
@@ -99,9 +99,9 @@ pub fn path<L: AsRef<[u8]>>(
 /// (from 0). False as well for a position that the list doesn't have, and for a path that is longer
 /// or shorter than the list's.
 ///
-/// A true answer says that the leaf is in the list, whoever gave the other numbers. That it is at
-/// `position` hangs on `leaves`, which a root does not tell: lists of other lengths lead to the
-/// same turns on the way up. RFC 9162, section 2.1.3.2.
+/// A true answer says that the leaf is in the list, whatever the source of the other numbers is.
+/// That it is at `position` hangs on `leaves`, which a root does not tell: lists of other lengths
+/// lead to the same turns on the way up. RFC 9162, section 2.1.3.2.
 #[must_use]
 pub fn verify(leaf: &[u8], position: u64, leaves: u64, path: &[Hash], root: &Hash) -> bool {
     if position >= leaves {

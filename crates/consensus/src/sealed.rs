@@ -1,15 +1,15 @@
-//! Blocks whose work commits to their content, as sealed chains have them.
+//! The blocks of sealed chains, whose work commits to their contents.
 //!
 //! ```text
 //! {"index": 7, "merkle_root": "…", "previous_hash": "…", "proof": 12345, "target": "…",
 //!  "timestamp": 1750000000, "transactions": […]}
 //! ```
 //!
-//! The *seal* is SHA-256 of the canonical text without `proof` and `transactions`; the block's id is
-//! SHA-256(seal in hex ‖ proof in decimal), and valid when it is at most the target. The Merkle root
-//! stands for the transactions, so the seal commits to all of the block, and a search hashes one
-//! compression a try. The fields are these and no others, each in its one form: a block that says
-//! the same has the same text.
+//! The *seal* is SHA-256 of the canonical text without `proof` and `transactions`; the block's id
+//! is SHA-256(seal in hex ‖ proof in decimal), and valid when it is at most the target. The Merkle
+//! root stands for the transactions, so the seal commits to the whole block, and a search computes
+//! one compression per try. The fields are these and no others, each in one form: two blocks with
+//! the same contents have the same text.
 
 use alloc::borrow::Cow;
 use alloc::string::String;
@@ -23,22 +23,22 @@ use crate::json::{Kind, Members, Value};
 use crate::limits::{MAX_BLOCK_BYTES, MAX_INTEGER, quote};
 use crate::malformed::Malformed;
 
-/// What a sealed block says of itself besides index, previous hash and proof.
+/// The fields of a sealed block other than index, previous hash and proof.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Header {
-    /// The hash of what the work commits to: everything but the proof.
+    /// The hash of everything but the proof, to which the work commits.
     pub seal: Hash,
     /// The root of the tree over the transactions' texts.
     pub merkle_root: Hash,
-    /// The largest id that counts.
+    /// The largest id that is valid.
     pub target: Target,
     /// Seconds since 1970-01-01 UTC, by the miner's clock.
     pub timestamp_s: u64,
 }
 
 impl Header {
-    /// What a proof must satisfy. The target is the one that is stated: whether that is the right one
-    /// is another rule.
+    /// The job that a proof must satisfy. The target is the one that the block states; another rule
+    /// checks that it is the right one.
     pub fn job(&self) -> Job<'static> {
         Job {
             prefix: Cow::Owned(self.seal.hex().to_vec()),
@@ -53,7 +53,7 @@ impl Header {
     }
 }
 
-/// What a block says, borrowed from its canonical text.
+/// The fields of a block, borrowed from its canonical text.
 pub(crate) struct Fields<'a> {
     pub(crate) index: u64,
     pub(crate) proof: Value<'a>,
@@ -64,7 +64,7 @@ pub(crate) struct Fields<'a> {
 /// Reads a sealed block whose text is canonical already.
 ///
 /// # Errors
-/// The first field that is not there, not in its form, or not of a sealed block.
+/// Returns the first field that is missing, not in its form, or not of a sealed block.
 pub(crate) fn read(text: &str) -> Result<Fields<'_>, Malformed> {
     let value = Value::of_canonical(text);
     if value.kind() != Kind::Object {

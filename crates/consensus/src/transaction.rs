@@ -1,5 +1,4 @@
-//! A transaction of the Python rule sets: whatever JSON value a block's list holds, known by its
-//! canonical text.
+//! Transactions of open chains: any JSON value in a block's list, identified by its canonical text.
 
 use alloc::borrow::Cow;
 use alloc::format;
@@ -8,15 +7,15 @@ use alloc::sync::Arc;
 use crate::json::{Kind, Value};
 use crate::limits::{MAX_BLOCK_DEPTH, depth, quote};
 
-/// The longest text of a transaction that a node queues, in bytes. Blocks of others may hold longer
-/// ones.
+/// The longest text of a transaction that a node queues, in bytes. Blocks of other nodes may hold
+/// longer ones.
 pub const MAX_TRANSACTION_BYTES: usize = 100_000;
 
-/// Arrays and objects in a transaction that a node queues may lie this deep inside each other: a
-/// block adds two levels.
+/// The most levels of arrays and objects in a transaction that a node queues: a block adds two
+/// levels.
 pub const MAX_TRANSACTION_DEPTH: usize = MAX_BLOCK_DEPTH - 2;
 
-/// Why a value is not queued as a transaction.
+/// The reason why a value is not queued as a transaction.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unqueueable {
     /// `sender`, `recipient` or `amount` is missing.
@@ -48,8 +47,8 @@ pub enum Unqueueable {
     },
 }
 
-/// An unsigned transaction. Equal texts are equal transactions: where it matters which is meant,
-/// it is known by its block and position.
+/// An unsigned transaction. Transactions with equal texts are equal; where it matters, block and
+/// position tell them apart.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Transaction {
     text: Arc<str>,
@@ -71,7 +70,7 @@ impl Transaction {
     /// anything else in it is not part of the transaction.
     ///
     /// # Errors
-    /// Which field is missing, or that the text is too long or too deep for a block.
+    /// Fails if a field is missing, or if the text is too long or too deep for a block.
     pub fn from_request(body: Value<'_>) -> Result<Self, Unqueueable> {
         if body.kind() != Kind::Object {
             return Err(Unqueueable::NotAnObject { found: quote(body.text()) });
@@ -82,16 +81,16 @@ impl Transaction {
         Ok(transaction)
     }
 
-    /// Makes sure that a block of ours has room for it.
+    /// Makes sure that a block of this node has room for it.
     ///
     /// # Errors
-    /// That it is too long or too deep.
+    /// Fails if it is too long or too deep.
     pub fn check_queueable(&self) -> Result<(), Unqueueable> {
         let found = self.text.len();
         if found > MAX_TRANSACTION_BYTES {
             return Err(Unqueueable::TooLong { found });
         }
-        // One that is too deep for a block would keep every block from being made.
+        // A transaction that is too deep for a block would keep every block from being made.
         let found = depth(&self.text);
         if found > MAX_TRANSACTION_DEPTH {
             return Err(Unqueueable::TooDeep { found });
@@ -109,14 +108,14 @@ impl Transaction {
         &self.text
     }
 
-    /// Who pays, as the party that [`party`] names; `None` if the field is missing.
+    /// The sender, as the party that [`party`] names; `None` if the field is missing.
     pub fn sender(&self) -> Option<Cow<'_, str>> {
         Value::of_canonical(&self.text).get("sender").map(party)
     }
 }
 
-/// The name under which a value counts as a party, Python's `str()` of it: the number 0 and the
-/// text `"0"` are one party.
+/// The name of the party that a value stands for, Python's `str()` of it: the number 0 and the text
+/// `"0"` are one party.
 pub fn party(value: Value<'_>) -> Cow<'_, str> {
     value.as_str().unwrap_or(Cow::Borrowed(value.text()))
 }

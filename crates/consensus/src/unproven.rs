@@ -1,4 +1,4 @@
-//! Sealed blocks that only lack their proof: what miners search.
+//! Sealed blocks that lack only their proof: the work of miners.
 
 use alloc::format;
 
@@ -8,7 +8,7 @@ use crate::job::Target;
 use crate::json::canonical;
 use crate::sealed::Header;
 
-/// A block that only lacks its proof.
+/// A block that lacks only its proof.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unproven {
     /// A block with the proof 0.
@@ -16,10 +16,10 @@ pub struct Unproven {
 }
 
 impl Unproven {
-    /// Writes one. The transactions are canonical texts, and `merkle_root` is theirs.
+    /// Writes a block. The transactions are canonical texts, and `merkle_root` is their root.
     ///
     /// # Errors
-    /// That a number is too large, the block too long, or a text no JSON.
+    /// Fails if a number is too large, the block too long, or a text not JSON.
     pub fn new<'t>(
         index: u64,
         previous_hash: &Hash,
@@ -42,7 +42,7 @@ impl Unproven {
         Ok(Self { block: Block::read(Shape::Sealed, &text)? })
     }
 
-    /// What it says of itself, the seal among it.
+    /// The block's header, with the seal.
     pub fn header(&self) -> &Header {
         self.block.header().expect("it was read as a sealed block")
     }
@@ -60,7 +60,7 @@ impl Unproven {
     /// The block with this proof.
     ///
     /// # Errors
-    /// [`Malformed::Field`], for a proof of 2^53 or more.
+    /// Returns [`Malformed::Field`] for a proof of 2^53 or more.
     pub fn with_proof(&self, proof: u64) -> Result<Block, Malformed> {
         let text = self.block.text();
         let at = self.block.view().proof_json().as_ptr() as usize - text.as_ptr() as usize;

@@ -1,7 +1,7 @@
-//! The search for proofs: the lowest valid one, on as many cores as it is given.
+//! The search for the lowest valid proof, on a given number of cores.
 //!
-//! [`search::Search`] says what to look for, [`search::Control`] is how others watch and stop it.
-//! Ways to hash differ in speed and never in the answer.
+//! [`search::Search`] is a search, which other threads watch and stop by a [`search::Control`].
+//! Backends differ in speed, never in the answer.
 #![deny(unsafe_code)] // What may have it, and why, is said where `search` lists its modules.
 
 pub mod search;

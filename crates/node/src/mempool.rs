@@ -444,7 +444,7 @@ impl Mempool {
     /// payment's own is among them.
     ///
     /// # Errors
-    /// That an account cannot be read; nothing changed then.
+    /// Fails if an account cannot be read; nothing has changed then.
     ///
     /// # Panics
     /// If the sender's nonce is not the one that [`Mempool::follow`] saw last.
@@ -604,7 +604,7 @@ impl Mempool {
     /// come back, in front of those of the same sender that wait, within all bounds.
     ///
     /// # Errors
-    /// That an account cannot be read; nothing changed then.
+    /// Fails if an account cannot be read; nothing has changed then.
     pub fn follow<A: Accounts>(
         &mut self,
         now: Timestamp,

@@ -193,7 +193,7 @@ mod tests {
         assert_eq!(clocks.offset_s(), Some(-499.0));
         clocks.compare(&peer("d:1"), at(1_000), at(1_007));
         assert_eq!(clocks.offset_s(), Some(2.0));
-        // Whoever is asked no more.
+        // A peer that is no longer asked.
         let long_ago = Instant::now().checked_sub(MAX_AGE);
         if let (Some(told), Some(entry)) = (long_ago, clocks.known().offsets.get_mut(&peer("d:1")))
         {

@@ -270,7 +270,7 @@ mod tests {
         (0..count).map(payment).collect()
     }
 
-    /// The same with another's signature.
+    /// The same payment with another one's signature.
     fn forged(payments: &[String], place: usize) -> String {
         let signature = |text: &str| text[text.len() - 130..text.len() - 2].to_string();
         let (good, other) = (&payments[place], &payments[place ^ 1]);
@@ -316,7 +316,7 @@ mod tests {
                 some[place] = forged(&all, place);
                 some[second] = forged(&all, second);
                 let signatures = signatures(threads);
-                // What is good in it is remembered, what is not must not be.
+                // Its valid payments are remembered, the forged one must not be.
                 for _ in 0..2 {
                     let (found, why) = read(&signatures, &some).expect_err("one is forged");
                     assert_eq!(found, place, "{threads} threads");
@@ -347,7 +347,7 @@ mod tests {
     #[test]
     fn the_oldest_are_forgotten() {
         let mut memory = Memory::new(2);
-        // The numbers of two are the same.
+        // Two entries have the same number.
         let numbers = [3, 5, 5, 7, 8, 9, 10];
         let here = |memory: &Memory<usize>| {
             let is_here = |at: &usize| memory.get(numbers[*at], |thing| thing == at).is_some();

@@ -167,7 +167,7 @@ mod tests {
             assert_ne!(text, GOOD);
             assert_eq!(table(&text).as_ref(), Ok(&good), "{text}");
         }
-        // What stands within a string is meant.
+        // Characters within a string stay as they are.
         let name = |text: &str| table(text).unwrap()["name"].as_str().map(str::to_owned);
         let inside = "name\u{a0}= \"a\u{a0}\u{201c}b\u{201d}\"";
         assert_eq!(name(inside).as_deref(), Some("a\u{a0}\u{201c}b\u{201d}"));

@@ -1,4 +1,4 @@
-//! Many people who sign many payments, on all cores.
+//! Makes many payments of many signers, on all cores.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -12,7 +12,7 @@ use blocksmith_consensus::payment::{Draft, Verified};
 use crate::random::Random;
 use crate::signers::{Signer, forge};
 
-/// Everybody's account, in memory.
+/// The accounts of all signers, in memory.
 #[derive(Default, Clone, PartialEq, Eq, Debug)]
 pub struct Bank(pub BTreeMap<Address, Account>);
 
@@ -24,8 +24,8 @@ impl Accounts for Bank {
     }
 }
 
-/// What `people`, known by their numbers, pay: `each` from nonce 0 on, some with a memo; person by
-/// person, in the order of the nonces. Everybody can pay for it.
+/// The payments of `people`, who are numbered: `each` of every person from nonce 0 on, some with a
+/// memo; person by person, in the order of the nonces. The bank has enough coins for all of them.
 pub fn payments(people: Range<u64>, each: u64, fees: RangeInclusive<u64>) -> (Bank, Vec<Verified>) {
     let cores = thread::available_parallelism().map_or(1, |cores| cores.get() as u64);
     let count = people.end - people.start;

@@ -1,4 +1,4 @@
-//! A server that says what a test wants.
+//! A server whose answers a test chooses.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -10,8 +10,7 @@ use serde_json::{Value, json};
 
 use crate::process::PATIENCE;
 
-/// All that a node says of itself under `/api/v1/status`, where nobody signs payments; these members
-/// as they are here.
+/// The answer of an open chain's node to `/api/v1/status`, with `members` in the place of its own.
 pub fn status(members: Value) -> Value {
     let hash = "00".repeat(32);
     let mut status = json!({
@@ -26,41 +25,41 @@ pub fn status(members: Value) -> Value {
     status
 }
 
-/// A call as it came.
+/// A call that the server received.
 pub struct Call {
-    /// As in `GET`.
+    /// The method, as in `GET`.
     pub method: String,
-    /// With the query.
+    /// The path with the query.
     pub path: String,
-    /// As many bytes as it says.
+    /// The body, as long as its length says.
     pub body: Vec<u8>,
 }
 
-/// What a call is answered with.
+/// The answer to a call.
 #[derive(Clone)]
 pub struct Reply {
     /// Its status.
     pub status: u16,
     /// Its content type.
     pub kind: &'static str,
-    /// What it says.
+    /// Its body.
     pub body: String,
-    /// What its head says besides.
+    /// Its other headers.
     pub headers: Vec<(&'static str, String)>,
 }
 
 impl Reply {
-    /// JSON, with 200.
+    /// A JSON answer, with status 200.
     pub fn json(body: String) -> Self {
         Self { status: 200, kind: "application/json", body, headers: Vec::new() }
     }
 
-    /// A page.
+    /// An HTML page.
     pub fn html(status: u16, body: &str) -> Self {
         Self { status, kind: "text/html", body: body.into(), headers: Vec::new() }
     }
 
-    /// As RFC 9457 has it.
+    /// An error as in RFC 9457.
     pub fn problem(status: u16, rule: &str, detail: &str) -> Self {
         let detail = serde_json::to_string(detail).unwrap();
         let body = format!(
@@ -69,7 +68,7 @@ impl Reply {
         Self { status, kind: "application/problem+json", ..Self::json(body) }
     }
 
-    /// To another address.
+    /// A redirect to another address.
     pub fn redirect(status: u16, to: String) -> Self {
         Self { status, headers: vec![("Location", to)], ..Self::html(status, "<h1>Moved</h1>") }
     }
@@ -84,12 +83,12 @@ pub struct Fake<S> {
 }
 
 impl<S: Send + 'static> Fake<S> {
-    /// One that answers so, on a free port.
+    /// Starts a server with these answers, on a free port.
     pub fn start(state: S, answer: impl Fn(&mut S, &Call) -> Reply + Send + 'static) -> Self {
         Self::start_at("127.0.0.1:0", state, answer)
     }
 
-    /// One that answers so, at this address.
+    /// Starts a server with these answers, at this address.
     pub fn start_at(
         address: &str,
         state: S,
@@ -105,29 +104,29 @@ impl<S: Send + 'static> Fake<S> {
                 if stopped.load(Ordering::SeqCst) {
                     break;
                 }
-                // Whoever called may be gone.
+                // The caller may be gone.
                 let _ = stream.and_then(|stream| serve(stream, &shared, &answer));
             }
         });
         Self { address, state, stop, thread: Some(thread) }
     }
 
-    /// An address where nobody listens.
+    /// An address where no server listens.
     pub fn free_address() -> String {
         TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
     }
 
-    /// Where it is.
+    /// The server's URL.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// What it knows; it answers nobody meanwhile.
+    /// The server's state; it answers no call while this is held.
     pub fn state(&self) -> impl std::ops::DerefMut<Target = S> {
         Locked(self.state.lock().unwrap())
     }
 
-    /// Stops to listen.
+    /// Stops the server, and returns its state.
     pub fn stop(mut self) -> S {
         self.end();
         self.state.lock().unwrap().take().unwrap()

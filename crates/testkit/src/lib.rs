@@ -1,5 +1,5 @@
-//! For tests alone: the best chain in memory, people whose keys everybody knows, numbers that look
-//! random and come again, and processes: the program, and servers that say what a test wants.
+//! Helpers for tests: the best chain in memory, signers with public keys, seeded random numbers,
+//! and processes: the program, and servers whose answers a test chooses.
 #![forbid(unsafe_code)]
 
 pub mod crowd;

@@ -8,7 +8,7 @@ use blocksmith_consensus::ledger::{Account, Accounts, Change, Changes, Contents}
 use blocksmith_consensus::tree::{BestChain, BlockId};
 use blocksmith_consensus::{Ancestry, ChainBlock, ChangeSet, Hash};
 
-/// What was taken off and put on, in this order.
+/// The blocks that were taken off the chain and put on it, in this order.
 #[derive(Debug, Clone, Default)]
 pub struct Log {
     /// The blocks that were taken off, the former tip first.
@@ -20,8 +20,8 @@ pub struct Log {
 }
 
 impl Log {
-    /// Whether a change says just this, and reads the blocks from where they are now. What there was
-    /// no room for can't be read.
+    /// Whether a change tells exactly this log, and reads the blocks from their new places. Blocks
+    /// that found no room can't be read.
     pub fn is_told_by(&self, change: &ChangeSet, chain: &Chain) -> bool {
         let places = |blocks: &[ChainBlock]| -> Vec<BlockId> {
             blocks.iter().map(|linked| BlockId::of(&linked.block)).collect()
@@ -52,7 +52,7 @@ pub struct Chain {
     /// The accounts after the tip.
     pub accounts: BTreeMap<Address, Account>,
     undo: Vec<Changes>,
-    /// What rules knew of the transactions of each block that was ever put on.
+    /// The contents of each block that was ever put on.
     contents: HashMap<Hash, Option<Contents>>,
     /// The blocks of side branches.
     pub side: BTreeMap<Hash, ChainBlock>,
@@ -65,7 +65,7 @@ impl Chain {
         Self::with_accounts(genesis, Changes::default())
     }
 
-    /// With what the genesis block does.
+    /// A chain of one block, with its changes of the accounts.
     pub fn with_accounts(genesis: ChainBlock, changes: Changes) -> Self {
         let first = genesis.block.index();
         let places = HashMap::from([(genesis.block.hash(), first)]);
@@ -82,7 +82,7 @@ impl Chain {
         }
     }
 
-    /// What was taken off and put on since this was asked last.
+    /// The blocks that were taken off and put on since the last call.
     pub fn take_log(&mut self) -> Log {
         std::mem::take(&mut self.log)
     }
@@ -134,7 +134,7 @@ impl BestChain for Chain {
             };
         }
         self.side.insert(last.block.hash(), last.clone());
-        // What is put on and taken off again was never there.
+        // A block that is put on and taken off again is not in the log.
         if self.log.connected.pop().is_none() {
             self.log.disconnected.push(last);
         }

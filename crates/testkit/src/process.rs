@@ -1,12 +1,12 @@
-//! What a test waits for, and what a process has taken.
+//! How tests wait, and how much memory a process took.
 
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-/// The longest that anything here may take.
+/// The longest that a wait may take.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Waits until it is so.
+/// Waits until `so` is true.
 pub fn wait_until(what: &str, mut so: impl FnMut() -> bool) {
     let begin = Instant::now();
     while !so() {
@@ -15,11 +15,11 @@ pub fn wait_until(what: &str, mut so: impl FnMut() -> bool) {
     }
 }
 
-/// What `attempt` gives once it does not fail in a way that passes: a node that was let go keeps its
+/// Repeats `attempt` while it fails in a way that passes: a node that was dropped keeps its
 /// directory for a moment.
 ///
 /// # Errors
-/// How it fails otherwise, or still fails.
+/// Returns any other error, and the last one when the time is over.
 pub fn once<T, E>(
     mut attempt: impl FnMut() -> Result<T, E>,
     passes: impl Fn(&E) -> bool,
@@ -35,7 +35,7 @@ pub fn once<T, E>(
     }
 }
 
-/// The most memory that a process ever had, in bytes; none where no system says so.
+/// The most memory that a process ever had, in bytes; `None` on systems that don't tell.
 pub fn peak_bytes(process: u32) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;

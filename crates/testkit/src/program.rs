@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 pub use crate::process::{PATIENCE, wait_until};
 
-/// Where the program is, as Cargo tells the tests of its package.
+/// The program's path, which Cargo sets for the tests of its package.
 pub fn binary() -> PathBuf {
     std::env::var_os("CARGO_BIN_EXE_blocksmith").expect("cargo test runs this").into()
 }
@@ -48,7 +48,7 @@ pub struct Program {
 }
 
 impl Program {
-    /// The program, with a folder of its own.
+    /// Starts the program, with a home folder of its own.
     pub fn start(args: &[&str]) -> Self {
         let home = tempfile::tempdir().unwrap();
         let mut program = Self::start_in(home.path(), args);
@@ -56,19 +56,19 @@ impl Program {
         program
     }
 
-    /// With a folder of the user's own.
+    /// Starts the program with this home folder.
     pub fn start_in(home: &Path, args: &[&str]) -> Self {
         Self::start_with(home, &[], args)
     }
 
-    /// With settings in the environment, too.
+    /// Starts the program with this home folder and environment.
     pub fn start_with(home: &Path, environment: &[(&str, &str)], args: &[&str]) -> Self {
         let mut command = Command::new(binary());
         command.args(args).envs(environment.iter().copied());
         Self::spawn(command.env("HOME", home).env("XDG_DATA_HOME", home))
     }
 
-    /// Whatever the command runs.
+    /// Starts a command.
     pub fn spawn(command: &mut Command) -> Self {
         let mut child = command
             .stdin(Stdio::null())
@@ -103,7 +103,7 @@ impl Program {
         self.until_so(wanted, |line| line == wanted);
     }
 
-    /// Reads lines until one is so, and returns that one.
+    /// Reads lines until `so` is true of one, and returns that one.
     pub fn until_so(&mut self, wanted: &str, so: impl Fn(&str) -> bool) -> String {
         let begin = Instant::now();
         loop {
@@ -136,7 +136,7 @@ impl Program {
         rest
     }
 
-    /// What it has said on its standard error.
+    /// The text that it has written to its standard error.
     pub fn stderr(&self) -> String {
         self.stderr.lock().unwrap().clone()
     }
@@ -146,23 +146,23 @@ impl Program {
         self.child.id()
     }
 
-    /// SIGTERM.
+    /// Sends SIGTERM.
     pub fn terminate(&self) {
         self.signal("-TERM");
     }
 
-    /// A signal, as kill(1) has it.
+    /// Sends a signal by kill(1).
     pub fn signal(&self, signal: &str) {
         let pid = self.pid().to_string();
         assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
     }
 
-    /// The next line, if it says one before it ends.
+    /// The next line, if it writes one before it ends.
     pub fn first_line(&self) -> Option<String> {
         self.lines.recv_timeout(PATIENCE).ok()
     }
 
-    /// How it ended, if it did.
+    /// Its exit status, if it has ended.
     pub fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().unwrap()
     }
@@ -172,7 +172,7 @@ impl Program {
         let begin = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
-                // What it said last may still be on its way.
+                // Its last output may still be on its way.
                 if let Some(reader) = self.stderr_reader.take() {
                     reader.join().unwrap();
                 }

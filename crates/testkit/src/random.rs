@@ -1,4 +1,4 @@
-//! Numbers that look random and come again with the same seed.
+//! Random numbers that are the same for the same seed.
 /// SplitMix64, as in Steele, Lea and Flood, "Fast splittable pseudorandom number generators".
 #[derive(Clone)]
 pub struct Random(u64);
@@ -33,7 +33,7 @@ impl Random {
     }
 }
 
-/// A number from the environment, or the one that is always taken.
+/// A number from the environment, or `default`.
 pub fn setting(name: &str, default: u64) -> u64 {
     match std::env::var(name) {
         Ok(text) => text.parse().unwrap_or_else(|_| panic!("{name} is a whole number, not {text}")),

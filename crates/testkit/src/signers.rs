@@ -1,4 +1,4 @@
-//! People who sign, with keys that everybody knows.
+//! Signers whose keys are public.
 
 use blocksmith_consensus::Hash;
 use blocksmith_consensus::address::{Address, Hrp};
@@ -13,16 +13,16 @@ pub fn forge() -> Domain {
     }
 }
 
-/// Somebody who signs.
+/// A signer.
 #[derive(Clone)]
 pub struct Signer {
     keys: Keypair,
-    /// Where they are paid.
+    /// The signer's address.
     pub address: Address,
 }
 
 impl Signer {
-    /// The one with this secret key.
+    /// The signer with this secret key.
     pub fn new(secret: u64) -> Self {
         let mut bytes = [0; 32];
         bytes[24..].copy_from_slice(&secret.to_be_bytes());
@@ -46,7 +46,7 @@ impl Signer {
         schnorr::sign_no_aux_rand(&hash.0, &self.keys).to_byte_array()
     }
 
-    /// What this signer wants to pay.
+    /// An unsigned payment of this signer.
     pub fn draft(&self, to: Address, amount: u64, fee: u64, nonce: u64) -> Draft<'static> {
         Draft { sender: self.address, recipient: to, amount, fee, nonce, memo: None }
     }

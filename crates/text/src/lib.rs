@@ -1,8 +1,8 @@
-//! Text that others wrote, as it may stand in a line of a log or a terminal: nothing in it moves the
-//! cursor, ends the line, turns the direction of reading or hides.
+//! Makes text from outside safe for a line of a log or a terminal: no character moves the cursor,
+//! ends the line, turns the direction of reading or is invisible.
 //!
-//! Escaping what is escaped already changes nothing, so that whoever prints needs not know who wrote
-//! what: everything that the program logs or prints goes through here once more.
+//! Escaping a text twice changes nothing more, so code that prints need not know where a text comes
+//! from: everything that the program logs or prints goes through here once more.
 #![forbid(unsafe_code)]
 
 use std::fmt::{self, Display, Write};
@@ -11,7 +11,7 @@ use unicode_properties::{GeneralCategory, GeneralCategoryGroup, UnicodeGeneralCa
 use unicode_security::general_security_profile::IdentifierType;
 use unicode_security::{GeneralSecurityProfile as _, skeleton};
 
-/// What others wrote, without blanks around it, in one line and at most `max` characters of it.
+/// Text from outside, without blanks around it, in one line, at most `max` characters of it.
 pub fn shown(text: &str, max: usize) -> String {
     let text = text.trim();
     match text.char_indices().nth(max) {
@@ -20,8 +20,8 @@ pub fn shown(text: &str, max: usize) -> String {
     }
 }
 
-/// What others wrote, at most `max` characters of it, between quotes that nothing in it looks like:
-/// what follows the closing one is the program's own.
+/// Text from outside, at most `max` characters of it, between quotes that no character in it looks
+/// like: text after the closing one is the program's own.
 pub fn quoted(text: &str, max: usize) -> String {
     let text = text.trim();
     let end = text.char_indices().nth(max);
@@ -49,21 +49,23 @@ pub fn is_curly_quote(char: char) -> bool {
     matches!(char, '\u{201c}'..='\u{201f}' | '\u{ff02}' | '«' | '»')
 }
 
-/// What is shown, in one line: `\n`, `\u{1b}` or `\u{202e}` for what a line can't have.
+/// Escapes text to one line, with `\n`, `\u{1b}` or `\u{202e}` for characters that a line can't
+/// have.
 pub fn escaped<T: Display>(shown: T) -> Escaped<T> {
     Escaped { shown, keep_lines: false }
 }
 
-/// The same with its line ends, where the program itself writes several lines.
+/// As [`escaped`], but keeps line ends, where the program itself writes several lines.
 pub fn lines<T: Display>(shown: T) -> Escaped<T> {
     Escaped { shown, keep_lines: true }
 }
 
-/// JSON as it may stand on a terminal: for what a line can't have, the escapes of JSON.
+/// Makes JSON safe for a terminal: characters that a line can't have become escapes of JSON.
 pub fn json(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for char in text.chars() {
-        // Between values there is nothing but ASCII, and within them controls are escaped but one.
+        // Between values all characters are ASCII, and within them all controls but one are
+        // escaped.
         if is_plain(char) || char.is_ascii() && char != '\u{7f}' {
             out.push(char);
             continue;
@@ -79,8 +81,8 @@ pub fn json(text: &str) -> String {
 /// The most characters of a host and a port.
 const MAX_TYPED: usize = 260;
 
-/// Whether this may stand in a command that people are told to type, though others wrote it: a host,
-/// with or without a port, in which no shell and no program reads anything else.
+/// Whether a text from outside may stand in a command that people are told to type: a host, with or
+/// without a port, which no shell and no program can read otherwise.
 pub fn is_typable(host: &str) -> bool {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte);
     (1..=MAX_TYPED).contains(&host.len()) && !host.starts_with('-') && host.bytes().all(fits)
@@ -131,9 +133,9 @@ impl fmt::Write for Escaping<'_, '_> {
     }
 }
 
-/// Whether a character is seen, and nothing but seen. Unicode knows: controls, marks that format or
-/// turn the direction, ends of lines and paragraphs, what has no meaning or a private one, and what
-/// is usually invisible are not.
+/// Whether a character is visible and does nothing else, by Unicode's tables: not so are controls,
+/// marks that format or turn the direction, ends of lines and paragraphs, characters without a
+/// meaning or with a private one, and those that are usually invisible.
 pub fn is_plain(char: char) -> bool {
     if char.is_ascii() {
         return !char.is_ascii_control();
@@ -148,7 +150,8 @@ pub fn is_plain(char: char) -> bool {
 mod tests {
     use super::*;
 
-    /// What no line may have, by hand: the tables may be those of another version of Unicode.
+    /// Characters that no line may have, listed by hand: the tables may be those of another version
+    /// of Unicode.
     fn unseen() -> impl Iterator<Item = char> {
         let bidi = "\u{61c}\u{200e}\u{200f}\u{202a}\u{202b}\u{202c}\u{202d}\u{202e}\u{2066}\u{2067}\
                     \u{2068}\u{2069}";

@@ -1,8 +1,8 @@
-//! The accounts that everybody has: for chains that begin anew each time.
+//! The dev accounts, for chains that begin anew each time.
 //!
 //! **Their secret keys are public knowledge.** The phrase is the field's usual one for development
-//! (Hardhat, Foundry and Ganache print it), so whatever reaches these addresses on a chain that
-//! matters is taken at once. Wallets and mempools refuse them there; consensus knows no such rule.
+//! (Hardhat, Foundry and Ganache print it), so coins that reach these addresses on a chain that
+//! matters are stolen at once. Wallets and mempools refuse them there; consensus has no such rule.
 
 use blocksmith_consensus::address::Address;
 
@@ -28,7 +28,7 @@ pub fn addresses() -> impl Iterator<Item = Address> {
     KEYS.into_iter().map(|key| Address::from_key(key).expect("each is on the curve"))
 }
 
-/// Whether everybody knows the secret key of `address`.
+/// Whether `address` is a dev account, whose secret key is public.
 pub fn is_dev_key(address: &Address) -> bool {
     KEYS.contains(address.key())
 }

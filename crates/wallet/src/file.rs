@@ -1,5 +1,5 @@
-//! Wallet files on the disk: whole or not at all, for their owner alone, never by accident over
-//! another.
+//! Wallet files on the disk: written whole or not at all, readable by their owner alone, and never
+//! by accident over another file.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -11,38 +11,38 @@ use tempfile::NamedTempFile;
 use crate::keystore::{self, Cost, Fresh, MAX_READ_BYTES, OpenError, SealError};
 use crate::wallet::Wallet;
 
-/// A file in which a wallet is kept, as it was when it was last read or written.
+/// A wallet file, as it was when it was last read or written.
 #[derive(Debug)]
 pub struct WalletFile {
     path: PathBuf,
     text: Vec<u8>,
 }
 
-/// What can go wrong with a wallet file.
+/// The error of using a wallet file.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
-    /// There is one already, or another file of that name.
+    /// There is a file of that name already.
     #[error("{} exists, and a wallet file is never overwritten", path.display())]
     Exists {
-        /// Where.
+        /// The file's path.
         path: PathBuf,
     },
-    /// There is none.
+    /// There is no such file.
     #[error("there is no wallet file {}", path.display())]
     Missing {
-        /// Where.
+        /// The file's path.
         path: PathBuf,
     },
-    /// Somebody else wrote it since it was read.
+    /// Another process wrote it since it was read.
     #[error("{} was changed meanwhile: open it again", path.display())]
     Changed {
-        /// Where.
+        /// The file's path.
         path: PathBuf,
     },
-    /// The disk or its permissions.
+    /// The disk failed, or permissions are missing.
     #[error("{} can't be read or written", path.display())]
     Io {
-        /// Where.
+        /// The file's path.
         path: PathBuf,
         /// What the system says.
         source: io::Error,
@@ -50,12 +50,12 @@ pub enum FileError {
     /// The text does not open.
     #[error("{} does not open", path.display())]
     Open {
-        /// Where.
+        /// The file's path.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         source: OpenError,
     },
-    /// The wallet cannot be written like that.
+    /// The wallet can't be sealed.
     #[error(transparent)]
     Seal(#[from] SealError),
     /// The system gives no randomness.
@@ -67,7 +67,7 @@ impl WalletFile {
     /// Writes `wallet` into a new file, which on Unix only its owner can read.
     ///
     /// # Errors
-    /// [`FileError::Exists`], and whatever keeps a file from being written.
+    /// Returns [`FileError::Exists`] if there is a file already; fails if it can't be written.
     pub fn create(
         path: impl Into<PathBuf>,
         wallet: &Wallet,
@@ -75,7 +75,8 @@ impl WalletFile {
         cost: Cost,
     ) -> Result<Self, FileError> {
         let path = path.into();
-        // Saves the owner a wait. What counts is asked when the file gets its name.
+        // An early check saves the owner a wait. The check that counts comes when the file gets its
+        // name.
         if path.symlink_metadata().is_ok() {
             return Err(FileError::Exists { path });
         }
@@ -92,7 +93,8 @@ impl WalletFile {
     /// Reads a file and opens it.
     ///
     /// # Errors
-    /// [`FileError::Missing`], [`FileError::Io`], and [`FileError::Open`] for what is in the file.
+    /// Returns [`FileError::Missing`] or [`FileError::Io`] if the file can't be read, and
+    /// [`FileError::Open`] if its contents don't open.
     pub fn open(path: impl Into<PathBuf>, password: &str) -> Result<(Self, Wallet), FileError> {
         let path = path.into();
         let text = read(&path)?;
@@ -102,12 +104,12 @@ impl WalletFile {
         }
     }
 
-    /// Writes `wallet` in place of what the file kept: after an address was added, with another
-    /// password, or at another cost. Until the new file is complete the old one stays.
+    /// Replaces the file's contents by `wallet`: after an address was added, with another password,
+    /// or at another cost. The old file stays until the new one is complete.
     ///
     /// # Errors
-    /// [`FileError::Changed`] if the file is no longer what was read, which is looked at just before
-    /// it is replaced; and whatever keeps a file from being written.
+    /// Returns [`FileError::Changed`] if the file is no longer as it was read, which is checked
+    /// just before it is replaced; fails if it can't be written.
     pub fn save(&mut self, wallet: &Wallet, password: &str, cost: Cost) -> Result<(), FileError> {
         let text = keystore::seal(wallet.contents(), password, cost, Fresh::generate()?)?;
         // Through links: the file they point to is replaced, not the link.
@@ -135,7 +137,7 @@ fn io_at(path: &Path) -> impl Fn(io::Error) -> FileError {
     }
 }
 
-/// The file's bytes, of which no more is read than a wallet file has.
+/// Reads the file's bytes, at most as many as a wallet file has.
 fn read(path: &Path) -> Result<Vec<u8>, FileError> {
     let mut bytes = Vec::new();
     File::open(path)
@@ -148,18 +150,19 @@ fn folder(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Writes a file that was not there, whole or not at all. On Unix only its owner can read it.
+/// Writes a new file, whole or not at all. On Unix only its owner can read it.
 ///
 /// # Errors
-/// That there is one, or what keeps it from being written.
+/// Fails if there is one already, or if it can't be written.
 pub fn write_new(path: &Path, text: &str) -> io::Result<()> {
     temporary(path, text)?.persist_noclobber(path).map_err(|error| error.error)?;
     sync_folder(path)
 }
 
-/// `text` on the disk, next to where it goes and readable by its owner alone. A process that is
-/// killed leaves it behind; it holds nothing that the file does not. No error names it, since nobody
-/// knows it: the library would, if it opened or wrote the file.
+/// Writes `text` to a temporary file in the same folder, readable by its owner alone. A process
+/// that is killed leaves it behind; it holds nothing that the file does not. No error names it,
+/// since the user does not know it; the library's errors would, so this opens and writes the file
+/// itself.
 fn temporary(path: &Path, text: &str) -> io::Result<NamedTempFile> {
     let open = |path: &Path| {
         let mut options = File::options();
@@ -176,7 +179,7 @@ fn temporary(path: &Path, text: &str) -> io::Result<NamedTempFile> {
     Ok(file)
 }
 
-/// Makes a new name durable. Elsewhere than on Unix folders cannot be opened, and need not be.
+/// Makes a new name durable. On other systems than Unix folders can't be opened, and need not be.
 fn sync_folder(path: &Path) -> io::Result<()> {
     if cfg!(unix) { File::open(folder(path))?.sync_all() } else { Ok(()) }
 }

@@ -18,10 +18,10 @@ const COIN_TYPE: u32 = 1;
 /// Accounts and indexes count from 0 up to here: BIP-32 keeps the upper half for hardened steps.
 pub const MAX_INDEX: u32 = (1 << 31) - 1;
 
-/// What cannot be derived.
+/// The reason why a key can't be derived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum DeriveError {
-    /// Above [`MAX_INDEX`].
+    /// The index is above [`MAX_INDEX`].
     #[error("accounts and indexes go up to {MAX_INDEX}, not to {0}")]
     Index(u32),
     /// One in 2^127 seeds and indexes has no key (BIP-32). Take the next.
@@ -29,20 +29,21 @@ pub enum DeriveError {
     NoKey,
 }
 
-/// What keeps a hash from being signed.
+/// The reason why a hash is not signed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SignError {
     /// The system gives no randomness.
     #[error("the system gives no randomness: {0}")]
     Randomness(getrandom::Error),
-    /// The signature was wrong and is withheld: a faulty machine's signature can give its key away.
+    /// The signature was wrong and is not returned: a faulty machine's signature can reveal its
+    /// key.
     #[error("this machine computed a wrong signature: do not sign on it")]
     Faulty,
 }
 
 /// A private key: a number from 1 to the curve's order less 1.
 ///
-/// No `Clone`; wiped when dropped.
+/// It is not `Clone`, and is wiped when dropped.
 pub struct SigningKey(Zeroizing<[u8; 32]>);
 
 hide!(SigningKey);
@@ -71,15 +72,15 @@ impl SigningKey {
     }
 
     /// BIP-340's signature of `hash`, with 32 bytes of the system's randomness, which guards
-    /// against those who watch the machine at work.
+    /// against side-channel attacks.
     pub fn sign(&self, hash: &[u8; 32]) -> Result<[u8; 64], SignError> {
         let mut aux_rand = [0; 32];
         getrandom::fill(&mut aux_rand).map_err(SignError::Randomness)?;
         self.sign_with(hash, &aux_rand)
     }
 
-    /// BIP-340's signature of `hash` with the given auxiliary randomness. Any bytes are safe, the
-    /// same ones again too. The signature is verified before it is handed out.
+    /// BIP-340's signature of `hash` with the given auxiliary randomness. Any bytes are safe, even
+    /// the same ones again. The signature is verified before it is returned.
     pub fn sign_with(&self, hash: &[u8; 32], aux_rand: &[u8; 32]) -> Result<[u8; 64], SignError> {
         self.with_keypair(|pair| {
             let signature = schnorr::sign_with_aux_rand(hash, pair, aux_rand);
@@ -100,7 +101,7 @@ fn checked(
     }
 }
 
-/// So that what BIP-32 derives is wiped as well. The library's own `SecretKey` is not.
+/// With this, keys that BIP-32 derives are wiped as well. The library's own `SecretKey` is not.
 impl bip32::PrivateKey for SigningKey {
     type PublicKey = PublicKey;
 
@@ -116,7 +117,8 @@ impl bip32::PrivateKey for SigningKey {
         let scalar = Scalar::from_be_bytes(tweak).map_err(|_| bip32::Error::Crypto)?;
         tweak.zeroize();
         let parent = SecretKey::from_secret_bytes(*self.0).map_err(|_| bip32::Error::Crypto)?;
-        // Takes the parent and wipes nothing of it: that copy is on this stack, and was before.
+        // This takes the parent by value and does not wipe it: the copy is on this stack, as it was
+        // before.
         let mut child = parent.add_tweak(&scalar).map_err(|_| bip32::Error::Crypto)?;
         let key = Self(Zeroizing::new(child.to_secret_bytes()));
         child.non_secure_erase();

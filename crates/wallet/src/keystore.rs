@@ -1,4 +1,4 @@
-//! The text of a wallet file: what it keeps, under a password.
+//! The text of a wallet file: its contents, locked by a password.
 //!
 //! One line of JSON, written as Python's `json.dumps(…, sort_keys=True)` writes it:
 //!
@@ -9,20 +9,20 @@
 //! ```
 //!
 //! - **key**: Argon2id (RFC 9106, version 0x13, 32 bytes) of the password in NFKD, and the salt.
-//! - **ciphertext**: ChaCha20-Poly1305 (RFC 8439) under that key and nonce, tag last. Its associated
-//!   data is this object without `checksum` and `ciphertext`, in the same form, so that no parameter
-//!   can be swapped. Every writing takes a new salt, so that a key locks one text.
+//! - **ciphertext**: ChaCha20-Poly1305 (RFC 8439) under that key and nonce, tag last. Its
+//!   associated data is this object without `checksum` and `ciphertext`, in the same form, so that
+//!   no parameter can be swapped. Every save takes a new salt, so that a key locks only one text.
 //! - **checksum**: SHA-256 of this object without `checksum`, in the same form. It is no secret and
 //!   proves nothing against an attacker; it tells a damaged file from a wrong password.
-//! - Inside: `{"entropy": Base64, "labels": […], "passphrase": Base64}`: what the words stand for,
-//!   the label of each address in the order of indexes, and BIP-39's passphrase in NFKD. Before them,
-//!   where there are any, `"chains": [{"id": 64 hex digits, "name": …}, …]`: chains that the owner
-//!   agreed to pay on.
+//! - Inside: `{"entropy": Base64, "labels": […], "passphrase": Base64}`: the entropy that the words
+//!   stand for, the label of each address in the order of indexes, and BIP-39's passphrase in NFKD.
+//!   Before them, if there are any, `"chains": [{"id": 64 hex digits, "name": …}, …]`: chains that
+//!   the owner agreed to pay on.
 //!
-//! So it is written. What is read may be spelled otherwise: no value has white space, so that none in
-//! the file means anything, wherever an editor or a mail program put it; neither do the order of the
-//! members, marks of byte order and quotation, UTF-16, quoted-printable, or the signature of a mail.
-//! Everything else is vouched for.
+//! The file is written so, and may be read in other spellings: no value has white space, so white
+//! space in the file is ignored, wherever an editor or a mail program put it; so are the order of
+//! the members, byte order marks and quotation marks, UTF-16, quoted-printable, and the signature
+//! of a mail. The checksum covers everything else.
 
 use argon2::{Algorithm, Argon2, Params, Version};
 use base64ct::{Base64, Encoding};
@@ -42,7 +42,7 @@ pub const MAX_FILE_BYTES: usize = 1 << 20;
 /// The longest that is read, in bytes: twice as long in UTF-16, and with white space.
 pub const MAX_READ_BYTES: usize = 4 * MAX_FILE_BYTES;
 
-/// What a file may ask for at most, so that a hostile one cannot eat the machine.
+/// The highest cost that a file may ask for, so that a hostile one can't use up the machine.
 pub const MAX_COST: Cost = Cost { memory_kib: 512 * 1024, passes: 10, lanes: 4 };
 
 /// The longest password, in bytes.
@@ -58,20 +58,20 @@ pub const MAX_CHAINS: usize = 100;
 pub const MAX_LABEL_BYTES: usize = 100;
 
 const FORMAT: &str = "blocksmith-wallet";
-/// What a file begins with, white space aside: all that is left of one that was cut early.
+/// The start of a file, without white space: a file that was cut early has no more.
 const START: &str = "{\"checksum\":\"";
 const VERSION: u32 = 1;
 const KDF: &str = "argon2id";
 const CIPHER: &str = "chacha20poly1305";
 
-/// What it costs to try a password.
+/// The cost of trying a password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cost {
     /// Memory in KiB, at least 8 for each lane.
     pub memory_kib: u32,
     /// How often the memory is filled.
     pub passes: u32,
-    /// Parts that could be filled side by side. Here they are filled one after the other.
+    /// Parts that could be filled in parallel. This program fills them one after the other.
     pub lanes: u32,
 }
 
@@ -99,13 +99,13 @@ impl Cost {
     }
 }
 
-/// A cost out of bounds.
+/// A cost is out of bounds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{what} is {found}, and may be {least} to {most}")]
 pub struct BadCost {
     /// The number's name in the file.
     pub what: &'static str,
-    /// What it is.
+    /// The number that was found.
     pub found: u32,
     /// The lowest allowed.
     pub least: u32,
@@ -113,17 +113,17 @@ pub struct BadCost {
     pub most: u32,
 }
 
-/// The random numbers of one writing. Never use them for a second one.
+/// The random numbers of one save. Never use them for a second one.
 #[derive(Debug)]
 pub struct Fresh {
-    /// Makes the same password another key.
+    /// The salt, which turns the same password into another key.
     pub salt: [u8; 16],
     /// RFC 8439's nonce.
     pub nonce: [u8; 12],
 }
 
 impl Fresh {
-    /// Asks the system. Fails where it has no randomness.
+    /// Asks the system for them. Fails if it has no randomness.
     pub fn generate() -> Result<Self, getrandom::Error> {
         let mut fresh = Self { salt: [0; 16], nonce: [0; 12] };
         getrandom::fill(&mut fresh.salt)?;
@@ -132,7 +132,7 @@ impl Fresh {
     }
 }
 
-/// What a wallet file keeps.
+/// The contents of a wallet file.
 pub struct Contents {
     /// The words.
     pub phrase: Phrase,
@@ -144,50 +144,50 @@ pub struct Contents {
     pub chains: Vec<KnownChain>,
 }
 
-/// A chain that the owner agreed to pay on, as no preset and no chain file names it.
+/// A chain that the owner agreed to pay on, and that is neither a preset nor in a chain file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KnownChain {
     /// Its id.
     pub id: Hash,
-    /// What it was called then.
+    /// The name that it had then.
     pub name: String,
 }
 
 hide!(Contents);
 
-/// Why nothing is written.
+/// The reason why nothing is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SealError {
-    /// The file could not be read again.
+    /// The cost is out of bounds: the file could not be read again.
     #[error(transparent)]
     Cost(#[from] BadCost),
-    /// No password, or one longer than [`MAX_PASSWORD_BYTES`].
+    /// The password is empty, or longer than [`MAX_PASSWORD_BYTES`].
     #[error("a password has 1 to {MAX_PASSWORD_BYTES} bytes, not {0}")]
     Password(usize),
-    /// The system has less memory than it takes.
+    /// The system has not enough memory.
     #[error("there is not enough memory: {0} KiB are needed")]
     Memory(u32),
 }
 
-/// Why a text does not open.
+/// The reason why a text does not open.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OpenError {
-    /// Another kind of file.
+    /// It is another kind of file.
     #[error(
         "this is not a wallet file, or too little of one: take another copy of it, or restore the wallet \
          from its words into another file"
     )]
     NotAWallet,
-    /// Written by a later program.
+    /// A later program wrote it.
     #[error("this wallet file is version {found}, and this program reads version {VERSION}")]
     Version {
         /// The file's version.
         found: u32,
     },
-    /// Longer than [`MAX_READ_BYTES`].
+    /// It is longer than [`MAX_READ_BYTES`].
     #[error("a wallet file has at most {MAX_READ_BYTES} bytes, not {0}")]
     TooLong(usize),
-    /// The file is not what was written. The password plays no part in this.
+    /// The file is not as it was written. The password plays no part in this.
     #[error(
         "the wallet file is damaged: {0}. Take another copy of it, or restore the wallet from its \
          words"
@@ -196,58 +196,59 @@ pub enum OpenError {
     /// It asks for more than [`MAX_COST`].
     #[error("the wallet file asks for too much")]
     Cost(#[from] BadCost),
-    /// The system has less memory than it takes.
+    /// The system has not enough memory.
     #[error("there is not enough memory: {0} KiB are needed")]
     Memory(u32),
-    /// Nothing opens with this password. The file is as it was written, unless somebody changed it
-    /// on purpose and its checksum along with it.
+    /// The password does not open the file. The file is as it was written, unless an attacker
+    /// changed it and its checksum along with it.
     #[error(
         "the password is wrong: try again, or restore the wallet from its words into another file"
     )]
     WrongPassword,
 }
 
-/// What is wrong with a file that was a wallet file once.
+/// The damage of a file that was a wallet file once.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Damage {
-    /// White space alone, or nothing.
+    /// The file is empty, or has only white space.
     #[error("nothing is in it")]
     Empty,
-    /// Bytes that are no text.
+    /// Its bytes are not text.
     #[error(transparent)]
     NotText(#[from] NotText),
-    /// A character that no wallet file has.
+    /// It has a character that no wallet file has.
     #[error("{place}: {} stands there, which no wallet file has", Named(*.found))]
     Character {
-        /// Where.
+        /// Its position.
         place: Position,
         /// The character.
         found: char,
     },
-    /// Not the members that a file has, or not JSON at all.
+    /// It has not the members of a wallet file, or is not JSON.
     #[error("{place}: {why}")]
     Members {
-        /// Where it was seen.
+        /// Where that was noticed.
         place: Position,
         /// What is wrong there.
         why: String,
     },
-    /// All is there, and not as it was written.
+    /// All members are there, but not as they were written.
     #[error("its checksum does not fit: some of it was changed, or is missing")]
     Checksum,
-    /// The file was written by whoever has the password, and makes no sense.
+    /// The writer of the file had the password, but the contents are not a wallet.
     #[error("what is locked up in it is no wallet")]
     Contents,
 }
 
-/// The text of a file that keeps `contents` under `password`, with a line's end.
+/// Writes the text of a file with `contents`, locked by `password`, with a line end.
 ///
 /// # Errors
-/// A cost out of bounds, no password or a very long one, too little memory.
+/// Fails if the cost is out of bounds, if there is no password or a very long one, or if memory is
+/// short.
 ///
 /// # Panics
-/// If there are more or longer labels than [`MAX_ADDRESSES`] and [`MAX_LABEL_BYTES`], or more chains
-/// than [`MAX_CHAINS`].
+/// Panics if there are more or longer labels than [`MAX_ADDRESSES`] and [`MAX_LABEL_BYTES`], or
+/// more chains than [`MAX_CHAINS`].
 pub fn seal(
     contents: &Contents,
     password: &str,
@@ -273,10 +274,10 @@ pub fn seal(
     Ok(text)
 }
 
-/// What the file `text` keeps.
+/// Opens the file `text`, and returns its contents.
 ///
 /// # Errors
-/// Whatever can be told without the password is told first: see [`OpenError`].
+/// Returns [`OpenError`]; faults that can be found without the password come first.
 pub fn open(text: &[u8], password: &str) -> Result<Contents, OpenError> {
     if text.len() > MAX_READ_BYTES {
         return Err(OpenError::TooLong(text.len()));
@@ -285,7 +286,7 @@ pub fn open(text: &[u8], password: &str) -> Result<Contents, OpenError> {
         true => OpenError::Damaged(error.into()),
         false => OpenError::NotAWallet,
     })?;
-    // The checksum vouches for what mail is undone.
+    // The checksum shows whether undoing the mail program's changes was right.
     let fields = read(&written)
         .or_else(|why| written::unmailed(&written).find_map(|text| read(&text).ok()).ok_or(why))?;
     let header = fields.header();
@@ -303,11 +304,12 @@ pub fn open(text: &[u8], password: &str) -> Result<Contents, OpenError> {
         .ok_or(OpenError::Memory(cost.memory_kib))?
         .decrypt_in_place(&Nonce::from(nonce), header.text().as_bytes(), &mut *locked)
         .map_err(|_| OpenError::WrongPassword)?;
-    // Whoever has the password wrote this: what does not fit is a mistake of ours, or of theirs.
+    // The writer of this had the password, so bad contents are a fault of the program that wrote
+    // it.
     contents(&locked).ok_or(OpenError::Damaged(Damage::Contents))
 }
 
-/// What a file's text says, if its checksum fits.
+/// Reads a file's fields, if its checksum fits.
 fn read(written: &str) -> Result<Fields, OpenError> {
     let bare: String = written.chars().filter_map(meaning).collect();
     if bare.is_empty() {
@@ -333,13 +335,13 @@ fn read(written: &str) -> Result<Fields, OpenError> {
     Ok(fields)
 }
 
-/// Whether the bytes have the others in them.
+/// Whether `bytes` contain `wanted`.
 fn find(bytes: &[u8], wanted: &[u8]) -> bool {
     bytes.windows(wanted.len()).any(|window| window == wanted)
 }
 
-/// What a character means in a file: nothing, if editors or mail put it there, since no value has
-/// white space, marks, or the `>` of a quoted mail.
+/// The meaning of a character in a file; `None` for those that editors or mail put there, since no
+/// value has white space, marks, or the `>` of a quoted mail.
 fn meaning(char: char) -> Option<char> {
     match char {
         '>' => None,
@@ -349,7 +351,7 @@ fn meaning(char: char) -> Option<char> {
     }
 }
 
-/// The first character that no file has, if that is what is wrong.
+/// The first character that no wallet file has, if there is one.
 fn stranger(written: &str) -> Option<Damage> {
     let is_strange = |char: char| {
         meaning(char)
@@ -359,10 +361,10 @@ fn stranger(written: &str) -> Option<Damage> {
     Some(Damage::Character { place: Position::of(written, at), found })
 }
 
-/// What a text has in the place of a wallet, given what is wrong with its bare characters.
+/// Finds the damage of a text, given the error in its bare characters.
 fn damage(written: &str, error: &serde_json::Error) -> Damage {
     stranger(written).unwrap_or_else(|| {
-        // Nothing but ASCII is left, all of it in one line.
+        // The bare characters are ASCII, in one line.
         let mut bare = written.char_indices().filter(|(_, char)| meaning(*char).is_some());
         let last = bare.nth(error.column().saturating_sub(1)).filter(|_| !error.is_eof());
         let at = last.map_or(written.len(), |(at, _)| at);
@@ -372,7 +374,7 @@ fn damage(written: &str, error: &serde_json::Error) -> Damage {
     })
 }
 
-/// What every version of the file says.
+/// The members that every version of the file has.
 #[derive(Deserialize)]
 struct Kind {
     format: String,
@@ -405,7 +407,7 @@ impl Fields {
     }
 }
 
-/// What the file says of its lock.
+/// The file's parameters of the lock.
 struct Header<'a> {
     cost: Cost,
     salt: &'a str,
@@ -421,7 +423,7 @@ impl Header<'_> {
         )
     }
 
-    /// What the ciphertext's tag vouches for.
+    /// The text that the ciphertext's tag covers.
     fn text(&self) -> String {
         format!(r#"{{"cipher": "{CIPHER}", {}"#, self.rest())
     }
@@ -470,7 +472,7 @@ struct InsideChain {
     name: String,
 }
 
-/// What is locked up, with room for the tag.
+/// The plaintext, with room for the tag.
 fn plain_text(contents: &Contents) -> Zeroizing<Vec<u8>> {
     let chain = |KnownChain { id, name }: &KnownChain| InsideChain {
         id: id.to_string(),
@@ -480,10 +482,10 @@ fn plain_text(contents: &Contents) -> Zeroizing<Vec<u8>> {
         chains: contents.chains.iter().map(chain).collect(),
         entropy: Zeroizing::new(Base64::encode_string(&contents.phrase.entropy())),
         labels: contents.labels.clone(),
-        // In Base64 it has no escapes, for which a reader would need a buffer that nobody wipes.
+        // In Base64 it has no escapes, for which a reader would need a buffer that is not wiped.
         passphrase: Zeroizing::new(Base64::encode_string(nfkd(&contents.passphrase).as_bytes())),
     };
-    // As long as it gets from the start: growing would leave a copy behind.
+    // The full capacity from the start: growing would leave a copy behind.
     let mut text = Zeroizing::new(Vec::with_capacity(MAX_FILE_BYTES));
     serde_json::to_writer(&mut *text, &inside).expect("strings can be written");
     text

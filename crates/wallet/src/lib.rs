@@ -1,12 +1,13 @@
 //! Keys, addresses, signed payments and the file that keeps them.
 //!
-//! No network and no terminal: a command asks for words and passwords and hands them over.
-//! Randomness is an argument wherever an answer depends on it, and what asks the system for some
-//! is named so. Secrets are wiped when they are dropped, and none shows in `Debug`; copies that a
-//! compiler or a library leaves on the stack are beyond that.
+//! This crate uses no network and no terminal: commands ask for words and passwords and pass them.
+//! Randomness is an argument wherever a result depends on it; functions that ask the system for it
+//! say so. Secrets are wiped when they are dropped, and none shows in `Debug`; copies that the
+//! compiler or a library leaves on the stack are not wiped.
 #![forbid(unsafe_code)]
 
-/// `Debug` that says what a secret is and not what it says, so that it may be part of what is shown.
+/// Implements a `Debug` that names a secret's type and hides its value, so that types which hold it
+/// can derive `Debug`.
 macro_rules! hide {
     ($name:ty) => {
         impl std::fmt::Debug for $name {

@@ -1,4 +1,4 @@
-//! A wallet: words, the addresses that were handed out, and what they sign.
+//! A wallet: its words, the addresses that it handed out, and their signatures.
 
 use blocksmith_consensus::Hash;
 use blocksmith_consensus::address::{Address, Hrp};
@@ -16,38 +16,38 @@ use crate::words::{MAX_PASSPHRASE_BYTES, Phrase, nfkd};
 pub struct Entry<'a> {
     /// The last step of its path, counted from 0.
     pub index: u32,
-    /// What the owner calls it; may be empty.
+    /// The owner's label for it; may be empty.
     pub label: &'a str,
     /// The address.
     pub address: Address,
 }
 
-/// Why a wallet cannot be made or changed like that.
+/// The reason why a wallet can't be made or changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum WalletError {
-    /// Longer than [`MAX_PASSPHRASE_BYTES`].
+    /// The passphrase is longer than [`MAX_PASSPHRASE_BYTES`].
     #[error("a passphrase has at most {MAX_PASSPHRASE_BYTES} bytes, not {0}")]
     Passphrase(usize),
-    /// Longer than [`MAX_LABEL_BYTES`].
+    /// The label is longer than [`MAX_LABEL_BYTES`].
     #[error("a label has at most {MAX_LABEL_BYTES} bytes, not {0}")]
     Label(usize),
-    /// A line's end or another control character.
+    /// The label has a line end or another control character.
     #[error("a label is one line of text, without {0:?}")]
     Control(char),
-    /// As many as [`MAX_ADDRESSES`].
+    /// The wallet has [`MAX_ADDRESSES`] addresses.
     #[error("a wallet has at most {MAX_ADDRESSES} addresses")]
     Full,
-    /// One in 2^127.
+    /// A key can't be derived, which happens once in 2^127 times.
     #[error(transparent)]
     Derive(#[from] DeriveError),
 }
 
-/// What a chain makes of the keys that everybody has ([`crate::dev`]).
+/// Whether a chain takes the dev keys, which are public ([`crate::dev`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DevKeys {
-    /// They neither pay nor are paid: every chain but a `dev` one.
+    /// They neither pay nor are paid, as on every chain but a dev chain.
     Refused,
-    /// They are as good as others: a chain that begins anew each time.
+    /// They are as good as others, as on a chain that begins anew each time.
     Allowed,
 }
 
@@ -55,7 +55,7 @@ impl DevKeys {
     /// Whether the address may pay and be paid.
     ///
     /// # Errors
-    /// [`PayError::DevKey`], where everybody has its key and the chain refuses that.
+    /// Returns [`PayError::DevKey`] if its key is public and the chain refuses that.
     pub fn check(self, address: &Address, hrp: Hrp) -> Result<(), PayError> {
         if self == Self::Refused && is_dev_key(address) {
             return Err(PayError::DevKey { address: address.to_text(hrp) });
@@ -64,7 +64,7 @@ impl DevKeys {
     }
 }
 
-/// Why a payment is not signed.
+/// The reason why a payment is not signed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PayError {
     /// The wallet did not hand out the sender's address.
@@ -73,7 +73,7 @@ pub enum PayError {
         /// The address, as the chain writes it.
         sender: String,
     },
-    /// Everybody has the secret key of the sender or the recipient, so the coins are anybody's.
+    /// The secret key of the sender or the recipient is public, so anyone could take the coins.
     #[error("everybody has the key of {address}: use it on a dev chain only")]
     DevKey {
         /// The address, as the chain writes it.
@@ -85,7 +85,7 @@ pub enum PayError {
     /// Signing failed.
     #[error(transparent)]
     Sign(#[from] SignError),
-    /// One in 2^127.
+    /// A key can't be derived, which happens once in 2^127 times.
     #[error(transparent)]
     Derive(#[from] DeriveError),
 }
@@ -100,14 +100,14 @@ pub struct Wallet {
 hide!(Wallet);
 
 impl Wallet {
-    /// The wallet of `phrase`, new or restored, with one address. A passphrase (BIP-39) makes it
-    /// another wallet; it is kept in the file with the words, so that opening asks for the file's
-    /// password alone, and restoring needs both.
+    /// Creates the wallet of `phrase`, new or restored, with one address. A passphrase (BIP-39)
+    /// makes it another wallet; the file keeps it with the words, so that opening asks for the
+    /// file's password alone, but restoring needs both.
     ///
     /// Restoring brings back all coins and no labels: add addresses until the coins are found.
     ///
     /// # Errors
-    /// A very long passphrase.
+    /// Fails if the passphrase is very long.
     pub fn new(phrase: Phrase, passphrase: &str) -> Result<Self, WalletError> {
         let passphrase = nfkd(passphrase);
         if passphrase.len() > MAX_PASSPHRASE_BYTES {
@@ -122,7 +122,8 @@ impl Wallet {
         Ok(wallet)
     }
 
-    /// The wallet that a file keeps. What no wallet would have written counts as damaged.
+    /// Creates the wallet from a file's contents. Contents that no wallet would have written count
+    /// as damaged.
     pub(crate) fn from_contents(contents: Contents) -> Result<Self, OpenError> {
         let damaged = || OpenError::Damaged(Damage::Contents);
         let Contents { phrase, passphrase, labels, chains } = contents;
@@ -142,7 +143,7 @@ impl Wallet {
         &self.contents
     }
 
-    /// The words, to be written down.
+    /// The words, for the owner to write down.
     pub fn phrase(&self) -> &Phrase {
         &self.contents.phrase
     }
@@ -160,10 +161,11 @@ impl Wallet {
             .map(|((index, label), address)| Entry { index, label, address: *address })
     }
 
-    /// Hands out the next address. Save the wallet before anybody is told.
+    /// Hands out the next address. Save the wallet before you tell anyone the address.
     ///
     /// # Errors
-    /// A long label or one of several lines; [`WalletError::Full`].
+    /// Fails if the label is long or has several lines; returns [`WalletError::Full`] if there are
+    /// too many addresses.
     pub fn add_address(&mut self, label: &str) -> Result<Address, WalletError> {
         check_label(label)?;
         if self.addresses.len() == MAX_ADDRESSES {
@@ -175,35 +177,35 @@ impl Wallet {
         Ok(address)
     }
 
-    /// Calls the address at `index` otherwise.
+    /// Gives the address at `index` another label.
     ///
     /// # Errors
-    /// A long label or one of several lines.
+    /// Fails if the label is long or has several lines.
     ///
     /// # Panics
-    /// If no address with this index was handed out.
+    /// Panics if no address with this index was handed out.
     pub fn set_label(&mut self, index: u32, label: &str) -> Result<(), WalletError> {
         check_label(label)?;
         self.contents.labels[index as usize] = label.to_owned();
         Ok(())
     }
 
-    /// What the chain with this id was called when its owner agreed to pay on it.
+    /// The name of the chain with this id when the owner agreed to pay on it.
     pub fn chain_name(&self, id: &Hash) -> Option<&str> {
         let chain = self.contents.chains.iter().find(|chain| chain.id == *id)?;
         Some(&chain.name)
     }
 
-    /// The chains that [`Wallet::remember_chain`] was told of, the oldest first.
+    /// The chains that [`Wallet::remember_chain`] added, the oldest first.
     pub fn chains(&self) -> &[KnownChain] {
         &self.contents.chains
     }
 
-    /// Remembers that the owner agreed to pay on a chain, instead of the oldest such one if there are
-    /// [`MAX_CHAINS`].
+    /// Remembers that the owner agreed to pay on a chain; if there are [`MAX_CHAINS`], it replaces
+    /// the oldest.
     ///
     /// # Errors
-    /// A long name or one of several lines.
+    /// Fails if the name is long or has several lines.
     pub fn remember_chain(&mut self, id: Hash, name: &str) -> Result<(), WalletError> {
         check_label(name)?;
         let chains = &mut self.contents.chains;
@@ -215,12 +217,12 @@ impl Wallet {
         Ok(())
     }
 
-    /// Signs a payment, with the system's randomness. Nothing is asked of a network: nonce and fee
-    /// are the caller's, and so is what the sender has.
+    /// Signs a payment, with the system's randomness. The wallet asks no network: the caller
+    /// chooses nonce and fee, and checks the sender's balance.
     ///
     /// # Errors
-    /// A sender that is not this wallet's, a dev key where they are refused, what no payment can
-    /// have, and a machine without randomness or with a fault.
+    /// Fails if the sender is not this wallet's, for a dev key where they are refused, if no
+    /// payment can have these contents, and on a machine without randomness or with a fault.
     pub fn sign(
         &self,
         draft: &Draft<'_>,
@@ -233,7 +235,7 @@ impl Wallet {
     /// Signs a payment with the given auxiliary randomness of BIP-340: the same text every time.
     ///
     /// # Errors
-    /// Those of [`Wallet::sign`].
+    /// Fails as [`Wallet::sign`].
     pub fn sign_with(
         &self,
         draft: &Draft<'_>,
@@ -259,7 +261,7 @@ impl Wallet {
         };
         let unsigned = draft.write(domain)?;
         let signature = sign(&self.account.key(index as u32)?, &unsigned.id().0)?;
-        // Read as a node will read it: what leaves the wallet is a payment.
+        // The wallet reads the text as a node will, so that it only returns a valid payment.
         let payment = Payment::parse(unsigned.signed(&signature).as_bytes(), domain)?;
         payment.verify().map_err(|_| PayError::Sign(SignError::Faulty))
     }

@@ -22,19 +22,19 @@ pub enum Length {
     TwentyFour,
 }
 
-/// A text that is no phrase. It never quotes the text, which is nearly a secret.
+/// The text is not a phrase. The error never quotes the text, which is nearly a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadPhrase {
-    /// Not 12, 15, 18, 21 or 24 words.
+    /// It has not 12, 15, 18, 21 or 24 words.
     #[error("a phrase has 12, 15, 18, 21 or 24 words, not {0}")]
     Count(usize),
-    /// A word that is not in BIP-39's English list.
+    /// A word is not in BIP-39's English list.
     #[error("word {place} is not in the English list of BIP-39")]
     Unknown {
         /// Which word, counted from 1.
         place: usize,
     },
-    /// A character that no word of the list has.
+    /// A word has a character that no word of the list has.
     #[error("word {place} has {} in it; the words have the letters a to z alone", Named(*.found))]
     Character {
         /// Which word, counted from 1.
@@ -42,19 +42,19 @@ pub enum BadPhrase {
         /// The character.
         found: char,
     },
-    /// So many words, and their order can't be told.
+    /// The words are numbered, but their order can't be told.
     #[error(
         "the numbers beside the words are not 1, 2, 3 and so on, each with one word: give the words in \
          their order, without numbers"
     )]
     Numbers(usize),
-    /// All words are known and do not belong together.
+    /// All words are in the list, but they do not fit together.
     #[error("the words do not fit together: one of them is wrong, or their order is")]
     Checksum,
-    /// Longer than [`MAX_PHRASE_BYTES`].
+    /// The text is longer than [`MAX_PHRASE_BYTES`].
     #[error("a phrase has at most {MAX_PHRASE_BYTES} bytes, not {0}")]
     Length(usize),
-    /// Entropy of another size.
+    /// The entropy has another size.
     #[error("a phrase stands for 16, 20, 24, 28 or 32 bytes, not {0}")]
     Entropy(usize),
 }
@@ -65,13 +65,13 @@ impl From<bip39::Error> for BadPhrase {
             bip39::Error::BadWordCount(count) => Self::Count(count),
             bip39::Error::UnknownWord(index) => Self::Unknown { place: index + 1 },
             bip39::Error::BadEntropyBitCount(bits) => Self::Entropy(bits / 8),
-            // One language is compiled in, so that none is ambiguous.
+            // One language is compiled in, so no phrase is ambiguous.
             bip39::Error::InvalidChecksum | bip39::Error::AmbiguousLanguages(_) => Self::Checksum,
         }
     }
 }
 
-/// Whether a character stands between words: white space, punctuation, and what lists begin with.
+/// Whether a character stands between words: white space, punctuation, and the bullets of lists.
 fn separates(char: char) -> bool {
     char.is_whitespace()
         || char.is_ascii_punctuation()
@@ -81,8 +81,8 @@ fn separates(char: char) -> bool {
         )
 }
 
-/// The words of a text in the order that the numbers beside them say, as in lists of two columns. What
-/// is before each number alike, as in "Word 1: …", is no word of the phrase.
+/// The words of a text in the order of the numbers beside them, as in lists of two columns. A word
+/// that stands before every number, as in "Word 1: …", is not one of the phrase.
 fn ordered(text: &str) -> Result<Vec<&str>, BadPhrase> {
     // The words before the first number, and each number with those up to the next one.
     let (mut lead, mut numbered) = (Vec::new(), Vec::<(u32, Vec<&str>)>::new());
@@ -126,7 +126,8 @@ fn ordered(text: &str) -> Result<Vec<&str>, BadPhrase> {
     Ok(lead.into_iter().chain(numbered.into_iter().flat_map(|(_, words)| words)).collect())
 }
 
-/// 12 to 24 words that whoever knows owns the wallet. The last one holds a checksum, which is right.
+/// A phrase of 12 to 24 words, which give control of the wallet. The last one holds a checksum,
+/// which is right.
 pub struct Phrase(Mnemonic);
 
 hide!(Phrase);
@@ -139,7 +140,7 @@ impl Phrase {
         Ok(Self(Mnemonic::from_entropy_in(Language::English, entropy)?))
     }
 
-    /// A new phrase, of the system's randomness. Fails where the system has none.
+    /// Makes a new phrase from the system's randomness. Fails if the system has none.
     pub fn generate(length: Length) -> Result<Self, getrandom::Error> {
         let mut entropy = Zeroizing::new([0; 32]);
         let bytes = match length {
@@ -174,7 +175,7 @@ impl Phrase {
 
     /// The words with one space between them.
     pub fn text(&self) -> Zeroizing<String> {
-        // As long as it gets from the start: growing would leave a copy behind.
+        // The full capacity from the start: growing would leave a copy behind.
         let mut text = Zeroizing::new(String::with_capacity(MAX_PHRASE_BYTES));
         for word in self.0.words() {
             if !text.is_empty() {
@@ -185,7 +186,7 @@ impl Phrase {
         text
     }
 
-    /// What the words stand for: 4 bytes for every 3 words.
+    /// The entropy that the words stand for: 4 bytes for every 3 words.
     pub fn entropy(&self) -> Zeroizing<Vec<u8>> {
         let (mut bytes, length) = self.0.to_entropy_array();
         let entropy = Zeroizing::new(bytes[..length].to_vec());
@@ -194,7 +195,7 @@ impl Phrase {
     }
 
     /// BIP-39's seed: PBKDF2 of the words and a passphrase, which may be empty. Every passphrase
-    /// gives a seed, so that a mistyped one is an empty wallet and not an error.
+    /// gives a seed, so a mistyped one gives an empty wallet and no error.
     pub fn seed(&self, passphrase: &str) -> Seed {
         Seed(Zeroizing::new(self.0.to_seed_normalized(&nfkd(passphrase))))
     }
@@ -219,8 +220,8 @@ impl Seed {
     }
 }
 
-/// `text` in Unicode's form NFKD, as BIP-39 wants it: the same letters typed on another keyboard
-/// are the same bytes.
+/// `text` in Unicode's form NFKD, as BIP-39 requires: the same letters typed on another keyboard
+/// give the same bytes.
 pub(crate) fn nfkd(text: &str) -> Zeroizing<String> {
     let mut text = Cow::Borrowed(text);
     Mnemonic::normalize_utf8_cow(&mut text);

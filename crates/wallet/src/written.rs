@@ -1,10 +1,10 @@
-//! Text as editors, shells and mail leave it: what they add means nothing, and what can't be read is
-//! named with its place.
+//! Reads text as editors, shells and mail programs write it: ignores what they add, and names
+//! characters that can't be read with their position.
 
 use std::borrow::Cow;
 use std::fmt;
 
-/// Where a character stands, as editors count: both from 1, columns in characters.
+/// The position of a character, as editors count: both from 1, columns in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Position {
     /// The line.
@@ -14,7 +14,7 @@ pub struct Position {
 }
 
 impl Position {
-    /// The place of the byte `at`, or of the text's end.
+    /// The position of the byte `at`, or of the text's end.
     pub fn of(text: &str, at: usize) -> Self {
         let mut place = Self { line: 1, column: 1 };
         let mut chars = text.char_indices().take_while(|(start, _)| *start < at).peekable();
@@ -35,22 +35,22 @@ impl fmt::Display for Position {
     }
 }
 
-/// Bytes that are no text. What they are is not said: they may be a secret's.
+/// The bytes are not text. The error does not quote them: they may be a secret's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NotText {
-    /// From here on.
+    /// They are not text from this position on.
     #[error("{0}: what stands there is neither UTF-8 nor UTF-16; save the text as UTF-8")]
     From(Position),
-    /// It is one, as hardly any program writes it.
+    /// They are text in an encoding that hardly any program writes.
     #[error("the text is in UTF-32, which is not read; save it as UTF-8")]
     Utf32,
 }
 
-/// How a text is written, by its first bytes: with a mark, or, since no text has a NUL, by where
-/// the NULs of its first letter are.
+/// The encoding of a text, told by its first bytes: by a byte order mark, or, since no text has a
+/// NUL, by where the NULs of its first letter are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encoding {
-    /// One byte a letter, and more for those beyond ASCII.
+    /// One byte per letter, and more for those beyond ASCII.
     Utf8,
     /// Two bytes, the lower one first: what PowerShell's `>` writes.
     Utf16Le,
@@ -59,7 +59,7 @@ pub enum Encoding {
 }
 
 impl Encoding {
-    /// By the first two bytes, or as many as there are.
+    /// Tells the encoding by the first two bytes, or fewer if there are fewer.
     pub fn of(first: &[u8]) -> Self {
         match first {
             [0xff, 0xfe, ..] | [1..=255, 0, ..] => Self::Utf16Le,
@@ -69,10 +69,10 @@ impl Encoding {
     }
 }
 
-/// The text of these bytes, without a byte order mark and what stands behind its end.
+/// Decodes these bytes, without a byte order mark and marks behind the text's end.
 ///
 /// # Errors
-/// Where they are no text.
+/// Returns [`NotText`], which says where they are not text.
 pub fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, NotText> {
     // The mark, or two letters.
     if let [0xff, 0xfe, 0, 0, ..]
@@ -95,7 +95,7 @@ pub fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, NotText> {
     })
 }
 
-/// The text without what old editors and fixed sizes put behind its end: Ctrl-Z and NULs.
+/// The text without Ctrl-Z and NULs, which old editors and fixed-size files put behind its end.
 pub fn without_end_marks(text: &str) -> &str {
     let is_end_mark = |char| matches!(char, '\0' | '\u{1a}');
     let end = text.trim_end_matches(|char| is_end_mark(char) || is_blank(char)).len();
@@ -103,9 +103,9 @@ pub fn without_end_marks(text: &str) -> &str {
     &text[..mark.map_or(text.len(), |mark| end + mark)]
 }
 
-/// What a text may have been before it was mailed, the likeliest first: without the signature below
-/// it, and with the lines and characters that quoted-printable (RFC 2045) took apart. For texts that
-/// say themselves whether they are whole.
+/// The texts that a mailed text may have been, the likeliest first: without the signature below it,
+/// and with the lines and characters that quoted-printable (RFC 2045) split. It is for texts that
+/// have a checksum or a grammar to tell which is right.
 pub fn unmailed(text: &str) -> impl Iterator<Item = String> {
     let decoded = ["", "\n"].map(|joint| unquoted_printable(text, joint));
     let texts = decoded.into_iter().flatten().map(|text| without_signature(&text).to_owned());
@@ -124,7 +124,7 @@ fn without_signature(text: &str) -> &str {
     text
 }
 
-/// The text that quoted-printable is, with `joint` where it broke a line, if it is any.
+/// Decodes quoted-printable, with `joint` where it broke a line; `None` if the text has none.
 fn unquoted_printable(text: &str, joint: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text;
@@ -150,10 +150,10 @@ fn unquoted_printable(text: &str, joint: &str) -> Option<String> {
     String::from_utf8(bytes).ok().filter(|decoded| decoded != text)
 }
 
-/// The same of a part, or with its mark.
+/// Decodes bytes of a known encoding, with their byte order mark; they may be a part of a text.
 ///
 /// # Errors
-/// Where they are no text.
+/// Returns [`NotText`], which says where they are not text.
 pub fn decode_as(bytes: &[u8], encoding: Encoding) -> Result<Cow<'_, str>, NotText> {
     let unit = match encoding {
         Encoding::Utf8 => {
@@ -166,7 +166,7 @@ pub fn decode_as(bytes: &[u8], encoding: Encoding) -> Result<Cow<'_, str>, NotTe
         Encoding::Utf16Be => u16::from_be_bytes,
     };
     let (units, rest) = bytes.as_chunks::<2>();
-    // As long as it gets from the start: growing would leave a copy of a secret behind.
+    // The full capacity from the start: growing would leave a copy of a secret behind.
     let mut text = String::with_capacity(bytes.len() / 2 * 3);
     for char in char::decode_utf16(units.iter().map(|bytes| unit(*bytes))) {
         match char {
@@ -182,13 +182,13 @@ pub fn decode_as(bytes: &[u8], encoding: Encoding) -> Result<Cow<'_, str>, NotTe
 
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
-/// Whether a character is white space of any width, or nothing that anybody sees.
+/// Whether a character is white space of any width, or invisible.
 pub fn is_blank(char: char) -> bool {
     char.is_whitespace() || is_mark(char)
 }
 
-/// Whether nobody sees a character, and it only says where lines may break, which way letters run,
-/// or in what order bytes come.
+/// Whether a character is invisible and only says where lines may break, which way letters run, or
+/// in what order bytes come.
 pub fn is_mark(char: char) -> bool {
     matches!(
         char,

@@ -1,4 +1,4 @@
-//! The quick way: is this value canonical as it stands? Allocates nothing.
+//! The quick check whether a value is canonical as it stands. It allocates nothing.
 
 use super::{MAX_DEPTH, order, scan, scan::NumberForm};
 
@@ -20,8 +20,8 @@ enum Level {
     Object(Name),
 }
 
-/// The offset after the value that starts at `start`, if it is canonical. Arrays and objects around
-/// it number `depth`.
+/// The offset after the value that starts at `start`, if it is canonical. `depth` is the number of
+/// arrays and objects around it.
 pub(super) fn value(bytes: &[u8], start: usize, depth: usize) -> Option<usize> {
     let max_depth = MAX_QUICK_DEPTH.min(MAX_DEPTH.saturating_sub(depth));
     let mut levels = [Level::Array; MAX_QUICK_DEPTH];

@@ -1,10 +1,10 @@
-//! The quick way for values that are not canonical: is this value laid out as an earlier one?
+//! The quick way for values that are not canonical but have the layout of an earlier one.
 //!
-//! A program writes its blocks alike: the same names in the same order, the same space between them.
-//! What differs are scalars: strings, numbers, `true`, `false` and `null`. Once the rewriter has
-//! rewritten a few values, a [`Layout`] keeps what stands between the scalars of the last one, and
-//! between those of its canonical text. A later value of the same layout needs no more than that its
-//! scalars are put into the canonical text in their places. Any other value is left to the rewriter.
+//! A program writes its blocks alike: the same names in the same order, with the same space between
+//! them. Only the scalars differ: strings, numbers, `true`, `false` and `null`. Once the rewriter
+//! has rewritten a few values, a [`Layout`] keeps the text between the scalars of the last one, and
+//! between those of its canonical text. For a later value of the same layout, the scalars only have
+//! to be put into the canonical text in their places. Any other value is left to the rewriter.
 
 use alloc::format;
 use alloc::vec::Vec;
@@ -13,19 +13,19 @@ use core::ops::Range;
 use super::rewrite::{self, Buffers};
 use super::scan::{self, NumberForm};
 
-/// The longest value of which the layout is kept.
+/// The longest value whose layout is kept.
 const MAX_BYTES: usize = 4096;
 
-/// Values of one layout.
+/// A layout of values.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Layout {
-    /// What stands before, between and after the scalars.
+    /// The text before, between and after the scalars.
     given: Vec<u8>,
     /// Where in `given` the scalars stand.
     scalars: Vec<usize>,
-    /// What stands before, between and after them in the canonical text.
+    /// The text before, between and after them in the canonical text.
     canonical: Vec<u8>,
-    /// Where in `canonical` a scalar stands, and which of them.
+    /// Where in `canonical` scalars stand, and which.
     places: Vec<(usize, usize)>,
 }
 
@@ -63,7 +63,7 @@ impl Layout {
             from = scalar.end;
         }
         canonical.extend_from_slice(text.get(from..)?.as_bytes());
-        // Canonical in all but its scalars: there is a quicker way for those.
+        // Only the scalars are not canonical: there is a quicker way for such values.
         if canonical == given {
             return None;
         }

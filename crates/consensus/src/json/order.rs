@@ -2,15 +2,15 @@
 
 use core::cmp::Ordering;
 
-/// Compares the contents of two canonical strings, quotes left out. `escapes` is false only if there
-/// is none in either.
+/// Compares the contents of two canonical strings, quotes left out. `escapes` is false only if
+/// neither has an escape.
 #[inline(always)]
 pub(super) fn compare(a: &[u8], b: &[u8], escapes: bool) -> Ordering {
     if escapes { CodePoints(a).cmp(CodePoints(b)) } else { a.cmp(b) }
 }
 
-/// The first eight bytes of the string between two offsets, which compare as they do if there is no
-/// escape: what is missing of a shorter one counts as less than any character.
+/// The first eight bytes of the string between two offsets. Without escapes they compare as the
+/// strings do: missing bytes of a shorter one count as less than any character.
 #[inline(always)]
 pub(super) fn first(bytes: &[u8], start: usize, end: usize) -> u64 {
     let len = end.saturating_sub(start);

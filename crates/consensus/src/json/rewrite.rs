@@ -1,10 +1,10 @@
 //! The general way: reads any JSON text and writes its canonical form.
 //!
-//! Everything is written to one buffer in the order in which it comes in. A short object whose keys
-//! turn out not to be ascending is put in order where it stands as soon as it is complete. A longer one
-//! is put on a list with the places of its members in their right order; when the value is complete
-//! and that list is not empty, a second buffer takes in the first one's pieces in order, each of them
-//! once: objects inside each other would be moved once for each level otherwise.
+//! All output goes to one buffer in the order of the input. A short object with unsorted keys is
+//! put in order in place as soon as it is complete. A longer one is put on a list with the places
+//! of its members in their right order; when the value is complete and that list is not empty, the
+//! pieces of the first buffer are copied to a second one in order, each once: otherwise nested
+//! objects would be moved once for each level.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -23,11 +23,12 @@ pub(super) const AFTER_ELEMENT: &str = "a comma or a closing bracket";
 const VALUE: &str = "a value";
 const STRING_END: &str = "a string's closing quote";
 
-/// Room for a value is reserved up to here at once; what follows it is not known to belong to it.
+/// The most bytes that are reserved for a value at once; the rest of the input need not belong to
+/// it.
 const FIRST_ROOM: usize = 1024;
 
-/// An object up to this length is put in order where it stands. So short, it has few levels, each of
-/// which may move what is in it once more.
+/// An object up to this length is put in order in place. It has few levels, each of which may move
+/// the objects inside it once more.
 const MAX_MOVED_BYTES: usize = 1024;
 
 /// A value that was rewritten.
@@ -36,11 +37,12 @@ pub(super) struct Rewritten {
     pub(super) end: usize,
     /// Its canonical text.
     pub(super) text: String,
-    /// A name that an object in it has twice: what stands between the quotes of a canonical string.
+    /// A name that an object in it has twice, without quotes as in a canonical string.
     pub(super) doubled: Option<String>,
 }
 
-/// Rewrites the value that starts at `start`. Arrays and objects around it number `depth`.
+/// Rewrites the value that starts at `start`. `depth` is the number of arrays and objects around
+/// it.
 pub(super) fn value(
     input: &[u8],
     start: usize,
@@ -66,8 +68,8 @@ pub(super) fn skip(input: &[u8], start: usize, depth: usize) -> Result<usize, Js
     Ok(rewriter.at)
 }
 
-/// The memory that rewriting takes. Who reads many values keeps it from one to the next, so that most
-/// of them take no new memory.
+/// The memory that rewriting takes. A caller that reads many values keeps it from one to the next,
+/// so that most of them need no new memory.
 #[derive(Default)]
 pub(crate) struct Buffers {
     out: Vec<u8>,
@@ -80,13 +82,13 @@ pub(crate) struct Buffers {
     moved: Vec<u8>,
     layout: Option<Layout>,
     scalars: Vec<Range<usize>>,
-    /// How many values were not laid out as an earlier one.
+    /// How many values had not the layout of an earlier one.
     unlike: u64,
 }
 
 impl Buffers {
-    /// Rewrites the value that starts at `start`, if it is laid out as an earlier one: the offset after
-    /// it, and its canonical text.
+    /// Rewrites the value that starts at `start` if it has the layout of an earlier one; returns
+    /// the offset after it and its canonical text.
     #[inline]
     pub(super) fn alike(&mut self, input: &[u8], start: usize) -> Option<(usize, String)> {
         let layout = self.layout.as_ref()?;
@@ -96,7 +98,7 @@ impl Buffers {
     }
 
     /// Keeps the layout of a value that was rewritten, from the second one on, and ever less often:
-    /// where each is laid out in its own way, that would be for nothing.
+    /// if every value has its own layout, keeping it gains nothing.
     #[inline]
     pub(super) fn learn(&mut self, value: &[u8]) {
         self.unlike += 1;
@@ -119,7 +121,7 @@ impl Buffers {
     }
 }
 
-/// A copy begins with nothing: what is in them between two values only saves time.
+/// A clone starts empty: the contents between two values only save time.
 impl Clone for Buffers {
     fn clone(&self) -> Self {
         Self::default()
@@ -162,7 +164,7 @@ enum Level {
 /// An object that was written with its members in another order.
 struct Unsorted {
     text: Range<usize>,
-    /// How many of its kind are inside.
+    /// How many unsorted objects are inside.
     inside: usize,
     /// Places of the members that stay, in order, as a range of `Rewriter::sorted`.
     members: Range<usize>,
@@ -610,7 +612,7 @@ impl<'a, 'b, const KEEP: bool> Rewriter<'a, 'b, KEEP> {
     }
 }
 
-/// What is to be copied, and the unsorted objects in it.
+/// A piece to be copied, and the unsorted objects in it.
 enum Piece {
     Text { text: Range<usize>, unsorted: Range<usize> },
     Members { members: Range<usize>, first: bool, unsorted: Range<usize> },

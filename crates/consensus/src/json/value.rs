@@ -1,4 +1,4 @@
-//! A look into canonical text, and the way from a Rust string to it.
+//! Views of canonical text, and how to write a Rust string as such.
 
 use alloc::borrow::Cow;
 use alloc::string::String;
@@ -23,7 +23,7 @@ use super::{order::CodePoints, rewrite, scan};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Value<'a>(&'a str);
 
-/// What a value is.
+/// The kind of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// `null`.
@@ -43,8 +43,8 @@ pub enum Kind {
 }
 
 impl<'a> Value<'a> {
-    /// A view of `text`, for which the caller vouches: one canonical value and nothing around it.
-    /// Other text gives wrong answers or none, but never a panic.
+    /// A view of `text`, which the caller guarantees to be one canonical value and nothing around
+    /// it. Other text gives wrong answers or none, but never a panic.
     pub fn of_canonical(text: &'a str) -> Self {
         Self(text)
     }
@@ -54,7 +54,7 @@ impl<'a> Value<'a> {
         self.0
     }
 
-    /// What the value is.
+    /// The kind of the value.
     pub fn kind(self) -> Kind {
         match self.0.as_bytes().first() {
             Some(b'{') => Kind::Object,
@@ -108,7 +108,7 @@ impl<'a> Value<'a> {
         if self.0.starts_with('+') { None } else { self.0.parse().ok() }
     }
 
-    /// What stands between a string's quotes.
+    /// The text between a string's quotes.
     fn content(self) -> Option<&'a str> {
         self.0.strip_prefix('"')?.strip_suffix('"')
     }

@@ -1,4 +1,4 @@
-//! Which ways to hash there are, and which of them this processor can.
+//! The backends, and which of them this processor supports.
 
 use std::fmt;
 use std::ops::Range;
@@ -9,7 +9,7 @@ use super::template::Template;
 #[cfg(target_arch = "x86_64")]
 use super::{avx2::Avx2, avx512::Avx512, lanes, sha_ni::ShaNi};
 
-/// A way to hash. They differ in speed and never in the answer.
+/// A way to hash. Backends differ in speed, never in the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Backend {
     /// One message at a time through `sha2`, which has its own acceleration for some processors;
@@ -24,10 +24,10 @@ pub enum Backend {
 }
 
 impl Backend {
-    /// All there are, the slowest first on a processor that lacks what the later ones need.
+    /// All backends, so ordered that the last one that a processor supports is its fastest.
     pub const ALL: &[Self] = &[Self::Portable, Self::Avx2, Self::ShaNi, Self::Avx512];
 
-    /// As users write it, and as [`FromStr`] reads it.
+    /// The name that users write and [`FromStr`] reads.
     pub fn name(self) -> &'static str {
         match self {
             Self::Portable => "portable",
@@ -37,7 +37,7 @@ impl Backend {
         }
     }
 
-    /// Whether this processor can.
+    /// Whether this processor supports it.
     pub fn is_available(self) -> bool {
         Kernel::new(self).is_some()
     }
@@ -69,7 +69,7 @@ impl FromStr for Backend {
     }
 }
 
-/// Not the name of a [`Backend`].
+/// The text is not the name of a [`Backend`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnknownBackend(pub String);
 
@@ -85,7 +85,7 @@ impl fmt::Display for UnknownBackend {
 
 impl std::error::Error for UnknownBackend {}
 
-/// This processor lacks what the [`Backend`] needs.
+/// This processor does not support the [`Backend`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Unavailable(pub Backend);
 
@@ -108,7 +108,7 @@ impl fmt::Display for Unavailable {
 
 impl std::error::Error for Unavailable {}
 
-/// A backend together with the proof that this processor can.
+/// A backend together with the proof that this processor supports it.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Kernel {
     Portable,
@@ -147,9 +147,9 @@ impl Kernel {
         }
     }
 
-    /// About how many compressions a thread does between two looks at the others: what takes up to
-    /// a millisecond, or two without any of the processor's help. Two streams of sixteen lanes
-    /// that take ten numbers each leave some empty in a range that is short.
+    /// About how many compressions a thread does before it checks on the others: they take up to a
+    /// millisecond, or two without help from the processor. Two streams of sixteen lanes that take
+    /// ten numbers each leave some lanes empty in a short range.
     pub(super) fn range_compressions(self) -> u64 {
         match self {
             #[cfg(target_arch = "x86_64")]

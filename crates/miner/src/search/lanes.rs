@@ -1,4 +1,4 @@
-//! Many messages at a time: what the kernels have in common, all of it safe.
+//! Many messages at a time: the code that the kernels share, all of it safe.
 //!
 //! The numbers of a decade differ in their lowest digits, four or five as a kernel wants (fewer in
 //! short numbers, or where a block ends among the digits), which lie in one word of the block or in
@@ -11,12 +11,12 @@
 //! ```
 //!
 //! A kernel goes through a decade and compares only the first word of each digest with that of the
-//! target. What passes is hashed again by `sha2` and compared whole, here: a kernel that is wrong
-//! can miss a proof, and never makes one up.
+//! target. This module hashes the candidates again by `sha2` and compares them whole: a wrong
+//! kernel can miss a proof, but never invents one.
 //!
 //! Behind the block with the digits there may be others, the same for all numbers. Their schedules
-//! are prepared once, so that they cost rounds alone. With more than [`MAX_REST`] of them numbers
-//! are so slow that lanes would be left empty, and [`portable`] does the work, over `sha2`.
+//! are prepared once, so that they cost rounds alone. With more than [`MAX_REST`] of them each
+//! number takes so long that lanes would stay empty, and [`portable`] does the work, by `sha2`.
 //!
 //! A new backend is a module with a type that only a check of the processor can make, an
 //! implementation of [`Lanes`] for it (with registers of more than four lanes through
@@ -63,7 +63,7 @@ pub(super) trait Lanes {
 pub(super) struct Candidates {
     /// Ascending, in the decade.
     pub(super) numbers: Vec<usize>,
-    /// All below are among them, or no candidates.
+    /// All numbers below it were tried.
     pub(super) next: usize,
 }
 
@@ -120,7 +120,7 @@ pub(super) struct Decade {
     pub(super) shift: u32,
     /// How many digits differ.
     low: usize,
-    /// The largest first word that counts.
+    /// The largest first word that may be a hit.
     pub(super) most: u32,
 }
 

@@ -1,8 +1,8 @@
 //! The lowest valid proof at or above a start.
 //!
-//! Numbers are handed out in ascending ranges from one counter. A thread that has taken a range
+//! Threads take ascending ranges of numbers from one counter. A thread that has taken a range
 //! finishes it, unless there is a hit below it already; a cancellation counts only before it takes
-//! the next. So below the lowest hit nothing is left out, and that hit is the lowest there is,
+//! the next. So no number below the lowest hit is left out, and that hit is the lowest proof,
 //! whatever the threads did meanwhile.
 
 #[cfg(target_arch = "x86_64")]
@@ -61,25 +61,25 @@ pub struct Search<'a> {
     kernel: Kernel,
 }
 
-/// How a search ended.
+/// The outcome of a search.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// The lowest valid proof at or above the start. Also after a cancellation, when it was found
-    /// before that was seen.
+    /// The lowest valid proof at or above the start. A search that found it before it noticed a
+    /// cancellation returns it too.
     Found {
         /// The number whose decimal digits are hashed.
         proof: u64,
         /// SHA-256(prefix ‖ proof ‖ suffix).
         digest: Hash,
     },
-    /// Cancelled before anything was found.
+    /// The search was cancelled before it found a proof.
     Cancelled,
-    /// Nothing from the start to [`MAX_PROOF`] is valid.
+    /// No number from the start to [`MAX_PROOF`] is valid.
     Exhausted,
 }
 
-/// What a running search shares with whoever watches it. A new search takes a new one: tries add
-/// up, and a cancellation stays.
+/// The state that a running search shares with the threads that watch it. A new search takes a new
+/// one: tries add up, and a cancellation stays.
 #[derive(Debug, Default)]
 pub struct Control {
     cancelled: AtomicBool,
@@ -87,12 +87,13 @@ pub struct Control {
 }
 
 impl Control {
-    /// Not cancelled, no tries yet.
+    /// Creates one with no tries that is not cancelled.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Asks the search to stop, which it does within some milliseconds. Asking twice is once.
+    /// Asks the search to stop, which it does within some milliseconds. A second call changes
+    /// nothing.
     pub fn cancel(&self) {
         self.cancelled.store(true, Relaxed);
     }
@@ -102,19 +103,19 @@ impl Control {
         self.cancelled.load(Relaxed)
     }
 
-    /// How many proofs were tried: while the search runs some milliseconds behind, afterwards exact.
-    /// One thread that found a proof has tried `proof - start + 1`; more threads have tried some
-    /// above it as well, and those count too. What a backend hashes beside them because it takes
-    /// several at a time does not count: nobody learns of it.
+    /// How many proofs were tried: while the search runs some milliseconds behind, afterwards
+    /// exact. One thread that found a proof has tried `proof - start + 1`; more threads have tried
+    /// some above it as well, and those count too. Numbers that a backend hashes beside them
+    /// because it takes several at a time do not count: their digests are not used.
     pub fn tries(&self) -> u64 {
         self.tries.load(Relaxed)
     }
 }
 
 impl<'a> Search<'a> {
-    /// With the fastest backend that this processor can. `threads` share the work: one works on
-    /// the caller's thread alone, and so do the others if the system refuses to start them; the
-    /// answer never depends on it.
+    /// Creates a search with the fastest backend that this processor supports. `threads` share the
+    /// work, one of them the caller's own; there are fewer if the system refuses to start them. The
+    /// answer never depends on their number.
     pub fn new(job: &'a Job<'a>, start: u64, threads: NonZeroUsize) -> Self {
         Self::with_backend(Backend::fastest(), job, start, threads)
             .expect("the fastest backend is one of those available")
@@ -124,7 +125,7 @@ impl<'a> Search<'a> {
     ///
     /// # Errors
     ///
-    /// [`Unavailable`], where this processor lacks what the backend needs.
+    /// Returns [`Unavailable`] if this processor does not support the backend.
     pub fn with_backend(
         backend: Backend,
         job: &'a Job<'a>,
@@ -135,7 +136,7 @@ impl<'a> Search<'a> {
         Ok(Self { job, start, threads, kernel })
     }
 
-    /// How it hashes.
+    /// The backend that it hashes by.
     pub fn backend(&self) -> Backend {
         self.kernel.backend()
     }
@@ -175,7 +176,7 @@ impl<'a> Search<'a> {
     }
 }
 
-/// What the threads of one search share.
+/// The state that the threads of one search share.
 struct Hunt<'a> {
     kernel: Kernel,
     message: Message<'a>,
@@ -220,7 +221,7 @@ impl<'a> Hunt<'a> {
     fn search_range(&self, template: &mut Template, range: u64) {
         let end = (range + self.stride).min(MAX_PROOF + 1);
         let mut from = range.max(self.start);
-        // More than one turn only where numbers grow by a digit.
+        // The loop takes more than one turn only where numbers grow by a digit.
         while from < end {
             let digits = digits(from);
             if template.digits() != digits {
@@ -238,7 +239,7 @@ impl<'a> Hunt<'a> {
         }
     }
 
-    /// When all threads have stopped.
+    /// The outcome; call it when all threads have stopped.
     fn outcome(&self, job: &Job<'_>) -> Outcome {
         match self.lowest.load(Relaxed) {
             u64::MAX if self.next.load(Relaxed) > MAX_PROOF => Outcome::Exhausted,

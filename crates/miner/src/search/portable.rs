@@ -1,10 +1,10 @@
 //! One message at a time through `sha2`, which uses the processor's own SHA-256 where it has one.
 //!
-//! The block with the last digit is there ten times, once for each value of that digit, and its
-//! other digits are written into all ten before they are hashed. With a single block, which is
-//! read right after one byte of it was written, the processor waits for that byte to reach its
-//! cache before each compression, and cannot begin one while it ends another. That runs at two
-//! thirds of the speed.
+//! There are ten copies of the block with the last digit, one for each value of that digit, and its
+//! other digits are written into all ten before they are hashed. With a single block, which is read
+//! right after one byte of it was written, the processor waits for that byte to reach its cache
+//! before each compression, and cannot begin one while it ends another. That runs at two thirds of
+//! the speed.
 
 use std::ops::Range;
 use std::slice;
@@ -15,7 +15,7 @@ use super::rounds::State;
 use super::template::Template;
 
 /// The lowest valid proof in `range`, which is not empty and whose numbers all have the template's
-/// number of digits. This is what each backend does in its own way.
+/// number of digits. Each backend has its own version of this.
 pub(super) fn first_hit(template: &mut Template, range: Range<u64>) -> Option<u64> {
     debug_assert!(!range.is_empty());
     let target = template.target;

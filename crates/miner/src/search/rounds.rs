@@ -1,4 +1,4 @@
-//! SHA-256 word by word (FIPS 180-4), for what is done once for many messages.
+//! SHA-256 word by word (FIPS 180-4), for the parts that are computed once for many messages.
 
 /// A SHA-256 state, and a digest as eight big-endian words: those compare like the numbers.
 pub(super) type State = [u32; 8];
@@ -15,7 +15,8 @@ pub(super) const K: [u32; 64] = [
     0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2,
 ];
 
-/// What a block's 64 rounds add: the message schedule, each word with its constant of [`K`].
+/// The words that a block's 64 rounds add: the message schedule, each word with its constant of
+/// [`K`].
 pub(super) type Schedule = [u32; 64];
 
 /// σ0 of FIPS 180-4, 4.1.2.
@@ -34,7 +35,7 @@ pub(super) fn words(block: &[u8; 64]) -> [u32; 16] {
     std::array::from_fn(|i| u32::from_be_bytes(words[i]))
 }
 
-/// What the rounds of a block add.
+/// The words that the rounds of a block add.
 pub(super) fn schedule(block: &[u8; 64]) -> Schedule {
     let mut w = [0_u32; 64];
     w[..16].copy_from_slice(&words(block));

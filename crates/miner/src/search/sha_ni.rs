@@ -5,14 +5,15 @@
 //! messages, 64 for four or six, 75 for eight, 103 one after the other. Where a block behind the
 //! digits needs no schedule, its rounds take 37.
 //!
-//! The legacy encoding is meant: with AVX enabled LLVM mixes both, and that takes 161 cycles.
+//! The legacy encoding is used on purpose: with AVX enabled LLVM mixes both, which takes 161
+//! cycles.
 //!
 //! # What it compiles to
 //!
 //! About 890 instructions per 4 messages: 180 up to round 15, then 224 for each 16 rounds, a loop
 //! that is passed three times. The working variables of all four stay in registers, eight of the
-//! 16. Their 16 registers' worth of schedule does not fit and lives on the stack, by intention: in
-//! the loop 18 stores and 55 loads, which the ports for memory do besides.
+//! 16. Their schedule would take 16 registers more, so it lives on the stack on purpose: in the
+//!     loop 18 stores and 55 loads, which the ports for memory do besides.
 //!
 //! ```text
 //! cargo build --release -p blocksmith

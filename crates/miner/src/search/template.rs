@@ -1,4 +1,4 @@
-//! What of a message is the same for many proofs, prepared once.
+//! The parts of a message that are the same for many proofs, prepared once.
 //!
 //! ```text
 //! prefix ....................... | digits | suffix .... | 80 00 .. length
@@ -18,7 +18,7 @@ pub(super) const BLOCK: usize = 64;
 /// The most digits that a proof has.
 const MAX_DIGITS: usize = 19;
 
-/// What follows the message: a one bit and the length in bits.
+/// The bytes that follow the message: a one bit and the length in bits.
 const PADDING: usize = 1 + 8;
 
 /// The most blocks behind that of the last digit that kernels take.
@@ -33,7 +33,7 @@ const INITIAL: State = [
 pub(super) struct Message<'a> {
     midstate: State,
     prefix_len: usize,
-    /// What of the prefix fills no whole block.
+    /// The end of the prefix, which fills no whole block.
     prefix_rest: &'a [u8],
     suffix: &'a [u8],
     target: State,
@@ -103,7 +103,7 @@ pub(super) struct Template {
     digits: Range<usize>,
     head_blocks: usize,
     rest_schedules: Vec<Schedule>,
-    /// The largest digest that counts.
+    /// The largest digest that is valid.
     pub(super) target: State,
 }
 
@@ -154,12 +154,12 @@ impl Template {
         &self.tail[self.head_blocks + 1..]
     }
 
-    /// What the rounds of those blocks add, if there are at most [`MAX_REST`] of them.
+    /// The words that the rounds of those blocks add, if there are at most [`MAX_REST`] of them.
     pub(super) fn rest_schedules(&self) -> &[Schedule] {
         &self.rest_schedules
     }
 
-    /// Whether `proof` is valid. It stays written.
+    /// Whether `proof` is valid. It stays written in the template.
     pub(super) fn is_hit(&mut self, proof: u64) -> bool {
         self.set(proof);
         let mut state = self.midstate;

@@ -21,8 +21,8 @@ use super::rounds::{K, Schedule};
 /// The last digits that a group goes through.
 const UNITS: usize = 10;
 
-/// What a processor does with 32-bit words in all lanes of a register, and the proof that it can.
-/// The functions σ, Σ, Ch and Maj are those of FIPS 180-4, 4.1.2.
+/// The operations of a processor on 32-bit words in all lanes of a register; a value proves that
+/// the processor has them. The functions σ, Σ, Ch and Maj are those of FIPS 180-4, 4.1.2.
 pub(super) trait Vectors: Copy {
     /// A register.
     type Vector: Copy;
@@ -35,9 +35,9 @@ pub(super) trait Vectors: Copy {
     /// The first words, of which there are at least [`Self::LANES`].
     fn load(self, words: &[u32]) -> Self::Vector;
     fn add(self, x: Self::Vector, y: Self::Vector) -> Self::Vector;
-    /// By up to 32 bits: then nothing is left.
+    /// Shifts by up to 32 bits, which leave zero.
     fn shift_left(self, x: Self::Vector, bits: u32) -> Self::Vector;
-    /// By up to 32 bits.
+    /// Shifts by up to 32 bits.
     fn shift_right(self, x: Self::Vector, bits: u32) -> Self::Vector;
     fn small_sigma_0(self, x: Self::Vector) -> Self::Vector;
     fn small_sigma_1(self, x: Self::Vector) -> Self::Vector;

@@ -137,7 +137,7 @@ mod tests {
         changes.accounts.iter().map(|change| (change.address, change.after.balance)).collect()
     }
 
-    /// The example, with these lines in the place of others.
+    /// The example chain file, with some lines replaced.
     fn example(changes: &[(&str, &str)]) -> Chain {
         let mut text = include_str!("../../../../chains/forge-example.toml").to_string();
         for (before, after) in changes {
@@ -191,7 +191,7 @@ mod tests {
         expected.sort();
         assert_eq!(balances(&dev.rules), expected);
         assert_eq!(dev.rules.name, "forge-example-dev");
-        // One that has been for dev before is as it was.
+        // A chain that is a dev chain already stays as it was.
         assert_eq!(dev.clone().for_dev(), Ok(dev));
     }
 
@@ -206,7 +206,7 @@ mod tests {
             let rules = Rules { name: "ours".into(), ..dev.rules };
             assert!(Chain { rules, ..base }.is_dev());
         }
-        // Whoever gives these accounts coins in another way has no dev chain.
+        // A chain that gives these accounts coins in another way is not a dev chain.
         let hrp = Sealed::forge().hrp;
         let easiest = Rules::forge().difficulty().easiest();
         let is_dev = |target, balances: &[(Address, u64)]| {
@@ -241,7 +241,7 @@ mod tests {
         for chain in [&dev, &load("bitcoin-like-dev"), &ours, &longer] {
             assert!(tells(chain, chain, chain), "{}", chain.name);
             assert!(!tells_with(chain, chain, chain, Hrp::new("other").unwrap()));
-            // Another chain's rules or first block say nothing of this one.
+            // Another chain's rules or first block do not give this id.
             assert!(!tells(&forge, chain, chain) && !tells(chain, &forge, chain));
             assert!(!tells(chain, chain, &forge) && !tells(chain, &forge, &forge));
         }
@@ -262,7 +262,7 @@ mod tests {
         let example = include_str!("../../../../chains/forge-example.toml");
         std::fs::write(path("ours.toml"), example).unwrap();
         assert_eq!(load(&path("ours.toml-dev")).unwrap(), dev_of(&path("ours.toml")));
-        // A file of that very name is what is meant.
+        // A file of exactly that name comes first.
         std::fs::write(path("mine-dev"), example).unwrap();
         assert_eq!(load(&path("mine-dev")).unwrap().rules.name, "forge-example");
         assert_eq!(load(&path("mine-dev-dev")).unwrap().rules.name, "forge-example-dev");

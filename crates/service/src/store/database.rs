@@ -368,7 +368,7 @@ mod tests {
         }
         let used = db.guard(|| -> Result<(), StoreError> { unreachable!("it is not used again") });
         assert_eq!(used.expect_err("the same").to_string(), said);
-        // Outside of a guard a panic is what it always is.
+        // Outside of a guard a panic stays a panic.
         let outside = panic::catch_unwind(|| panic!("outside"));
         assert_eq!(outside.expect_err("it panics").downcast_ref(), Some(&"outside"));
     }
