@@ -69,7 +69,7 @@ impl File {
     /// # Errors
     /// Fails if there is no such chain, or its file is faulty.
     pub fn chain(&self, name: Option<&str>, zeros: Option<u8>) -> Result<Chain, ChainError> {
-        // The file's zeros are those of the file's chain.
+        // The file's zeros belong to the file's chain, not to one that was named elsewhere.
         let zeros = zeros.or(if name.is_none() { self.zeros } else { None });
         Chain::load(name.or(self.chain.as_deref()).unwrap_or(DEFAULT_CHAIN), zeros)
     }

@@ -56,7 +56,7 @@ const END_TIME: Duration = Duration::from_secs(2);
 /// The most blocks that are shown one by one when many come at once.
 const MAX_SHOWN: u64 = 20;
 
-/// Who gets the coins where they go to any name.
+/// The recipient of the coins where any name may get them.
 const MINER: &str = "dev-miner";
 
 /// The index of the account that gets them where they go to addresses.

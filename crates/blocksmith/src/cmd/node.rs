@@ -85,10 +85,10 @@ pub struct BrowserArgs {
 }
 
 impl BrowserArgs {
-    /// How a node is served, with what a settings file says where nothing was typed.
+    /// How the node is served: as the command line says, or else the settings file.
     ///
     /// # Errors
-    /// What in the file is no name or no origin.
+    /// Fails if an entry of the file is no name or no origin.
     pub fn manners(
         self,
         hosts: Option<Vec<String>>,

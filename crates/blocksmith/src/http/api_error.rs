@@ -150,7 +150,7 @@ impl ApiError {
         Self::Busy(reason.into())
     }
 
-    /// The request says something else than what the call needs.
+    /// The request is well formed, but is not what the call needs.
     pub(super) fn unprocessable(reason: impl Display) -> Self {
         Self::Unprocessable(reason.to_string())
     }

@@ -343,7 +343,7 @@ impl Guard {
     }
 }
 
-/// Every call takes `OPTIONS`, which says what else it takes.
+/// Adds `OPTIONS` to the methods that a call allows, and answers it with them.
 fn with_options(method: &Method, mut response: Response) -> Response {
     if response.status() != StatusCode::METHOD_NOT_ALLOWED {
         return response;

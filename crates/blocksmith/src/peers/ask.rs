@@ -37,7 +37,7 @@ const HAND_IN_AFTER: Duration = Duration::from_secs(5);
 /// lecture's rules, proofs repeat.
 const LOOK_CLOSELY_AFTER: Duration = Duration::from_secs(30);
 
-/// Blocks that are handed in together, and so share a commit.
+/// How many blocks are handed in together, and so share a commit.
 const BATCH_BLOCKS: usize = 500;
 
 /// Batches of fewer blocks end once their texts have this many bytes.

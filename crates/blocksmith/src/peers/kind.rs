@@ -57,7 +57,7 @@ pub(super) struct Known {
     pub(super) kind: Option<Kind>,
     glance: Endpoint,
     pub(super) push: Push,
-    /// The end of its chain, when we last saw it as a whole or it took our tip.
+    /// The end of its chain when we last read the whole chain, or when it took our tip.
     pub(super) seen: Option<Seen>,
     /// When we last read its whole chain.
     pub(super) looked: Option<Instant>,
@@ -114,7 +114,7 @@ impl From<&Block> for Seen {
 /// What a short question says of the end of a Python node's chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum TipHint {
-    /// All of it.
+    /// The whole block.
     Block(Block),
     /// Its proof, as canonical JSON. Under the lecture's rules proofs repeat, and two miners find
     /// the same one for different blocks.
