@@ -74,12 +74,12 @@ pub struct Address([u8; 32]);
 /// The reason why a text or a key is not an address of a chain.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadAddress {
-    /// An address of another chain, or none at all.
+    /// It is an address of another chain, or not an address.
     #[error("addresses of this chain start with \"{expected}1\", this one with {found:?}")]
     Prefix {
         /// The chain's own prefix.
         expected: String,
-        /// What stands before the last `1`, or the whole text if it has none, cut short when long.
+        /// The text before the last `1`, or the whole text if it has none, cut short when long.
         found: String,
     },
     /// An upper-case letter: each address has one text, in lower case.

@@ -26,7 +26,7 @@ pub enum Invalid {
     Genesis {
         /// The genesis block of the rules.
         expected: String,
-        /// What stands there.
+        /// The block that the chain starts with, cut short.
         found: String,
     },
     /// It has not the fields of this chain's blocks. A block that was read by the rules always has
@@ -41,7 +41,7 @@ pub enum Invalid {
     Index {
         /// The parent's index plus one.
         expected: u64,
-        /// What the block says.
+        /// The index that the block states.
         found: u64,
     },
     /// `previous_hash` is not the hash of the block before.
@@ -53,7 +53,7 @@ pub enum Invalid {
         index: u64,
         /// The hash of the block before.
         expected: Hash,
-        /// What the block says, cut short when long.
+        /// The hash that the block names, cut short when long.
         found: String,
     },
     /// `previous_hash` is not a hash, so the block can have no parent.
@@ -63,7 +63,7 @@ pub enum Invalid {
     NoHash {
         /// The index of the block.
         index: u64,
-        /// What the block says, cut short when long.
+        /// The value that stands there, cut short when long.
         found: String,
     },
     /// The time goes back.
@@ -71,9 +71,9 @@ pub enum Invalid {
     Timestamp {
         /// The index of the block.
         index: u64,
-        /// What the parent says, in seconds since 1970.
+        /// The parent's time, in seconds since 1970.
         parent: u64,
-        /// What the block says.
+        /// The block's time.
         found: u64,
     },
     /// The target is not the one that the chain's difficulty state gives.
@@ -83,7 +83,7 @@ pub enum Invalid {
         index: u64,
         /// The target that follows from the blocks before.
         expected: Target,
-        /// What the block says.
+        /// The target that the block states.
         found: Target,
     },
     /// The target is easier than any that a block of this chain may have.
@@ -95,7 +95,7 @@ pub enum Invalid {
         index: u64,
         /// The easiest target that a block may have.
         easiest: Target,
-        /// What the block says.
+        /// The target that the block states.
         found: Target,
     },
     /// The text is longer than the rules allow.
@@ -103,7 +103,7 @@ pub enum Invalid {
     Size {
         /// The index of the block.
         index: u64,
-        /// What the rules allow.
+        /// The most bytes that the rules allow.
         limit: usize,
         /// Bytes of the canonical text.
         found: usize,
@@ -114,7 +114,7 @@ pub enum Invalid {
     MerkleRoot {
         /// The index of the block.
         index: u64,
-        /// What the header says.
+        /// The root that the header states.
         stated: Hash,
         /// The root of its transactions.
         found: Hash,
@@ -399,8 +399,8 @@ impl Proven<'_> {
 
 // The rules, one by one.
 
-/// "A chain starts with a genesis block of its rules." Where that is fixed, its whole text counts: the id
-/// of a sealed block tells nothing of its transactions.
+/// "A chain starts with a genesis block of its rules." Where that is fixed, its whole text counts:
+/// the id of a sealed block does not tell its transactions' texts.
 ///
 /// # Errors
 /// Returns [`Invalid::Genesis`] if `block` is not one.

@@ -70,7 +70,7 @@ pub enum DocumentError {
     Unreadable {
         /// The index of the block that would be next.
         index: u64,
-        /// What is wrong, and where.
+        /// The fault, and where it is.
         error: Unreadable,
     },
     /// A value is not a block.
@@ -78,7 +78,7 @@ pub enum DocumentError {
     Malformed {
         /// The index of the block that should stand there.
         index: u64,
-        /// What it lacks.
+        /// The reason.
         error: Malformed,
     },
     /// A block breaks a rule.
@@ -97,7 +97,7 @@ pub enum DocumentError {
         child: u64,
         /// The hash of the changed block.
         found: Hash,
-        /// What the next block names.
+        /// The hash that the next block names.
         named: String,
         /// What shows that the next block was not changed.
         witness: Witness,
@@ -115,7 +115,7 @@ pub enum DocumentError {
     /// An export is not as long as its last line says.
     #[error("length: the last line says {claimed} blocks, there are {found}")]
     Length {
-        /// What the last line says.
+        /// The length that the last line states.
         claimed: u64,
         /// The number of blocks.
         found: u64,
@@ -518,7 +518,7 @@ impl Stretch<'_> {
         self.blocks
     }
 
-    /// The same, independent of the text that it was read from.
+    /// The same stretch, independent of the text that it was read from.
     #[must_use]
     pub fn into_owned(self) -> Stretch<'static> {
         let own = |Read { text, fields, hash }: Read<'_>| {

@@ -1,12 +1,12 @@
 //! The JSON text that CPython would write: `json.dumps(json.loads(text), sort_keys=True)`, byte for
 //! byte.
 //!
-//! A block's hash is taken over that text, so it has to come out the same for every node, whatever
-//! the text that arrived. [`canonical`] rewrites a whole document, [`Reader`] a document's parts
-//! one by one, and [`Value`] looks into the result. No tree is built anywhere: a canonical text is
-//! checked once and returned as it is; any other is rewritten in one pass, and objects with
-//! unsorted keys are put in order during or after it. Of many values with the same layout, as the
-//! blocks of a chain, only the first are rewritten so.
+//! A block's hash is the hash of that text, so every node has to get the same text, however the
+//! block was spelled when it arrived. [`canonical`] rewrites a whole document, [`Reader`] a
+//! document's parts one by one, and [`Value`] looks into the result. No tree is built anywhere: a
+//! canonical text is checked once and returned as it is; any other is rewritten in one pass, and
+//! objects with unsorted keys are put in order during or after it. Of many values with the same
+//! layout, as the blocks of a chain, only the first are rewritten so.
 //!
 //! Four kinds of text that CPython reads are refused here, because no node could pass them on:
 //! floats that are not finite ([`JsonErrorKind::NotFinite`]), a surrogate pair in two halves that
@@ -42,7 +42,7 @@ pub const MAX_INT_DIGITS: usize = 4300;
 pub struct JsonError {
     /// Offset in the input, in bytes.
     pub at: usize,
-    /// What is wrong there.
+    /// The fault.
     pub kind: JsonErrorKind,
 }
 
@@ -52,13 +52,13 @@ pub enum JsonErrorKind {
     /// The text ends too early.
     #[error("the text ends where {wanted} is expected")]
     UnexpectedEnd {
-        /// What had to follow.
+        /// The text that had to follow.
         wanted: &'static str,
     },
     /// A byte that cannot stand here.
     #[error("expected {wanted}, found {}", Shown(*.found))]
     Unexpected {
-        /// What had to stand here.
+        /// The text that had to stand here.
         wanted: &'static str,
         /// The byte that does.
         found: u8,

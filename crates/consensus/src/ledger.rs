@@ -192,7 +192,7 @@ pub enum BadBody {
     CoinbaseNonce {
         /// The block's index, or the coin's position.
         expected: u64,
-        /// What the coin says.
+        /// The coin's nonce.
         found: u64,
     },
     /// The coin's amount is not the subsidy plus the fees.
@@ -213,7 +213,7 @@ pub enum BadBody {
         position: usize,
         /// The sum before, in units.
         sum: u64,
-        /// What it adds, in units.
+        /// The units that it adds.
         more: u64,
     },
     /// The chain would allot and mine more than [`MAX_INTEGER`] units in all its blocks.

@@ -18,8 +18,8 @@ pub const MAX_INDEX: u64 = u64::MAX - 1;
 /// How much of a wrong value an error quotes, in characters: a hash and its quotes fit.
 const MAX_QUOTE: usize = 70;
 
-/// The largest integer of a sealed block and its transactions, 2^53 - 1: JavaScript tells all
-/// integers up to it apart.
+/// The largest integer of a sealed block and its transactions, 2^53 - 1: JavaScript can hold all
+/// integers up to it.
 pub const MAX_INTEGER: u64 = (1 << 53) - 1;
 
 /// How deep the arrays and objects of a canonical text lie inside each other.

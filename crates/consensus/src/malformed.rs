@@ -76,7 +76,7 @@ pub enum Malformed {
         index: Option<u64>,
         /// The field's name.
         field: &'static str,
-        /// What should stand there.
+        /// The text that should stand there.
         expected: &'static str,
         /// The start of what stands there.
         found: String,

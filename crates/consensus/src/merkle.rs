@@ -100,8 +100,8 @@ pub fn path<L: AsRef<[u8]>>(
 /// or shorter than the list's.
 ///
 /// A true answer says that the leaf is in the list, whatever the source of the other numbers is.
-/// That it is at `position` hangs on `leaves`, which a root does not tell: lists of other lengths
-/// lead to the same turns on the way up. RFC 9162, section 2.1.3.2.
+/// Whether it is at `position` depends on `leaves`, which a root does not commit to: lists of other
+/// lengths lead to the same turns on the way up. RFC 9162, section 2.1.3.2.
 #[must_use]
 pub fn verify(leaf: &[u8], position: u64, leaves: u64, path: &[Hash], root: &Hash) -> bool {
     if position >= leaves {

@@ -38,7 +38,7 @@ pub struct BadAddress {
     pub why: NotAPeer,
 }
 
-/// What is wrong with a text that names no peer.
+/// The reason why a text names no peer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotAPeer {
     /// There is no host.
@@ -47,7 +47,7 @@ pub enum NotAPeer {
     /// It is a port alone.
     #[error("that is a port; write a host before it, like localhost:{0}")]
     PortAlone(String),
-    /// What follows the host is no port.
+    /// The text after the host is not a port.
     #[error("{0:?} is no port; a port is a number from 1 to 65535, like localhost:5001")]
     Port(String),
     /// The port is missing.
@@ -59,9 +59,9 @@ pub enum NotAPeer {
          that is meant"
     )]
     Colons {
-        /// What stands before the first.
+        /// The host that may have been meant.
         host: String,
-        /// What stands behind the last.
+        /// The port that may have been meant.
         port: String,
     },
     /// A character that no host has.
@@ -87,7 +87,7 @@ pub enum NotAPeer {
          127.0.0.1; here {parts} stand between dots: write all four, or a name that ends in a word"
     )]
     Ipv4 {
-        /// What stands behind the last dot.
+        /// The part behind the last dot.
         last: String,
         /// How many parts there are.
         parts: usize,
@@ -113,7 +113,7 @@ pub enum NotAPeer {
          zone, like [fe80::1]:5001"
     )]
     Zone,
-    /// What stands in brackets is no IPv6 address.
+    /// The text in brackets is not an IPv6 address.
     #[error("{0:?} stands in brackets and is no IPv6 address, as in [::1]:5001")]
     Ipv6(String),
     /// The address asks for https, and peers are called without encryption.
@@ -130,9 +130,9 @@ pub enum NotAPeer {
     /// A page of a server.
     #[error("a peer is a host and a port, without {found:?}; write {address}")]
     Page {
-        /// What is too much.
+        /// The part that is too much.
         found: String,
-        /// What may have been meant.
+        /// The address that may have been meant.
         address: String,
     },
     /// A name or a password for the server.
@@ -332,7 +332,7 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// What is wrong with more than one colon, where no bracket is.
+/// The error for a text with more than one colon and no bracket.
 fn colons(place: &str) -> NotAPeer {
     let whole = place.parse::<Ipv6Addr>().ok().map(|address| (address, "5001"));
     let split = place.rsplit_once(':');

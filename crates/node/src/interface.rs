@@ -270,7 +270,7 @@ pub enum Refusal {
     Invalid(#[from] Invalid),
 }
 
-/// What to search on top of the tip.
+/// The work on top of the tip.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Work {
     /// The id that [`Machine::solve`](crate::Machine::solve) takes with the proof; the node needs
@@ -280,7 +280,7 @@ pub struct Work {
     pub index: u64,
     /// The hash of the block that it stands on.
     pub previous_hash: Hash,
-    /// What the proof must satisfy.
+    /// The job that the proof must satisfy.
     pub job: Job<'static>,
 }
 
@@ -320,7 +320,7 @@ pub enum Answer {
     Queued(Option<u64>),
     /// What became of each payment, in order.
     Payments(Vec<Result<Entered, Refused>>),
-    /// What to search.
+    /// The work.
     Work(Result<Work, NoWork>),
     /// What became of the addresses that a caller named as peers.
     Registered(Registration),

@@ -224,7 +224,7 @@ impl Machine {
             self.sending.remove(&from);
         }
         let verdict = self.branch(now, blocks, &from, chain, &mut effects)?;
-        // What follows at once may be a better tip.
+        // The blocks that follow at once may give a better tip.
         Ok(match more {
             true => self.ask_who_is_due(now, verdict, effects),
             false => self.finish(now, before, verdict, effects),
@@ -693,7 +693,7 @@ impl Machine {
         }
     }
 
-    /// Sends a peer the payments that it may have missed or refused; no other peer may be going to.
+    /// Sends a peer the payments that it may have missed or refused: no other peer may have them.
     fn tell_again(&self, peer: &PeerAddress, effects: &mut Vec<Effect>) {
         let Some(mempool) = self.mempool() else { return };
         let payments = mempool.template(TOLD_AGAIN_BYTES).into_iter().cloned().collect();

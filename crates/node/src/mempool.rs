@@ -146,8 +146,8 @@ impl Waiting {
 /// their ids.
 type Arrival = (Timestamp, Hash);
 
-/// A change of the mempool. A store needs nothing but `(arrival, id) -> text`; in that order the
-/// entries that change together lie together.
+/// A change of the mempool. A store needs nothing but `(arrival, id) -> text`; payments that come
+/// and go together are neighbours in that order.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct MempoolChange {
     /// The payments that left.
@@ -201,7 +201,7 @@ pub enum Refused {
         id: Hash,
         /// The account's next nonce.
         next: u64,
-        /// The payment's.
+        /// The payment's nonce.
         found: u64,
     },
     /// The nonce is too far ahead.
@@ -212,7 +212,7 @@ pub enum Refused {
     TooFar {
         /// The last nonce that is taken.
         last: u64,
-        /// The payment's.
+        /// The payment's nonce.
         found: u64,
     },
     /// The sender has too little for this payment and those before it.
@@ -421,8 +421,8 @@ impl Mempool {
         self.queues.get(sender).map_or(&[], |queue| queue)
     }
 
-    /// The nonce of a sender's next payment, after all that wait; `None` if none waits, and the
-    /// account's next nonce is the one.
+    /// The nonce of a sender's next payment, after all that wait; `None` if none waits, and it is
+    /// the account's next nonce.
     pub fn next_nonce(&self, sender: &Address) -> Option<u64> {
         self.of_sender(sender).last().map(|last| last.payment.nonce() + 1)
     }
@@ -447,7 +447,7 @@ impl Mempool {
     /// Fails if an account cannot be read; nothing has changed then.
     ///
     /// # Panics
-    /// If the sender's nonce is not the one that [`Mempool::follow`] saw last.
+    /// Panics if the sender's nonce is not the one that [`Mempool::follow`] saw last.
     pub fn admit<A: Accounts>(
         &mut self,
         now: Timestamp,
@@ -540,8 +540,8 @@ impl Mempool {
         Ok(())
     }
 
-    /// The payment's place in its sender's queue: within, where it replaces another, at the end, or
-    /// behind it.
+    /// The payment's place in its sender's queue: within it, where it replaces another, at its end,
+    /// or beyond.
     fn check_nonce(&self, account: Account, payment: &Payment) -> Result<usize, Refused> {
         let (found, ahead) = (payment.nonce(), self.limits.ahead as u64);
         let Some(position) = found.checked_sub(account.nonce) else {
@@ -795,8 +795,8 @@ fn check_balance(account: Account, before: &[Waiting], payment: &Payment) -> Res
     Ok(())
 }
 
-/// A replacement pays for all that was sent around in vain, and a tenth more (BIP-125's rules 3 and
-/// 4): otherwise one fee would pay for any number of payments that are never mined.
+/// A replacement pays for all payments that were relayed in vain, and a tenth more (BIP-125's rules
+/// 3 and 4): otherwise one fee would pay for any number of payments that are never mined.
 fn check_replacement(queue: &[Waiting], next: &[Waiting], position: usize) -> Result<(), Refused> {
     let Some(same_nonce) = queue.get(position) else { return Ok(()) };
     let unpayable = queue.iter().skip(next.len());

@@ -77,8 +77,8 @@ struct Peer {
     /// Why it failed last.
     why: String,
     /// How often it was of use. A failure halves the number, but not to zero: a peer that was ever
-    /// of use ranks above one that never was, and one that always is above one that is now and
-    /// then.
+    /// of use ranks above one that never was, and one that is always of use above one that is so
+    /// now and then.
     useful: u32,
     /// How often it failed since it answered last.
     failures: u32,

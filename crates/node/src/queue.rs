@@ -24,7 +24,8 @@ pub const MAX_RETURNED: usize = 100_000;
 /// The most bytes of their texts together.
 pub const MAX_RETURNED_BYTES: usize = 64_000_000;
 
-/// The longest transaction that a reorg brings back, in bytes: one that fits into a block of ours.
+/// The longest transaction that a reorg brings back, in bytes: one that fits into a block of this
+/// node.
 pub const MAX_RETURNED_TRANSACTION_BYTES: usize = MAX_BLOCK_BYTES - 100_000;
 
 /// How many payments of the blocks that a reorg drops are looked at, from the fork on: those beyond

@@ -83,7 +83,7 @@ pub enum ChainError {
     Unreadable {
         /// The file.
         path: String,
-        /// What the system says.
+        /// The system's error.
         error: std::io::Error,
     },
     /// The file is not a valid chain file.
@@ -91,7 +91,7 @@ pub enum ChainError {
     Wrong {
         /// The file.
         path: String,
-        /// What is wrong with it.
+        /// The reason.
         reason: String,
     },
 }

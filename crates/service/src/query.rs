@@ -56,7 +56,7 @@ pub struct AccountState {
 pub struct PendingOf {
     /// How many there are.
     pub payments: usize,
-    /// What they cost together, in units.
+    /// The sum of their costs, in units.
     pub cost: u64,
 }
 

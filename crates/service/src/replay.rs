@@ -211,9 +211,9 @@ pub enum Difference {
     Account {
         /// The account's address.
         address: String,
-        /// What the store says.
+        /// The account in the store.
         kept: Account,
-        /// What the blocks say.
+        /// The account after the blocks.
         replayed: Account,
     },
     /// The count of a party's transactions is wrong.
@@ -221,9 +221,9 @@ pub enum Difference {
     Activity {
         /// The party's address.
         address: String,
-        /// What the store says.
+        /// The count in the store.
         kept: u64,
-        /// What the blocks say.
+        /// The count in the blocks.
         replayed: u64,
     },
     /// A table holds an entry that no block gives.
@@ -231,9 +231,9 @@ pub enum Difference {
     Count {
         /// The table.
         table: &'static str,
-        /// What the store holds.
+        /// The number of entries in the store.
         kept: u64,
-        /// What the blocks say.
+        /// The number of entries that the blocks give.
         replayed: u64,
     },
 }

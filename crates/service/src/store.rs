@@ -44,7 +44,7 @@ pub(crate) struct Kept {
     /// When a payment came, its id and its text.
     pub(crate) mempool: Vec<(Timestamp, Hash, String)>,
     pub(crate) peers: Vec<PeerAddress>,
-    /// Those that have not answered yet.
+    /// The peers that have not answered yet.
     pub(crate) unheard: Vec<PeerAddress>,
     pub(crate) node_id: String,
 }

@@ -44,7 +44,7 @@ pub enum FileError {
     Io {
         /// The file's path.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
     /// The text does not open.

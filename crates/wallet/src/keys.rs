@@ -216,7 +216,8 @@ mod tests {
         }
     }
 
-    /// The wallet reads no extended keys, so of BIP-32's invalid ones those count whose key is none.
+    /// The wallet reads no extended keys, so of BIP-32's invalid ones only those with an invalid
+    /// key matter.
     #[test]
     fn the_numbers_that_bip_32_refuses_are_no_keys() {
         let mut seen = Vec::new();

@@ -229,7 +229,7 @@ pub enum Damage {
     Members {
         /// Where that was noticed.
         place: Position,
-        /// What is wrong there.
+        /// The reason.
         why: String,
     },
     /// All members are there, but not as they were written.

@@ -330,7 +330,7 @@ mod tests {
             ["a=3D=\r\nb=C3=AB=\n", "a=b\u{eb}", "a=\nb\u{eb}\n"]
         );
         assert_eq!(all("a=1\n--=20\nBob")[1..], ["a=1\n", "a=1\n"]);
-        // What would be no text is none.
+        // A decoding that is no text is left out.
         assert_eq!(all("=FF=3D").len(), 1);
     }
 

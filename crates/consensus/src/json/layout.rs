@@ -210,7 +210,7 @@ mod tests {
         proptest::sample::select(all.to_vec())
     }
 
-    /// Scalars that the rewriter changes or refuses, and values that are none.
+    /// Scalars that the rewriter changes or refuses, and texts that are not values.
     fn other_scalar() -> impl Strategy<Value = &'static str> {
         let all = [
             "-0",

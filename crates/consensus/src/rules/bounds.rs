@@ -28,7 +28,7 @@ pub enum BadRules {
         least: u64,
         /// The largest that is allowed.
         most: u64,
-        /// What the rules say.
+        /// The number in the rules.
         found: u64,
     },
     /// No gap would make the target rise: if miners leave, the chain would stop.
@@ -80,27 +80,27 @@ pub enum BadRules {
     GenesisTarget {
         /// The easiest target that the chain allows.
         most: Target,
-        /// What the genesis block states.
+        /// The target that the genesis block states.
         found: Target,
     },
     /// The first block of a sealed chain has an index of its own choice.
     #[error("the genesis block has the index {found}; a sealed chain starts with 1")]
     GenesisIndex {
-        /// What the genesis block says.
+        /// The genesis block's index.
         found: u64,
     },
     /// The genesis block's header states the root of other transactions.
     #[error("the genesis block states the merkle_root {stated}, its transactions give {found}")]
     MerkleRoot {
-        /// What the header says.
+        /// The root that the header states.
         stated: Hash,
-        /// What follows from the transactions.
+        /// The root of its transactions.
         found: Hash,
     },
     /// The genesis block is longer than its own chain allows.
     #[error("the genesis block has {found} bytes; max_block_bytes allows {limit}")]
     GenesisSize {
-        /// What the rules allow.
+        /// The most bytes that the rules allow.
         limit: usize,
         /// Bytes of the canonical text.
         found: usize,

@@ -23,7 +23,7 @@ pub struct Open {
     pub puzzle: Puzzle,
     /// The largest digest that counts, in every block.
     pub target: Target,
-    /// What a new block pays to its miner. No rule checks it.
+    /// The coin that a new block pays to its miner. No rule checks it.
     pub issuance: Issuance,
 }
 
@@ -57,7 +57,7 @@ pub enum Puzzle {
     LastProofAndHash,
 }
 
-/// What a new block pays to its miner. The texts are canonical JSON.
+/// The coin that a new block pays to its miner. The texts are canonical JSON.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Issuance {
     /// The sender of the coin: `"0"`, or the number 0 in Lecture I.

@@ -107,7 +107,8 @@ fn low_digits(template: &Template) -> usize {
     template.digits().min(last + 1)
 }
 
-/// What the messages of up to 10^5 numbers share, up to the end of the block with the last digit.
+/// The parts that the messages of up to 10^5 numbers share, up to the end of the block with the
+/// last digit.
 pub(super) struct Decade {
     /// The state before the block.
     pub(super) head: State,
@@ -146,7 +147,7 @@ impl Decade {
         rounds::after(self.head, &self.words[..round])
     }
 
-    /// What the first 16 rounds add. For the words that differ: with digits of zero.
+    /// The words that the first 16 rounds add; those that differ, with digits of zero.
     pub(super) fn first_rounds(&self) -> [u32; 16] {
         std::array::from_fn(|t| self.words[t].wrapping_add(K[t]))
     }

@@ -14,7 +14,7 @@ use super::rounds::{self, Schedule, State};
 use super::template::{MAX_REST, Message, Template};
 use super::vectors::{self, Vectors};
 
-/// Something that searches: one of this processor's kernels, or an emulated one.
+/// A kernel: one of this processor's, or an emulated one.
 trait Searcher {
     fn first_hit(&self, template: &mut Template, range: Range<u64>) -> Option<u64>;
 }
@@ -33,7 +33,7 @@ impl<const LANES: usize, const STREAMS: usize> Searcher for Emulated<LANES, STRE
 
 type Named = (&'static str, Box<dyn Searcher>);
 
-/// All that this processor has.
+/// All kernels of this processor.
 fn kernels() -> Vec<Named> {
     let named = |&backend: &Backend| -> Option<Named> {
         Some((backend.name(), Box::new(Kernel::new(backend)?)))
@@ -41,7 +41,7 @@ fn kernels() -> Vec<Named> {
     Backend::ALL.iter().filter_map(named).collect()
 }
 
-/// What [`vectors`] makes of AVX2 and AVX-512, on any processor.
+/// The code of [`vectors`] as for AVX2 and AVX-512, on any processor.
 fn emulated() -> [Named; 2] {
     [
         ("one stream of eight lanes", Box::new(Emulated::<8, 1>)),
@@ -49,7 +49,7 @@ fn emulated() -> [Named; 2] {
     ]
 }
 
-/// Registers of so many lanes that any processor has: arrays.
+/// Registers of `LANES` lanes on any processor: arrays.
 #[derive(Clone, Copy)]
 struct Emulated<const LANES: usize, const STREAMS: usize>;
 
@@ -157,7 +157,7 @@ fn every_length_of_prefix_digits_and_suffix_gives_the_digest_of_the_rules() {
                 let proof = 2 * 10_u64.pow(digits - 1);
                 let mut template = message.template(digits as usize);
                 let digest = words(job.digest(proof.to_string()));
-                // Each place of the last digit in a block, with and without blocks behind it, once;
+                // Each place of the last digit in a block once, with and without blocks behind it;
                 // an emulated group takes as long as a thousand real ones.
                 let sample = prefix < 64 && suffix % 60 == 0 && digits % 6 == 2;
                 let emulated = emulated.iter().filter(|_| sample);
@@ -188,7 +188,7 @@ fn a_number_that_begins_like_a_hit_is_passed_over_and_the_next_one_is_not() {
     let first_word = |number: u64| words(job.digest(number.to_string()))[0];
     let mut template = Message::new(&job).template(5);
     for lanes in 1..=16 {
-        // None of so many numbers is a hit, but the lowest of them begins like one.
+        // No number is a hit, but the lowest of them begins like one.
         let lowest = |start| (start..start + lanes).map(first_word).min().expect("not empty");
         let mut starts = (12_340_u64..).filter(|&start| first_word(start + lanes) < lowest(start));
         for start in starts.by_ref().take(20) {
@@ -238,7 +238,7 @@ impl Case {
             _ => random.below(small + 1),
         };
         let (prefix, mut suffix) = (len(200), len(70));
-        // Of blocks behind the digits each try has to hash all.
+        // Each try has to hash all blocks behind the digits.
         suffix = suffix.min(4096);
         let digits = 1 + random.below(19) as u32;
         let all = 10_u64.pow(digits - 1) - u64::from(digits == 1)..10_u64.pow(digits);

@@ -107,7 +107,7 @@ pub(super) fn scan<V: Vectors, const S: usize>(
 
     let tens = numbers.start / UNITS..numbers.end.div_ceil(UNITS);
     for ten in tens.step_by(V::LANES * S) {
-        // What ten tries share. The words that differ, with a last digit of zero:
+        // The words that ten tries share. The words that differ, with a last digit of zero:
         let mut added = [[v.splat(0); S]; 16];
         let mut same_early = same.map(|word| [v.splat(word); S]);
         let mut word = [v.splat(0); S];

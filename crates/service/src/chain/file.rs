@@ -26,11 +26,11 @@ struct File {
     puzzle: PuzzleName,
     dialect: Option<Dialect>,
     genesis: GenesisTable,
-    // Of a chain of the course's kind.
+    // Keys of an open chain.
     zeros: Option<u8>,
     target: Option<String>,
     coin: Option<CoinTable>,
-    // Of a sealed chain.
+    // Keys of a sealed chain.
     difficulty: Option<DifficultyTable>,
     spending: Option<SpendingTable>,
     max_block_bytes: Option<u64>,
@@ -134,7 +134,7 @@ fn usual_dialect(rules: &Rules) -> Dialect {
     }
 }
 
-/// Rules of the course's kind.
+/// Reads the rules of an open chain.
 fn open(puzzle: Puzzle, file: File) -> Result<Rules, String> {
     let name = puzzle.name();
     let not_here = |field: &str| {
@@ -191,7 +191,7 @@ fn issuance(coin: CoinTable) -> Result<Issuance, String> {
     Ok(issuance)
 }
 
-/// Rules of `forge`'s kind.
+/// Reads the rules of a sealed chain.
 fn sealed(file: File) -> Result<Rules, String> {
     for (field, is_there, instead) in [
         ("zeros", file.zeros.is_some(), "[difficulty.asert] or [difficulty.epoch]"),

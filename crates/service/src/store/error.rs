@@ -9,7 +9,7 @@ use redb::DatabaseError;
 use crate::chain::Differences;
 use crate::system;
 
-/// What to do about a store that is lost.
+/// The advice for a store that is lost.
 const ANEW: &str =
     "move chain.redb out of there, and the chain comes again from peers or chain import";
 
@@ -36,9 +36,9 @@ pub enum StoreError {
     OtherChain {
         /// The directory.
         dir: PathBuf,
-        /// What it holds.
+        /// The chain that the directory holds.
         found: String,
-        /// What it should hold.
+        /// The chain that the node runs.
         expected: String,
         /// How the two differ, "here" being the chain that it should hold and "there" the one that
         /// it holds; `None` if the store is too old to tell.
@@ -102,12 +102,12 @@ pub enum StoreError {
         /// The file's name.
         name: &'static str,
     },
-    /// What is in the directory can't be opened.
+    /// The file in the directory can't be opened.
     #[error("the data in {} can't be opened: {error}; {}", .dir.display(), way_out(.error))]
     Unopened {
         /// The directory.
         dir: PathBuf,
-        /// What the database says.
+        /// The database's error.
         error: Box<redb::Error>,
     },
     /// It was opened, and can't be read or written any more.
@@ -119,7 +119,7 @@ pub enum StoreError {
     Failed {
         /// The directory.
         dir: PathBuf,
-        /// What the database says.
+        /// The database's error.
         error: Box<redb::Error>,
     },
     /// The file was moved or removed.
@@ -143,7 +143,7 @@ pub enum StoreError {
     DamagedIn {
         /// The directory.
         dir: PathBuf,
-        /// What is wrong.
+        /// The damage.
         what: String,
     },
     /// This program panicked on the store's contents.
@@ -181,7 +181,7 @@ impl StoreError {
     }
 }
 
-/// What to do about a store that can't be opened, read or written.
+/// The advice for a store that can't be opened, read or written.
 fn way_out(error: &redb::Error) -> &'static str {
     let redb::Error::Io(error) = error else {
         return "choose another directory with --data-dir, or move chain.redb out of this one; the \
@@ -206,7 +206,7 @@ fn way_out(error: &redb::Error) -> &'static str {
     }
 }
 
-/// What to do about a store that can't be read or written any more.
+/// The advice for a store that can't be read or written any more.
 fn way_on(error: &redb::Error) -> String {
     match error {
         redb::Error::Io(error) if system::is_full(error) => {

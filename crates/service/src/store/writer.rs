@@ -163,7 +163,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Forgets a peer, under whatever name it was kept.
+    /// Removes a peer, in whichever spelling it was stored.
     pub(crate) fn remove_peer(&mut self, peer: &PeerAddress) -> Result<(), StoreError> {
         for table in [PEERS, UNHEARD] {
             let mut table = self.transaction.open_table(table)?;
