@@ -23,7 +23,7 @@ use super::body::Json;
 use super::errors::Errors;
 use super::payments::place;
 use super::query::{Query, limit};
-use super::{App, turn};
+use super::{App, permit};
 use crate::faucet::{self, NotGiven};
 use crate::service::{AccountEntry, AccountPage, Handle, TransactionLocation};
 
@@ -135,7 +135,7 @@ pub(super) async fn transactions(
             ApiError::bad("before is what an earlier page gave as next, like 1042-3")
         })?),
     };
-    let turn = turn(&app.searching_back).await?;
+    let permit = permit(&app.searching_back).await?;
     let AccountPage { pending, entries, next } =
         app.handle.account_page(address, before, limit, MAX_SCAN_BYTES).await?;
     let queued = match before {
@@ -149,7 +149,7 @@ pub(super) async fn transactions(
     };
     let transactions = entries.iter().map(entry).collect::<Result<_, _>>()?;
     let page = AccountTransactions { queued, transactions, next: next.map(cursor) };
-    Ok(made_at(turn, answer::json(StatusCode::OK, &page)))
+    Ok(made_at(permit, answer::json(StatusCode::OK, &page)))
 }
 
 /// All coins: those of the first block, those mined until now, those that there will ever be.

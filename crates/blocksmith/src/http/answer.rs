@@ -40,8 +40,8 @@ impl AsRef<[u8]> for Held {
 
 /// Marks an answer that may be long: it keeps the permit under which it was made until it has its
 /// share of the memory budget. So no more answers wait for memory than may be made at a time.
-pub(super) fn made_at(turn: Permit, mut answer: Response) -> Response {
-    answer.extensions_mut().insert(Arc::new(turn));
+pub(super) fn made_at(permit: Permit, mut answer: Response) -> Response {
+    answer.extensions_mut().insert(Arc::new(permit));
     answer
 }
 
@@ -52,7 +52,7 @@ pub(super) async fn within_room(
     next: Next,
 ) -> Response {
     let mut response = next.run(request).await;
-    let turn = response.extensions_mut().remove::<Arc<Permit>>();
+    let permit = response.extensions_mut().remove::<Arc<Permit>>();
     // A body without a known length is a chain, which is sent in pieces.
     let bytes = response.body().size_hint().exact().unwrap_or_default();
     if bytes < UNIT_BYTES as u64 {
@@ -62,7 +62,7 @@ pub(super) async fn within_room(
         let reason = "too many others are reading long answers; try again later";
         return ApiError::busy(reason).into_response();
     };
-    drop(turn);
+    drop(permit);
     let (parts, body) = response.into_parts();
     match axum::body::to_bytes(body, usize::MAX).await {
         Ok(bytes) => Response::from_parts(parts, Body::from(held(bytes, share))),

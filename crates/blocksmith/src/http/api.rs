@@ -27,7 +27,7 @@ use super::operator::Operator;
 use super::permits::Permit;
 use super::query::{Query, limit};
 use super::sent::{Sender, listens, log_malformed, log_verdict, socket};
-use super::{App, Caller, events, lecture, turn};
+use super::{App, Caller, events, lecture, permit};
 use crate::service::{Notice, StoreError, now};
 
 /// A page of headers ends when this many bytes of blocks were read for it.
@@ -205,8 +205,8 @@ pub(super) async fn blocks(
         let (index, hash) = (view.index, view.hash().into());
         Ok(BlockEntry { index, hash, block: raw(view.text)? })
     };
-    let ((blocks, next), turn) = page(app, asked, PAGE_BYTES, entry).await?;
-    Ok(made_at(turn, answer::json(StatusCode::OK, &Blocks { blocks, next })))
+    let ((blocks, next), permit) = page(app, asked, PAGE_BYTES, entry).await?;
+    Ok(made_at(permit, answer::json(StatusCode::OK, &Blocks { blocks, next })))
 }
 
 /// A page of headers.
@@ -230,8 +230,8 @@ pub(super) async fn headers(
             header: view.header_text().map(|header| raw(&header)).transpose()?,
         })
     };
-    let ((headers, next), turn) = page(app, asked, MAX_HEADER_SCAN_BYTES, entry).await?;
-    Ok(made_at(turn, answer::json(StatusCode::OK, &Headers { headers, next })))
+    let ((headers, next), permit) = page(app, asked, MAX_HEADER_SCAN_BYTES, entry).await?;
+    Ok(made_at(permit, answer::json(StatusCode::OK, &Headers { headers, next })))
 }
 
 /// Returns blocks from an index on, each as `entry` writes it, until `limit` blocks or `max_bytes`
@@ -247,7 +247,7 @@ async fn page<T: Send + 'static>(
     let from = asked.from.unwrap_or(first).max(first);
     let limit = limit(asked.limit, MAX_PAGE_BLOCKS, MAX_PAGE_BLOCKS)?;
     let handle = app.handle.clone();
-    let turn = turn(&app.paging).await?;
+    let permit = permit(&app.paging).await?;
     let read = move || -> Result<_, StoreError> {
         let snapshot = handle.snapshot()?;
         let tip = snapshot.tip()?.block.index();
@@ -268,8 +268,8 @@ async fn page<T: Send + 'static>(
         }
         Ok((entries, (next <= tip).then_some(next)))
     };
-    let (page, turn) = turn.run_blocking(read).await;
-    Ok((page?, turn))
+    let (page, permit) = permit.run_blocking(read).await;
+    Ok((page?, permit))
 }
 
 /// A block of the best chain.
@@ -290,7 +290,7 @@ pub(super) async fn block(
     if hash.is_none() && index.is_none() {
         return Err(ApiError::bad("a block is named by its index or its hash of 64 hex digits"));
     }
-    let turn = turn(&app.reading_one).await?;
+    let permit = permit(&app.reading_one).await?;
     let read = move || -> Result<_, StoreError> {
         let snapshot = app.handle.snapshot()?;
         let index = match hash {
@@ -300,11 +300,11 @@ pub(super) async fn block(
         let linked = index.map_or(Ok(None), |index| snapshot.at(index))?;
         linked.map(|ChainBlock { block, .. }| entry(&block)).transpose()
     };
-    let (found, turn) = turn.run_blocking(read).await;
+    let (found, permit) = permit.run_blocking(read).await;
     let entry = found?.ok_or_else(|| {
         ApiError::NotFound(format!("there is no block {id} on this node's best chain"))
     })?;
-    Ok(made_at(turn, answer::json(StatusCode::OK, &entry)))
+    Ok(made_at(permit, answer::json(StatusCode::OK, &entry)))
 }
 
 /// Hands in a block.

@@ -44,7 +44,7 @@ pub(super) async fn document(
         deadline: Instant::now() + SENDING_TIME,
     };
     // Short chains end here, and need no share of the memory budget.
-    let (piece, pieces, turn) = pieces.next(app, UNIT_BYTES / 2).await?;
+    let (piece, pieces, permit) = pieces.next(app, UNIT_BYTES / 2).await?;
     let body = if pieces.tail.is_none() {
         Body::from(piece)
     } else {
@@ -55,7 +55,7 @@ pub(super) async fn document(
                 held(piece.into(), share)
             }
         };
-        drop(turn);
+        drop(permit);
         let first = stream::once(async { Ok(piece) });
         let rest = stream::try_unfold((pieces, app.clone()), |(pieces, app)| async move {
             if pieces.tail.is_none() {
@@ -96,10 +96,10 @@ impl Pieces {
     /// Returns the next piece, of about `bytes` bytes, and what follows it; with the permit under
     /// which it was read, which the caller keeps until there is memory for the piece.
     async fn next(self, app: &App, bytes: usize) -> Result<(String, Self, Permit), ApiError> {
-        let turn = app.sending.take(WAIT_TIME).await.ok_or_else(busy)?;
-        let (read, turn) = turn.run_blocking(move || self.read(bytes)).await;
+        let permit = app.sending.take(WAIT_TIME).await.ok_or_else(busy)?;
+        let (read, permit) = permit.run_blocking(move || self.read(bytes)).await;
         let (piece, pieces) = read?;
-        Ok((piece, pieces, turn))
+        Ok((piece, pieces, permit))
     }
 
     /// Returns the next piece with its share of the memory budget, which it holds until its client

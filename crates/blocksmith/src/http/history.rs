@@ -13,7 +13,7 @@ use super::answer::{self, made_at};
 use super::api_error::ApiError;
 use super::errors::Errors;
 use super::query::Query;
-use super::{App, turn};
+use super::{App, permit};
 use crate::service::float;
 
 #[derive(Deserialize, IntoParams)]
@@ -37,12 +37,12 @@ pub(super) async fn history(
     Query(Points { points }): Query<Points>,
 ) -> Result<Response, ApiError> {
     let points = points.unwrap_or(MAX_POINTS).clamp(2, MAX_POINTS);
-    let turn = turn(&app.searching_back).await?;
+    let permit = permit(&app.searching_back).await?;
     let samples = app.handle.samples(points).await?;
     let rules = &app.handle.chain().rules;
     let before = [None].into_iter().chain(samples.iter().map(Some));
     let points = before.zip(&samples).map(|(before, linked)| point(rules, before, linked));
-    Ok(made_at(turn, answer::json(StatusCode::OK, &History { points: points.collect() })))
+    Ok(made_at(permit, answer::json(StatusCode::OK, &History { points: points.collect() })))
 }
 
 fn point(rules: &Rules, before: Option<&ChainBlock>, linked: &ChainBlock) -> HistoryPoint {

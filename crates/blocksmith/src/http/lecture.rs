@@ -24,7 +24,7 @@ use super::operator::Operator;
 use super::query::Query;
 use super::sent::{Sender, log_malformed, log_verdict, socket};
 use super::words::Message;
-use super::{App, Caller, chain as whole, payments, turn};
+use super::{App, Caller, chain as whole, payments, permit};
 use crate::chain::Dialect;
 use crate::mining;
 use crate::searching::all_cores;
@@ -36,7 +36,7 @@ const SEARCH_TIME: Duration = Duration::from_secs(120);
 
 /// How long a call waits for a permit to ask all peers, while other calls wait for the slowest
 /// peers.
-const RESOLVE_TURN_TIME: Duration = Duration::from_secs(35);
+const RESOLVE_PERMIT_TIME: Duration = Duration::from_secs(35);
 
 fn message(status: StatusCode, message: &str) -> Response {
     answer::json(status, &Message { message })
@@ -96,8 +96,8 @@ pub(super) async fn last_block(State(app): State<App>) -> Result<Response, ApiEr
     if app.handle.standing().tip.block.text().len() < UNIT_BYTES / 2 {
         return answer();
     }
-    let turn = turn(&app.reading_one).await?;
-    Ok(made_at(turn, answer()?))
+    let permit = permit(&app.reading_one).await?;
+    Ok(made_at(permit, answer()?))
 }
 
 /// Lecture I: the node searches. Where coins go to addresses, the query may name one; elsewhere the
@@ -304,11 +304,11 @@ pub(super) async fn new_block(
 }
 
 pub(super) async fn resolve(State(app): State<App>) -> Result<Response, ApiError> {
-    let turn = app.resolving.take(RESOLVE_TURN_TIME).await;
-    let turn =
-        turn.ok_or(ApiError::busy("too many others wait for the peers' chains; try again later"))?;
+    let permit = app.resolving.take(RESOLVE_PERMIT_TIME).await;
+    let permit = permit
+        .ok_or(ApiError::busy("too many others wait for the peers' chains; try again later"))?;
     let replaced = app.handle.resolve().await?;
-    drop(turn);
+    drop(permit);
     let head = if replaced {
         r#"{"message": "Our chain was replaced", "new_chain": ["#
     } else {

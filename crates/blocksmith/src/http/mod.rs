@@ -217,9 +217,9 @@ async fn run_blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'stat
 }
 
 /// Returns a permit to read many blocks.
-async fn turn(turns: &Arc<Permits>) -> Result<Permit, ApiError> {
-    let turn = turns.take(TURN_TIME).await;
-    turn.ok_or(ApiError::busy("too many others are reading the chain; try again in a moment"))
+async fn permit(permits: &Arc<Permits>) -> Result<Permit, ApiError> {
+    let permit = permits.take(TURN_TIME).await;
+    permit.ok_or(ApiError::busy("too many others are reading the chain; try again in a moment"))
 }
 
 /// The address of the caller, as far as it is known.

@@ -26,7 +26,7 @@ use super::errors::Errors;
 use super::line::{self, Doing};
 use super::query::{Query, limit};
 use super::sent::listens;
-use super::{App, turn};
+use super::{App, permit};
 use crate::service::{
     Handle, Inclusion, InclusionAnswer, Location, NotPaid, PendingPage, TransactionState,
 };
@@ -105,10 +105,10 @@ pub(super) async fn submit(
     }
     // Nothing is done yet, so a call that waits for a permit can still be told to come again.
     line::set(Doing::Looking);
-    let turn = app.paying.take(LIST_TIME).await;
+    let permit = app.paying.take(LIST_TIME).await;
     line::set(Doing::Working);
-    let _turn =
-        turn.ok_or(ApiError::busy("too many lists of payments come at a time; try again later"))?;
+    let _turn = permit
+        .ok_or(ApiError::busy("too many lists of payments come at a time; try again later"))?;
     let paid = app.handle.pay(payments, listens(&headers)).await?;
     let confirmed = app.handle.confirmed(paid.iter().filter_map(used).collect()).await?;
     let outcomes = paid.into_iter().map(|paid| match used(&paid) {
@@ -305,11 +305,11 @@ pub(super) async fn queued(
         ));
     }
     let (from, limit) = (asked.from.unwrap_or(0), limit(asked.limit, MAX_PAYMENTS, MAX_PAYMENTS)?);
-    let turn = turn(&app.searching_back).await?;
+    let permit = permit(&app.searching_back).await?;
     let PendingPage { texts, all } = app.handle.pending(from, limit).await?;
     let end = from.saturating_add(texts.len());
     let next = (end < all && !texts.is_empty()).then_some(end as u64);
     let transactions = texts.iter().map(|text| raw(text)).collect::<Result<_, _>>()?;
     let page = PendingTransactions { queued: all as u64, transactions, next };
-    Ok(made_at(turn, answer::json(StatusCode::OK, &page)))
+    Ok(made_at(permit, answer::json(StatusCode::OK, &page)))
 }

@@ -48,11 +48,11 @@ impl Permits {
                 Some((_, all)) => all.push_back(waiting),
                 None => queue.waiting.push_back((origin, [waiting].into())),
             }
-            (Waits { turns: self, origin, number }, taken)
+            (Waits { permits: self, origin, number }, taken)
         };
-        let turn = tokio::time::timeout(patience, taken).await.ok()?.ok();
+        let permit = tokio::time::timeout(patience, taken).await.ok()?.ok();
         drop(waits);
-        turn
+        permit
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
@@ -79,7 +79,7 @@ impl Permits {
                 Ok(()) => return,
                 // That call is gone, so this loop hands the permit to the next one. The dropped
                 // permit is emptied first: it would hand itself on from within.
-                Err(mut turn) => drop(turn.0.take()),
+                Err(mut permit) => drop(permit.0.take()),
             }
         }
     }
@@ -87,14 +87,14 @@ impl Permits {
 
 /// A call's place in the queue, until it is dropped.
 struct Waits<'a> {
-    turns: &'a Permits,
+    permits: &'a Permits,
     origin: Origin,
     number: u64,
 }
 
 impl Drop for Waits<'_> {
     fn drop(&mut self) {
-        let mut queue = self.turns.queue();
+        let mut queue = self.permits.queue();
         let at = queue.waiting.iter().position(|(origin, _)| *origin == self.origin);
         let Some(at) = at else { return };
         let all = &mut queue.waiting[at].1;
@@ -121,8 +121,8 @@ impl Permit {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        if let Some(turns) = self.0.take() {
-            turns.pass_on();
+        if let Some(permits) = self.0.take() {
+            permits.pass_on();
         }
     }
 }
@@ -141,7 +141,7 @@ mod tests {
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn no_more_go_on_at_a_time_than_may_also_when_callers_go_away() {
         const MOST: usize = 4;
-        let turns = Permits::new(MOST);
+        let permits = Permits::new(MOST);
         let (reading, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let read = || {
             let (reading, most) = (reading.clone(), most.clone());
@@ -150,33 +150,33 @@ mod tests {
                 std::thread::sleep(Duration::from_millis(20));
                 reading.fetch_sub(1, Ordering::SeqCst);
             };
-            async { turns.take(SOON).await.expect("soon").run_blocking(work).await.0 }
+            async { permits.take(SOON).await.expect("soon").run_blocking(work).await.0 }
         };
         // These callers leave when they have hardly begun.
         let impatient = (0..10).map(|_| tokio::time::timeout(Duration::from_millis(5), read()));
         join_all(impatient).await;
         join_all((0..20).map(|_| read())).await;
         assert_eq!(most.load(Ordering::SeqCst), MOST);
-        let all = join_all((0..MOST).map(|_| turns.take(SOON))).await;
-        assert!(all.iter().all(Option::is_some) && turns.queue().waiting.is_empty());
-        assert!(turns.take(Duration::from_millis(5)).await.is_none());
-        assert!(turns.queue().waiting.is_empty(), "who waits no longer leaves nothing behind");
+        let all = join_all((0..MOST).map(|_| permits.take(SOON))).await;
+        assert!(all.iter().all(Option::is_some) && permits.queue().waiting.is_empty());
+        assert!(permits.take(Duration::from_millis(5)).await.is_none());
+        assert!(permits.queue().waiting.is_empty(), "who waits no longer leaves nothing behind");
     }
 
     #[tokio::test]
     async fn turns_go_round_by_address() {
-        let turns = Permits::new(1);
+        let permits = Permits::new(1);
         let order = Arc::new(Mutex::new(Vec::new()));
-        let first = turns.take(SOON).await;
+        let first = permits.take(SOON).await;
         let mut all = Vec::new();
         for (address, name) in [("1", "a"), ("1", "b"), ("1", "c"), ("2", "d"), ("3", "e")] {
             let address = format!("10.0.0.{address}").parse().expect("an address");
             let line = Line::new(address, tokio::sync::watch::channel(false).1);
-            let (turns, order) = (turns.clone(), order.clone());
+            let (permits, order) = (permits.clone(), order.clone());
             all.push(tokio::spawn(LINE.scope(line, async move {
-                let turn = turns.take(SOON).await.expect("a turn");
+                let permit = permits.take(SOON).await.expect("a permit");
                 order.lock().expect("whole").push(name);
-                drop(turn);
+                drop(permit);
             })));
             tokio::task::yield_now().await;
         }

@@ -59,7 +59,7 @@ pub(super) async fn run(common: &Common, args: &BalanceArgs) -> anyhow::Result<E
     let balance = Balance {
         chain: match remote.name {
             Name::Known(name) | Name::Kept(name) => Some(name),
-            Name::PaymentInfo(_) => None,
+            Name::Unconfirmed(_) => None,
         },
         chain_id: remote.domain.chain_id.to_string(),
         balance: addresses.iter().map(|row| row.balance).fold(0, u64::saturating_add),

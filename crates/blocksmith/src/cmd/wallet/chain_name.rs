@@ -18,7 +18,7 @@ pub(super) enum Name {
     /// The wallet file has it: the owner agreed to pay on the chain that a node named so.
     Kept(String),
     /// Only the node says it.
-    PaymentInfo(String),
+    Unconfirmed(String),
 }
 
 impl fmt::Display for Name {
@@ -26,7 +26,7 @@ impl fmt::Display for Name {
         match self {
             Self::Known(name) => escaped(name).fmt(f),
             Self::Kept(name) => f.write_str(&named(name)),
-            Self::PaymentInfo(name) => write!(f, "{} (as the node calls it)", named(name)),
+            Self::Unconfirmed(name) => write!(f, "{} (as the node calls it)", named(name)),
         }
     }
 }
@@ -42,7 +42,7 @@ impl Name {
     pub(super) fn of(id: &Hash, said: &str) -> Self {
         match Chain::with_id(id) {
             Some(preset) => Self::Known(preset.rules.name),
-            None => Self::PaymentInfo(said.into()),
+            None => Self::Unconfirmed(said.into()),
         }
     }
 }

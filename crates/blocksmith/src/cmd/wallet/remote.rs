@@ -103,7 +103,7 @@ fn another_chain(node: &Node, told: &Status, known: &Known) -> anyhow::Error {
 impl Remote {
     /// Takes the name that the owner agreed to, if the owner was asked about this chain.
     pub(super) fn recall(&mut self, wallet: &Wallet) {
-        if let (Name::PaymentInfo(_), Some(name)) =
+        if let (Name::Unconfirmed(_), Some(name)) =
             (&self.name, wallet.chain_name(&self.domain.chain_id))
         {
             self.name = Name::Kept(name.into());
@@ -119,7 +119,7 @@ impl Remote {
         unasked: bool,
     ) -> anyhow::Result<bool> {
         self.recall(&opened.wallet);
-        let Name::PaymentInfo(said) = &self.name else { return Ok(true) };
+        let Name::Unconfirmed(said) = &self.name else { return Ok(true) };
         let id = self.domain.chain_id;
         if unasked {
             return Err(Misused(format!(
