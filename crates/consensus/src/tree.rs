@@ -110,6 +110,9 @@ pub struct ChangeSet {
     /// The addresses whose accounts changed, in order, if one block joined and none left; `None` if
     /// any account may have changed.
     pub touched: Option<Vec<Address>>,
+    /// The ids of the payments in the block that joined, in its order, if one joined and none left;
+    /// `None` if they have to be read from the blocks.
+    pub payments: Option<Vec<Hash>>,
 }
 
 impl ChangeSet {
@@ -424,12 +427,16 @@ impl Tree {
             })?;
             let connected = [BlockId::of(&new.block)].into();
             let touched = changes.accounts.iter().map(|change| change.address).collect();
+            let ids =
+                |contents: &Contents| contents.payments.iter().map(|paid| paid.id()).collect();
+            let payments = valid.contents().map(ids);
             let former = core::mem::replace(&mut self.tip, new);
             return Ok(Inserted::NewTip(ChangeSet {
                 fork: Some(BlockId::of(&former.block)),
                 disconnected: Vec::new(),
                 connected,
                 touched: Some(touched),
+                payments,
             }));
         }
         if new.work > self.tip.work {
@@ -540,6 +547,7 @@ impl Tree {
             disconnected: disconnected.iter().map(place).collect(),
             connected,
             touched: None,
+            payments: None,
         };
         for block in disconnected.into_iter().rev() {
             self.keep(block);

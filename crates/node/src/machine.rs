@@ -659,7 +659,8 @@ impl Machine {
                 let removed = changes.iter().flat_map(|pool| &pool.removed);
                 let confirmed = confirmed(removed, &change, &tip, chain)?;
                 effects.push(Event::Chain { change, tip: tip.into() }.into());
-                self.spread(changes, |id| confirmed.contains(id), None, effects);
+                let is_confirmed = |id: &Hash| confirmed.binary_search(id).is_ok();
+                self.spread(changes, is_confirmed, None, effects);
             }
         }
         Ok(())
@@ -849,18 +850,24 @@ fn mempool_changed(
     effects.extend(events);
 }
 
-/// Returns which of the payments that left the mempool are in blocks that joined the best chain.
+/// Returns which of the payments that left the mempool are in blocks that joined the best chain, in
+/// order. Other payments of those blocks may be among them.
 fn confirmed<'a, C: BestChain>(
     removed: impl Iterator<Item = &'a Waiting>,
     change: &ChangeSet,
     tip: &ChainBlock,
     chain: &C,
-) -> Result<BTreeSet<Hash>, <C as Ancestry>::Error> {
+) -> Result<Vec<Hash>, <C as Ancestry>::Error> {
+    if let Some(payments) = &change.payments {
+        let mut confirmed = payments.clone();
+        confirmed.sort_unstable();
+        return Ok(confirmed);
+    }
     // Keyed by the ends of the texts, which are signatures: the beginnings are alike.
     let end = |text: &'a str| &text[text.len().saturating_sub(TAIL_BYTES)..];
     let by_end = removed.map(|gone| (end(gone.payment.text()), &gone.payment));
     let left: BTreeMap<_, _> = by_end.collect();
-    let mut confirmed = BTreeSet::new();
+    let mut confirmed = Vec::new();
     if left.is_empty() {
         return Ok(confirmed);
     }
@@ -873,6 +880,7 @@ fn confirmed<'a, C: BestChain>(
         });
         confirmed.extend(same);
     }
+    confirmed.sort_unstable();
     Ok(confirmed)
 }
 

@@ -139,7 +139,7 @@ fn add(effect: Effect, effects: &mut Vec<Effect>) {
             Effect::Event(Event::Chain { change, tip }),
         ) if change.disconnected.is_empty() => {
             all.connected.extend(change.connected);
-            all.touched = None;
+            (all.touched, all.payments) = (None, None);
             *highest = tip;
         }
         (_, effect) => effects.push(effect),

@@ -17,6 +17,8 @@ pub struct Log {
     pub connected: Vec<ChainBlock>,
     /// The accounts that the last block changed.
     touched: Vec<Address>,
+    /// The ids of the last block's payments, if rules know its transactions.
+    payments: Option<Vec<Hash>>,
 }
 
 impl Log {
@@ -37,6 +39,7 @@ impl Log {
             && change.disconnected == places(&self.disconnected)
             && change.connected == places(&self.connected)
             && change.touched == one.then(|| self.touched.clone())
+            && change.payments == self.payments.clone().filter(|_| one)
             && left.iter().eq(self.disconnected.iter().filter(kept))
             && joined == self.connected
     }
@@ -120,6 +123,8 @@ impl BestChain for Chain {
         self.blocks.push(new.clone());
         self.log.connected.push(new.clone());
         self.log.touched = changes.accounts.iter().map(|change| change.address).collect();
+        let ids = |all: &Contents| all.payments.iter().map(|payment| payment.id()).collect();
+        self.log.payments = contents.map(ids);
         Ok(())
     }
 
