@@ -40,6 +40,10 @@ pub(crate) fn run(long: bool) -> Result<ExitCode, String> {
 
     let mut rust = cargo();
     rust.args(["test", "--workspace", "--locked", "--no-fail-fast"]);
+    // They wait for processes and clocks more than they compute.
+    if std::env::var_os("RUST_TEST_THREADS").is_none() {
+        rust.env("RUST_TEST_THREADS", (2 * cores()).to_string());
+    }
     count_tests(&mut rust, long, &mut count, &mut failures);
 
     succeed(
