@@ -29,6 +29,9 @@ const LONG: [(&str, &str); 11] = [
     ("PROPTEST_CASES", "4096"),
 ];
 
+/// Interop tests that run one after the other, after all others.
+const ALONE: &str = "tests/interop/test_events.py";
+
 /// Runs the checks and all tests, and ends with a line that counts them.
 ///
 /// # Errors
@@ -67,11 +70,18 @@ pub(crate) fn run(long: bool) -> Result<ExitCode, String> {
 
     debian::chromium()?;
     let promtool = debian::promtool()?;
-    let mut interop = command(python::interpreter()?);
-    interop.args(["-m", "pytest", "--quiet", "-p", "no:cacheprovider", "tests/interop"]);
-    // Cargo built the program for the tests above.
-    interop.env("BLOCKSMITH", target().join("debug").join("blocksmith")).env("PROMTOOL", promtool);
-    count_tests(&mut interop, long, &mut count, &mut failures);
+    let python = python::interpreter()?;
+    let processes = (cores() + 1).to_string();
+    // What measures memory and time has the machine for itself.
+    let beside = ["--numprocesses", &processes, "--ignore", ALONE, "tests/interop"];
+    for tests in [&beside[..], &[ALONE]] {
+        let mut interop = command(&python);
+        interop.args(["-m", "pytest", "--quiet", "-p", "no:cacheprovider"]).args(tests);
+        // Cargo built the program for the tests above.
+        interop.env("BLOCKSMITH", target().join("debug").join("blocksmith"));
+        interop.env("PROMTOOL", &promtool);
+        count_tests(&mut interop, long, &mut count, &mut failures);
+    }
 
     // The interop tests check licences and sources as well, on every machine.
     if let Ok(true) = command("cargo-deny").arg("--version").output().map(|o| o.status.success()) {
@@ -83,6 +93,10 @@ pub(crate) fn run(long: bool) -> Result<ExitCode, String> {
     }
     println!("{} passed, {} failed", count.passed, count.failed);
     Ok(if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get)
 }
 
 /// The host of the nightly toolchain, if one is installed.
