@@ -1,5 +1,5 @@
-//! All that is typed is done or refused: checks of the command line and the environment beyond
-//! those that each flag has.
+//! Checks of the command line and the environment that no flag makes by itself, so that all that is
+//! typed is done or refused.
 
 use std::env;
 use std::ffi::OsString;

@@ -63,7 +63,8 @@ const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 pub struct Manners {
     /// How many nodes share the files that this process may open.
     pub nodes: NonZeroUsize,
-    /// The names by which clients may call the node, besides those that an outsider can't take.
+    /// The names by which clients may call the node. Names that an outsider can't take need not be
+    /// among them.
     pub hosts: Vec<HostName>,
     /// The origins whose pages may do what programs may.
     pub cors: Vec<PageOrigin>,

@@ -27,7 +27,7 @@ tokio::task_local! {
     pub(super) static LINE: Arc<Line>;
 }
 
-/// What a connection is doing. Those that come first here give way first.
+/// What a connection is doing, in the order in which connections give way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub(super) enum Doing {
@@ -238,7 +238,7 @@ pub(super) fn first_to_give_way<'a>(
 
 /// Returns the holder that gives way, if one may: of the origin that holds most, the connection
 /// whose client has been slow for longest. Each holder comes with how many units it holds and since
-/// when; only those that have held theirs for `at_least` may be asked.
+/// when; a holder gives way only after it has held them for `at_least`.
 pub(super) fn slowest<'a>(
     holders: impl Iterator<Item = (&'a Arc<Line>, usize, Instant)> + Clone,
     at_least: Duration,

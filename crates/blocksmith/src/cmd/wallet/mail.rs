@@ -64,7 +64,7 @@ fn placed(written: &str, start: usize, why: &BadTransaction) -> String {
         (JsonErrorKind::Trailing { .. }, Some(found)) => {
             format!("{} follows the end of the payment", Named(found))
         }
-        // The input was decoded before, so what is wrong is a character.
+        // The input is UTF-8 by now: what was found is a character that no payment has.
         (JsonErrorKind::NotUtf8, Some(found)) => format!("no payment has {}", Named(found)),
         (JsonErrorKind::ControlCharacter { .. }, Some(found)) => {
             format!("{} stands inside a string", Named(found))

@@ -60,7 +60,7 @@ impl Password {
         self.part(|line| without_end_marks(line).trim_matches(is_blank))
     }
 
-    /// The first line with text, of those that line ends of another system divide the line into.
+    /// The first part with text: another system's line ends may divide the line into several.
     fn part(&self, bare: impl Fn(&str) -> &str) -> &str {
         parts(&self.literal).map(bare).find(|line| !line.is_empty()).unwrap_or("")
     }
