@@ -1,8 +1,9 @@
-//! The project's chores, each one command: `cargo xtask demo | test | bench`.
+//! The project's chores, each one command: `cargo xtask demo | test | bench | messages`.
 #![forbid(unsafe_code)]
 
 mod bench;
 mod debian;
+mod messages;
 mod python;
 mod run;
 mod test;
@@ -13,11 +14,13 @@ const USAGE: &str = "\
 usage: cargo xtask demo [--blocks N] [OPTIONS OF blocksmith dev]
        cargo xtask test [--long]
        cargo xtask bench [verify | search | payments | import]
+       cargo xtask messages
 
-demo   three nodes, a miner and one chain, until Ctrl-C or for N blocks
-test   everything that CI runs, with all its own set-up; --long for the long forms
-bench  the figures of BENCHMARKS.md, measured on this machine; all but import, or one part; import
-       builds an earlier commit first, and takes some minutes
+demo       three nodes, a miner and one chain, until Ctrl-C or for N blocks
+test       everything that CI runs, with all its own set-up; --long for the long forms
+bench      the figures of BENCHMARKS.md, measured on this machine; all but import, or one part; import
+           builds an earlier commit first, and takes some minutes
+messages   every text that the program can show to a person, with its file and line
 ";
 
 fn main() -> ExitCode {
@@ -39,6 +42,7 @@ fn main() -> ExitCode {
             [part] if part == "payments" => bench::run(&[bench::PAYMENTS, bench::MEMPOOL]),
             _ => return usage(),
         },
+        "messages" if words.is_empty() => messages::print(),
         _ => return usage(),
     };
     match outcome {

@@ -86,7 +86,7 @@ pub struct Supply {
     pub next_halving: u64,
 }
 
-/// The least fees that would do if nothing else came, in units.
+/// The least fees that are enough if no other payment comes, in units.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Fees {
     /// The length of the payment.

@@ -53,7 +53,7 @@ pub struct ReorgEvent {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TransactionChange {
-    /// It waits for a block, be it that it is new or that its block left the chain.
+    /// It waits for a block: it is new, or its block left the chain.
     Entered,
     /// Another payment took its place.
     Replaced,

@@ -48,7 +48,7 @@ pub struct Transaction {
     pub id: HexHash,
     /// Whether it is in a block.
     pub status: TransactionStatus,
-    /// Where it is; none if it waits.
+    /// Where it is; an empty list while it waits.
     pub places: Vec<Place>,
     /// What it says, as canonical JSON.
     #[schema(value_type = Object)]
