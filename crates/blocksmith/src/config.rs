@@ -1,16 +1,18 @@
-//! Settings from a file, for operators who don't want to type them: a flag comes before the
-//! environment, the environment before the file, the file before the default.
+//! Settings from a file, for people who don't want to type them: a flag comes before the
+//! environment, the environment before the file, the file before the default. By default the file is
+//! `blocksmith/config.toml` where the system keeps settings. `cmd::typed` gives each command what
+//! the file says.
 
-use blocksmith_node::MAX_ID_BYTES;
+use std::collections::BTreeMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use blocksmith_consensus::Rules;
 use blocksmith_consensus::json::string;
+use blocksmith_node::MAX_ID_BYTES;
 use etcetera::BaseStrategy as _;
-use serde::Deserialize;
 
-use crate::chain::{Chain, ChainError};
 use crate::toml_text;
 
 /// The port of the course's nodes.
@@ -22,57 +24,137 @@ pub const DEFAULT_BIND: &str = "127.0.0.1";
 /// The chain of the notes.
 pub const DEFAULT_CHAIN: &str = "lecture";
 
-/// What a settings file may say. By default it is `blocksmith/config.toml` where the system keeps
-/// settings.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct File {
-    /// The port to listen on.
-    pub port: Option<u16>,
-    /// The address to listen on.
-    pub bind: Option<String>,
-    /// A preset's name or a chain file.
-    pub chain: Option<String>,
-    /// Zero digits of a proof.
-    pub zeros: Option<u8>,
-    /// Where the chain is kept.
-    pub data_dir: Option<PathBuf>,
-    /// Peers to register.
-    pub peers: Option<Vec<String>>,
-    /// Names by which browsers reach the node.
-    pub hosts: Option<Vec<String>>,
-    /// Origins of web pages that may do what programs may.
-    pub cors: Option<Vec<String>>,
-    /// The file with the operator's token.
-    pub token_file: Option<PathBuf>,
-    /// Who gets the coins that the node mines.
-    pub id: Option<String>,
+/// How near a name must be to a mistyped one to be suggested, from 0 to 1.
+const LEAST_LIKENESS: f64 = 0.8;
+
+/// A setting that the file can have. The environment has it too, in capitals behind
+/// `BLOCKSMITH_`, and a flag of each command that has a use for it reads that variable.
+#[derive(Debug)]
+pub struct Setting {
+    /// The key in the file.
+    pub key: &'static str,
+    /// What it is for.
+    pub what: &'static str,
+    /// A value as the file has it; a value of any other kind is refused.
+    pub example: &'static str,
 }
 
-impl File {
-    /// Refuses settings that are empty.
-    fn filled(self) -> anyhow::Result<Self> {
-        let texts = [("bind", &self.bind), ("chain", &self.chain)];
-        let paths = [("data_dir", &self.data_dir), ("token_file", &self.token_file)];
-        let empty =
-            |path: &Option<PathBuf>| path.as_ref().is_some_and(|p| p.as_os_str().is_empty());
-        let text = texts.iter().find(|(_, text)| text.as_ref().is_some_and(String::is_empty));
-        let path = paths.iter().find(|(_, path)| empty(path));
-        match text.map(|(name, _)| name).or(path.map(|(name, _)| name)) {
-            Some(name) => anyhow::bail!("{name} is empty; give it a value, or leave it out"),
-            None => Ok(self),
-        }
-    }
+const fn setting(key: &'static str, what: &'static str, example: &'static str) -> Setting {
+    Setting { key, what, example }
+}
 
-    /// The chain to run, given what the command line and the environment say.
-    ///
-    /// # Errors
-    /// Fails if there is no such chain, or its file is faulty.
-    pub fn chain(&self, name: Option<&str>, zeros: Option<u8>) -> Result<Chain, ChainError> {
-        // The file's zeros belong to the file's chain, not to one that was named elsewhere.
-        let zeros = zeros.or(if name.is_none() { self.zeros } else { None });
-        Chain::load(name.or(self.chain.as_deref()).unwrap_or(DEFAULT_CHAIN), zeros)
+/// All settings that the file can have.
+pub const SETTINGS: [Setting; 14] = [
+    setting(
+        "node",
+        "The node that mine, wallet, peers and chain verify call.",
+        "\"http://localhost:5000\"",
+    ),
+    setting(
+        "id",
+        "Who gets the coins that mine and node --mine find: a name, or with signed payments an address.",
+        "\"alice\"",
+    ),
+    setting(
+        "chain",
+        "The chain: lecture, course, dvf, forge, bitcoin-like, or a chain file.",
+        "\"lecture\"",
+    ),
+    setting("zeros", "How many zero digits a proof of that chain must start with.", "4"),
+    setting("wallet", "The wallet file.", "\"wallet.json\""),
+    setting("password_file", "The file with the wallet's password.", "\"password.txt\""),
+    setting("port", "The port on which a node listens.", "5000"),
+    setting(
+        "bind",
+        "The address on which a node listens: 0.0.0.0 lets other machines in.",
+        "\"127.0.0.1\"",
+    ),
+    setting("peers", "The nodes with which a node keeps in touch.", "[\"localhost:5001\"]"),
+    setting("data_dir", "The folder in which a node keeps its chain.", "\"chain-data\""),
+    setting(
+        "token_file",
+        "The file with the operator's token: a node takes it, and peers sends it.",
+        "\"operator.token\"",
+    ),
+    setting(
+        "hosts",
+        "The names under which browsers reach a node, besides IP addresses and localhost.",
+        "[\"node.example.org\"]",
+    ),
+    setting(
+        "cors",
+        "The web pages that can use a node as programs can, by their origins.",
+        "[\"http://localhost:3000\"]",
+    ),
+    setting("log_format", "How a node writes its log: text or json.", "\"text\""),
+];
+
+impl Setting {
+    /// The values that a TOML value stands for.
+    fn values(&self, value: &toml::Value) -> Result<Vec<String>, String> {
+        let Self { key, example, .. } = self;
+        let kind = match example.as_bytes()[0] {
+            b'"' => "one text in quotes",
+            b'[' => "a list of texts",
+            _ => "a whole number",
+        };
+        let wrong = || format!("{key} must be {kind}, as in {key} = {example}");
+        let text = |value: &toml::Value| value.as_str().map(str::to_owned).ok_or_else(wrong);
+        let values = match (example.as_bytes()[0], value) {
+            (b'"', value) => vec![text(value)?],
+            (b'[', toml::Value::Array(values)) => {
+                values.iter().map(text).collect::<Result<_, _>>()?
+            }
+            (b'0'..=b'9', toml::Value::Integer(number)) => vec![number.to_string()],
+            _ => return Err(wrong()),
+        };
+        if values.iter().any(String::is_empty) {
+            return Err(format!("{key} is empty; give it a value, or leave it out"));
+        }
+        Ok(values)
     }
+}
+
+/// What a settings file says.
+#[derive(Debug, Default)]
+pub struct Settings {
+    /// The file.
+    pub path: PathBuf,
+    /// The values of each key.
+    pub values: BTreeMap<&'static str, Vec<String>>,
+}
+
+impl Settings {
+    fn read(path: PathBuf) -> anyhow::Result<Self> {
+        let bytes = std::fs::read(&path)
+            .with_context(|| format!("the settings file {} can't be read", path.display()))?;
+        let table: toml::Table = toml_text::read(&bytes).map_err(|why| mistake(&path, why))?;
+        let read = |(key, value): (String, toml::Value)| {
+            let setting = SETTINGS.iter().find(|setting| setting.key == key);
+            let setting = setting.ok_or_else(|| unknown(&key))?;
+            Ok((setting.key, setting.values(&value)?))
+        };
+        let values = table.into_iter().map(read).collect::<Result<_, String>>();
+        Ok(Self { values: values.map_err(|why| mistake(&path, why))?, path })
+    }
+}
+
+/// The error for a settings file that says something wrong.
+pub fn mistake(path: &Path, why: impl fmt::Display) -> anyhow::Error {
+    anyhow::anyhow!("the settings file {} has a mistake: {why}", path.display())
+}
+
+fn unknown(key: &str) -> String {
+    let nearest = nearest(key, SETTINGS.iter().map(|setting| setting.key));
+    let meant = nearest.map_or_else(String::new, |near| format!("did you mean {near}? "));
+    format!("there is no setting {key}; {meant}`blocksmith config example` shows all settings")
+}
+
+/// The name that a mistyped one is nearest to, if it is near to any.
+pub fn nearest<'a>(typed: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let near = names.map(|name| (strsim::jaro_winkler(typed, name), name));
+    let near = near.filter(|(likeness, _)| *likeness > LEAST_LIKENESS);
+    near.max_by(|(a, _), (b, _)| a.total_cmp(b)).map(|(_, name)| name)
 }
 
 /// Reads the recipient of coins from a command line.
@@ -97,28 +179,25 @@ pub fn id(text: &str) -> Result<String, String> {
     Ok(text.into())
 }
 
+/// The file that is read if no other is named.
+///
+/// # Errors
+/// Fails if the system does not say where the home directory is.
+pub fn usual_path() -> anyhow::Result<PathBuf> {
+    let dirs = etcetera::choose_base_strategy().context("no home directory is known")?;
+    Ok(dirs.config_dir().join("blocksmith").join("config.toml"))
+}
+
 /// Reads the settings file: the one that is named, which must exist, or the usual one, if it does.
 ///
 /// # Errors
 /// Fails if the file can't be read, or a setting in it is faulty.
-pub fn read(named: Option<&Path>) -> anyhow::Result<File> {
-    let path = match named {
-        Some(path) => path.to_path_buf(),
-        None => {
-            let usual = etcetera::choose_base_strategy()
-                .map(|dirs| dirs.config_dir().join("blocksmith").join("config.toml"));
-            match usual {
-                Ok(path) if path.exists() => path,
-                _ => return Ok(File::default()),
-            }
-        }
-    };
-    let bytes = std::fs::read(&path)
-        .with_context(|| format!("the settings file {} can't be read", path.display()))?;
-    toml_text::read(&bytes)
-        .map_err(|why| anyhow::anyhow!("{why}"))
-        .and_then(File::filled)
-        .map_err(|why| anyhow::anyhow!("the settings file {} is not right: {why}", path.display()))
+pub fn read(named: Option<&Path>) -> anyhow::Result<Settings> {
+    match (named, usual_path()) {
+        (Some(path), _) => Settings::read(path.into()),
+        (None, Ok(path)) if path.exists() => Settings::read(path),
+        (None, _) => Ok(Settings::default()),
+    }
 }
 
 /// Where Blocksmith keeps its data.

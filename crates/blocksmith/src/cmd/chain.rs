@@ -62,14 +62,12 @@ struct Which {
     /// How many zero digits a proof must show [default: the chain's]
     #[arg(long, value_name = "N", env = "BLOCKSMITH_ZEROS", value_parser = clap::value_parser!(u8).range(0..=64))]
     zeros: Option<u8>,
-    /// The settings file [default: blocksmith/config.toml where the system keeps settings]
-    #[arg(long, value_name = "FILE", env = "BLOCKSMITH_CONFIG")]
-    config: Option<PathBuf>,
 }
 
 impl Which {
-    fn load(&self, file: &config::File) -> anyhow::Result<Chain> {
-        Ok(file.chain(self.chain.as_deref(), self.zeros)?)
+    fn load(&self) -> anyhow::Result<Chain> {
+        let name = self.chain.as_deref().unwrap_or(config::DEFAULT_CHAIN);
+        Ok(Chain::load(name, self.zeros)?)
     }
 }
 
@@ -89,12 +87,11 @@ struct Data {
 impl Data {
     /// The data directory, and the chain that the rest of the command line names.
     fn find(&self) -> anyhow::Result<(PathBuf, Chain)> {
-        let file = config::read(self.which.config.as_deref())?;
-        let chain = self.which.load(&file)?;
-        let dir = match self.data_dir.clone().or(file.data_dir) {
+        let chain = self.which.load()?;
+        let dir = match self.data_dir.clone() {
             Some(dir) => dir,
             None => {
-                let port = self.port.or(file.port).unwrap_or(config::DEFAULT_PORT);
+                let port = self.port.unwrap_or(config::DEFAULT_PORT);
                 config::default_data_dir(&chain.rules, port)?
             }
         };
@@ -105,7 +102,7 @@ impl Data {
 /// A chain to read: what a running node tells, or what one has kept.
 #[derive(Debug, clap::Args)]
 struct Kept {
-    /// A running node, as in http://localhost:5000
+    /// A running node, as in http://localhost:5000 [default: what the node on this machine has kept]
     #[arg(value_name = "URL", value_parser = crate::client::parse_page)]
     url: Option<Url>,
     #[command(flatten)]

@@ -110,7 +110,7 @@ pub async fn run(args: DevArgs) -> anyhow::Result<ExitCode> {
         addresses.push(listener.local_addr()?.to_string().parse::<PeerAddress>()?);
     }
     let nodes_here = NonZeroUsize::new(listeners.len()).unwrap_or(NonZeroUsize::MIN);
-    let manners = Manners { nodes: nodes_here, ..args.browsers.manners(None, None)? };
+    let manners = Manners { nodes: nodes_here, ..args.browsers.manners() };
     let (end_nodes, ended) = watch::channel(false);
     let mut nodes = Vec::new();
     for (at, listener) in listeners.into_iter().enumerate() {

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, ErrorKind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -21,6 +21,7 @@ use crate::text::{counted, escaped, lines};
 pub mod bench;
 pub mod block;
 pub mod chain;
+pub mod config;
 pub mod dev;
 mod input;
 pub mod mine;
@@ -35,6 +36,7 @@ pub mod wallet;
 
 pub use output::note;
 use output::{Output, is_unread, stdout};
+use typed::NotRead;
 
 /// How many files any command may have open besides those that it starts with.
 const LEAST_FILES: usize = 16;
@@ -95,6 +97,9 @@ fn write_new<T>(
 #[derive(Debug, Parser)]
 #[command(name = "blocksmith", version, propagate_version = true)]
 pub struct Cli {
+    /// The settings file [default: blocksmith/config.toml where the system keeps settings]
+    #[arg(long, global = true, value_name = "FILE", env = "BLOCKSMITH_CONFIG")]
+    config: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
@@ -110,6 +115,7 @@ enum Command {
     Chain(chain::ChainArgs),
     Block(block::BlockArgs),
     Wallet(wallet::WalletArgs),
+    Config(config::ConfigArgs),
 }
 
 impl Cli {
@@ -136,15 +142,21 @@ impl Cli {
 pub fn parse() -> Cli {
     let error = match typed::read(std::env::args_os(), Styles::styled()) {
         Ok(cli) => return cli,
-        Err(error) => error,
+        Err(NotRead::File(error)) => {
+            note(format_args!("blocksmith: {}", told(&error)));
+            std::process::exit(exit::FAILURE.into());
+        }
+        Err(NotRead::Typed(error)) => error,
     };
     if error.use_stderr() {
         // The same error once more, with all that was typed escaped, so that no control sequence
         // reaches the terminal.
         let typed = std::env::args_os();
         let typed = typed.map(|typed| escaped(typed.to_string_lossy()).to_string());
-        let plain = typed::read(typed, Styles::plain());
-        let plain = plain.map_or_else(|error| error.render(), |_| error.render());
+        let plain = match typed::read(typed, Styles::plain()) {
+            Err(NotRead::Typed(plain)) => plain.render(),
+            _ => error.render(),
+        };
         let plain = lines(plain).to_string();
         if plain != error.render().to_string() {
             note(plain.trim_end());
@@ -175,6 +187,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Chain(args) => runtime.block_on(chain::run(args)),
         Command::Block(args) => block::run(args),
         Command::Wallet(args) => runtime.block_on(wallet::run(args)),
+        Command::Config(args) => config::run(&args),
     };
     // Tasks that still search or serve need not be waited for: all that was acknowledged is
     // durable.

@@ -3,7 +3,6 @@
 use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::str::FromStr;
 use std::time::Duration;
 
 use blocksmith_consensus::Hash;
@@ -13,8 +12,8 @@ use tokio::net::TcpListener;
 
 use super::output::heard;
 use super::{Misused, note, stdout};
-use crate::chain::describe;
 use crate::chain::dev::KEYS_WARNING;
+use crate::chain::{Chain, describe};
 use crate::daemon::{stop_on_signal, until};
 use crate::http::{HostName, Manners, PageOrigin};
 use crate::log::Format;
@@ -49,8 +48,8 @@ pub struct NodeArgs {
     #[arg(long, value_name = "ADDRESS", env = "BLOCKSMITH_BIND")]
     bind: Option<String>,
     /// A node to keep in touch with; more with commas or by giving it again
-    #[arg(long = "peer", value_name = "URL", env = "BLOCKSMITH_PEERS", value_delimiter = ',')]
-    peers: Vec<String>,
+    #[arg(long = "peer", value_name = "URL", env = "BLOCKSMITH_PEERS", value_delimiter = ',', value_parser = PeerAddress::typed)]
+    peers: Vec<PeerAddress>,
     #[command(flatten)]
     browsers: BrowserArgs,
     /// Who gets the coins mined here: any name, or an address where coins go to addresses [default: an id made at the first start]
@@ -65,9 +64,6 @@ pub struct NodeArgs {
     /// How the log is written
     #[arg(long, value_name = "FORMAT", env = "BLOCKSMITH_LOG_FORMAT", value_enum, default_value_t)]
     pub(super) log_format: Format,
-    /// The settings file [default: blocksmith/config.toml where the system keeps settings]
-    #[arg(long, value_name = "FILE", env = "BLOCKSMITH_CONFIG")]
-    config: Option<PathBuf>,
 }
 
 /// What a browser may do with a node.
@@ -85,37 +81,10 @@ pub struct BrowserArgs {
 }
 
 impl BrowserArgs {
-    /// How the node is served: as the command line says, or else the settings file.
-    ///
-    /// # Errors
-    /// Fails if an entry of the file is no name or no origin.
-    pub fn manners(
-        self,
-        hosts: Option<Vec<String>>,
-        cors: Option<Vec<String>>,
-    ) -> anyhow::Result<Manners> {
-        Ok(Manners {
-            hosts: typed_or(self.hosts, hosts, "hosts")?,
-            cors: typed_or(self.cors, cors, "cors")?,
-            ..Manners::default()
-        })
+    /// How the node is served.
+    pub fn manners(self) -> Manners {
+        Manners { hosts: self.hosts, cors: self.cors, ..Manners::default() }
     }
-}
-
-fn typed_or<T: FromStr<Err = String>>(
-    typed: Vec<T>,
-    file: Option<Vec<String>>,
-    name: &str,
-) -> anyhow::Result<Vec<T>> {
-    if !typed.is_empty() {
-        return Ok(typed);
-    }
-    let read = |text: String| {
-        text.parse().map_err(|why| {
-            anyhow::anyhow!("\"{text}\" under {name} in the settings file is not right: {why}")
-        })
-    };
-    file.unwrap_or_default().into_iter().map(read).collect()
 }
 
 /// Runs the command.
@@ -123,35 +92,28 @@ fn typed_or<T: FromStr<Err = String>>(
 /// # Errors
 /// Fails with what keeps the node from running, and the way out.
 pub async fn run(args: NodeArgs) -> anyhow::Result<ExitCode> {
-    let file = config::read(args.config.as_deref())?;
-    let port = args.port.or(args.port_flag).or(file.port).unwrap_or(config::DEFAULT_PORT);
-    let chain = file.chain(args.chain.as_deref(), args.zeros)?;
-    let bind = args.bind.or(file.bind).unwrap_or_else(|| config::DEFAULT_BIND.into());
-    let peers = if args.peers.is_empty() { file.peers.unwrap_or_default() } else { args.peers };
-    let peers = peers.iter().map(|peer| PeerAddress::typed(peer)).collect::<Result<Vec<_>, _>>()?;
-    let id = match (args.id, file.id) {
-        (None, Some(id)) => Some(config::id(&id).map_err(anyhow::Error::msg)?),
-        (id, _) => id,
-    };
+    let port = args.port.or(args.port_flag).unwrap_or(config::DEFAULT_PORT);
+    let chain = Chain::load(args.chain.as_deref().unwrap_or(config::DEFAULT_CHAIN), args.zeros)?;
+    let bind = args.bind.unwrap_or_else(|| config::DEFAULT_BIND.into());
+    let (id, peers) = (args.id, args.peers);
     if let (Some(domain), Some(id)) = (chain.rules.domain(), &id) {
         Address::parse(id, domain.hrp).map_err(|why| {
             Misused(format!("coins of this chain go to addresses, and {id:?} is none: {why}"))
         })?;
     }
 
-    let manners = args.browsers.manners(file.hosts, file.cors)?;
+    let manners = args.browsers.manners();
     http::raise_file_limit();
     let stop = stop_on_signal()?;
     let listener = listen(&bind, port).await?;
-    let data_dir = match args.data_dir.or(file.data_dir) {
+    let data_dir = match args.data_dir {
         Some(dir) => dir,
         // The port is the one that was taken: with port 0, two nodes side by side would share a
         // folder.
         None => config::default_data_dir(&chain.rules, listener.local_addr()?.port())?,
     };
     let (rules, chain_id) = (describe(&chain.rules), chain.rules.chain_id());
-    let token_file = args.token_file.or(file.token_file);
-    let token_file = token_file.unwrap_or_else(|| data_dir.join(operator::FILE));
+    let token_file = args.token_file.unwrap_or_else(|| data_dir.join(operator::FILE));
     let options = Options { data_dir: Some(data_dir.clone()), node_id: id, ..Options::new(chain) };
     let node =
         daemon::start(options, Some(&token_file), listener, peers, manners, stop.clone()).await?;

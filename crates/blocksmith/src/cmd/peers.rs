@@ -36,7 +36,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 #[derive(Debug, clap::Args)]
 pub struct PeersArgs {
     /// The node that is meant
-    #[arg(long, global = true, value_name = "URL", default_value = DEFAULT_NODE, value_parser = parse_url)]
+    #[arg(long, global = true, value_name = "URL", env = "BLOCKSMITH_NODE", default_value = DEFAULT_NODE, value_parser = parse_url)]
     node: Url,
     /// The node's token, if it runs on another machine: a copy of the file whose path it prints when it starts
     #[arg(long, global = true, value_name = "FILE", env = "BLOCKSMITH_TOKEN_FILE")]

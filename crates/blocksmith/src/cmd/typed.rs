@@ -2,14 +2,17 @@
 //! typed is done or refused.
 
 use std::env;
+use std::error::Error as _;
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use clap::builder::{Resettable, Styles};
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
-use clap::{ArgMatches, Command, CommandFactory as _, Error, FromArgMatches as _};
+use clap::{Arg, ArgMatches, Command, CommandFactory as _, Error, FromArgMatches as _};
 
 use super::{Cli, note};
+use crate::config::{self, SETTINGS, Settings};
 
 /// The start of the names of variables that set flags.
 const PREFIX: &str = "BLOCKSMITH_";
@@ -38,16 +41,134 @@ const URL_SAYS: &str = "a running node says itself which chain it has, and nobod
 const DIR_OR_PORT: &str = "--port names a folder by its node, and --data-dir names it itself";
 const SOURCE_OR_DIR: &str = "the chain is read from SOURCE or from the disk, not from both";
 
-/// Reads a command line; its errors are written in these styles.
+/// A flag that is typed, and the argument that then has no use for what the environment and the
+/// settings file say. (Typing both is a contradiction.)
+const GIVES_WAY: [(&[&str], &str, &str); 7] = [
+    (&["chain", "verify"], "replay", "source"),
+    (&["chain", "verify"], "data_dir", "source"),
+    (&["chain", "verify"], "port", "source"),
+    (&["chain", "verify"], "port", "data_dir"),
+    (&["chain", "show"], "port", "data_dir"),
+    (&["chain", "export"], "port", "data_dir"),
+    (&["chain", "import"], "port", "data_dir"),
+];
+
+/// Why there is no command to run.
+#[derive(Debug)]
+pub(super) enum NotRead {
+    /// The command line or the environment is at fault, or asks for help.
+    Typed(Error),
+    /// The settings file is at fault.
+    File(anyhow::Error),
+}
+
+impl From<Error> for NotRead {
+    fn from(error: Error) -> Self {
+        Self::Typed(error)
+    }
+}
+
+/// Reads a command line; its errors are written in these styles. What it does not say, the
+/// environment does, and else the settings file.
 pub(super) fn read(
     line: impl IntoIterator<Item = impl Into<OsString> + Clone>,
     styles: Styles,
-) -> Result<Cli, Error> {
+) -> Result<Cli, NotRead> {
+    let line: Vec<OsString> = line.into_iter().map(Into::into).collect();
     let mut command = without_empty_settings(Cli::command().styles(styles));
-    let mut matches = command.try_get_matches_from_mut(line)?;
+    let mut matches = command.clone().try_get_matches_from_mut(&line)?;
     refuse_contradictions(&mut command, &matches)?;
     name_what_sets_nothing(&command, &matches);
-    Cli::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
+    let named = matches.get_one::<PathBuf>("config");
+    let settings = match named.is_some() || has_settings(&command, &matches) {
+        true => config::read(named.map(PathBuf::as_path)).map_err(NotRead::File)?,
+        false => Settings::default(),
+    };
+    let command = giving_way(command, &matches);
+    let read = |only: &dyn Fn(&str) -> bool| {
+        let mut command = with_settings(command.clone(), &settings, &matches, only);
+        command.try_get_matches_from_mut(&line).map_err(|error| error.format(&mut command))
+    };
+    matches = read(&|_| true).map_err(|error| {
+        // What was typed is fine alone, so one of the settings is not.
+        match settings.values.keys().find_map(|key| Some((key, read(&|one| one == *key).err()?))) {
+            Some((key, error)) => {
+                let why = error.source().map_or_else(|| error.to_string(), ToString::to_string);
+                NotRead::File(config::mistake(&settings.path, format_args!("{key}: {why}")))
+            }
+            None => error.into(),
+        }
+    })?;
+    let mut command = Cli::command();
+    Cli::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command).into())
+}
+
+/// The setting that an argument takes, if it takes one: the variable has the same name.
+fn setting(arg: &Arg) -> Option<&'static str> {
+    let variable = arg.get_env()?.to_str()?.strip_prefix(PREFIX)?.to_lowercase();
+    SETTINGS.iter().map(|setting| setting.key).find(|key| *key == variable)
+}
+
+/// Whether the command that was typed takes any setting.
+fn has_settings(command: &Command, matches: &ArgMatches) -> bool {
+    let inner = || {
+        let (name, matches) = matches.subcommand()?;
+        Some(has_settings(command.find_subcommand(name)?, matches))
+    };
+    command.get_arguments().any(|arg| setting(arg).is_some()) || inner().unwrap_or_default()
+}
+
+/// The command without the variables that have no use beside the flags that were typed.
+fn giving_way(mut command: Command, matches: &ArgMatches) -> Command {
+    for (path, flag, other) in GIVES_WAY {
+        if source(matches, path, flag) == Some(ValueSource::CommandLine) {
+            let without =
+                |command: Command| command.mut_arg(other, |arg| arg.env(Resettable::Reset));
+            command = at(command, path, &without);
+        }
+    }
+    command
+}
+
+/// Changes the subcommand at the path.
+fn at(command: Command, path: &[&str], change: &dyn Fn(Command) -> Command) -> Command {
+    match path {
+        [] => change(command),
+        [name, rest @ ..] => command.mut_subcommand(name, |inner| at(inner, rest, change)),
+    }
+}
+
+/// The command whose arguments have the values of the settings as their defaults.
+fn with_settings(
+    command: Command,
+    settings: &Settings,
+    matches: &ArgMatches,
+    only: &dyn Fn(&str) -> bool,
+) -> Command {
+    // The file's zeros belong to the file's chain, not to one that was named elsewhere.
+    let is_named = |source| source != ValueSource::DefaultValue;
+    let other_chain = source(matches, &[], "chain").is_some_and(is_named);
+    let inner = matches.subcommand();
+    let command = command.mut_args(|arg| {
+        let key = setting(&arg).filter(|key| only(key) && !(other_chain && *key == "zeros"));
+        match key.and_then(|key| settings.values.get(key)) {
+            Some(values) => arg.default_values(values),
+            None => arg,
+        }
+    });
+    match inner {
+        Some((name, matches)) => {
+            command.mut_subcommand(name, |command| with_settings(command, settings, matches, only))
+        }
+        None => command,
+    }
+}
+
+/// Where the value of an argument comes from, if the command has one.
+fn source(matches: &ArgMatches, path: &[&str], arg: &str) -> Option<ValueSource> {
+    let found = path.iter().try_fold(matches, |matches, name| matches.subcommand_matches(name));
+    // Asking for the argument of another command would panic.
+    found.filter(|found| found.try_contains_id(arg).is_ok())?.value_source(arg)
 }
 
 /// Treats an empty variable as not set: a script may pass on what it was not given.
@@ -63,10 +184,7 @@ fn without_empty_settings(command: Command) -> Command {
 
 fn refuse_contradictions(command: &mut Command, matches: &ArgMatches) -> Result<(), Error> {
     for (path, both, why) in CONTRADICTIONS {
-        let found = path.iter().try_fold(matches, |matches, name| matches.subcommand_matches(name));
-        let typed = |arg: &&str| {
-            found.is_some_and(|matches| matches.value_source(arg) == Some(ValueSource::CommandLine))
-        };
+        let typed = |arg: &&str| source(matches, path, arg) == Some(ValueSource::CommandLine);
         if both.iter().all(typed) {
             let why = format!("{why}; leave one of them out");
             let named = |command, name: &&str| Command::find_subcommand_mut(command, name);
@@ -111,4 +229,34 @@ fn is_setting(name: &str) -> bool {
             || command.get_subcommands().any(|inner| reads(inner, name))
     }
     name == crate::log::LEVEL || reads(&Cli::command(), name)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    fn all(command: &Command, each: &mut impl FnMut(&Arg)) {
+        command.get_arguments().for_each(&mut *each);
+        command.get_subcommands().for_each(|inner| all(inner, each));
+    }
+
+    #[test]
+    fn the_file_has_every_setting_of_the_environment_and_an_example_that_every_flag_takes() {
+        let (mut variables, mut taken) = (BTreeSet::new(), BTreeSet::new());
+        let command = Cli::command();
+        all(&command, &mut |arg| {
+            variables.extend(arg.get_env().map(|name| name.to_str().unwrap().to_lowercase()));
+            taken.extend(setting(arg));
+        });
+        let keys: BTreeSet<_> = SETTINGS.iter().map(|setting| setting.key).collect();
+        assert_eq!(keys.len(), SETTINGS.len());
+        assert_eq!(taken, keys);
+        let mut expected: BTreeSet<_> =
+            keys.iter().map(|key| format!("{PREFIX}{key}").to_lowercase()).collect();
+        // The one that names the file.
+        expected.insert("blocksmith_config".into());
+        assert_eq!(variables, expected);
+    }
 }

@@ -243,7 +243,7 @@ fn names_and_origins_come_from_a_flag_the_environment_or_the_file() {
     }
     std::fs::write(&file, "hosts = [\"http://x\"]").unwrap();
     let (code, said) = refused(&["node", "--config", file.to_str().unwrap()]);
-    assert!(code == Some(1) && said.contains("under hosts in the settings file"), "{said}");
+    assert!(code == Some(1) && said.contains("has a mistake: hosts: "), "{said}");
 }
 
 #[test]
@@ -290,14 +290,139 @@ fn a_settings_file_is_taken_as_the_command_line_is() {
     for (text, named, code) in [
         ("id = \"  \"", "of blanks alone", 1),
         ("id = \"bob \"", "write \"bob\"", 1),
-        ("peers = [\"https://h:1\"]", "https can't be had yet", 2),
-        ("peers = [\"\"]", "write a host and a port", 2),
+        ("peers = [\"https://h:1\"]", "https can't be had yet", 1),
+        ("peers = [\"\"]", "peers is empty", 1),
         ("data_dir = \"\"", "data_dir is empty", 1),
         ("bind = \"\"", "bind is empty", 1),
-        ("peer = [\"h:1\"]", "unknown field `peer`", 1),
+        ("peer = [\"h:1\"]", "there is no setting peer; did you mean peers?", 1),
+        ("prot = 5000", "did you mean port?", 1),
+        ("qqq = 1", "there is no setting qqq; `blocksmith config example`", 1),
+        ("port = \"5000\"", "port must be a whole number, as in port = 5000", 1),
+        ("port = 70000", "port: ", 1),
+        ("peers = \"h:1\"", "peers must be a list of texts", 1),
+        ("id = 5", "id must be one text in quotes", 1),
+        ("[node]\nport = 5000", "node must be one text in quotes", 1),
     ] {
         std::fs::write(&file, text).unwrap();
         let (found, said) = refused(&["node", "0", "--config", file.to_str().unwrap()]);
         assert!(found == Some(code) && said.contains(named), "{text}: {found:?} {said}");
+        assert!(said.contains(file.to_str().unwrap()), "{said}");
     }
+}
+
+/// The exit code of a command, what it prints, and what it says besides.
+fn ran(home: &Path, environment: &[(&str, &str)], args: &[&str]) -> (Option<i32>, String, String) {
+    let mut program = Program::start_with(home, environment, args);
+    let code = program.wait().code();
+    (code, program.rest().join("\n"), program.stderr())
+}
+
+/// A port at which nothing answers.
+fn dead() -> String {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    format!("http://{}", taken.local_addr().unwrap())
+}
+
+#[test]
+fn the_node_is_told_once_for_all_commands_that_call_one() {
+    let home = tempfile::tempdir().unwrap();
+    let (_node, url) = crate::program::node(&[]);
+    let file = home.path().join("settings.toml");
+    std::fs::write(&file, format!("node = \"{url}\"\nid = \"alice\"\n")).unwrap();
+    let file = file.to_str().unwrap();
+    let away = dead();
+    for environment in [[("BLOCKSMITH_NODE", &*url)], [("BLOCKSMITH_CONFIG", file)]] {
+        let ran = |args: &[&str]| ran(home.path(), &environment, args);
+        let (code, said, _) = ran(&["peers", "list"]);
+        assert!(code == Some(0) && said.contains("no peers"), "{said}");
+        let (code, _, said) = ran(&["mine", "--coins", "1", "--id", "alice"]);
+        assert!(code == Some(0) && said.contains(&format!("mining on {url}")), "{said}");
+        let (code, said, _) = ran(&["chain", "verify"]);
+        assert!(code == Some(0) && said.contains("valid: "), "{said}");
+        let (code, _, said) = ran(&["wallet", "history"]);
+        assert!(code == Some(1) && !said.contains("does not answer"), "{said}");
+        // What is typed comes first.
+        let (code, _, said) = ran(&["peers", "list", "--node", &away]);
+        assert!(code == Some(3) && said.contains(&away), "{said}");
+        let (code, _, said) = ran(&["chain", "verify", &away]);
+        assert!(code == Some(3) && said.contains(&away), "{said}");
+        // These are about the disk of this machine.
+        for args in [&["chain", "show"][..], &["chain", "export"], &["chain", "verify", "--replay"]]
+        {
+            let (code, _, said) = ran(args);
+            assert!(code == Some(1) && said.contains("there is no chain in"), "{args:?}: {said}");
+        }
+    }
+    // And the environment comes before the file.
+    let both = [("BLOCKSMITH_NODE", &*away), ("BLOCKSMITH_CONFIG", file)];
+    let (code, _, said) = ran(home.path(), &both, &["peers", "list"]);
+    assert!(code == Some(3) && said.contains(&away), "{said}");
+}
+
+#[test]
+fn every_command_reads_the_settings_file_that_is_where_the_system_keeps_them() {
+    let home = tempfile::tempdir().unwrap();
+    let place = |name: &str| home.path().join(name).display().to_string();
+    let dir = home.path().join(".config/blocksmith");
+    std::fs::create_dir_all(&dir).unwrap();
+    std::fs::write(place("password"), "correct horse\n").unwrap();
+    let text = format!(
+        "wallet = \"{}\"\npassword_file = \"{}\"\nchain = \"forge\"\nport = 1\npeers = [\"h:1\"]\n",
+        place("mine.json"),
+        place("password")
+    );
+    std::fs::write(dir.join("config.toml"), text).unwrap();
+    let (code, _, said) = ran(home.path(), &[], &["wallet", "new"]);
+    assert!(code == Some(0) && Path::new(&place("mine.json")).exists(), "{said}");
+    let (code, said, _) = ran(home.path(), &[], &["wallet", "address"]);
+    assert!(code == Some(0) && said.starts_with("forge1"), "{said}");
+    // The chain is that of `dev` as well, and a flag comes first.
+    let (_, said, _) =
+        ran(home.path(), &[], &["dev", "--port", "0", "--nodes", "1", "--blocks", "1"]);
+    assert!(said.contains("The rules are forge-dev"), "{said}");
+    let typed = ["dev", "--port", "0", "--nodes", "1", "--blocks", "1", "--chain", "lecture"];
+    let (_, said, _) = ran(home.path(), &[], &typed);
+    assert!(said.contains("The rules are lecture"), "{said}");
+    // A port that is typed names the folder, whatever the file says of another.
+    let data = format!("data_dir = \"{}\"", place("elsewhere"));
+    std::fs::write(dir.join("config.toml"), data).unwrap();
+    let (_, _, said) = ran(home.path(), &[], &["chain", "show", "--port", "7"]);
+    assert!(said.contains("/7;") && !said.contains("elsewhere"), "{said}");
+    // A command that takes no settings needs no good file.
+    std::fs::write(dir.join("config.toml"), "port =").unwrap();
+    for args in [&["config", "example"][..], &["prove", "99", "--zeros", "1"]] {
+        let (code, _, said) = ran(home.path(), &[], args);
+        assert_eq!(code, Some(0), "{said}");
+    }
+    let (code, _, said) = ran(home.path(), &[], &["peers", "list"]);
+    assert!(code == Some(1) && said.contains(".config/blocksmith/config.toml"), "{said}");
+}
+
+#[test]
+fn the_example_of_a_settings_file_is_one() {
+    let home = tempfile::tempdir().unwrap();
+    let (code, example, _) = ran(home.path(), &[], &["config", "example"]);
+    assert_eq!(code, Some(0));
+    assert!(example.contains(&format!("{}", home.path().join(".config/blocksmith").display())));
+    let file = home.path().join("settings.toml");
+    std::fs::write(&file, &example).unwrap();
+    let config = ["--config", file.to_str().unwrap()];
+    let (code, _, said) =
+        ran(home.path(), &[], &[&["prove", "9", "--zeros", "1"], &config[..]].concat());
+    assert_eq!(code, Some(0), "all of it is a comment: {said}");
+    // Without the mark before each setting, it is what a node runs by.
+    let is_setting = |line: &str| line.split_once(" = ").is_some_and(|(key, _)| !key.contains(' '));
+    let settings: Vec<&str> = example
+        .lines()
+        .filter_map(|line| line.strip_prefix("# "))
+        .filter(|line| is_setting(line))
+        .collect();
+    assert_eq!(settings.len(), 14, "{settings:?}");
+    let settings = settings.join("\n").replace("port = 5000", "port = 0");
+    std::fs::write(&file, settings).unwrap();
+    let data = home.path().join("data");
+    let said = started(&data, &[], &config);
+    assert!(said.contains("lecture with 4 zeros") && said.contains("node id alice"), "{said}");
+    let (code, _, said) = ran(home.path(), &[], &[&["mine", "--coins", "x"], &config[..]].concat());
+    assert_eq!(code, Some(2), "{said}");
 }

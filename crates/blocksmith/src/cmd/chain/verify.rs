@@ -13,8 +13,7 @@ use super::source::Source;
 use super::{Data, reading};
 use crate::chain::{Chain, describe};
 use crate::cmd::screen::Counter;
-use crate::cmd::{counted, exit, note, stdout};
-use crate::config;
+use crate::cmd::{Misused, counted, exit, note, stdout};
 use crate::service::{self, NotReplayed, Replay, Replayed};
 use crate::spelling::{HASHED_TEXT, Spelling};
 use crate::text::{self, escaped};
@@ -30,8 +29,9 @@ use crate::text::{self, escaped};
 /// follows from them.
 #[derive(Debug, clap::Args)]
 pub(super) struct VerifyArgs {
-    /// A file, a node's URL as in http://localhost:5000, or - for the standard input
-    #[arg(required_unless_present = "replay")]
+    /// A file, a node's URL as in http://localhost:5000, or - for the standard input [default: the
+    /// node that BLOCKSMITH_NODE or the settings file names]
+    #[arg(env = "BLOCKSMITH_NODE", hide_env = true)]
     source: Option<String>,
     /// Go through all transactions again; of a data directory, if there is no SOURCE
     #[arg(long)]
@@ -46,9 +46,23 @@ pub(super) struct VerifyArgs {
     data: Data,
 }
 
+/// What can be given where nothing was.
+const NO_SOURCE: &str = "\
+which chain? Give one of these:
+  blocksmith chain verify http://localhost:5000    the chain of a running node
+  blocksmith chain verify FILE                     a file, such as chain export writes
+  blocksmith chain verify -                        the standard input
+  blocksmith chain verify --replay                 the data directory of a node that has stopped";
+
 pub(super) async fn run(args: VerifyArgs) -> anyhow::Result<ExitCode> {
-    let Some(source) = &args.source else { return replay_data(&args) };
-    let chain = args.data.which.load(&config::read(args.data.which.config.as_deref())?)?;
+    let Some(source) = &args.source else {
+        return if args.replay {
+            replay_data(&args)
+        } else {
+            Err(Misused(NO_SOURCE.into()).into())
+        };
+    };
+    let chain = args.data.which.load()?;
     let mut source = Source::find(source).await?;
     if args.replay {
         source = source.held()?;

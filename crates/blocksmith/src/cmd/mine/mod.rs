@@ -53,7 +53,7 @@ const ID_FILE: &str = "miner-id";
 pub struct MineArgs {
     /// The server to mine on: a Blocksmith node, or a Python server of the course; one that does not
     /// answer is waited for
-    #[arg(value_name = "URL", default_value = "http://127.0.0.1:5000", value_parser = crate::client::parse_url)]
+    #[arg(value_name = "URL", env = "BLOCKSMITH_NODE", default_value = "http://127.0.0.1:5000", value_parser = crate::client::parse_url)]
     url: Url,
     /// Who gets the coins: any name, or an address where coins go to addresses [default: an id made once and kept]
     #[arg(long, visible_alias = "to", value_name = "NAME", env = "BLOCKSMITH_ID", value_parser = config::id)]

@@ -53,7 +53,7 @@ pub(super) struct RestoreArgs {
     #[arg(long)]
     passphrase: bool,
     /// A node that knows which of the wallet's addresses were used [default: restore the first]
-    #[arg(long, value_name = "URL", value_parser = crate::client::parse_url)]
+    #[arg(long, value_name = "URL", env = "BLOCKSMITH_NODE", value_parser = crate::client::parse_url)]
     node: Option<Url>,
     #[command(flatten)]
     which: Which,

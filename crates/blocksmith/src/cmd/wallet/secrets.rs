@@ -35,7 +35,7 @@ const MOST_WORDS: usize = 24;
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct PasswordArgs {
     /// Read the password from the first line of a file; - is the standard input [default: ask]
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", env = "BLOCKSMITH_PASSWORD_FILE")]
     password_file: Option<PathBuf>,
 }
 
