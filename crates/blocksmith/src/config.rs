@@ -11,6 +11,7 @@ use anyhow::Context as _;
 use blocksmith_consensus::Rules;
 use blocksmith_consensus::json::string;
 use blocksmith_node::MAX_ID_BYTES;
+use blocksmith_wallet::typed;
 use etcetera::BaseStrategy as _;
 
 use crate::toml_text;
@@ -163,6 +164,9 @@ pub fn nearest<'a>(typed: &str, names: impl Iterator<Item = &'a str>) -> Option<
 /// Fails if the text is too long for a coin, would break the lines in which it is printed, or looks
 /// like another text.
 pub fn id(text: &str) -> Result<String, String> {
+    if let Some(address) = typed::name(text).map_err(|why| why.to_string())? {
+        return Ok(address);
+    }
     if text.trim() != text {
         return Err(match text.trim() {
             "" => "an id of blanks alone names nobody; write a name".into(),

@@ -27,7 +27,7 @@ pub struct Hrp(bech32::Hrp);
 /// A text that addresses cannot start with.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "addresses start with 1 to {MAX_HRP_CHARS} lower-case letters and digits, not with {found:?}"
+    "the prefix of addresses must be 1 to {MAX_HRP_CHARS} lower-case letters and digits, not {found:?}"
 )]
 pub struct BadHrp {
     /// The text, cut short when long.
@@ -75,7 +75,7 @@ pub struct Address([u8; 32]);
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadAddress {
     /// It is an address of another chain, or not an address.
-    #[error("addresses of this chain start with \"{expected}1\", this one with {found:?}")]
+    #[error("an address of this chain must start with \"{expected}1\", not with {found:?}")]
     Prefix {
         /// The chain's own prefix.
         expected: String,
@@ -83,7 +83,7 @@ pub enum BadAddress {
         found: String,
     },
     /// An upper-case letter: each address has one text, in lower case.
-    #[error("addresses are lower case, this one has {found:?} as character {at}")]
+    #[error("an address must be in lower case, and character {at} of this one is {found:?}")]
     UpperCase {
         /// The first upper-case letter.
         found: char,
@@ -91,7 +91,7 @@ pub enum BadAddress {
         at: usize,
     },
     /// A character that BIP-173's alphabet lacks, such as `b`, `i` and `o`.
-    #[error("addresses have no {found:?}, this one has it as character {at}")]
+    #[error("no address has the character {found:?}, which is character {at} of this one")]
     Character {
         /// The first such character.
         found: char,
@@ -99,7 +99,7 @@ pub enum BadAddress {
         at: usize,
     },
     /// The text has too many characters, or too few.
-    #[error("addresses of this chain are {expected} characters long, this one has {found}")]
+    #[error("an address of this chain must have {expected} characters, not {found}")]
     Length {
         /// The length of an address.
         expected: usize,
@@ -107,13 +107,13 @@ pub enum BadAddress {
         found: usize,
     },
     /// The checksum is wrong, or that of bech32 instead of bech32m.
-    #[error("the address's checksum does not fit it: something was mistyped")]
+    #[error("the checksum of the address does not fit: a character is wrong")]
     Checksum,
     /// 52 characters hold four bits more than a key, and they are not zero.
-    #[error("the address's last four bits of padding are not zero")]
+    #[error("the last four bits of the address must be zero")]
     Padding,
     /// No point of the curve has this x coordinate: it has no secret key.
-    #[error("no public key is {key}: the curve has no such point")]
+    #[error("{key} is not a public key: the curve has no such point")]
     NotAPoint {
         /// The 32 bytes.
         key: Hash,

@@ -77,7 +77,7 @@ fn an_address_of_another_chain_names_both_prefixes() {
     assert_eq!(error, BadAddress::Prefix { expected: "forge".into(), found: "dev".into() });
     assert_eq!(
         error.to_string(),
-        r#"addresses of this chain start with "forge1", this one with "dev""#
+        r#"an address of this chain must start with "forge1", not with "dev""#
     );
     // A prefix that starts alike is another one too.
     let forged = Hrp::new("forge1").expect("letters and digits");

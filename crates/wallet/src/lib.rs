@@ -22,6 +22,7 @@ pub mod dev;
 pub mod file;
 pub mod keys;
 pub mod keystore;
+pub mod typed;
 pub mod wallet;
 pub mod words;
 pub mod written;

@@ -12,6 +12,9 @@ pub const MAX_PHRASE_BYTES: usize = 1_000;
 /// The longest passphrase, in bytes of its form NFKD.
 pub const MAX_PASSPHRASE_BYTES: usize = 1_000;
 
+/// By how many letters each word of BIP-39's English list differs from all others.
+const TELLING_LETTERS: usize = 4;
+
 /// How many words a new phrase has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Length {
@@ -26,16 +29,16 @@ pub enum Length {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadPhrase {
     /// It has not 12, 15, 18, 21 or 24 words.
-    #[error("a phrase has 12, 15, 18, 21 or 24 words, not {0}")]
+    #[error("a wallet has 12, 15, 18, 21 or 24 words, and these are {0}")]
     Count(usize),
     /// A word is not in BIP-39's English list.
-    #[error("word {place} is not in the English list of BIP-39")]
+    #[error("word {place} is not one of the 2,048 words of BIP-39's English list")]
     Unknown {
         /// Which word, counted from 1.
         place: usize,
     },
     /// A word has a character that no word of the list has.
-    #[error("word {place} has {} in it; the words have the letters a to z alone", Named(*.found))]
+    #[error("word {place} contains {}; the words have only letters from a to z", Named(*.found))]
     Character {
         /// Which word, counted from 1.
         place: usize,
@@ -44,18 +47,20 @@ pub enum BadPhrase {
     },
     /// The words are numbered, but their order can't be told.
     #[error(
-        "the numbers beside the words are not 1, 2, 3 and so on, each with one word: give the words in \
+        "the numbers beside the words must be 1, 2, 3 and so on, each with one word: give the words in \
          their order, without numbers"
     )]
     Numbers(usize),
     /// All words are in the list, but they do not fit together.
-    #[error("the words do not fit together: one of them is wrong, or their order is")]
+    #[error("the words do not fit together: one word is wrong, or the order of the words is wrong")]
     Checksum,
     /// The text is longer than [`MAX_PHRASE_BYTES`].
-    #[error("a phrase has at most {MAX_PHRASE_BYTES} bytes, not {0}")]
+    #[error(
+        "this text is too long for the words of a wallet: {0} bytes, and {MAX_PHRASE_BYTES} are the most"
+    )]
     Length(usize),
     /// The entropy has another size.
-    #[error("a phrase stands for 16, 20, 24, 28 or 32 bytes, not {0}")]
+    #[error("the words of a wallet stand for 16, 20, 24, 28 or 32 bytes, not {0}")]
     Entropy(usize),
 }
 
@@ -118,12 +123,54 @@ fn ordered(text: &str) -> Result<Vec<&str>, BadPhrase> {
             *number == place && words.len() == 1 && lead.is_empty()
         });
         if !is_list {
-            let is_whole = (12..=24).contains(&count) && count.is_multiple_of(3);
-            let why = if is_whole { BadPhrase::Numbers } else { BadPhrase::Count };
+            let why = if is_count(count) { BadPhrase::Numbers } else { BadPhrase::Count };
             return Err(why(count));
         }
     }
     Ok(lead.into_iter().chain(numbered.into_iter().flat_map(|(_, words)| words)).collect())
+}
+
+/// The words of a text in their order, in lower case, whether the list has them or not.
+///
+/// # Errors
+/// Fails if their order can't be told.
+pub fn written_words(text: &str) -> Result<Vec<Zeroizing<String>>, BadPhrase> {
+    Ok(ordered(&seen(text))?.into_iter().map(|word| Zeroizing::new(word.to_owned())).collect())
+}
+
+/// The text in lower case, with one space for everything that stands between words.
+fn seen(text: &str) -> Zeroizing<String> {
+    let lower = Zeroizing::new(nfkd(text).to_lowercase());
+    let seen = lower.chars().filter(|char| !is_mark(*char));
+    Zeroizing::new(seen.map(|char| if separates(char) { ' ' } else { char }).collect())
+}
+
+fn is_count(words: usize) -> bool {
+    (12..=24).contains(&words) && words.is_multiple_of(3)
+}
+
+/// The word of the list that a text stands for: the same, or the only one that begins with it.
+fn expanded(text: &str) -> Option<&'static str> {
+    let list = Language::English;
+    if let Some(place) = list.find_word(text) {
+        return Some(list.word_list()[usize::from(place)]);
+    }
+    list.words_by_prefix_iter(text).next().filter(|_| text.len() >= TELLING_LETTERS)
+}
+
+/// The words of the list that one that it lacks may have been: those that begin with it, or else those
+/// with the fewest letters changed, at most two. The result is as secret as the word.
+pub fn nearest(word: &str) -> Vec<&'static str> {
+    let begun: Vec<_> = Language::English.words_by_prefix_iter(word).collect();
+    if !begun.is_empty() {
+        return begun;
+    }
+    let far = |listed: &&str| strsim::osa_distance(word, listed);
+    let list = Language::English.word_list();
+    let least = list.iter().map(far).min().unwrap_or(usize::MAX);
+    // Of a short word, two changed letters leave too little.
+    let most = if word.chars().count() < TELLING_LETTERS { 1 } else { 2 };
+    list.iter().filter(|listed| least <= most && far(listed) == least).copied().collect()
 }
 
 /// A phrase of 12 to 24 words, which give control of the wallet. The last one holds a checksum,
@@ -151,26 +198,30 @@ impl Phrase {
         Ok(Self::from_entropy(bytes).expect("16 and 32 bytes have a phrase"))
     }
 
-    /// Reads words as people write and send them: in any case and Unicode form, numbered or not, with
-    /// any white space, marks and punctuation around them.
+    /// Reads words as people write and send them: in any case and Unicode form, whole or by their
+    /// first letters, numbered or not, with any white space, marks and punctuation around them.
     pub fn parse(text: &str) -> Result<Self, BadPhrase> {
         if text.len() > MAX_PHRASE_BYTES {
             return Err(BadPhrase::Length(text.len()));
         }
-        let lower = Zeroizing::new(nfkd(text).to_lowercase());
-        let seen = lower.chars().filter(|char| !is_mark(*char));
-        let seen = Zeroizing::new(
-            seen.map(|char| if separates(char) { ' ' } else { char }).collect::<String>(),
-        );
-        let mut bare = Zeroizing::new(String::with_capacity(seen.len() + 1));
-        for (place, word) in (1..).zip(ordered(&seen)?) {
+        let seen = seen(text);
+        let words = ordered(&seen)?;
+        for (place, word) in (1..).zip(&words) {
             if let Some(found) = word.chars().find(|char| !char.is_ascii_lowercase()) {
                 return Err(BadPhrase::Character { place, found });
             }
-            bare.push_str(word);
-            bare.push(' ');
         }
-        Ok(Self(Mnemonic::parse_in_normalized(Language::English, bare.trim_end())?))
+        // Few words are those of a text that goes on, and longer ones may be no phrase at all.
+        if !is_count(words.len()) {
+            return Err(BadPhrase::Count(words.len()));
+        }
+        // The full capacity from the start: growing would leave a copy behind.
+        let mut whole = Zeroizing::new(String::with_capacity(MAX_PHRASE_BYTES));
+        for (place, word) in (1..).zip(words) {
+            whole.push_str(expanded(word).ok_or(BadPhrase::Unknown { place })?);
+            whole.push(' ');
+        }
+        Ok(Self(Mnemonic::parse_in_normalized(Language::English, whole.trim_end())?))
     }
 
     /// The words with one space between them.

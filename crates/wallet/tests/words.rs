@@ -1,6 +1,6 @@
 //! Phrases against BIP-39's vectors, and what people type.
 
-use blocksmith_wallet::words::{BadPhrase, Length, MAX_PHRASE_BYTES, Phrase};
+use blocksmith_wallet::words::{BadPhrase, Length, MAX_PHRASE_BYTES, Phrase, nearest};
 use serde_json::Value;
 
 const ABOUT: &str =
@@ -41,6 +41,42 @@ fn people_may_shout_and_break_lines() {
 }
 
 #[test]
+fn four_letters_stand_for_a_word_and_give_the_same_seed() {
+    let file = include_str!("../../../tests/vectors/bip39.json");
+    let file: Value = serde_json::from_str(file).expect("JSON");
+    for case in file["vectors"].as_array().expect("cases") {
+        let words = case["words"].as_str().expect("words");
+        for letters in [4, 5, 7] {
+            let short: Vec<_> =
+                words.split(' ').map(|word| &word[..word.len().min(letters)]).collect();
+            for text in [short.join(" "), short.join("\n").to_uppercase()] {
+                let phrase = Phrase::parse(&text).expect("a phrase");
+                assert_eq!(*phrase.text(), words);
+                assert_eq!(phrase.seed("TREZOR").as_bytes().as_slice(), unhex(&case["seed"]));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_mistyped_word_is_nearest_to_the_one_that_was_meant() {
+    for (typed, meant) in [
+        ("abadon", &["abandon"][..]),
+        ("abandn", &["abandon"]),
+        ("zeberas", &["zebra"]),
+        ("trhow", &["throw"]),
+        // Too few letters to tell.
+        ("abs", &["absent", "absorb", "abstract", "absurd"]),
+        // As near to one as to the other.
+        ("pint", &["hint", "pink", "point", "print"]),
+        ("xylophone", &[]),
+        ("q9", &[]),
+    ] {
+        assert_eq!(nearest(typed), meant, "{typed}");
+    }
+}
+
+#[test]
 fn people_may_number_words_and_send_them_by_mail() {
     let words = || ABOUT.split(' ');
     let numbered =
@@ -68,7 +104,7 @@ fn people_may_number_words_and_send_them_by_mail() {
         assert_eq!(Phrase::parse(&text).err(), Some(BadPhrase::Character { place, found }));
     }
     let said = BadPhrase::Character { place: 3, found: '\u{43e}' }.to_string();
-    assert!(said.starts_with("word 3 has о (U+043E, Cyrillic) in it; the words have"), "{said}");
+    assert!(said.starts_with("word 3 contains о (U+043E, Cyrillic); the words have"), "{said}");
 }
 
 /// How a word and its place are written.
@@ -125,7 +161,7 @@ fn a_phrase_that_is_none_says_why() {
         ("twenty-seven words", abandon(27), BadPhrase::Count(27)),
         ("a wrong checksum", abandon(12), BadPhrase::Checksum),
         ("words swapped", ABOUT.replace("abandon about", "about abandon"), BadPhrase::Checksum),
-        ("a word cut short", ABOUT.replace("about", "abou"), BadPhrase::Unknown { place: 12 }),
+        ("a word cut too short", ABOUT.replace("about", "abo"), BadPhrase::Unknown { place: 12 }),
         (
             "another language",
             ABOUT.replacen("abandon", "abaisser", 1),

@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use blocksmith_consensus::Hash;
-use blocksmith_consensus::address::Address;
 use blocksmith_node::{NoWork, PeerAddress};
+use blocksmith_wallet::typed;
 use tokio::net::TcpListener;
 
 use super::output::heard;
@@ -97,8 +97,8 @@ pub async fn run(args: NodeArgs) -> anyhow::Result<ExitCode> {
     let bind = args.bind.unwrap_or_else(|| config::DEFAULT_BIND.into());
     let (id, peers) = (args.id, args.peers);
     if let (Some(domain), Some(id)) = (chain.rules.domain(), &id) {
-        Address::parse(id, domain.hrp).map_err(|why| {
-            Misused(format!("coins of this chain go to addresses, and {id:?} is none: {why}"))
+        typed::address(id, domain.hrp).map_err(|why| {
+            Misused(format!("coins of this chain go to addresses, and {id:?} is not one: {why}"))
         })?;
     }
 

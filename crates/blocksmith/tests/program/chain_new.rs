@@ -147,7 +147,7 @@ fn nothing_is_overwritten_and_no_mistake_leaves_a_file() {
 
     let too_fine = format!("{SOMEBODY}=1.123456789");
     let elsewhere = format!("{CLASSMATE}=1");
-    let instead = format!("; whoever has that one has {SOMEBODY} on this chain\n");
+    let instead = format!("; its owner has {SOMEBODY} on this chain\n");
     for (arguments, expected) in [
         (&[][..], "--name"),
         (&["--name", ""], "a name is one line of text"),
@@ -156,12 +156,12 @@ fn nothing_is_overwritten_and_no_mistake_leaves_a_file() {
         (&["--name", "x", "--spacing", "0"], "0 is not in"),
         (&["--name", "x", "--spacing", "150119987579017"], "is not in"),
         (&["--name", "x", "--spacing", "1.5"], "invalid digit"),
-        (&["--name", "x", "--addresses", "No"], "addresses start with 1 to 31"),
+        (&["--name", "x", "--addresses", "No"], "the prefix of addresses must be 1 to 31"),
         (&["--name", "x", "--balance", SOMEBODY], "a balance is an address, = and"),
         (&["--name", "x", "--balance", &too_fine], "at most 8 digits after the point"),
         (&["--name", "x", "--balance", &elsewhere], "start with \"forge1\""),
         (&["--name", "x", "--balance", &elsewhere], &instead),
-        (&["--name", "x", "--balance", "forge1=1"], "--balance forge1: addresses of this chain"),
+        (&["--name", "x", "--balance", "forge1=1"], "--balance forge1: an address of this chain"),
         (
             &["--name", "x", "--rules", "bitcoin-like", "--spacing", "4500000000000"],
             "an epoch of 2016 blocks",

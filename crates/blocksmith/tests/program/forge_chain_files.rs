@@ -221,8 +221,11 @@ fn each_mistake_is_told_with_its_field() {
         (with("halving_blocks", huge), "halving_blocks is a whole number from 1"),
         (with("first_subsidy", huge), "first_subsidy is a whole number from 0"),
         (with("first_subsidy", Some("3000000000")), "the genesis block allots 0 units and 125"),
-        (with("addresses", Some("\"Forge\"")), "addresses: addresses start with 1 to 31"),
-        (with("addresses", Some("\"\"")), "addresses: addresses start with 1 to 31"),
+        (
+            with("addresses", Some("\"Forge\"")),
+            "addresses: the prefix of addresses must be 1 to 31",
+        ),
+        (with("addresses", Some("\"\"")), "addresses: the prefix of addresses must be 1 to 31"),
         (with("max_block_bytes", Some("11999")), "max_block_bytes is a whole number from 12000"),
         (with("max_block_bytes", Some("16000001")), "max_block_bytes is a whole number from 12000"),
         // The start.
@@ -242,7 +245,7 @@ fn each_mistake_is_told_with_its_field() {
         (block("\"transactions\": []", "\"transactions\": [7]"), "merkle_root"),
         (
             format!("{FORGE}{}", balances(&[(SOMEBODY, 1), ("class1qqq", 1)])),
-            "[[genesis.balances]] number 2: address: addresses of this chain start with \"forge1\"",
+            "[[genesis.balances]] number 2: address: an address of this chain must start with \"forge1\"",
         ),
         (
             format!("{FORGE}{}", balances(&[(SOMEBODY, most)])),

@@ -1,5 +1,6 @@
 //! Wallet files: new ones, restored ones, and what they show.
 
+use blocksmith_consensus::address::Address;
 use blocksmith_wallet::{Phrase, Wallet, dev};
 
 use crate::ledger;
@@ -79,6 +80,22 @@ fn bob_restores_his_wallet_from_the_words_alone() {
 }
 
 #[test]
+fn four_letters_of_each_word_restore_the_same_wallet() {
+    let (mut short, mut listed) = (WORDS.replace("abandon", "aban"), String::new());
+    short = short.replace("about", "ABOU");
+    for (place, word) in (1..).zip(short.split(' ')) {
+        listed += &format!("{place}. {word}\n");
+    }
+    for text in [&short, &listed, &short.to_uppercase()] {
+        let bob = Owner::new();
+        let printed = bob.run_with(text, &["restore", "--password-file", "password"]).good();
+        assert_eq!(printed.lines().collect::<Vec<_>>(), expected(WORDS, "", 1));
+        let exported = bob.run(&["export", "--words"]).good();
+        assert_eq!(exported, format!("{WORDS}\n"), "the whole words are what counts");
+    }
+}
+
+#[test]
 fn password_words_and_passphrase_come_line_by_line() {
     let bob = Owner::new();
     let input = format!("{PASSWORD}\n{WORDS}\nTREZOR\nleft over\n");
@@ -95,15 +112,18 @@ fn password_words_and_passphrase_come_line_by_line() {
 #[test]
 fn words_that_do_not_fit_are_refused_and_not_repeated() {
     for (words, why) in [
-        ("abandon abandon", "12, 15, 18, 21 or 24 words, not 2"),
-        ("", "12, 15, 18, 21 or 24 words, not 0"),
+        ("abandon abandon", "12, 15, 18, 21 or 24 words, and these are 2"),
+        ("", "12, 15, 18, 21 or 24 words, and these are 0"),
         (&WORDS.replace("about", "zoo")[..], "do not fit together"),
-        (&WORDS.replace("about", "xylofon")[..], "word 12 is not in the English list"),
+        (&WORDS.replace("about", "xylofon")[..], "word 12 is not one of the 2,048 words"),
+        // Of a word that is not typed on a terminal, no likeness is told.
+        (&WORDS.replacen("abandon", "abadon", 1)[..], "word 1 is not one of the 2,048 words"),
+        (&WORDS.replacen("abandon", "ab", 1)[..], "word 1 is not one of the 2,048 words"),
     ] {
         let bob = Owner::new();
         let error = bob.run_with(words, &["restore", "--password-file", "password"]).bad(1);
         assert!(error.contains(why), "{error}");
-        for word in ["abandon", "zoo", "xylofon"] {
+        for word in ["abandon", "abadon", "zoo", "xylofon", "ability"] {
             assert!(!error.contains(word), "{error}");
         }
         assert!(!bob.wallet().exists());
@@ -114,9 +134,7 @@ fn words_that_do_not_fit_are_refused_and_not_repeated() {
 fn a_node_tells_which_addresses_were_used() {
     let node = ledger::start();
     let all = expected(WORDS, "", 80);
-    let parsed = |index: usize| {
-        blocksmith_consensus::address::Address::parse(&all[index], forge().hrp).unwrap()
-    };
+    let parsed = |index: usize| Address::parse(&all[index], forge().hrp).unwrap();
     {
         let mut ledger = node.state();
         // Between 3 and 23 are 19 that were never used, between 23 and 44 as many as end the look.
@@ -131,6 +149,46 @@ fn a_node_tells_which_addresses_were_used() {
     assert_eq!(bob.texts(), all[..24]);
     let asked = node.state().calls.iter().filter(|call| call.contains("/accounts/")).count();
     assert_eq!(asked, 24 + 20);
+}
+
+#[test]
+fn a_restore_says_how_far_it_looked_and_how_to_look_further() {
+    let node = ledger::start();
+    let all = expected(WORDS, "", 80);
+    let mine = |index: usize| {
+        let hrp = forge().hrp;
+        node.state().mine(Address::parse(&all[index], hrp).unwrap());
+    };
+    let restore = |more: &[&str]| {
+        let (bob, url) = (Owner::new(), node.url());
+        let args = [&["restore", "--password-file", "password", "--node", &url], more].concat();
+        let ran = bob.run_with(WORDS, &args);
+        let told = ran.stderr.clone();
+        (ran.good().lines().count(), told)
+    };
+    let further = "If coins are missing, look further: restore again with --gap";
+    let (found, told) = restore(&[]);
+    assert!(told.contains("None of the first 20 addresses has a transaction."), "{told}");
+    assert!(told.contains(&format!("{further} 100, and name another file")), "{told}");
+    assert_eq!(found, 1);
+    // A payment beyond the gap is found with a larger one.
+    [0, 3, 44].into_iter().for_each(mine);
+    let (found, told) = restore(&[]);
+    let seen = "Looked at 24 addresses: the last one with a transaction is number 4.";
+    assert!(told.contains(seen), "{told}");
+    assert_eq!(found, 4);
+    let (found, told) = restore(&["--gap", "100"]);
+    assert!(told.contains("Looked at 145 addresses: the last one"), "{told}");
+    assert!(told.contains(&format!("{further} 500")), "{told}");
+    assert_eq!(found, 45);
+    // A smaller one looks less far, and the largest leaves nothing to look at.
+    assert_eq!(restore(&["--gap=2"]).0, 1);
+    let (found, told) = restore(&["--gap=1000", "--json"]);
+    assert!(told.contains("number 45. A wallet can't have more addresses."), "{told}");
+    assert_eq!(found, 1, "one JSON text");
+    // Without a node nothing is looked at, and a gap would be dropped in silence.
+    let args = ["restore", "--password-file", "password", "--gap", "5"];
+    assert!(Owner::new().run_with(WORDS, &args).bad(2).contains("--node"));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Payments without any node: signed on one machine, checked on another.
 
+use blocksmith_consensus::address::Hrp;
 use blocksmith_consensus::payment::{MAX_WIRE_BYTES, Payment};
 use blocksmith_wallet::{Phrase, dev};
 
@@ -53,7 +54,7 @@ fn what_was_changed_on_the_way_is_no_payment() {
         (signed.replace("\"fee\": 0", "\"fee\": 1e0"), "\"fee\" is a whole number"),
         (signed.replace("\"fee\": 0, ", ""), "the transaction has no \"fee\""),
         (signed.replace("\"fee\": 0", "\"fee\": 0, \"fee\": 0"), "says twice"),
-        (signed.replace(&to, &to.replace('1', "l")), "addresses of this chain start with"),
+        (signed.replace(&to, &to.replace('1', "l")), "an address of this chain must start with"),
         (signed.replacen("\"signature\": \"", "\"signature\": \"00", 1), "a signature is"),
         (String::new(), "this is not JSON"),
         (signed.replacen(' ', &" ".repeat(MAX_WIRE_BYTES), 1), "it has more than 16384 bytes"),
@@ -80,17 +81,61 @@ fn a_typo_in_an_address_is_found_before_a_password_is_asked_for() {
         true => format!("{}p", &to[..to.len() - 1]),
         false => format!("{}q", &to[..to.len() - 1]),
     };
+    let mixed = format!("F{}", &to[1..]);
     for (text, why) in [
-        (&*mistyped, "the address's checksum does not fit it"),
-        (&to.to_uppercase(), "addresses are lower case"),
-        (&to.replace("forge1", "forge1b"), "addresses have no 'b', this one has it as character 7"),
-        (&to[..to.len() - 1], "addresses of this chain are 64 characters long, this one has 63"),
-        ("bob", "addresses of this chain start with \"forge1\""),
+        (&*mistyped, "the checksum of the address does not fit: a character is wrong"),
+        (&mistyped.to_uppercase(), "the checksum of the address does not fit"),
+        (&mixed, "an address has either small letters or capitals, and this one has both"),
+        (
+            &to.replace("forge1", "forge1b"),
+            "no address has the character 'b', which is character 7",
+        ),
+        (&to[..to.len() - 1], "an address of this chain must have 64 characters, not 63"),
+        ("bob", "an address of this chain must start with \"forge1\", not with \"bob\""),
     ] {
         // No password at all: that would be the next complaint.
         let error = alice.run_with("", &["sign", text, "1", "--nonce", "0", "--fee", "0"]).bad(2);
         assert!(error.contains(why), "{error}");
-        assert!(error.contains("copy the address once more"), "{error}");
+        assert!(error.contains("; copy "), "{error}");
+    }
+}
+
+#[test]
+fn an_address_is_read_as_people_give_it_and_paid_in_its_one_form() {
+    let alice = Owner::with_wallet(1, 2);
+    let (to, from) = (Owner::with_wallet(2, 1).texts().remove(0), alice.texts().remove(1));
+    let loud = to.to_uppercase();
+    for text in [
+        loud.clone(),
+        format!(" {to}\n"),
+        format!("\u{feff}\t{loud}\u{a0}\r\n"),
+        format!("forge:{to}"),
+        format!("FORGE:{loud}"),
+        format!("Forge: {}\n  {}\n", &to[..40], &to[40..]),
+    ] {
+        let from = format!(" FORGE:{}", from.to_uppercase());
+        let args = ["sign", &text, "1", "--nonce", "0", "--fee", "0", "--from", &from];
+        let signed = alice.run(&args).good();
+        assert!(signed.contains(&format!("\"recipient\": \"{to}\"")), "{text:?}: {signed}");
+        Payment::parse(signed.as_bytes(), &forge()).expect("payments keep their one form");
+    }
+    // More than an address is not dropped in silence.
+    for (text, rest) in [
+        (format!("forge:{to}?amount=5"), "?amount=5"),
+        (format!("{loud}?label=rent&amount=5"), "?label=rent&amount=5"),
+        (format!("{to}#memo"), "#memo"),
+    ] {
+        let error = alice.run_with("", &["sign", &text, "1", "--nonce", "0", "--fee", "0"]).bad(2);
+        let why = format!("\"{rest}\" follows the address; give the address alone");
+        assert!(error.contains(&why), "{error}");
+    }
+    // What is an address elsewhere names both prefixes, in capitals too.
+    let theirs = alice.addresses()[0].to_text(Hrp::new("class").unwrap());
+    for text in [theirs.to_uppercase(), theirs] {
+        let error = alice.run_with("", &["sign", &text, "1", "--nonce", "0", "--fee", "0"]).bad(2);
+        let why = "an address of another chain: it starts with \"class1\", and addresses of this \
+                   chain start with \"forge1\"";
+        assert!(error.contains(why), "{error}");
     }
 }
 

@@ -142,6 +142,45 @@ fn words_are_typed_and_not_shown() {
 }
 
 #[test]
+fn a_mistyped_word_names_the_nearest_and_is_typed_again() {
+    let word = |typed: &str| format!("{typed} {} about\n", "abandon ".repeat(10));
+    for (typed, said) in [
+        ("abadon", "'abadon' is not one of the 2,048 words; did you mean 'abandon'?"),
+        ("ABADNON", "'abadnon' is not one of the 2,048 words; did you mean 'abandon'?"),
+        (
+            "aband0n",
+            "word 1 contains 0 (U+0030); the words have only letters from a to z; did you mean 'abandon'?",
+        ),
+        (
+            "abs",
+            "'abs' is not one of the 2,048 words; did you mean 'absent', 'absorb', 'abstract' or 'absurd'?",
+        ),
+        (
+            "a",
+            "'a' is not one of the 2,048 words; 136 words are as near to it: give more of its letters",
+        ),
+        ("xylophone", "'xylophone' is not one of the 2,048 words; no word of the list is near it"),
+    ] {
+        let bob = Owner::new();
+        let mut terminal = Terminal::run(&bob, &["restore", "--password-file", "password"]);
+        terminal.asked("Words, with spaces between", &word(typed));
+        terminal.asked(said, "");
+        terminal.asked("Word 1 again, or an empty line to end: ", "aban\n");
+        let (code, screen) = terminal.end();
+        assert_eq!(code, Some(0), "{screen}");
+        assert!(screen.contains(&bob.texts()[0]), "{screen}");
+        assert!(!screen.contains("about"), "no other word is shown: {screen}");
+    }
+    let bob = Owner::new();
+    let mut terminal = Terminal::run(&bob, &["restore", "--password-file", "password"]);
+    terminal.asked("Words, with spaces between", &word("abadon"));
+    terminal.asked("Word 1 again, or an empty line to end: ", "\n");
+    let (code, screen) = terminal.end();
+    assert_eq!(code, Some(1), "{screen}");
+    assert!(screen.contains("word 1 is not one of the 2,048 words"), "{screen}");
+}
+
+#[test]
 fn words_may_be_pasted_on_several_lines() {
     let half = "abandon ".repeat(6);
     let bob = Owner::new();
@@ -160,7 +199,10 @@ fn words_may_be_pasted_on_several_lines() {
     terminal.asked("6 so far; more words", "\n");
     let (code, screen) = terminal.end();
     assert_eq!(code, Some(1), "{screen}");
-    assert!(screen.contains("a phrase has 12, 15, 18, 21 or 24 words, not 6"), "{screen}");
+    assert!(
+        screen.contains("a wallet has 12, 15, 18, 21 or 24 words, and these are 6"),
+        "{screen}"
+    );
 }
 
 #[test]

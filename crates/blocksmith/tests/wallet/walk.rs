@@ -56,11 +56,50 @@ fn the_address_that_a_new_chain_asks_for_is_the_one_that_her_wallet_shows_there(
     };
     let (code, refused) = new(&alice.texts()[0]);
     assert_eq!(code, Some(2), "{refused}");
-    let (_, rest) = refused.split_once("whoever has that one has ").expect("a way out");
+    let (_, rest) = refused.split_once("its owner has ").expect("a way out");
     let (address, _) = rest.split_once(' ').expect("an address");
     assert_eq!(new(address).0, Some(0));
     let shown = alice.run(&["address", "--chain", "./class.toml"]).good();
     assert_eq!(shown, format!("{address}\n"));
+}
+
+#[test]
+fn what_a_telephone_reads_of_a_code_is_an_address_for_every_command() {
+    let alice = Owner::with_wallet(1, 1);
+    let own = alice.texts().remove(0);
+    let scanned = format!(" FORGE:{}\n", own.to_uppercase());
+    make_chain(&alice, &scanned);
+    let file = alice.home.path().join("class.toml");
+    let text = std::fs::read_to_string(&file).expect("a file");
+    assert!(text.contains(&format!("address = \"{own}\"")), "{text}");
+    // In a file it means the same, so that this is the same chain.
+    let id = || alice.run(&["export", "--chain", "./class.toml"]).json()["chain_id"].clone();
+    let before = id();
+    let capitals = text.replace(&own, &format!("forge:{}", own.to_uppercase()));
+    assert_ne!(capitals, text);
+    std::fs::write(&file, capitals).expect("written");
+    assert_eq!(id(), before);
+
+    let start = ["node", "--port", "0", "--chain", "./class.toml", "--data-dir", "./node"];
+    let mut running = blocksmith(&alice, &[&start[..], &["--id", &scanned]].concat());
+    let url = running.url();
+    let mut miner = blocksmith(&alice, &["mine", &url, "--to", &scanned, "--coins", "1"]);
+    assert!(miner.wait().success(), "{}", miner.stderr());
+    assert!(miner.stderr().contains(&format!("go to {own}")), "{}", miner.stderr());
+    let args = ["send", &scanned, "1", "--from", &scanned, "--yes", "--node", &url];
+    alice.run(&[&args[..], &["--chain", "./class.toml"]].concat()).good();
+    let balance = alice.run(&["balance", "--json", "--node", &url]).json();
+    assert_eq!(balance["balance"], 32_50000000_u64);
+    stop(running);
+    // Neither is more than an address dropped there, nor one of another chain taken.
+    let asks = format!("{own}?amount=5");
+    let mut asked = blocksmith(&alice, &["mine", &url, "--to", &asks]);
+    assert_eq!(asked.wait().code(), Some(2), "{}", asked.stderr());
+    assert!(asked.stderr().contains("\"?amount=5\" follows the address"), "{}", asked.stderr());
+    let theirs = own.replace("forge1", "class1");
+    let mut asked = blocksmith(&alice, &[&start[..], &["--id", &theirs]].concat());
+    assert_eq!(asked.wait().code(), Some(2), "{}", asked.stderr());
+    assert!(asked.stderr().contains("must start with \"forge1\""), "{}", asked.stderr());
 }
 
 #[test]

@@ -13,6 +13,7 @@ use blocksmith_consensus::{
     Block, Difficulty, Family, Genesis, Hash, Issuance, Open, Puzzle, Rules, Sealed, Shape, Target,
     Transaction,
 };
+use blocksmith_wallet::typed;
 use blocksmith_wallet::written::{Named, is_blank};
 use serde::Deserialize;
 
@@ -279,7 +280,7 @@ fn sealed_genesis(table: GenesisTable, hrp: Hrp) -> Result<Block, String> {
 fn allotted(balances: &[Balance], hrp: Hrp) -> Result<Vec<(Address, u64)>, String> {
     let allotted = |(place, Balance { address, amount }): (usize, &Balance)| {
         let named = |field: &str| format!("[[genesis.balances]] number {}: {field}", place + 1);
-        let address = Address::parse(address, hrp)
+        let address = typed::address(address, hrp)
             .map_err(|error| format!("{}: {error}", named("address")))?;
         if *amount > MAX_INTEGER {
             return Err(format!("{} is at most {MAX_INTEGER}, not {amount}", named("amount")));

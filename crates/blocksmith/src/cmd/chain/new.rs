@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use blocksmith_consensus::address::{Address, BadAddress, Hrp};
+use blocksmith_consensus::address::Hrp;
 use blocksmith_consensus::payment::{Emission, MAX_INTEGER, UNITS_PER_COIN};
 use blocksmith_consensus::{Difficulty, Family, Hash, Rules, Sealed};
+use blocksmith_wallet::typed::{self, BadTyped};
 use serde_json::json;
 
 use crate::amount::Coins;
@@ -133,24 +134,17 @@ target = \"{target}\"
         text.push_str("\n# Who has how many units from the start.\n");
     }
     for Balance { address, units } in &args.balances {
-        let why = |why: BadAddress| {
-            let instead = elsewhere(address).map_or_else(String::new, |key| {
-                format!("; whoever has that one has {} on this chain", key.to_text(hrp))
+        let why = |why: BadTyped| {
+            let instead = typed::of_any_chain(address).map_or_else(String::new, |(_, key)| {
+                format!("; its owner has {} on this chain", key.to_text(hrp))
             });
             NoChain(format!("--balance {address}: {why}{instead}"))
         };
-        let address = Address::parse(address, hrp).map_err(why)?.to_text(hrp);
+        let address = typed::address(address, hrp).map_err(why)?.to_text(hrp);
         // Writing to a string can't fail.
         let _ = writeln!(text, "[[genesis.balances]]\naddress = \"{address}\"\namount = {units}\n");
     }
     Ok(text.trim_end().to_string() + "\n")
-}
-
-/// Reads an address of any chain.
-fn elsewhere(text: &str) -> Option<Address> {
-    // The human-readable part may have a 1 of its own, so the last one counts.
-    let (hrp, _) = text.rsplit_once('1')?;
-    Address::parse(text, Hrp::new(hrp).ok()?).ok()
 }
 
 /// A preset's difficulty with another spacing, as text for a chain file.

@@ -34,6 +34,7 @@ use blocksmith_consensus::address::Address;
 use blocksmith_consensus::json::string;
 use blocksmith_consensus::payment::{Domain, MAX_MEMO_BYTES};
 use blocksmith_wallet::keystore::OpenError;
+use blocksmith_wallet::typed;
 use blocksmith_wallet::wallet::Entry;
 use blocksmith_wallet::{Cost, DevKeys, FileError, Wallet, WalletFile};
 use reqwest::Url;
@@ -311,9 +312,8 @@ impl NodeArgs {
 
 /// Reads an address as a person typed it.
 fn parse_address(text: &str, domain: &Domain) -> Result<Address, Misused> {
-    Address::parse(text, domain.hrp).map_err(|why| {
-        Misused(format!("{text:?} can't be paid or asked about: {why}; copy the address once more"))
-    })
+    typed::address(text, domain.hrp)
+        .map_err(|why| Misused(format!("the address {text:?} can't be used: {why}")))
 }
 
 /// Reads a memo from the command line.

@@ -16,9 +16,6 @@ use zeroize::Zeroizing;
 use super::node::Node;
 use super::{Common, Misused, Which, meet, note, print_line, print_secret_json, secrets};
 
-/// After how many unused addresses in a row the search for used ones ends (BIP-44).
-const GAP: usize = 20;
-
 /// Make a new wallet
 ///
 /// Prints the words that it can be restored from, and its first address.
@@ -55,9 +52,13 @@ pub(super) struct RestoreArgs {
     /// A node that knows which of the wallet's addresses were used [default: restore the first]
     #[arg(long, value_name = "URL", env = "BLOCKSMITH_NODE", value_parser = crate::client::parse_url)]
     node: Option<Url>,
+    /// Stop looking after this many addresses in a row without a transaction; a larger number finds
+    /// coins that are further away
+    #[arg(long, value_name = "N", default_value_t = 20, requires = "node", value_parser = clap::value_parser!(u16).range(1..=MAX_ADDRESSES as i64))]
+    gap: u16,
     #[command(flatten)]
     which: Which,
-    /// So that whoever types words here is warned, and not shown them again.
+    /// Words that are typed here get a warning, and are not shown again.
     #[arg(hide = true)]
     typed: Vec<String>,
 }
@@ -68,6 +69,9 @@ struct Made<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     words: Option<&'a str>,
     addresses: Vec<String>,
+    /// How many addresses a restore asked a node about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    looked_at: Option<usize>,
 }
 
 /// Makes a wallet.
@@ -83,7 +87,7 @@ pub(super) fn run(common: &Common, args: &NewArgs) -> anyhow::Result<ExitCode> {
          order, and show them to nobody. If the file or its password is lost, they are all there is.\n",
     );
     let shown = if common.json {
-        let made = Made { wallet: file.path(), words: Some(&words), addresses };
+        let made = Made { wallet: file.path(), words: Some(&words), addresses, looked_at: None };
         print_secret_json(&made)
     } else {
         print_line(&words).and_then(|()| print_line(&format!("\n{}", addresses[0])))
@@ -124,12 +128,13 @@ pub(super) async fn restore(common: &Common, args: &RestoreArgs) -> anyhow::Resu
     // If the standard input has all of it, the password is the first line.
     let new = New::prepare(common)?;
     let (phrase, passphrase) = secrets::words(args.passphrase)?;
-    let used = match &node {
-        Some(node) => find_used(node, &phrase, &passphrase, hrp).await?,
-        None => 1,
+    let gap = usize::from(args.gap);
+    let found = match &node {
+        Some(node) => Some(find_used(node, &phrase, &passphrase, hrp, gap).await?),
+        None => None,
     };
     let mut wallet = Wallet::new(phrase, &passphrase)?;
-    for _ in 1..used {
+    for _ in 1..found.map_or(1, |found| found.used) {
         wallet.add_address("")?;
     }
     let everybodys = wallet.addresses().any(|entry| dev::is_dev_key(&entry.address));
@@ -141,14 +146,16 @@ pub(super) async fn restore(common: &Common, args: &RestoreArgs) -> anyhow::Resu
              good for dev chains only.",
         );
     }
-    if node.is_none() {
-        note(
-            "It has its first address. If it had more, add them with `blocksmith wallet address \
-             --new`, or restore it with --node, which finds those that were used.",
-        );
+    match found {
+        Some(found) => note(&found.told(gap)),
+        None => note(
+            "The wallet has its first address only. If it had more, add them with `blocksmith wallet \
+             address --new`, or restore it again with --node, which finds the addresses with \
+             transactions.",
+        ),
     }
-    let addresses = addresses(&wallet, hrp);
-    let made = Made { wallet: file.path(), words: None, addresses };
+    let (addresses, looked_at) = (addresses(&wallet, hrp), found.map(|found| found.looked_at));
+    let made = Made { wallet: file.path(), words: None, addresses, looked_at };
     common.print(|| made.addresses.join("\n"), &made)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -202,24 +209,53 @@ fn addresses(wallet: &Wallet, hrp: Hrp) -> Vec<String> {
     wallet.addresses().map(|entry| entry.address.to_text(hrp)).collect()
 }
 
-/// The number of addresses of a restored wallet: up to the last one that was used, and at least
-/// one.
+/// The outcome of a search for a wallet's addresses.
+#[derive(Debug, Clone, Copy)]
+struct Found {
+    /// How many addresses there are up to the last one with a transaction.
+    used: usize,
+    /// How many addresses the node was asked about.
+    looked_at: usize,
+}
+
+impl Found {
+    /// Says how far the search went, and how to go further.
+    fn told(self, gap: usize) -> String {
+        let Self { used, looked_at } = self;
+        let seen = match used {
+            0 => format!("None of the first {looked_at} addresses has a transaction."),
+            1 => format!("Looked at {looked_at} addresses: only the first has transactions."),
+            _ => format!(
+                "Looked at {looked_at} addresses: the last one with a transaction is number {used}."
+            ),
+        };
+        if looked_at == MAX_ADDRESSES {
+            return format!("{seen} A wallet can't have more addresses.");
+        }
+        format!(
+            "{seen} If coins are missing, look further: restore again with --gap {}, and name another \
+             file with --wallet.",
+            (5 * gap).min(MAX_ADDRESSES)
+        )
+    }
+}
+
+/// Looks for the addresses that were used, until `gap` in a row were not (BIP-44).
 async fn find_used(
     node: &Node,
     phrase: &Phrase,
     passphrase: &str,
     hrp: Hrp,
-) -> anyhow::Result<usize> {
+    gap: usize,
+) -> anyhow::Result<Found> {
     let account = Account::new(&phrase.seed(passphrase), 0)?;
-    let mut used = 0;
-    for index in 0..MAX_ADDRESSES {
-        if index == used + GAP {
-            break;
-        }
-        let address = account.key(index as u32)?.address().to_text(hrp);
+    let mut found = Found { used: 0, looked_at: 0 };
+    while found.looked_at < (found.used + gap).min(MAX_ADDRESSES) {
+        let address = account.key(found.looked_at as u32)?.address().to_text(hrp);
+        found.looked_at += 1;
         if node.account(&address).await?.is_used() {
-            used = index + 1;
+            found.used = found.looked_at;
         }
     }
-    Ok(used.max(1))
+    Ok(found)
 }

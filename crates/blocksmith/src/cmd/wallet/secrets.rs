@@ -11,7 +11,7 @@ use std::sync::Mutex;
 
 use anyhow::Context as _;
 use blocksmith_wallet::keystore::OpenError;
-use blocksmith_wallet::words::BadPhrase;
+use blocksmith_wallet::words::{BadPhrase, nearest, written_words};
 use blocksmith_wallet::written::{
     Encoding, Named, NotText, decode_as, is_blank, is_mark, without_end_marks,
 };
@@ -30,6 +30,9 @@ const MAX_LINES: usize = 64;
 
 /// The most words of a phrase.
 const MOST_WORDS: usize = 24;
+
+/// The most words that are named as what a mistyped one may be.
+const MAX_NEAR: usize = 6;
 
 /// Where the password comes from.
 #[derive(Debug, Clone, clap::Args)]
@@ -198,9 +201,46 @@ fn typed_words() -> anyhow::Result<Result<Phrase, BadPhrase>> {
                 }
                 all = Zeroizing::new(format!("{} {}", *all, *more));
             }
+            // What is nearly a secret is shown on the terminal where it was typed, and nowhere else.
+            Err(why @ (BadPhrase::Unknown { place } | BadPhrase::Character { place, .. }))
+                if io::stderr().is_terminal() =>
+            {
+                let mut words = written_words(&all)?;
+                note(&doubt(&words[place - 1], why));
+                let prompt = format!("Word {place} again, or an empty line to end: ");
+                let again = ask("the words", &prompt, "pipe them in")?;
+                if again.trim_matches(is_blank).is_empty() {
+                    return Ok(Err(why));
+                }
+                words[place - 1] = again;
+                // The full capacity from the start: growing would leave a copy behind.
+                all = Zeroizing::new(String::with_capacity(MAX_LINE_BYTES));
+                for word in words {
+                    all.push_str(&word);
+                    all.push(' ');
+                }
+            }
             outcome => return Ok(outcome),
         }
     }
+}
+
+/// Says what is wrong with a word that the list lacks, and which ones of the list may be meant.
+fn doubt(word: &str, why: BadPhrase) -> Zeroizing<String> {
+    let near = nearest(word);
+    let meant = match &near[..] {
+        [] => "no word of the list is near it: look at your paper again".into(),
+        [only] => format!("did you mean '{only}'?"),
+        several if several.len() > MAX_NEAR => {
+            format!("{} words are as near to it: give more of its letters", several.len())
+        }
+        [others @ .., last] => format!("did you mean '{}' or '{last}'?", others.join("', '")),
+    };
+    let why = match why {
+        BadPhrase::Unknown { .. } => format!("'{word}' is not one of the 2,048 words"),
+        why => why.to_string(),
+    };
+    Zeroizing::new(format!("{why}; {meant}"))
 }
 
 fn typed_passphrase() -> anyhow::Result<Zeroizing<String>> {
