@@ -279,7 +279,7 @@ impl Network {
         say(&format!("Phrase \"{}\",\npaths m/86'/1'/0'/0/0 to …/9.\n", dev::PHRASE))?;
         let gift = Coins::from_units(GIFT);
         say(&format!(
-            "{gift} coins  curl --json '{{\"recipient\": \"ADDRESS\"}}' http://{node}/api/v1/faucet\n\
+            "{gift} coins  curl -H 'Content-Type: application/json' -d '{{\"recipient\": \"ADDRESS\"}}' http://{node}/api/v1/faucet\n\
              Mine      blocksmith mine http://{node} --to ADDRESS\n\
              Wallet    blocksmith wallet restore --wallet dev.json --node http://{node}\n\
              Pay       blocksmith wallet send ADDRESS AMOUNT --wallet dev.json --node http://{node}\n\

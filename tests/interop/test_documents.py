@@ -1,0 +1,203 @@
+"""Every command of README.md and the other pages runs as it stands there, and answers what is shown there."""
+
+import json
+import os
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from conftest import TARGET, program
+from documents import Command, sections
+from terminal import Network, Terminal
+
+ROOT = Path(__file__).parents[2]
+PAGES = ["README.md", "API.md", "CONTRIBUTING.md"]
+VECTORS = json.loads((ROOT / "tests" / "vectors" / "forge.json").read_text(encoding="utf-8"))
+STEP_S = 120  # until a command ends that mines some blocks
+READY_S = 60
+
+# Commands that are not run here, and why.
+NOT_RUN = [
+    (r"git clone |cd blocksmith$", "the tests run in a checkout"),
+    (r"sudo apt |rustc |rustup ", "installs software"),
+    (r"cargo install ", "takes minutes; cargo has built the same program for the tests"),
+    (r"cargo xtask (test|bench|messages)", "is for those who change the program; takes minutes"),
+]
+
+# Commands beside which the reader goes on in another terminal, once they show this; whether Ctrl-C ends them, or
+# what is typed there.
+LONG = [
+    (r"blocksmith node .*", "Running on", True),
+    (r"blocksmith mine (?!.*--coins).*", "mining on", True),
+    (r"(blocksmith dev|cargo xtask demo)\b(?!.*--blocks).*", "block 2 ", True),
+    (r"curl -N .*", "event: tip", True),
+    (r"python3 pay\.py .*", "payment", False),
+]
+
+# What differs from run to run, on the page and on the terminal.
+MASKS = [
+    (r"\b1[6-9]\d{8}(\.\d+)?\b", "TIME"),
+    (r"\b\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d+Z)?\b", "DATE"),
+    (r"\bforge1[02-9ac-hj-np-z]{58}\b", "ADDRESS"),
+    (r"\b[0-9a-f]{12}…", "HASH"),
+    (r"\b(?=[0-9a-f]*[a-f])[0-9a-f]{16,64}\b", "HASH"),
+    (r"^([a-z]+ ){11}[a-z]+$", "TWELVE WORDS"),
+]
+# Proofs by rules whose work commits to the time.
+SEALED_PROOF = (r"\bproof +\d+ +(hash HASH  mined on node \d   coins \d0)", r"proof PROOF \1")
+
+SECTIONS = [(page, section) for page in PAGES for section in sections((ROOT / page).read_text(encoding="utf-8"))]
+
+
+def of(page, title):
+    """The section of that title."""
+    [section] = [section for name, section in SECTIONS if (name, section.title) == (page, title)]
+    return section
+
+
+def masked(text):
+    """The text without what differs from run to run."""
+    for pattern, name in [*MASKS, SEALED_PROOF]:
+        text = re.sub(pattern, name, text, flags=re.MULTILINE)
+    return text
+
+
+def form_of(shown):
+    """What the terminal has to show: in place of `…` anything; lines may be broken elsewhere."""
+    words = [".*".join(map(re.escape, word.split("…"))) for word in masked(shown).split()]
+    return re.compile(r"\s*" + r"\s+".join(words) + r"\s*", re.DOTALL)
+
+
+class Reader:
+    """Somebody who types what a section says, in a home of their own."""
+
+    def __init__(self, folder, network):
+        self.network, self.running = network, []
+        self.home, self.folder = folder, folder / "blocksmith"
+        self.folder.mkdir()
+        (self.folder / "chains").symlink_to(ROOT / "chains")
+        programs = folder / "bin"
+        programs.mkdir()
+        (programs / "blocksmith").symlink_to(program().resolve())
+        (programs / "python3").symlink_to(sys.executable)
+        curl = os.environ.get("DEBIAN_11_CURL") or shutil.which("curl")
+        assert curl, "there is no curl"
+        (programs / "curl").symlink_to(curl)
+        # Cargo builds before it runs; what it would run is built.
+        (programs / "cargo").write_text(f"""#!/bin/sh
+case "$1 $2 $3" in
+"xtask demo "*) shift 2; exec blocksmith dev "$@" ;;
+"run --example light_client") shift 4; exec {TARGET}/debug/examples/light_client "$@" ;;
+*) echo "the tests don't run cargo $*"; exit 1 ;;
+esac
+""")
+        (programs / "cargo").chmod(0o755)
+        kept = {name: os.environ[name] for name in ("LANG", "TZ") if name in os.environ}
+        self.environment = kept | {"HOME": str(folder), "PATH": f"{programs}:/usr/local/bin:/usr/bin:/bin",
+                                   "NO_COLOR": "1", "TERM": "xterm", "PYTHONUNBUFFERED": "1"}
+        self.known = {"ADDRESS:5000": "localhost:5000", "ADDRESS": VECTORS["keys"][1]["address"], "NAME": "bob"}
+
+    def does(self, step):
+        """Types a command, or writes a file."""
+        if isinstance(step, Command):
+            self.types(step)
+        elif step.file:
+            path = Path(step.file.replace("~", str(self.home)))
+            (self.folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (self.folder / path).write_text(step.text, encoding="utf-8")
+        elif step.language == "python":
+            (self.folder / "code.py").write_text(step.text, encoding="utf-8")
+            self.types(Command("python3 code.py"))
+        else:
+            assert step.language == "json" and json.loads(step.text), "a file's text needs its name before it"
+
+    def types(self, command):
+        """Runs a command as the page has it, and compares what is shown."""
+        line = command.line
+        for name, value in self.known.items():
+            line = line.replace(name, value)
+        if command.in_prose and re.fullmatch(r"blocksmith( [a-z]+){0,2}", line):
+            line += " --help"  # no more than a command's name
+        # The reader ends a node whose port is to be another one's, once what waits for it is done.
+        for before in [each for each in self.running if port_of(line) and port_of(each.line) == port_of(line)]:
+            for waiting in [each for each in self.running if not long_of(each.line)[1]]:
+                self.ends(waiting)
+            self.ends(before)
+        terminal = Terminal(line, self.network, self.folder, self.environment)
+        terminal.shown = command.shown
+        self.running.append(terminal)
+        if long := long_of(line):
+            terminal.wait_for(repr(long[0]), lambda text: long[0] in text, READY_S)
+        else:
+            self.ends(terminal)
+        self.learns(terminal.text)
+
+    def ends(self, terminal):
+        """Lets a command end, and looks at what it has shown."""
+        self.running.remove(terminal)
+        long = long_of(terminal.line)
+        try:
+            if long and terminal.shown:
+                form = form_of(terminal.shown)
+                terminal.wait_for(f"\n{terminal.shown}", lambda text: form.fullmatch(masked(text)), READY_S)
+            code = terminal.press_ctrl_c() if long and long[1] else terminal.wait(STEP_S)
+            assert code == 0 or long and code == 130, f"it ended with {code}:\n{terminal.output()}"
+            if terminal.shown and not long:
+                shown = masked(terminal.text)
+                assert form_of(terminal.shown).fullmatch(shown), f"""the page shows
+{masked(terminal.shown)}
+--- and the terminal
+{shown}
+--- of
+{terminal.output()}"""
+        finally:
+            terminal.end()
+
+    def learns(self, text):
+        """Remembers what later commands need of what was shown."""
+        for name, pattern in (("forge1…", r"\bforge1[0-9a-z]{58}\b"), ("TRANSACTION_ID", r'"id": "([0-9a-f]{64})"'),
+                              ("HASH", r"\btip ([0-9a-f]{64})")):
+            if found := re.findall(pattern, text):
+                self.known[name] = found[0]
+
+    def leaves(self):
+        """Ends what still runs."""
+        for terminal in self.running:
+            terminal.end()
+
+
+def long_of(line):
+    """What a command shows when the reader goes on, and whether Ctrl-C ends it; None if it ends by itself."""
+    return next(((ready, endless) for long, ready, endless in LONG if re.fullmatch(long, line)), None)
+
+
+def port_of(line):
+    """The port on which a command listens, if it is one that does."""
+    if found := re.match(r"blocksmith node(?: (\d+))?|(?:blocksmith dev|cargo xtask demo)(?: |$)", line):
+        return found.group(1) or "5000"
+    return None
+
+
+@pytest.fixture
+def reader(tmp_path):
+    """Somebody who reads a page, and has a network of their own, in which ports are as they stand there."""
+    network = Network()
+    if not network.made:
+        pytest.skip("this system lets nobody make a network")
+    reader = Reader(tmp_path, network)
+    yield reader
+    reader.leaves()
+    network.end()
+
+
+@pytest.mark.parametrize(("page", "section"), SECTIONS, ids=[f"{page}: {section.title}" for page, section in SECTIONS])
+def test_a_reader_can_type_what_a_section_says(reader, page, section):
+    """In its order: each command ends as it should, and shows what the page shows below it."""
+    for step in section.steps:
+        if not (isinstance(step, Command) and any(re.match(line, step.line) for line, _ in NOT_RUN)):
+            reader.does(step)
+    for terminal in reversed(reader.running[:]):
+        reader.ends(terminal)
