@@ -3,14 +3,17 @@
 import json
 import os
 import re
+import shlex
 import shutil
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from conftest import TARGET, program
-from documents import Command, sections
+from documents import INLINE, Command, sections
 from terminal import Network, Terminal
 
 ROOT = Path(__file__).parents[2]
@@ -18,6 +21,7 @@ PAGES = ["README.md", "API.md", "CONTRIBUTING.md"]
 VECTORS = json.loads((ROOT / "tests" / "vectors" / "forge.json").read_text(encoding="utf-8"))
 STEP_S = 120  # until a command ends that mines some blocks
 READY_S = 60
+TURN_S = 1.2  # until a reader types in another terminal; in that time new payments become part of a miner's work
 
 # Commands that are not run here, and why.
 NOT_RUN = [
@@ -131,6 +135,7 @@ esac
         self.running.append(terminal)
         if long := long_of(line):
             terminal.wait_for(repr(long[0]), lambda text: long[0] in text, READY_S)
+            time.sleep(TURN_S)
         else:
             self.ends(terminal)
         self.learns(terminal.text)
@@ -201,3 +206,60 @@ def test_a_reader_can_type_what_a_section_says(reader, page, section):
             reader.does(step)
     for terminal in reversed(reader.running[:]):
         reader.ends(terminal)
+
+
+def test_debian_11s_curl_knows_every_option():
+    """Also where the tests have another curl: its `--help all` is kept here."""
+    known = (ROOT / "tests" / "interop" / "curl-7.74.txt").read_text(encoding="utf-8").split()
+    if old := os.environ.get("DEBIAN_11_CURL"):
+        listed = subprocess.run([old, "--help", "all"], capture_output=True, text=True, check=True).stdout
+        assert re.findall(r"(?:^ *|, )(-[^ ,]+)", listed, re.MULTILINE) == known
+    lines = [step.line for _, section in SECTIONS for step in section.steps if isinstance(step, Command)]
+    calls = [shlex.split(line, comments=True) for line in lines if line.startswith("curl ")]
+    assert any("-H" in call for call in calls) and "--json" not in known
+    for call in calls:
+        assert all(word in known for word in call if word.startswith("-")), call
+
+
+def test_the_courses_calls_answer_as_the_table_says(start):
+    """Row by row: the status, the fields of JSON, or the text."""
+    node = start.rust("lecture", None)
+    shown = []
+    for call, body, answer in of("README.md", "The course's calls").rows[2:]:
+        method = call.split()[0].strip("`")
+        shown += INLINE.findall(answer)  # a row can say that it answers as one before
+        for path in re.findall(r"/[a-z_/]+", call):
+            block = json.dumps(node.chain()[-1])
+            sent = "".join(INLINE.findall(body)[:1]).replace("BLOCK", block)
+            got = node.post_text(path, sent) if method == "POST" else node.get(path)
+            assert got.status_code == (201 if answer.startswith("201 ") else 200), f"{call}: {got.status_code} {got.text}"
+            fields = [set(re.findall(r'"(\w+)"(?=[:,}])', each)) for each in shown]
+            assert got.text in shown or set(got.json()) in fields, f"{call}: {got.text}\nis none of {shown}"
+    assert len(shown) > 9
+
+
+def test_the_commands_of_the_table_have_its_flags():
+    """Each has at least one command of its row."""
+    def help_of(words):
+        return subprocess.run([program(), *words, "--help"], capture_output=True, text=True, check=True).stdout
+
+    rows = of("README.md", "Commands and settings").rows[2:]
+    for name, does in rows:
+        first, *more = [word for word in name.strip("`").replace("\\|", " ").split() if word.islower()]
+        helps = [help_of([first, word]) for word in more] or [help_of([first])]
+        for flag in re.findall(r"`(--[a-z-]+)", does):
+            assert any(re.search(rf"{flag}\b(?!-)", text) for text in helps), f"{name} has no {flag}"
+    everything = help_of([]).split("Commands:\n")[1].split("\nOptions:")[0]
+    assert {line.split()[0] for line in everything.splitlines() if line.strip()} - {"help"} == {
+        name.strip("`").split()[0] for name, _ in rows}
+
+
+def test_the_sealed_block_that_is_shown_is_one():
+    """Its hash has the work that it states, and its transactions the Merkle root, as API.md reckons them."""
+    [code] = [step for step in of("API.md", "Checking what a node says").steps if not isinstance(step, Command)]
+    names = {}
+    exec(code.text, names)  # pylint: disable=exec-used
+    [shown] = [step for step in of("README.md", "Rules").steps if not isinstance(step, Command)]
+    block = json.loads(shown.text)
+    assert names["has_work"](block) and not names["has_work"](block | {"timestamp": 1})
+    assert names["root_of"](block["transactions"][0], 0, 1, []) == block["merkle_root"]

@@ -56,6 +56,57 @@ pub(crate) fn promtool() -> Result<PathBuf, String> {
     }
 }
 
+/// Debian 11's curl, the oldest that the documented commands are to work with, with the libraries of its
+/// time. It is taken out of its packages, and nothing is installed. None, and why, where they are not to
+/// be had any more; the tests then use the system's curl, and check the options by a list.
+pub(crate) fn old_curl() -> Option<PathBuf> {
+    let folder = target().join("debian-11");
+    let curl = folder.join("curl");
+    let take = || {
+        std::fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
+        // The system's sources say where packages come from, and they may not have been read yet.
+        succeed(command("apt-get").args(["update", "-q"]))?;
+        succeed(command("sh").args(["-c", OLD_CURL]).current_dir(&folder))
+    };
+    if runs(&curl) {
+        return Some(curl);
+    }
+    match take() {
+        Ok(()) if runs(&curl) => return Some(curl),
+        Ok(()) => eprintln!("Debian 11's curl was taken out of its package and does not start"),
+        Err(error) => eprintln!("Debian 11's curl can't be had: {error}"),
+    }
+    None
+}
+
 fn runs(program: impl AsRef<OsStr>) -> bool {
     command(program).arg("--version").output().is_ok_and(|output| output.status.success())
 }
+
+/// Leaves `curl` in the current folder: a script that starts Debian 11's with its own libraries.
+const OLD_CURL: &str = r#"
+set -e
+mkdir -p lists/partial archives/partial root
+: > status
+apt-get indextargets --format '$(REPO_URI)' 'Label: Debian' 'Identifier: Packages' | sort -u | sed -n '1{
+    s|.*|deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] & bullseye main|p
+}' > sources.list
+apt() {
+    apt-get -q -o Dir::Etc::SourceList="$PWD/sources.list" -o Dir::Etc::SourceParts=/dev/null \
+        -o Dir::State="$PWD" -o Dir::State::Lists="$PWD/lists" -o Dir::State::Status="$PWD/status" \
+        -o Dir::Cache="$PWD" -o Dir::Cache::Archives="$PWD/archives" "$@"
+}
+apt update
+apt install --yes --download-only --no-install-recommends curl
+for package in archives/lib*.deb archives/zlib*.deb archives/curl*.deb; do dpkg-deb -x "$package" root; done
+root=$PWD/root
+loader=$(echo "$root"/lib/*/ld-*.so)
+libraries=$(echo "$root"/lib/*-linux-gnu*):$(echo "$root"/usr/lib/*-linux-gnu*)
+cat > curl.new <<END
+#!/bin/sh
+exec "$loader" --library-path "$libraries" "$root/usr/bin/curl" "\$@"
+END
+chmod +x curl.new
+mv curl.new curl
+rm -r lists archives
+"#;

@@ -70,6 +70,7 @@ pub(crate) fn run(long: bool) -> Result<ExitCode, String> {
 
     debian::chromium()?;
     let promtool = debian::promtool()?;
+    let old_curl = debian::old_curl();
     let python = python::interpreter()?;
     let processes = (cores() + 1).to_string();
     // What measures memory and time has the machine for itself.
@@ -80,6 +81,7 @@ pub(crate) fn run(long: bool) -> Result<ExitCode, String> {
         // Cargo built the program for the tests above.
         interop.env("BLOCKSMITH", target().join("debug").join("blocksmith"));
         interop.env("PROMTOOL", &promtool);
+        interop.envs(old_curl.iter().map(|curl| ("DEBIAN_11_CURL", curl)));
         count_tests(&mut interop, long, &mut count, &mut failures);
     }
 
