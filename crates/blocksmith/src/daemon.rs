@@ -50,7 +50,12 @@ pub async fn start(
     let address = listener.local_addr()?;
     options.own_addresses.extend(own_addresses(address));
     let listen = options.own_addresses.first().cloned();
+    let data_dir = options.data_dir.clone();
     let (handle, orders) = service::start(options)?;
+    if let (Some(dir), Some(own)) = (data_dir, &listen) {
+        // A hint alone: without it, commands say that the directory is in use, and not by which node.
+        let _ = service::tell_url(&dir, &format!("http://{own}"));
+    }
     // The token file may be in the data directory, which exists by now.
     let token = token_file.map(Token::keep).transpose()?;
     if !peers.is_empty() {

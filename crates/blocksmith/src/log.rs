@@ -16,10 +16,10 @@ pub(crate) const LEVEL: &str = "BLOCKSMITH_LOG";
 /// How an event is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum Format {
-    /// A line for people
+    /// Lines for people
     #[default]
     Text,
-    /// A JSON object in a line, for programs
+    /// A JSON object on each line, for programs
     Json,
 }
 

@@ -35,7 +35,7 @@ pub use replay::{Difference, NotReplayed, Replay, Replayed, Step, replay};
 pub use standing::{Standing, Stopped};
 pub use store::{
     IndexEntry, MAX_HISTORY, MAX_PLACES, Snapshot, StoreError, TransactionLocation, is_node_id,
-    new_node_id,
+    new_node_id, tell_url,
 };
 
 use std::collections::BTreeSet;

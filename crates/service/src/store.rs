@@ -22,6 +22,7 @@ use blocksmith_consensus::{Ancestry, ChainBlock, Hash, Rules, Shape, Timestamp, 
 use blocksmith_node::PeerAddress;
 use redb::{ReadableDatabase, ReadableTable};
 
+pub use database::tell_url;
 pub use error::StoreError;
 pub(super) use listing::{Entries, Indexer, Lists, location};
 pub use listing::{IndexEntry, MAX_HISTORY, MAX_PLACES, TransactionLocation};

@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use super::screen::Screen;
 use super::search_args::SearchArgs;
+use super::values::number;
 use super::{counted, exit};
 use crate::daemon::{stop_on_signal, until};
 use crate::searching::{Workers, all_cores};
@@ -28,21 +29,21 @@ const COMPRESSION_BYTES: usize = 64;
 /// The fewest bytes that SHA-256 appends: a 1 bit, and the length.
 const PADDING_BYTES: usize = 9;
 
-/// Measure how many tries a second the search makes here
+/// Measure how many tries a second this machine makes
 ///
-/// Each backend that this processor can, with a short prefix and one of 64 digits, on one thread and
-/// on all cores. All of them take their turn in each round, so that a slow moment of the machine
-/// does not hit one of them alone.
+/// The command measures each way to hash that this processor has, with a short prefix and a prefix of 64
+/// digits, on one thread and on all cores. In each round they take turns, so that a slow moment of the
+/// machine meets all of them.
 #[derive(Debug, clap::Args)]
-#[command(mut_arg("threads", |arg| arg.help("How many threads search [default: one, and one a core]")))]
-#[command(mut_arg("backend", |arg| arg.help("How they hash [default: each way that this processor can]")))]
+#[command(mut_arg("threads", |arg| arg.help("How many threads search [default: one, and one for each core]")))]
+#[command(mut_arg("backend", |arg| arg.help("How to hash [default: each way that this processor has]")))]
 pub struct BenchArgs {
     #[command(flatten)]
     search: SearchArgs,
-    /// How many rounds
-    #[arg(long, value_name = "R", default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    /// The number of rounds
+    #[arg(long, value_name = "R", default_value_t = 7, value_parser = number::<u32>(1..=10_000))]
     rounds: u32,
-    /// How long each search takes in a round, in seconds
+    /// How many seconds each search takes in a round
     #[arg(long, value_name = "S", default_value = "0.4", value_parser = seconds)]
     seconds: Duration,
     /// Print JSON
@@ -52,7 +53,7 @@ pub struct BenchArgs {
 
 fn seconds(text: &str) -> Result<Duration, &'static str> {
     let seconds = text.parse().ok().filter(|seconds| (0.01..=3_600.0).contains(seconds));
-    seconds.map(Duration::from_secs_f64).ok_or("a number of seconds from 0.01 to 3600")
+    seconds.map(Duration::from_secs_f64).ok_or("it must be a number of seconds from 0.01 to 3600")
 }
 
 /// A kind of search, with what was measured of it.

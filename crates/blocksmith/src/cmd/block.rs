@@ -15,7 +15,7 @@ use crate::text::escaped;
 /// The longest JSON text of a file or a line, in bytes: a block in a wide spelling.
 const MAX_TEXT_BYTES: u64 = 128 << 20;
 
-/// Look at single blocks
+/// Hash single blocks
 #[derive(Debug, clap::Args)]
 pub struct BlockArgs {
     #[command(subcommand)]
@@ -27,14 +27,20 @@ enum BlockCommand {
     Hash(HashArgs),
 }
 
-/// Print the hash of a block, or of any other JSON value, as every node computes it
+/// Print the hash of a block, or of any other JSON value
+///
+/// It is the hash that all nodes compute: SHA-256 of the text that Python's json.dumps(block,
+/// sort_keys=True) gives.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Example:
+  blocksmith block hash block.json")]
 struct HashArgs {
-    /// Files with a JSON text each; - is the standard input
+    /// Files with a JSON text in each; - is the standard input
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
-    /// A JSON text on each line, and a hash for each; "error: …" in the place of one that can't be
-    /// read
+    /// Read a JSON text from each line, and print a hash for each; a line that is not JSON gives
+    /// "error: …"
     #[arg(long)]
     lines: bool,
 }

@@ -19,11 +19,13 @@ pub use new::NoChain;
 pub(super) use new::quoted;
 pub use source::Unreachable;
 
+use super::note;
+use super::values::{number, page};
 use crate::chain::Chain;
-use crate::service::{self, Snapshot};
+use crate::service::{self, Snapshot, StoreError};
 use crate::{config, verify as reading};
 
-/// Look at a chain, check it, carry it elsewhere, start one
+/// See a chain, check it, copy it, or make a new one
 #[derive(Debug, clap::Args)]
 pub struct ChainArgs {
     #[command(subcommand)]
@@ -59,8 +61,8 @@ struct Which {
     /// The chain: lecture, course, dvf, forge, bitcoin-like, or a chain file [default: lecture]
     #[arg(long, value_name = "NAME", env = "BLOCKSMITH_CHAIN")]
     chain: Option<String>,
-    /// How many zero digits a proof must show [default: the chain's]
-    #[arg(long, value_name = "N", env = "BLOCKSMITH_ZEROS", value_parser = clap::value_parser!(u8).range(0..=64))]
+    /// How many zero digits a proof must start with [default: as the chain says]
+    #[arg(long, value_name = "N", env = "BLOCKSMITH_ZEROS", value_parser = number::<u8>(0..=64))]
     zeros: Option<u8>,
 }
 
@@ -74,11 +76,11 @@ impl Which {
 /// Which node's data is meant.
 #[derive(Debug, clap::Args)]
 struct Data {
-    /// Where the chain is kept [default: the folder of the node with this chain and port]
+    /// The folder with the chain [default: the folder of the node with this chain and port]
     #[arg(long, value_name = "DIR", env = "BLOCKSMITH_DATA_DIR")]
     data_dir: Option<PathBuf>,
-    /// The port of the node whose folder is meant [default: 5000]
-    #[arg(long, value_name = "PORT", env = "BLOCKSMITH_PORT")]
+    /// The port of the node to whose folder the command goes [default: 5000]
+    #[arg(long, value_name = "PORT", env = "BLOCKSMITH_PORT", value_parser = number::<u16>(0..=65535))]
     port: Option<u16>,
     #[command(flatten)]
     which: Which,
@@ -102,8 +104,8 @@ impl Data {
 /// A chain to read: what a running node tells, or what one has kept.
 #[derive(Debug, clap::Args)]
 struct Kept {
-    /// A running node, as in http://localhost:5000 [default: what the node on this machine has kept]
-    #[arg(value_name = "URL", value_parser = crate::client::parse_page)]
+    /// A running node, as in http://localhost:5000 [default: the data of the node on this machine]
+    #[arg(value_name = "URL", value_parser = page)]
     url: Option<Url>,
     #[command(flatten)]
     data: Data,
@@ -118,15 +120,24 @@ enum Opened {
 
 impl Kept {
     async fn open(&self) -> anyhow::Result<Opened> {
-        match &self.url {
-            Some(url) => {
-                let text = source::fetch(url).await?;
-                let shape = shape(&text);
-                Ok(Opened::Answer { text, shape })
+        if let Some(url) = &self.url {
+            return ask(url).await;
+        }
+        match service::open_read_only(&self.data.find()?.0) {
+            Err(StoreError::InUse { url: Some(url), .. }) => {
+                note(format_args!("a node is running on this data: {url} is asked for the chain"));
+                ask(&url.parse()?).await
             }
-            None => Ok(Opened::Store(service::open_read_only(&self.data.find()?.0)?)),
+            opened => Ok(Opened::Store(opened?)),
         }
     }
+}
+
+/// The chain that a running node tells.
+async fn ask(url: &Url) -> anyhow::Result<Opened> {
+    let text = source::fetch(url).await?;
+    let shape = shape(&text);
+    Ok(Opened::Answer { text, shape })
 }
 
 /// Which fields the blocks of a node's answer have, by its first block: no genesis block of the

@@ -7,7 +7,7 @@ use super::stdout;
 use crate::config::{SETTINGS, Setting, usual_path};
 use crate::text::{escaped, lines};
 
-/// See what the settings file can say
+/// Print an example of a settings file
 #[derive(Debug, clap::Args)]
 pub struct ConfigArgs {
     #[command(subcommand)]

@@ -22,6 +22,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::chain::quoted;
 use super::node::BrowserArgs;
+use super::values::number;
 use super::{counted, exit, stdout};
 use crate::amount::Coins;
 use crate::chain::dev::{KEYS_WARNING, SUFFIX};
@@ -62,33 +63,37 @@ const MINER: &str = "dev-miner";
 /// The index of the account that gets them where they go to addresses.
 const MINER_INDEX: u32 = 0;
 
-/// Run a small network with a miner, all in this process
+/// Run a small network with a miner, to try things out
 ///
-/// Where payments are signed, as on forge, the network runs a chain of its own, called forge-dev: ten
-/// accounts have coins from the start, everybody knows their keys, and each node has a faucet. What
-/// is said of them is printed at the start. Other commands take its name, as in --chain forge-dev or,
-/// of a chain file, --chain ours.toml-dev.
+/// All its nodes are in this process. With --chain forge, or a chain file with signed payments, the
+/// network runs a chain of its own, forge-dev or ours.toml-dev. There, ten accounts have coins from the
+/// start, their keys are public, and each node has a faucet, which gives coins to every caller. Other
+/// commands know the chain under that name, as in --chain forge-dev.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Example:
+  blocksmith dev --chain forge --nodes 2
+      two nodes, accounts with coins, and a faucet")]
 pub struct DevArgs {
-    /// How many nodes
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=i64::from(MAX_NODES)))]
+    /// How many nodes to run
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = number::<u16>(1..=u64::from(MAX_NODES)))]
     nodes: u16,
-    /// The first node's port; the others count up. 0 takes free ones
-    #[arg(long, value_name = "P", default_value_t = DEFAULT_PORT)]
+    /// The first node's port; the others have the next ones. 0 takes free ports
+    #[arg(long, value_name = "P", default_value_t = DEFAULT_PORT, value_parser = number::<u16>(0..=65535))]
     port: u16,
-    /// Whose rules: lecture, course, dvf, forge, bitcoin-like, or a chain file
+    /// The chain: lecture, course, dvf, forge, bitcoin-like, or a chain file
     #[arg(long, value_name = "NAME", env = "BLOCKSMITH_CHAIN", default_value = DEFAULT_CHAIN)]
     chain: String,
-    /// How many zero digits a proof must show [default: the chain's]
-    #[arg(long, value_name = "N", env = "BLOCKSMITH_ZEROS", value_parser = clap::value_parser!(u8).range(0..=64))]
+    /// How many zero digits a proof must start with [default: as the chain says]
+    #[arg(long, value_name = "N", env = "BLOCKSMITH_ZEROS", value_parser = number::<u8>(0..=64))]
     zeros: Option<u8>,
-    /// Where to keep the chains [default: nowhere, all is gone at the end]
+    /// The folder in which to keep the chains [default: they are gone when the command ends]
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
     #[command(flatten)]
     browsers: BrowserArgs,
-    /// Stop after so many blocks
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    /// Stop after this many blocks [default: at Ctrl-C]
+    #[arg(long, value_name = "N", value_parser = number::<u64>(1..=u64::MAX))]
     blocks: Option<u64>,
 }
 

@@ -7,7 +7,6 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use blocksmith_node::BadAddress;
-use clap::builder::Styles;
 use clap::{Parser, Subcommand};
 
 use crate::chain::ChainError;
@@ -25,6 +24,7 @@ pub mod config;
 pub mod dev;
 mod input;
 pub mod mine;
+mod misread;
 pub mod node;
 mod output;
 pub mod peers;
@@ -32,6 +32,7 @@ pub mod prove;
 mod screen;
 mod search_args;
 mod typed;
+mod values;
 pub mod wallet;
 
 pub use output::note;
@@ -93,11 +94,30 @@ fn write_new<T>(
     written
 }
 
-/// A proof-of-work chain: node, miner and tools in one program.
+/// A proof-of-work chain: node, miner, wallet and tools in one program.
 #[derive(Debug, Parser)]
-#[command(name = "blocksmith", version, propagate_version = true)]
+#[command(
+    name = "blocksmith",
+    version,
+    propagate_version = true,
+    after_help = "\
+Examples:
+  blocksmith node
+      run a node on port 5000
+  blocksmith mine --id alice
+      mine coins for alice on it
+  blocksmith peers add localhost:5001
+      keep in touch with another node
+  blocksmith chain show
+      see the blocks
+  blocksmith dev --chain forge
+      try signed payments out
+
+`blocksmith COMMAND --help` says more about a command."
+)]
 pub struct Cli {
-    /// The settings file [default: blocksmith/config.toml where the system keeps settings]
+    /// The settings file, as `blocksmith config example` prints it [default: config.toml in
+    /// ~/.config/blocksmith]
     #[arg(long, global = true, value_name = "FILE", env = "BLOCKSMITH_CONFIG")]
     config: Option<PathBuf>,
     #[command(subcommand)]
@@ -140,30 +160,19 @@ impl Cli {
 /// Reads the command line, or says what is wrong with it and ends the process. The message quotes
 /// what was typed, which may have been copied from anywhere.
 pub fn parse() -> Cli {
-    let error = match typed::read(std::env::args_os(), Styles::styled()) {
+    let code = match typed::read(std::env::args_os()) {
         Ok(cli) => return cli,
+        Err(NotRead::Help(help)) => help.exit(),
+        Err(NotRead::Misread(message)) => {
+            note(message);
+            exit::USAGE
+        }
         Err(NotRead::File(error)) => {
             note(format_args!("blocksmith: {}", told(&error)));
-            std::process::exit(exit::FAILURE.into());
+            exit::FAILURE
         }
-        Err(NotRead::Typed(error)) => error,
     };
-    if error.use_stderr() {
-        // The same error once more, with all that was typed escaped, so that no control sequence
-        // reaches the terminal.
-        let typed = std::env::args_os();
-        let typed = typed.map(|typed| escaped(typed.to_string_lossy()).to_string());
-        let plain = match typed::read(typed, Styles::plain()) {
-            Err(NotRead::Typed(plain)) => plain.render(),
-            _ => error.render(),
-        };
-        let plain = lines(plain).to_string();
-        if plain != error.render().to_string() {
-            note(plain.trim_end());
-            std::process::exit(error.exit_code());
-        }
-    }
-    error.exit()
+    std::process::exit(code.into())
 }
 
 /// Runs the command that the command line names.

@@ -11,6 +11,7 @@ use blocksmith_wallet::typed;
 use tokio::net::TcpListener;
 
 use super::output::heard;
+use super::values::{self, number};
 use super::{Misused, note, stdout};
 use crate::chain::dev::KEYS_WARNING;
 use crate::chain::{Chain, describe};
@@ -26,42 +27,54 @@ use crate::{config, daemon, early, http, mining, operator, system};
 /// How long the server may take to end after the node had to stop.
 const END_TIME: Duration = Duration::from_secs(2);
 
-/// Run a node.
+/// Run a node
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  blocksmith node 5001 --peer localhost:5000
+      a second node that follows the first
+  blocksmith node --bind 0.0.0.0 --mine
+      open to other machines, and it mines")]
 pub struct NodeArgs {
-    /// The port to listen on, as in the lecture [default: 5000; 0 takes a free one]
-    #[arg(value_name = "PORT")]
+    /// The port to listen on; 0 takes a free one [default: 5000]
+    #[arg(value_name = "PORT", value_parser = values::port)]
     port: Option<u16>,
-    /// The same, by name
-    #[arg(long = "port", value_name = "PORT", env = "BLOCKSMITH_PORT", id = "port_flag")]
+    /// The port to listen on, as a flag
+    #[arg(long = "port", value_name = "PORT", env = "BLOCKSMITH_PORT", id = "port_flag", value_parser = values::port)]
     port_flag: Option<u16>,
     /// The chain: lecture, course, dvf, forge, bitcoin-like, or a chain file [default: lecture]
     #[arg(long, value_name = "NAME", env = "BLOCKSMITH_CHAIN")]
     chain: Option<String>,
-    /// How many zero digits a proof must show [default: the chain's]
-    #[arg(long, value_name = "N", env = "BLOCKSMITH_ZEROS", value_parser = clap::value_parser!(u8).range(0..=64))]
+    /// How many zero digits a proof must start with [default: as the chain says]
+    #[arg(long, value_name = "N", env = "BLOCKSMITH_ZEROS", value_parser = number::<u8>(0..=64))]
     zeros: Option<u8>,
-    /// Where to keep the chain [default: a folder of the user's, one a chain and port]
+    /// The folder in which to keep the chain [default: a folder for this chain and port in
+    /// ~/.local/share/blocksmith]
     #[arg(long, value_name = "DIR", env = "BLOCKSMITH_DATA_DIR")]
     data_dir: Option<PathBuf>,
     /// The address to listen on; 0.0.0.0 lets other machines in [default: 127.0.0.1]
     #[arg(long, value_name = "ADDRESS", env = "BLOCKSMITH_BIND")]
     bind: Option<String>,
-    /// A node to keep in touch with; more with commas or by giving it again
+    /// Another node to keep in touch with, as in localhost:5001; give the flag again for more
     #[arg(long = "peer", value_name = "URL", env = "BLOCKSMITH_PEERS", value_delimiter = ',', value_parser = PeerAddress::typed)]
     peers: Vec<PeerAddress>,
     #[command(flatten)]
     browsers: BrowserArgs,
-    /// Who gets the coins mined here: any name, or an address where coins go to addresses [default: an id made at the first start]
+    /// Who gets the coins mined here: a name, or an address if payments are signed [default: an id
+    /// that is made at the first start]
     #[arg(long, visible_alias = "to", value_name = "NAME", env = "BLOCKSMITH_ID", value_parser = config::id)]
     id: Option<String>,
-    /// The file with the token that shows from another machine that whoever runs the node is calling; made if there is none [default: operator.token in the data directory]
+    /// The file with the operator's token; the node makes it if there is no such file [default:
+    /// operator.token in the data directory]
+    ///
+    /// Some calls are for the operator alone, such as forgetting a peer. A call from another machine
+    /// needs this token.
     #[arg(long, value_name = "FILE", env = "BLOCKSMITH_TOKEN_FILE")]
     token_file: Option<PathBuf>,
-    /// Mine, too, on all cores, in the time that everything else leaves
+    /// Mine on all cores, at the lowest priority
     #[arg(long)]
     mine: bool,
-    /// How the log is written
+    /// How to write the log
     #[arg(long, value_name = "FORMAT", env = "BLOCKSMITH_LOG_FORMAT", value_enum, default_value_t)]
     pub(super) log_format: Format,
 }
@@ -69,13 +82,14 @@ pub struct NodeArgs {
 /// What a browser may do with a node.
 #[derive(Debug, clap::Args)]
 pub struct BrowserArgs {
-    /// A name by which the node is reached, through a tunnel or in a network with names of its own; IP
-    /// addresses and names like localhost or pc12.local are always taken. More with commas or by
-    /// giving it again
+    /// A name with dots under which browsers reach the node, as through a tunnel; give the flag again
+    /// for more
+    ///
+    /// IP addresses and names like localhost or pc12.local need no flag.
     #[arg(long = "host", value_name = "NAME", env = "BLOCKSMITH_HOSTS", value_delimiter = ',')]
     hosts: Vec<HostName>,
-    /// The origin of web pages that may do what programs may, like http://localhost:3000. More with
-    /// commas or by giving it again [default: none]
+    /// Let web pages from this origin use the node, as in http://localhost:3000; give the flag again for
+    /// more [default: no pages]
     #[arg(long = "cors", value_name = "ORIGIN", env = "BLOCKSMITH_CORS", value_delimiter = ',')]
     cors: Vec<PageOrigin>,
 }

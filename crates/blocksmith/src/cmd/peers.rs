@@ -12,8 +12,9 @@ use reqwest::{StatusCode, Url};
 use tokio::time::sleep;
 
 use super::chain::quoted;
+use super::values::server;
 use super::{counted, exit, output};
-use crate::client::{Node, NodeError, is_loopback, parse_url};
+use crate::client::{Node, NodeError, is_loopback};
 use crate::operator::Token;
 use crate::text::{json, shown};
 
@@ -32,13 +33,20 @@ const PATIENCE: Duration = Duration::from_secs(8);
 /// How often the command looks whether it does.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
-/// See and choose whom a running node keeps in touch with
+/// See or change the peers of a running node
+///
+/// Peers are the nodes with which a node keeps in touch: it asks them for blocks, and tells them its own.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  blocksmith peers list
+      blocksmith peers add localhost:5001 --node http://localhost:5000")]
 pub struct PeersArgs {
-    /// The node that is meant
-    #[arg(long, global = true, value_name = "URL", env = "BLOCKSMITH_NODE", default_value = DEFAULT_NODE, value_parser = parse_url)]
+    /// The node whose peers they are
+    #[arg(long, global = true, value_name = "URL", env = "BLOCKSMITH_NODE", default_value = DEFAULT_NODE, value_parser = server)]
     node: Url,
-    /// The node's token, if it runs on another machine: a copy of the file whose path it prints when it starts
+    /// The file with the operator's token of a node on another machine: a copy of the file whose path
+    /// the node prints when it starts
     #[arg(long, global = true, value_name = "FILE", env = "BLOCKSMITH_TOKEN_FILE")]
     token_file: Option<PathBuf>,
     /// Print JSON
@@ -50,17 +58,17 @@ pub struct PeersArgs {
 
 #[derive(Debug, clap::Subcommand)]
 enum PeersCommand {
-    /// Show each peer, and whether it answers
+    /// Show all peers, and whether they answer
     List,
-    /// Keep in touch with a node
+    /// Add a node to the peers
     Add {
-        /// Where it is, like localhost:5001
+        /// The host and the port of the other node, as in localhost:5001
         #[arg(value_name = "ADDRESS", value_parser = PeerAddress::typed)]
         address: PeerAddress,
     },
-    /// Call a node no more
+    /// Remove a node from the peers
     Forget {
-        /// Where it is, as the list has it
+        /// The address of the peer, as `peers list` shows it
         #[arg(value_name = "ADDRESS", value_parser = PeerAddress::listed)]
         address: PeerAddress,
     },

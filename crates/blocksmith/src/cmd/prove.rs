@@ -12,30 +12,36 @@ use serde::Serialize;
 use super::exit;
 use super::screen::{Progress, REFRESH, Screen};
 use super::search_args::SearchArgs;
+use super::values::number;
 use crate::daemon::{stop_on_signal, until};
 
-/// Find the lowest number such that SHA-256(PREFIX NUMBER SUFFIX) is small enough
+/// Find the proof for any prefix
 ///
-/// Prints it with the digest.
+/// The proof is the lowest number such that SHA-256 of the prefix, the number and the suffix starts with
+/// enough zeros. The command prints it with the digest.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Example:
+  blocksmith prove 99 --zeros 4
+      the first proof of the lecture's chain")]
 #[command(group(clap::ArgGroup::new("goal").required(true).args(["zeros", "target"])))]
 pub struct ProveArgs {
-    /// What is hashed before the number; it may be empty
+    /// The text before the number; it can be empty
     #[arg(value_name = "PREFIX")]
     prefix: String,
-    /// What is hashed after it [default: nothing]
+    /// The text after the number [default: no text]
     #[arg(long, value_name = "S", default_value = "", hide_default_value = true)]
     suffix: String,
     /// How many zero digits the digest must start with
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(..=i64::from(MAX_ZEROS)))]
+    #[arg(long, value_name = "N", value_parser = number::<u8>(0..=u64::from(MAX_ZEROS)))]
     zeros: Option<u8>,
-    /// The largest digest that counts, as 64 lower-case hex digits
+    /// The largest digest that is enough, as 64 hex digits in lower case
     #[arg(long, value_name = "HEX", value_parser = target)]
     target: Option<Target>,
-    /// The lowest number that counts
-    #[arg(long, value_name = "K", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=MAX_PROOF))]
+    /// The first number to try
+    #[arg(long, value_name = "K", default_value_t = 0, value_parser = number::<u64>(0..=MAX_PROOF))]
     from: u64,
-    /// Print JSON, with what it took
+    /// Print JSON, with the tries and the time
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -43,7 +49,7 @@ pub struct ProveArgs {
 }
 
 fn target(text: &str) -> Result<Target, &'static str> {
-    text.parse().map_err(|_| "a target is 64 lower-case hex digits")
+    text.parse().map_err(|_| "it must be 64 hex digits in lower case")
 }
 
 /// The proof with its figures, as JSON.

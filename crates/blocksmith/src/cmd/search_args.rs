@@ -7,6 +7,7 @@ use blocksmith_miner::search::Backend;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use super::screen::Screen;
+use super::values::number;
 use crate::searching::{LAST_OF_ALL, Workers, all_cores};
 
 /// The most threads for each core: more would only wait for each other.
@@ -15,16 +16,16 @@ const MAX_THREADS_PER_CORE: NonZeroUsize = NonZeroUsize::new(4).unwrap();
 // No doc comment: clap would take it for the text of the command that these flags belong to.
 #[derive(Debug, clap::Args)]
 pub(super) struct SearchArgs {
-    /// How many threads search [default: one a core]
-    #[arg(long, value_name = "N")]
+    /// How many threads search [default: one for each core]
+    #[arg(long, value_name = "N", value_parser = number::<NonZeroUsize>(1..=u64::MAX))]
     pub(super) threads: Option<NonZeroUsize>,
-    /// How they hash [default: the fastest that this processor can]
+    /// How to hash [default: the fastest way that this processor has]
     #[arg(long, value_name = "NAME", value_parser = backend_parser())]
     pub(super) backend: Option<Backend>,
-    /// How far they stand back for other programs, as with nice(1): 0 not at all, 19 the most
-    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u8).range(..=i64::from(LAST_OF_ALL)))]
+    /// How much the search gives way to other programs, from 0 (not at all) to 19 (most), as nice(1) does
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = number::<u8>(0..=u64::from(LAST_OF_ALL)))]
     nice: u8,
-    /// Keep each of them on a core of its own
+    /// Keep each thread on a core of its own
     #[arg(long)]
     pin: bool,
 }

@@ -2,20 +2,23 @@
 //! typed is done or refused.
 
 use std::env;
-use std::error::Error as _;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::builder::{Resettable, Styles};
+use clap::builder::Resettable;
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command, CommandFactory as _, Error, FromArgMatches as _};
 
+use super::misread::Line;
 use super::{Cli, note};
 use crate::config::{self, SETTINGS, Settings};
 
 /// The start of the names of variables that set flags.
 const PREFIX: &str = "BLOCKSMITH_";
+
+/// Where the flags of all commands stand in help, behind a command's own.
+const GLOBAL_FLAGS: usize = 900;
 
 /// Flags that contradict each other when both are typed: the command, the two flags, and why. What
 /// the environment says comes second, and contradicts nothing.
@@ -56,51 +59,70 @@ const GIVES_WAY: [(&[&str], &str, &str); 7] = [
 /// Why there is no command to run.
 #[derive(Debug)]
 pub(super) enum NotRead {
-    /// The command line or the environment is at fault, or asks for help.
-    Typed(Error),
+    /// The command line asks for help, or for the version.
+    Help(Error),
+    /// The command line or the environment is at fault; a whole message.
+    Misread(String),
     /// The settings file is at fault.
     File(anyhow::Error),
 }
 
-impl From<Error> for NotRead {
-    fn from(error: Error) -> Self {
-        Self::Typed(error)
-    }
-}
-
-/// Reads a command line; its errors are written in these styles. What it does not say, the
-/// environment does, and else the settings file.
-pub(super) fn read(
-    line: impl IntoIterator<Item = impl Into<OsString> + Clone>,
-    styles: Styles,
-) -> Result<Cli, NotRead> {
+/// Reads a command line. What it does not say, the environment does, and else the settings file.
+pub(super) fn read(line: impl IntoIterator<Item = impl Into<OsString>>) -> Result<Cli, NotRead> {
     let line: Vec<OsString> = line.into_iter().map(Into::into).collect();
-    let mut command = without_empty_settings(Cli::command().styles(styles));
-    let mut matches = command.clone().try_get_matches_from_mut(&line)?;
-    refuse_contradictions(&mut command, &matches)?;
-    name_what_sets_nothing(&command, &matches);
+    let command = without_empty_settings(command());
+    let mut built = command.clone();
+    built.build();
+    let typed = Line::new(&line, &built);
+    let misread = |what: &str| NotRead::Misread(typed.message(what));
+    if let Some(what) = typed.wrong_dash() {
+        return Err(misread(&what));
+    }
+    let mut matches =
+        command.clone().try_get_matches_from_mut(&line).map_err(|error| match error.kind() {
+            ErrorKind::DisplayHelp
+            | ErrorKind::DisplayVersion
+            | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => NotRead::Help(error),
+            _ => misread(&typed.told(&error)),
+        })?;
+    if let Some(what) = contradiction(&matches) {
+        return Err(misread(&what));
+    }
+    name_what_sets_nothing(&built, &matches);
     let named = matches.get_one::<PathBuf>("config");
-    let settings = match named.is_some() || has_settings(&command, &matches) {
+    let settings = match named.is_some() || has_settings(&built, &matches) {
         true => config::read(named.map(PathBuf::as_path)).map_err(NotRead::File)?,
         false => Settings::default(),
     };
     let command = giving_way(command, &matches);
     let read = |only: &dyn Fn(&str) -> bool| {
-        let mut command = with_settings(command.clone(), &settings, &matches, only);
-        command.try_get_matches_from_mut(&line).map_err(|error| error.format(&mut command))
+        with_settings(command.clone(), &settings, &matches, only).try_get_matches_from_mut(&line)
     };
     matches = read(&|_| true).map_err(|error| {
         // What was typed is fine alone, so one of the settings is not.
         match settings.values.keys().find_map(|key| Some((key, read(&|one| one == *key).err()?))) {
             Some((key, error)) => {
-                let why = error.source().map_or_else(|| error.to_string(), ToString::to_string);
-                NotRead::File(config::mistake(&settings.path, format_args!("{key}: {why}")))
+                let what = typed.told(&error);
+                NotRead::File(config::mistake(&settings.path, format_args!("{key}: {what}")))
             }
-            None => error.into(),
+            None => misread(&typed.told(&error)),
         }
     })?;
-    let mut command = Cli::command();
-    Cli::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command).into())
+    Cli::from_arg_matches_mut(&mut matches).map_err(|error| misread(&typed.told(&error)))
+}
+
+/// All commands. Flags of all commands come behind a command's own, and help does not show what the
+/// environment says.
+fn command() -> Command {
+    fn tidy(command: Command) -> Command {
+        let tidy_arg = |arg: Arg| {
+            let order = if arg.is_global_set() { GLOBAL_FLAGS } else { 0 };
+            let arg = arg.hide_env_values(true);
+            if order > 0 { arg.display_order(order) } else { arg }
+        };
+        command.mut_args(tidy_arg).mut_subcommands(tidy)
+    }
+    tidy(Cli::command())
 }
 
 /// The setting that an argument takes, if it takes one: the variable has the same name.
@@ -182,17 +204,15 @@ fn without_empty_settings(command: Command) -> Command {
         .mut_subcommands(without_empty_settings)
 }
 
-fn refuse_contradictions(command: &mut Command, matches: &ArgMatches) -> Result<(), Error> {
+/// What is wrong with flags that contradict each other.
+fn contradiction(matches: &ArgMatches) -> Option<String> {
     for (path, both, why) in CONTRADICTIONS {
         let typed = |arg: &&str| source(matches, path, arg) == Some(ValueSource::CommandLine);
         if both.iter().all(typed) {
-            let why = format!("{why}; leave one of them out");
-            let named = |command, name: &&str| Command::find_subcommand_mut(command, name);
-            let command = path.iter().try_fold(command, named).expect("it was found above");
-            return Err(command.error(ErrorKind::ArgumentConflict, why));
+            return Some(format!("{why}; leave one of them out"));
         }
     }
-    Ok(())
+    None
 }
 
 /// Warns if a variable is named like a flag of the command and sets nothing.
@@ -235,6 +255,7 @@ fn is_setting(name: &str) -> bool {
 mod tests {
     use std::collections::BTreeSet;
 
+    use super::super::misread::example;
     use super::*;
 
     fn all(command: &Command, each: &mut impl FnMut(&Arg)) {
@@ -258,5 +279,111 @@ mod tests {
         // The one that names the file.
         expected.insert("blocksmith_config".into());
         assert_eq!(variables, expected);
+    }
+
+    /// Words of the libraries below, and turns of no plain English.
+    const NOT_OURS: [&str; 14] = [
+        "error:",
+        "invalid digit",
+        "invalid value",
+        "invalid port",
+        "number too",
+        "cannot parse",
+        "out of range",
+        "is not in ",
+        "for non-zero",
+        "unexpected",
+        "relative URL",
+        "tip:",
+        "[PORT]",
+        "For more",
+    ];
+
+    fn each_leaf(command: &Command, path: &[String], each: &mut impl FnMut(&Command, &[String])) {
+        for inner in command.get_subcommands().filter(|inner| inner.get_name() != "help") {
+            let path = [path, &[inner.get_name().to_owned()]].concat();
+            each(inner, &path);
+            each_leaf(inner, &path, each);
+        }
+    }
+
+    #[test]
+    fn a_wrong_value_of_any_flag_is_told_what_it_must_be_with_an_example_that_is_taken() {
+        let mut built = command();
+        built.build();
+        let (mut checked, mut free) = (0, BTreeSet::new());
+        each_leaf(&built, &["blocksmith".to_owned()], &mut |leaf, path| {
+            for arg in leaf.get_arguments().filter(|arg| arg.get_action().takes_values()) {
+                let before = arg.get_index().unwrap_or(1) - 1;
+                let earlier = leaf.get_positionals().take(before);
+                let earlier: Vec<_> =
+                    earlier.map(|arg| example(arg).unwrap_or("x").to_owned()).collect();
+                let given = |value: &str| {
+                    let value = match arg.get_long() {
+                        Some(long) => format!("--{long}={value}"),
+                        None => value.into(),
+                    };
+                    read(path.iter().cloned().chain(earlier.clone()).chain([value]))
+                };
+                let what = format!("{} {arg}", path.join(" "));
+                let mut refused = 0;
+                for nonsense in
+                    ["a b:/?", "no\nsense", "99999999999999999999999", "0x5", "-", "!", " "]
+                {
+                    // A missing argument is complained about once all values are good.
+                    let Err(NotRead::Misread(said)) = given(nonsense) else { continue };
+                    if said.contains(" needs ") {
+                        continue;
+                    }
+                    refused += 1;
+                    let name = arg.get_long().map_or_else(
+                        || arg.get_value_names().unwrap()[0].to_string(),
+                        |long| format!("--{long}"),
+                    );
+                    assert!(said.starts_with(&format!("blocksmith: {name}")), "{what}: {said}");
+                    assert!(NOT_OURS.iter().all(|words| !said.contains(words)), "{what}: {said}");
+                    let has_example = ["as in", "like", "it must be", "did you mean", "write "];
+                    assert!(has_example.iter().any(|words| said.contains(words)), "{what}: {said}");
+                    assert_eq!(said.trim_end().lines().count(), 2, "{what}: {said}");
+                }
+                let example = example(arg);
+                if refused == 0 {
+                    free.insert(arg.get_id().to_string());
+                    continue;
+                }
+                checked += 1;
+                let possible = arg.get_possible_values();
+                let example = example.or(possible.first().map(|value| value.get_name()));
+                let example = example.unwrap_or_else(|| panic!("no example of {what}"));
+                if let Err(NotRead::Misread(said)) = given(example) {
+                    assert!(said.contains(" needs "), "{what}: {said}");
+                }
+            }
+        });
+        assert!(checked > 60, "{checked}");
+        // These take any text that names something: whether it does is seen later.
+        let names = [
+            "bind",
+            "chain",
+            "config",
+            "data_dir",
+            "file",
+            "files",
+            "label",
+            "memo",
+            "out",
+            "output",
+            "password_file",
+            "prefix",
+            "recipient",
+            "signed",
+            "source",
+            "suffix",
+            "token_file",
+            "typed",
+            "wallet",
+            "from",
+        ];
+        assert_eq!(free, names.map(str::to_owned).into());
     }
 }

@@ -313,7 +313,7 @@ fn exit_codes_tell_what_kind_of_failure_it_is() {
     {
         let (code, _, err) = run(&["chain", command, url]);
         assert_eq!(code, 2, "{err}");
-        assert!(err.contains("invalid port") || err.contains("by http or https"), "{err}");
+        assert!(err.contains("a host and a port") || err.contains("by http or https"), "{err}");
     }
     let (code, _, err) = run(&["chain", "verify", "nowhere/12:30"]);
     assert_eq!(code, 1);

@@ -2,6 +2,7 @@
 
 use blocksmith_testkit::{fake, program};
 
+mod beside_a_node;
 mod chain_commands;
 mod chain_new;
 mod chain_replay;
@@ -11,6 +12,7 @@ mod light_client;
 mod log;
 mod mine;
 mod mining;
+mod misread;
 #[cfg(target_os = "linux")]
 mod off_clock;
 mod operator;

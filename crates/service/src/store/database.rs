@@ -6,7 +6,8 @@
 use std::any::Any;
 use std::cell::RefCell;
 use std::fs::{File, TryLockError};
-use std::io::{self, ErrorKind, Write as _};
+use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::net::SocketAddr;
 use std::ops::Deref;
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
 use std::path::Path;
@@ -32,6 +33,9 @@ pub(crate) const FILE: &str = "chain.redb";
 /// The file beside it whose lock says that the directory is in use. redb locks its own file too,
 /// but goes on without a lock if the file system has none.
 const LOCK: &str = "lock";
+
+/// The longest URL that the file says, in bytes.
+const MAX_URL_BYTES: u64 = 300;
 
 /// How much of a panic's message an error quotes, in characters.
 const MAX_SAID: usize = 200;
@@ -247,7 +251,8 @@ fn remove(file: &Path) -> Result<(), DatabaseError> {
 }
 
 /// Makes this process the only one that uses a directory, as long as the file is open. However a
-/// process ends, the system releases its lock; the file stays, and means nothing by itself.
+/// process ends, the system releases its lock; the file stays, and means nothing by itself. While it is
+/// locked, it says where its owner answers, if that is a node that serves calls.
 fn lock(dir: &Path) -> Result<File, StoreError> {
     // Opening a pipe would wait for its reader.
     if std::fs::symlink_metadata(dir.join(LOCK)).is_ok_and(|lock| !lock.is_file()) {
@@ -256,16 +261,39 @@ fn lock(dir: &Path) -> Result<File, StoreError> {
     let file = File::options().write(true).create(true).truncate(false).open(dir.join(LOCK));
     let file = file
         .map_err(|error| StoreError::Unopened { dir: dir.into(), error: Box::new(error.into()) })?;
+    let unlockable = |error| StoreError::Unlockable { dir: dir.into(), error };
     match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(StoreError::InUse { dir: dir.into() }),
-        Err(TryLockError::Error(error)) => Err(StoreError::Unlockable { dir: dir.into(), error }),
+        // What an earlier owner said of itself is over.
+        Ok(()) => file.set_len(0).map_err(unlockable).map(|()| file),
+        Err(TryLockError::WouldBlock) => Err(in_use(dir)),
+        Err(TryLockError::Error(error)) => Err(unlockable(error)),
     }
+}
+
+fn in_use(dir: &Path) -> StoreError {
+    StoreError::InUse { dir: dir.into(), url: url_of_owner(dir) }
+}
+
+/// Where the owner of a directory in use answers, if it says so.
+fn url_of_owner(dir: &Path) -> Option<String> {
+    let mut text = String::new();
+    File::open(dir.join(LOCK)).ok()?.take(MAX_URL_BYTES).read_to_string(&mut text).ok()?;
+    // Nothing else is called, or told to people, whatever wrote the file.
+    let address = text.strip_prefix("http://")?.parse::<SocketAddr>();
+    address.is_ok().then_some(text)
+}
+
+/// Says where the owner of a directory answers, for commands that find the directory in use.
+///
+/// # Errors
+/// Fails if the file can't be written; nothing but such a hint is missing then.
+pub fn tell_url(dir: &Path, url: &str) -> std::io::Result<()> {
+    File::options().write(true).open(dir.join(LOCK))?.write_all(url.as_bytes())
 }
 
 fn unopened(dir: &Path, error: DatabaseError) -> StoreError {
     match redb::Error::from(error) {
-        redb::Error::DatabaseAlreadyOpen => StoreError::InUse { dir: dir.into() },
+        redb::Error::DatabaseAlreadyOpen => in_use(dir),
         redb::Error::Corrupted(what) => StoreError::DamagedIn { dir: dir.into(), what },
         error => StoreError::Unopened { dir: dir.into(), error: error.into() },
     }

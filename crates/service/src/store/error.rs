@@ -18,12 +18,15 @@ const ANEW: &str =
 pub enum StoreError {
     /// Another process has it open.
     #[error(
-        "the data directory {} is in use by another node; stop that one, or choose another \
-         directory with --data-dir", .dir.display()
+        "the data directory {} is in use by {}; stop it, or choose another directory with --data-dir",
+        .dir.display(),
+        .url.as_ref().map_or("another node or command".into(), |url| format!("the node at {url}"))
     )]
     InUse {
         /// The directory.
         dir: PathBuf,
+        /// Where the node answers that uses it, if that is known.
+        url: Option<String>,
     },
     /// It holds the blocks of another chain.
     #[error(

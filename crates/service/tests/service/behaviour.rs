@@ -93,7 +93,10 @@ async fn a_directory_serves_one_node() {
     let dir = tempfile::tempdir().expect("a directory");
     let first = start(easy(), Some(dir.path())).expect("it starts");
     let error = refused(start(easy(), Some(dir.path())));
-    assert!(matches!(&error, StoreError::InUse { dir: named } if named == dir.path()), "{error}");
+    assert!(
+        matches!(&error, StoreError::InUse { dir: named, .. } if named == dir.path()),
+        "{error}"
+    );
     let text = error.to_string();
     assert!(
         text.contains(&dir.path().display().to_string()) && text.contains("--data-dir"),

@@ -12,12 +12,19 @@ use super::{Kept, Opened};
 use crate::cmd::{counted, note, stdout, write_new};
 use crate::text::escaped;
 
-/// Write a chain as JSON lines, which `chain verify` and `chain import` read
+/// Write a chain into a file
 ///
-/// Each line is the canonical text of a block, whose SHA-256 is the block's hash unless the chain is
-/// a sealed one. The last line is {"length": N, "tip": "HASH"}: an export that was cut or changed no
-/// longer fits it.
+/// `chain verify` and `chain import` read the file. Each line is the canonical JSON of a block; except
+/// on chains with signed payments, its SHA-256 is the block's hash. The last line is {"length": N,
+/// "tip": "HASH"}, which shows whether the file was cut or changed.
+///
+/// Without a URL the blocks come from this machine: from the data directory, or from the node that is
+/// running on it.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Example:
+  blocksmith chain export -o chain.jsonl
+      the chain of the node on this machine")]
 pub(super) struct ExportArgs {
     #[command(flatten)]
     kept: Kept,

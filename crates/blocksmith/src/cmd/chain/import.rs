@@ -21,17 +21,20 @@ const BATCH_BLOCKS: usize = 2_000;
 /// The most bytes of blocks that are handed in at once, unless one block has more.
 const BATCH_BYTES: usize = 16 << 20;
 
-/// Take a chain from a file into a data directory
+/// Copy a chain from a file into a data directory
 ///
-/// The file is what `chain verify` reads, and is verified first. The chain in the directory is
-/// extended by it, or replaced if the file's has more work. What is interrupted can be started
-/// again.
+/// The command verifies the file first. The chain in the directory grows by the blocks of the file; if
+/// the two chains differ, the one with more work stays. After an interruption, run the command again.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Example:
+  blocksmith chain import chain.jsonl
+      into the folder of the node on port 5000")]
 pub(super) struct ImportArgs {
     /// A file, a node's URL, or - for the standard input
     #[arg(value_name = "FILE")]
     source: String,
-    /// The hash that the file's last block must have, which pins the end of the chain
+    /// The hash that the last block of the file must have
     #[arg(long, value_name = "HASH")]
     tip: Option<Hash>,
     #[command(flatten)]

@@ -14,35 +14,41 @@ use serde_json::json;
 
 use crate::amount::Coins;
 use crate::chain::{Chain, is_file, taken_for};
+use crate::cmd::values::number;
 use crate::cmd::{note, stdout, write_new};
 use crate::service::now;
 use crate::text;
 use blocksmith_node::MAX_ID_BYTES;
 
-/// Write the file of a chain of your own
+/// Make a chain of your own: write its chain file
 ///
-/// Everybody who runs the same file runs the same chain, under whatever name. Each new file is another
-/// chain: its genesis block has random digits, to which all payments are bound. Nothing is overwritten.
+/// All who run a copy of the file run the same chain, whatever its name is. Each new file is another
+/// chain: its genesis block has random digits, and every payment is signed for them. The command does
+/// not overwrite a file.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Example:
+  blocksmith chain new ours.toml --name ours
+      then: blocksmith node --chain ours.toml")]
 pub(super) struct NewArgs {
-    /// The file to write, as in ours.toml
+    /// The chain file to write, as in ours.toml
     file: PathBuf,
-    /// What people call the chain
+    /// The name of the chain
     #[arg(long, value_name = "NAME", value_parser = name)]
     name: String,
-    /// Whose rules it has: forge moves the difficulty with every block, bitcoin-like every 2,016
+    /// The rules: forge corrects the difficulty with every block, bitcoin-like every 2,016 blocks
     #[arg(long, value_name = "RULES", value_parser = ["forge", "bitcoin-like"], default_value = "forge")]
     rules: String,
-    /// The time that a block should take, in seconds [default: 15 with forge, 600 with bitcoin-like]
-    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=MAX_SPACING_S))]
+    /// How many seconds a block should take [default: 15 with forge, 600 with bitcoin-like]
+    #[arg(long, value_name = "SECONDS", value_parser = number::<u64>(1..=MAX_SPACING_S))]
     spacing: Option<u64>,
-    /// Coins that somebody has from the start, as in forge1…=12.5; give it again for more
+    /// Coins that an address has from the start, as in forge1…=12.5; give the flag again for more
     #[arg(long = "balance", value_name = "ADDRESS=COINS", value_parser = balance)]
     balances: Vec<Balance>,
-    /// What the chain's addresses start with, before the 1 [default: forge]
+    /// What the addresses of the chain start with, before the 1 [default: forge]
     #[arg(long, value_name = "LETTERS", value_parser = Hrp::new)]
     addresses: Option<Hrp>,
-    /// Print what was written as JSON
+    /// Print the chain's id, file and name as JSON
     #[arg(long)]
     json: bool,
 }

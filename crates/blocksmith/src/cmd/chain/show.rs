@@ -10,6 +10,7 @@ use blocksmith_consensus::{BlockView, Shape};
 
 use super::{Kept, Opened};
 use crate::calendar::date;
+use crate::cmd::values::number;
 
 /// How many blocks are shown by default.
 const DEFAULT_LIMIT: u16 = 20;
@@ -20,16 +21,25 @@ const HASH_DIGITS: usize = 16;
 /// How much of a value from a block the table shows, in characters.
 const MAX_CELL: usize = 24;
 
-/// Show the blocks of a node, the newest last
+/// Show the newest blocks of a chain
+///
+/// Without a URL the blocks come from this machine: from the data directory, or from the node that is
+/// running on it. The newest block is the last.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  blocksmith chain show
+      the chain of the node on this machine
+  blocksmith chain show http://localhost:5001
+      the chain of another node")]
 pub(super) struct ShowArgs {
     #[command(flatten)]
     kept: Kept,
-    /// The index of the first block to show [default: as low as the limit allows]
-    #[arg(long, value_name = "N")]
+    /// The index of the first block to show [default: the newest blocks are shown]
+    #[arg(long, value_name = "N", value_parser = number::<u64>(0..=u64::MAX))]
     from: Option<u64>,
-    /// How many blocks to show at most
-    #[arg(long, value_name = "N", default_value_t = DEFAULT_LIMIT)]
+    /// The largest number of blocks to show
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_LIMIT, value_parser = number::<u16>(0..=65535))]
     limit: u16,
     /// Print a JSON array of blocks with their hashes
     #[arg(long)]

@@ -14,9 +14,10 @@ use reqwest::Url;
 use reqwest::header::CONTENT_TYPE;
 
 use super::reading::{MAX_HELD_BYTES, all_threads};
-use crate::client::{Redirected, described, parse_page};
+use crate::client::{Redirected, described};
 use crate::cmd::Misused;
 use crate::cmd::input::utf8;
+use crate::cmd::values::page;
 
 /// How long a node may take to accept a connection.
 const CONNECT_TIME: Duration = Duration::from_secs(5);
@@ -49,7 +50,8 @@ impl Source {
             return Ok(Self::Stdin);
         }
         if is_address(name) {
-            let url = parse_page(name).map_err(|why| Misused(format!("{name}: {why}")))?;
+            let url =
+                page(name).map_err(|why| Misused(format!("SOURCE can't be {name:?}: {why}")))?;
             return Ok(Self::Held(fetch(&url).await?));
         }
         std::fs::metadata(name).with_context(|| format!("the file {name} can't be read"))?;

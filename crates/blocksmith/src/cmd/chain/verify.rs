@@ -14,32 +14,38 @@ use super::{Data, reading};
 use crate::chain::{Chain, describe};
 use crate::cmd::screen::Counter;
 use crate::cmd::{Misused, counted, exit, note, stdout};
-use crate::service::{self, NotReplayed, Replay, Replayed};
+use crate::service::{self, NotReplayed, Replay, Replayed, StoreError};
 use crate::spelling::{HASHED_TEXT, Spelling};
 use crate::text::{self, escaped};
 
 /// Check every block of a chain, and name the first bad one
 ///
-/// The chain is what a node answers to GET /chain, a JSON array of blocks, or one block a line as
-/// `chain export` writes it; an export's last line says its length and the hash of its tip, and both
-/// are checked.
+/// The chain can be an answer to GET /chain, a JSON array of blocks, or a file of `chain export`. The
+/// last line of such a file says the length and the last block's hash, and both are checked.
 ///
-/// With --replay everything is checked that the rules say, signatures and balances too, from the
-/// genesis block on; without SOURCE, a data directory, and that what is kept in it beside the blocks
-/// follows from them.
+/// With --replay the command checks all that the rules say, signatures and balances too. With --replay
+/// and without SOURCE it checks a data directory: the blocks, and all that the node keeps beside them.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  blocksmith chain verify http://localhost:5000
+      the chain of a running node
+  blocksmith chain verify chain.jsonl
+      a file
+  blocksmith chain verify --replay
+      the data directory of a node that has stopped")]
 pub(super) struct VerifyArgs {
-    /// A file, a node's URL as in http://localhost:5000, or - for the standard input [default: the
-    /// node that BLOCKSMITH_NODE or the settings file names]
+    /// A file, the URL of a node, or - for the standard input [default: the node that BLOCKSMITH_NODE
+    /// or the settings file names]
     #[arg(env = "BLOCKSMITH_NODE", hide_env = true)]
     source: Option<String>,
-    /// Go through all transactions again; of a data directory, if there is no SOURCE
+    /// Check signatures and balances too, from the first block on
     #[arg(long)]
     replay: bool,
-    /// The hash that the last block must have, which pins the end of the chain
+    /// The hash that the last block must have, as someone you trust knows it
     #[arg(long, value_name = "HASH")]
     tip: Option<Hash>,
-    /// Print the verdict as JSON
+    /// Print the result as JSON
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -143,7 +149,16 @@ fn replay(
 /// Replays the blocks of a data directory, and compares what the directory has beside them.
 fn replay_data(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
     let (dir, chain) = args.data.find()?;
-    let snapshot = service::open_checked(&dir)?;
+    let snapshot = service::open_checked(&dir).map_err(|error| match error {
+        StoreError::InUse { url: Some(ref url), .. } => {
+            let what = format!(
+                "files are not checked while a node uses them, and `blocksmith chain verify {url} \
+                 --replay` checks what the node serves"
+            );
+            anyhow::Error::new(error).context(what)
+        }
+        error => error.into(),
+    })?;
     let tip = snapshot.tip()?.block;
     // Only the replay finds out whether it is a chain of these rules.
     let progress = Counter::new((tip.index() + 1).saturating_sub(chain.rules.genesis_index()));

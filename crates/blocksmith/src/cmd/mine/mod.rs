@@ -21,6 +21,7 @@ use self::server::{BlockState, Kind, ProofAnswer, Server, ServerError, Work};
 use super::exit;
 use super::screen::{Progress, REFRESH, Screen};
 use super::search_args::SearchArgs;
+use super::values::{number, server_to_mine_on};
 use crate::config;
 use crate::daemon::{stop_on_signal, until};
 use crate::searching::Workers;
@@ -53,18 +54,18 @@ const ID_FILE: &str = "miner-id";
 pub struct MineArgs {
     /// The server to mine on: a Blocksmith node, or a Python server of the course; one that does not
     /// answer is waited for
-    #[arg(value_name = "URL", env = "BLOCKSMITH_NODE", default_value = "http://127.0.0.1:5000", value_parser = crate::client::parse_url)]
+    #[arg(value_name = "URL", env = "BLOCKSMITH_NODE", default_value = "http://127.0.0.1:5000", value_parser = server_to_mine_on)]
     url: Url,
     /// Who gets the coins: any name, or an address where coins go to addresses [default: an id made once and kept]
     #[arg(long, visible_alias = "to", value_name = "NAME", env = "BLOCKSMITH_ID", value_parser = config::id)]
     id: Option<String>,
     /// Stop after so many blocks, each of which pays a coin, or more where payments are signed
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = number::<u64>(1..=u64::MAX))]
     coins: Option<u64>,
     #[command(flatten)]
     search: SearchArgs,
     /// How many zero digits a Python server wants [default: what the proofs in its chain show]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(..=i64::from(MAX_ZEROS)))]
+    #[arg(long, value_name = "N", value_parser = number::<u8>(0..=u64::from(MAX_ZEROS)))]
     zeros: Option<u8>,
     /// Where a search starts; random is for classes where everybody else starts at 0, and for more
     /// than one miner for one address

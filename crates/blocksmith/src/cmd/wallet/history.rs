@@ -13,6 +13,7 @@ use serde::Serialize;
 use super::node::{Node, NodeError, Page, Placed};
 use super::{Common, NodeArgs};
 use crate::amount::Coins;
+use crate::cmd::values::number;
 
 /// The most transactions that the command shows.
 const MAX_LIMIT: u16 = 10_000;
@@ -21,7 +22,7 @@ const MAX_LIMIT: u16 = 10_000;
 #[derive(Debug, clap::Args)]
 pub(super) struct HistoryArgs {
     /// How many transactions at most; those that wait come on top
-    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=i64::from(MAX_LIMIT)))]
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = number::<u16>(1..=u64::from(MAX_LIMIT)))]
     limit: u16,
     #[command(flatten)]
     node: NodeArgs,

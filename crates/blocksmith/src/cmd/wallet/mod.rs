@@ -296,7 +296,7 @@ fn signed_rules(Chain { rules, .. }: Chain) -> anyhow::Result<(Rules, Domain)> {
 #[derive(Debug, clap::Args)]
 struct NodeArgs {
     /// The node that is asked
-    #[arg(long, value_name = "URL", env = "BLOCKSMITH_NODE", default_value = "http://127.0.0.1:5000", value_parser = crate::client::parse_url)]
+    #[arg(long, value_name = "URL", env = "BLOCKSMITH_NODE", default_value = "http://127.0.0.1:5000", value_parser = super::values::server)]
     node: Url,
     /// The chain that the node has to run: forge, bitcoin-like, or a chain file [default: any]
     #[arg(long, value_name = "NAME", env = "BLOCKSMITH_CHAIN")]

@@ -36,7 +36,7 @@ fn length(text: &str) -> Result<Words, &'static str> {
     match text {
         "12" => Ok(Words(Length::Twelve)),
         "24" => Ok(Words(Length::TwentyFour)),
-        _ => Err("12 or 24"),
+        _ => Err("it must be 12 or 24"),
     }
 }
 
@@ -50,11 +50,11 @@ pub(super) struct RestoreArgs {
     #[arg(long)]
     passphrase: bool,
     /// A node that knows which of the wallet's addresses were used [default: restore the first]
-    #[arg(long, value_name = "URL", env = "BLOCKSMITH_NODE", value_parser = crate::client::parse_url)]
+    #[arg(long, value_name = "URL", env = "BLOCKSMITH_NODE", value_parser = crate::cmd::values::server)]
     node: Option<Url>,
     /// Stop looking after this many addresses in a row without a transaction; a larger number finds
     /// coins that are further away
-    #[arg(long, value_name = "N", default_value_t = 20, requires = "node", value_parser = clap::value_parser!(u16).range(1..=MAX_ADDRESSES as i64))]
+    #[arg(long, value_name = "N", default_value_t = 20, requires = "node", value_parser = crate::cmd::values::number::<u16>(1..=MAX_ADDRESSES as u64))]
     gap: u16,
     #[command(flatten)]
     which: Which,

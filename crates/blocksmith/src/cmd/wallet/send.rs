@@ -20,6 +20,7 @@ use super::{
     Common, Misused, NodeArgs, Opened, agreed, note, parse_address, print_json, print_line,
 };
 use crate::amount::Coins;
+use crate::cmd::values::{amount, number};
 use crate::cmd::{counted, exit};
 use crate::text::shown;
 
@@ -76,10 +77,10 @@ pub(super) struct SendArgs {
     yes: bool,
     /// Wait until so many blocks confirm the payment, its own counting as the first, as in --wait=3
     /// [default: 1]
-    #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "1", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "1", value_parser = number::<u64>(1..=u64::MAX))]
     wait: Option<u64>,
     /// How many seconds to wait at most
-    #[arg(long, value_name = "SECONDS", default_value_t = 1_800, requires = "wait")]
+    #[arg(long, value_name = "SECONDS", default_value_t = 1_800, value_parser = number::<u32>(0..=u64::from(u32::MAX)), requires = "wait")]
     timeout: u32,
     #[command(flatten)]
     node: NodeArgs,
@@ -92,7 +93,7 @@ struct Order {
     #[arg(value_name = "ADDRESS", required = false, required_unless_present = "signed")]
     recipient: String,
     /// How many coins
-    #[arg(value_name = "AMOUNT", required = false, required_unless_present = "signed", value_parser = Coins::parse_positive)]
+    #[arg(value_name = "AMOUNT", required = false, required_unless_present = "signed", value_parser = amount)]
     amount: Coins,
     /// Coins for the miner [default: what the node says the next block takes]
     #[arg(long, value_name = "COINS")]

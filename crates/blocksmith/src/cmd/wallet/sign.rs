@@ -8,6 +8,7 @@ use blocksmith_consensus::payment::{Draft, MAX_INTEGER};
 
 use super::{Common, Known, Offline, parse_address, print_line};
 use crate::amount::Coins;
+use crate::cmd::values::{amount, number};
 use crate::cmd::write_new;
 
 /// Sign a payment without asking any node, and print it
@@ -20,10 +21,10 @@ pub(super) struct SignArgs {
     #[arg(value_name = "ADDRESS")]
     recipient: String,
     /// How many coins
-    #[arg(value_name = "AMOUNT", value_parser = Coins::parse_positive)]
+    #[arg(value_name = "AMOUNT", value_parser = amount)]
     amount: Coins,
     /// How many payments the paying address made before: `next_nonce` of `wallet balance --json`
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=MAX_INTEGER))]
+    #[arg(long, value_name = "N", value_parser = number::<u64>(0..=MAX_INTEGER))]
     nonce: u64,
     /// Coins for the miner
     #[arg(long, value_name = "COINS")]

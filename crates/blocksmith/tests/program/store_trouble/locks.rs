@@ -61,7 +61,8 @@ fn a_second_process_is_kept_out_where_the_database_finds_no_locks_for_its_file()
     let arguments = commands(&kept);
     let (mut first, address) = node(&mut unlocked(&arguments[0]));
     for arguments in &arguments {
-        if arguments[0] == "dev" {
+        // A network has folders of its own in there, and what only reads asks the node.
+        if arguments[0] == "dev" || ["export", "show"].contains(&arguments[1]) {
             continue;
         }
         let (code, _, said) = told(&mut unlocked(arguments));
@@ -122,7 +123,8 @@ fn an_older_version_that_locks_only_the_database_keeps_others_out_too() {
     let kept = data(home.path(), "data", 3);
     let _older = Database::open(home.path().join("data/chain.redb")).unwrap();
     for arguments in commands(&kept) {
-        if arguments[0] == "dev" {
+        // A network has folders of its own in there, and what only reads asks the node.
+        if arguments[0] == "dev" || ["export", "show"].contains(&arguments[1]) {
             continue;
         }
         let (code, _, said) = told(&mut blocksmith(home.path(), &arguments));
