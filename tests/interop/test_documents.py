@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import TARGET, program
+from conftest import program
 from documents import INLINE, Command, sections
 from terminal import Network, Terminal
 
@@ -26,7 +26,7 @@ TURN_S = 1.2  # until a reader types in another terminal; in that time new payme
 # Commands that are not run here, and why.
 NOT_RUN = [
     (r"git clone |cd blocksmith$", "the tests run in a checkout"),
-    (r"sudo apt |rustc |rustup ", "installs software"),
+    (r"sudo apt |rustc |rustup ", "installs Rust, which the tests have"),
     (r"cargo install ", "takes minutes; cargo has built the same program for the tests"),
     (r"cargo xtask (test|bench|messages)", "is for those who change the program; takes minutes"),
 ]
@@ -94,7 +94,7 @@ class Reader:
         (programs / "cargo").write_text(f"""#!/bin/sh
 case "$1 $2 $3" in
 "xtask demo "*) shift 2; exec blocksmith dev "$@" ;;
-"run --example light_client") shift 4; exec {TARGET}/debug/examples/light_client "$@" ;;
+"run --example light_client") shift 4; exec {program().parent.resolve()}/examples/light_client "$@" ;;
 *) echo "the tests don't run cargo $*"; exit 1 ;;
 esac
 """)
