@@ -12,7 +12,9 @@ import threading
 import time
 
 PASSWORD = "correct horse battery"
-ANSWERS = ((re.compile(r"(password.*|the same again): ?$", re.IGNORECASE), PASSWORD), (re.compile(r"\[y/N\] ?$"), "y"))
+DEV_WORDS = "test test test test test test test test test test test junk"
+ANSWERS = ((re.compile(r"(password.*|the same again): ?$", re.IGNORECASE), PASSWORD),
+           (re.compile(r"^Words.*: ?$"), DEV_WORDS), (re.compile(r"\[y/N\] ?$"), "y"))
 ERASE = re.compile(r"\x1b\[[0-2]?K")
 ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 STOP_S = 20

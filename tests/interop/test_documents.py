@@ -201,6 +201,18 @@ def test_a_reader_can_type_what_a_section_says(reader, page, section):
         reader.ends(terminal)
 
 
+def test_what_dev_prints_can_be_typed(reader):
+    """The commands that it shows to those who want to try its chain."""
+    reader.does(Command("blocksmith dev --chain forge --nodes 2"))
+    shown = re.findall(r"^(?:10 coins|Mine|Wallet|Pay|Check|Join) +((?:blocksmith|curl) .*)$", reader.running[0].text, re.MULTILINE)
+    assert len(shown) == 6, reader.running[0].output()
+    reader.known["AMOUNT"] = "1.5"
+    for line in shown:
+        reader.does(Command(line))
+    for terminal in reversed(reader.running[:]):
+        reader.ends(terminal)
+
+
 def test_debian_11s_curl_knows_every_option():
     """Also where the tests have another curl: its `--help all` is kept here."""
     known = (ROOT / "tests" / "interop" / "curl-7.74.txt").read_text(encoding="utf-8").split()
