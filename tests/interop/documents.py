@@ -40,7 +40,7 @@ class Section:
 
 
 def sections(text):
-    """The sections of a page; code spans in a table are read as rows alone."""
+    """The sections of a page."""
     parts = re.split(r"^## (.*)$", f"## \n{text}", flags=re.MULTILINE)[1:]
     return [_section(title, body) for title, body in zip(parts[::2], parts[1::2])]
 
@@ -71,7 +71,7 @@ def _section(title, body):
 def _read_prose(section, prose):
     for row in ROW.finditer(prose):
         section.rows.append([cell.strip() for cell in CELL_END.split(row.group(1))])
-    spans = INLINE.findall(ROW.sub("", prose).replace("\n", " ")) if prose else []
+    spans = INLINE.findall(prose.replace("\n", " "))
     section.steps += [Command(span, in_prose=True) for span in spans if COMMAND.match(span)]
 
 

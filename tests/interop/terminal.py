@@ -7,6 +7,7 @@ import re
 import signal
 import struct
 import subprocess
+import sys
 import termios
 import threading
 import time
@@ -20,12 +21,19 @@ ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 STOP_S = 20
 
 
+# Sets loopback up (an ifreq with IFF_UP, by SIOCSIFFLAGS), and goes on until the standard input ends.
+HOLDER = """import fcntl, socket, struct, sys
+fcntl.ioctl(socket.socket(), 0x8914, struct.pack("16sH22x", b"lo", 1))
+print("ready", flush=True)
+sys.stdin.read()"""
+
+
 class Network:
     """A network of its own, in which every port is free."""
 
     def __init__(self):
-        script = "ip link set lo up && echo ready && exec sleep 3600"
-        self._holder = subprocess.Popen(["unshare", "-rn", "sh", "-c", script], stdout=subprocess.PIPE, text=True)
+        self._holder = subprocess.Popen(["unshare", "-rn", sys.executable, "-c", HOLDER], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, text=True)
         self.made = self._holder.stdout.readline() == "ready\n"
 
     def enter(self):
@@ -34,8 +42,7 @@ class Network:
 
     def end(self):
         """Ends the process that holds it."""
-        self._holder.kill()
-        self._holder.wait()
+        self._holder.communicate()
 
 
 class Terminal:
