@@ -46,6 +46,9 @@ pub struct AccountTransaction {
     pub confirmations: u64,
     /// Its id.
     pub id: HexHash,
+    /// The `timestamp` of its block, in seconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timestamp: Option<u64>,
     /// What it says, as canonical JSON.
     #[schema(value_type = Object)]
     pub transaction: Box<RawValue>,
@@ -58,6 +61,10 @@ pub struct AccountTransactions {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<Object>>)]
     pub queued: Option<Vec<Box<RawValue>>>,
+    /// Payments to it from others that wait, at most 100 of them; only on the first page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<Object>>)]
+    pub incoming: Option<Vec<Box<RawValue>>>,
     /// Those on the best chain.
     pub transactions: Vec<AccountTransaction>,
     /// With which `before` the next page is asked for; `null` on the last page.

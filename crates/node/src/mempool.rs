@@ -348,6 +348,8 @@ pub struct Mempool {
     /// All chunks of all queues, the best first: the sender of each, and how many payments it has.
     order: BTreeMap<Rank, (Address, usize)>,
     by_id: BTreeMap<Hash, (Address, u64)>,
+    /// The payments to each recipient.
+    by_recipient: BTreeSet<(Address, Hash)>,
     arrivals: BTreeSet<Arrival>,
     bytes: usize,
     /// The payments that would leave a gap.
@@ -419,6 +421,13 @@ impl Mempool {
     /// The payments of one sender that wait, in the order of their nonces.
     pub fn of_sender(&self, sender: &Address) -> &[Waiting] {
         self.queues.get(sender).map_or(&[], |queue| queue)
+    }
+
+    /// The payments to one recipient that wait, in no order of theirs.
+    pub fn to_recipient(&self, recipient: &Address) -> impl Iterator<Item = &Waiting> {
+        let (first, last) = (Hash([0; 32]), Hash([u8::MAX; 32]));
+        let all = self.by_recipient.range((*recipient, first)..=(*recipient, last));
+        all.filter_map(|(_, id)| self.get(id))
     }
 
     /// The nonce of a sender's next payment, after all that wait; `None` if none waits, and it is
@@ -749,11 +758,13 @@ impl Mempool {
         };
         for old in before.iter().filter(|old| lacks(&next, old)) {
             self.by_id.remove(&old.payment.id());
+            self.by_recipient.remove(&(old.payment.recipient(), old.payment.id()));
             self.arrivals.remove(&old.arrival());
             self.bytes -= old.bytes();
         }
         for new in next.iter().filter(|new| lacks(&before, new)) {
             self.by_id.insert(new.payment.id(), (sender, new.payment.nonce()));
+            self.by_recipient.insert((new.payment.recipient(), new.payment.id()));
             self.arrivals.insert(new.arrival());
             self.bytes += new.bytes();
             change.added.push(new.clone());

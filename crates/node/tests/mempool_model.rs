@@ -426,6 +426,9 @@ impl World {
         for (address, account) in &self.bank.0 {
             let queue = self.real.of_sender(address);
             assert_eq!(queue, self.naive.queue(*address));
+            let paid = |waiting: &&Waiting| waiting.payment.recipient() == *address;
+            let to_it: BTreeSet<_> = all.iter().filter(paid).map(|one| one.payment.id()).collect();
+            assert!(self.real.to_recipient(address).map(|one| one.payment.id()).eq(to_it));
             assert!(queue.len() <= self.naive.limits.ahead);
             let next = (!queue.is_empty()).then_some(account.nonce + queue.len() as u64);
             assert_eq!(self.real.next_nonce(address), next);

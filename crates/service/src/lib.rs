@@ -29,7 +29,7 @@ pub use metrics::{Levels, Metrics};
 pub use notices::Notice;
 pub use query::{
     AccountEntry, AccountPage, AccountState, Found, Inclusion, InclusionAnswer, Location,
-    PendingOf, PendingPage, QueryError, TransactionState, float,
+    MAX_INCOMING, PendingOf, PendingPage, QueryError, TransactionState, float,
 };
 pub use replay::{Difference, NotReplayed, Replay, Replayed, Step, replay};
 pub use standing::{Standing, Stopped};

@@ -78,15 +78,22 @@ pub struct AccountEntry {
     pub location: Location,
     /// Its id.
     pub id: Hash,
+    /// When its block was made, in seconds since 1970.
+    pub timestamp_s: u64,
     /// Its canonical text.
     pub text: String,
 }
+
+/// The most payments to an address that wait and are shown: anyone can make them, and each may be long.
+pub const MAX_INCOMING: usize = 100;
 
 /// A page of the transactions of an address, the newest first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccountPage {
     /// The canonical texts of its payments that wait.
     pub pending: Vec<String>,
+    /// Those of payments to it from others that wait, at most [`MAX_INCOMING`].
+    pub incoming: Vec<String>,
     /// The entries on the best chain.
     pub entries: Vec<AccountEntry>,
     /// Where the next page starts: before this place.
@@ -260,18 +267,20 @@ impl Handle {
         limit: usize,
         most_bytes: usize,
     ) -> Result<AccountPage, QueryError> {
-        let pending = move |machine: &Machine| {
-            let waits = machine.mempool().map(|mempool| mempool.of_sender(&address));
-            let texts = waits.unwrap_or_default().iter();
-            texts.map(|waiting| waiting.payment.text().to_string()).collect()
+        let waits = move |machine: &Machine| {
+            let Some(mempool) = machine.mempool() else { return (Vec::new(), Vec::new()) };
+            let text = |waiting: &Waiting| waiting.payment.text().to_string();
+            let others = |waiting: &&Waiting| waiting.payment.sender() != address;
+            let incoming = mempool.to_recipient(&address).filter(others).take(MAX_INCOMING);
+            (mempool.of_sender(&address).iter().map(text).collect(), incoming.map(text).collect())
         };
-        let (pending, snapshot) = self.at_one_moment(pending).await?;
+        let ((pending, incoming), snapshot) = self.at_one_moment(waits).await?;
         let Some(domain) = self.domain().copied() else {
-            return Ok(AccountPage { pending, entries: Vec::new(), next: None });
+            return Ok(AccountPage { pending, incoming, entries: Vec::new(), next: None });
         };
         let entries = move || entries(snapshot, domain, &address, before, limit, most_bytes);
         let (entries, next) = self.read(entries).await?;
-        Ok(AccountPage { pending, entries, next })
+        Ok(AccountPage { pending, incoming, entries, next })
     }
 
     /// Where a payment is, and its text; `None` if the node does not know it, or on an open chain.
@@ -440,7 +449,9 @@ fn entries(
     let mut entries = Vec::with_capacity(spots.len());
     for spot in spots {
         let (id, text) = confirmed.transaction(spot)?;
-        entries.push(AccountEntry { location: confirmed.location(spot)?, id, text });
+        let header = confirmed.block(spot.0)?.header();
+        let timestamp_s = header.map_or(0, |header| header.timestamp_s);
+        entries.push(AccountEntry { location: confirmed.location(spot)?, id, timestamp_s, text });
         if confirmed.read_bytes >= most_bytes {
             next = Some(spot);
             break;

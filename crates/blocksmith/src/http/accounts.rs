@@ -136,19 +136,21 @@ pub(super) async fn transactions(
         })?),
     };
     let permit = permit(&app.searching_back).await?;
-    let AccountPage { pending, entries, next } =
+    let AccountPage { pending, incoming, entries, next } =
         app.handle.account_page(address, before, limit, MAX_SCAN_BYTES).await?;
-    let queued = match before {
-        None => Some(pending.iter().map(|text| raw(text)).collect::<Result<_, _>>()?),
-        Some(_) => None,
+    let on_first_page = |texts: &[String]| match before {
+        None => texts.iter().map(|text| raw(text)).collect::<Result<Vec<_>, _>>().map(Some),
+        Some(_) => Ok(None),
     };
+    let (queued, incoming) = (on_first_page(&pending)?, on_first_page(&incoming)?);
     let entry = |entry: &AccountEntry| -> Result<_, ApiError> {
         let Place { block, hash, position, confirmations } = place(&entry.location);
-        let (id, transaction) = (entry.id.into(), raw(&entry.text)?);
-        Ok(AccountTransaction { block, hash, position, confirmations, id, transaction })
+        let (id, timestamp) = (entry.id.into(), Some(entry.timestamp_s));
+        let transaction = raw(&entry.text)?;
+        Ok(AccountTransaction { block, hash, position, confirmations, id, timestamp, transaction })
     };
     let transactions = entries.iter().map(entry).collect::<Result<_, _>>()?;
-    let page = AccountTransactions { queued, transactions, next: next.map(cursor) };
+    let page = AccountTransactions { queued, incoming, transactions, next: next.map(cursor) };
     Ok(made_at(permit, answer::json(StatusCode::OK, &page)))
 }
 

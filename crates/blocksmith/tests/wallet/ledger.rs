@@ -15,6 +15,9 @@ use crate::owner::forge;
 /// Transactions of a page, whatever is asked for: a history takes several.
 const PAGE: usize = 2;
 
+/// The time of the block before the first: 2027-01-15 08:00:00.
+const FIRST_TIME: u64 = 1_800_000_000;
+
 /// A block's coin, in units.
 pub(crate) const SUBSIDY: u64 = 2_000_000_000;
 
@@ -39,6 +42,8 @@ pub(crate) struct Ledger {
     pub(crate) fee: u64,
     /// What waits, in order.
     pub(crate) queue: Vec<Verified>,
+    /// What the first block allots.
+    allotted: Vec<(Address, u64)>,
     /// Blocks from index 2 on: payments, and the coin's recipient.
     blocks: Vec<(Vec<Verified>, Address)>,
     balances: HashMap<Address, u64>,
@@ -75,6 +80,7 @@ impl Ledger {
             forges: false,
             fee: 0,
             queue: Vec::new(),
+            allotted: Vec::new(),
             blocks: Vec::new(),
             balances: HashMap::new(),
             calls: Vec::new(),
@@ -94,6 +100,12 @@ impl Ledger {
         let fees: u64 = payments.iter().map(|payment| payment.fee()).sum();
         *self.balances.entry(miner).or_default() += SUBSIDY + fees;
         self.blocks.push((payments, miner));
+    }
+
+    /// Has the first block allot coins.
+    pub(crate) fn allot(&mut self, address: Address, units: u64) {
+        *self.balances.entry(address).or_default() += units;
+        self.allotted.push((address, units));
     }
 
     pub(crate) fn balance(&self, address: &Address) -> u64 {
@@ -116,24 +128,31 @@ impl Ledger {
     /// Everything about the address in the chain, as JSON, the newest first.
     fn history(&self, address: &Address) -> Vec<String> {
         let mut all = Vec::new();
+        let mut put = |block: u64, position: usize, id: String, text: &str| {
+            let (confirmations, timestamp) = (self.tip() - block + 1, FIRST_TIME + 60 * block);
+            all.push(format!(
+                r#"{{"id": "{id}", "block": {block}, "hash": "{block:064x}", "position": {position}, "confirmations": {confirmations}, "timestamp": {timestamp}, "transaction": {text}}}"#
+            ));
+        };
+        for (position, (recipient, amount)) in self.allotted.iter().enumerate() {
+            if recipient == address {
+                let coin = Coinbase { recipient: *recipient, amount: *amount, nonce: 1 };
+                let id = coin.id(&self.domain).to_string();
+                put(1, position, id, &coin.text(self.domain.hrp));
+            }
+        }
         for (at, (payments, miner)) in self.blocks.iter().enumerate() {
             let block = at as u64 + 2;
-            let confirmations = self.tip() - block + 1;
-            let mut put = |position: usize, id: String, text: &str| {
-                all.push(format!(
-                    r#"{{"id": "{id}", "block": {block}, "hash": "{block:064x}", "position": {position}, "confirmations": {confirmations}, "transaction": {text}}}"#
-                ));
-            };
             for (position, payment) in payments.iter().enumerate() {
                 if payment.sender() == *address || payment.recipient() == *address {
-                    put(position, payment.id().to_string(), payment.text());
+                    put(block, position, payment.id().to_string(), payment.text());
                 }
             }
             if miner == address {
                 let fees: u64 = payments.iter().map(|payment| payment.fee()).sum();
                 let coin = Coinbase { recipient: *miner, amount: SUBSIDY + fees, nonce: block };
                 let id = coin.id(&self.domain).to_string();
-                put(payments.len(), id, &coin.text(self.domain.hrp));
+                put(block, payments.len(), id, &coin.text(self.domain.hrp));
             }
         }
         all.reverse();
@@ -211,13 +230,14 @@ impl Ledger {
         };
         let mut body = String::from("{");
         if start == 0 {
-            let about = |payment: &&Verified| {
-                payment.sender() == *address || payment.recipient() == *address
-            };
-            let queued: Vec<_> =
-                self.queue.iter().filter(about).map(|payment| payment.text()).collect();
-            let queued = if self.hides { Vec::new() } else { queued };
-            let _ = write!(body, r#""queued": [{}], "#, queued.join(", "));
+            let own = |payment: &&Verified| payment.sender() == *address;
+            let (own, others): (Vec<_>, Vec<_>) = self.queue.iter().partition(own);
+            let to_it = others.into_iter().filter(|payment| payment.recipient() == *address);
+            for (name, payments) in [("queued", own), ("incoming", to_it.collect())] {
+                let texts: Vec<_> = payments.iter().map(|payment| payment.text()).collect();
+                let texts = if self.hides { Vec::new() } else { texts };
+                let _ = write!(body, r#""{name}": [{}], "#, texts.join(", "));
+            }
         }
         let _ = write!(body, r#""transactions": [{}], "next": {next}}}"#, page.join(", "));
         Reply::json(if self.forges { body.replace("\"fee\": 0", "\"fee\": 1") } else { body })

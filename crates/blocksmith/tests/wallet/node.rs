@@ -40,8 +40,9 @@ fn balances_are_those_of_the_node_in_coins() {
     assert_eq!(
         printed,
         format!(
-            "{first}  {:>20}\n{second}  {:>20}  number 1  (1 payment waits)\n{:<64}  {:>20}\n",
-            "40", "20", "in all", "60"
+            "have     60           coins\n\
+             leaving  -0.50000001  1 payment waits\n\n\
+             {first}  40\n{second}  20  number 1  (1 payment waits)\n"
         )
     );
     node.state().mine(stranger());
@@ -50,7 +51,7 @@ fn balances_are_those_of_the_node_in_coins() {
         balance,
         serde_json::json!({
             "chain": "forge", "chain_id": forge().chain_id.to_string(),
-            "balance": 3 * SUBSIDY - 50_000_001,
+            "balance": 3 * SUBSIDY - 50_000_001, "incoming": 0, "outgoing": 0,
             "addresses": [
                 { "address": first, "label": "", "balance": 2 * SUBSIDY, "nonce": 0,
                   "next_nonce": 0, "transactions": 2 },
@@ -62,18 +63,56 @@ fn balances_are_those_of_the_node_in_coins() {
 }
 
 #[test]
+fn coins_on_their_way_are_not_there_yet_and_counted_once() {
+    let node = ledger::start();
+    let (alice, bob) = (Owner::with_wallet(1, 1), Owner::with_wallet(2, 2));
+    let (url, bobs) = (node.url(), bob.texts());
+    node.state().mine(alice.addresses()[0]);
+    for amount in ["7", "3"] {
+        alice.run(&["send", &bobs[0], amount, "--yes", "--node", &url]).good();
+    }
+    let printed = bob.run(&["balance", "--node", &url]).good();
+    let head = "have       0  coins\ncoming   +10  2 payments wait\n\n";
+    assert!(printed.starts_with(head), "{printed}");
+    let balance = bob.run(&["balance", "--json", "--node", &url]).json();
+    let units = ["balance", "incoming", "outgoing"].map(|name| balance[name].as_u64());
+    assert_eq!(units, [Some(0), Some(10_00000000), Some(0)]);
+    let send = |amount: &str, more: &[&str]| {
+        let to = stranger().to_text(forge().hrp);
+        bob.run(&[&["send", &to, amount, "--yes", "--node", &url], more].concat()).bad(1)
+    };
+    let ahead = "5 coins needed, 0 available, 10 on their way; wait until a block confirms";
+    let error = send("5", &[]);
+    assert!(error.contains(ahead), "{error}");
+    let error = send("5", &["--fee", "6"]);
+    let why = "11 coins needed (5 and a fee of 6), 0 available, 10 on their way\n";
+    assert!(error.ends_with(why), "{error}");
+    // What was named has nothing coming, so that waiting is no help.
+    let error = send("5", &["--from", &bobs[1]]);
+    assert!(error.ends_with("5 coins needed, 0 available\n"), "{error}");
+    // What a wallet pays to itself neither comes nor goes, its fee aside.
+    node.state().mine(stranger());
+    let args = ["send", &bobs[1], "4", "--fee", "0.5", "--yes", "--node", &url];
+    bob.run(&args).good();
+    let balance = bob.run(&["balance", "--json", "--node", &url]).json();
+    let units = ["balance", "incoming", "outgoing"].map(|name| balance[name].as_u64());
+    assert_eq!(units, [Some(10_00000000), Some(0), Some(50_000_000)]);
+}
+
+#[test]
 fn a_history_is_what_all_addresses_paid_and_were_paid() {
     let node = ledger::start();
     let (alice, bob) = (Owner::with_wallet(1, 2), Owner::with_wallet(2, 1));
     let (own, texts, url) = (alice.addresses(), alice.texts(), node.url());
     assert_eq!(
         alice.run(&["history", "--node", &url]).good(),
-        "nothing was paid yet, neither to this wallet nor by it\n"
+        "have     0  coins\n\nThere are no transactions yet.\n"
     );
     let bobs = bob.texts().remove(0);
     let send = |owner: &Owner, more: &[&str]| {
         owner.run(&[&["send"], more, &["--yes", "--node", &url]].concat()).good();
     };
+    node.state().allot(own[0], 1_250_000_000);
     // Blocks 2 and 3: coins. Block 4: to and fro, and from alice to alice.
     node.state().mine(own[0]);
     node.state().mine(bob.addresses()[0]);
@@ -81,52 +120,61 @@ fn a_history_is_what_all_addresses_paid_and_were_paid() {
     send(&alice, &[&texts[1], "2"]);
     send(&bob, &[&texts[1], "0.25"]);
     node.state().mine(stranger());
-    // And one that waits.
+    // And one each way that waits.
     send(&alice, &[&bobs, "3"]);
+    send(&bob, &[&texts[0], "0.125"]);
 
     let ran = alice.run(&["history", "--node", &url]);
     assert!(ran.stderr.contains(&format!("That is what {url} says.\n")), "{}", ran.stderr);
     let printed = ran.good();
-    let lines: Vec<String> =
-        printed.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
     let (first, second) = (&texts[0], &texts[1]);
-    assert_eq!(
-        lines,
-        [
-            "block confirmations coins".to_owned(),
-            format!("waits 0 -3 to {bobs}"),
-            format!("4 1 +0.25 from {bobs}"),
-            format!("4 1 2 to your own {second}"),
-            format!("4 1 -1.5 to {bobs} fee 0.001 \"rent\\u{{1b}}[31m\""),
-            format!("2 3 +20 mined by {first}"),
-        ]
-    );
+    let wide = [
+        "have     31.249  coins".to_owned(),
+        "coming   +0.125  1 payment waits".to_owned(),
+        "leaving  -3      1 payment waits".to_owned(),
+        String::new(),
+        format!("time (UTC)          coins  {:76}  block  confirmations", ""),
+        format!("waits              -3      to          {bobs}"),
+        format!("waits              +0.125  from        {bobs}"),
+        format!("2027-01-15 08:04   +0.25   from        {bobs}      4              1"),
+        format!("2027-01-15 08:04    2      to your own {second}      4              1"),
+        format!("2027-01-15 08:04   -1.5    to          {bobs}      4              1"),
+        "                  fee 0.001, \"rent\\u{1b}[31m\"".to_owned(),
+        format!("2027-01-15 08:02  +20      mined by    {first}      2              3"),
+        format!("2027-01-15 08:01  +12.5    allotted to {first}      1              4"),
+        "                  by the first block of the chain".to_owned(),
+    ];
+    assert_eq!(printed.lines().collect::<Vec<_>>(), wide, "{printed}");
 
     let rows = alice.run(&["history", "--json", "--node", &url]).json();
     let rows = rows.as_array().unwrap();
     let column = |name: &str| rows.iter().map(|row| row[name].clone()).collect::<Vec<_>>();
-    assert_eq!(column("direction"), ["sent", "received", "moved", "sent", "mined"]);
-    assert_eq!(column("status"), ["queued", "confirmed", "confirmed", "confirmed", "confirmed"]);
-    assert_eq!(column("amount"), [300_000_000_u64, 25_000_000, 200_000_000, 150_000_000, SUBSIDY]);
-    assert_eq!(rows[3]["memo"], "rent\u{1b}[31m");
-    assert_eq!(rows[4]["sender"], "0");
+    let directions = ["sent", "received", "received", "moved", "sent", "mined", "allotted"];
+    assert_eq!(column("direction"), directions);
+    let (waits, done) = (["queued"; 2], ["confirmed"; 5]);
+    assert_eq!(column("status"), [&waits[..], &done].concat());
+    let small = [300_000_000, 12_500_000, 25_000_000, 200_000_000, 150_000_000];
+    assert_eq!(column("amount"), [&small[..], &[SUBSIDY, 1_250_000_000]].concat());
+    assert_eq!(rows[4]["memo"], "rent\u{1b}[31m");
+    assert_eq!((&rows[5]["sender"], &rows[6]["sender"]), (&json!("0"), &json!("0")));
+    assert_eq!(rows[6]["timestamp"], 1_800_000_060);
     // Ids are those of the rules.
     let waiting = node.state().queue[0].id().to_string();
     assert_eq!(rows[0]["id"], waiting);
     // Each row has each member.
-    assert_eq!(column("confirmations"), [0, 1, 1, 1, 3]);
-    assert_eq!(column("fee"), [0, 0, 0, 100_000, 0]);
-    for member in ["block", "hash", "position"] {
+    assert_eq!(column("confirmations"), [0, 0, 1, 1, 1, 3, 4]);
+    assert_eq!(column("fee"), [0, 0, 0, 0, 100_000, 0, 0]);
+    for member in ["block", "hash", "position", "timestamp"] {
         assert_eq!(rows[0].get(member), Some(&serde_json::Value::Null));
-        assert!(rows[1..].iter().all(|row| !row[member].is_null()), "{member}");
+        assert!(rows[2..].iter().all(|row| !row[member].is_null()), "{member}");
     }
 
     // What waits comes on top of the limit.
     let rows = alice.run(&["history", "--json", "--limit", "2", "--node", &url]).json();
     let ids: Vec<_> = rows.as_array().unwrap().iter().map(|row| &row["direction"]).collect();
-    assert_eq!(ids, ["sent", "received", "moved"]);
+    assert_eq!(ids, ["sent", "received", "received", "moved"]);
     let error = alice.run(&["history", "--limit", "0", "--node", &url]).bad(2);
-    assert!(error.contains("0 is not in 1..=10000"), "{error}");
+    assert!(error.contains("--limit can't be \"0\": it must be a whole number from 1"), "{error}");
 }
 
 #[test]
@@ -185,11 +233,12 @@ fn a_node_of_another_chain_is_refused_by_name() {
 }
 
 /// Whose account it is, the node does not say.
-fn five_units() -> String {
+fn five_units(path: &str) -> String {
     let account = json!({
         "party": "", "balance": 5, "nonce": 0, "next_nonce": 0, "transactions": 1, "uncounted": 0,
     });
-    account.to_string()
+    let history = json!({"queued": [], "transactions": [], "next": null});
+    if path.contains("/transactions?") { history } else { account }.to_string()
 }
 
 #[test]
@@ -233,7 +282,7 @@ fn a_node_that_does_not_say_whether_payments_are_signed_is_as_good_where_its_cha
     let node = Fake::start((), move |(), call| {
         Reply::json(match call.path.ends_with("/status") {
             true => old.to_string(),
-            false => five_units(),
+            false => five_units(&call.path),
         })
     });
     let balance = alice.run(&["balance", "--json", "--node", &node.url()]).json();
@@ -259,7 +308,7 @@ fn what_addresses_start_with_is_what_the_status_says_whatever_the_rules_say() {
         let node = Fake::start((), move |(), call| {
             Reply::json(match call.path.ends_with("/status") {
                 true => status.to_string(),
-                false => five_units(),
+                false => five_units(&call.path),
             })
         });
         let ran = alice.run(&["balance", "--json", "--node", &node.url()]);

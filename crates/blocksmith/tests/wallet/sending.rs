@@ -84,18 +84,26 @@ fn the_address_that_has_enough_pays() {
     assert_eq!(from(scene.send(&["35", "--fee", "4", "--json"]).json()), texts[2]);
     // Nothing is left but what waits for a block.
     let error = scene.send(&["0.1"]).bad(1);
-    assert!(error.contains("there is nothing to pay with"), "{error}");
+    assert!(error.contains("0.1 coins needed, 0 available\n"), "{error}");
     scene.node.state().mine(stranger());
     scene.node.state().mine(own[1]);
     let error = scene.send(&["20", "--fee", "0.00000001"]).bad(1);
-    assert!(error.contains("it takes 20.00000001 coins with the fee"), "{error}");
-    assert!(error.contains("besides addresses that have nothing"), "{error}");
+    let why = "20.00000001 coins needed (20 and a fee of 0.00000001), 20 available\n";
+    assert!(error.ends_with(why), "{error}");
+    // Two addresses together have enough, and neither has.
+    let error = scene.send(&["20.5"]).bad(1);
+    assert!(error.contains("20.5 coins needed, 20 available\n"), "{error}");
+    scene.node.state().mine(own[3]);
+    let error = scene.send(&["20.5"]).bad(1);
+    let why = "20.5 coins needed, 40 available; but a payment comes from one address: pay in parts";
+    assert!(error.contains(why), "{error}");
     let listed: Vec<_> = error.lines().filter_map(|line| line.strip_prefix("  ")).collect();
-    assert_eq!(listed, [format!("{}  20  number 1", texts[1])]);
+    let row = |place: usize| format!("{}  20  number {place}", texts[place]);
+    assert_eq!(listed, [row(1), row(3)]);
     assert_eq!(scene.node.state().queue, []);
     // One that was named pays or nobody does.
-    let error = scene.send(&["1", "--from", &texts[3]]).bad(1);
-    assert!(error.contains("there is nothing to pay with"), "{error}");
+    let error = scene.send(&["1", "--from", &texts[2]]).bad(1);
+    assert!(error.contains("1 coin needed, 0 available\n"), "{error}");
     assert_eq!(from(scene.send(&["1", "--from", &texts[1], "--json"]).json()), texts[1]);
     let error = scene.send(&["1", "--from", &scene.bob]).bad(2);
     assert!(error.contains("this wallet has no address"), "{error}");

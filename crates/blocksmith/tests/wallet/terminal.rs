@@ -25,6 +25,11 @@ struct Terminal {
 
 impl Terminal {
     fn run(owner: &Owner, args: &[&str]) -> Self {
+        Self::run_in(owner, 80, args)
+    }
+
+    /// Runs the command in a terminal of so many columns.
+    fn run_in(owner: &Owner, columns: usize, args: &[&str]) -> Self {
         let program = owner.command(args);
         let words = std::iter::once(program.get_program()).chain(program.get_args());
         let line: Vec<_> = words.map(|word| format!("'{}'", word.to_str().unwrap())).collect();
@@ -35,8 +40,9 @@ impl Terminal {
                 None => script.env_remove(name),
             };
         }
+        let line = format!("stty rows 50 cols {columns}; {}", line.join(" "));
         let mut child = script
-            .args(["--quiet", "--return", "--flush", "--command", &line.join(" "), "/dev/null"])
+            .args(["--quiet", "--return", "--flush", "--command", &line, "/dev/null"])
             .current_dir(owner.home.path())
             .env("SHELL", "/bin/sh")
             .env("BLOCKSMITH_LOG", "off")
@@ -96,6 +102,62 @@ impl Drop for Terminal {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+#[test]
+fn a_history_fits_the_terminal_and_says_where_the_rest_is() {
+    let node = ledger::start();
+    let alice = Owner::with_wallet(1, 1);
+    let (own, texts, url) = (alice.addresses(), alice.texts(), node.url());
+    node.state().allot(own[0], 1_250_000_000);
+    node.state().mine(own[0]);
+    let to = stranger().to_text(forge().hrp);
+    let args = ["send", &to, "2.5", "--fee", "0.001", "--memo", "rent", "--yes", "--node", &url];
+    alice.run(&args).good();
+    node.state().mine(stranger());
+    alice.run(&args).good();
+    let short = |text: &str| format!("{}…{}", &text[..11], &text[text.len() - 5..]);
+    let (own, theirs) = (short(&texts[0]), short(&to));
+    let shown = |columns: usize, command: &str| {
+        let args = [command, "--node", &url, "--password-file", "password"];
+        let (code, screen) = Terminal::run_in(&alice, columns, &args).end();
+        assert_eq!(code, Some(0), "{screen}");
+        let is_note =
+            |line: &str| ["--json", "`", "That"].iter().any(|note| line.starts_with(note));
+        for line in screen.lines().take_while(|line| !is_note(line)) {
+            assert!(line.chars().count() <= columns, "{columns} columns: {line}");
+        }
+        screen.replace("\r\n", "\n")
+    };
+    let head = "have     29.999  coins\nleaving  -2.501  1 payment waits\n\n";
+    let narrow = format!(
+        "{head}waits              -2.5\n  to {theirs}\n  fee 0.001, \"rent\"\n\
+         2027-01-15 08:03   -2.5\n  to {theirs}\n  block 3, 1 confirmation\n  fee 0.001, \"rent\"\n\
+         2027-01-15 08:02  +20\n  mined by {own}\n  block 2, 2 confirmations\n\
+         2027-01-15 08:01  +12.5\n  allotted to {own}\n  block 1, 3 confirmations\n  \
+         by the first block of the chain\n"
+    );
+    let more = "--json shows the ids of transactions and whole addresses.\n";
+    let screen = shown(40, "history");
+    assert!(screen.starts_with(&format!("{narrow}--json shows")), "{screen}");
+    let screen = shown(80, "history");
+    let row = format!(
+        "2027-01-15 08:02  +20    mined by    {own}      2              2\n\
+         2027-01-15 08:01  +12.5  allotted to {own}      1              3\n"
+    );
+    assert!(screen.starts_with(head) && screen.contains(&row), "{screen}");
+    assert!(screen.contains(more), "{screen}");
+    let screen = shown(130, "history");
+    let row = format!("2027-01-15 08:02  +20    mined by    {}      2              2\n", texts[0]);
+    assert!(screen.starts_with(head) && screen.contains(&row), "{screen}");
+    assert!(!screen.contains(more), "nothing is shortened: {screen}");
+
+    let screen = shown(40, "balance");
+    let row = format!("{head}{own}  29.999\n  (1 payment waits)\n`blocksmith wallet address`");
+    assert!(screen.starts_with(&row), "{screen}");
+    let screen = shown(100, "balance");
+    let row = format!("{head}{}  29.999  (1 payment waits)\nThat is", texts[0]);
+    assert!(screen.starts_with(&row), "{screen}");
 }
 
 #[test]
@@ -382,7 +444,7 @@ fn who_agreed_is_asked_once_more_when_another_address_would_pay() {
     terminal.asked("", "y\n");
     let (code, screen) = terminal.end();
     assert_eq!(code, Some(1), "{screen}");
-    assert!(screen.contains("it takes 15 coins with the fee"), "{screen}");
+    assert!(screen.contains("15 coins needed, 10 available"), "{screen}");
     assert_eq!(node.state().queue.len(), 1);
 }
 

@@ -169,8 +169,8 @@ fn alice_pays_bob_on_a_chain_of_their_own() {
 
 #[test]
 fn alice_signs_offline_and_a_friend_without_a_wallet_hands_it_in() {
-    let (alice, friend) = (Owner::with_wallet(1, 1), Owner::new());
-    let (from, to) = (alice.texts().remove(0), Owner::with_wallet(2, 1).texts().remove(0));
+    let (alice, bob, friend) = (Owner::with_wallet(1, 1), Owner::with_wallet(2, 1), Owner::new());
+    let (from, to) = (alice.texts().remove(0), bob.texts().remove(0));
     make_chain(&alice, &from);
     let sign = |amount: &str, nonce: &str, chain: &str| {
         let rest = ["--nonce", nonce, "--fee", "0.01", "--chain", chain];
@@ -217,7 +217,7 @@ fn alice_signs_offline_and_a_friend_without_a_wallet_hands_it_in() {
     assert!(error.contains("has the nonce 0, so that this one can't be made"), "{error}");
     assert!(error.contains("sign it with --nonce 1"), "{error}");
     let error = send(&sign("10", "1", "./class.toml"), &[]).bad(1);
-    assert!(error.contains("it takes 10.01 coins with the fee"), "{error}");
+    assert!(error.contains("10.01 coins needed (10 and a fee of 0.01), 9.99 available"), "{error}");
     let later = sign("1", "2", "./class.toml");
     let ran = send(&later, &["--json"]);
     assert!(ran.stderr.contains("it waits for the one with the nonce 1"), "{}", ran.stderr);
@@ -230,6 +230,17 @@ fn alice_signs_offline_and_a_friend_without_a_wallet_hands_it_in() {
     // The one before it comes, and another one that pays too little to take its place.
     assert_eq!(send(&sign("1", "1", "./class.toml"), &["--json"]).json()["status"], "queued");
     assert_eq!(waiting()["next_nonce"], 3);
+    // Bob sees what comes and what came, and Alice what the first block gave her.
+    let seen = bob.run(&["history", "--node", &url]).good();
+    assert!(seen.contains("\ncoming     +2     2 payments wait\n"), "{seen}");
+    assert_eq!(seen.matches("\nwaits  ").count(), 2, "{seen}");
+    let balance = bob.run(&["balance", "--json", "--node", &url]).json();
+    assert_eq!(balance["incoming"], 2_00000000);
+    let seen = alice.run(&["history", "--node", &url]).good();
+    let allotted = format!("  +12.5  allotted to {from}      1 ");
+    assert!(seen.contains(&allotted), "{seen}");
+    let days = seen.lines().filter(|line| line.starts_with("20")).count();
+    assert_eq!(days, 2, "what is in a block has its time: {seen}");
     let other = sign("2", "1", "./class.toml");
     let ran = send(&other, &[]);
     assert!(ran.stderr.contains("nonce  1, as another payment that waits"), "{}", ran.stderr);

@@ -1,7 +1,6 @@
 //! `blocksmith wallet history`.
 
 use std::collections::HashSet;
-use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use blocksmith_api::{HexHash, Place};
@@ -11,17 +10,21 @@ use blocksmith_consensus::payment::{COINBASE_SENDER, Domain, Verified, VerifiedE
 use serde::Serialize;
 
 use super::node::{Node, NodeError, Page, Placed};
-use super::{Common, NodeArgs};
+use super::table::{aligned, columns, shortened};
+use super::waiting::Waiting;
+use super::{Common, GENESIS_INDEX, NodeArgs, note};
 use crate::amount::Coins;
+use crate::calendar::date;
+use crate::cmd::counted;
 use crate::cmd::values::number;
 
 /// The most transactions that the command shows.
 const MAX_LIMIT: u16 = 10_000;
 
-/// Show what the wallet's addresses paid and were paid, the newest first
+/// Show what the wallet has, what waits for a block, and all transactions, the newest first
 #[derive(Debug, clap::Args)]
 pub(super) struct HistoryArgs {
-    /// How many transactions at most; those that wait come on top
+    /// Show at most this many transactions; payments that wait for a block are always shown
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = number::<u16>(1..=u64::from(MAX_LIMIT)))]
     limit: u16,
     #[command(flatten)]
@@ -32,6 +35,8 @@ pub(super) struct HistoryArgs {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 enum Direction {
+    /// By the chain's first block, which nobody mined.
+    Allotted,
     Mined,
     Received,
     Sent,
@@ -65,6 +70,8 @@ struct Row {
     id: String,
     #[serde(flatten)]
     spot: RowPlace,
+    /// The time of its block, in seconds since 1970.
+    timestamp: Option<u64>,
     direction: Direction,
     sender: String,
     recipient: String,
@@ -83,10 +90,11 @@ pub(super) async fn run(common: &Common, args: &HistoryArgs) -> anyhow::Result<E
     let own: Vec<Address> = opened.wallet.addresses().map(|entry| entry.address).collect();
     let hrp = remote.domain.hrp;
     let limit = usize::from(args.limit);
-    let (mut queued, mut placed) = (Vec::new(), Vec::new());
+    let (mut queued, mut placed, mut balance) = (Vec::new(), Vec::new(), 0_u64);
     for address in &own {
-        let (waiting, mut confirmed) =
-            newest(&node, &address.to_text(hrp), &remote.domain, limit).await?;
+        let text = address.to_text(hrp);
+        balance = balance.saturating_add(node.account(&text).await?.balance);
+        let (waiting, mut confirmed) = newest(&node, &text, &remote.domain, limit).await?;
         queued.extend(waiting);
         placed.append(&mut confirmed);
     }
@@ -98,15 +106,20 @@ pub(super) async fn run(common: &Common, args: &HistoryArgs) -> anyhow::Result<E
     placed.retain(|placed| seen.insert(placed.id));
     placed.truncate(limit);
 
+    let head = Waiting::of(&queued, &own).told(balance);
     let waiting = queued.into_iter().map(|payment| {
         let id = payment.id();
-        Row::of(id, RowPlace::WAITING, &Entry::Payment(payment), &own, hrp)
+        Row::of(id, RowPlace::WAITING, None, &Entry::Payment(payment), &own, hrp)
     });
-    let confirmed = placed
-        .into_iter()
-        .map(|Placed { place, id, entry }| Row::of(id, RowPlace::of(place), &entry, &own, hrp));
+    let confirmed = placed.into_iter().map(|Placed { place, timestamp, id, entry }| {
+        Row::of(id, RowPlace::of(place), timestamp, &entry, &own, hrp)
+    });
     let rows: Vec<Row> = waiting.chain(confirmed).collect();
-    common.print(|| table(&rows), &rows)?;
+    let (table, is_shortened) = table(&rows, columns());
+    common.print(|| format!("{head}\n\n{table}"), &rows)?;
+    if is_shortened && !common.json {
+        note("--json shows the ids of transactions and whole addresses.");
+    }
     node.is_quoted();
     Ok(ExitCode::SUCCESS)
 }
@@ -136,13 +149,22 @@ async fn newest(
 }
 
 impl Row {
-    fn of(id: Hash, spot: RowPlace, entry: &Entry, own: &[Address], hrp: Hrp) -> Self {
+    fn of(
+        id: Hash,
+        spot: RowPlace,
+        timestamp: Option<u64>,
+        entry: &Entry,
+        own: &[Address],
+        hrp: Hrp,
+    ) -> Self {
         let id = id.to_string();
+        let is_first = spot.block == Some(GENESIS_INDEX);
         match entry {
             Entry::Coinbase(coin) => Self {
                 id,
                 spot,
-                direction: Direction::Mined,
+                timestamp,
+                direction: if is_first { Direction::Allotted } else { Direction::Mined },
                 sender: COINBASE_SENDER.into(),
                 recipient: coin.recipient.to_text(hrp),
                 amount: coin.amount,
@@ -153,6 +175,7 @@ impl Row {
             Entry::Payment(payment) => Self {
                 id,
                 spot,
+                timestamp,
                 direction: match (
                     own.contains(&payment.sender()),
                     own.contains(&payment.recipient()),
@@ -171,36 +194,146 @@ impl Row {
         }
     }
 
-    /// The change to the wallet's balance, and the other party.
-    fn change(&self) -> (String, String) {
+    /// The change to the wallet's balance.
+    fn change(&self) -> String {
         let amount = Coins::from_units(self.amount);
-        let Self { sender, recipient, .. } = self;
         match self.direction {
-            Direction::Mined => (format!("+{amount}"), format!("mined by {recipient}")),
-            Direction::Received => (format!("+{amount}"), format!("from {sender}")),
-            Direction::Sent => (format!("-{amount}"), format!("to {recipient}")),
-            Direction::Moved => (amount.to_string(), format!("to your own {recipient}")),
+            Direction::Allotted | Direction::Mined | Direction::Received => format!("+{amount}"),
+            Direction::Sent => format!("-{amount}"),
+            Direction::Moved => amount.to_string(),
         }
+    }
+
+    /// What the row says of an address, and which one that is.
+    fn with(&self) -> (&'static str, &str) {
+        match self.direction {
+            Direction::Allotted => ("allotted to", &self.recipient),
+            Direction::Mined => ("mined by", &self.recipient),
+            Direction::Received => ("from", &self.sender),
+            Direction::Sent => ("to", &self.recipient),
+            Direction::Moved => ("to your own", &self.recipient),
+        }
+    }
+
+    /// When the transaction came into a block, or that it waits for one.
+    fn time(&self) -> String {
+        match (self.spot.block, self.timestamp) {
+            (None, _) => "waits".into(),
+            (_, Some(timestamp)) => date(timestamp).strftime("%Y-%m-%d %H:%M").to_string(),
+            (_, None) => String::new(),
+        }
+    }
+
+    /// What only some rows have.
+    fn details(&self) -> String {
+        let mut details = Vec::new();
+        if self.direction == Direction::Allotted {
+            details.push("by the first block of the chain".into());
+        }
+        if let (fee @ 1.., Direction::Sent | Direction::Moved) = (self.fee, self.direction) {
+            details.push(format!("fee {}", Coins::from_units(fee)));
+        }
+        if let Some(memo) = &self.memo {
+            // Quoted, since another party's text may hold control sequences for the terminal.
+            details.push(format!("{memo:?}"));
+        }
+        details.join(", ")
     }
 }
 
-fn table(rows: &[Row]) -> String {
+/// The columns of the table, each as wide as its widest cell.
+struct Widths {
+    amount: usize,
+    kind: usize,
+    address: usize,
+    block: usize,
+}
+
+impl Widths {
+    /// The length of a line.
+    fn line(&self) -> usize {
+        [TIME.len(), self.amount, self.kind + 1 + self.address, self.block, CONFIRMATIONS.len()]
+            .into_iter()
+            .sum::<usize>()
+            + 4 * GAP.len()
+    }
+}
+
+/// The title of the first column, which is as wide as a time.
+const TIME: &str = "time (UTC)      ";
+const CONFIRMATIONS: &str = "confirmations";
+const GAP: &str = "  ";
+
+/// The rows, in lines of at most so many columns if that is possible: with whole addresses, with
+/// shortened ones, or in several short lines each. The second value is whether they were shortened.
+fn table(rows: &[Row], columns: Option<usize>) -> (String, bool) {
     if rows.is_empty() {
-        return "nothing was paid yet, neither to this wallet nor by it".into();
+        return ("There are no transactions yet.".into(), false);
     }
-    let mut table = format!("{:>8}  {:>13}  {:>20}", "block", "confirmations", "coins");
-    for row in rows {
-        let block = row.spot.block.map_or("waits".into(), |block| block.to_string());
-        let confirmations = row.spot.confirmations;
-        let (amount, with) = row.change();
-        let _ = write!(table, "\n{block:>8}  {confirmations:>13}  {amount:>20}  {with}");
-        if let (fee @ 1.., Direction::Sent | Direction::Moved) = (row.fee, row.direction) {
-            let _ = write!(table, "  fee {}", Coins::from_units(fee));
-        }
-        if let Some(memo) = &row.memo {
-            // Quoted, since another party's text may hold control sequences for the terminal.
-            let _ = write!(table, "  {memo:?}");
+    let changes: Vec<_> = rows.iter().map(Row::change).collect();
+    let amounts = aligned(changes.iter().map(String::as_str));
+    let block = |row: &Row| row.spot.block.map(|block| block.to_string()).unwrap_or_default();
+    let widest = |lengths: &mut dyn Iterator<Item = usize>| lengths.max().unwrap_or(0);
+    let mut widths = Widths {
+        amount: amounts[0].len().max("coins".len()),
+        kind: widest(&mut rows.iter().map(|row| row.with().0.len())),
+        address: widest(&mut rows.iter().map(|row| row.with().1.len())),
+        block: widest(&mut rows.iter().map(|row| block(row).len())).max("block".len()),
+    };
+    let fits = |widths: &Widths| columns.is_none_or(|columns| widths.line() <= columns);
+    let is_whole = fits(&widths);
+    let address = |row: &Row| {
+        let address = row.with().1;
+        if is_whole { address.to_owned() } else { shortened(address) }
+    };
+    widths.address = widest(&mut rows.iter().map(|row| address(row).chars().count()));
+    let Widths { amount: wide, kind: kinds, address: addresses, block: blocks } = widths;
+    if !fits(&widths) {
+        return (stacked(rows, &amounts), true);
+    }
+    let with = kinds + 1 + addresses;
+    let (time, confirmed) = (TIME.len(), CONFIRMATIONS.len());
+    let mut lines = vec![format!(
+        "{TIME}  {:>wide$}  {:with$}  {:>blocks$}  {CONFIRMATIONS}",
+        "coins", "", "block"
+    )];
+    for (row, amount) in rows.iter().zip(&amounts) {
+        let confirmations = row.spot.block.map(|_| row.spot.confirmations.to_string());
+        lines.push(format!(
+            "{:time$}  {amount:>wide$}  {:kinds$} {:addresses$}  {:>blocks$}  {:>confirmed$}",
+            row.time(),
+            row.with().0,
+            address(row),
+            block(row),
+            confirmations.unwrap_or_default()
+        ));
+        let details = row.details();
+        if !details.is_empty() {
+            lines.push(format!("{:time$}  {details}", ""));
         }
     }
-    table
+    (trimmed(&lines), !is_whole)
+}
+
+/// The rows in several short lines each.
+fn stacked(rows: &[Row], amounts: &[String]) -> String {
+    let mut lines = Vec::new();
+    for (row, amount) in rows.iter().zip(amounts) {
+        let (kind, address) = row.with();
+        lines.push(format!("{:<width$}  {amount}", row.time(), width = TIME.len()));
+        lines.push(format!("  {kind} {}", shortened(address)));
+        if let Some(block) = row.spot.block {
+            let confirmations = counted(row.spot.confirmations, "confirmation");
+            lines.push(format!("  block {block}, {confirmations}"));
+        }
+        let details = row.details();
+        if !details.is_empty() {
+            lines.push(format!("  {details}"));
+        }
+    }
+    trimmed(&lines)
+}
+
+fn trimmed(lines: &[String]) -> String {
+    lines.iter().map(|line| line.trim_end()).collect::<Vec<_>>().join("\n")
 }

@@ -22,7 +22,9 @@ mod secrets;
 mod send;
 mod sign;
 mod signed;
+mod table;
 mod verify;
+mod waiting;
 
 use std::io::{self, ErrorKind, Write as _};
 use std::path::PathBuf;
@@ -52,6 +54,9 @@ use crate::text::{escaped, json, lines};
 
 /// The chain whose addresses are shown by default.
 const DEFAULT_CHAIN: &str = "forge";
+
+/// The index of a chain's first block, where payments are signed.
+const GENESIS_INDEX: u64 = 1;
 
 /// The path of every key of the wallet, without its index.
 const PATH: &str = "m/86'/1'/0'/0";

@@ -78,7 +78,7 @@ pub(super) struct Node(api::Node);
 /// A page of an account's history.
 #[derive(Debug)]
 pub(super) struct Page {
-    /// The account's payments that wait; only in the first page.
+    /// The account's payments that wait, and those to it; only in the first page.
     pub(super) queued: Vec<Verified>,
     /// The newest first.
     pub(super) placed: Vec<Placed>,
@@ -90,6 +90,8 @@ pub(super) struct Page {
 #[derive(Debug, Clone)]
 pub(super) struct Placed {
     pub(super) place: Place,
+    /// When its block was made, in seconds since 1970, if the node says it.
+    pub(super) timestamp: Option<u64>,
     pub(super) id: Hash,
     pub(super) entry: VerifiedEntry,
 }
@@ -214,9 +216,10 @@ impl Node {
             strange(call, &format!("it has a transaction that does not count on its chain: {why}"))
         };
         let read = |text: &RawValue| entry(text, domain).map_err(|why| strange(&why));
-        let queued = page.queued.iter().flatten().map(|text| match read(text)? {
+        let queued = page.queued.iter().chain(&page.incoming).flatten();
+        let queued = queued.map(|text| match read(text)? {
             VerifiedEntry::Payment(payment) => Ok(payment),
-            VerifiedEntry::Coinbase(_) => Err(strange("a coin waits for no block")),
+            VerifiedEntry::Coinbase(_) => Err(strange("a coinbase can't wait for a block")),
         });
         let queued = queued.collect::<Result<_, NodeError>>()?;
         let placed = page.transactions.iter().map(|found| {
@@ -225,8 +228,9 @@ impl Node {
                 VerifiedEntry::Payment(payment) => payment.id(),
                 VerifiedEntry::Coinbase(coin) => coin.id(domain),
             };
-            let AccountTransaction { block, hash, position, confirmations, .. } = *found;
-            Ok(Placed { place: Place { block, hash, position, confirmations }, id, entry })
+            let AccountTransaction { block, hash, position, confirmations, timestamp, .. } = *found;
+            let place = Place { block, hash, position, confirmations };
+            Ok(Placed { place, timestamp, id, entry })
         });
         Ok(Page { queued, placed: placed.collect::<Result<_, NodeError>>()?, next: page.next })
     }

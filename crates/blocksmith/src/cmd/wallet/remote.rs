@@ -15,15 +15,12 @@ use reqwest::Url;
 
 use super::chain_name::{Name, named};
 use super::node::{Node, NodeError, canonical};
-use super::{Known, Misused, Opened, agreed, note};
+use super::{GENESIS_INDEX, Known, Misused, Opened, agreed, note};
 use crate::chain::{Chain, Differences, dev, taken_for};
 use crate::text::escaped;
 
 /// The name that the wallet keeps for a chain whose own name it can't use.
 const UNNAMED: &str = "unnamed";
-
-/// The index of a chain's first block, where payments are signed.
-const GENESIS_INDEX: u64 = 1;
 
 /// The chain that a node runs.
 #[derive(Debug)]

@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use blocksmith_consensus::address::{Address, Hrp};
-use blocksmith_consensus::payment::{Draft, Verified};
+use blocksmith_consensus::address::Address;
+use blocksmith_consensus::payment::{Domain, Draft, Verified};
 use serde::Serialize;
 use tokio::time::{Instant, sleep};
 
@@ -16,6 +16,7 @@ use super::payer::{Gap, Payer};
 use super::payment_file::{self, is_stdin};
 use super::payment_info::PaymentInfo;
 use super::remote::Remote;
+use super::waiting::{Waiting, waiting};
 use super::{
     Common, Misused, NodeArgs, Opened, agreed, note, parse_address, print_json, print_line,
 };
@@ -346,7 +347,13 @@ impl Order {
         let still = agreed.and_then(|_| purses.first()).filter(|purse| purse.spendable >= cost);
         let purse = match still {
             Some(purse) => purse,
-            None => choose(&purses, cost, &recipient, hrp)?,
+            None => match choose(&purses, cost, &recipient) {
+                Some(purse) => purse,
+                None => {
+                    let amount = self.amount.units();
+                    return Err(too_little(node, domain, &purses, amount, fee).await);
+                }
+            },
         };
         for address in [purse.address, recipient] {
             remote.dev_keys.check(&address, hrp)?;
@@ -395,33 +402,51 @@ async fn usual_fee(node: &Node, remote: &Remote, draft: &Draft<'_>) -> anyhow::R
 }
 
 /// The address that pays: the first that has enough, and if possible not the recipient.
-pub(super) fn choose<'a>(
+fn choose<'a>(
     purses: &'a [SpendableAddress],
     cost: u64,
     recipient: &Address,
-    hrp: Hrp,
-) -> anyhow::Result<&'a SpendableAddress> {
+) -> Option<&'a SpendableAddress> {
     let enough = |purse: &&SpendableAddress| purse.spendable >= cost;
     let another = |purse: &&SpendableAddress| enough(purse) && purse.address != *recipient;
-    if let Some(purse) = purses.iter().find(another).or(purses.iter().find(enough)) {
-        return Ok(purse);
+    purses.iter().find(another).or(purses.iter().find(enough))
+}
+
+/// Says that no address has enough for a payment, what is on its way to them, and what to do.
+pub(super) async fn too_little(
+    node: &Node,
+    domain: &Domain,
+    purses: &[SpendableAddress],
+    amount: u64,
+    fee: u64,
+) -> anyhow::Error {
+    let own: Vec<_> = purses.iter().map(|purse| purse.address).collect();
+    let payments = waiting(node, domain, &own).await.unwrap_or_default();
+    let incoming = Waiting::of(&payments, &own).incoming;
+    let cost = amount.saturating_add(fee);
+    let available = purses.iter().map(|purse| purse.spendable).fold(0, u64::saturating_add);
+    let coins = Coins::from_units;
+    let mut why = format!("{} needed", counted(coins(cost), "coin"));
+    if fee > 0 {
+        why += &format!(" ({} and a fee of {})", coins(amount), coins(fee));
     }
-    let mut why = format!(
-        "it takes {} with the fee, and a payment comes from one address; ",
-        counted(Coins::from_units(cost), "coin")
-    );
-    let (having, empty): (Vec<_>, Vec<_>) = purses.iter().partition(|purse| purse.spendable > 0);
-    why.push_str(match (having.len(), empty.len()) {
-        (0, _) => "there is nothing to pay with",
-        (_, 0) => "there are:",
-        _ => "there are, besides addresses that have nothing:",
-    });
-    for purse in having {
-        let coins = Coins::from_units(purse.spendable);
-        why.push_str(&format!("\n  {}  {coins}  {}", purse.address.to_text(hrp), purse.label));
+    why += &format!(", {} available", coins(available));
+    if incoming > 0 {
+        why += &format!(", {} on their way", coins(incoming));
+    }
+    if available < cost {
+        if available.saturating_add(incoming) >= cost {
+            why += "; wait until a block confirms what is on its way";
+        }
+        return anyhow::anyhow!(why);
+    }
+    why += "; but a payment comes from one address: pay in parts, or first move coins to one of these:";
+    for purse in purses.iter().filter(|purse| purse.spendable > 0) {
+        let (address, coins) = (purse.address.to_text(domain.hrp), coins(purse.spendable));
+        why += &format!("\n  {address}  {coins}  {}", purse.label);
         why.truncate(why.trim_end().len());
     }
-    anyhow::bail!(why)
+    anyhow::anyhow!(why)
 }
 
 /// Describes the payment that is about to be sent.

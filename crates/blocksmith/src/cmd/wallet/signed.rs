@@ -10,7 +10,7 @@ use super::node::{Node, Replacing, Whereabouts};
 use super::payer::Payer;
 use super::payment_file::Text;
 use super::remote::Remote;
-use super::send::{PaymentStatus, Sent, SpendableAddress, choose, hand_in, news, summary};
+use super::send::{PaymentStatus, Sent, SpendableAddress, hand_in, news, summary, too_little};
 use super::{Misused, agreed, note};
 use crate::amount::Coins;
 use crate::cmd::counted;
@@ -147,7 +147,10 @@ async fn check_payable(
             label: String::new(),
             spendable: payer.spendable(),
         };
-        choose(&[purse], payment.cost(), &payment.recipient(), hrp)?;
+        if purse.spendable < payment.cost() {
+            let (amount, fee) = (payment.amount(), payment.fee());
+            return Err(too_little(node, domain, &[purse], amount, fee).await);
+        }
     }
     Ok(())
 }
