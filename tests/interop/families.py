@@ -46,7 +46,13 @@ COURSE = Family("course", miner_options=("--id", "alice"))
 each_family = pytest.mark.parametrize("family", [LECTURE, COURSE], ids=str)
 
 
+def our_miner_lines(proofs, first=2):
+    """What our miner prints of blocks, the first of which has the index `first`."""
+    return [f"Found new proof: {proof} · block {index} · Coins mined: {coins}"
+            for coins, (index, proof) in enumerate(enumerate(proofs, first), 1)]
+
+
 def miner_lines(proofs):
-    """What a miner prints that loses no race."""
+    """What a Python miner prints that loses no race."""
     return [line for coins, proof in enumerate(proofs, 1) for line in
             ("Starting search for new proof", f"Found new proof: {proof}", f"Coins mined: {coins}")]

@@ -199,7 +199,10 @@ mod system {
     use std::io;
 
     fn unsupported<T>() -> io::Result<T> {
-        Err(io::Error::new(io::ErrorKind::Unsupported, "this system has no such thing for threads"))
+        Err(io::Error::new(
+            io::ErrorKind::Unsupported,
+            "this system can't do that for single threads",
+        ))
     }
 
     pub(super) fn niceness() -> io::Result<i32> {

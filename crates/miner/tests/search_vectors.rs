@@ -201,5 +201,8 @@ fn a_backend_is_read_by_its_name_and_an_unknown_one_gets_the_list() {
     let unknown = "AVX2".parse::<Backend>();
     assert_eq!(unknown, Err(UnknownBackend("AVX2".into())));
     let message = unknown.expect_err("names are in lower case").to_string();
-    assert_eq!(message, r#"no backend is called "AVX2"; there are portable, avx2, sha_ni, avx512"#);
+    assert_eq!(
+        message,
+        r#"there is no backend "AVX2"; choose one of portable, avx2, sha_ni, avx512"#
+    );
 }

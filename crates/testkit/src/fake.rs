@@ -26,11 +26,14 @@ pub fn status(members: Value) -> Value {
 }
 
 /// A call that the server received.
+#[derive(Default)]
 pub struct Call {
     /// The method, as in `GET`.
     pub method: String,
     /// The path with the query.
     pub path: String,
+    /// The headers, with their names in small letters.
+    pub headers: Vec<(String, String)>,
     /// The body, as long as its length says.
     pub body: Vec<u8>,
 }
@@ -175,7 +178,7 @@ fn serve<S>(
     reader.read_line(&mut line)?;
     let mut words = line.split_whitespace().map(String::from);
     let (Some(method), Some(path)) = (words.next(), words.next()) else { return Ok(()) };
-    let mut length = 0;
+    let (mut length, mut headers) = (0, Vec::new());
     loop {
         let mut header = String::new();
         reader.read_line(&mut header)?;
@@ -183,10 +186,11 @@ fn serve<S>(
         if name.eq_ignore_ascii_case("content-length") {
             length = value.trim().parse().unwrap();
         }
+        headers.push((name.to_ascii_lowercase(), value.trim().into()));
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body)?;
-    let call = Call { method, path, body };
+    let call = Call { method, path, headers, body };
     let Reply { status, kind, body, headers } =
         answer(state.lock().unwrap().as_mut().unwrap(), &call);
     let length = body.len();

@@ -1,6 +1,7 @@
 //! The HTTP client behind every call to a server that is not our own, and the conduct that such
 //! calls share.
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::io;
 
@@ -35,6 +36,7 @@ pub struct Redirected {
     call: String,
     to: String,
     way_out: String,
+    adds_slash: bool,
 }
 
 impl Redirected {
@@ -56,14 +58,25 @@ impl Redirected {
                      of the server itself"
                 .into(),
         };
-        Some(Self { url: name(base).into(), call: call.into(), to, way_out })
+        let adds_slash = response.status() != StatusCode::SEE_OTHER && {
+            let mut with_slash = response.url().clone();
+            with_slash.set_path(&format!("{}/", with_slash.path()));
+            to == with_slash.as_str()
+        };
+        Some(Self { url: name(base).into(), call: call.into(), to, way_out, adds_slash })
     }
 
     /// The same for a document, which may be anywhere.
     pub fn of_document(response: &Response) -> Option<Self> {
         let to = redirect_of(response)?;
         let way_out = "if that is what you mean, name that address".into();
-        Some(Self { url: response.url().to_string(), call: "GET".into(), to, way_out })
+        let url = response.url().to_string();
+        Some(Self { url, call: "GET".into(), to, way_out, adds_slash: false })
+    }
+
+    /// Whether the same server wants the same call, with a slash at the end of its path.
+    pub fn adds_slash(&self) -> bool {
+        self.adds_slash
     }
 }
 
@@ -128,12 +141,22 @@ pub fn described(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> String
 pub fn reason(body: &[u8]) -> Option<String> {
     let text = json::canonical(body).ok()?;
     let value = Value::of_canonical(&text);
-    let member = |name: &&str| value.get(name)?.as_str();
+    let member = |name: &&str| {
+        let member = value.get(name)?;
+        Some(member.as_str().unwrap_or_else(|| texts(member))).filter(|reason| !reason.is_empty())
+    };
     let reason = match value.kind() {
-        Kind::Object => ["detail", "message", "error", "title"].iter().find_map(member),
+        Kind::Object => {
+            ["detail", "message", "error", "errors", "messages", "title"].iter().find_map(member)
+        }
         _ => value.as_str(),
     };
     reason.map(|reason| shown(&reason, MAX_CAUSE)).filter(|reason| !reason.is_empty())
+}
+
+/// The texts of a list, in one.
+fn texts(list: Value<'_>) -> Cow<'_, str> {
+    list.elements().filter_map(Value::as_str).collect::<Vec<_>>().join("; ").into()
 }
 
 /// Reads the address of a page as people write it: `localhost:5001/chain`, `http://host/`.
@@ -205,12 +228,15 @@ pub fn is_not_http(error: &reqwest::Error) -> bool {
     causes(error).any(|error| error.downcast_ref().is_some_and(hyper::Error::is_parse))
 }
 
-/// Whether the TLS handshake failed: the server speaks another protocol, or its certificate is not
-/// trusted.
-fn is_not_tls(error: &reqwest::Error) -> bool {
-    causes(error).any(|error| {
-        let inner = error.downcast_ref().and_then(io::Error::get_ref);
-        error.is::<rustls::Error>() || inner.is_some_and(|inner| inner.is::<rustls::Error>())
+/// Why the TLS handshake failed, if it did: the server speaks another protocol, or its certificate is
+/// not trusted.
+fn tls_error(error: &reqwest::Error) -> Option<&rustls::Error> {
+    causes(error).find_map(|mut cause| {
+        // An error of I/O hides the one that it is made of, which may be of I/O again.
+        while let Some(inner) = cause.downcast_ref().and_then(io::Error::get_ref) {
+            cause = inner;
+        }
+        cause.downcast_ref()
     })
 }
 
@@ -222,9 +248,17 @@ pub(super) fn misspoken(
     base: &Url,
     typed: impl FnOnce(&str) -> String,
 ) -> Option<String> {
-    let (not, other) = match base.scheme() {
-        "https" if is_not_tls(error) => ("by TLS as it should", "http"),
-        "http" if is_not_http(error) => ("in HTTP", "https"),
+    let (not, other) = match (base.scheme(), tls_error(error)) {
+        ("https", Some(rustls::Error::InvalidCertificate(_))) => {
+            return Some(format!(
+                "{} shows a certificate that this machine does not trust ({}); check the host in the \
+                 address, or ask the server's owner",
+                name(base),
+                cause(error)
+            ));
+        }
+        ("https", Some(_)) => ("by TLS as it should", "http"),
+        ("http", _) if is_not_http(error) => ("in HTTP", "https"),
         _ => return None,
     };
     let mut there = base.clone();

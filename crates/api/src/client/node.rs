@@ -38,6 +38,7 @@ pub struct Node {
     client: reqwest::Client,
     base: Url,
     token: Option<String>,
+    headers: HeaderMap,
     typed: Typed,
     deadline: Option<Instant>,
     max_bytes: usize,
@@ -165,6 +166,7 @@ impl Node {
             client: client_for(&base).build()?,
             base,
             token: None,
+            headers: HeaderMap::new(),
             typed: Arc::new(typed),
             deadline: None,
             max_bytes: MAX_ANSWER_BYTES,
@@ -190,6 +192,12 @@ impl Node {
     #[must_use]
     pub fn with_token(self, token: String) -> Self {
         Self { token: Some(token), ..self }
+    }
+
+    /// The same node, with these headers sent with each call.
+    #[must_use]
+    pub fn with_headers(self, headers: HeaderMap) -> Self {
+        Self { headers, ..self }
     }
 
     /// The same node, with no wait for an answer beyond `deadline`.
@@ -414,6 +422,7 @@ impl Node {
             request = request.header(CONTENT_TYPE, JSON).body(body);
         }
         let failed = |error| self.failed(&error, time);
+        let request = request.headers(self.headers.clone());
         let mut response = request.timeout(time).send().await.map_err(failed)?;
         let typed = |there: &str| (self.typed)(there);
         if let Some(redirected) = Redirected::of(&response, &self.base, &call, typed) {

@@ -212,7 +212,7 @@ fn fitted(line: &str, columns: usize) -> String {
 }
 
 /// `1:05`, and `1:00:05` from an hour on.
-fn clock(elapsed: Duration) -> String {
+pub(super) fn clock(elapsed: Duration) -> String {
     let seconds = elapsed.as_secs();
     let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
     match hours {

@@ -59,7 +59,9 @@ impl SearchArgs {
         let asked = self.threads?;
         let most = all_cores().saturating_mul(MAX_THREADS_PER_CORE);
         if asked > most {
-            screen.note(&format!("{most} threads are as many as this machine has use for"));
+            screen.note(&format!(
+                "--threads {asked} is more than this machine can use: searching with {most} threads"
+            ));
         }
         Some(asked.min(most))
     }

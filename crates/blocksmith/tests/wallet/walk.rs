@@ -111,10 +111,12 @@ fn alice_pays_bob_on_a_chain_of_their_own() {
     let (running, url) = node(&alice);
     let mut nobody = blocksmith(&alice, &["mine", &url, "--coins", "1"]);
     assert_eq!(nobody.wait().code(), Some(4), "{}", nobody.stderr());
-    assert!(nobody.stderr().contains("--to names who gets the coins"), "{}", nobody.stderr());
+    assert!(nobody.stderr().contains("--to sets who gets the coins"), "{}", nobody.stderr());
     let mut first = blocksmith(&alice, &["mine", &url, "--to", &to, "--coins", "2"]);
     assert!(first.wait().success(), "{}", first.stderr());
-    assert_eq!(first.rest().last().map(String::as_str), Some("Blocks mined: 2"));
+    let told = first.rest();
+    assert!(told.iter().any(|line| line.ends_with(" · Blocks mined: 2")), "{told:?}");
+    assert!(told.last().unwrap().starts_with("Total: 2 blocks mined · "), "{told:?}");
     let balance = |owner: &Owner, url: &str| {
         let answer = owner.run(&["balance", "--json", "--node", url]).json();
         answer["balance"].as_u64().expect("a number")

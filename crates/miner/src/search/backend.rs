@@ -75,7 +75,7 @@ pub struct UnknownBackend(pub String);
 
 impl fmt::Display for UnknownBackend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "no backend is called {:?}; there are", self.0)?;
+        write!(f, "there is no backend {:?}; choose one of", self.0)?;
         for (i, backend) in Backend::ALL.iter().enumerate() {
             write!(f, "{} {backend}", if i == 0 { "" } else { "," })?;
         }

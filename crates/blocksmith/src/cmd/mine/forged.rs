@@ -36,7 +36,7 @@ impl Submitted<'_> {
     pub(super) fn by_our_node(&self, made: &BlockEntry) -> Result<Forged, &'static str> {
         let (index, hash) = (made.index, made.hash.0);
         let text = json::canonical(made.block.get().as_bytes());
-        let text = text.map_err(|_| "its block is none")?;
+        let text = text.map_err(|_| "its block can't be read")?;
         // The block has the shape with which its hash is the one that was told.
         let read = |shape| Block::read(shape, &text).ok().filter(|block| block.hash() == hash);
         let block = read(Shape::Open).or_else(|| read(Shape::Sealed));
@@ -45,7 +45,7 @@ impl Submitted<'_> {
             return Err("its block has another index");
         }
         if block.parent() != self.previous_hash {
-            return Err("its block stands on another one");
+            return Err("its block follows another block");
         }
         let view = block.view();
         let is_ours = match block.header() {
@@ -57,10 +57,10 @@ impl Submitted<'_> {
             None => has_proof(view, self.proof),
         };
         if !is_ours {
-            return Err("its block is not the one that the proof is for");
+            return Err("its block does not fit the proof");
         }
         if !self.recipient.is_none_or(|recipient| pays(view, recipient)) {
-            return Err("its block pays somebody else");
+            return Err("its block pays another recipient");
         }
         Ok(Forged { index: Some(index), hash: Some(hash), proof: self.proof })
     }
@@ -69,14 +69,14 @@ impl Submitted<'_> {
     /// fit.
     pub(super) fn by_python(&self, answer: Value<'_>) -> Result<Forged, &'static str> {
         let index = match answer.get("index") {
-            Some(index) => Some(index.as_u64().ok_or("its index is no number")?),
+            Some(index) => Some(index.as_u64().ok_or("its index is not a number")?),
             None => self.index,
         };
         if self.index.is_some_and(|expected| index != Some(expected)) {
-            return Err("it names another index");
+            return Err("its block has another index");
         }
         if answer.get("proof").is_some_and(|proof| !is(proof, self.proof)) {
-            return Err("it names another proof");
+            return Err("its block has another proof");
         }
         Ok(Forged { index, hash: None, proof: self.proof })
     }

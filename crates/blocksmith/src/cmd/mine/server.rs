@@ -1,15 +1,21 @@
 //! The server that is mined for: our own node, or a Python server of either kind.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use blocksmith_api::{self as api, Solution};
+use blocksmith_consensus::job::MAX_ZEROS;
 use blocksmith_consensus::json::{self, Kind as JsonKind, Value, string};
 use blocksmith_consensus::{Block, Difficulty, Hash, Job, Proof, Rules, Target, U256};
+use reqwest::header::HeaderMap;
 use reqwest::{StatusCode, Url};
+use tokio::time::Instant;
 
 use super::forged::{Forged, Submitted};
 use crate::client::{Answer, Node, NodeError, Redirected, reason};
+use crate::text::is_typable;
 
 /// The most bytes of a Python server's answer, which may be a block.
 const MAX_ANSWER_BYTES: usize = 20_000_000;
@@ -18,14 +24,57 @@ const MAX_ANSWER_BYTES: usize = 20_000_000;
 /// those at the start of a longer chain show it as well.
 const MAX_CHAIN_BYTES: usize = 64 << 20;
 
-/// What servers answer to a call that they don't have, or don't take from this caller, whatever its
-/// body is.
-const NO_SUCH_CALL: [StatusCode; 10] = [
-    StatusCode::UNAUTHORIZED,
-    StatusCode::FORBIDDEN,
+/// The longest pause between two calls that a server may ask for.
+const MAX_COOLDOWN: Duration = Duration::from_secs(300);
+
+/// Longer answers are blocks and chains, which ask for no pause.
+const MAX_COOLDOWN_BYTES: usize = 65_536;
+
+/// The word with which a Python server makes a block of a proof.
+const FORGED: &str = "New Block Forged";
+
+/// What the resolvers of glibc, musl, macOS and Windows say of a name that does not exist. All else that
+/// they say, as when no DNS server answers, can get better.
+const NO_SUCH_HOST: [&str; 5] = [
+    "Name or service not known",
+    "No address associated with hostname",
+    "Name does not resolve",
+    "nodename nor servname provided",
+    "No such host is known",
+];
+
+/// What the HTTP client says of a server that speaks first, as those of SSH and of mail do. In HTTP the
+/// client does.
+const SPEAKS_FIRST: &str = "received unexpected message from connection";
+
+/// What servers with TLS answer to a call without it.
+const TLS_WANTED: [u16; 3] = [400, 426, 497];
+
+/// The ends of the addresses of servers' calls, which people copy from notes and browsers.
+const CALLS: [&str; 13] = [
+    "/chain",
+    "/full_chain",
+    "/last_proof",
+    "/last_block",
+    "/mine",
+    "/transactions/new",
+    "/nodes/register",
+    "/nodes/resolve",
+    "/nodes/new",
+    "/block/new",
+    "/docs",
+    "/openapi.json",
+    "/metrics",
+];
+
+/// What servers answer to callers who don't show who they are, or are not the one who may call.
+const DENIED: [StatusCode; 3] =
+    [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN, StatusCode::PROXY_AUTHENTICATION_REQUIRED];
+
+/// What servers answer to a call that they don't have, whatever its body is.
+const NO_SUCH_CALL: [StatusCode; 7] = [
     StatusCode::NOT_FOUND,
     StatusCode::METHOD_NOT_ALLOWED,
-    StatusCode::PROXY_AUTHENTICATION_REQUIRED,
     StatusCode::GONE,
     StatusCode::LENGTH_REQUIRED,
     StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -55,6 +104,15 @@ impl Kind {
             Self::Ours => None,
             Self::LastProof => Some(Rules::lecture()),
             Self::LastBlock => Some(Rules::course()),
+        }
+    }
+
+    /// What a Python server wants hashed, for people.
+    pub(super) fn python_puzzle(self) -> Option<&'static str> {
+        match self {
+            Self::Ours => None,
+            Self::LastProof => Some("last proof, proof"),
+            Self::LastBlock => Some("last block, proof"),
         }
     }
 
@@ -143,6 +201,9 @@ pub(super) enum ProofAnswer {
     Forged(Forged),
     /// The server did not, in its own words.
     Refused(String),
+    /// The server says yes, and its answer shows no block of this proof: the answer, and what is
+    /// wrong with it.
+    Unproven(String),
 }
 
 /// Why a call failed.
@@ -150,6 +211,8 @@ pub(super) enum ProofAnswer {
 pub(super) enum ServerError {
     /// No server answers.
     Away(String),
+    /// The resolver says that there is no host of this name.
+    NoHost(String),
     /// The server does not have this call, or has another one at its path: it may be of another
     /// kind.
     Unfit {
@@ -170,8 +233,10 @@ pub(super) enum ServerError {
     Redirected(Redirected),
     /// The same call will get the same answer at any time.
     Hopeless(String),
-    /// The server speaks another protocol than its address says; a whole sentence, with the way
-    /// out.
+    /// The server takes the call from others alone: it wants a token, or another one.
+    Denied(String),
+    /// The address is wrong: the server speaks another protocol, or the address is that of a call; a
+    /// whole sentence, with the way out.
     Misspoken(String),
 }
 
@@ -187,12 +252,19 @@ pub(super) enum BlockState {
 }
 
 /// A server at an address.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Server {
     /// The client, which asks every kind of server: the kind is not known before.
     node: Node,
+    base: Url,
     /// The recipient of the coins.
     recipient: String,
+    /// Whether the user gave headers that are sent with each call.
+    pub(super) has_headers: bool,
+    /// Whether the server wants a slash at the end of a Python server's calls.
+    wants_slash: AtomicBool,
+    /// The pause that the server asked for last, and its end.
+    cooldown: Mutex<(Duration, Instant)>,
 }
 
 /// An answer other than the one that was wanted.
@@ -218,7 +290,12 @@ impl Instead {
     /// Fails if there is no answer to read.
     fn of(error: NodeError) -> Result<Self, ServerError> {
         match error {
-            NodeError::Unreachable { cause, .. } => Err(ServerError::Away(cause)),
+            NodeError::Unreachable { cause, .. } => {
+                Err(match NO_SUCH_HOST.iter().any(|said| cause.contains(said)) {
+                    true => ServerError::NoHost(cause),
+                    false => ServerError::Away(cause),
+                })
+            }
             NodeError::Misspoken(said) => Err(ServerError::Misspoken(said)),
             NodeError::Redirected(to) => Err(ServerError::Redirected(to)),
             NodeError::Refused { call, status, problem, .. } => {
@@ -239,6 +316,7 @@ impl Instead {
             // Some servers have a page for every address.
             status if status.is_success() => unfit(self.says, false),
             StatusCode::CONFLICT => self.strange(),
+            status if DENIED.contains(&status) => ServerError::Denied(self.says),
             status if status.is_client_error() && !self.says_nothing_of_the_call() => {
                 ServerError::Hopeless(self.says)
             }
@@ -249,11 +327,14 @@ impl Instead {
     /// Whether the answer is about the call and not about the proof in it: another proof would get
     /// the same.
     fn refuses_every_proof(&self) -> bool {
-        NO_SUCH_CALL.contains(&self.status)
+        NO_SUCH_CALL.contains(&self.status) || DENIED.contains(&self.status)
     }
 
     /// What the answer means for a proof that it makes no block of.
     fn for_a_proof(self) -> Result<ProofAnswer, ServerError> {
+        if DENIED.contains(&self.status) {
+            return Err(ServerError::Denied(self.says));
+        }
         if self.refuses_every_proof() {
             return Err(ServerError::Hopeless(self.says));
         }
@@ -298,14 +379,35 @@ fn object(answer: &Answer) -> Option<String> {
     (Value::of_canonical(&text).kind() == JsonKind::Object).then(|| text.into_owned())
 }
 
-/// An answer that does not prove its block counts as one that a miner does not understand.
-fn proven(
-    forged: Result<Forged, &str>,
-    says: impl FnOnce() -> String,
-) -> Result<ProofAnswer, ServerError> {
-    forged
-        .map(ProofAnswer::Forged)
-        .map_err(|lacks| ServerError::Strange(format!("{}: {lacks}", says())))
+/// The answer to a proof, if the server says yes.
+fn proven(forged: Result<Forged, &str>, says: impl FnOnce() -> String) -> ProofAnswer {
+    forged.map_or_else(
+        |lacks| ProofAnswer::Unproven(format!("{}, but {lacks}", says())),
+        ProofAnswer::Forged,
+    )
+}
+
+/// Whether a Python server says that it made a block: as its message, or among several.
+fn says_forged(answer: Value<'_>) -> bool {
+    let is_yes = |said: Value<'_>| said.as_str().is_some_and(|said| said == FORGED);
+    answer.get("message").is_some_and(is_yes)
+        || answer.get("messages").is_some_and(|said| said.elements().any(is_yes))
+}
+
+/// The server's address without the call at its end, if it has one.
+fn without_call(base: &Url) -> Option<Url> {
+    let path = base.path().trim_end_matches('/');
+    let ours = path.find("/api/v1").filter(|at| {
+        let rest = &path[at + "/api/v1".len()..];
+        rest.is_empty() || rest.starts_with('/')
+    });
+    let shorter = match ours {
+        Some(at) => &path[..at],
+        None => CALLS.iter().find_map(|call| path.strip_suffix(call))?,
+    };
+    let mut server = base.clone();
+    server.set_path(shorter);
+    Some(server)
 }
 
 impl Server {
@@ -313,9 +415,28 @@ impl Server {
     ///
     /// # Errors
     /// Fails if the TLS backend or the system resolver can't be set up.
-    pub(super) fn new(base: Url, recipient: String) -> reqwest::Result<Self> {
-        let node = Node::new(base, |there| format!("blocksmith mine {there}"))?;
-        Ok(Self { node: node.without_idle_connections()?, recipient })
+    pub(super) fn new(base: Url, recipient: String, headers: HeaderMap) -> reqwest::Result<Self> {
+        let node = Node::new(base.clone(), |there| format!("blocksmith mine {there}"))?;
+        let has_headers = !headers.is_empty();
+        Ok(Self {
+            node: node.without_idle_connections()?.with_headers(headers),
+            base,
+            recipient,
+            has_headers,
+            wants_slash: AtomicBool::new(false),
+            cooldown: Mutex::new((Duration::ZERO, Instant::now())),
+        })
+    }
+
+    /// Whether machines announce the server's name by themselves: one that is switched on later
+    /// gets it then.
+    pub(super) fn is_announced(&self) -> bool {
+        self.base.host_str().is_some_and(|host| host.trim_end_matches('.').ends_with(".local"))
+    }
+
+    /// The pause between two calls that the server asks for.
+    pub(super) fn cooldown(&self) -> Duration {
+        self.cooldown.lock().unwrap_or_else(PoisonError::into_inner).0
     }
 
     /// The server's address as people write it.
@@ -328,7 +449,8 @@ impl Server {
     /// # Errors
     /// Fails if no server answers, or none of a kind that a miner knows.
     pub(super) async fn meet(&self) -> Result<(Kind, Work), ServerError> {
-        let (mut answers, mut all_missing, mut hopeless) = (Vec::new(), true, None);
+        let (mut answers, mut all_missing) = (Vec::new(), true);
+        let (mut hopeless, mut denied) = (None, None);
         for kind in Kind::ALL {
             match self.work(kind).await {
                 Ok(work) => return Ok((kind, work)),
@@ -337,14 +459,70 @@ impl Server {
                     all_missing &= is_missing;
                 }
                 // Some servers answer so to calls that they don't have.
+                Err(trouble @ ServerError::Denied(_)) => denied = denied.or(Some(trouble)),
                 Err(trouble @ (ServerError::Redirected(_) | ServerError::Hopeless(_))) => {
                     hopeless = hopeless.or(Some(trouble));
                 }
+                Err(ServerError::Away(cause)) => return Err(self.away(cause).await),
                 Err(trouble) => return Err(trouble),
             }
         }
+        if let Some(trouble) = denied {
+            return Err(trouble);
+        }
+        if let Some(server) = without_call(&self.base) {
+            return Err(self.is_a_call(&server));
+        }
         let unfit = || ServerError::Unfit { says: answers.join("; "), is_missing: all_missing };
         Err(hopeless.unwrap_or_else(unfit))
+    }
+
+    /// The error for a server that gives no answer: it may only be away, or something else than a
+    /// server at this address.
+    async fn away(&self, cause: String) -> ServerError {
+        let name = self.name();
+        if cause.contains(SPEAKS_FIRST) {
+            return ServerError::Misspoken(format!(
+                "{name} answers, but not in HTTP: it spoke first; check the port"
+            ));
+        }
+        let mut plain = self.base.clone();
+        let port = self.base.port_or_known_default();
+        if self.base.scheme() == "https"
+            && plain.set_scheme("http").and_then(|()| plain.set_port(port)).is_ok()
+            && let Ok(node) = Node::new(plain.clone(), |_| String::new())
+            && let Ok(answer) = node.page("", None, MAX_COOLDOWN_BYTES).await
+            && !TLS_WANTED.contains(&answer.status.as_u16())
+        {
+            return ServerError::Misspoken(format!(
+                "{name} answers, but not by TLS as it should ({cause}); if it speaks http: blocksmith mine {}",
+                plain.as_str().trim_end_matches('/')
+            ));
+        }
+        ServerError::Away(cause)
+    }
+
+    /// The error for an address that is the one of a call.
+    fn is_a_call(&self, server: &Url) -> ServerError {
+        let (name, server) = (self.name(), server.as_str().trim_end_matches('/'));
+        // What a shell would read as something else is not part of a command.
+        let can_be_typed = server.split("://").nth(1).is_some_and(|rest| {
+            rest.split('/').enumerate().all(|(at, part)| match at {
+                0 => is_typable(part),
+                _ => {
+                    part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+                }
+            })
+        });
+        ServerError::Misspoken(match can_be_typed {
+            true => format!(
+                "{name} is the address of one call, not of a server; for the server itself, type: \
+                 blocksmith mine {server}"
+            ),
+            false => format!(
+                "{name} is the address of one call, not of a server; leave the call out of the address"
+            ),
+        })
     }
 
     /// What the server wants searched now.
@@ -355,12 +533,11 @@ impl Server {
         match kind {
             Kind::Ours => self.our_work(None).await,
             Kind::LastProof => {
-                let prefix = self.last_proof().await?.text().as_bytes().to_vec();
-                let suffix = Vec::new();
+                let (last, target) = self.last_proof().await?;
                 Ok(Work {
-                    prefix,
-                    suffix,
-                    target: None,
+                    prefix: last.text().as_bytes().to_vec(),
+                    suffix: Vec::new(),
+                    target,
                     index: None,
                     previous_hash: None,
                     id: None,
@@ -381,7 +558,8 @@ impl Server {
         }
     }
 
-    async fn last_proof(&self) -> Result<Proof, ServerError> {
+    /// The last proof, and what the next one has to show, if the server tells it.
+    async fn last_proof(&self) -> Result<(Proof, Option<Target>), ServerError> {
         let answer = self.get("last_proof", MAX_ANSWER_BYTES).await?;
         let no_work = || Instead::from(&answer).no_work();
         let text = object(&answer).ok_or_else(no_work)?;
@@ -389,7 +567,9 @@ impl Server {
         // The first version of the course's servers had the shorter name.
         let proof = object.get("last_proof").or_else(|| object.get("proof"));
         let proof = proof.and_then(|proof| Proof::from_value(proof).ok());
-        proof.ok_or_else(no_work)
+        let zeros = object.get("difficulty").and_then(Value::as_u64);
+        let zeros = zeros.and_then(|zeros| u8::try_from(zeros).ok()).filter(|z| *z <= MAX_ZEROS);
+        Ok((proof.ok_or_else(no_work)?, zeros.map(Target::from_zeros)))
     }
 
     async fn last_block(&self) -> Result<Block, ServerError> {
@@ -465,9 +645,9 @@ impl Server {
         let proof = api::json::raw(submitted.proof.to_string()).expect("a number is JSON");
         let solution = Solution { id: id.unwrap_or_default(), proof };
         match self.node.submit_work(&solution).await {
-            Ok(made) => proven(submitted.by_our_node(&made), || {
-                "POST /api/v1/work answered with no block of this proof".into()
-            }),
+            Ok(made) => Ok(proven(submitted.by_our_node(&made), || {
+                "POST /api/v1/work answered with a block".into()
+            })),
             Err(error) => match Instead::of(error)? {
                 instead if instead.status.is_success() => Err(instead.strange()),
                 instead => instead.for_a_proof(),
@@ -484,12 +664,13 @@ impl Server {
         let body = format!(r#"{{"proof": {proof}, "id": {id}}}"#);
         let answer = self.page("mine", Some(body), MAX_ANSWER_BYTES).await?;
         let instead = Instead::from(&answer);
-        let is_yes =
-            instead.status.is_success() && instead.reason.as_deref() == Some("New Block Forged");
         match object(&answer) {
-            Some(text) if is_yes => proven(submitted.by_python(Value::of_canonical(&text)), || {
-                format!("{}, which is no block", instead.says)
-            }),
+            Some(text)
+                if instead.status.is_success() && says_forged(Value::of_canonical(&text)) =>
+            {
+                let forged = submitted.by_python(Value::of_canonical(&text));
+                Ok(proven(forged, || format!("POST /mine answered \"{FORGED}\"")))
+            }
             None if !instead.refuses_every_proof() => Err(instead.strange()),
             _ => instead.for_a_proof(),
         }
@@ -523,14 +704,17 @@ impl Server {
                 self.last_block().await.map(|last| forged.is_block(last.view(), recipient))
             }
             Kind::Ours | Kind::LastProof => {
-                self.last_proof().await.map(|last| *last.text() == forged.proof.to_string())
+                self.last_proof().await.map(|(last, _)| *last.text() == forged.proof.to_string())
             }
         };
         match is_last {
             Ok(true) => return Ok(BlockState::There),
-            Err(trouble @ (ServerError::Away(_) | ServerError::Redirected(_))) => {
-                return Err(trouble);
-            }
+            Err(
+                trouble @ (ServerError::Away(_)
+                | ServerError::NoHost(_)
+                | ServerError::Redirected(_)
+                | ServerError::Denied(_)),
+            ) => return Err(trouble),
             // The whole chain may still show it.
             Ok(false) | Err(_) => {}
         }
@@ -563,14 +747,66 @@ impl Server {
         self.page(path, None, max_bytes).await
     }
 
-    /// The answer of a Python server.
+    /// The answer of a Python server, asked when it wants to be.
     async fn page(
         &self,
         path: &str,
         body: Option<String>,
         max_bytes: usize,
     ) -> Result<Answer, ServerError> {
-        let answer = self.node.page(path, body, max_bytes).await;
-        answer.map_err(|error| Instead::of(error).map_or_else(|trouble| trouble, Instead::strange))
+        let over = self.cooldown.lock().unwrap_or_else(PoisonError::into_inner).1;
+        tokio::time::sleep_until(over).await;
+        let with_slash = format!("{path}/");
+        let path = if self.wants_slash.load(Relaxed) { &with_slash } else { path };
+        let answer = match self.node.page(path, body.clone(), max_bytes).await {
+            // The same call of the same server, which only writes it in another way.
+            Err(NodeError::Redirected(to)) if to.adds_slash() && *path != with_slash => {
+                self.wants_slash.store(true, Relaxed);
+                self.node.page(&with_slash, body, max_bytes).await
+            }
+            answer => answer,
+        };
+        let answer = answer
+            .map_err(|error| Instead::of(error).map_or_else(|trouble| trouble, Instead::strange))?;
+        self.heed_cooldown(&answer);
+        Ok(answer)
+    }
+
+    /// Keeps the pause before the next call that an answer asks for.
+    fn heed_cooldown(&self, answer: &Answer) {
+        if answer.body.len() > MAX_COOLDOWN_BYTES {
+            return;
+        }
+        let text = object(answer);
+        let seconds = text.as_ref().and_then(|text| Value::of_canonical(text).get("cooldown"));
+        let seconds = seconds.and_then(|seconds| seconds.text().parse::<f64>().ok());
+        let seconds = seconds.unwrap_or_default().clamp(0.0, MAX_COOLDOWN.as_secs_f64());
+        // Not a number stays so when it is clamped.
+        let pause = Duration::try_from_secs_f64(seconds).unwrap_or_default();
+        let mut cooldown = self.cooldown.lock().unwrap_or_else(PoisonError::into_inner);
+        *cooldown = (pause, Instant::now() + pause);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_of_a_call_is_told_from_that_of_a_server() {
+        for (address, server) in [
+            ("http://a:1/chain/", Some("http://a:1/")),
+            ("http://a/api/mine/", Some("http://a/api")),
+            ("http://a/x/nodes/register/", Some("http://a/x")),
+            ("http://a/api/v1/", Some("http://a/")),
+            ("http://a/x/api/v1/blocks/7/", Some("http://a/x")),
+            ("http://a/", None),
+            ("http://a/api/", None),
+            ("http://a/blockchain/", None),
+            ("http://a/api/v10/", None),
+        ] {
+            let found = without_call(&Url::parse(address).unwrap());
+            assert_eq!(found.as_ref().map(Url::as_str), server, "{address}");
+        }
     }
 }

@@ -9,6 +9,7 @@ use blocksmith_consensus::Rules;
 
 use crate::fake::{Call, Fake, Reply};
 use crate::mine::servers::Python;
+use crate::mine::{mined, mined_in_all, until_it_searches};
 use crate::program::{Program, wait_until};
 
 /// A node of ours with the lecture's rules.
@@ -36,8 +37,12 @@ fn passed_on(url: &str, call: &Call) -> Reply {
     Reply { status, ..Reply::json(body.into()) }
 }
 
+fn get(path: &str) -> Call {
+    Call { method: "GET".into(), path: path.into(), ..Call::default() }
+}
+
 fn coins(lines: &[String]) -> usize {
-    lines.iter().filter(|line| line.contains(" mined: ")).count()
+    lines.iter().filter(|line| mined(line).is_some()).count()
 }
 
 #[test]
@@ -125,7 +130,7 @@ fn a_redirect_that_comes_while_it_searches_ends_the_search() {
         },
     });
     let mut miner = Program::start(&["mine", &server.url(), "--zeros", "30"]);
-    miner.until("Starting search for new proof");
+    until_it_searches(&miner);
     *server.state() = true;
     assert_eq!(miner.wait().code(), Some(4), "{}", miner.stderr());
     assert!(miner.stderr().contains("blocksmith mine http://127.0.0.1:9"), "{}", miner.stderr());
@@ -140,7 +145,7 @@ fn a_page_that_redirects_what_it_does_not_have_may_be_a_server_all_the_same() {
     });
     let mut miner = Program::start(&["mine", &server.url(), "--coins", "1"]);
     assert_eq!(miner.wait().code(), Some(0), "{}", miner.stderr());
-    assert_eq!(miner.rest().last().unwrap(), "Coins mined: 1");
+    assert_eq!(mined_in_all(&miner.rest()), 1);
 }
 
 #[test]
@@ -206,11 +211,7 @@ fn a_block_that_left_the_chain_again_is_no_coin() {
             match (&*call.method, page) {
                 ("POST", _) => {
                     *handed_in += 1;
-                    *before = before.take().or_else(|| {
-                        let chain =
-                            Call { method: "GET".into(), path: "/chain".into(), body: vec![] };
-                        Some(passed_on(&here, &chain))
-                    });
+                    *before = before.take().or_else(|| Some(passed_on(&here, &get("/chain"))));
                     passed_on(&here, call)
                 }
                 (_, "/api/v1/headers") => Reply::json(r#"{"headers": [], "next": null}"#.into()),
@@ -280,7 +281,7 @@ fn a_block_that_others_stand_on_already_counts() {
         server.state().grow(10);
         let mut miner = Program::start(&["mine", &server.url(), "--coins", "1", "--id", "alice"]);
         assert_eq!(miner.wait().code(), Some(0), "{}", miner.stderr());
-        assert_eq!(miner.rest().last().unwrap(), "Coins mined: 1");
+        assert_eq!(mined_in_all(&miner.rest()), 1);
     }
 }
 
@@ -292,11 +293,12 @@ fn a_coin_that_went_to_somebody_else_is_not_counted() {
     let server = Fake::start(0, move |handed_in, call| {
         *handed_in += usize::from(call.method == "POST");
         let path = call.path.replace("recipient=alice", "recipient=mallory");
-        passed_on(&ours, &Call { method: call.method.clone(), path, body: call.body.clone() })
+        let (method, body) = (call.method.clone(), call.body.clone());
+        passed_on(&ours, &Call { method, path, body, ..Call::default() })
     });
     let args = ["mine", &server.url(), "--coins", "1", "--id", "alice"];
     let mut miner = Program::start(&args);
-    wait_until("a word", || miner.stderr().contains("its block pays somebody else"));
+    wait_until("a word", || miner.stderr().contains("its block pays another recipient"));
     miner.terminate();
     assert_eq!(miner.wait().code(), Some(130));
     assert_eq!(coins(&miner.rest()), 0);
@@ -309,9 +311,9 @@ fn coins_of_our_own_node_are_on_its_chain() {
     let args = ["mine", &ours, "--coins", "5", "--id", "Zoë \"z\" & co"];
     let mut miner = Program::start(&args);
     assert_eq!(miner.wait().code(), Some(0), "{}", miner.stderr());
-    assert_eq!(miner.rest().last().unwrap(), "Coins mined: 5");
-    let chain = Call { method: "GET".into(), path: "/chain".into(), body: vec![] };
-    let chain: serde_json::Value = serde_json::from_str(&passed_on(&ours, &chain).body).unwrap();
+    assert_eq!(mined_in_all(&miner.rest()), 5);
+    let chain = passed_on(&ours, &get("/chain"));
+    let chain: serde_json::Value = serde_json::from_str(&chain.body).unwrap();
     assert_eq!(chain["length"], 6);
     assert_eq!(chain["chain"][5]["transactions"][0]["recipient"], "Zoë \"z\" & co");
 }

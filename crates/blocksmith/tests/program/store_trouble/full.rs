@@ -131,7 +131,7 @@ fn files_that_cannot_be_written_are_named_and_not_left_half() {
     miner.terminate();
     miner.wait();
     let said = miner.stderr();
-    for part in ["miner-id can't be written", "File too large", "--id names one"] {
+    for part in ["miner-id can't be written", "File too large", "--id sets one"] {
         assert!(said.contains(part), "{part}: {said}");
     }
     let left = std::fs::read_dir(home.path().join("blocksmith")).unwrap().count();

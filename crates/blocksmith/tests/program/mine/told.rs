@@ -1,0 +1,133 @@
+//! What a miner tells: a line for each block as far as a person can follow, and the sum at the end.
+
+use std::time::{Duration, Instant};
+
+use blocksmith_consensus::Rules;
+
+use crate::fake::{Call, Fake, Reply};
+use crate::mine::servers::Python;
+use crate::mine::{mined, until_it_searches};
+use crate::program::{Program, wait_until};
+
+/// A server that takes every proof at once.
+fn quick() -> Fake<Python> {
+    Fake::start(Python::new(Rules::lecture(), 0), Python::answer)
+}
+
+#[test]
+fn a_storm_of_blocks_is_told_in_ten_lines_a_second_and_all_are_counted() {
+    let server = quick();
+    let mut miner = Program::start(&["mine", &server.url(), "--zeros", "0", "--coins", "400"]);
+    let (mut lines, mut came) = (Vec::new(), Vec::new());
+    while let Some(line) = miner.first_line() {
+        came.push(Instant::now());
+        lines.push(line);
+    }
+    assert_eq!(miner.wait().code(), Some(0), "{}", miner.stderr());
+    let sum = lines.pop().unwrap();
+    assert!(sum.starts_with("Total: 400 coins mined · 0 blocks lost · "), "{sum}");
+    came.pop();
+    let within = Duration::from_millis(900);
+    // The last block is told of at the end at once.
+    for from in 0..came.len() - 1 {
+        let after =
+            came[from..came.len() - 1].iter().filter(|at| **at - came[from] < within).count();
+        assert!(after <= 10, "{after} lines within a second");
+    }
+    // Each line counts the blocks before it that have none.
+    let mut told = 0;
+    for line in &lines {
+        let not_shown = line.split_once(" · ").unwrap().1.rsplit(" · ").next().unwrap();
+        let not_shown = not_shown.split_once(" before it not shown");
+        let not_shown =
+            not_shown.map_or(0, |(number, _)| number.split(' ').next().unwrap().parse().unwrap());
+        told += not_shown + 1;
+        assert_eq!(mined(line), Some(told), "{line}");
+    }
+    assert_eq!(told, 400);
+    assert!(lines.len() < 200, "{} lines", lines.len());
+}
+
+#[test]
+fn blocks_that_come_one_by_one_have_a_line_each() {
+    let server = quick();
+    let mut miner = Program::start(&["mine", &server.url(), "--zeros", "0", "--coins", "5"]);
+    assert_eq!(miner.wait().code(), Some(0), "{}", miner.stderr());
+    let lines = miner.rest();
+    assert_eq!(lines.len(), 6, "{lines:?}");
+    assert!(lines[4].ends_with(" · block 6 · Coins mined: 5"), "{lines:?}");
+    assert!(miner.stderr().lines().count() <= 4, "{}", miner.stderr());
+}
+
+#[test]
+fn the_last_block_before_a_wait_is_told_of() {
+    let server = Fake::start((Python::new(Rules::lecture(), 0), 30), |(python, left), call| {
+        if call.method == "POST" {
+            *left -= 1;
+        }
+        match *left {
+            // It shows the last block still.
+            0 if call.path != "/last_proof" => Reply::html(500, ""),
+            0 => {
+                *left = 1;
+                let reply = python.answer(call);
+                *left = 0;
+                reply
+            }
+            _ => python.answer(call),
+        }
+    });
+    let mut miner = Program::start(&["mine", &server.url(), "--zeros", "0"]);
+    miner.until_so("block 29", |line| mined(line) == Some(29));
+}
+
+#[test]
+fn a_signal_ends_it_with_the_sum() {
+    let server = Fake::start(Python::new(Rules::lecture(), 2), Python::answer);
+    for signal in ["-INT", "-TERM"] {
+        let mut miner = Program::start(&["mine", &server.url(), "--zeros", "40"]);
+        until_it_searches(&miner);
+        std::thread::sleep(Duration::from_millis(500));
+        miner.signal(signal);
+        assert_eq!(miner.wait().code(), Some(0), "{}", miner.stderr());
+        let lines = miner.rest();
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        let tries = lines[0].strip_prefix("Total: 0 coins mined · 0 blocks lost · ").unwrap();
+        let (tries, time) = tries.split_once(" tries · ").unwrap();
+        assert!(tries.parse::<u64>().unwrap() > 1_000, "{lines:?}");
+        assert!(time.starts_with("0:0"), "{lines:?}");
+    }
+    // Without a try there is nothing to sum up.
+    let mut miner = Program::start(&["mine", "http://127.0.0.1:9"]);
+    wait_until("a word", || miner.stderr().contains("asking again"));
+    miner.terminate();
+    assert_eq!(miner.wait().code(), Some(0));
+    assert!(miner.rest().is_empty());
+}
+
+#[test]
+fn other_miners_blocks_are_counted_and_told_of_now_and_then() {
+    // A rival is faster each time.
+    let server =
+        Fake::start((Python::new(Rules::lecture(), 0), 0), |(python, lost), call: &Call| {
+            if call.method != "POST" {
+                return python.answer(call);
+            }
+            *lost += 1;
+            assert!(python.forge(1_000 + *lost, "rival"));
+            Reply::json(r#"{"message": "Proof is invalid or already submitted."}"#.into())
+        });
+    let mut miner = Program::start(&["mine", &server.url(), "--zeros", "0"]);
+    until_it_searches(&miner);
+    std::thread::sleep(Duration::from_millis(2_500));
+    miner.signal("-INT");
+    miner.wait();
+    let (lines, said) = (miner.rest(), miner.stderr());
+    let notes = said.matches("another miner was faster").count();
+    assert!((2..=5).contains(&notes), "{said}");
+    assert!(said.contains("since the last note): searching for the next block"), "{said}");
+    let lost = lines[0].split(" · ").nth(1).unwrap().split(' ').next().unwrap();
+    let lost: u64 = lost.parse().unwrap();
+    let handed_in = server.state().1;
+    assert!(lost > 10 && (handed_in - 1..=handed_in).contains(&lost), "{lost} of {handed_in}");
+}
