@@ -1,12 +1,12 @@
 //! Searches on threads of their own: their backend, their number and their priority.
 
 use std::io;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::sync::Arc;
 use std::thread;
 
 use blocksmith_consensus::Job;
-use blocksmith_miner::search::{Backend, Control, Outcome, Search, Unavailable};
+use blocksmith_miner::search::{Backend, Control, Outcome, Pace, Search, Unavailable};
 use tokio::sync::oneshot;
 
 /// The nice value of threads that all others come before.
@@ -22,12 +22,15 @@ pub struct Workers {
     niceness: Option<i32>,
     /// The cores that the threads take in turn; if there are none, the system chooses.
     cores: Arc<[usize]>,
+    /// The bound on the tries of a second, over all searches.
+    pace: Option<Arc<Pace>>,
 }
 
 impl Workers {
     /// So many threads, with the fastest backend that this processor has.
     pub fn new(threads: NonZeroUsize) -> Self {
-        Self { backend: Backend::fastest(), threads, niceness: None, cores: [].into() }
+        let backend = Backend::fastest();
+        Self { backend, threads, niceness: None, cores: [].into(), pace: None }
     }
 
     /// The same, with so many threads.
@@ -64,6 +67,11 @@ impl Workers {
         Self { cores: system::cores()?.into(), ..self }.tried()
     }
 
+    /// The same, with at most so many tries a second, all threads and all searches together.
+    pub fn paced(self, per_second: NonZeroU64) -> Self {
+        Self { pace: Some(Pace::new(per_second).into()), ..self }
+    }
+
     /// The same, with everything else in this program before the search, where the system can do
     /// that.
     pub fn last_of_all(self) -> Self {
@@ -95,6 +103,11 @@ impl Workers {
         self.backend
     }
 
+    /// The most tries a second, if they are bounded.
+    pub fn tries_per_second(&self) -> Option<NonZeroU64> {
+        self.pace.as_ref().map(|pace| pace.per_second())
+    }
+
     /// The number of threads.
     pub fn threads(&self) -> NonZeroUsize {
         self.threads
@@ -112,6 +125,10 @@ impl Workers {
         let search = move || {
             let search = Search::with_backend(workers.backend, &job, start, workers.threads)
                 .expect("the backend is available");
+            let search = match &workers.pace {
+                Some(pace) => search.with_pace(pace),
+                None => search,
+            };
             let found = search.run_with(&shared, |number| {
                 if let Err(error) = workers.settle(number) {
                     // The settings were tried before; a failure is no reason not to search.

@@ -90,7 +90,7 @@ pub async fn run(args: ProveArgs) -> anyhow::Result<ExitCode> {
             () = &mut stopped => break Outcome::Cancelled,
             () = tokio::time::sleep(REFRESH) => {
                 let (tries, elapsed) = (searching.tries(), began.elapsed());
-                screen.show_live(Progress { index: None, target, tries, elapsed, mined: None });
+                screen.show_live(Progress { index: None, target, tries, elapsed, mined: None, limit: None });
             }
         }
     };

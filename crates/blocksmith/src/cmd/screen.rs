@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::{self, Write as _};
+use std::num::NonZeroU64;
 use std::time::{Duration, Instant};
 
 use blocksmith_consensus::Target;
@@ -40,6 +41,8 @@ pub(super) struct Progress {
     pub(super) elapsed: Duration,
     /// How many coins or blocks this run mined, if it mines, and the word for them.
     pub(super) mined: Option<(u64, &'static str)>,
+    /// The most tries a second, if they are bounded.
+    pub(super) limit: Option<NonZeroU64>,
 }
 
 /// Standard output and the terminal, if there is one.
@@ -190,6 +193,9 @@ impl fmt::Display for Progress {
         let digits = if (10.0..99.0).contains(&odds) { 0 } else { 1 };
         let per_second = self.tries as f64 / self.elapsed.as_secs_f64().max(1e-3);
         write!(f, "odds so far {odds:.digits$}%{BETWEEN}{}/s", amount(per_second))?;
+        if let Some(limit) = self.limit {
+            write!(f, " (limit {}/s)", amount(limit.get() as f64))?;
+        }
         write!(f, "{BETWEEN}{}", clock(self.elapsed))?;
         if let Some((number, thing)) = self.mined {
             write!(f, "{BETWEEN}{}", counted(number, thing))?;
@@ -264,7 +270,8 @@ mod tests {
     fn a_search_that_goes_on_is_never_said_to_be_certain() {
         let odds = |tries| {
             let (target, elapsed) = (Target::from_zeros(4), Duration::from_secs(1));
-            let progress = Progress { index: None, target, tries, elapsed, mined: None };
+            let progress =
+                Progress { index: None, target, tries, elapsed, mined: None, limit: None };
             progress.to_string().split_once('%').unwrap().0.to_string()
         };
         // Three, five and seven times as many tries as a proof takes on average, and no end of them.
@@ -281,6 +288,7 @@ mod tests {
             tries: 12_345_678,
             elapsed: Duration::from_secs(61),
             mined: Some((1, "coin")),
+            limit: None,
         };
         assert_eq!(
             progress.to_string(),
@@ -290,6 +298,8 @@ mod tests {
         assert_eq!(progress.to_string(), "odds so far 0.0% · 0/s · 1:01 · 0 of about 16.8 M tries");
         progress.mined = Some((0, "coin"));
         assert!(progress.to_string().contains(" · 0 coins · "), "{progress}");
+        progress.limit = NonZeroU64::new(50);
+        assert!(progress.to_string().contains(" · 0/s (limit 50/s) · 1:01 · "), "{progress}");
     }
 
     #[test]
@@ -318,9 +328,10 @@ mod tests {
             tries: u64::MAX,
             elapsed: Duration::from_secs(3_600 * 24 * 365),
             mined: Some((1_000, "coin")),
+            limit: NonZeroU64::new(u64::MAX),
         };
         assert!(hardest.to_string().contains(" of about 1.16e77 tries"), "{hardest}");
-        assert!(hardest.to_string().chars().count() < 110, "{hardest}");
+        assert!(hardest.to_string().chars().count() < 130, "{hardest}");
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod avx512;
 mod backend;
 #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))] // Its kernels are those of x86-64.
 mod lanes;
+mod pace;
 mod portable;
 #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))] // For lanes.
 mod rounds;
@@ -36,6 +37,7 @@ use blocksmith_consensus::job::Job;
 
 use self::backend::Kernel;
 pub use self::backend::{Backend, Unavailable, UnknownBackend};
+pub use self::pace::Pace;
 use self::template::{Message, Template};
 
 /// The largest proof that is tried: 19 nines, the last number of a length that fits 64 bits whole.
@@ -59,6 +61,7 @@ pub struct Search<'a> {
     start: u64,
     threads: NonZeroUsize,
     kernel: Kernel,
+    pace: Option<&'a Pace>,
 }
 
 /// The outcome of a search.
@@ -133,7 +136,13 @@ impl<'a> Search<'a> {
         threads: NonZeroUsize,
     ) -> Result<Self, Unavailable> {
         let kernel = Kernel::new(backend).ok_or(Unavailable(backend))?;
-        Ok(Self { job, start, threads, kernel })
+        Ok(Self { job, start, threads, kernel, pace: None })
+    }
+
+    /// The same search at a bounded pace, which it shares with others.
+    #[must_use]
+    pub fn with_pace(self, pace: &'a Pace) -> Self {
+        Self { pace: Some(pace), ..self }
     }
 
     /// The backend that it hashes by.
@@ -181,6 +190,7 @@ struct Hunt<'a> {
     kernel: Kernel,
     message: Message<'a>,
     control: &'a Control,
+    pace: Option<&'a Pace>,
     start: u64,
     /// Numbers in a range: a power of ten, and ranges start at its multiples, so that the leading
     /// digits stay the same through a range.
@@ -195,11 +205,13 @@ impl<'a> Hunt<'a> {
     fn new(search: &Search<'a>, control: &'a Control) -> Self {
         let message = Message::new(search.job);
         let tries = (search.kernel.range_compressions() / message.compressions()).max(1);
+        let tries = search.pace.map_or(tries, |pace| pace.at_once().min(tries));
         let stride = 10_u64.pow(tries.ilog10());
         Self {
             kernel: search.kernel,
             message,
             control,
+            pace: search.pace,
             start: search.start,
             stride,
             next: AtomicU64::new(search.start - search.start % stride),
@@ -209,18 +221,31 @@ impl<'a> Hunt<'a> {
 
     fn work(&self) {
         let mut template = self.message.template(digits(self.start));
+        let is_over = || self.control.is_cancelled() || self.lowest.load(Relaxed) != u64::MAX;
         while !self.control.is_cancelled() {
-            let range = self.next.fetch_add(self.stride, Relaxed);
-            if range > MAX_PROOF || range > self.lowest.load(Relaxed) {
+            // Before the range is taken: what is below the lowest hit must not wait.
+            if self.pace.is_some_and(|pace| !pace.take(self.stride, is_over)) {
                 return;
             }
-            self.search_range(&mut template, range);
+            let range = self.next.fetch_add(self.stride, Relaxed);
+            if range > MAX_PROOF || range > self.lowest.load(Relaxed) {
+                if let Some(pace) = self.pace {
+                    pace.give_back(self.stride);
+                }
+                return;
+            }
+            let tried = self.search_range(&mut template, range);
+            if let Some(pace) = self.pace {
+                pace.give_back(self.stride - tried);
+            }
         }
     }
 
-    fn search_range(&self, template: &mut Template, range: u64) {
+    /// Searches a range, up to its first hit, and returns how many numbers were tried.
+    fn search_range(&self, template: &mut Template, range: u64) -> u64 {
         let end = (range + self.stride).min(MAX_PROOF + 1);
-        let mut from = range.max(self.start);
+        let start = range.max(self.start);
+        let mut from = start;
         // The loop takes more than one turn only where numbers grow by a digit.
         while from < end {
             let digits = digits(from);
@@ -233,10 +258,11 @@ impl<'a> Hunt<'a> {
             self.control.tries.fetch_add(tried, Relaxed);
             if let Some(proof) = hit {
                 self.lowest.fetch_min(proof, Relaxed);
-                return;
+                return proof + 1 - start;
             }
             from = to;
         }
+        end - start
     }
 
     /// The outcome; call it when all threads have stopped.

@@ -197,10 +197,10 @@ impl Miner {
     ) -> io::Result<(Searched, Effort)> {
         let job = work.job(Target::from_zeros(self.zeros.now));
         let (index, target) = (work.index, job.target);
-        let mined = Some(self.report.things());
+        let (mined, limit) = (Some(self.report.things()), self.workers.tries_per_second());
         let progress = |tries| {
             let elapsed = so_far.began.elapsed();
-            Progress { index, target, tries: so_far.tries + tries, elapsed, mined }
+            Progress { index, target, tries: so_far.tries + tries, elapsed, mined, limit }
         };
         let mut counted = self.report.count(self.workers.search(job, start));
         let moved = moved(&self.server, kind, work);

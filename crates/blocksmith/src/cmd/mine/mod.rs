@@ -9,6 +9,7 @@ mod server;
 mod zeros;
 
 use std::io::{self, ErrorKind};
+use std::num::NonZeroU64;
 use std::process::ExitCode;
 
 use blocksmith_consensus::job::MAX_ZEROS;
@@ -48,6 +49,9 @@ pub struct MineArgs {
     /// miners work for one address
     #[arg(long, value_name = "WHERE", value_enum, default_value = "0")]
     start: Start,
+    /// Try at most N proofs a second, all threads together, so that slower miners find blocks too
+    #[arg(long, value_name = "N", value_parser = number::<NonZeroU64>(1..=u64::MAX))]
+    tries_per_second: Option<NonZeroU64>,
     /// Send this header to the server with each call, as in 'Authorization: Token 123'; repeat it for
     /// more headers
     #[arg(long = "header", value_name = "HEADER", value_parser = StringValueParser::new().map(headers::Typed::from))]
@@ -71,7 +75,10 @@ pub async fn run(args: MineArgs) -> anyhow::Result<ExitCode> {
     let stop = stop_on_signal()?;
     let mut report = Report::new(Screen::new());
     let id = args.id.unwrap_or_else(|| id::kept_id(&mut report));
-    let workers = args.search.workers(report.screen())?;
+    let mut workers = args.search.workers(report.screen())?;
+    if let Some(per_second) = args.tries_per_second {
+        workers = workers.paced(per_second);
+    }
     let server = Server::new(args.url, id.clone(), headers)?;
     let name = server.name().to_owned();
     report.note(&format!("mining on {name}; the coins go to {id}"));

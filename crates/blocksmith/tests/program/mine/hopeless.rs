@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::fake::{Call, Fake, Reply};
 use crate::mine::servers::Python;
-use crate::program::{Program, wait_until};
+use crate::program::{Program, binary, wait_until};
 
 /// A course's server with the calls of Lecture II and a puzzle of its own.
 struct Sprint {
@@ -172,7 +172,8 @@ fn mine_where_names_are(looked_up: &str, args: &[&str]) -> Option<Program> {
         eprintln!("this system lets no user say how names are looked up: not tested");
         return None;
     }
-    Some(Program::spawn(&mut start(env!("CARGO_BIN_EXE_blocksmith"), args)))
+    let program = binary();
+    Some(Program::spawn(&mut start(program.to_str().unwrap(), args)))
 }
 
 #[test]

@@ -131,3 +131,43 @@ fn other_miners_blocks_are_counted_and_told_of_now_and_then() {
     let handed_in = server.state().1;
     assert!(lost > 10 && (handed_in - 1..=handed_in).contains(&lost), "{lost} of {handed_in}");
 }
+
+#[test]
+fn a_bounded_miner_makes_as_many_tries_as_it_may() {
+    let server = Fake::start(Python::new(Rules::lecture(), 2), Python::answer);
+    for (per_second, threads) in [("5", "3"), ("2000", "2")] {
+        let url = server.url();
+        let args = ["mine", &url, "--zeros", "40", "--tries-per-second", per_second];
+        let mut miner = Program::start(&[&args[..], &["--threads", threads]].concat());
+        until_it_searches(&miner);
+        let began = Instant::now();
+        std::thread::sleep(Duration::from_secs(3));
+        miner.signal("-INT");
+        miner.wait();
+        let wanted = began.elapsed().as_secs_f64() * per_second.parse::<f64>().unwrap();
+        let lines = miner.rest();
+        let tries: f64 =
+            lines[0].split(" · ").nth(2).unwrap().split(' ').next().unwrap().parse().unwrap();
+        assert!((0.85 * wanted - 1.0..1.08 * wanted + 1.0).contains(&tries), "{tries} of {wanted}");
+    }
+    for wrong in ["0", "-1", "1.5", "fast"] {
+        let mut miner = Program::start(&["mine", "--tries-per-second", wrong]);
+        assert_eq!(miner.wait().code(), Some(2), "{}", miner.stderr());
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn the_line_that_shows_the_rate_shows_its_bound() {
+    let server = Fake::start(Python::new(Rules::lecture(), 2), Python::answer);
+    // script(1) gives it a terminal.
+    let (program, url) = (env!("CARGO_BIN_EXE_blocksmith"), server.url());
+    let command = format!(
+        "exec timeout --foreground -s INT 2 {program} mine {url} --zeros 40 --tries-per-second 50"
+    );
+    let mut script = std::process::Command::new("script");
+    let mut miner = Program::spawn(script.args(["-qc", &command, "/dev/null"]));
+    miner.wait();
+    let seen = miner.rest().join("\n");
+    assert!(seen.contains("/s (limit 50/s) · 0:01"), "{seen:?}");
+}
