@@ -169,6 +169,8 @@ esac
 
 def long_of(line):
     """What a command shows when the reader goes on, and whether Ctrl-C ends it; None if it ends by itself."""
+    if line.endswith(" --help"):
+        return None
     return next(((ready, endless) for long, ready, endless in LONG if re.fullmatch(long, line)), None)
 
 
