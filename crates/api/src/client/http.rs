@@ -257,7 +257,7 @@ pub(super) fn misspoken(
                 cause(error)
             ));
         }
-        ("https", Some(_)) => ("by TLS as it should", "http"),
+        ("https", Some(_)) => ("in TLS", "http"),
         ("http", _) if is_not_http(error) => ("in HTTP", "https"),
         _ => return None,
     };
@@ -351,6 +351,12 @@ mod tests {
                 r"400 Bad Request: Missing\nid",
             ),
             (404, "application/json", "\"not here\"", "404 Not Found: not here"),
+            (
+                400,
+                "application/json",
+                r#"{"messages": [], "errors": ["Too early", "+5 s"]}"#,
+                "400 Bad Request: Too early; +5 s",
+            ),
             (400, "text/plain", "Missing Value: proof", "400 Bad Request: Missing Value: proof"),
             (200, "application/json", "{}", "200 OK: {}"),
             (

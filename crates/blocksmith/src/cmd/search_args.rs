@@ -46,10 +46,11 @@ impl SearchArgs {
             workers = workers.with_backend(backend)?;
         }
         if self.nice > 0 {
-            workers = workers.with_niceness(self.nice).context("--nice has no effect here")?;
+            workers =
+                workers.with_niceness(self.nice).context("--nice does not work on this system")?;
         }
         if self.pin {
-            workers = workers.pinned().context("--pin has no effect here")?;
+            workers = workers.pinned().context("--pin does not work on this system")?;
         }
         Ok(workers)
     }

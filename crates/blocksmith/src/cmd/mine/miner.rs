@@ -468,9 +468,9 @@ impl Miner {
             ServerError::Refused(why) => Ended::Refused(why),
             ServerError::Redirected(to) => Ended::Hopeless(to.to_string()),
             ServerError::Misspoken(why) => Ended::Hopeless(why),
-            ServerError::Hopeless(why) => {
-                Ended::Hopeless(format!("{name}: {why}, and would answer so again; {if_elsewhere}"))
-            }
+            ServerError::Hopeless(why) => Ended::Hopeless(format!(
+                "{name}: {why}; asking again would not help; {if_elsewhere}"
+            )),
             ServerError::Denied(why) => Ended::Hopeless(match self.server.has_headers {
                 false => format!(
                     "{name}: {why}; if the server gave you a token, send it with --header, as in --header \

@@ -126,7 +126,7 @@ impl Report {
         let Some(mut line) = self.held.take() else { return Ok(()) };
         let not_shown = std::mem::take(&mut self.not_shown);
         if not_shown > 0 {
-            line += &format!(" · {} before it not shown", counted(not_shown, "block"));
+            line += &format!(" · {} not shown", counted(not_shown, "block"));
         }
         self.next_line = self.next_line.max(Instant::now()) + BETWEEN_LINES;
         self.screen.line(&line)
@@ -141,13 +141,12 @@ impl Report {
             return;
         }
         self.last_loss = Some(Instant::now());
-        let before = match std::mem::take(&mut self.losses_not_told) {
-            0 => String::new(),
-            losses => format!(" (and {} since the last note)", counted(losses, "time")),
+        let who = match std::mem::take(&mut self.losses_not_told) {
+            0 => format!("another miner was faster{how}"),
+            before => format!("other miners were faster {} times since the last note", before + 1),
         };
         // Others may be faster again and again: no line for a block comes for it.
-        self.screen
-            .note(&format!("another miner was faster{how}{before}: searching for the next block"));
+        self.screen.note(&format!("{who}: searching for the next block"));
     }
 
     /// A block was made and left the chain again.
@@ -202,7 +201,7 @@ impl Report {
             counted(tries, "try").replace("trys", "tries"),
             clock(self.began.elapsed())
         );
-        for (number, what) in [(self.refused, "refused"), (self.unproven, "without its block")] {
+        for (number, what) in [(self.refused, "refused"), (self.unproven, "not confirmed")] {
             if number > 0 {
                 sum += &format!(" · {} {what}", counted(number, "proof"));
             }

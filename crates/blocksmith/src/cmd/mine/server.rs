@@ -495,7 +495,7 @@ impl Server {
             && !TLS_WANTED.contains(&answer.status.as_u16())
         {
             return ServerError::Misspoken(format!(
-                "{name} answers, but not by TLS as it should ({cause}); if it speaks http: blocksmith mine {}",
+                "{name} answers, but not in TLS ({cause}); if it speaks http: blocksmith mine {}",
                 plain.as_str().trim_end_matches('/')
             ));
         }

@@ -161,7 +161,7 @@ fn a_server_whose_answers_never_change_makes_no_coin_and_no_flood() {
     assert!(said.contains("its block has another proof"), "{said}");
     assert!(said.contains("nothing shows that a coin was made"), "{said}");
     assert_eq!(mined_in_all(&lines), 0);
-    assert!(lines[0].ends_with(" · 5 proofs without its block"), "{lines:?}");
+    assert!(lines[0].ends_with(" · 5 proofs not confirmed"), "{lines:?}");
     let hunt = server.state();
     assert_eq!((hunt.posts, hunt.hasty), (5, 0));
 }
