@@ -53,7 +53,7 @@ pub const SETTINGS: [Setting; 14] = [
     ),
     setting(
         "id",
-        "Who gets the coins that mine and node --mine find: a name, or with signed payments an address.",
+        "Who gets the coins of mine and node --mine: a name, or an address if payments are signed.",
         "\"alice\"",
     ),
     setting(
@@ -169,14 +169,14 @@ pub fn id(text: &str) -> Result<String, String> {
     }
     if text.trim() != text {
         return Err(match text.trim() {
-            "" => "an id of blanks alone names nobody; write a name".into(),
-            name => format!("an id has no blanks around it; write {name:?}"),
+            "" => "it has nothing but blanks; write a name".into(),
+            name => format!("it has blanks around it; write {name:?}"),
         });
     }
     let json = string(text);
     if text.is_empty() || json.len() > MAX_ID_BYTES || text.contains(char::is_control) {
         return Err(format!(
-            "an id is one line of text, at most {MAX_ID_BYTES} bytes long as JSON; this one has {}",
+            "it must be one line of text, at most {MAX_ID_BYTES} bytes long as JSON, and has {}",
             json.len()
         ));
     }

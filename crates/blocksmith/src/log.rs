@@ -84,8 +84,8 @@ fn filter(usual: &str) -> Targets {
             // The standard error may be closed.
             let _ = writeln!(
                 io::stderr(),
-                "{LEVEL} is {:?}, which is no level: off, error, warn, info, debug or trace, or as in \
-                 blocksmith=debug; {usual} is logged",
+                "{LEVEL} can't be {:?}: it must be off, error, warn, info, debug or trace, or as in \
+                 blocksmith=debug; the level is {usual} now",
                 escaped(&set).to_string()
             );
         }

@@ -29,7 +29,7 @@ pub struct Token(String);
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
     /// The disk or its permissions are at fault.
-    #[error("the token file {} can't be {done}: {error}; --token-file names another", .path.display())]
+    #[error("the token file {} can't be {done}: {error}; name another file with --token-file", .path.display())]
     Io {
         /// The token file.
         path: PathBuf,
@@ -40,9 +40,9 @@ pub enum TokenError {
     },
     /// The file holds something else.
     #[error(
-        "the file {} holds no token, which is one line of {MIN_CHARS} to {MAX_CHARS} letters, digits \
-         and signs; remove it, and the node makes a new one when it starts, or name another with \
-         --token-file", .path.display()
+        "the file {} has no token in it: a token is one line of {MIN_CHARS} to {MAX_CHARS} letters, \
+         digits and signs. Remove the file, and the node makes a new one when it starts; or name \
+         another file with --token-file", .path.display()
     )]
     None {
         /// The token file.
@@ -116,7 +116,7 @@ fn warn_of_readers(path: &Path) {
     use std::os::unix::fs::PermissionsExt as _;
     if path.metadata().is_ok_and(|file| file.permissions().mode() & 0o077 != 0) {
         tracing::warn!(
-            "others on this machine can read the operator's token in {0}; chmod 600 {0} ends that",
+            "other users of this machine can read the operator's token in {0}; to stop that: chmod 600 {0}",
             path.display()
         );
     }
@@ -173,7 +173,7 @@ mod tests {
         {
             std::fs::write(&path, text).unwrap();
             let said = Token::keep(&path).unwrap_err().to_string();
-            assert!(said.contains("holds no token") && said.contains("--token-file"), "{said}");
+            assert!(said.contains("has no token in it") && said.contains("--token-file"), "{said}");
             assert_eq!(std::fs::read_to_string(&path).unwrap(), *text, "it stays as it is");
         }
         let nowhere = dir.path().join("nowhere").join(FILE);

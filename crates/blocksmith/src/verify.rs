@@ -24,7 +24,7 @@ pub enum ReadError {
     Io(#[from] std::io::Error),
     /// The text has to be read in pieces, and has no places to cut it.
     #[error(
-        "the chain has more than {held} bytes and not one block a line; `chain export` writes it \
+        "the chain has more than {held} bytes, and its blocks are not on lines of their own; `chain export` writes it \
          so that it can be read in pieces"
     )]
     NoLines {

@@ -68,7 +68,7 @@ pub enum ChainError {
     },
     /// A dev chain was asked for of a chain that needs none.
     #[error(
-        "nobody signs payments on {name}, so `blocksmith dev` runs {name} itself; leave -dev out",
+        "payments on {name} are not signed, so there is no {name}-dev: `blocksmith dev` runs {name} itself; leave -dev out",
         name = escaped(.name)
     )]
     NoDev {
@@ -87,7 +87,7 @@ pub enum ChainError {
         error: std::io::Error,
     },
     /// The file is not a valid chain file.
-    #[error("the chain file {path} is not right: {reason}")]
+    #[error("the chain file {path} has a mistake: {reason}")]
     Wrong {
         /// The file.
         path: String,

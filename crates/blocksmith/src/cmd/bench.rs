@@ -241,7 +241,7 @@ fn table(report: &Report) -> String {
         "best",
         "median",
         "compressions/try",
-        "to portable"
+        "vs portable"
     );
     for row in &report.rows {
         let ratio = row.ratio_to_portable.map_or("–".into(), |ratio| format!("{ratio:.2}"));

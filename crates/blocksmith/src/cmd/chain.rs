@@ -125,7 +125,9 @@ impl Kept {
         }
         match service::open_read_only(&self.data.find()?.0) {
             Err(StoreError::InUse { url: Some(url), .. }) => {
-                note(format_args!("a node is running on this data: {url} is asked for the chain"));
+                note(format_args!(
+                    "a node uses this data directory, so the chain comes from {url}"
+                ));
                 ask(&url.parse()?).await
             }
             opened => Ok(Opened::Store(opened?)),
@@ -172,7 +174,7 @@ impl Opened {
                 let mut document = Document::new(text);
                 Ok(Box::new(std::iter::from_fn(move || match document.next_block() {
                     Ok(next) => next.map(|block| Ok(block.text.into_owned())),
-                    Err(error) => Some(Err(error).context("the node's answer is no chain")),
+                    Err(error) => Some(Err(error).context("the node's answer is not a chain")),
                 })))
             }
         }

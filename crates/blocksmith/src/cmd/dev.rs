@@ -170,7 +170,7 @@ async fn listen(first: u16, nodes: u16) -> anyhow::Result<Vec<TcpListener>> {
         let port = match first {
             0 => 0,
             first => first.checked_add(at).with_context(|| {
-                format!("{nodes} nodes from port {first} on need ports above 65535; start lower")
+                format!("{nodes} nodes from port {first} on need ports above 65535; choose a lower --port")
             })?,
         };
         listeners.push(TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.with_context(|| {
@@ -198,18 +198,18 @@ fn dev_address(index: u32, domain: &Domain) -> String {
 fn warning(rules: &Rules) -> &'static str {
     match &rules.family {
         Family::Sealed(_) => {
-            "The work commits to all that a block says. This network is one process on one machine: \
-             it is for\ntrying things out, and what is on it is worth nothing."
+            "The work depends on everything in a block. This network is one process on one machine: it \
+             is for\ntrying things out, and its coins are worth nothing."
         }
         Family::Open(Open { puzzle: Puzzle::LastProof, .. }) => {
             "These rules are for learning and protect nothing: a proof depends on the last proof \
              alone, so that\nall later ones can be computed today and old payments rewritten for \
-             free; and nobody signs a payment."
+             free; and payments are not signed."
         }
         Family::Open(Open { puzzle: Puzzle::LastBlock | Puzzle::LastProofAndHash, .. }) => {
             "These rules are for learning and protect little: a proof seals the blocks before its \
-             own, so that\nthe payments of the last block can be rewritten for free; and nobody \
-             signs a payment."
+             own, so that\nthe payments of the last block can be rewritten for free; and payments \
+             are not signed."
         }
     }
 }
@@ -275,8 +275,8 @@ impl Network {
         for (index, address) in (0..).zip(dev::addresses()) {
             let coins = Coins::from_units(accounts.account(&address)?.balance);
             let role = match index {
-                MINER_INDEX => ", to which the miner's are added",
-                index if GIVERS.contains(&index) => ", from which the faucets give",
+                MINER_INDEX => ", and those that the miner earns",
+                index if GIVERS.contains(&index) => ", from which the faucets pay",
                 _ => "",
             };
             say(&format!("  {index}  {}  {coins} coins{role}", address.to_text(domain.hrp)))?;

@@ -44,6 +44,8 @@ pub(super) fn example(arg: &Arg) -> Option<&'static str> {
         ("threads", _) => "2",
         ("rounds", _) => "7",
         ("limit" | "nice" | "gap", _) => "10",
+        ("tries_per_second", _) => "1000",
+        ("headers", _) => "'Authorization: Token 123'",
         ("from", "ADDRESS") => "forge1…",
         ("from", _) => "100",
         ("source" | "file" | "files", _) => "chain.jsonl",

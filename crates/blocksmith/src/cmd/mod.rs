@@ -60,7 +60,7 @@ fn told_to_stop(blocks: Option<u64>) -> ExitCode {
 fn new_file(path: &Path) -> anyhow::Result<File> {
     File::create_new(path).map_err(|error| match error.kind() {
         ErrorKind::AlreadyExists => anyhow::anyhow!(
-            "{} is there already and stays as it is; choose another name",
+            "{} exists already and is not overwritten; choose another name",
             path.display()
         ),
         ErrorKind::NotFound | ErrorKind::NotADirectory => anyhow::anyhow!(
@@ -68,7 +68,7 @@ fn new_file(path: &Path) -> anyhow::Result<File> {
             path.display()
         ),
         ErrorKind::PermissionDenied => anyhow::anyhow!(
-            "can't write {}: {error}; choose a folder in which you may write",
+            "can't write {}: {error}; choose a folder in which you can write",
             path.display()
         ),
         _ => anyhow::Error::new(error).context(format!("can't write {}", path.display())),

@@ -112,7 +112,9 @@ pub async fn run(args: NodeArgs) -> anyhow::Result<ExitCode> {
     let (id, peers) = (args.id, args.peers);
     if let (Some(domain), Some(id)) = (chain.rules.domain(), &id) {
         typed::address(id, domain.hrp).map_err(|why| {
-            Misused(format!("coins of this chain go to addresses, and {id:?} is not one: {why}"))
+            Misused(format!(
+                "coins of this chain go to addresses, and {id:?} is not an address: {why}"
+            ))
         })?;
     }
 
@@ -134,7 +136,7 @@ pub async fn run(args: NodeArgs) -> anyhow::Result<ExitCode> {
     if args.mine
         && let Err(NoWork::Nobody) = node.handle.work(None).await?
     {
-        let why = "coins of this chain go to addresses: name the one that --mine is for with --to";
+        let why = "coins of this chain go to addresses, so --mine needs --to ADDRESS";
         return Err(Misused(why.into()).into());
     }
     // The node runs for its clients even if the reader of this line is gone.
@@ -186,8 +188,7 @@ fn introduce(handle: &Handle, rules: &str, chain_id: &Hash, data_dir: &Path, tok
     );
     note(escaped(start));
     note(format_args!(
-        "the operator's token is in {}: from other machines, calls that only the operator may make \
-         need it",
+        "the operator's token is in {}; calls of the operator from other machines need it",
         escaped(token_file.display())
     ));
     // Anybody may run a dev chain like any other. Its id is its own, so nothing that is signed

@@ -81,15 +81,15 @@ enum NotDone {
     Away { url: String, cause: String, way_out: String },
     #[error("the node at {url} refuses: {detail}")]
     Refused { url: String, detail: String },
-    #[error("{address} is no peer of the node at {url}; what is one: {list}")]
+    #[error("the node at {url} has no peer {address}; its peers: {list}")]
     NoPeer { address: PeerAddress, url: String, list: String },
     #[error(
-        "{address} is no peer: it is the node at {url} itself, or one of its peers under another name. \
-         Its log says which, and {list} shows its peers"
+        "{address} is not a new peer: it is the node at {url} itself, or one of its peers under another \
+         name. The log of that node says which, and {list} shows its peers"
     )]
     KnownAlready { address: PeerAddress, url: String, list: String },
     #[error(
-        "the node at {url} does this for other machines only if they send its token: {way_out}"
+        "the node at {url} wants the operator's token, since this call is from another machine: {way_out}"
     )]
     Token { url: String, way_out: String },
     #[error(
@@ -130,7 +130,7 @@ async fn list(node: &Asked, as_json: bool) -> anyhow::Result<String> {
         return Ok(json(&serde_json::to_string(&peers)?));
     }
     if peers.is_empty() {
-        return Ok(format!("no peers; to name one: {}", node.typed("add HOST:PORT")));
+        return Ok(format!("no peers; to add one: {}", node.typed("add HOST:PORT")));
     }
     let width = peers.iter().map(|peer| name_of(peer).chars().count()).max().unwrap_or_default();
     let mut said = String::new();
@@ -172,7 +172,7 @@ async fn add(node: &Asked, address: &PeerAddress, as_json: bool) -> anyhow::Resu
     let mut said = format!("{name} {was}: {}", says(&peer));
     if peer.state == PeerState::Fails {
         let forget = node.typed(&format!("forget {address}"));
-        said += &format!("; if it is not the one that you mean: {forget}");
+        said += &format!("; if this is the wrong address: {forget}");
     }
     Ok(said)
 }
@@ -192,7 +192,9 @@ async fn forget(node: &Asked, address: &PeerAddress, as_json: bool) -> anyhow::R
         return Ok(json(&serde_json::to_string(&said)?));
     }
     let name = shown(&said.forgotten, MAX_SHOWN);
-    Ok(format!("{name} is forgotten: it is called no more, unless it registers again"))
+    Ok(format!(
+        "{name} is forgotten: the node does not call it any more, unless it registers again"
+    ))
 }
 
 fn name_of(peer: &Peer) -> String {
@@ -202,10 +204,10 @@ fn name_of(peer: &Peer) -> String {
 fn says(peer: &Peer) -> String {
     let time = ago(peer.for_s.0);
     let mut said = match peer.state {
-        PeerState::New => "was not heard yet".to_string(),
+        PeerState::New => "has not answered yet".to_string(),
         PeerState::Answers => format!("answers, since {time}"),
         PeerState::Fails => {
-            let reason = peer.reason.as_deref().unwrap_or("it does not say why");
+            let reason = peer.reason.as_deref().unwrap_or("for an unknown reason");
             let times = counted(peer.failures, "failure");
             format!("does not answer, since {time} ({times}): {}", shown(reason, MAX_SHOWN))
         }
@@ -345,7 +347,7 @@ impl Asked {
                 format!("{copy} to this machine, then: {typed}")
             }
             Some(file) => format!(
-                "the one in {} is not its own; {copy} to this machine, and name that",
+                "the token in {} is not that node's; {copy} to this machine, and give that copy to --token-file",
                 file.display()
             ),
         };

@@ -39,9 +39,9 @@ const CONTRADICTIONS: [(&[&str], [&str; 2], &str); 14] = [
     (&["chain", "import"], ["data_dir", "port"], DIR_OR_PORT),
 ];
 const URL_OR_DIR: &str = "the chain is read from a running node or from the disk, not from both";
-const URL_SAYS: &str = "a running node says itself which chain it has, and nobody checks it here; \
+const URL_SAYS: &str = "a running node says which chain it has, and this command does not check that; \
                         chain verify does";
-const DIR_OR_PORT: &str = "--port names a folder by its node, and --data-dir names it itself";
+const DIR_OR_PORT: &str = "--port and --data-dir both name the folder";
 const SOURCE_OR_DIR: &str = "the chain is read from SOURCE or from the disk, not from both";
 
 /// A flag that is typed, and the argument that then has no use for what the environment and the

@@ -27,7 +27,9 @@ fn a_chain_is_read_from_the_node_that_uses_its_folder() {
         let (code, shown, said) = ran(home, &["chain", "show", "--data-dir", &data]);
         assert!(code == Some(0) && shown.contains("proof"), "{said}");
         assert!(
-            said.contains(&format!("a node is running on this data: {url} is asked")),
+            said.contains(&format!(
+                "a node uses this data directory, so the chain comes from {url}"
+            )),
             "{said}"
         );
         let (code, text, _) = ran(home, &["chain", "export", "--data-dir", &data]);
@@ -51,6 +53,19 @@ fn a_chain_is_read_from_the_node_that_uses_its_folder() {
         node.wait();
         let (code, shown, said) = ran(home, &["chain", "show", "--data-dir", &data]);
         assert!(code == Some(0) && shown.contains("proof") && said.is_empty(), "{said}");
+    }
+}
+
+#[test]
+fn a_file_in_the_way_of_a_folder_is_named() {
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("afile").display().to_string();
+    std::fs::write(&file, "text").unwrap();
+    for dir in [file.clone(), format!("{file}/below"), format!("{file}/far/below")] {
+        let (code, _, said) = ran(home.path(), &["node", "0", "--data-dir", &dir]);
+        let told =
+            format!("{dir} can't be made: {file} is a file, not a directory; choose another");
+        assert!(code == Some(1) && said.contains(&told), "{said}");
     }
 }
 

@@ -19,9 +19,9 @@ const NOTES: &str = r#"{"chain":[{"index":1,"previous_hash":null,"proof":99,"tim
 "#;
 
 /// What is said of a chain of the lecture's rules whose tip nobody pinned, after the verdict.
-const NOT_PINNED: &str = "but nothing protects the newest block, nor any other from 2 on: by these \
-    rules a proof commits to no block, so that anybody can write them anew without work. --tip HASH \
-    pins them: ask somebody you trust for the newest block's hash\n";
+const NOT_PINNED: &str = "but nothing protects the newest block, or any other block from 2 on: by these \
+    rules a proof does not depend on its block, so that anyone can change them without work. --tip HASH \
+    protects them: ask a person you trust for the hash of the newest block\n";
 
 /// Exit code, standard output, standard error.
 type Told = (i32, String, String);
@@ -117,7 +117,7 @@ fn the_chain_of_the_notes_is_valid() {
     let dir = TempDir::new().expect("a directory");
     let file = write(&dir, "notes.json", NOTES);
     let pinned = format!("valid: 2 blocks, tip {SECOND_HASH} (lecture with 4 zeros)\n");
-    let of_one = NOT_PINNED.replace(", nor any other from 2 on", "").replace("them", "it");
+    let of_one = NOT_PINNED.replace(", or any other block from 2 on", "").replace("them", "it");
     let valid = format!("{pinned}{of_one}");
     succeeds(&run(&["chain", "verify", &file]), &valid);
     succeeds(
@@ -209,8 +209,8 @@ fn edited(rules: &Rules, length: u64) -> String {
 #[test]
 fn what_nothing_protects_is_said_with_the_verdict_and_how_to_pin_it() {
     let dir = TempDir::new().expect("a directory");
-    let parents = "by these rules a proof commits to the blocks before its own, so that anybody can \
-                   write it anew without work. --tip HASH pins it";
+    let parents = "by these rules a proof depends only on the blocks before its own, so that anyone can \
+                   change it without work. --tip HASH protects it";
     for (name, length, from) in
         [("lecture", 5, 2), ("course", 5, 5), ("dvf", 5, 5), ("course", 2, 2), ("dvf", 2, 2)]
     {
@@ -408,13 +408,13 @@ fn what_is_exported_can_be_verified_and_imported() {
     let kept = std::fs::read(&file).expect("a file");
     let (code, _, err) = run(&["chain", "export", "--data-dir", &first, "--output", &file]);
     assert_eq!(code, 1);
-    assert!(err.ends_with("is there already and stays as it is; choose another name\n"), "{err}");
+    assert!(err.ends_with("exists already and is not overwritten; choose another name\n"), "{err}");
     assert_eq!(std::fs::read(&file).expect("a file"), kept);
     let half = path(&dir, "half.jsonl");
     let cut = format!("HTTP/1.0 200 OK\r\n\r\n{}", &NOTES[..300]);
     let (code, _, err) = run(&["chain", "export", &serve_once(cut), "-o", &half]);
     assert_eq!(code, 1);
-    assert!(err.contains("the node's answer is no chain"), "{err}");
+    assert!(err.contains("the node's answer is not a chain"), "{err}");
     assert!(!dir.path().join("half.jsonl").exists());
     let valid = format!("valid: 3000 blocks, tip {tip} (lecture with 0 zeros)\n{NOT_PINNED}");
     succeeds(&run(&["chain", "verify", &file, "--zeros", "0"]), &valid);
@@ -449,7 +449,10 @@ fn the_chain_of_a_dev_network_goes_by_its_name() {
             let (code, out, err) = run(&[args, &[base]].concat());
             assert_eq!((code, &*out), (1, ""), "{err}");
             assert!(err.starts_with("invalid: genesis: the chain starts with"), "{err}");
-            assert!(err.ends_with("with -dev after a name those of `blocksmith dev`.\n"), "{err}");
+            assert!(
+                err.ends_with("a chain of `blocksmith dev` has -dev after its name.\n"),
+                "{err}"
+            );
             let (code, out, err) = run(&[args, &[&derived]].concat());
             assert_eq!((code, &*err), (0, ""));
             assert!(out.starts_with(good), "{out}");
@@ -475,8 +478,8 @@ fn an_import_follows_the_rules_about_the_best_chain() {
     for (name, chain) in [("short", &short), ("same", &same)] {
         let (code, out, err) = import(name, chain);
         assert_eq!((code, err.as_str()), (0, ""));
-        assert!(out.starts_with("not taken: the chain in "), "{out}");
-        assert!(out.contains(&format!("goes on to block 20, {}", long[19].hash())), "{out}");
+        assert!(out.starts_with("the chain of the file was not taken: the chain in "), "{out}");
+        assert!(out.contains(&format!("ends in block 20, {}", long[19].hash())), "{out}");
     }
     let empty = write(&dir, "empty", "");
     let (code, _, err) = run(&["chain", "import", &empty, "--data-dir", &data]);

@@ -139,7 +139,7 @@ fn nothing_is_overwritten_and_no_mistake_leaves_a_file() {
     std::fs::write(dir.path().join("kept.toml"), "kept").expect("a file");
     let told = run(dir.path(), &["chain", "new", "kept.toml", "--name", "x"]);
     assert_eq!(told.0, 1);
-    assert!(told.2.contains("kept.toml is there already and stays as it is"), "{}", told.2);
+    assert!(told.2.contains("kept.toml exists already and is not overwritten"), "{}", told.2);
     assert_eq!(std::fs::read_to_string(dir.path().join("kept.toml")).expect("it"), "kept");
     let told = run(dir.path(), &["chain", "new", "no/where.toml", "--name", "x"]);
     assert_eq!(told.0, 1);
@@ -150,14 +150,14 @@ fn nothing_is_overwritten_and_no_mistake_leaves_a_file() {
     let instead = format!("; its owner has {SOMEBODY} on this chain\n");
     for (arguments, expected) in [
         (&[][..], "--name"),
-        (&["--name", ""], "a name is one line of text"),
-        (&["--name", "a\nb = 1"], "a name is one line of text"),
+        (&["--name", ""], "it must be one line of text"),
+        (&["--name", "a\nb = 1"], "it must be one line of text"),
         (&["--name", "x", "--rules", "lecture"], "forge"),
-        (&["--name", "x", "--spacing", "0"], "0 is not in"),
-        (&["--name", "x", "--spacing", "150119987579017"], "is not in"),
-        (&["--name", "x", "--spacing", "1.5"], "invalid digit"),
+        (&["--name", "x", "--spacing", "0"], "from 1 to 150119987579016"),
+        (&["--name", "x", "--spacing", "150119987579017"], "from 1 to 150119987579016"),
+        (&["--name", "x", "--spacing", "1.5"], "it must be a whole number"),
         (&["--name", "x", "--addresses", "No"], "the prefix of addresses must be 1 to 31"),
-        (&["--name", "x", "--balance", SOMEBODY], "a balance is an address, = and"),
+        (&["--name", "x", "--balance", SOMEBODY], "it must be an address, = and"),
         (&["--name", "x", "--balance", &too_fine], "at most 8 digits after the point"),
         (&["--name", "x", "--balance", &elsewhere], "start with \"forge1\""),
         (&["--name", "x", "--balance", &elsewhere], &instead),
@@ -185,7 +185,11 @@ fn no_two_new_chains_are_one_whatever_they_are_called_and_when_they_are_made() {
         let file = format!("{place}.toml");
         let told = run(dir.path(), &["chain", "new", &file, "--name", name]);
         assert_eq!(told.0, 0, "{}", told.2);
-        assert!(told.2.contains("a copy of it is the same chain, whatever name"), "{}", told.2);
+        assert!(
+            told.2.contains("Give a copy of it to all who take part in this chain"),
+            "{}",
+            told.2
+        );
         let chain = load(dir.path(), &file);
         ids.insert(chain.rules.chain_id());
         // What is tried on one is good on no other one either.
@@ -245,7 +249,7 @@ fn nobody_calls_a_chain_of_their_own_as_everybody_calls_another() {
     ] {
         let told = run(dir.path(), &["chain", "new", "x.toml", "--name", name]);
         assert_eq!((told.0, told.1.as_str()), (2, ""), "{name}: {}", told.2);
-        let why = format!("would take a chain of this name for {preset}, which it is not");
+        let why = format!("would take this chain for {preset}, which is another chain");
         assert!(told.2.contains(&why) && told.2.contains("choose another name"), "{}", told.2);
         assert!(!dir.path().join("x.toml").exists(), "{name}");
     }
@@ -305,16 +309,16 @@ fn a_file_without_random_digits_is_the_chain_that_it_was() {
         format!("previous_hash = \"{before}{char}{after}\"\n")
     };
     for (wrong, why) in [
-        ("previous_hash = \"1\"\n", "genesis.previous_hash takes 64 hex digits, and has 1\n"),
+        ("previous_hash = \"1\"\n", "genesis.previous_hash must have 64 hex digits, and has 1\n"),
         (
             &strange(1, '\u{430}'),
-            "genesis.previous_hash has \u{430} (U+0430, Cyrillic) as its character 1, and takes",
+            "genesis.previous_hash has \u{430} (U+0430, Cyrillic) as its character 1, but it must",
         ),
         (&strange(33, 'O'), "genesis.previous_hash has O (U+004F) as its character 33"),
         (&strange(64, '\u{2013}'), "genesis.previous_hash has \u{2013} (U+2013, en dash) as its"),
         ("previous_hash = 1\n", "invalid type: integer `1`"),
-        (&format!("{line}block = \"{{}}\"\n"), "genesis takes either block, or timestamp"),
-        (&format!("{line}proof = \"1\"\n"), "genesis takes either block, or timestamp"),
+        (&format!("{line}block = \"{{}}\"\n"), "genesis must have either block, or timestamp"),
+        (&format!("{line}proof = \"1\"\n"), "genesis must have either block, or timestamp"),
     ] {
         with(wrong);
         let told = run(dir.path(), &["node", "0", "--chain", "other.toml", "--data-dir", "data"]);

@@ -243,7 +243,7 @@ fn what_only_shows_in_signatures_and_balances_is_found_in_a_document() {
         assert!(code == 1 && out.is_empty() && error.starts_with(&expected), "{name}: {error}");
         let data = world.path(&format!("data of {name}"));
         let (code, _, error) = world.run(&["chain", "import", &document, "--data-dir", &data]);
-        let expected = format!("the chain of the file is not valid: {rule}: block {}", BLOCKS + 1);
+        let expected = format!("the chain of the file breaks a rule: {rule}: block {}", BLOCKS + 1);
         assert!(code == 1 && error.contains(&expected), "{name}: {error}");
     }
 }

@@ -186,7 +186,7 @@ fn a_file_that_exists_is_not_written_over() {
     let signed = std::fs::read(&path).unwrap();
     assert!(Payment::parse(&signed, &forge()).unwrap().verify().is_ok());
     let error = alice.run(&args).bad(1);
-    let expected = "payment.json is there already and stays as it is; choose another name\n";
+    let expected = "payment.json exists already and is not overwritten; choose another name\n";
     assert!(error.ends_with(expected), "{error}");
     assert_eq!(std::fs::read(&path).unwrap(), signed);
 }

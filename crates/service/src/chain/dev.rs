@@ -24,9 +24,9 @@ pub const SUFFIX: &str = "-dev";
 /// The warning for the operator of such a chain. (Ids that differ from run to run would protect
 /// nothing, since these coins are worth nothing, and would leave the chain without a name.)
 pub const KEYS_WARNING: &str = "\
-Ten accounts have coins here, and EVERYBODY KNOWS THEIR SECRET KEYS: what reaches them on a chain
-that matters is taken at once. Never use them elsewhere. The chain's id is the same in every run: a
-payment that was signed in an earlier one counts again in one that begins anew.";
+Ten accounts have coins here, and EVERYBODY KNOWS THEIR SECRET KEYS: on any other chain, coins that
+are paid to them are stolen at once. Never use them elsewhere. The chain's id is the same in every
+run: a payment that was signed in an earlier run is valid again in a new one.";
 
 /// What each dev account starts with, in units.
 pub const ALLOTTED: u64 = 10_000 * UNITS_PER_COIN;
@@ -35,7 +35,7 @@ pub const ALLOTTED: u64 = 10_000 * UNITS_PER_COIN;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "dev gives 10,000 coins to each of ten accounts, and {} has no room for them: {reason}; try \
-     a chain file that allots or mines less", escaped(.name)
+     a chain file that gives out or mines fewer coins", escaped(.name)
 )]
 pub struct NoRoom {
     /// The chain's name.

@@ -140,7 +140,7 @@ fn open(puzzle: Puzzle, file: File) -> Result<Rules, String> {
     let name = puzzle.name();
     let not_here = |field: &str| {
         format!(
-            "{field} goes with puzzle = \"seal\", and this chain's puzzle is {name}; leave it out"
+            "{field} belongs to puzzle = \"seal\", but this chain's puzzle is {name}; leave it out"
         )
     };
     for (field, is_there) in [
@@ -158,9 +158,10 @@ fn open(puzzle: Puzzle, file: File) -> Result<Rules, String> {
     let target = match (file.zeros, file.target) {
         (Some(zeros), None) if zeros <= MAX_ZEROS => Target::from_zeros(zeros),
         (None, Some(hex)) => target("target", &hex)?,
-        _ => return Err("it takes either zeros, from 0 to 64, or target".into()),
+        _ => return Err("it must have either zeros, from 0 to 64, or target".into()),
     };
-    let coin = file.coin.ok_or("it has no [coin], with sender and amount, to pay miners with")?;
+    let coin =
+        file.coin.ok_or("[coin] is missing, with the sender and the amount of what miners get")?;
     let (genesis, issuance) = (open_genesis(file.genesis)?, issuance(coin)?);
     Ok(Open { genesis, puzzle, target, issuance }.named(file.name))
 }
@@ -174,7 +175,7 @@ fn open_genesis(table: GenesisTable) -> Result<Genesis, String> {
             canonical("genesis.previous_hash", &previous_hash)?;
             Genesis::any(index, &proof, &previous_hash)
         }
-        _ => return Err("genesis takes either block, or index, proof and previous_hash".into()),
+        _ => return Err("genesis must have either block, or index, proof and previous_hash".into()),
     };
     genesis.map_err(|error| format!("genesis: {error}"))
 }
@@ -201,20 +202,20 @@ fn sealed(file: File) -> Result<Rules, String> {
     ] {
         if is_there {
             return Err(format!(
-                "{field} goes with the other puzzles; with puzzle = \"seal\", write {instead} instead"
+                "{field} belongs to the other puzzles; with puzzle = \"seal\", write {instead} instead"
             ));
         }
     }
     let difficulty = file.difficulty.ok_or(
-        "puzzle = \"seal\" takes a difficulty: [difficulty.asert] with spacing_s, half_life_s, \
+        "puzzle = \"seal\" needs a difficulty: [difficulty.asert] with spacing_s, half_life_s, \
          longest_gap_s and easiest, or [difficulty.epoch] with blocks, spacing_s, clamp and easiest",
     )?;
     let spending = file.spending.ok_or(
-        "puzzle = \"seal\" takes [spending] with addresses, first_subsidy and halving_blocks",
+        "puzzle = \"seal\" needs [spending] with addresses, first_subsidy and halving_blocks",
     )?;
     let max_block_bytes = file
         .max_block_bytes
-        .ok_or("puzzle = \"seal\" takes max_block_bytes, the longest block in bytes")?;
+        .ok_or("puzzle = \"seal\" needs max_block_bytes, the longest block in bytes")?;
     let hrp = Hrp::new(&spending.addresses).map_err(|error| format!("addresses: {error}"))?;
     let first = spending.first_subsidy;
     let halving = NonZeroU64::new(spending.halving_blocks).ok_or(BadRules::Number {
@@ -271,7 +272,7 @@ fn sealed_genesis(table: GenesisTable, hrp: Hrp) -> Result<Block, String> {
         _ => Err(()),
     };
     let genesis = genesis.map_err(|()| {
-        "with puzzle = \"seal\", genesis takes either block, or timestamp, target and any number of \
+        "with puzzle = \"seal\", genesis must have either block, or timestamp, target and any number of \
          [[genesis.balances]], and a previous_hash if it has one"
     })?;
     genesis.map_err(|error| format!("genesis: {error}"))
@@ -283,7 +284,7 @@ fn allotted(balances: &[Balance], hrp: Hrp) -> Result<Vec<(Address, u64)>, Strin
         let address = typed::address(address, hrp)
             .map_err(|error| format!("{}: {error}", named("address")))?;
         if *amount > MAX_INTEGER {
-            return Err(format!("{} is at most {MAX_INTEGER}, not {amount}", named("amount")));
+            return Err(format!("{} must be at most {MAX_INTEGER}, not {amount}", named("amount")));
         }
         Ok((address, *amount))
     };
@@ -308,11 +309,11 @@ fn hex<T: FromStr>(field: &str, text: &str) -> Result<T, String> {
         if !char.is_ascii_hexdigit() {
             let found = Named(char);
             return Err(format!(
-                "{field} has {found} as its character {place}, and takes 64 hex digits alone"
+                "{field} has {found} as its character {place}, but it must have 64 hex digits and nothing else"
             ));
         }
         digits.push(char.to_ascii_lowercase());
     }
     let count = digits.len();
-    digits.parse().map_err(|_| format!("{field} takes 64 hex digits, and has {count}"))
+    digits.parse().map_err(|_| format!("{field} must have 64 hex digits, and has {count}"))
 }

@@ -220,9 +220,16 @@ impl<T> Drop for Held<T> {
 
 /// Makes a directory, unless it exists.
 fn make(dir: &Path) -> io::Result<()> {
-    std::fs::create_dir_all(dir).map_err(|error| match dir.metadata() {
-        Ok(found) if !found.is_dir() => ErrorKind::NotADirectory.into(),
-        _ => error,
+    std::fs::create_dir_all(dir).map_err(|error| {
+        // What is in the way may have the name of the directory, or of one above it.
+        let in_the_way = dir.ancestors().find(|path| path.metadata().is_ok_and(|it| !it.is_dir()));
+        match in_the_way {
+            Some(path) => io::Error::new(
+                ErrorKind::NotADirectory,
+                format!("{} is a file, not a directory", path.display()),
+            ),
+            None => error,
+        }
     })
 }
 

@@ -134,7 +134,7 @@ fn each_mistake_is_told_in_its_own_words() {
         (GOOD.replace("zeros = 3", "zeros = -1"), "-1"),
         (GOOD.replace("zeros = 3", "zeros = '3'"), "invalid type"),
         (GOOD.replace("zeros = 3", "zeros = 3\ntarget = 'ff'"), "either zeros"),
-        (GOOD.replace("zeros = 3", "target = 'ff'"), "target takes 64 hex digits, and has 2"),
+        (GOOD.replace("zeros = 3", "target = 'ff'"), "target must have 64 hex digits, and has 2"),
         (GOOD.replace("last_block", "last_blok"), "unknown variant `last_blok`"),
         (GOOD.replace("\"course\"", "\"corse\""), "unknown variant `corse`"),
         (GOOD.replace("zeros = 3", "zeros = 3\nspeed = 1"), "unknown field `speed`"),
@@ -144,10 +144,10 @@ fn each_mistake_is_told_in_its_own_words() {
         (GOOD.replace("'\"0\"'", &format!("'{coin}'")), "coin: the transaction has"),
         (
             GOOD.replace(genesis, ""),
-            "genesis takes either block, or index, proof and previous_hash",
+            "genesis must have either block, or index, proof and previous_hash",
         ),
-        (GOOD.replace(genesis, "index = 1"), "genesis takes either block, or index"),
-        (GOOD.replace(genesis, &format!("{genesis}\nindex = 1")), "genesis takes either block"),
+        (GOOD.replace(genesis, "index = 1"), "genesis must have either block, or index"),
+        (GOOD.replace(genesis, &format!("{genesis}\nindex = 1")), "genesis must have either block"),
         (GOOD.replace(genesis, "blok = ''"), "unknown field `blok`"),
         (GOOD.replace("\"proof\": 99", "\"proof\": 1.5"), "genesis: block 1: a proof is a whole"),
         (
@@ -170,10 +170,10 @@ fn each_mistake_is_told_in_its_own_words() {
         };
         assert!(error.contains(expected), "{error:.600}");
         assert!(error.starts_with("the chain file "), "{error:.600}");
-        assert!(error.contains("chain.toml is not right: "), "{error:.600}");
+        assert!(error.contains("chain.toml has a mistake: "), "{error:.600}");
     }
     let error = load(b"name = \"ours\"\n# Zo\xeb\n").expect_err("not UTF-8").to_string();
-    assert!(error.contains("is not right: line 2, column 5: what stands there"), "{error}");
+    assert!(error.contains("has a mistake: line 2, column 5: what stands there"), "{error}");
     let error = load(&b"#".repeat((32 << 20) + 1)).expect_err("too long").to_string();
     assert!(error.contains("more than 33554432 bytes"), "{error}");
 }

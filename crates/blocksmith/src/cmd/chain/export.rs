@@ -53,8 +53,9 @@ fn write(opened: &Opened, out: impl Write) -> anyhow::Result<u64> {
         writeln!(out, "{last}")?;
         length += 1;
     }
-    anyhow::ensure!(length > 0, "there is no block");
-    let tip = BlockView::read(opened.shape(), &last).context("the last line is no block")?.hash();
+    anyhow::ensure!(length > 0, "the chain has no block");
+    let tip =
+        BlockView::read(opened.shape(), &last).context("the last line is not a block")?.hash();
     writeln!(out, "{}", ExportTrailer { length, tip })?;
     out.flush()?;
     Ok(length)

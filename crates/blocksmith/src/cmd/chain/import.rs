@@ -79,8 +79,8 @@ pub(super) async fn run(args: ImportArgs) -> anyhow::Result<ExitCode> {
     } else {
         writeln!(
             out,
-            "not taken: the chain in {} goes on to block {index}, {hash}, and has at least as much \
-             work; block {} of the file is {}",
+            "the chain of the file was not taken: the chain in {} has at least as much work. It ends in \
+             block {index}, {hash}, and the file in block {}, {}",
             escaped(dir.display()),
             verified.index,
             verified.tip
@@ -145,16 +145,16 @@ impl Batches {
             Verdict::NewTip | Verdict::SideBranch | Verdict::Known => {}
             // Signatures and accounts are checked here for the first time.
             Verdict::Invalid(invalid) => anyhow::bail!(
-                "the chain of the file is not valid: {invalid}; what comes before that was handed in"
+                "the chain of the file breaks a rule: {invalid}; the data directory has the blocks before it"
             ),
             Verdict::NoRoom => anyhow::bail!(
-                "the chain in the directory and that of the file part ways too far below block \
-                 {index}; import the file into another --data-dir"
+                "the chain in the directory and the chain of the file differ too far below block \
+                 {index}; import the file into another directory with --data-dir"
             ),
-            Verdict::Orphan => anyhow::bail!("the file changed while it was read"),
+            Verdict::Orphan => anyhow::bail!("the file changed while it was read; import it again"),
             Verdict::Early | Verdict::OnEarly(_) => anyhow::bail!(
-                "the time of a block up to {index} is ahead of this machine's clock; set the clock, \
-                 or import the file later"
+                "a block up to {index} has a time that is ahead of this machine's clock; set the \
+                 clock, or import the file later"
             ),
         }
         Ok(())

@@ -58,7 +58,7 @@ const MAX_SPACING_S: u64 = MAX_INTEGER / 60;
 
 /// The options make no valid chain.
 #[derive(Debug, thiserror::Error)]
-#[error("there can't be such a chain: {0}")]
+#[error("these options make no valid chain: {0}")]
 pub struct NoChain(String);
 
 /// Coins that an address has from the start. Whether it is an address of the chain is checked
@@ -71,7 +71,7 @@ struct Balance {
 
 pub(super) fn run(args: NewArgs) -> anyhow::Result<ExitCode> {
     let mut random = Hash([0; 32]);
-    getrandom::fill(&mut random.0).context("the system gives no randomness")?;
+    getrandom::fill(&mut random.0).context("the system gives no random bytes")?;
     let text = write(&args, now().micros / 1_000_000, &random)?;
     let chain = Chain::parse(&text).map_err(NoChain)?;
     write_new(&args.file, |file| Ok(file.write_all(text.as_bytes())?))?;
@@ -84,9 +84,8 @@ pub(super) fn run(args: NewArgs) -> anyhow::Result<ExitCode> {
         writeln!(out, "chain id {id}")?;
     }
     let file = format!(
-        "{file} is written. Give it to everybody who should be on this chain: a copy of it is the same \
-         chain, whatever name stands in it, and each `chain new` makes another. Run it with\n  \
-         blocksmith node --chain {}",
+        "wrote {file}. Give a copy of it to all who take part in this chain; every `chain new` makes \
+         another chain. Run a node with\n  blocksmith node --chain {}",
         quoted(&file)
     );
     note(text::lines(file));
@@ -106,9 +105,8 @@ fn write(args: &NewArgs, timestamp_s: u64, random: &Hash) -> anyhow::Result<Stri
         "\
 # A chain with the rules of {preset} and a genesis block of its own.
 #
-# Everybody who runs a file with these values runs this chain: a copy with another name is the same
-# one. Any other value makes another chain with an id of its own, and the two do not mix. Times are in
-# seconds.
+# All nodes that run a file with these values run this chain, whatever its name is. A file with any
+# other value is another chain with another id, and the two do not mix. Times are in seconds.
 name = {name}
 puzzle = \"seal\"
 
@@ -117,16 +115,16 @@ max_block_bytes = {max_block_bytes}
 
 {difficulty}
 
-# What addresses start with, what the first block pays its miner, in units of which a coin has
-# {UNITS_PER_COIN}, and after how many blocks that is halved.
+# What addresses start with; what the first block pays its miner, in units (a coin has
+# {UNITS_PER_COIN}); and the number of blocks after which that is halved.
 [spending]
 addresses = \"{hrp}\"
 first_subsidy = {first}
 halving_blocks = {halving}
 
-# Where the chain starts: when this was written, in seconds since 1970, and with which target. The
-# previous hash is of no block. Its digits were drawn for this chain: a payment that is signed here
-# is good nowhere else.
+# The first block: its time, in seconds since 1970, and its target. Its previous hash is not the hash
+# of a block: the digits are random, so that a payment that is signed for this chain is valid on no
+# other chain.
 [genesis]
 previous_hash = \"{random}\"
 timestamp = {timestamp_s}
@@ -137,7 +135,7 @@ target = \"{target}\"
         target = rules.genesis_target(),
     );
     if !args.balances.is_empty() {
-        text.push_str("\n# Who has how many units from the start.\n");
+        text.push_str("\n# The units that addresses have from the start.\n");
     }
     for Balance { address, units } in &args.balances {
         let why = |why: BadTyped| {
@@ -162,9 +160,10 @@ fn difficulty(preset: &Difficulty, spacing: Option<u64>) -> String {
                 (half_life_s / spacing_s * spacing, longest_gap_s / spacing_s * spacing);
             format!(
                 "\
-# A block should take spacing_s. Ahead of that schedule by half_life_s, the target is halved, and
-# behind it, doubled. A gap between two blocks counts as longest_gap_s at most, so that a night
-# without miners does not give its blocks away. No target is above easiest.
+# A block should take spacing_s. A chain that is half_life_s ahead of that schedule has half the
+# target, and one that is half_life_s behind has twice the target. A gap between two blocks counts as
+# longest_gap_s at most: blocks stay hard enough after a night without miners. No target is above
+# easiest.
 [difficulty.asert]
 spacing_s = {spacing}
 half_life_s = {half_life}
@@ -176,8 +175,8 @@ easiest = \"{easiest}\""
             let spacing = spacing.unwrap_or(spacing_s);
             format!(
                 "\
-# A block should take spacing_s. After each epoch of so many blocks the target follows the time that
-# they took, by a factor of clamp at most. No target is above easiest.
+# A block should take spacing_s. After each epoch of this many blocks the target changes with the time
+# that they took, by a factor of clamp at most. No target is above easiest.
 [difficulty.epoch]
 blocks = {blocks}
 spacing_s = {spacing}
@@ -206,12 +205,12 @@ pub(in crate::cmd) fn quoted(text: &str) -> String {
 
 fn name(text: &str) -> Result<String, String> {
     if text.trim().is_empty() || text.len() > MAX_ID_BYTES || text.contains(char::is_control) {
-        return Err(format!("a name is one line of text, at most {MAX_ID_BYTES} bytes long"));
+        return Err(format!("it must be one line of text, at most {MAX_ID_BYTES} bytes long"));
     }
     if let Some(preset) = taken_for(text) {
         return Err(format!(
-            "everybody would take a chain of this name for {preset}, which it is not, and pay on the \
-             wrong one; choose another name"
+            "people would take this chain for {preset}, which is another chain, and pay on the wrong \
+             one; choose another name"
         ));
     }
     Ok(text.into())
@@ -219,7 +218,7 @@ fn name(text: &str) -> Result<String, String> {
 
 fn balance(text: &str) -> Result<Balance, String> {
     let (address, coins) =
-        text.split_once('=').ok_or("a balance is an address, = and a number of coins")?;
+        text.split_once('=').ok_or("it must be an address, = and a number of coins")?;
     let coins = Coins::parse_positive(coins).map_err(|error| error.to_string())?;
     Ok(Balance { address: address.into(), units: coins.units() })
 }

@@ -81,7 +81,7 @@ pub(super) async fn run(args: ShowArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn view(shape: Shape, text: &str) -> anyhow::Result<BlockView<'_>> {
-    BlockView::read(shape, text).context("this is no chain")
+    BlockView::read(shape, text).context("this is not a chain")
 }
 
 fn print_json(shape: Shape, texts: &VecDeque<String>, out: &mut impl Write) -> anyhow::Result<()> {

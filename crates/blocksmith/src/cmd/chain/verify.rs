@@ -93,7 +93,7 @@ pub(super) async fn run(args: VerifyArgs) -> anyhow::Result<ExitCode> {
         Err(Unfinished::Other(error)) => return Err(error),
     };
     if replayed.is_some_and(|replayed| replayed.tip != verdict.tip) {
-        anyhow::bail!("the chain changed while it was read");
+        anyhow::bail!("the chain changed while it was read; run the command again");
     }
     let unprotected = unprotected(&chain, verdict.index, args.tip);
     let valid = Valid { blocks: verdict.blocks, tip: verdict.tip, unprotected };
@@ -143,7 +143,9 @@ fn replay(
         Ok::<_, Unfinished>(())
     })?;
     let replayed = replay.finish(&mut each)?;
-    replayed.ok_or_else(|| other(anyhow::anyhow!("the chain changed while it was read")))
+    replayed.ok_or_else(|| {
+        other(anyhow::anyhow!("the chain changed while it was read; run the command again"))
+    })
 }
 
 /// Replays the blocks of a data directory, and compares what the directory has beside them.
@@ -180,8 +182,8 @@ fn replay_data(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
                 writeln!(stdout(), "{}", text::json(&verdict.to_string()))?;
             }
             note(format_args!(
-                "damaged: {}\nThe blocks are valid; `blocksmith chain export` and \
-                 `chain import` make a data directory of them in which everything follows.",
+                "damaged: {}\nThe blocks are valid. To make a good data directory of them, use \
+                 `blocksmith chain export`, and then `blocksmith chain import` with another --data-dir.",
                 escaped(difference)
             ));
             return Ok(ExitCode::from(exit::FAILURE));
@@ -290,19 +292,19 @@ pub(super) struct Unprotected {
 pub(super) fn unprotected(chain: &Chain, index: u64, pinned: Option<Hash>) -> Option<Unprotected> {
     let from = chain.rules.unprotected_from(index).filter(|_| pinned.is_none())?;
     let (others, them) = if from < index {
-        (format!(", nor any other from {from} on"), "them")
+        (format!(", or any other block from {from} on"), "them")
     } else {
         (String::new(), "it")
     };
     let Family::Open(open) = &chain.rules.family else { return None };
     let what = match open.puzzle {
-        Puzzle::LastProof => "no block",
-        Puzzle::LastBlock | Puzzle::LastProofAndHash => "the blocks before its own",
+        Puzzle::LastProof => "does not depend on its block",
+        Puzzle::LastBlock | Puzzle::LastProofAndHash => "depends only on the blocks before its own",
     };
     let note = format!(
-        "but nothing protects the newest block{others}: by these rules a proof commits to {what}, so \
-         that anybody can write {them} anew without work. --tip HASH pins {them}: ask somebody you \
-         trust for the newest block's hash"
+        "but nothing protects the newest block{others}: by these rules a proof {what}, so that anyone \
+         can change {them} without work. --tip HASH protects {them}: ask a person you trust for the \
+         hash of the newest block"
     );
     Some(Unprotected { from, note })
 }
@@ -356,7 +358,7 @@ pub(super) fn print_invalid(fault: &DocumentError, reason: &str, chain: &Chain) 
         let others = match chain.rules.difficulty() {
             Difficulty::Fixed(_) => "--chain and --zeros choose others",
             Difficulty::Asert { .. } | Difficulty::Epoch { .. } => {
-                "--chain chooses others, with -dev after a name those of `blocksmith dev`"
+                "--chain chooses others; a chain of `blocksmith dev` has -dev after its name"
             }
         };
         note(format_args!("These are the rules of {}; {others}.", escaped(describe(&chain.rules))));

@@ -273,7 +273,7 @@ fn a_path_that_was_typed_stays_in_its_line_of_the_log() {
     let (node, _) = node(&["--token-file", file.to_str().unwrap()]);
     wait_until("its last words", || node.stderr().contains("the operator's token is in"));
     let said = node.stderr();
-    assert!(said.contains("WARN others on this machine can read"), "{said}");
+    assert!(said.contains("WARN other users of this machine can read"), "{said}");
     assert_harmless(&said, of_a_node);
 }
 

@@ -163,7 +163,7 @@ fn where_payments_are_signed_it_is_said_whose_coins_are_everybodys() {
     };
     says("The rules are forge-dev with a block every 15 s.");
     says("EVERYBODY KNOWS THEIR SECRET KEYS");
-    says("payment that was signed in an earlier one counts again in one that begins anew.");
+    says("run: a payment that was signed in an earlier run is valid again in a new one.");
     says("test test test test test test test test test test test junk");
     says("/api/v1/faucet");
     says("blocksmith mine http://127.0.0.1:");
@@ -253,7 +253,7 @@ fn what_it_runs_is_named_to_nodes_and_verified() {
         let mut verify = Program::start(&["chain", "verify", &url, "--chain", name]);
         assert_eq!(verify.wait().code(), Some(1));
         let said = verify.stderr();
-        assert!(said.contains("with -dev after a name those of `blocksmith dev`"), "{said}");
+        assert!(said.contains("a chain of `blocksmith dev` has -dev after its name"), "{said}");
         assert!(!said.contains("--zeros"), "{said}");
 
         let mut node = Program::start(&["node", "0", "--chain", &derived, "--peer", &url]);
@@ -262,7 +262,7 @@ fn what_it_runs_is_named_to_nodes_and_verified() {
         wait_until("the chain of the dev network", || block(&joined) == block(&url));
         let said = node.stderr();
         assert!(said.contains("EVERYBODY KNOWS THEIR SECRET KEYS"), "{said}");
-        assert!(said.contains("signed in an earlier one counts again"), "{said}");
+        assert!(said.contains("signed in an earlier run is valid again"), "{said}");
         assert_eq!(call(&joined, "GET", "/api/v1/status", "")["dev"], true);
         // What the keys that everybody has pay there is passed on to the network.
         let hrp = if name == "forge" { "forge" } else { "class" };

@@ -57,7 +57,7 @@ fn peers_are_seen_added_and_forgotten() {
     let (_theirs, other) = node(homes[1].path(), &[]);
     let (url, mistyped) = (format!("http://127.0.0.1:{port}"), dead());
     let at = |args: &[&str]| done(&[args, &["--node", &url]].concat());
-    let add = format!("no peers; to name one: blocksmith peers add HOST:PORT --node {url}");
+    let add = format!("no peers; to add one: blocksmith peers add HOST:PORT --node {url}");
     assert_eq!(at(&["list"]).trim_end(), add);
 
     let said = at(&["add", &format!("localhost:{other}")]);
@@ -68,7 +68,7 @@ fn peers_are_seen_added_and_forgotten() {
     let said = at(&["add", &mistyped]);
     assert!(said.contains("is a peer now: does not answer") && said.contains("refused"), "{said}");
     assert!(said.contains("asked again in"), "{said}");
-    let forget = format!("mean: blocksmith peers forget {mistyped} --node {url}");
+    let forget = format!("wrong address: blocksmith peers forget {mistyped} --node {url}");
     assert!(said.contains(&forget), "{said}");
     let listed = at(&["list"]);
     assert!(listed.contains(&mistyped) && listed.contains("answers, since"), "{listed}");
@@ -83,7 +83,7 @@ fn peers_are_seen_added_and_forgotten() {
     let said = at(&["forget", &mistyped]);
     assert!(said.contains(&format!("{mistyped} is forgotten")), "{said}");
     let (code, _, complained) = peers(&["forget", &mistyped, "--node", &url]);
-    let no_peer = format!("{mistyped} is no peer of the node at {url}");
+    let no_peer = format!("the node at {url} has no peer {mistyped}");
     assert!(code == Some(4) && complained.contains(&no_peer), "{complained}");
     assert!(complained.contains(&format!("blocksmith peers list --node {url}")), "{complained}");
 
@@ -246,7 +246,7 @@ fn from_other_machines_it_takes_the_token_and_one_node_is_one_peer() {
     let other_token = other_token.to_str().expect("a path");
     let wrong = ["forget", &near, "--node", &url, "--token-file", other_token];
     let (code, _, complained) = peers(&wrong);
-    let not_its = format!("the one in {other_token} is not its own");
+    let not_its = format!("the token in {other_token} is not that node's");
     assert!(code == Some(4) && complained.contains(&not_its), "{complained}");
 
     // Other names of the same node, and of this one, are found out by asking.
@@ -258,7 +258,7 @@ fn from_other_machines_it_takes_the_token_and_one_node_is_one_peer() {
             let (code, said, complained) = peers(&add);
             assert_eq!((code, &*said), (Some(4), ""), "{complained}");
             let list = format!("blocksmith peers list --node {url} --token-file {file}");
-            assert!(complained.contains(&format!("{same} is no peer: ")), "{complained}");
+            assert!(complained.contains(&format!("{same} is not a new peer: ")), "{complained}");
             assert!(complained.contains(&list), "{complained}");
         }
         assert_eq!(states(&url), [(near.clone(), "answers".to_string())]);

@@ -130,6 +130,6 @@ fn a_file_that_holds_no_token_is_named_and_left_alone() {
     let args = ["node", "0", "--data-dir", &data, "--token-file", &path];
     let mut node = Program::start_in(home.path(), &args);
     assert_eq!(node.wait().code(), Some(1), "{}", node.stderr());
-    assert!(node.stderr().contains(&format!("{path} holds no token")), "{}", node.stderr());
+    assert!(node.stderr().contains(&format!("{path} has no token in it")), "{}", node.stderr());
     assert_eq!(std::fs::read_to_string(&file).expect("it is there"), "Dear diary,\n");
 }
