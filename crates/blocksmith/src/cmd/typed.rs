@@ -365,6 +365,7 @@ mod tests {
         let names = [
             "bind",
             "chain",
+            "headers",
             "config",
             "data_dir",
             "file",

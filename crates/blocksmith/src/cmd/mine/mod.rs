@@ -26,8 +26,14 @@ use super::values::{number, server_to_mine_on};
 use crate::config;
 use crate::daemon::{stop_on_signal, until};
 
-/// Mine coins on a node.
+/// Mine coins on a node
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  blocksmith mine --id alice
+      coins for alice, on the node on this machine
+  blocksmith mine http://localhost:5001 --coins 3
+      three coins on another node")]
 pub struct MineArgs {
     /// The server to mine on: a Blocksmith node, or a Python server of the course. If it does not
     /// answer, the miner waits for it

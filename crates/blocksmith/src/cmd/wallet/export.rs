@@ -8,10 +8,10 @@ use serde::Serialize;
 use super::{Common, Which, note, path_of, print_line, print_secret_json};
 use crate::text::json;
 
-/// Show what others may know of the wallet, as JSON; or its words
+/// Show the wallet's addresses and public keys as JSON, or its words
 #[derive(Debug, clap::Args)]
 pub(super) struct ExportArgs {
-    /// Show the words instead: whoever has them has the coins
+    /// Show the words; anyone who has them has the coins
     #[arg(long)]
     words: bool,
     #[command(flatten)]

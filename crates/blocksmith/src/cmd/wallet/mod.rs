@@ -66,6 +66,14 @@ const MAX_SECRET_BYTES: usize = 32_768;
 
 /// Keep coins: make addresses, pay, see what was paid
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  blocksmith wallet new
+      make a wallet, with a first address
+  blocksmith wallet balance
+      what it has
+  blocksmith wallet send ADDRESS 2.5 --wait
+      pay 2.5 coins, and wait until a block has the payment")]
 pub struct WalletArgs {
     #[command(flatten)]
     common: Common,
@@ -252,8 +260,7 @@ impl Which {
 struct Offline {
     #[command(flatten)]
     which: Which,
-    /// Mean the chain that `blocksmith dev` makes of it, where everybody has keys with coins: --dev
-    /// --chain forge is --chain forge-dev
+    /// Use the chain that `blocksmith dev` makes of it: --dev --chain forge is --chain forge-dev
     #[arg(long)]
     dev: bool,
 }
@@ -300,10 +307,10 @@ fn signed_rules(Chain { rules, .. }: Chain) -> anyhow::Result<(Rules, Domain)> {
 /// Which node is asked.
 #[derive(Debug, clap::Args)]
 struct NodeArgs {
-    /// The node that is asked
+    /// The node to ask
     #[arg(long, value_name = "URL", env = "BLOCKSMITH_NODE", default_value = "http://127.0.0.1:5000", value_parser = super::values::server)]
     node: Url,
-    /// The chain that the node has to run: forge, bitcoin-like, or a chain file [default: any]
+    /// The chain that the node must run: forge, bitcoin-like, or a chain file [default: any]
     #[arg(long, value_name = "NAME", env = "BLOCKSMITH_CHAIN")]
     chain: Option<String>,
 }

@@ -18,10 +18,10 @@ use super::{Common, Misused, Which, meet, note, print_line, print_secret_json, s
 
 /// Make a new wallet
 ///
-/// Prints the words that it can be restored from, and its first address.
+/// The command prints the words from which the wallet can be restored, and its first address.
 #[derive(Debug, clap::Args)]
 pub(super) struct NewArgs {
-    /// How many words: 12 are as strong as the keys
+    /// How many words: 12 or 24; 12 are as strong as the keys
     #[arg(long, value_name = "N", default_value = "12", value_parser = length)]
     words: Words,
     #[command(flatten)]
@@ -42,14 +42,19 @@ fn length(text: &str) -> Result<Words, &'static str> {
 
 /// Make a wallet from the words of another one
 ///
-/// The words are asked for, or read from the standard input, on one line or on several. They are
-/// never typed behind the command, where every program of this machine could read them.
+/// The command asks for the words, or reads them from the standard input, on one line or on several.
+/// Do not type them behind the command: every program on this machine could read them there.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Example:
+  blocksmith wallet restore --node http://localhost:5000
+      finds the addresses that were used")]
 pub(super) struct RestoreArgs {
-    /// Ask for the passphrase that goes with the words, if there is one
+    /// Ask for the passphrase that belongs to the words, if there is one
     #[arg(long)]
     passphrase: bool,
-    /// A node that knows which of the wallet's addresses were used [default: restore the first]
+    /// The node to ask which addresses of the wallet were used [default: restore the first address
+    /// only]
     #[arg(long, value_name = "URL", env = "BLOCKSMITH_NODE", value_parser = crate::cmd::values::server)]
     node: Option<Url>,
     /// Stop looking after this many addresses in a row without a transaction; a larger number finds

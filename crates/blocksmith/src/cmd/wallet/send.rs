@@ -55,32 +55,38 @@ const ENOUGH_NOWHERE: u32 = 3;
 /// The longest memo that is shown as a whole before it is sent, in characters.
 const MAX_SHOWN: usize = 300;
 
-/// Pay somebody, or hand in a payment that was signed elsewhere
+/// Pay an address, or send a payment that was signed elsewhere
 ///
-/// Says what will be sent, and asks before it does. A payment that waits is never replaced, unless
-/// that is asked for with --replace, or answered with yes. Prints the payment's id; with --json an object
-/// as soon as the node has it, and with --wait another one once it is confirmed.
+/// The command says what it will send, and asks before it does. It replaces no payment that waits,
+/// except with --replace, or if you answer yes. It prints the payment's id; with --json it prints an
+/// object as soon as the node has the payment, and with --wait another one when it is confirmed.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  blocksmith wallet send ADDRESS 2.5 --wait
+      pay 2.5 coins, and wait until a block has the payment
+  blocksmith wallet send --signed payment.json
+      send what `wallet sign` wrote")]
 #[command(override_usage = "blocksmith wallet send [OPTIONS] <ADDRESS> <AMOUNT>
        blocksmith wallet send [OPTIONS] --signed <FILE>")]
 pub(super) struct SendArgs {
     #[command(flatten)]
     order: Option<Order>,
-    /// Hand in the payment that `wallet sign` put into this file, without a wallet; - is the standard
+    /// Send the payment in this file, which `wallet sign` wrote; needs no wallet; - is the standard
     /// input
     #[arg(long, value_name = "FILE", conflicts_with = "Order")]
     signed: Option<PathBuf>,
-    /// Let the signed payment take the place of the one that waits with its nonce, if there is one
+    /// Let the signed payment replace the payment that waits with the same nonce, if there is one
     #[arg(long, conflicts_with = "Order")]
     replace: bool,
     /// Send without asking
     #[arg(long, short)]
     yes: bool,
-    /// Wait until so many blocks confirm the payment, its own counting as the first, as in --wait=3
+    /// Wait until this many blocks confirm the payment, with its own block as the first, as in --wait=3
     /// [default: 1]
     #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "1", value_parser = number::<u64>(1..=u64::MAX))]
     wait: Option<u64>,
-    /// How many seconds to wait at most
+    /// The longest time to wait, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 1_800, value_parser = number::<u32>(0..=u64::from(u32::MAX)), requires = "wait")]
     timeout: u32,
     #[command(flatten)]
@@ -90,7 +96,7 @@ pub(super) struct SendArgs {
 /// What the wallet is to pay.
 #[derive(Debug, clap::Args)]
 struct Order {
-    /// Who is paid
+    /// The address to pay
     #[arg(value_name = "ADDRESS", required = false, required_unless_present = "signed")]
     recipient: String,
     /// How many coins
@@ -99,7 +105,7 @@ struct Order {
     /// Coins for the miner [default: what the node says the next block takes]
     #[arg(long, value_name = "COINS")]
     fee: Option<Coins>,
-    /// A text that goes with the payment; everybody can read it
+    /// A text that goes with the payment; all users of the chain can read it
     #[arg(long, value_name = "TEXT", value_parser = super::memo)]
     memo: Option<String>,
     /// Which of the wallet's addresses pays [default: the first that has enough]

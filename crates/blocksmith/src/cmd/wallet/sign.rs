@@ -11,19 +11,22 @@ use crate::amount::Coins;
 use crate::cmd::values::{amount, number};
 use crate::cmd::write_new;
 
-/// Sign a payment without asking any node, and print it
+/// Sign a payment without a node, and print it
 ///
-/// Whoever gets the text can hand it in, once, with `blocksmith wallet send --signed`; the wallet
-/// keeps no copy.
+/// Anyone who has the text can send it, once, with `blocksmith wallet send --signed`. The wallet keeps no
+/// copy.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Example:
+  blocksmith wallet sign ADDRESS 2.5 --nonce 0 --fee 0.001 --out payment.json")]
 pub(super) struct SignArgs {
-    /// Who is paid
+    /// The address to pay
     #[arg(value_name = "ADDRESS")]
     recipient: String,
     /// How many coins
     #[arg(value_name = "AMOUNT", value_parser = amount)]
     amount: Coins,
-    /// How many payments the paying address made before: `next_nonce` of `wallet balance --json`
+    /// How many payments the paying address has made before: `next_nonce` of `wallet balance --json`
     #[arg(long, value_name = "N", value_parser = number::<u64>(0..=MAX_INTEGER))]
     nonce: u64,
     /// Coins for the miner
@@ -32,10 +35,10 @@ pub(super) struct SignArgs {
     /// Which of the wallet's addresses pays [default: the only one]
     #[arg(long, value_name = "ADDRESS")]
     from: Option<String>,
-    /// A text that goes with the payment; everybody can read it
+    /// A text that goes with the payment; all users of the chain can read it
     #[arg(long, value_name = "TEXT", value_parser = super::memo)]
     memo: Option<String>,
-    /// Write the payment into a new file instead
+    /// Write the payment into this new file, and do not print it
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     #[command(flatten)]

@@ -10,10 +10,13 @@ use super::{Common, Known, Offline, payment_file, print_json};
 use crate::exit;
 use crate::text::escaped;
 
-/// Check a signed payment, without any node
+/// Check a signed payment without a node
 ///
-/// Whether its sender has the coins, only a node can tell.
+/// Only a node knows whether the sender has the coins.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Example:
+  blocksmith wallet verify payment.json")]
 pub(super) struct VerifyArgs {
     /// The file with the payment's JSON; - is the standard input
     #[arg(value_name = "FILE", default_value = "-")]
