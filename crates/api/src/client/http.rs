@@ -172,6 +172,11 @@ pub fn parse_page(text: &str) -> Result<Url, String> {
     if !matches!(url.scheme(), "http" | "https") {
         return Err(format!("servers are reached by http or https, not by {}", url.scheme()));
     }
+    if url.port() == Some(0) {
+        return Err(
+            "port 0 is not the port of a server; a node prints its port when it starts".into()
+        );
+    }
     // A fragment is part of no call, and is not dropped without a message.
     if let Some(fragment) = url.fragment() {
         return Err(format!(
@@ -240,6 +245,13 @@ fn tls_error(error: &reqwest::Error) -> Option<&rustls::Error> {
     })
 }
 
+/// Whether a failed call shows that the server speaks TLS, though not with this client.
+pub fn shows_tls(error: &reqwest::Error) -> bool {
+    use rustls::Error::{AlertReceived, InvalidCertificate, NoCertificatesPresented};
+    let error = tls_error(error);
+    matches!(error, Some(AlertReceived(_) | InvalidCertificate(_) | NoCertificatesPresented))
+}
+
 /// Says why the server at `base` will never understand a call, if `error` shows that a server
 /// listens there which speaks another protocol than the address says. `typed` returns what to type
 /// for another address.
@@ -303,6 +315,7 @@ mod tests {
             ("http://localhost:5000/?x=1", "leave \"?x=1\" out"),
             ("localhost:5000#top", "\"#top\""),
             ("localhost", "localhost:5000, or http://localhost for port 80"),
+            ("localhost:0", "port 0"),
             ("[::1]", "[::1]:5000, or http://[::1] for port 80"),
             ("class.example/chain", "class.example:5000"),
         ] {

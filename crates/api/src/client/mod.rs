@@ -7,6 +7,6 @@ mod node;
 
 pub use http::{
     Redirected, builder, cause, described, is_loopback, is_not_http, parse_page, parse_url, reason,
-    redirect_of,
+    redirect_of, shows_tls,
 };
 pub use node::{Answer, Answered, Node, NodeError};

@@ -14,7 +14,7 @@ use reqwest::{StatusCode, Url};
 use tokio::time::Instant;
 
 use super::forged::{Forged, Submitted};
-use crate::client::{Answer, Node, NodeError, Redirected, reason};
+use crate::client::{self, Answer, Node, NodeError, Redirected, is_loopback, reason, shows_tls};
 use crate::text::is_typable;
 
 /// The most bytes of a Python server's answer, which may be a block.
@@ -46,6 +46,9 @@ const NO_SUCH_HOST: [&str; 5] = [
 /// What the HTTP client says of a server that speaks first, as those of SSH and of mail do. In HTTP the
 /// client does.
 const SPEAKS_FIRST: &str = "received unexpected message from connection";
+
+/// How long a server may take to answer by the other scheme.
+const PROBE_TIME: Duration = Duration::from_secs(5);
 
 /// What servers with TLS answer to a call without it.
 const TLS_WANTED: [u16; 3] = [400, 426, 497];
@@ -486,20 +489,32 @@ impl Server {
                 "{name} answers, but not in HTTP: it spoke first; check the port"
             ));
         }
-        let mut plain = self.base.clone();
-        let port = self.base.port_or_known_default();
-        if self.base.scheme() == "https"
-            && plain.set_scheme("http").and_then(|()| plain.set_port(port)).is_ok()
-            && let Ok(node) = Node::new(plain.clone(), |_| String::new())
-            && let Ok(answer) = node.page("", None, MAX_COOLDOWN_BYTES).await
-            && !TLS_WANTED.contains(&answer.status.as_u16())
-        {
-            return ServerError::Misspoken(format!(
-                "{name} answers, but not in TLS ({cause}); if it speaks http: blocksmith mine {}",
-                plain.as_str().trim_end_matches('/')
-            ));
+        // Where nothing listens, or no way leads, the other scheme would find the same.
+        let is_connected = !["refused", "unreachable"].iter().any(|word| cause.contains(word));
+        let there = if is_connected { self.by_other_scheme().await } else { None };
+        match there {
+            Some(there) => ServerError::Misspoken(format!(
+                "{name} answers, but not by {} ({cause}); if it speaks {}: blocksmith mine {}",
+                self.base.scheme(),
+                there.scheme(),
+                there.as_str().trim_end_matches('/')
+            )),
+            None => ServerError::Away(cause),
         }
-        ServerError::Away(cause)
+    }
+
+    /// The server's address with the other scheme, if a server answers there.
+    async fn by_other_scheme(&self) -> Option<Url> {
+        let other = if self.base.scheme() == "https" { "http" } else { "https" };
+        let (mut there, port) = (self.base.clone(), self.base.port_or_known_default());
+        there.set_scheme(other).and_then(|()| there.set_port(port)).ok()?;
+        let client = client::builder().timeout(PROBE_TIME);
+        let client = if is_loopback(&there) { client.no_proxy() } else { client };
+        let answers = match client.build().ok()?.get(there.clone()).send().await {
+            Ok(answer) => other == "https" || !TLS_WANTED.contains(&answer.status().as_u16()),
+            Err(error) => shows_tls(&error),
+        };
+        answers.then_some(there)
     }
 
     /// The error for an address that is the one of a call.

@@ -1,6 +1,6 @@
 //! What can't get better by waiting: the miner ends, with the server's own words and a way out.
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::process::Command;
 use std::thread;
@@ -120,6 +120,29 @@ fn https_where_http_is_spoken_is_named_with_what_to_type() {
     for url in [python.url(), ours.1.clone()] {
         let said = last_words(&[&url.replace("http:", "https:")], 4);
         assert!(said.contains(&format!("if it speaks http: blocksmith mine {url}")), "{said}");
+    }
+}
+
+#[test]
+fn http_where_tls_is_spoken_is_named_with_what_to_type() {
+    // Alerts of TLS 1.2: no cipher that both know, and no version.
+    for alert in [[0x15, 3, 3, 0, 2, 2, 40], [0x15, 3, 3, 0, 2, 2, 70]] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        thread::spawn(move || {
+            for mut stream in listener.incoming().map_while(Result::ok) {
+                let mut hello = [0; 4096];
+                // What is no greeting of TLS gets no answer.
+                if stream.read(&mut hello).is_ok() && hello[0] == 0x16 {
+                    let _ = stream.write_all(&alert);
+                }
+            }
+        });
+        let said = last_words(&[&format!("http://{address}")], 4);
+        assert!(
+            said.contains(&format!("if it speaks https: blocksmith mine https://{address}")),
+            "{said}"
+        );
     }
 }
 

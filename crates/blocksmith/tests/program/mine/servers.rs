@@ -497,7 +497,7 @@ fn a_server_that_is_away_is_waited_for() {
 
 #[test]
 fn an_address_that_is_none_is_a_usage_error() {
-    for url in ["http://", "ftp://localhost", "localhost:99999999"] {
+    for url in ["http://", "ftp://localhost", "localhost:99999999", "http://127.0.0.1:0"] {
         let mut miner = Program::start(&["mine", url]);
         assert_eq!(miner.wait().code(), Some(2), "{url}");
         assert!(miner.rest().is_empty());
