@@ -270,3 +270,18 @@ def test_the_sealed_block_that_is_shown_is_one():
     block = json.loads(shown.text)
     assert names["has_work"](block) and not names["has_work"](block | {"timestamp": 1})
     assert names["root_of"](block["transactions"][0], 0, 1, []) == block["merkle_root"]
+
+
+def test_links_lead_somewhere():
+    """To a file, and to a heading in it."""
+    seen = 0
+    for page in ROOT.glob("*.md"):
+        for name, heading in re.findall(r"\]\(([^)#:]*)(?:#([^)]*))?\)", page.read_text(encoding="utf-8")):
+            target = ROOT / name if name else page
+            assert target.exists(), f"{page.name}: {name} is not there"
+            if heading:
+                titles = re.findall(r"^#+ (.*)$", target.read_text(encoding="utf-8"), re.MULTILINE)
+                slugs = [re.sub(r"[^a-z0-9 -]", "", title.lower()).replace(" ", "-") for title in titles]
+                assert heading in slugs, f"{page.name}: {target.name} has no heading #{heading}"
+            seen += 1
+    assert seen > 15
