@@ -339,10 +339,9 @@ impl<'a> Line<'a> {
         };
         let word = quoted(word, MAX_QUOTED);
         let punctuation = if meant.is_empty() { "." } else { "" };
-        format!(
-            "{command} has no command {word}{meant}{punctuation} It has {}",
-            listed(&names, "and")
-        )
+        let names = listed(&names, "and");
+        let of = if is_root { String::new() } else { format!(" of {command}") };
+        format!("there is no command {word}{of}{meant}{punctuation} The commands are {names}")
     }
 
     fn usage(&self) -> String {

@@ -40,7 +40,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 #[command(after_help = "\
 Examples:
   blocksmith peers list
-      blocksmith peers add localhost:5001 --node http://localhost:5000")]
+  blocksmith peers add localhost:5001 --node http://localhost:5000")]
 pub struct PeersArgs {
     /// The node whose peers they are
     #[arg(long, global = true, value_name = "URL", env = "BLOCKSMITH_NODE", default_value = DEFAULT_NODE, value_parser = server)]

@@ -97,7 +97,7 @@ fn a_name_in_the_wrong_place_or_with_a_slip_is_told_what_was_meant() {
         (&["mine", "--wobble"], "blocksmith mine has no flag --wobble"),
         (
             &["nod"],
-            "blocksmith has no command \"nod\"; did you mean `blocksmith node`? It has node, ",
+            "there is no command \"nod\"; did you mean `blocksmith node`? The commands are node, ",
         ),
         (&["5000"], "did you mean `blocksmith node 5000`?"),
         (&["http://localhost:5000"], "did you mean `blocksmith mine http://localhost:5000`?"),

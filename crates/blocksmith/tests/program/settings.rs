@@ -353,6 +353,11 @@ fn the_node_is_told_once_for_all_commands_that_call_one() {
             assert!(code == Some(1) && said.contains("there is no chain in"), "{args:?}: {said}");
         }
     }
+    // A flag that needs a node is content with one that was told before.
+    let node_of_file = [("BLOCKSMITH_CONFIG", file)];
+    let gap = ["wallet", "restore", "--gap", "5", "--wallet", "x.json"];
+    let (code, _, said) = ran(home.path(), &node_of_file, &gap);
+    assert!(code == Some(1) && said.contains("has no accounts"), "{said}");
     // And the environment comes before the file.
     let both = [("BLOCKSMITH_NODE", &*away), ("BLOCKSMITH_CONFIG", file)];
     let (code, _, said) = ran(home.path(), &both, &["peers", "list"]);

@@ -15,6 +15,10 @@ use zeroize::Zeroizing;
 
 use super::node::Node;
 use super::{Common, Misused, Which, meet, note, print_line, print_secret_json, secrets};
+use crate::cmd::values::{number, server};
+
+/// How many addresses without a transaction end the search for used ones (BIP-44).
+const DEFAULT_GAP: u16 = 20;
 
 /// Make a new wallet
 ///
@@ -55,12 +59,12 @@ pub(super) struct RestoreArgs {
     passphrase: bool,
     /// The node to ask which addresses of the wallet were used [default: restore the first address
     /// only]
-    #[arg(long, value_name = "URL", env = "BLOCKSMITH_NODE", value_parser = crate::cmd::values::server)]
+    #[arg(long, value_name = "URL", env = "BLOCKSMITH_NODE", value_parser = server)]
     node: Option<Url>,
     /// Stop looking after this many addresses in a row without a transaction; a larger number finds
-    /// coins that are further away
-    #[arg(long, value_name = "N", default_value_t = 20, requires = "node", value_parser = crate::cmd::values::number::<u16>(1..=MAX_ADDRESSES as u64))]
-    gap: u16,
+    /// coins that are further away [default: 20]
+    #[arg(long, value_name = "N", value_parser = number::<u16>(1..=MAX_ADDRESSES as u64))]
+    gap: Option<u16>,
     #[command(flatten)]
     which: Which,
     /// Words that are typed here get a warning, and are not shown again.
@@ -123,6 +127,11 @@ pub(super) async fn restore(common: &Common, args: &RestoreArgs) -> anyhow::Resu
         )
         .into());
     }
+    // The node may be that of the settings file, which clap's own checks don't see.
+    if args.node.is_none() && args.gap.is_some() {
+        let why = "--gap needs a node to ask for transactions, as in --node http://localhost:5000";
+        return Err(Misused(why.into()).into());
+    }
     let (node, hrp) = match &args.node {
         Some(url) => {
             let (node, remote) = meet(url, args.which.chain.as_deref()).await?;
@@ -133,7 +142,7 @@ pub(super) async fn restore(common: &Common, args: &RestoreArgs) -> anyhow::Resu
     // If the standard input has all of it, the password is the first line.
     let new = New::prepare(common)?;
     let (phrase, passphrase) = secrets::words(args.passphrase)?;
-    let gap = usize::from(args.gap);
+    let gap = usize::from(args.gap.unwrap_or(DEFAULT_GAP));
     let found = match &node {
         Some(node) => Some(find_used(node, &phrase, &passphrase, hrp, gap).await?),
         None => None,
