@@ -9,7 +9,7 @@ use blocksmith_api::{self as api, Solution};
 use blocksmith_consensus::job::MAX_ZEROS;
 use blocksmith_consensus::json::{self, Kind as JsonKind, Value, string};
 use blocksmith_consensus::{Block, Difficulty, Hash, Job, Proof, Rules, Target, U256};
-use reqwest::header::HeaderMap;
+use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::{StatusCode, Url};
 use tokio::time::Instant;
 
@@ -277,12 +277,15 @@ struct Instead {
     says: String,
     /// The reason alone, if the answer gives one.
     reason: Option<String>,
+    /// Whether it only says that the call came too early.
+    is_too_early: bool,
 }
 
 impl From<&Answer> for Instead {
     fn from(answer: &Answer) -> Self {
         let says = format!("{} answered {}", answer.call, answer.described());
-        Self { status: answer.status, says, reason: reason(&answer.body) }
+        let is_too_early = answer.status.is_client_error() && !pause_after(answer).is_zero();
+        Self { status: answer.status, says, reason: reason(&answer.body), is_too_early }
     }
 }
 
@@ -303,10 +306,11 @@ impl Instead {
             NodeError::Redirected(to) => Err(ServerError::Redirected(to)),
             NodeError::Refused { call, status, problem, .. } => {
                 let says = format!("{call} answered {status}: {}", problem.detail);
-                Ok(Self { status, says, reason: Some(problem.detail) })
+                Ok(Self { status, says, reason: Some(problem.detail), is_too_early: false })
             }
             NodeError::Unexpected { call, status, answer, reason } => {
-                Ok(Self { status, says: format!("{call} answered {answer}"), reason })
+                let says = format!("{call} answered {answer}");
+                Ok(Self { status, says, reason, is_too_early: false })
             }
         }
     }
@@ -367,6 +371,7 @@ impl Instead {
     /// Whether the same call may get another answer later.
     fn says_nothing_of_the_call(&self) -> bool {
         self.status.is_server_error()
+            || self.is_too_early
             || [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS].contains(&self.status)
     }
 
@@ -388,6 +393,19 @@ fn proven(forged: Result<Forged, &str>, says: impl FnOnce() -> String) -> ProofA
         |lacks| ProofAnswer::Unproven(format!("{}, but {lacks}", says())),
         ProofAnswer::Forged,
     )
+}
+
+/// The pause before the next call that an answer asks for.
+fn pause_after(answer: &Answer) -> Duration {
+    let is_short = answer.body.len() <= MAX_COOLDOWN_BYTES;
+    let text = if is_short { object(answer) } else { None };
+    let told = text.as_ref().and_then(|text| Value::of_canonical(text).get("cooldown"));
+    let told = told.and_then(|seconds| seconds.text().parse::<f64>().ok());
+    let header = answer.headers.get(RETRY_AFTER).and_then(|seconds| seconds.to_str().ok());
+    let seconds = told.or(header.and_then(|seconds| seconds.parse().ok()));
+    let seconds = seconds.unwrap_or_default().clamp(0.0, MAX_COOLDOWN.as_secs_f64());
+    // Not a number stays so when it is clamped.
+    Duration::try_from_secs_f64(seconds).unwrap_or_default()
 }
 
 /// Whether a Python server says that it made a block: as its message, or among several.
@@ -789,15 +807,7 @@ impl Server {
 
     /// Keeps the pause before the next call that an answer asks for.
     fn heed_cooldown(&self, answer: &Answer) {
-        if answer.body.len() > MAX_COOLDOWN_BYTES {
-            return;
-        }
-        let text = object(answer);
-        let seconds = text.as_ref().and_then(|text| Value::of_canonical(text).get("cooldown"));
-        let seconds = seconds.and_then(|seconds| seconds.text().parse::<f64>().ok());
-        let seconds = seconds.unwrap_or_default().clamp(0.0, MAX_COOLDOWN.as_secs_f64());
-        // Not a number stays so when it is clamped.
-        let pause = Duration::try_from_secs_f64(seconds).unwrap_or_default();
+        let pause = pause_after(answer);
         let mut cooldown = self.cooldown.lock().unwrap_or_else(PoisonError::into_inner);
         *cooldown = (pause, Instant::now() + pause);
     }

@@ -151,6 +151,38 @@ fn without_the_token_it_ends_with_the_servers_words_and_the_flag() {
 }
 
 #[test]
+fn a_call_that_came_too_early_is_made_again_when_the_server_says() {
+    // Another program of the same owner has called just before; each early call starts the pause anew.
+    let too_early = r#"{"cooldown": 1, "messages": [], "errors": ["Cooldown violation: +1 s"]}"#;
+    let throttled = r#"{"detail": "Request was throttled."}"#;
+    for (status, body, retry) in [(400, too_early, None), (429, throttled, Some("1"))] {
+        for method in ["GET", "POST"] {
+            let state = (Hunt::new(2, 0.0), None::<Instant>, 0);
+            let server = Fake::start(state, move |(hunt, refused, times), call| {
+                let is_due = refused.is_some_and(|at| at.elapsed() >= Duration::from_secs(1));
+                if call.path.ends_with('/') && call.method == method && !is_due {
+                    *refused = Some(Instant::now());
+                    *times += 1;
+                    let headers = retry.iter().map(|retry| ("Retry-After", (*retry).into()));
+                    return Reply {
+                        status,
+                        headers: headers.collect(),
+                        ..Reply::json(body.into())
+                    };
+                }
+                hunt.answer(call)
+            });
+            let url = format!("{}/api/bc", server.url());
+            let header = format!("Authorization: {TOKEN}");
+            let mut miner = Program::start(&["mine", &url, "--coins", "1", "--header", &header]);
+            assert_eq!(miner.wait().code(), Some(0), "{}", miner.stderr());
+            assert_eq!(mined_in_all(&miner.rest()), 1);
+            assert_eq!(server.state().2, 1, "{method} {status}: {}", miner.stderr());
+        }
+    }
+}
+
+#[test]
 fn a_server_whose_answers_never_change_makes_no_coin_and_no_flood() {
     let server = Hunt { is_honest: false, ..Hunt::new(4, 0.2) }.start();
     let url = format!("{}/api/bc", server.url());
