@@ -165,7 +165,9 @@ pub enum BadTransaction {
 
 /// The signature is not the sender's for this payment on this chain.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the signature of transaction {id} is not one by its sender on this chain")]
+#[error(
+    "the signature of transaction {id} is wrong: its sender did not sign this text for this chain"
+)]
 pub struct BadSignature {
     /// The transaction's id.
     pub id: Hash,

@@ -185,9 +185,6 @@ mod tests {
         assert!(says("a = \u{7}").starts_with("line 1, column 5: U+0007 can't stand there"));
         assert!(!says("a = \n").contains("can't stand"));
         let error = read::<toml::Table>(b"a = 1\nname = \"Zo\xeb\"").unwrap_err();
-        assert!(
-            error.starts_with("line 2, column 11: what stands there is neither UTF-8"),
-            "{error}"
-        );
+        assert!(error.starts_with("line 2, column 11: the text there is neither UTF-8"), "{error}");
     }
 }

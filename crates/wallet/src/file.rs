@@ -22,7 +22,7 @@ pub struct WalletFile {
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
     /// There is a file of that name already.
-    #[error("{} exists, and a wallet file is never overwritten", path.display())]
+    #[error("{} already exists, and a wallet file is never overwritten", path.display())]
     Exists {
         /// The file's path.
         path: PathBuf,
@@ -34,7 +34,7 @@ pub enum FileError {
         path: PathBuf,
     },
     /// Another process wrote it since it was read.
-    #[error("{} was changed meanwhile: open it again", path.display())]
+    #[error("another program changed {} in the meantime: run the command again", path.display())]
     Changed {
         /// The file's path.
         path: PathBuf,
@@ -48,7 +48,7 @@ pub enum FileError {
         source: io::Error,
     },
     /// The text does not open.
-    #[error("{} does not open", path.display())]
+    #[error("can't open {}", path.display())]
     Open {
         /// The file's path.
         path: PathBuf,

@@ -101,7 +101,7 @@ impl Cost {
 
 /// A cost is out of bounds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("{what} is {found}, and may be {least} to {most}")]
+#[error("{what} is {found}, and must be from {least} to {most}")]
 pub struct BadCost {
     /// The number's name in the file.
     pub what: &'static str,
@@ -162,7 +162,7 @@ pub enum SealError {
     #[error(transparent)]
     Cost(#[from] BadCost),
     /// The password is empty, or longer than [`MAX_PASSWORD_BYTES`].
-    #[error("a password has 1 to {MAX_PASSWORD_BYTES} bytes, not {0}")]
+    #[error("a password must have 1 to {MAX_PASSWORD_BYTES} bytes, not {0}")]
     Password(usize),
     /// The system has not enough memory.
     #[error("there is not enough memory: {0} KiB are needed")]
@@ -174,27 +174,30 @@ pub enum SealError {
 pub enum OpenError {
     /// It is another kind of file.
     #[error(
-        "this is not a wallet file, or too little of one: take another copy of it, or restore the wallet \
-         from its words into another file"
+        "this is not a wallet file, or most of it is missing: use another copy of it, or restore \
+         the wallet from its words into another file"
     )]
     NotAWallet,
     /// A later program wrote it.
-    #[error("this wallet file is version {found}, and this program reads version {VERSION}")]
+    #[error(
+        "this wallet file has version {found}, and this program reads version {VERSION}: use \
+            the program that wrote it"
+    )]
     Version {
         /// The file's version.
         found: u32,
     },
     /// It is longer than [`MAX_READ_BYTES`].
-    #[error("a wallet file has at most {MAX_READ_BYTES} bytes, not {0}")]
+    #[error("a wallet file can have at most {MAX_READ_BYTES} bytes, not {0}")]
     TooLong(usize),
     /// The file is not as it was written. The password plays no part in this.
     #[error(
-        "the wallet file is damaged: {0}. Take another copy of it, or restore the wallet from its \
+        "the wallet file is damaged: {0}. Use another copy of it, or restore the wallet from its \
          words"
     )]
     Damaged(Damage),
     /// It asks for more than [`MAX_COST`].
-    #[error("the wallet file asks for too much")]
+    #[error("the wallet file has a cost that is out of bounds")]
     Cost(#[from] BadCost),
     /// The system has not enough memory.
     #[error("there is not enough memory: {0} KiB are needed")]
@@ -211,13 +214,13 @@ pub enum OpenError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Damage {
     /// The file is empty, or has only white space.
-    #[error("nothing is in it")]
+    #[error("it is empty")]
     Empty,
     /// Its bytes are not text.
     #[error(transparent)]
     NotText(#[from] NotText),
     /// It has a character that no wallet file has.
-    #[error("{place}: {} stands there, which no wallet file has", Named(*.found))]
+    #[error("{place}: a wallet file can't contain {}", Named(*.found))]
     Character {
         /// Its position.
         place: Position,
@@ -233,10 +236,10 @@ pub enum Damage {
         why: String,
     },
     /// All members are there, but not as they were written.
-    #[error("its checksum does not fit: some of it was changed, or is missing")]
+    #[error("its checksum does not fit: a part of it was changed or is missing")]
     Checksum,
     /// The writer of the file had the password, but the contents are not a wallet.
-    #[error("what is locked up in it is no wallet")]
+    #[error("what it contains is not a wallet")]
     Contents,
 }
 

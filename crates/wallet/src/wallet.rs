@@ -26,16 +26,16 @@ pub struct Entry<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum WalletError {
     /// The passphrase is longer than [`MAX_PASSPHRASE_BYTES`].
-    #[error("a passphrase has at most {MAX_PASSPHRASE_BYTES} bytes, not {0}")]
+    #[error("a passphrase can have at most {MAX_PASSPHRASE_BYTES} bytes, not {0}")]
     Passphrase(usize),
     /// The label is longer than [`MAX_LABEL_BYTES`].
-    #[error("a label has at most {MAX_LABEL_BYTES} bytes, not {0}")]
+    #[error("a label can have at most {MAX_LABEL_BYTES} bytes, not {0}")]
     Label(usize),
     /// The label has a line end or another control character.
-    #[error("a label is one line of text, without {0:?}")]
+    #[error("a label must be one line of text, without {0:?}")]
     Control(char),
     /// The wallet has [`MAX_ADDRESSES`] addresses.
-    #[error("a wallet has at most {MAX_ADDRESSES} addresses")]
+    #[error("a wallet can have at most {MAX_ADDRESSES} addresses")]
     Full,
     /// A key can't be derived, which happens once in 2^127 times.
     #[error(transparent)]
@@ -74,7 +74,7 @@ pub enum PayError {
         sender: String,
     },
     /// The secret key of the sender or the recipient is public, so anyone could take the coins.
-    #[error("everybody has the key of {address}: use it on a dev chain only")]
+    #[error("the secret key of {address} is public: use this address on a dev chain only")]
     DevKey {
         /// The address, as the chain writes it.
         address: String,

@@ -32,7 +32,7 @@ pub enum BadPhrase {
     #[error("a wallet has 12, 15, 18, 21 or 24 words, and these are {0}")]
     Count(usize),
     /// A word is not in BIP-39's English list.
-    #[error("word {place} is not one of the 2,048 words of BIP-39's English list")]
+    #[error("word {place} is not in the list of 2,048 words (BIP-39, English)")]
     Unknown {
         /// Which word, counted from 1.
         place: usize,

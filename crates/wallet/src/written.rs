@@ -39,10 +39,10 @@ impl fmt::Display for Position {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NotText {
     /// They are not text from this position on.
-    #[error("{0}: what stands there is neither UTF-8 nor UTF-16; save the text as UTF-8")]
+    #[error("{0}: the text there is neither UTF-8 nor UTF-16; save it as UTF-8")]
     From(Position),
     /// They are text in an encoding that hardly any program writes.
-    #[error("the text is in UTF-32, which is not read; save it as UTF-8")]
+    #[error("the text is in UTF-32, which this program can't read; save it as UTF-8")]
     Utf32,
 }
 

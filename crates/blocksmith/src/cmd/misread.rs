@@ -117,7 +117,10 @@ impl<'a> Line<'a> {
             names.contains(&flag) && arg.get_action().takes_values()
         });
         let next = self.typed().skip_while(|other| *other != word).nth(1);
+        // What is typed behind a wallet's commands may be a password, which no message repeats.
+        let is_secret = self.command().starts_with("blocksmith wallet");
         let value = match (word.split_once('='), next) {
+            _ if is_secret => String::new(),
             (Some((_, value)), _) if has_value => format!("={value}"),
             (None, Some(next)) if has_value && !next.starts_with('-') => format!(" {next}"),
             _ => String::new(),

@@ -183,7 +183,7 @@ fn a_chain_that_a_shell_wrote_is_the_same() {
     let half = utf16("{\"chain\": [", u16::to_le_bytes);
     std::fs::write(path(&dir, "half"), &half[..half.len() - 1]).expect("a file");
     let (code, _, err) = run(&["chain", "verify", &path(&dir, "half")]);
-    assert!(code == 1 && err.contains("line 1, column 11: what stands there is neither"), "{err}");
+    assert!(code == 1 && err.contains("line 1, column 11: the text there is neither"), "{err}");
 }
 
 /// A chain of these rules with an edited newest block, of any work: the rules ask for no zeros.

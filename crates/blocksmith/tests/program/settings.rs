@@ -59,10 +59,7 @@ fn a_settings_file_that_editors_went_through_says_the_same() {
         assert!(said.contains("node id Zoë;"), "{place}: {said}");
     }
     for (bytes, why) in [
-        (
-            &b"port = 0\nid = \"Zo\xeb\"\n"[..],
-            "line 2, column 9: what stands there is neither UTF-8",
-        ),
+        (&b"port = 0\nid = \"Zo\xeb\"\n"[..], "line 2, column 9: the text there is neither UTF-8"),
         ("port \u{2014} 0\n".as_bytes(), "line 1, column 6: — (U+2014, em dash) can't stand there"),
     ] {
         std::fs::write(&file, bytes).unwrap();

@@ -58,7 +58,7 @@ fn a_payment_is_sent_where_it_is_handed_in_and_nowhere_else() {
         let to = format!("{}/api/v1/transactions?replaces=none", elsewhere.url());
         let named = format!("redirect to {to}, which is not followed");
         // Who points elsewhere got the payment, too.
-        assert!(error.contains(&named) && error.contains("may still count"), "{error}");
+        assert!(error.contains(&named) && error.contains("can still count"), "{error}");
     }
     assert!(elsewhere.state().queue.is_empty() && elsewhere.state().calls.is_empty());
 }
@@ -83,7 +83,10 @@ fn an_answer_that_does_not_name_the_payment_is_no_word_that_it_is_there() {
         let ran = alice.run(&["send", &to, "1", "--yes", "--node", &node.url()]);
         assert!(ran.stdout.is_empty(), "{ran:?}");
         let error = ran.bad(1);
-        assert!(error.contains("arrived is not known") && error.contains(why), "{error}");
+        assert!(
+            error.contains("it is not known whether payment") && error.contains(why),
+            "{error}"
+        );
     }
 }
 

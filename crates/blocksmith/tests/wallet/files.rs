@@ -56,7 +56,7 @@ fn a_wallet_file_is_never_written_over() {
         let ran = alice.run_with(input, &[command, "--password-file", "password"]);
         assert_eq!(ran.stdout, "");
         let error = ran.bad(1);
-        assert!(error.contains("never overwritten: name a new one with --wallet"), "{error}");
+        assert!(error.contains("never overwritten: name another file with --wallet"), "{error}");
         assert_eq!(std::fs::read(alice.wallet()).unwrap(), before);
     }
 }
@@ -115,10 +115,10 @@ fn words_that_do_not_fit_are_refused_and_not_repeated() {
         ("abandon abandon", "12, 15, 18, 21 or 24 words, and these are 2"),
         ("", "12, 15, 18, 21 or 24 words, and these are 0"),
         (&WORDS.replace("about", "zoo")[..], "do not fit together"),
-        (&WORDS.replace("about", "xylofon")[..], "word 12 is not one of the 2,048 words"),
+        (&WORDS.replace("about", "xylofon")[..], "word 12 is not in the list of 2,048 words"),
         // Of a word that is not typed on a terminal, no likeness is told.
-        (&WORDS.replacen("abandon", "abadon", 1)[..], "word 1 is not one of the 2,048 words"),
-        (&WORDS.replacen("abandon", "ab", 1)[..], "word 1 is not one of the 2,048 words"),
+        (&WORDS.replacen("abandon", "abadon", 1)[..], "word 1 is not in the list of 2,048 words"),
+        (&WORDS.replacen("abandon", "ab", 1)[..], "word 1 is not in the list of 2,048 words"),
     ] {
         let bob = Owner::new();
         let error = bob.run_with(words, &["restore", "--password-file", "password"]).bad(1);
@@ -168,7 +168,7 @@ fn a_restore_says_how_far_it_looked_and_how_to_look_further() {
     };
     let further = "If coins are missing, look further: restore again with --gap";
     let (found, told) = restore(&[]);
-    assert!(told.contains("None of the first 20 addresses has a transaction."), "{told}");
+    assert!(told.contains("The first 20 addresses have no transactions."), "{told}");
     assert!(told.contains(&format!("{further} 100, and name another file")), "{told}");
     assert_eq!(found, 1);
     // A payment beyond the gap is found with a larger one.
@@ -209,7 +209,7 @@ fn the_words_that_everybody_knows_make_the_dev_accounts_and_a_warning() {
     let carol = Owner::new();
     let args = ["restore", "--password-file", "password", "--node", &node.url()];
     let ran = carol.run_with(dev::PHRASE, &args);
-    assert!(ran.stderr.contains("Everybody knows these words"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("These words are public"), "{}", ran.stderr);
     let all: Vec<_> = dev::addresses().map(|address| address.to_text(forge().hrp)).collect();
     assert_eq!(ran.good().lines().collect::<Vec<_>>(), all);
     let bob = Owner::new();
@@ -298,20 +298,20 @@ fn what_is_wrong_with_a_file_is_said_once() {
     for (text, why) in [
         (text.replace("argon2id", "argon2d"), "the wallet file is damaged"),
         ("{}".into(), "this is not a wallet file"),
-        (String::new(), "the wallet file is damaged: nothing is in it"),
-        ("\r\n\0\0".into(), "the wallet file is damaged: nothing is in it"),
-        (text[..10].into(), "this is not a wallet file, or too little of one"),
+        (String::new(), "the wallet file is damaged: it is empty"),
+        ("\r\n\0\0".into(), "the wallet file is damaged: it is empty"),
+        (text[..10].into(), "this is not a wallet file, or most of it is missing"),
         (text[..40].into(), "the wallet file is damaged: line 1, column 41"),
         (text[..text.len() / 2].into(), "the wallet file is damaged: line 1, column"),
     ] {
         std::fs::write(alice.wallet(), text).unwrap();
         let error = says(&["address"], PASSWORD, why);
-        for way_out in ["ake another copy of it", "or restore the wallet from its words"] {
+        for way_out in ["se another copy of it", "or restore the wallet from its words"] {
             assert!(error.contains(way_out), "{error}");
         }
     }
     std::fs::remove_file(alice.wallet()).unwrap();
-    says(&["new"], "\n", "a password has 1 to 1000 bytes, not 0");
+    says(&["new"], "\n", "a password must have 1 to 1000 bytes, not 0");
     // As where nobody may read it.
     std::fs::create_dir(alice.wallet()).unwrap();
     says(&["address"], PASSWORD, "Is a directory");
@@ -321,7 +321,7 @@ fn what_is_wrong_with_a_file_is_said_once() {
 fn chains_without_signatures_have_no_addresses() {
     let alice = Owner::with_wallet(1, 1);
     let error = alice.run(&["address", "--chain", "lecture"]).bad(2);
-    assert!(error.contains("nobody signs payments on the chain lecture"), "{error}");
+    assert!(error.contains("the chain lecture has no signed payments and no addresses"), "{error}");
     let error = alice.run(&["address", "--chain", "forg"]).bad(2);
     assert!(error.contains("there is no chain \"forg\""), "{error}");
 }

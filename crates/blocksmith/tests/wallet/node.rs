@@ -190,7 +190,7 @@ fn a_payment_that_its_sender_did_not_sign_is_not_shown() {
         // Neither the history nor a nonce is taken from what anybody could have written.
         for args in [&["history", "--node", &url][..], &send] {
             let error = alice.run(args).bad(1);
-            assert!(error.contains("is not answered as a Blocksmith node"), "{error}");
+            assert!(error.contains("a Blocksmith node with accounts does not answer"), "{error}");
         }
         let payments = node.state().queue.len();
         assert!(payments < 2, "nothing more was sent");
@@ -257,8 +257,7 @@ fn what_is_no_node_with_accounts_is_told() {
         ),
         (
             Reply::json(lecture),
-            "has no accounts: it runs \"lecture\" (as the node calls it), where nobody signs payments; \
-             start",
+            "has no accounts: it runs \"lecture\" (as the node calls it), which has no signed payments. Start",
         ),
         (Reply::json(huge), "more than 4194304 bytes"),
         (Reply::json("{}".into()), "200 OK: {}"),
@@ -346,7 +345,7 @@ fn a_node_of_ours_runs_the_chain_that_it_says_and_takes_what_was_signed_offline(
     let error = alice.run(&["balance", "--node", &url, "--chain", "forge"]).bad(1);
     assert!(error.contains("runs \"class\" (as the node calls it) with the chain id"), "{error}");
     assert!(error.contains(&forge().chain_id.to_string()), "{error}");
-    assert!(error.contains("Name the chain of that node with --chain"), "{error}");
+    assert!(error.contains("Name that node's chain with --chain"), "{error}");
     // Somebody's copy of the file has another number in it.
     let text = std::fs::read_to_string(home.join("class.toml")).unwrap();
     let copy = text.replace("spacing_s = 15", "spacing_s = 20");

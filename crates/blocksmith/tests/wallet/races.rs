@@ -78,7 +78,7 @@ fn of_those_that_pay_the_same_at_once_only_one_says_that_it_paid() {
             }
             code => {
                 assert_eq!(code, Some(4), "{}", sending.stderr());
-                assert!(sending.stderr().contains("to pay once more, send again"));
+                assert!(sending.stderr().contains("to pay a second time, send again"));
             }
         }
     }
@@ -130,7 +130,7 @@ fn nothing_is_signed_anew_for_a_node_that_may_have_it() {
     let node = scene();
     node.state().lies_to_refuse = 1;
     let error = send(&node.url()).bad(4);
-    assert!(error.contains("Do not pay once more before it is"), "{error}");
+    assert!(error.contains("Don't pay again before you know"), "{error}");
     assert_eq!(payments(&node), (1, 0));
 
     // It refuses the payment, and keeps it: that is who took the nonce.

@@ -77,7 +77,7 @@ fn what_the_node_says_it_has_is_handed_in_all_the_same() {
     let sent = scene.send(&signed, &["--json"]).json();
     assert_eq!((&sent["status"], &sent["block"]), (&"queued".into(), &Value::Null));
     let ran = scene.send(&signed, &[]);
-    let told = "the node says that it has this very payment already: it waits for a block. It is";
+    let told = "the node says that it already has this payment: it waits for a block. It is";
     assert!(ran.stderr.contains(told), "{}", ran.stderr);
     assert_eq!(ran.good(), format!("{}\n", sent["id"].as_str().unwrap()));
     scene.node.state().mine(stranger());
@@ -117,7 +117,7 @@ fn a_node_that_calls_a_payment_confirmed_is_not_believed() {
         });
         let args = ["send", "--signed", "-", "--yes", "--json", "--node", &node.url()];
         let ran = scene.friend.run_with(&signed, &args);
-        let told = "the node says that it has this very payment already: in block 2: 90 confirm";
+        let told = "the node says that it already has this payment: in block 2: 90 confirm";
         assert!(ran.stderr.contains(told), "{}", ran.stderr);
         if refuses {
             assert_eq!(ran.stdout, "");
@@ -137,12 +137,15 @@ fn what_is_no_payment_of_the_nodes_chain_never_gets_there() {
     for (text, why) in [
         (
             signed.replace("\"nonce\": 0", "\"nonce\": 1"),
-            "changed on the way, or is one of another",
+            "its text was changed, or it was signed for another chain",
         ),
-        (signed.replace("100000000", "900000000"), "`blocksmith wallet sign --chain` signs it"),
+        (
+            signed.replace("100000000", "900000000"),
+            "Sign it for this chain with `blocksmith wallet sign --chain`",
+        ),
         (
             signed.replace("\"fee\": 1000000, ", ""),
-            "payment.json has no payment of the chain forge",
+            "payment.json does not contain a payment on the chain forge",
         ),
         (String::new(), "this is not JSON"),
         (signed.replacen(' ', &" ".repeat(MAX_WIRE_BYTES), 1), "it has more than 16384 bytes"),
@@ -194,16 +197,20 @@ fn what_cannot_be_paid_is_told_with_what_to_do() {
     let ran = scene.send(&scene.sign("2", "0"), &[]);
     let waits = scene.node.state().queue[0].id();
     let to = stranger().to_text(forge().hrp);
-    let shown = format!("nonce  0, as another payment that waits, {waits}: 1 coin to {to}. This");
+    let shown = format!(
+        "nonce  0, the same as that of another payment that waits, {waits}: 1 coin to {to}. This"
+    );
     assert!(ran.stderr.contains(&shown), "{}", ran.stderr);
-    assert!(ran.bad(2).contains("none is replaced unasked: say --replace to hand this one in"));
+    assert!(
+        ran.bad(2).contains("waits with the nonce 0: say --replace to replace it with this one")
+    );
     scene.node.state().mine(stranger());
     let error = scene.send(&scene.sign("2", "0"), &[]).bad(1);
     assert!(error.contains(&format!("another payment of {from} has the nonce 0")), "{error}");
     assert!(error.contains("sign it with --nonce 1"), "{error}");
     let ran = scene.send(&scene.sign("1", "2"), &["--json"]);
-    assert!(ran.stderr.contains("nonce  2, but the sender's next one is 1"), "{}", ran.stderr);
-    assert!(ran.stderr.contains("it waits for the one with the nonce 1"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("nonce  2, but the sender's next nonce is 1"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("it waits for the payment with the nonce 1"), "{}", ran.stderr);
     assert_eq!(ran.json()["status"], "held");
     assert_eq!(scene.posted(), 2);
 }
@@ -218,7 +225,7 @@ fn a_payment_that_waits_is_replaced_if_that_is_asked_for() {
     // What waits later and can't be paid any more would be lost too.
     let signed = scene.sign("12", "0");
     let ran = scene.send(&signed, &["--replace"]);
-    let shown = "; then 1 payment that waits later can't be paid any more, and is dropped\n";
+    let shown = "; then the sender has too little for 1 payment with a later nonce";
     assert!(ran.stderr.contains(shown), "{}", ran.stderr);
     assert_eq!(ran.good(), format!("{}\n", id(&signed)));
     let calls = scene.node.state().calls.clone();
@@ -238,9 +245,10 @@ fn one_that_is_overtaken_while_it_is_handed_in_replaces_nothing() {
     scene.node.state().faster = vec![read(&other)];
     let error = scene.send(&scene.sign("2", "0"), &[]).bad(4);
     let id = scene.sign("2", "0");
-    let named = format!("did not take payment {}: another one has its nonce", read(&id).id());
+    let named =
+        format!("did not take payment {}: another payment has the same nonce", read(&id).id());
     assert!(error.contains(&named), "{error}");
-    assert!(error.contains("--replace hands this one in"), "{error}");
+    assert!(error.contains("say --replace to replace the other one"), "{error}");
     assert_eq!(scene.node.state().queue, [read(&other)]);
 }
 
@@ -250,13 +258,19 @@ fn a_new_nonce_is_advised_only_if_the_node_shows_whose_the_old_one_is() {
     let signed = scene.sign("1", "0");
     scene.node.state().claims = Some((1, 1));
     let error = scene.send(&signed, &[]).bad(1);
-    assert!(error.contains("shows no payment that used it. This one may still count"), "{error}");
+    assert!(
+        error.contains("shows no payment that used it. This payment can still count"),
+        "{error}"
+    );
     assert!(!error.contains("--nonce"), "{error}");
     assert_eq!(scene.posted(), 0);
     scene.node.state().queue.push(read(&scene.sign("3", "0")));
     scene.node.state().mine(stranger());
     let error = scene.send(&signed, &[]).bad(1);
-    assert!(error.contains("in block 3 as the node says; if it is to be paid all"), "{error}");
+    assert!(
+        error.contains("in block 3, the node says; to pay it, sign it with --nonce 1"),
+        "{error}"
+    );
     assert!(error.contains("sign it with --nonce 1"), "{error}");
 }
 
@@ -280,7 +294,7 @@ fn everybodys_keys_are_for_dev_chains_here_too() {
         }
         let signed = wallet.sign(&draft, &domain, DevKeys::Allowed).unwrap();
         let error = scene.send(signed.text(), &[]).bad(1);
-        assert!(error.contains("everybody has the key of"), "{error}");
+        assert!(error.contains("the secret key of"), "{error}");
     }
     assert_eq!(scene.posted(), 1);
 }
@@ -309,12 +323,15 @@ fn the_standard_input_is_a_payment_or_an_answer() {
     let signed = scene.sign("1", "0");
     let args = ["send", "--signed", "-", "--node", &scene.node.url()];
     let error = scene.friend.run_with(&signed, &args).bad(2);
-    assert!(error.contains("the standard input has the payment"), "{error}");
+    assert!(error.contains("the payment comes from the standard input"), "{error}");
     assert!(error.contains("--yes"), "{error}");
     assert_eq!(scene.node.state().calls, [""; 0]);
     let printed = scene.friend.run_with(&signed, &[&args[..], &["-y"]].concat()).good();
     assert_eq!(printed, format!("{}\n", read(&signed).id()));
     assert_eq!(scene.node.state().queue, [read(&signed)]);
     let error = scene.friend.run_with("", &[&args[..], &["-y"]].concat()).bad(1);
-    assert!(error.contains("the standard input has no payment of the chain forge"), "{error}");
+    assert!(
+        error.contains("the standard input does not contain a payment on the chain forge"),
+        "{error}"
+    );
 }

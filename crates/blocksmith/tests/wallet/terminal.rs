@@ -207,21 +207,24 @@ fn words_are_typed_and_not_shown() {
 fn a_mistyped_word_names_the_nearest_and_is_typed_again() {
     let word = |typed: &str| format!("{typed} {} about\n", "abandon ".repeat(10));
     for (typed, said) in [
-        ("abadon", "'abadon' is not one of the 2,048 words; did you mean 'abandon'?"),
-        ("ABADNON", "'abadnon' is not one of the 2,048 words; did you mean 'abandon'?"),
+        ("abadon", "'abadon' is not in the list of 2,048 words; did you mean 'abandon'?"),
+        ("ABADNON", "'abadnon' is not in the list of 2,048 words; did you mean 'abandon'?"),
         (
             "aband0n",
             "word 1 contains 0 (U+0030); the words have only letters from a to z; did you mean 'abandon'?",
         ),
         (
             "abs",
-            "'abs' is not one of the 2,048 words; did you mean 'absent', 'absorb', 'abstract' or 'absurd'?",
+            "'abs' is not in the list of 2,048 words; did you mean 'absent', 'absorb', 'abstract' or 'absurd'?",
         ),
         (
             "a",
-            "'a' is not one of the 2,048 words; 136 words are as near to it: give more of its letters",
+            "'a' is not in the list of 2,048 words; 136 words are as near to it: give more of its letters",
         ),
-        ("xylophone", "'xylophone' is not one of the 2,048 words; no word of the list is near it"),
+        (
+            "xylophone",
+            "'xylophone' is not in the list of 2,048 words; no word of the list is near it",
+        ),
     ] {
         let bob = Owner::new();
         let mut terminal = Terminal::run(&bob, &["restore", "--password-file", "password"]);
@@ -239,7 +242,7 @@ fn a_mistyped_word_names_the_nearest_and_is_typed_again() {
     terminal.asked("Word 1 again, or an empty line to end: ", "\n");
     let (code, screen) = terminal.end();
     assert_eq!(code, Some(1), "{screen}");
-    assert!(screen.contains("word 1 is not one of the 2,048 words"), "{screen}");
+    assert!(screen.contains("word 1 is not in the list of 2,048 words"), "{screen}");
 }
 
 #[test]
@@ -390,7 +393,7 @@ fn a_signed_payment_takes_the_place_of_another_one_if_somebody_says_yes() {
     for (answer, expected, left) in [("\n", 1, 1), ("y\n", 0, 2)] {
         let mut terminal = Terminal::run(&friend, &args);
         terminal.asked(": 1 coin to ", "");
-        terminal.asked("Send it in the place of the other one? [y/N] ", answer);
+        terminal.asked("Send it and replace the other payment? [y/N] ", answer);
         let (code, screen) = terminal.end();
         assert_eq!((code, amount()), (Some(expected), left), "{screen}");
     }
@@ -406,7 +409,7 @@ fn a_signed_payment_takes_the_place_of_another_one_if_somebody_says_yes() {
     terminal.asked("", "y\n");
     let (code, screen) = terminal.end();
     assert_eq!((code, amount()), (Some(4), 3), "{screen}");
-    assert!(screen.contains("--replace hands this one in, in its place"), "{screen}");
+    assert!(screen.contains("say --replace to replace the other one"), "{screen}");
 }
 
 #[test]
@@ -428,7 +431,7 @@ fn who_agreed_is_asked_once_more_when_another_address_would_pay() {
         terminal.asked("Send it? [y/N] ", "");
         pay("10");
         terminal.asked("", "y\n");
-        terminal.asked("meanwhile something changed", "");
+        terminal.asked("something changed in the meantime", "");
         terminal.asked(&format!("from   {}", texts[1]), "");
         terminal.asked("Send it? [y/N] ", last);
         let (code, screen) = terminal.end();
@@ -459,7 +462,7 @@ fn a_nonce_with_a_gap_is_signed_when_somebody_says_yes() {
     for (answer, expected, posted) in [("\n", 1, 0), ("y\n", 0, 1)] {
         let mut terminal = Terminal::run(&alice, &args);
         terminal
-            .asked("nonce  7: the node says that the next nonce is 7, but shows no payment", "");
+            .asked("nonce  7: the node says that the next nonce is 7, but it shows no payment", "");
         terminal.asked("Send it? [y/N] ", answer);
         let (code, screen) = terminal.end();
         assert_eq!(code, Some(expected), "{screen}");

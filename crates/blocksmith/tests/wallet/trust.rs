@@ -124,26 +124,32 @@ fn no_nonce_with_a_gap_is_signed_unasked() {
     let refused = |more: &str| {
         let error = scene.send(&[]).bad(1);
         assert!(error.contains(&format!("was signed: the node says that {more}")), "{error}");
-        assert!(error.contains("named with --node"), "{error}");
+        assert!(error.contains("Name another node with --node"), "{error}");
         assert!(scene.node.state().calls.iter().all(|call| !call.starts_with("POST")));
     };
     // Whether it says that payments wait, or that they were made.
     for claims in [(0, 7), (7, 7), (6, 7)] {
         scene.node.state().claims = Some(claims);
-        refused("the next nonce is 7, but shows no payment from there");
+        refused("the next nonce is 7, but it shows no payment of this address");
     }
     // Three wait, and it says seven do; or one of them is not the next one.
     let three: Vec<_> = (0..3).map(|nonce| scene.sign(nonce)).collect();
     scene.node.state().queue = three.clone();
     scene.node.state().claims = Some((0, 7));
-    refused("the next nonce is 7, but the newest payment from there that it shows has 2");
+    refused(
+        "the next nonce is 7, but the newest payment of this address that it shows has the nonce 2",
+    );
     scene.node.state().queue = [&three[..2], &[scene.sign(6)]].concat();
-    refused("the next nonce is 7, but the newest payment from there that it shows has 1");
+    refused(
+        "the next nonce is 7, but the newest payment of this address that it shows has the nonce 1",
+    );
     // Three are in the chain.
     scene.node.state().queue = three;
     scene.node.state().mine(stranger());
     scene.node.state().claims = Some((7, 7));
-    refused("the next nonce is 7, but the newest payment from there that it shows has 2");
+    refused(
+        "the next nonce is 7, but the newest payment of this address that it shows has the nonce 2",
+    );
     scene.node.state().claims = None;
     assert_eq!(scene.send(&["--json"]).json()["nonce"], 3);
 }
@@ -157,7 +163,10 @@ fn a_payment_that_is_gone_and_paid_once_more_can_count_once() {
     scene.node.state().hides = true;
     scene.node.state().claims = Some((1, 1));
     let error = scene.send(&[]).bad(1);
-    assert!(error.contains("the next nonce is 1, but shows no payment from there"), "{error}");
+    assert!(
+        error.contains("the next nonce is 1, but it shows no payment of this address"),
+        "{error}"
+    );
     assert_eq!(scene.node.state().queue.len(), 1);
     // It forgot the payment: the one in its stead has the same nonce.
     scene.node.state().hides = false;
@@ -208,7 +217,7 @@ fn a_payment_that_a_node_refuses_may_be_kept_and_is_named() {
         assert_eq!(ran.stdout, "");
         let error = ran.bad(4);
         let kept = node.state().1[0].clone();
-        let id = format!("Payment {} may still count, though, if the node kept it", kept.id());
+        let id = format!("Payment {} can still count if the node kept it", kept.id());
         let (refused, rest) = error.split_once(&id).unwrap_or_else(|| panic!("{error}"));
         assert!(refused.lines().last().unwrap().starts_with("blocksmith: "), "{error}");
         assert!(error.contains(words), "{error}");
@@ -248,7 +257,7 @@ fn a_payment_of_which_the_node_says_nothing_more_is_named_with_its_text() {
     });
     let error = alice.run(&["send", &to, "1", "--yes", "--node", &node.url()]).bad(1);
     let text = node.state().1.clone().unwrap();
-    assert!(error.contains("arrived is not known") && error.contains(&text), "{error}");
+    assert!(error.contains("it is not known whether payment") && error.contains(&text), "{error}");
 }
 
 #[test]
@@ -271,6 +280,6 @@ fn who_stops_a_payment_on_its_way_is_told_that_it_may_have_arrived() {
     sending.terminate();
     assert_eq!(sending.wait().code(), Some(130));
     let said = sending.stderr();
-    assert!(said.contains("arrived is not known. Do not pay once more"), "{said}");
+    assert!(said.contains("arrived. Don't pay again"), "{said}");
     assert!(said.contains(&text), "{said}");
 }

@@ -211,18 +211,18 @@ fn alice_signs_offline_and_a_friend_without_a_wallet_hands_it_in() {
 
     // Once more is no second payment.
     let ran = send(&signed, &["--wait=2"]);
-    assert!(ran.stderr.contains("it has this very payment already: in block"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("it already has this payment: in block"), "{}", ran.stderr);
     assert_eq!(format!("{}\n", queued["id"].as_str().expect("an id")), ran.good());
 
     // What can't be paid is told, and what waits for another one is held.
     let error = send(&sign("1", "0", "./class.toml"), &[]).bad(1);
-    assert!(error.contains("has the nonce 0, so that this one can't be made"), "{error}");
+    assert!(error.contains("has the nonce 0, so this payment is no longer possible"), "{error}");
     assert!(error.contains("sign it with --nonce 1"), "{error}");
     let error = send(&sign("10", "1", "./class.toml"), &[]).bad(1);
     assert!(error.contains("10.01 coins needed (10 and a fee of 0.01), 9.99 available"), "{error}");
     let later = sign("1", "2", "./class.toml");
     let ran = send(&later, &["--json"]);
-    assert!(ran.stderr.contains("it waits for the one with the nonce 1"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("it waits for the payment with the nonce 1"), "{}", ran.stderr);
     assert_eq!(ran.json()["status"], "held");
     let ran = send(&later, &["--json"]);
     assert!(ran.stderr.contains("it waits for the payment before it"), "{}", ran.stderr);
@@ -245,15 +245,19 @@ fn alice_signs_offline_and_a_friend_without_a_wallet_hands_it_in() {
     assert_eq!(days, 2, "what is in a block has its time: {seen}");
     let other = sign("2", "1", "./class.toml");
     let ran = send(&other, &[]);
-    assert!(ran.stderr.contains("nonce  1, as another payment that waits"), "{}", ran.stderr);
-    assert!(ran.bad(2).contains("none is replaced unasked: say --replace"));
+    assert!(
+        ran.stderr.contains("nonce  1, the same as that of another payment that waits"),
+        "{}",
+        ran.stderr
+    );
+    assert!(ran.bad(2).contains("waits with the nonce 1: say --replace to replace it"));
     let error = send(&other, &["--replace"]).bad(4);
     assert!(error.contains("the node refuses: a fee of 1000000 units replaces nothing"), "{error}");
     // One that is held is another payment's place too, which the node knows alone.
     let error = send(&sign("2", "5", "./class.toml"), &[]).good();
     assert_eq!(error.lines().count(), 1);
     let error = send(&sign("3", "5", "./class.toml"), &[]).bad(4);
-    assert!(error.contains("--replace hands this one in, in its place"), "{error}");
+    assert!(error.contains("say --replace to replace the other one"), "{error}");
     assert_eq!(
         send(&sign("3", "5", "./class.toml"), &["--replace", "--json"]).json()["status"],
         "held"

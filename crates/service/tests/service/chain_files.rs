@@ -173,7 +173,7 @@ fn each_mistake_is_told_in_its_own_words() {
         assert!(error.contains("chain.toml has a mistake: "), "{error:.600}");
     }
     let error = load(b"name = \"ours\"\n# Zo\xeb\n").expect_err("not UTF-8").to_string();
-    assert!(error.contains("has a mistake: line 2, column 5: what stands there"), "{error}");
+    assert!(error.contains("has a mistake: line 2, column 5: the text there"), "{error}");
     let error = load(&b"#".repeat((32 << 20) + 1)).expect_err("too long").to_string();
     assert!(error.contains("more than 33554432 bytes"), "{error}");
 }

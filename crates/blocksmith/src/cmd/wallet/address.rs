@@ -12,10 +12,10 @@ pub(super) struct AddressArgs {
     /// Make another address, and show that one
     #[arg(long)]
     new: bool,
-    /// What to call the new address; only you see it
+    /// A name for the new address; only you see it
     #[arg(long, value_name = "TEXT", requires = "new")]
     label: Option<String>,
-    /// Draw each address for a telephone's camera
+    /// Draw each address as a QR code
     #[arg(long, conflicts_with = "json")]
     qr: bool,
     #[command(flatten)]

@@ -45,9 +45,9 @@ pub(super) fn run(common: &Common, args: &ExportArgs) -> anyhow::Result<ExitCode
     let wallet = common.open()?.wallet;
     if args.words {
         let (words, passphrase) = (wallet.phrase().text(), wallet.passphrase());
-        note("Show these words to nobody: whoever has them has the wallet's coins.");
+        note("Keep these words secret: anyone who has them can take the wallet's coins.");
         if !passphrase.is_empty() {
-            note("The passphrase in the second line is needed besides them.");
+            note("To restore the wallet you also need the passphrase, which is the second line.");
         }
         if common.json {
             print_secret_json(&Secrets { words: &words, passphrase })?;

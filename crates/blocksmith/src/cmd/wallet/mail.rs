@@ -65,9 +65,11 @@ fn placed(written: &str, start: usize, why: &BadTransaction) -> String {
             format!("{} follows the end of the payment", Named(found))
         }
         // The input is UTF-8 by now: what was found is a character that no payment has.
-        (JsonErrorKind::NotUtf8, Some(found)) => format!("no payment has {}", Named(found)),
+        (JsonErrorKind::NotUtf8, Some(found)) => {
+            format!("a payment can't contain {}", Named(found))
+        }
         (JsonErrorKind::ControlCharacter { .. }, Some(found)) => {
-            format!("{} stands inside a string", Named(found))
+            format!("a string can't contain {}", Named(found))
         }
         (kind, _) => kind.to_string(),
     };

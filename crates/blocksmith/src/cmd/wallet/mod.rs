@@ -64,7 +64,7 @@ const PATH: &str = "m/86'/1'/0'/0";
 /// More bytes than words, a passphrase, an address and a path together have as JSON.
 const MAX_SECRET_BYTES: usize = 32_768;
 
-/// Keep coins: make addresses, pay, see what was paid
+/// Keep coins: make addresses, pay, and see payments
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -97,12 +97,12 @@ enum WalletCommand {
 /// What every command takes.
 #[derive(Debug, clap::Args)]
 struct Common {
-    /// The wallet file [default: wallets/wallet.json where Blocksmith keeps its data]
+    /// The wallet file [default: wallets/wallet.json in Blocksmith's data folder]
     #[arg(long, global = true, value_name = "FILE", env = "BLOCKSMITH_WALLET")]
     wallet: Option<PathBuf>,
     #[command(flatten)]
     password: PasswordArgs,
-    /// Print JSON; amounts are in units, of which a coin has 100,000,000
+    /// Print JSON; amounts are in units: 1 coin is 100,000,000 units
     #[arg(long, global = true)]
     json: bool,
 }
@@ -169,7 +169,7 @@ impl Common {
         match &self.wallet {
             Some(path) => Ok(path.clone()),
             None => Ok(config::data_home()
-                .context("say where the wallet is with --wallet")?
+                .context("name the wallet file with --wallet")?
                 .join("wallets")
                 .join("wallet.json")),
         }
@@ -222,7 +222,11 @@ impl Opened {
         if let Some(text) = named {
             let address = parse_address(text, domain)?;
             if !self.wallet.addresses().any(|entry| entry.address == address) {
-                return Err(Misused(format!("this wallet has no address {text}")).into());
+                return Err(Misused(format!(
+                    "this wallet has no address {text}; `blocksmith wallet \
+                     address` shows the ones that it has"
+                ))
+                .into());
             }
             return Ok(address);
         }
@@ -230,7 +234,7 @@ impl Opened {
         match (addresses.next(), addresses.next()) {
             (Some(only), None) => Ok(only.address),
             _ => Err(Misused(
-                "this wallet has several addresses: say which one pays with --from".into(),
+                "this wallet has several addresses: name the one that pays with --from".into(),
             )
             .into()),
         }
@@ -297,7 +301,7 @@ fn signed_rules(Chain { rules, .. }: Chain) -> anyhow::Result<(Rules, Domain)> {
     match rules.domain() {
         Some(domain) => Ok((rules, domain)),
         None => Err(Misused(format!(
-            "nobody signs payments on the chain {}, so it has no addresses; --chain names another",
+            "the chain {} has no signed payments and no addresses; name another chain with --chain",
             escaped(&rules.name)
         ))
         .into()),
@@ -333,7 +337,8 @@ fn memo(text: &str) -> Result<String, String> {
     let json = string(text);
     if json.len() > MAX_MEMO_BYTES {
         return Err(format!(
-            "a memo has at most {MAX_MEMO_BYTES} bytes as JSON, this one has {}",
+            "a memo can have at most {MAX_MEMO_BYTES} bytes as JSON, and this one has {}: write a \
+             shorter one",
             json.len()
         ));
     }

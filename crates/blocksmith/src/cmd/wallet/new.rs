@@ -44,7 +44,7 @@ fn length(text: &str) -> Result<Words, &'static str> {
     }
 }
 
-/// Make a wallet from the words of another one
+/// Restore a wallet from its words
 ///
 /// The command asks for the words, or reads them from the standard input, on one line or on several.
 /// Do not type them behind the command: every program on this machine could read them there.
@@ -92,8 +92,9 @@ pub(super) fn run(common: &Common, args: &NewArgs) -> anyhow::Result<ExitCode> {
     let words = wallet.phrase().text();
     let addresses = addresses(&wallet, hrp);
     note(
-        "These words are the wallet: whoever has them has its coins. Write them on paper, in this \
-         order, and show them to nobody. If the file or its password is lost, they are all there is.\n",
+        "These words are the wallet: anyone who has them can take its coins. Write them on paper, \
+         in this order, and keep them secret. If you lose the file or its password, only these \
+         words bring the coins back.\n",
     );
     let shown = if common.json {
         let made = Made { wallet: file.path(), words: Some(&words), addresses, looked_at: None };
@@ -104,13 +105,13 @@ pub(super) fn run(common: &Common, args: &NewArgs) -> anyhow::Result<ExitCode> {
     if let Err(error) = shown {
         // This is more than an error of the output: the owner does not have the words.
         anyhow::bail!(
-            "the words could not be shown ({error}); the wallet is in {} all the same, and \
-             `blocksmith wallet export --words` shows them",
+            "the words could not be shown ({error}), but the wallet was made: it is in {}, and \
+             `blocksmith wallet export --words` shows the words",
             file.path().display()
         );
     }
     note(&format!(
-        "\nThat is the first address, to be told to whoever pays. The wallet is in {}.",
+        "\nThat is the first address: give it to the people who pay you. The wallet is in {}.",
         file.path().display()
     ));
     Ok(ExitCode::SUCCESS)
@@ -120,9 +121,9 @@ pub(super) fn run(common: &Common, args: &NewArgs) -> anyhow::Result<ExitCode> {
 pub(super) async fn restore(common: &Common, args: &RestoreArgs) -> anyhow::Result<ExitCode> {
     if !args.typed.is_empty() {
         return Err(Misused(
-            "words behind a command can be read by every program of this machine, and most shells \
-             keep them: give them when they are asked for. If these were the words of a wallet with \
-             coins, better move the coins to a new one"
+            "words on a command line can be read by every program on this machine, and most shells \
+             keep them: leave them out, and type them when you are asked. If these are the words \
+             of a wallet with coins, move the coins to a new wallet"
                 .into(),
         )
         .into());
@@ -156,8 +157,8 @@ pub(super) async fn restore(common: &Common, args: &RestoreArgs) -> anyhow::Resu
     note(&format!("The wallet is in {}.", file.path().display()));
     if everybodys {
         note(
-            "Everybody knows these words: whatever is paid to the addresses is anybody's. They are \
-             good for dev chains only.",
+            "These words are public: anyone can take what is paid to their addresses. Use them on \
+             dev chains only.",
         );
     }
     match found {
@@ -214,7 +215,7 @@ fn is_missing(folder: &Path) -> bool {
 
 fn exists(error: FileError) -> anyhow::Error {
     match error {
-        FileError::Exists { .. } => anyhow::anyhow!("{error}: name a new one with --wallet"),
+        FileError::Exists { .. } => anyhow::anyhow!("{error}: name another file with --wallet"),
         error => error.into(),
     }
 }
@@ -237,7 +238,7 @@ impl Found {
     fn told(self, gap: usize) -> String {
         let Self { used, looked_at } = self;
         let seen = match used {
-            0 => format!("None of the first {looked_at} addresses has a transaction."),
+            0 => format!("The first {looked_at} addresses have no transactions."),
             1 => format!("Looked at {looked_at} addresses: only the first has transactions."),
             _ => format!(
                 "Looked at {looked_at} addresses: the last one with a transaction is number {used}."

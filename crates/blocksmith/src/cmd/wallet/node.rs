@@ -40,12 +40,12 @@ pub(super) enum NodeError {
     },
     /// The chain has no accounts.
     #[error(
-        "the node at {url} has no accounts: it runs {chain}, where nobody signs payments; start one \
-         with --chain forge or a chain file, or name another with --node"
+        "the node at {url} has no accounts: it runs {chain}, which has no signed payments. Start a \
+         node with --chain forge or a chain file, or name another node with --node"
     )]
     Unsigned { url: String, chain: Name },
     /// No node of ours answers so.
-    #[error("{call} is not answered as a Blocksmith node with accounts does: {answer}")]
+    #[error("a Blocksmith node with accounts does not answer {call} like this: {answer}")]
     Strange { call: String, answer: String },
     /// The answer redirects to another address.
     #[error(transparent)]
@@ -57,16 +57,17 @@ pub(super) enum NodeError {
     /// The node got a payment and says that it does not take it. Nothing proves that it did not
     /// keep it.
     #[error(
-        "{why}. Payment {id} may still count, though, if the node kept it: another one with its nonce, \
-         signed by `blocksmith wallet sign --nonce {nonce}` and handed in by `blocksmith wallet send \
-         --signed FILE --replace`, rules that out"
+        "{why}. Payment {id} can still count if the node kept it. To rule that out, sign another \
+         payment with its nonce, with `blocksmith wallet sign --nonce {nonce}`, and send that one \
+         with `blocksmith wallet send --signed FILE --replace`"
     )]
     NotTaken { why: Box<NodeError>, id: Hash, nonce: u64 },
     /// The node already had the payment that was just made for it.
     #[error(
-        "the node says that it had this very payment, {id}, already: another process has paid the same \
-         amount to the same address at the same moment, with the same nonce, and this one sent nothing \
-         else. `blocksmith wallet history` shows what was sent; to pay once more, send again"
+        "the node says that it already had this payment, {id}: another process paid the same \
+         amount to the same address at the same moment, with the same nonce. This process sent no \
+         other payment. `blocksmith wallet history` shows what was sent; to pay a second time, \
+         send again"
     )]
     Twin { id: Hash },
 }
@@ -213,7 +214,7 @@ impl Node {
         let page = self.0.account_transactions(address, limit, before).await?;
         let strange = |why: &str| {
             let call = format!("GET /api/v1/accounts/{address}/transactions");
-            strange(call, &format!("it has a transaction that does not count on its chain: {why}"))
+            strange(call, &format!("it has a transaction that is not valid on its chain: {why}"))
         };
         let read = |text: &RawValue| entry(text, domain).map_err(|why| strange(&why));
         let queued = page.queued.iter().chain(&page.incoming).flatten();

@@ -46,9 +46,13 @@ impl fmt::Display for Gap {
         write!(f, "the node says that the next nonce is {}, ", self.claimed)?;
         match self.newest {
             Some(newest) => {
-                write!(f, "but the newest payment from there that it shows has {newest}")
+                write!(
+                    f,
+                    "but the newest payment of this address that it shows has the nonce \
+                     {newest}"
+                )
             }
-            None => write!(f, "but shows no payment from there"),
+            None => write!(f, "but it shows no payment of this address"),
         }
     }
 }

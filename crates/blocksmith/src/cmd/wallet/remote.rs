@@ -87,8 +87,8 @@ fn another_chain(node: &Node, told: &Status, known: &Known) -> anyhow::Error {
     let differences =
         if differences.is_empty() { String::new() } else { format!(": {differences}") };
     anyhow::anyhow!(
-        "{} runs {} with the chain id {}, not {} with {}{differences}. Name the chain of that node \
-         with --chain, or a node of this one with --node",
+        "{} runs {} with the chain id {}, not {} with {}{differences}. Name that node's chain with \
+         --chain, or another node with --node",
         node.name(),
         Name::of(&told.chain_id.0, &told.name),
         told.chain_id,
@@ -120,9 +120,9 @@ impl Remote {
         let id = self.domain.chain_id;
         if unasked {
             return Err(Misused(format!(
-                "this wallet does not know the chain {id}, which {} calls {}, and does not pay on it \
-                 unasked: name the chain's file with --chain; or pay there once without --yes, and \
-                 the wallet asks and remembers it",
+                "this wallet does not know the chain {id}, which {} calls {}, and does not pay on \
+                 it without asking you: name the chain's file with --chain; or pay once without \
+                 --yes, and the wallet asks you and remembers the chain",
                 node.name(),
                 named(said)
             ))
@@ -131,9 +131,9 @@ impl Remote {
         let taken = taken_for(said).is_some()
             || opened.wallet.chains().iter().any(|chain| chain.name.eq_ignore_ascii_case(said));
         note(&format!(
-            "this wallet does not know the chain {id}. {} calls it {}{}. What you pay there is \
-             good on the chain with that id, whatever it is called: compare the id with what \
-             `blocksmith chain show` or your teacher says",
+            "this wallet does not know the chain {id}. {} calls it {}{}. What you pay counts on \
+             the chain with this id, whatever its name is: compare the id with the one that \
+             `blocksmith chain show` prints or your teacher gives",
             node.name(),
             named(said),
             if taken { ", which is the name of another chain" } else { "" }

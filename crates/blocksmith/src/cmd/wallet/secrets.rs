@@ -75,8 +75,8 @@ impl Password {
         let (place, found) = chars.find(|(_, char)| !is_plain(*char))?;
         let wide = if found == '\0' { ", not as UTF-32" } else { "" };
         Some(format!(
-            "character {place} of the password is {}, which nobody sees and hardly anybody can type: \
-             take it out, and save a password file as UTF-8{wide}",
+            "character {place} of the password is {}, which is invisible and hard to type: remove \
+             it, and save a password file as UTF-8{wide}",
             Named(found)
         ))
     }
@@ -142,7 +142,7 @@ impl PasswordArgs {
         let bare = password.bare();
         let around = password.literal.trim_matches(is_mark);
         if !bare.is_empty() && around != bare && around.trim_matches(is_blank) == bare {
-            note("The white space around the password is no part of it.");
+            note("The white space around the password is not part of it.");
         }
         Ok(Zeroizing::new(bare.to_owned()))
     }
@@ -152,7 +152,7 @@ impl PasswordArgs {
 /// input, where the password, if it comes from there too, is the line before. Words may be on
 /// several lines, as mail wraps them and lists number them; the passphrase is the line after.
 pub(super) fn words(with_passphrase: bool) -> anyhow::Result<(Phrase, Zeroizing<String>)> {
-    const NONE: &str = "these are no words of a wallet";
+    const NONE: &str = "these are not the words of a wallet";
     let none = || Zeroizing::new(String::new());
     if io::stdin().is_terminal() {
         let phrase = typed_words()?.context(NONE)?;
@@ -166,19 +166,20 @@ pub(super) fn words(with_passphrase: bool) -> anyhow::Result<(Phrase, Zeroizing<
     let mut rest = lines.by_ref().skip(count);
     let passphrase = if with_passphrase { rest.next().unwrap_or_else(none) } else { none() };
     if passphrase.trim_matches(is_blank) != *passphrase {
-        note("The passphrase begins or ends with white space, which is part of it.");
+        note("The passphrase begins or ends with white space, and that is part of it.");
     } else if let Some((place, found)) =
         (1..).zip(passphrase.chars()).find(|(_, char)| !is_plain(*char))
     {
         note(&format!(
-            "Character {place} of the passphrase is {}, which nobody sees, and is part of it.",
+            "Character {place} of the passphrase is {}, which is invisible; it is part of the \
+             passphrase.",
             Named(found)
         ));
     }
     if rest.any(|line| !without_end_marks(&line).trim_matches(is_blank).is_empty()) {
         let what = if with_passphrase { "the passphrase" } else { "the words" };
         note(&format!(
-            "What follows {what} was not read. (--passphrase takes the line after the words.)"
+            "The text after {what} was not read. (--passphrase reads the line after the words.)"
         ));
     }
     Ok((phrase, passphrase))
@@ -237,7 +238,7 @@ fn doubt(word: &str, why: BadPhrase) -> Zeroizing<String> {
         [others @ .., last] => format!("did you mean '{}' or '{last}'?", others.join("', '")),
     };
     let why = match why {
-        BadPhrase::Unknown { .. } => format!("'{word}' is not one of the 2,048 words"),
+        BadPhrase::Unknown { .. } => format!("'{word}' is not in the list of 2,048 words"),
         why => why.to_string(),
     };
     Zeroizing::new(format!("{why}; {meant}"))
@@ -265,8 +266,8 @@ fn find_words(lines: &[Zeroizing<String>]) -> anyhow::Result<(Phrase, usize)> {
             // The first lines of a long phrase may be a short one, and a passphrase may look like
             // words.
             Ok(_) if found.is_some() => anyhow::bail!(
-                "where the words end can't be told, since they go on in the next line; give all of \
-                 them in one line"
+                "it is not clear where the words end, because they go on in the next line: give \
+                 all of them in one line"
             ),
             Ok(phrase) => found = Some((phrase, count)),
             // An error in a phrase of a valid length says more than an error in the number of
@@ -459,7 +460,7 @@ fn ask_twice(
 ) -> anyhow::Result<Zeroizing<String>> {
     let typed = ask(what, first, instead)?;
     if *ask(what, again, instead)? != *typed {
-        anyhow::bail!("the two differ, so that one of them was mistyped; nothing was done");
+        anyhow::bail!("the two differ, so one of them was mistyped; nothing was done");
     }
     Ok(typed)
 }

@@ -99,16 +99,16 @@ struct Order {
     /// The address to pay
     #[arg(value_name = "ADDRESS", required = false, required_unless_present = "signed")]
     recipient: String,
-    /// How many coins
+    /// How many coins to pay
     #[arg(value_name = "AMOUNT", required = false, required_unless_present = "signed", value_parser = amount)]
     amount: Coins,
-    /// Coins for the miner [default: what the node says the next block takes]
+    /// The fee for the miner, in coins [default: what the node says is enough for the next block]
     #[arg(long, value_name = "COINS")]
     fee: Option<Coins>,
     /// A text that goes with the payment; all users of the chain can read it
     #[arg(long, value_name = "TEXT", value_parser = super::memo)]
     memo: Option<String>,
-    /// Which of the wallet's addresses pays [default: the first that has enough]
+    /// The wallet's address that pays [default: the first with enough coins]
     #[arg(long, value_name = "ADDRESS")]
     from: Option<String>,
 }
@@ -197,10 +197,11 @@ pub(super) async fn run(common: &Common, args: &SendArgs) -> anyhow::Result<Exit
 /// Refuses a question that can't be answered.
 fn check_somebody_answers(signed: Option<&Path>) -> Result<(), Misused> {
     let why = if signed.is_some_and(is_stdin) {
-        "the standard input has the payment, so it can't be asked there whether to send it: say --yes \
-         to send it unasked"
+        "the payment comes from the standard input, so the wallet can't ask you there: say --yes \
+         to send the payment without asking"
     } else if !io::stdin().is_terminal() {
-        "there is no terminal to ask on whether to send it: say --yes to send it unasked"
+        "there is no terminal where the wallet can ask you: say --yes to send the payment without \
+         asking"
     } else {
         return Ok(());
     };
@@ -250,7 +251,7 @@ impl Order {
             let draft = self.draft(&plan, recipient);
             if !unasked && !agreed_to.as_ref().is_some_and(|agreed| plan.is_as(agreed)) {
                 if agreed_to.is_some() {
-                    note("meanwhile something changed, so that you are asked once more:");
+                    note("something changed in the meantime, so the wallet asks again:");
                 }
                 let nonce = plan.gap.map(|gap| doubtful(&gap));
                 note(&summary(&draft, plan.spendable, nonce.as_deref(), node, remote));
@@ -262,9 +263,10 @@ impl Order {
             }
             if let (true, Some(gap)) = (unasked, &plan.gap) {
                 anyhow::bail!(
-                    "no payment from {} was signed: {gap}. Signed with {}, it would count once others fill \
-                     the gap, perhaps when you don't expect it any more. Ask another node, named with \
-                     --node; or, if you know that it is right, send without --yes, and agree",
+                    "no payment from {} was signed: {gap}. With the nonce {}, it counts only after \
+                     other payments fill the gap, perhaps when you no longer expect it. Name \
+                     another node with --node; or, if you know that the nonce is right, send \
+                     without --yes and say yes",
                     plan.payer.to_text(remote.domain.hrp),
                     plan.nonce
                 );
@@ -289,7 +291,7 @@ impl Order {
             let is_rivals = payer.shows_rival(&payment);
             refused.push(payment);
             if let Some(kept) = refused.iter().find(|payment| payer.shows(&payment.id())) {
-                note("the node refused the payment, and says that it has it all the same");
+                note("the node refused the payment, but says that it has it");
                 let found = node.whereabouts(&kept.id()).await.map_err(|why| unknown(why, kept))?;
                 return Ok(Some((kept.clone(), PaymentStatus::of(&found))));
             }
@@ -387,8 +389,8 @@ impl Order {
 /// Says that only the node's word stands for a nonce, and what may come of that.
 fn doubtful(gap: &Gap) -> String {
     format!(
-        "{}: {gap}. This payment may count once others fill the gap, perhaps when you don't expect it \
-         any more. Ask another node, unless you know that it is right",
+        "{}: {gap}. This payment counts only after other payments fill the gap, perhaps when you \
+         no longer expect it. Ask another node, unless you know that the nonce is right",
         gap.claimed
     )
 }
@@ -399,7 +401,8 @@ async fn usual_fee(node: &Node, remote: &Remote, draft: &Draft<'_>) -> anyhow::R
     let fee = node.fee(bytes).await?;
     if fee > MAX_UNASKED_FEE {
         return Err(Misused(format!(
-            "the next block takes a fee of {}, more than is paid unasked: say how much with --fee",
+            "the fee for the next block is {}, more than the wallet pays without asking: say how \
+             much to pay with --fee",
             counted(Coins::from_units(fee), "coin")
         ))
         .into());
@@ -522,8 +525,8 @@ async fn hand_in_again(
             }
             Ok((Submitted::Held { missing }, known)) => {
                 note(&format!(
-                    "the node holds the payment for some minutes: it waits for the one with the \
-                     nonce {missing}"
+                    "the node holds the payment for some minutes: it waits for the payment with \
+                     the nonce {missing}"
                 ));
                 return Ok(Ok((PaymentStatus::waits("held"), known && is_first)));
             }
@@ -572,9 +575,9 @@ fn unknown(why: NodeError, payment: &Verified) -> anyhow::Error {
 
 fn not_known(payment: &Verified) -> String {
     format!(
-        "whether payment {} arrived is not known. Do not pay once more before it is: `blocksmith \
-         wallet history` tells, and handing in the very same text again is harmless, as `blocksmith \
-         wallet send --signed` does. It is\n{}\n",
+        "it is not known whether payment {} arrived. Don't pay again before you know: look at \
+         `blocksmith wallet history`, or send the same text again with `blocksmith wallet send \
+         --signed`, which can't pay twice. The text is\n{}\n",
         payment.id(),
         payment.text()
     )
@@ -595,7 +598,7 @@ pub(super) fn news(found: &Whereabouts) -> String {
         }
         Whereabouts::Queued => "it waits for a block".into(),
         Whereabouts::Held => "it waits for the payment before it".into(),
-        Whereabouts::Nowhere => "it is nowhere".into(),
+        Whereabouts::Nowhere => "the node does not have it".into(),
     }
 }
 
@@ -631,10 +634,10 @@ async fn wait(
             }
             // Another text would be another payment, and both could count.
             Ok(Whereabouts::Nowhere) if nowhere == ENOUGH_NOWHERE => anyhow::bail!(
-                "payment {id} neither waits any more nor is it in the chain, the node says: another one \
-                 took its nonce, or the node dropped it. It may count all the same, so if it is still \
-                 to be paid, hand in this very text with `blocksmith wallet send --signed`, which can't \
-                 pay twice, and sign no other:\n{}",
+                "the node says that payment {id} no longer waits and is not in the chain: another \
+                 payment took its nonce, or the node dropped it. It can still count, so don't sign \
+                 another one: to pay, send this same text with `blocksmith wallet send --signed`, \
+                 which can't pay twice:\n{}",
                 payment.text()
             ),
             Ok(_) => {}
@@ -648,8 +651,8 @@ async fn wait(
             return match found {
                 Err(error) => Err(error.into()),
                 Ok(_) => anyhow::bail!(
-                    "payment {id} does not have {} yet; it was sent all the same, and `blocksmith \
-                     wallet history` tells how it goes on",
+                    "payment {id} was sent and does not have {} yet; `blocksmith wallet history` \
+                     shows how many it has",
                     counted(wanted, "confirmation")
                 ),
             };

@@ -23,16 +23,16 @@ pub(super) struct SignArgs {
     /// The address to pay
     #[arg(value_name = "ADDRESS")]
     recipient: String,
-    /// How many coins
+    /// How many coins to pay
     #[arg(value_name = "AMOUNT", value_parser = amount)]
     amount: Coins,
     /// How many payments the paying address has made before: `next_nonce` of `wallet balance --json`
     #[arg(long, value_name = "N", value_parser = number::<u64>(0..=MAX_INTEGER))]
     nonce: u64,
-    /// Coins for the miner
+    /// The fee for the miner, in coins
     #[arg(long, value_name = "COINS")]
     fee: Coins,
-    /// Which of the wallet's addresses pays [default: the only one]
+    /// The wallet's address that pays [default: the only one]
     #[arg(long, value_name = "ADDRESS")]
     from: Option<String>,
     /// A text that goes with the payment; all users of the chain can read it

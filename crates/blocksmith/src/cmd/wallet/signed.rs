@@ -21,13 +21,14 @@ impl Text {
         let (source, chain) = (&self.source, &remote.name);
         self.payment(&remote.domain).map_err(|why| match why {
             NoPayment::Text(why) => anyhow::anyhow!(
-                "{source} has no payment of the chain {chain}: {why}; hand in the text just as \
-                 `blocksmith wallet sign` prints for that chain"
+                "{source} does not contain a payment on the chain {chain}: {why}; send the text \
+                 exactly as `blocksmith wallet sign` prints it for this chain"
             ),
             NoPayment::Signature(_) => anyhow::anyhow!(
-                "the payment of {source} is not signed by its sender for the chain {chain}, {}: it was \
-                 changed on the way, or is one of another chain. `blocksmith wallet sign --chain` \
-                 signs it for this one, and --node names a node of another",
+                "the payment in {source} is not signed by its sender for the chain {chain}, {}: \
+                 its text was changed, or it was signed for another chain. Sign it for this chain \
+                 with `blocksmith wallet sign --chain`, or name a node of the other chain with \
+                 --node",
                 remote.domain.chain_id
             ),
         })
@@ -70,8 +71,8 @@ impl Text {
         note(&summary(&draft, payer.spendable(), Some(&nonce), node, remote));
         if found != Whereabouts::Nowhere {
             note(&format!(
-                "the node says that it has this very payment already: {}. It is handed in all the same, \
-                 which is harmless: one text pays once",
+                "the node says that it already has this payment: {}. It is sent again, which is \
+                 harmless: one text pays once",
                 news(&found)
             ));
         }
@@ -81,15 +82,15 @@ impl Text {
             None => Replacing::Nothing,
             Some(_) => {
                 return Err(Misused(format!(
-                    "another payment waits with the nonce {}, and none is replaced unasked: say \
-                     --replace to hand this one in, in its place",
+                    "another payment waits with the nonce {}: say --replace to replace it with \
+                     this one",
                     payment.nonce()
                 ))
                 .into());
             }
         };
         let question = match rival {
-            Some(_) => "Send it in the place of the other one? [y/N] ",
+            Some(_) => "Send it and replace the other payment? [y/N] ",
             None => "Send it? [y/N] ",
         };
         if !unasked && !agreed(question).await? {
@@ -102,8 +103,8 @@ impl Text {
             }
             Ok((standing, _)) => Ok(Some((payment.clone(), standing))),
             Err(taken) => Err(anyhow::Error::from(taken).context(format!(
-                "the node did not take payment {}: another one has its nonce, so that only one of them \
-                 can count, and none is replaced unasked; --replace hands this one in, in its place",
+                "the node did not take payment {}: another payment has the same nonce, and only \
+                 one of them can count; say --replace to replace the other one",
                 payment.id()
             ))),
         }
@@ -124,18 +125,18 @@ async fn check_payable(
         let (text, of) = (sender.to_text(hrp), "another payment of");
         let Some((block, other)) = payer.confirmed(node, domain, nonce).await? else {
             anyhow::bail!(
-                "the node says that the nonce {nonce} of {text} is used, and shows no payment that \
-                 used it. This one may still count, so don't sign another one in its stead: hand in the \
-                 very same text at another node, named with --node"
+                "the node says that the nonce {nonce} of {text} is used, but shows no payment that \
+                 used it. This payment can still count, so don't sign another one: send the same \
+                 text to another node with --node"
             );
         };
         let instead = match next {
-            Ok(next) => format!("; if it is to be paid all the same, sign it with --nonce {next}"),
+            Ok(next) => format!("; to pay it, sign it with --nonce {next}"),
             Err(_) => String::new(),
         };
         anyhow::bail!(
-            "{of} {text} has the nonce {nonce}, so that this one can't be made any more: {} to {}, in \
-             block {block} as the node says{instead}",
+            "{of} {text} has the nonce {nonce}, so this payment is no longer possible: the other \
+             one pays {} to {}, in block {block}, the node says{instead}",
             counted(Coins::from_units(other.amount()), "coin"),
             other.recipient().to_text(hrp),
         );
@@ -158,7 +159,8 @@ async fn check_payable(
 /// Says that another payment waits with the same nonce, and what comes of it.
 fn in_place_of(rival: &Verified, payment: &Verified, payer: &Payer, hrp: Hrp) -> String {
     let mut text = format!(
-        "{}, as another payment that waits, {}: {} to {}. This one takes its place if it pays more",
+        "{}, the same as that of another payment that waits, {}: {} to {}. This payment replaces \
+         it if its fee is higher",
         rival.nonce(),
         rival.id(),
         counted(Coins::from_units(rival.amount()), "coin"),
@@ -175,7 +177,8 @@ fn in_place_of(rival: &Verified, payment: &Verified, payer: &Payer, hrp: Hrp) ->
     let dropped = unpayable.map_or(0, |place| payer.waiting.len() - place);
     if dropped > 0 {
         text.push_str(&format!(
-            "; then {} that waits later can't be paid any more, and is dropped",
+            "; then the sender has too little for {} with a later nonce, and the node drops what \
+             it can't pay",
             counted(dropped, "payment")
         ));
     }
@@ -189,11 +192,13 @@ fn about_nonce(nonce: u64, account: &Account, found: &Whereabouts) -> String {
         nonce.to_string()
     } else if nonce < next {
         format!(
-            "{nonce}, which the node says is another waiting payment's, without showing that one"
+            "{nonce}, but the node says that another payment with this nonce waits, and does not \
+             show it"
         )
     } else {
         format!(
-            "{nonce}, but the sender's next one is {next}: it can only be held until that comes"
+            "{nonce}, but the sender's next nonce is {next}: the node can only hold this payment \
+             until that one comes"
         )
     }
 }

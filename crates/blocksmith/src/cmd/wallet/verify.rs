@@ -51,7 +51,7 @@ pub(super) async fn run(common: &Common, args: VerifyArgs) -> anyhow::Result<Exi
             Ok(ExitCode::from(exit::FAILURE))
         }
         Err(error) => {
-            anyhow::bail!("this is no signed payment on the chain {}: {error}", escaped(chain))
+            anyhow::bail!("this is not a signed payment on the chain {}: {error}", escaped(chain))
         }
     }
 }
