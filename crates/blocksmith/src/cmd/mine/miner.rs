@@ -13,6 +13,7 @@ use super::server::{BlockState, Kind, ProofAnswer, Server, ServerError, Work};
 use super::{Ended, Start, zeros};
 use crate::cmd::screen::{Progress, REFRESH};
 use crate::searching::Workers;
+use crate::text::counted;
 
 /// The wait before the miner asks a server again that did not answer or refused; it doubles each
 /// time.
@@ -202,13 +203,13 @@ impl Miner {
             let elapsed = so_far.began.elapsed();
             Progress { index, target, tries: so_far.tries + tries, elapsed, mined, limit }
         };
-        let mut counted = self.report.count(self.workers.search(job, start));
+        let mut hunt = self.report.count(self.workers.search(job, start));
         let moved = moved(&self.server, kind, work);
         tokio::pin!(moved);
         let searched = loop {
             tokio::select! {
                 biased;
-                outcome = counted.searching.outcome() => break match outcome {
+                outcome = hunt.searching.outcome() => break match outcome {
                     Outcome::Found { proof, .. } => Searched::Found(proof),
                     Outcome::Cancelled | Outcome::Exhausted => Searched::Exhausted,
                 },
@@ -218,11 +219,11 @@ impl Miner {
                 },
                 () = tokio::time::sleep(REFRESH) => {
                     self.report.tell_if_due()?;
-                    self.report.show(progress(counted.searching.tries()));
+                    self.report.show(progress(hunt.searching.tries()));
                 }
             }
         };
-        let tries = counted.searching.tries();
+        let tries = hunt.searching.tries();
         self.report.show(progress(tries));
         Ok((searched, Effort { tries: so_far.tries + tries, ..so_far }))
     }
@@ -289,8 +290,8 @@ impl Miner {
         self.round.fruitless += 1;
         if self.round.fruitless >= MAX_FRUITLESS && self.work().await?.1.same_search(&work) {
             return Err(Ended::Hopeless(format!(
-                "{} said yes to {MAX_FRUITLESS} proofs, but its tip is the same as before and it showed no \
-                 block of them: nothing shows that a coin was made",
+                "{} answered yes to {MAX_FRUITLESS} proofs in a row, but its last block did not change and it \
+                 shows no block with them: no coin is counted, and more proofs would not help",
                 self.server.name()
             )));
         }
@@ -332,8 +333,8 @@ impl Miner {
             return false;
         }
         (*now, *raises, *looks_left) = (*now + 1, *raises + 1, ENOUGH_PROOFS);
-        let note =
-            format!("proof {proof} was refused ({says}): searching for {now} zeros from now on");
+        let zeros = counted(*now, "zero");
+        let note = format!("proof {proof} was refused ({says}): searching for {zeros} from now on");
         self.report.note(&note);
         true
     }
@@ -360,7 +361,7 @@ impl Miner {
                 (Some(_), _) => "it may have another puzzle".to_string(),
                 (None, zeros) => format!(
                     "it may have another puzzle, or want more than {} (--zeros N searches for N)",
-                    crate::text::counted(zeros, "zero")
+                    counted(zeros, "zero")
                 ),
             };
             return Err(Ended::Hopeless(format!(
@@ -530,7 +531,7 @@ impl Miner {
             (Some(_), None) => "it says itself what a proof must show".into(),
             (None, Some(zeros)) => {
                 self.zeros.now = zeros;
-                format!("searching for {zeros} zeros, as you said")
+                format!("searching for {}, as --zeros says", counted(zeros, "zero"))
             }
             (None, None) => self.guess_zeros(kind).await,
         };
@@ -552,14 +553,15 @@ impl Miner {
         let (now, proofs) = shown.map_or((preset, 0), |shown| (shown.zeros, shown.proofs));
         let looks_left = ENOUGH_PROOFS.saturating_sub(proofs);
         self.zeros = Zeros { fixed: None, now, raises: 0, looks_left };
+        let now = counted(now, "zero");
         match (shown, zeros::has_blocks(&chain)) {
-            (Some(_), _) => format!("searching for {now} zeros, as the proofs in its chain show"),
+            (Some(_), _) => format!("searching for {now}, as the proofs in its chain show"),
             (None, true) => format!(
-                "its chain shows no proof yet; searching for {now} zeros, the usual number (--zeros sets \
+                "its chain shows no proof yet; searching for {now}, the usual number (--zeros sets \
                  another)"
             ),
             (None, false) => format!(
-                "it shows no chain, so how many zeros it wants is a guess; searching for {now} zeros, the \
+                "it shows no chain, so how many zeros it wants is a guess; searching for {now}, the \
                  usual number (--zeros sets another)"
             ),
         }
@@ -583,8 +585,8 @@ impl Miner {
         {
             self.zeros.now = shown.zeros;
             self.report.note(&format!(
-                "the proofs in the chain show {} zeros: searching for those",
-                shown.zeros
+                "the proofs in the chain show {}: searching for as many",
+                counted(shown.zeros, "zero")
             ));
         }
     }

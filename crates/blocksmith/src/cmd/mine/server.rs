@@ -504,7 +504,7 @@ impl Server {
         let name = self.name();
         if cause.contains(SPEAKS_FIRST) {
             return ServerError::Misspoken(format!(
-                "{name} answers, but not in HTTP: it spoke first; check the port"
+                "{name} answers, but not in HTTP: it sent text before it was asked; check the port"
             ));
         }
         // Where nothing listens, or no way leads, the other scheme would find the same.

@@ -240,7 +240,7 @@ fn a_server_that_says_yes_and_shows_nothing_is_left() {
         server.state().0.grow(10);
         let mut miner = Program::start(&["mine", &server.url()]);
         assert_eq!(miner.wait().code(), Some(4), "{}", miner.stderr());
-        assert!(miner.stderr().contains("said yes to 5 proofs"), "{}", miner.stderr());
+        assert!(miner.stderr().contains("answered yes to 5 proofs in a row"), "{}", miner.stderr());
         assert_eq!(server.state().1, 5);
         assert_eq!(super::mined_in_all(&miner.rest()), 0);
     }
