@@ -17,7 +17,7 @@ pub struct Account {
     pub next_nonce: u64,
     /// How many transactions of the best chain it made or received.
     pub transactions: u64,
-    /// How many amounts are no numbers that can be summed: 0 where payments are signed.
+    /// How many amounts are not numbers that can be added up; 0 where payments are signed.
     pub uncounted: u64,
 }
 
@@ -57,7 +57,7 @@ pub struct AccountTransaction {
 /// A page of the transactions of an account, the newest first.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct AccountTransactions {
-    /// Its payments that wait; only on the first page.
+    /// Its payments that wait for a block; on the first page only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<Object>>)]
     pub queued: Option<Vec<Box<RawValue>>>,
@@ -67,7 +67,7 @@ pub struct AccountTransactions {
     pub incoming: Option<Vec<Box<RawValue>>>,
     /// Those on the best chain.
     pub transactions: Vec<AccountTransaction>,
-    /// With which `before` the next page is asked for; `null` on the last page.
+    /// The `before` that gives the next page; `null` on the last page.
     #[schema(example = "1042-3")]
     pub next: Option<String>,
 }
@@ -78,18 +78,18 @@ pub struct Supply {
     /// What the first block allots.
     #[schema(value_type = u64)]
     pub allotted: u128,
-    /// What was mined until now.
+    /// What was mined so far.
     #[schema(value_type = u64)]
     pub mined: u128,
     /// Both together.
     #[schema(value_type = u64)]
     pub circulating: u128,
-    /// What there will ever be at most.
+    /// The most that there will ever be.
     #[schema(value_type = u64)]
     pub cap: u128,
     /// What the next block pays.
     pub subsidy: u64,
-    /// The index of the block from which on a block pays half of it.
+    /// The index of the first block that pays half of it.
     pub next_halving: u64,
 }
 

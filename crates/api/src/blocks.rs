@@ -25,7 +25,7 @@ pub struct Blocks {
     pub next: Option<u64>,
 }
 
-/// What a block says of itself without its transactions.
+/// A block without its transactions.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct HeaderEntry {
     /// The block's index.
@@ -50,7 +50,7 @@ pub struct Headers {
     pub next: Option<u64>,
 }
 
-/// What became of a block that was handed in.
+/// What the node did with a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
@@ -58,9 +58,9 @@ pub enum Verdict {
     Accepted,
     /// It is valid, on a branch that has no more work than the best chain.
     SideBranch,
-    /// The node had it.
+    /// The node had it before.
     Known,
-    /// It is valid, on a side branch for which there is no room.
+    /// It is valid, but on a side branch for which there is no room.
     NoRoom,
     /// Its parent is unknown; it waits.
     Orphan,
@@ -68,10 +68,10 @@ pub enum Verdict {
     Early,
 }
 
-/// The answer to a block that was handed in and breaks no rule.
+/// The answer to a block that breaks no rule.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct BlockVerdict {
-    /// What became of it.
+    /// What the node did with it.
     pub verdict: Verdict,
     /// Its hash.
     pub hash: HexHash,
@@ -89,14 +89,14 @@ pub struct History {
 pub struct HistoryPoint {
     /// The block's index.
     pub index: u64,
-    /// When it says that it was made, in seconds since 1970; `null` if it does not say it as a number.
+    /// Its time, in seconds since 1970; `null` if that is not a number.
     pub timestamp: Option<Number>,
-    /// What its digest must not exceed.
+    /// Its target: its digest must not be above it.
     pub target: HexHash,
     /// The expected number of tries behind it and all blocks before, in hex.
     pub work: HexHash,
-    /// How many seconds a block took since the point before; `null` if that is unknown.
+    /// The average seconds per block since the point before; `null` if unknown.
     pub block_time_s: Option<Number>,
-    /// How many tries a second that makes; `null` if that is unknown.
+    /// The average tries per second since then; `null` if unknown.
     pub hash_rate: Option<Number>,
 }

@@ -49,7 +49,7 @@ pub struct ReorgEvent {
     pub tip: TipEvent,
 }
 
-/// What became of a transaction that waits, or waited.
+/// What happened to a transaction that waits, or waited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TransactionChange {
@@ -57,7 +57,7 @@ pub enum TransactionChange {
     Entered,
     /// Another payment took its place.
     Replaced,
-    /// It waits no longer, and is in no block.
+    /// It was dropped: it does not wait any more, and is not in a block.
     Dropped,
     /// It is in a block of the best chain.
     Confirmed,
@@ -66,7 +66,7 @@ pub enum TransactionChange {
 /// The event `transaction`: what waits for a block changed.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct TransactionEvent {
-    /// What became of it.
+    /// What happened to it.
     pub change: TransactionChange,
     /// Its id; `null` where payments are not signed.
     pub id: Option<HexHash>,
@@ -78,28 +78,28 @@ pub struct TransactionEvent {
     pub transaction: Box<RawValue>,
 }
 
-/// What became of a peer.
+/// What happened to a peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PeerChange {
-    /// It is a peer from here on.
+    /// It is a peer now.
     Added,
-    /// It is a peer no longer.
+    /// It is not a peer any more.
     Forgotten,
-    /// It answers, and did not before.
+    /// It answers, for the first time or again.
     Answers,
-    /// It does not answer any more, or not with anything of use.
+    /// It does not answer any more, or its answers are of no use.
     Fails,
 }
 
-/// The event `peer`: what became of a peer.
+/// The event `peer`: a peer changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PeerEvent {
     /// Its host and port.
     pub address: String,
-    /// What became of it.
+    /// What happened to it.
     pub change: PeerChange,
-    /// The index of the end of its chain, if it answers.
+    /// The index of its tip, if it answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub index: Option<u64>,
     /// Why it fails, for people.

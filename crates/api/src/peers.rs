@@ -10,13 +10,13 @@ pub struct Peers {
     pub peers: Vec<Peer>,
 }
 
-/// A peer, and how it stands.
+/// A peer and its state.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Peer {
     /// Its host and port.
     #[schema(example = "localhost:5001")]
     pub address: String,
-    /// Whether the operator chose it: then none makes room for others.
+    /// Whether the operator chose it; such a peer is never replaced by another one.
     pub chosen: bool,
     /// Whether it answers.
     pub state: PeerState,
@@ -34,23 +34,23 @@ pub struct Peer {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PeerState {
-    /// It was not asked yet, or has not had the time to answer.
+    /// The node has not asked it yet, or waits for its first answer.
     New,
     /// It answers.
     Answers,
-    /// It does not answer, or not with anything of use.
+    /// It does not answer, or its answers are of no use.
     Fails,
 }
 
-/// Addresses that are to be peers.
+/// Nodes to register as peers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AddPeers {
-    /// Hosts and ports, as they are called.
+    /// Their hosts and ports, as in `localhost:5001`.
     #[schema(example = json!(["localhost:5001"]))]
     pub nodes: Vec<String>,
 }
 
-/// What became of addresses that were to be peers.
+/// The answer to a call that registers peers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PeersAdded {
     /// The same words as the course's `/nodes/register`.
@@ -58,15 +58,15 @@ pub struct PeersAdded {
     pub message: String,
     /// All peers.
     pub total_nodes: Vec<String>,
-    /// Those addresses that are this node's own, and so no peers.
+    /// Addresses of this node itself, which are not peers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub this_node: Vec<String>,
-    /// Those that were no peers before.
+    /// Those that were not peers before.
     #[serde(default)]
     pub new: Vec<String>,
 }
 
-/// The peer that was forgotten.
+/// A peer that the node forgot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ForgottenPeer {
     /// Its address, as the node knew it.

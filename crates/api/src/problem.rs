@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// Why a call has no other answer: problem details (RFC 9457), as `application/problem+json`.
+/// Why a call failed: problem details (RFC 9457), as `application/problem+json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(example = json!({
     "type": "about:blank", "title": "Unprocessable Entity", "status": 422,

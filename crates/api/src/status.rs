@@ -4,7 +4,7 @@ use utoipa::ToSchema;
 
 use crate::{HexHash, Number};
 
-/// Where a node and its chain stand.
+/// The state of a node and its chain.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Status {
     /// What the node calls its chain.
@@ -23,7 +23,7 @@ pub struct Status {
     pub tip: HexHash,
     /// The expected number of tries behind the best chain, in hex.
     pub work: HexHash,
-    /// What the next block's digest must not exceed.
+    /// The target of the next block: its digest must not be above it.
     pub target: HexHash,
     /// The same as leading zero hex digits; a fraction between two whole numbers.
     pub zeros: Number,
@@ -41,15 +41,15 @@ pub struct Status {
     pub time: Number,
     /// By how many seconds the node's clock is behind those of its peers; `null` if no peer says.
     pub clock_offset_s: Option<Number>,
-    /// The time, by the node's clock, from which on there is work; `null` if there is some now.
+    /// The time from which the node gives work, by its own clock; `null` if it gives work now.
     pub early_until: Option<u64>,
-    /// Whether this is a chain to try things on, whose coins are worth nothing.
+    /// Whether this is a chain for tests, whose coins are worth nothing.
     pub dev: bool,
     /// The node's id, which gets the coins that the node mines for itself.
     pub node: String,
     /// The id of this run of the node, which no other run has.
     pub instance: String,
-    /// Whether payments are signed here, and accounts are kept.
+    /// Whether payments are signed on this chain, so that there are accounts.
     #[serde(default)]
     pub signed: bool,
     /// What addresses start with, before the 1; `null` where payments are not signed.
@@ -74,9 +74,9 @@ pub struct Work {
     pub prefix: String,
     /// The text behind it.
     pub suffix: String,
-    /// What the digest must not exceed.
+    /// The target: the digest must not be above it.
     pub target: HexHash,
-    /// The hash of the block that the new one goes on top of.
+    /// The hash of the block before the new one.
     pub previous_hash: HexHash,
 }
 
@@ -85,7 +85,7 @@ pub struct Work {
 pub struct Solution {
     /// The work's id.
     pub id: String,
-    /// The number that was found. Open chains take any whole number, and texts.
+    /// The number that was found. Open chains take any whole number, and strings.
     #[schema(value_type = serde_json::Value, example = 74_581)]
     pub proof: Box<RawValue>,
 }

@@ -12,7 +12,7 @@ pub struct PendingTransactions {
     /// A page of them, as canonical JSON.
     #[schema(value_type = Vec<Object>)]
     pub transactions: Vec<Box<RawValue>>,
-    /// With which `from` the next page is asked for; `null` on the last page.
+    /// The `from` that gives the next page; `null` on the last page.
     pub next: Option<u64>,
 }
 
@@ -55,7 +55,7 @@ pub struct Transaction {
     pub transaction: Box<RawValue>,
 }
 
-/// A payment that was taken in.
+/// A payment that the node took.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Pending {
     /// Its id.
@@ -67,27 +67,27 @@ pub struct Pending {
     pub missing: Option<u64>,
 }
 
-/// What became of one payment of a list.
+/// What the node did with one payment of a list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(untagged)]
 pub enum PaymentOutcome {
     /// It waits, or is in a block already.
     Taken(Pending),
-    /// It was not taken.
+    /// The node refused it.
     Refused {
         /// Why, for people.
         refused: String,
     },
 }
 
-/// What became of a list of payments.
+/// What the node did with a list of payments.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PaymentOutcomes {
-    /// Of each, in the order of the list.
+    /// One answer for each, in the order of the list.
     pub payments: Vec<PaymentOutcome>,
 }
 
-/// The answer to payments that were handed in.
+/// The answer to a payment, or to a list of them.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(untagged)]
 pub enum Submitted {
@@ -95,7 +95,7 @@ pub enum Submitted {
     Known(Transaction),
     /// It waits.
     Pending(Pending),
-    /// A list was handed in.
+    /// The answer to a list.
     List(PaymentOutcomes),
 }
 
@@ -123,7 +123,7 @@ pub struct MerkleProof {
     pub confirmations: u64,
     /// How many transactions the block has.
     pub leaves: u64,
-    /// The hashes beside the way from the transaction to the root.
+    /// The Merkle path: the hashes beside the way from the transaction to the root.
     pub path: Vec<HexHash>,
     /// The transaction, as canonical JSON.
     #[schema(value_type = Object)]

@@ -34,7 +34,9 @@ struct LightClient {
 
 impl LightClient {
     fn new(node: &str, rules: Rules) -> anyhow::Result<Self> {
-        rules.domain().context("nobody signs payments on this chain: no proof would prove any")?;
+        rules
+            .domain()
+            .context("payments are not signed on this chain, so a proof would show nothing")?;
         let genesis = ChainBlock::genesis(&rules, rules.genesis_block(Timestamp::default()));
         let url = parse_url(node).map_err(anyhow::Error::msg)?;
         let node = Node::new(url, |there| format!("light_client {there} …"))?;
@@ -116,7 +118,7 @@ impl LightClient {
         let place = proof.block.checked_sub(self.headers[0].block.index());
         let known = place.and_then(|place| self.headers.get(usize::try_from(place).ok()?));
         let known = known.context("the proof is for a block that this client has no header of")?;
-        let domain = self.rules.domain().context("nobody signs payments on this chain")?;
+        let domain = self.rules.domain().context("payments are not signed on this chain")?;
         let payment = Payment::parse(proof.transaction.get().as_bytes(), &domain)?;
         ensure!(payment.id() == id, "the proof is for another payment");
         let path: Vec<Hash> = proof.path.iter().map(|hash| hash.0).collect();

@@ -64,10 +64,12 @@ pub async fn start(
             match registered {
                 Registered::New | Registered::Known => {}
                 Registered::Itself => {
-                    tracing::warn!("{peer} is this node itself, and no peer of its own");
+                    tracing::warn!("{peer} is this node itself, and a node is not its own peer");
                 }
                 Registered::NoRoom => {
-                    tracing::warn!("{peer} is left out: a node keeps at most {MAX_PEERS} peers");
+                    tracing::warn!(
+                        "there is no room for {peer}: a node keeps at most {MAX_PEERS} peers"
+                    );
                 }
             }
         }

@@ -21,7 +21,7 @@ pub(crate) fn date(time_s: u64) -> String {
 /// The text for a client that asks for work.
 pub(crate) fn told(early: &FutureTip) -> String {
     format!(
-        "{early}; there is work from {} on, or as soon as that node's clock is set, if it is behind",
+        "{early}; it gives work from {} on, or as soon as its clock is set, if that is behind",
         date(early.until_s)
     )
 }
@@ -49,8 +49,8 @@ pub(crate) async fn watch(handle: Handle) {
 fn told_at_home(handle: &Handle, early: &FutureTip) -> String {
     let FutureTip { index, ahead_s, until_s } = early;
     let what = format!(
-        "block {index} is the tip, and its time is {ahead_s} s ahead of this machine's clock: no block on \
-         top of it would be taken now, so that no work is given until {}",
+        "block {index} is the tip, and its time is {ahead_s} s ahead of this machine's clock: this node takes \
+         no block on top of it, and gives no work, until {}",
         date(*until_s)
     );
     let leave_out = match blocks_in_time(handle) {

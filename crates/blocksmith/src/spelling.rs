@@ -8,7 +8,7 @@ use blocksmith_consensus::Hash;
 use blocksmith_consensus::json::{Reader, Value};
 
 /// What a node of this network hashes.
-pub(crate) const HASHED_TEXT: &str = "The hash of a block is that of json.dumps(block, sort_keys=True) in Python: make that node hash \
+pub(crate) const HASHED_TEXT: &str = "The hash of a block is the SHA-256 of json.dumps(block, sort_keys=True) in Python: make that node hash \
      the same text";
 
 /// The longest text that is written in other spellings, in bytes: there are some dozens to hash.

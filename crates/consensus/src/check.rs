@@ -22,7 +22,9 @@ use crate::transaction::Transaction;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Invalid {
     /// The first block is not the genesis block of these rules.
-    #[error("genesis: the chain starts with {found}, these rules start with {expected}")]
+    #[error(
+        "genesis: the chain starts with {found}, but by these rules it must start with {expected}"
+    )]
     Genesis {
         /// The genesis block of the rules.
         expected: String,
@@ -31,7 +33,7 @@ pub enum Invalid {
     },
     /// It has not the fields of this chain's blocks. A block that was read by the rules always has
     /// them.
-    #[error("form: block {index} has not the form of this chain's blocks")]
+    #[error("form: block {index} does not have the form of this chain's blocks")]
     Form {
         /// The index of the block.
         index: u64,
@@ -46,7 +48,7 @@ pub enum Invalid {
     },
     /// `previous_hash` is not the hash of the block before.
     #[error(
-        "previous_hash: block {index} names {found}, but the block before it hashes to {expected}"
+        "previous_hash: block {index} names {found}, but the block before it has the hash {expected}"
     )]
     PreviousHash {
         /// The index of the block that names the wrong parent.
@@ -58,7 +60,7 @@ pub enum Invalid {
     },
     /// `previous_hash` is not a hash, so the block can have no parent.
     #[error(
-        "previous_hash: block {index} names {found}; a hash is a string of 64 lower-case hex digits"
+        "previous_hash: block {index} names {found}, but a hash must be a string of 64 lower-case hex digits"
     )]
     NoHash {
         /// The index of the block.
@@ -67,7 +69,7 @@ pub enum Invalid {
         found: String,
     },
     /// The time goes back.
-    #[error("timestamp: block {index} says {found}, before its parent's {parent}")]
+    #[error("timestamp: the time of block {index} is {found}, earlier than its parent's, {parent}")]
     Timestamp {
         /// The index of the block.
         index: u64,
@@ -77,7 +79,7 @@ pub enum Invalid {
         found: u64,
     },
     /// The target is not the one that the chain's difficulty state gives.
-    #[error("target: block {index} states the target {found}, and it should be {expected}")]
+    #[error("target: block {index} has the target {found}, but it must be {expected}")]
     Target {
         /// The index of the block.
         index: u64,
@@ -88,7 +90,7 @@ pub enum Invalid {
     },
     /// The target is easier than any that a block of this chain may have.
     #[error(
-        "target: block {index} states the target {found}; no block of this chain has one above {easiest}"
+        "target: block {index} has the target {found}, above {easiest}, the easiest that this chain allows"
     )]
     TooEasy {
         /// The index of the block.
@@ -110,7 +112,7 @@ pub enum Invalid {
     },
     /// The transactions are not those that the work commits to. This says nothing about the block
     /// with this id, which may be valid: any peer can send its header with other transactions.
-    #[error("merkle_root: block {index} states {stated}, its transactions give {found}")]
+    #[error("merkle_root: block {index} has {stated}, but its transactions give {found}")]
     MerkleRoot {
         /// The index of the block.
         index: u64,

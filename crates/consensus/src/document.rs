@@ -49,13 +49,15 @@ pub enum Unreadable {
         at: usize,
     },
     /// The line with length and tip is not as it should be.
-    #[error("an export ends in {{\"length\": …, \"tip\": \"…\"}}, this one in {found}")]
+    #[error(
+        "an export must end in {{\"length\": …, \"tip\": \"…\"}}, but this one ends in {found}"
+    )]
     ExportTrailer {
         /// The start of what stands there.
         found: String,
     },
     /// Something follows the line with length and tip.
-    #[error("the line with length and tip is not the last, {found} follows")]
+    #[error("the line with length and tip must be the last, but {found} follows it")]
     AfterSeal {
         /// The start of what follows.
         found: String,
@@ -74,7 +76,7 @@ pub enum DocumentError {
         error: Unreadable,
     },
     /// A value is not a block.
-    #[error("block: block {index} is none: {error}")]
+    #[error("block: block {index} does not have the form of a block: {error}")]
     Malformed {
         /// The index of the block that should stand there.
         index: u64,
@@ -86,8 +88,8 @@ pub enum DocumentError {
     Invalid(#[from] Invalid),
     /// A block was changed after the next one was made on it.
     #[error(
-        "previous_hash: block {index} was changed after block {child} was made on it: it hashes \
-         to {found}, block {child} names {named}{}",
+        "previous_hash: block {index} was changed after block {child} was made on it: its hash is \
+         {found}, but block {child} names {named}{}",
         .witness.doubt()
     )]
     Changed {
@@ -103,7 +105,9 @@ pub enum DocumentError {
         witness: Witness,
     },
     /// The chain does not end in the block that it should end in.
-    #[error("tip: block {index}, the last one, hashes to {found}, the tip should be {expected}")]
+    #[error(
+        "tip: block {index}, the last one, has the hash {found}, but the hash of the tip must be {expected}"
+    )]
     Tip {
         /// The index of the last block.
         index: u64,
@@ -113,7 +117,7 @@ pub enum DocumentError {
         found: Hash,
     },
     /// An export is not as long as its last line says.
-    #[error("length: the last line says {claimed} blocks, there are {found}")]
+    #[error("length: the last line says {claimed} blocks, but there are {found}")]
     Length {
         /// The length that the last line states.
         claimed: u64,
@@ -121,7 +125,7 @@ pub enum DocumentError {
         found: u64,
     },
     /// There is no block.
-    #[error("genesis: there is no block")]
+    #[error("genesis: the chain has no block")]
     Empty,
 }
 
@@ -133,16 +137,14 @@ pub enum Witness {
     /// It is the last one, and has the hash that the tip should have.
     Tip,
     /// Nothing does: no readable block stands on it, and no tip is given.
-    Nobody,
+    Absent,
 }
 
 impl Witness {
     fn doubt(self) -> &'static str {
         match self {
             Self::Next | Self::Tip => "",
-            Self::Nobody => {
-                " (or that name was changed: nothing follows to tell; the tip's hash would)"
-            }
+            Self::Absent => " (or that name was changed: the hash of the tip would show which)",
         }
     }
 }
@@ -662,9 +664,9 @@ impl Verifier<'_> {
             Ok(None) => match self.tip.or(ahead.seal().map(|seal| seal.tip)) {
                 Some(tip) if tip == second_hash => Witness::Tip,
                 Some(_) => return invalid.into(),
-                None => Witness::Nobody,
+                None => Witness::Absent,
             },
-            Ok(Some(Err(_))) | Err(_) => Witness::Nobody,
+            Ok(Some(Err(_))) | Err(_) => Witness::Absent,
         };
         let named = named.clone();
         let (index, found) = (first.view().index, first.hash);

@@ -11,7 +11,7 @@ pub struct Hash(pub [u8; 32]);
 
 /// The text is not 64 lower-case hex digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a hash is 64 lower-case hex digits")]
+#[error("a hash has 64 lower-case hex digits")]
 pub struct BadHash;
 
 impl Hash {

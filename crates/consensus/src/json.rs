@@ -64,25 +64,25 @@ pub enum JsonErrorKind {
         found: u8,
     },
     /// Something follows the complete document.
-    #[error("{} follows the end of the document", Shown(*.found))]
+    #[error("{} follows after the end of the JSON value", Shown(*.found))]
     Trailing {
         /// The first byte that follows.
         found: u8,
     },
     /// More than [`MAX_DEPTH`] levels.
-    #[error("more than {MAX_DEPTH} arrays and objects inside each other")]
+    #[error("more than {MAX_DEPTH} lists and objects inside each other")]
     TooDeep,
     /// More than [`MAX_INT_DIGITS`] digits.
-    #[error("an integer of {digits} digits, at most {MAX_INT_DIGITS} are read")]
+    #[error("an integer of {digits} digits; at most {MAX_INT_DIGITS} are allowed")]
     IntTooLong {
         /// The number of digits.
         digits: usize,
     },
     /// `NaN`, `Infinity`, `-Infinity`, or a number too large for a float.
-    #[error("NaN and the infinities have no JSON form that every node can read")]
+    #[error("NaN, infinity and numbers that are too large are not allowed in JSON")]
     NotFinite,
     /// A backslash followed by something other than `"\/bfnrt` or `u` and four hex digits.
-    #[error("no such escape")]
+    #[error("there is no such escape")]
     BadEscape,
     /// A character below U+0020 inside a string.
     #[error("control character {found:#04x} inside a string")]
@@ -91,10 +91,10 @@ pub enum JsonErrorKind {
         found: u8,
     },
     /// Bytes that are not UTF-8, or text in UTF-16 or UTF-32.
-    #[error("not UTF-8")]
+    #[error("this is not UTF-8")]
     NotUtf8,
     /// A high surrogate and a low one after it, at least one of them not written as an escape.
-    #[error("the two halves of a surrogate pair are not both escapes")]
+    #[error("only one half of a surrogate pair is written as an escape")]
     SplitSurrogatePair,
 }
 

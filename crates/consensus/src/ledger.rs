@@ -132,7 +132,7 @@ impl Contents {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unpayable {
     /// The sender's next payment has another nonce: this one is not its turn, or was made already.
-    #[error("the sender's next payment has nonce {expected}, this one has {found}")]
+    #[error("the next nonce of this sender is {expected}, not {found}")]
     Nonce {
         /// The account's next nonce.
         expected: u64,
@@ -140,7 +140,9 @@ pub enum Unpayable {
         found: u64,
     },
     /// The sender has less than the payment costs.
-    #[error("the sender has {balance} units, the payment costs {amount} and a fee of {fee}")]
+    #[error(
+        "the payment costs {amount} units and a fee of {fee}, but its sender has {balance} units"
+    )]
     Balance {
         /// The account's balance, in units.
         balance: u64,
@@ -164,13 +166,16 @@ pub enum BadBody {
         why: BadTransaction,
     },
     /// The list does not end with a coin.
-    #[error("none of the {transactions} transactions is the coin that has to be the last")]
+    #[error(
+        "the last transaction must be the coinbase, but there is no coinbase among {transactions} \
+         transactions"
+    )]
     NoCoinbase {
         /// How many transactions there are.
         transactions: usize,
     },
     /// A coin is not the last transaction; a block has one coin.
-    #[error("transaction {position} is a coin; only transaction {last}, the last, may be")]
+    #[error("transaction {position} is a coinbase, but only the last one, {last}, can be one")]
     CoinbasePlace {
         /// The coin's position in the list.
         position: usize,
@@ -188,7 +193,7 @@ pub enum BadBody {
         why: Unpayable,
     },
     /// The coin's nonce is not the block's index, or in a genesis block not the coin's position.
-    #[error("the coin's nonce is {found}, it has to be {expected}")]
+    #[error("the nonce of the coinbase must be {expected}, not {found}")]
     CoinbaseNonce {
         /// The block's index, or the coin's position.
         expected: u64,
@@ -196,7 +201,9 @@ pub enum BadBody {
         found: u64,
     },
     /// The coin's amount is not the subsidy plus the fees.
-    #[error("the coin is worth {found} units, a subsidy of {subsidy} and fees of {fees} are due")]
+    #[error(
+        "the coinbase must pay the subsidy of {subsidy} units and the fees of {fees}, but it pays {found}"
+    )]
     CoinbaseAmount {
         /// The subsidy, in units.
         subsidy: u64,
@@ -207,7 +214,7 @@ pub enum BadBody {
     },
     /// A balance or the fees would be larger than [`MAX_INTEGER`]. It cannot happen on a chain that
     /// [`allot`] has let start.
-    #[error("transaction {position}: {sum} and {more} units are more than {MAX_INTEGER} together")]
+    #[error("transaction {position}: {sum} and {more} units are together more than {MAX_INTEGER}")]
     Overflow {
         /// The position of the transaction that adds to the sum.
         position: usize,
@@ -218,8 +225,8 @@ pub enum BadBody {
     },
     /// The chain would allot and mine more than [`MAX_INTEGER`] units in all its blocks.
     #[error(
-        "the genesis block allots {allotted} units and {mined} will be mined; at most \
-         {MAX_INTEGER} can be counted"
+        "the genesis block allots {allotted} units, and miners will get {mined}; together they must be at \
+         most {MAX_INTEGER}"
     )]
     Supply {
         /// Units of the genesis block's coins.

@@ -10,10 +10,10 @@ use crate::limits::{MAX_BLOCK_BYTES, MAX_BLOCK_DEPTH, MAX_INDEX};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Malformed {
     /// The text is not JSON, or has no form that every node can read.
-    #[error("this is not JSON that every node can read: {0}")]
+    #[error("this JSON can't be read: {0}")]
     Json(#[from] JsonError),
     /// The text is longer than [`MAX_BLOCK_BYTES`].
-    #[error("{} has {found} bytes; at most {MAX_BLOCK_BYTES} are taken", Named(*.index))]
+    #[error("{} has {found} bytes; at most {MAX_BLOCK_BYTES} are allowed", Named(*.index))]
     TooLong {
         /// The block's index, if it has one.
         index: Option<u64>,
@@ -22,7 +22,7 @@ pub enum Malformed {
     },
     /// The block has more than [`MAX_BLOCK_DEPTH`] levels.
     #[error(
-        "{} has {found} arrays and objects inside each other; at most {MAX_BLOCK_DEPTH} are taken",
+        "{} has {found} lists and objects inside each other; at most {MAX_BLOCK_DEPTH} are allowed",
         Named(*.index)
     )]
     TooDeep {
@@ -32,7 +32,7 @@ pub enum Malformed {
         found: usize,
     },
     /// The value is not an object.
-    #[error("a block is a JSON object, not {found}")]
+    #[error("a block must be a JSON object, not {found}")]
     NotAnObject {
         /// The start of what stands there.
         found: String,
@@ -46,13 +46,13 @@ pub enum Malformed {
         field: &'static str,
     },
     /// The index is not an integer from 1 to [`MAX_INDEX`].
-    #[error("a block's index is a whole number from 1 to {MAX_INDEX}, not {found}")]
+    #[error("a block's index must be a whole number from 1 to {MAX_INDEX}, not {found}")]
     Index {
         /// The start of what stands there.
         found: String,
     },
     /// The proof is neither an integer nor a string with a UTF-8 form.
-    #[error("{}a proof is a whole number or a string, not {found}", Of(*.index))]
+    #[error("{}a proof must be a whole number or a string, not {found}", Of(*.index))]
     Proof {
         /// The block's index; `None` for a proof that no block holds yet.
         index: Option<u64>,
@@ -60,7 +60,7 @@ pub enum Malformed {
         found: String,
     },
     /// A sealed block has a field more or less than it should.
-    #[error("{} has {found} where a sealed block has \"{field}\"", Named(*.index))]
+    #[error("{} {}", Named(*.index), Odd { field, found })]
     Fields {
         /// The block's index, if it has one.
         index: Option<u64>,
@@ -70,7 +70,7 @@ pub enum Malformed {
         found: String,
     },
     /// A field of a sealed block is not written as it should be.
-    #[error("{}\"{field}\" is {expected}, not {found}", Of(*.index))]
+    #[error("{}\"{field}\" must be {expected}, not {found}", Of(*.index))]
     Field {
         /// The block's index, if it has one.
         index: Option<u64>,
@@ -81,6 +81,24 @@ pub enum Malformed {
         /// The start of what stands there.
         found: String,
     },
+}
+
+/// A field that is missing or too much. Fields come in the order of their names.
+struct Odd<'a> {
+    field: &'a str,
+    found: &'a str,
+}
+
+impl fmt::Display for Odd<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { field, found } = self;
+        let name = found.trim_matches('"');
+        if *field == "}" || *found != "}" && name < *field {
+            write!(f, "has the field {found}, which a block of this chain can't have")
+        } else {
+            write!(f, "has no \"{field}\"")
+        }
+    }
 }
 
 /// A block as an error names it.

@@ -65,16 +65,16 @@ pub struct Domain {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadTransaction {
     /// The text is not JSON, or has no form that every node can read.
-    #[error("this is not JSON that every node can read: {0}")]
+    #[error("this JSON can't be read: {0}")]
     Json(#[from] JsonError),
     /// The text is longer than [`MAX_WIRE_BYTES`].
-    #[error("the transaction has {found} bytes; at most {MAX_WIRE_BYTES} are read")]
+    #[error("the transaction has {found} bytes; at most {MAX_WIRE_BYTES} are allowed")]
     TooLong {
         /// Bytes of the text.
         found: usize,
     },
     /// The value is not an object.
-    #[error("a transaction is a JSON object, not {found}")]
+    #[error("a transaction must be a JSON object, not {found}")]
     NotAnObject {
         /// The start of what stands there.
         found: String,
@@ -86,19 +86,21 @@ pub enum BadTransaction {
         field: &'static str,
     },
     /// It has a field that the rules don't know.
-    #[error("a transaction has no {field}, this one does")]
+    #[error("a transaction can't have the field {field}")]
     Unknown {
         /// The field's name as it stands there, quotes included, cut short when long.
         field: String,
     },
     /// It has a field twice: readers of JSON differ in which one they take.
-    #[error("the transaction says twice what its {field} is")]
+    #[error("the transaction has the field {field} twice")]
     Twice {
         /// The field's name as it stands there, quotes included.
         field: String,
     },
     /// A field is not a whole number in digits, or is too small or too large.
-    #[error("\"{field}\" is a whole number from {least} to {MAX_INTEGER} in digits, not {found}")]
+    #[error(
+        "\"{field}\" must be a whole number from {least} to {MAX_INTEGER} in digits, not {found}"
+    )]
     Number {
         /// The field's name.
         field: &'static str,
@@ -108,7 +110,7 @@ pub enum BadTransaction {
         found: String,
     },
     /// The amount and the fee together are larger than [`MAX_INTEGER`].
-    #[error("{amount} and the fee of {fee} are more than {MAX_INTEGER} together")]
+    #[error("the amount of {amount} and the fee of {fee} are together more than {MAX_INTEGER}")]
     Sum {
         /// The amount, in units.
         amount: u64,
@@ -124,7 +126,7 @@ pub enum BadTransaction {
         why: BadAddress,
     },
     /// The sender or the recipient is not a string.
-    #[error("\"{field}\" is an address, not {found}")]
+    #[error("\"{field}\" must be an address, not {found}")]
     NotAnAddress {
         /// The field's name.
         field: &'static str,
@@ -132,31 +134,31 @@ pub enum BadTransaction {
         found: String,
     },
     /// The memo is not a string, or has a lone surrogate, which has no UTF-8 form.
-    #[error("a memo is a string of whole characters, not {found}")]
+    #[error("a memo must be a string of whole characters, not {found}")]
     Memo {
         /// The start of what stands there.
         found: String,
     },
     /// The memo is longer than [`MAX_MEMO_BYTES`].
-    #[error("the memo has {found} bytes as JSON; at most {MAX_MEMO_BYTES} are taken")]
+    #[error("the memo has {found} bytes as JSON; at most {MAX_MEMO_BYTES} are allowed")]
     MemoTooLong {
         /// Bytes of its canonical text.
         found: usize,
     },
     /// The signature is not 128 lower-case hex digits.
-    #[error("a signature is a string of 128 lower-case hex digits, not {found}")]
+    #[error("a signature must be a string of 128 lower-case hex digits, not {found}")]
     Signature {
         /// The start of what stands there.
         found: String,
     },
     /// The sender of a coin is not [`COINBASE_SENDER`].
-    #[error("the sender of a coin is \"{COINBASE_SENDER}\", not {found}")]
+    #[error("the sender of a coinbase must be \"{COINBASE_SENDER}\", not {found}")]
     CoinbaseSender {
         /// The start of what stands there.
         found: String,
     },
     /// The caller passed a text that is not canonical.
-    #[error("the transaction's text is not canonical JSON; it would be {expected}")]
+    #[error("the transaction must be canonical JSON, which is {expected}")]
     NotCanonical {
         /// The canonical text, cut short.
         expected: String,

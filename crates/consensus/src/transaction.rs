@@ -25,21 +25,21 @@ pub enum Unqueueable {
         field: &'static str,
     },
     /// The value is not an object.
-    #[error("a transaction is a JSON object, not {found}")]
+    #[error("a transaction must be a JSON object, not {found}")]
     NotAnObject {
         /// The start of what stands there.
         found: alloc::string::String,
     },
     /// The text is longer than [`MAX_TRANSACTION_BYTES`].
-    #[error("the transaction has {found} bytes; at most {MAX_TRANSACTION_BYTES} are queued")]
+    #[error("the transaction has {found} bytes; at most {MAX_TRANSACTION_BYTES} are allowed")]
     TooLong {
         /// Bytes of the text.
         found: usize,
     },
     /// The transaction has more than [`MAX_TRANSACTION_DEPTH`] levels.
     #[error(
-        "the transaction has {found} arrays and objects inside each other; at most \
-         {MAX_TRANSACTION_DEPTH} are queued"
+        "the transaction has {found} lists and objects inside each other; at most \
+         {MAX_TRANSACTION_DEPTH} are allowed"
     )]
     TooDeep {
         /// How deep it is.

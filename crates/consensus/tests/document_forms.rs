@@ -45,14 +45,17 @@ fn what_is_no_chain_is_told_so() {
         verdict(&format!("{GENESIS}\n{SECOND}\n{{\"length\": {length}, \"tip\": \"{tip}\"}}\n"))
     };
     let cases = [
-        (verdict(""), "genesis: there is no block"),
-        (verdict("[]"), "genesis: there is no block"),
-        (verdict(r#"{"chain": [], "length": 5}"#), "genesis: there is no block"),
-        (verdict("[] x"), "json: block 1 can't be read: byte 3: `x` follows the end"),
-        (verdict("17"), "block: block 1 is none: a block is a JSON object, not 17"),
+        (verdict(""), "genesis: the chain has no block"),
+        (verdict("[]"), "genesis: the chain has no block"),
+        (verdict(r#"{"chain": [], "length": 5}"#), "genesis: the chain has no block"),
+        (verdict("[] x"), "json: block 1 can't be read: byte 3: `x` follows after the end"),
+        (
+            verdict("17"),
+            "block: block 1 does not have the form of a block: a block must be a JSON object, not 17",
+        ),
         (
             verdict(r#"{"error": "not found"}"#),
-            "block: block 1 is none: the block has no \"index\"",
+            "block: block 1 does not have the form of a block: the block has no \"index\"",
         ),
         (verdict("<html>"), "json: block 1 can't be read: byte 0: expected"),
         (verdict(SECOND), "genesis: the chain starts with {\"index\": 2,"),
@@ -65,19 +68,19 @@ fn what_is_no_chain_is_told_so() {
             verdict(&format!(r#"{{"chain": [{GENESIS}], "chain": []}}"#)),
             "json: block 2 can't be read: the document has two chains, the second one at byte",
         ),
-        (seal(3, SECOND_HASH), "length: the last line says 3 blocks, there are 2"),
+        (seal(3, SECOND_HASH), "length: the last line says 3 blocks, but there are 2"),
         (
             seal(2, GENESIS_HASH),
-            "tip: block 2, the last one, hashes to 6d6a9fe26bc09b9fd0f597121e983fa2348d7aaea5917700\
-             b14a736ca0d49827, the tip should be 8b89069344926ce9f90fc13f3518e95630459b81321f747302fd\
+            "tip: block 2, the last one, has the hash 6d6a9fe26bc09b9fd0f597121e983fa2348d7aaea5917700b14a736c\
+             a0d49827, but the hash of the tip must be 8b89069344926ce9f90fc13f3518e95630459b81321f747302fd\
              23d1b94f48ea",
         ),
-        (seal(2, "6d6a"), "json: block 3 can't be read: an export ends in {\"length\": …"),
+        (seal(2, "6d6a"), "json: block 3 can't be read: an export must end in {\"length\": …"),
         (
             verdict(&format!(
                 "{GENESIS}\n{{\"length\": 1, \"tip\": \"{GENESIS_HASH}\"}}\n{SECOND}\n"
             )),
-            "json: block 2 can't be read: the line with length and tip is not the last",
+            "json: block 2 can't be read: the line with length and tip must be the last",
         ),
     ];
     for (found, expected) in cases {

@@ -45,7 +45,7 @@ fn an_index_is_a_whole_number_from_1_on() {
         &long,
     ] {
         let error = refusal(&format!(r#"{{"index": {index}, "previous_hash": "x", "proof": 1}}"#));
-        assert!(error.contains("index is a whole number from 1"), "{index}: {error}");
+        assert!(error.contains("index must be a whole number from 1"), "{index}: {error}");
         let found = canonical(index.as_bytes()).expect("JSON");
         assert!(error.contains(&found[..found.len().min(60)]), "{index}: {error}");
         assert!(error.len() < 200, "{error}");
@@ -62,11 +62,14 @@ fn a_proof_is_a_whole_number_or_a_string() {
     let long = format!("[{}]", "1, ".repeat(1_000) + "1");
     for proof in ["1.5", "1.0", "1e3", "true", "false", "null", "[]", "{}", r#""\ud800""#, &long] {
         let error = refusal(&format!(r#"{{"index": 3, "previous_hash": "x", "proof": {proof}}}"#));
-        assert!(error.starts_with("block 3: a proof is a whole number or a string"), "{error}");
+        assert!(
+            error.starts_with("block 3: a proof must be a whole number or a string"),
+            "{error}"
+        );
         assert!(error.len() < 200, "{error}");
         let text = canonical(proof.as_bytes()).expect("JSON");
         let error = Proof::from_value(Value::of_canonical(&text)).expect_err("no proof");
-        assert!(error.to_string().starts_with("a proof is a whole number"), "{error}");
+        assert!(error.to_string().starts_with("a proof must be a whole number"), "{error}");
     }
 }
 
@@ -106,15 +109,15 @@ fn a_block_has_an_index_a_previous_hash_and_a_proof() {
         (r#"{"index": 3, "previous_hash": "x"}"#, r#"block 3 has no "proof""#),
         (r#"{"proof": 1, "previous_hash": "x"}"#, r#"the block has no "index""#),
         ("{}", r#"the block has no "index""#),
-        ("[]", "a block is a JSON object, not []"),
-        ("null", "a block is a JSON object, not null"),
-        ("7", "a block is a JSON object, not 7"),
-        (r#""block""#, r#"a block is a JSON object, not "block""#),
+        ("[]", "a block must be a JSON object, not []"),
+        ("null", "a block must be a JSON object, not null"),
+        ("7", "a block must be a JSON object, not 7"),
+        (r#""block""#, r#"a block must be a JSON object, not "block""#),
     ] {
         assert_eq!(refusal(text), expected);
     }
-    assert!(refusal("").contains("not JSON"));
-    assert!(refusal(r#"{"index": 3,"#).contains("not JSON"));
+    assert!(refusal("").contains("JSON can't be read"));
+    assert!(refusal(r#"{"index": 3,"#).contains("JSON can't be read"));
 }
 
 #[test]
@@ -128,7 +131,7 @@ fn what_is_not_finite_is_refused_wherever_it_stands() {
             ),
         ] {
             let error = refusal(&text);
-            assert!(error.contains("NaN and the infinities"), "{text}: {error}");
+            assert!(error.contains("NaN, infinity"), "{text}: {error}");
         }
     }
 }
@@ -148,7 +151,7 @@ fn a_block_fits_into_the_document_that_holds_the_chain() {
     assert_eq!(
         error,
         format!(
-            "block 4 has {} arrays and objects inside each other; at most {MAX_BLOCK_DEPTH} are taken",
+            "block 4 has {} lists and objects inside each other; at most {MAX_BLOCK_DEPTH} are allowed",
             MAX_BLOCK_DEPTH + 1
         )
     );
@@ -172,7 +175,7 @@ fn a_block_has_at_most_16_megabytes() {
     assert!(Block::parse(block(MAX_BLOCK_BYTES).as_bytes()).is_ok());
     assert_eq!(
         refusal(&block(MAX_BLOCK_BYTES + 1)),
-        "block 5 has 16000001 bytes; at most 16000000 are taken"
+        "block 5 has 16000001 bytes; at most 16000000 are allowed"
     );
     // Few bytes on the wire, many in the canonical text.
     let growing = format!(
@@ -267,7 +270,7 @@ fn every_broken_rule_says_which_block_and_both_sides() {
     assert_eq!(
         error(format!(r#"{{"index":2,"previous_hash":"{zero}","proof":74581}}"#)),
         format!(
-            "previous_hash: block 2 names \"{zero}\", but the block before it hashes to {HASH}"
+            "previous_hash: block 2 names \"{zero}\", but the block before it has the hash {HASH}"
         )
     );
     let wrong = error(format!(r#"{{"index":2,"previous_hash":"{HASH}","proof":99}}"#));

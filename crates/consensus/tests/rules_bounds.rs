@@ -171,7 +171,7 @@ fn a_genesis_block_fits_its_chain() {
     assert_eq!(start(&[coin(own, left, 0)]).check(), Ok(()));
     for (coins, reason) in [
         (vec![coin(own, left, 0), coin(own, 1, 1)], "allots 607199282040992 units"),
-        (vec![coin(own, 5, 1)], "the coin's nonce is 1, it has to be 0"),
+        (vec![coin(own, 5, 1)], "the nonce of the coinbase must be 0, not 1"),
         (vec![coin(hrp("fake"), 5, 0)], "start with \"forge1\""),
     ] {
         let error = start(&coins).check().expect_err(reason).to_string();
@@ -226,7 +226,7 @@ fn other_numbers_have_bounds_too() {
         (limited(0), "max_block_bytes"),
     ] {
         let error = rules.check().expect_err(field).to_string();
-        assert!(error.starts_with(&format!("{field} is a whole number from ")), "{error}");
+        assert!(error.starts_with(&format!("{field} must be a whole number from ")), "{error}");
     }
     let too_much = with(MAX_INTEGER, 2).check().expect_err("too many coins").to_string();
     assert!(too_much.starts_with("genesis: "), "{too_much}");

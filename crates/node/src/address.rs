@@ -30,7 +30,7 @@ pub struct PeerAddress(String);
 
 /// A text that names no peer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{text:?} names no peer: {why}")]
+#[error("{text:?} is not the address of a peer: {why}")]
 pub struct BadAddress {
     /// The text, or its start.
     pub text: String,
@@ -42,21 +42,21 @@ pub struct BadAddress {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotAPeer {
     /// There is no host.
-    #[error("it has no host; write a host and a port, like localhost:5001")]
+    #[error("it has no host; write a host and a port, as in localhost:5001")]
     NoHost,
     /// It is a port alone.
-    #[error("that is a port; write a host before it, like localhost:{0}")]
+    #[error("it is a port alone; write a host before it, as in localhost:{0}")]
     PortAlone(String),
     /// The text after the host is not a port.
-    #[error("{0:?} is no port; a port is a number from 1 to 65535, like localhost:5001")]
+    #[error("the port must be a number from 1 to 65535, not {0:?}, as in localhost:5001")]
     Port(String),
     /// The port is missing.
-    #[error("write its port as well, like {0}:5000, or {0}:{HTTP_PORT} if that is meant")]
+    #[error("write its port too, as in {0}:5000, or {0}:{HTTP_PORT} for the usual port of http")]
     NoPort(String),
     /// More than one port follows a host.
     #[error(
-        "more than one \":\" stands in it, and one parts the host from the port; write {host}:{port} if \
-         that is meant"
+        "it has more than one \":\", and only one can stand between host and port; did you mean \
+         {host}:{port}?"
     )]
     Colons {
         /// The host that may have been meant.
@@ -66,9 +66,9 @@ pub enum NotAPeer {
     },
     /// A character that no host has.
     #[error(
-        "character {at} of the host is {char:?} (U+{:04X}), and a host has letters from a to z, digits, \
-         dashes and dots; write it with those (letters of other alphabets may look the same), or the IP \
-         address, like 10.0.0.7:5001", *.char as u32
+        "character {at} of the host is {char:?} (U+{:04X}), but a host has only letters from a to z, \
+         digits, dashes and dots; write it with those (letters of other alphabets can look the same), or \
+         write the IP address, as in 10.0.0.7:5001", *.char as u32
     )]
     Character {
         /// Which of its host's characters, from 1.
@@ -78,13 +78,13 @@ pub enum NotAPeer {
     },
     /// The host starts with a dot, or has two in a row.
     #[error(
-        "nothing stands before one of the dots of its host; leave that dot out, like localhost:5001"
+        "its host starts with a dot, or has two dots in a row; leave one out, as in localhost:5001"
     )]
     Dots,
     /// Too few or too many numbers for an IP address.
     #[error(
-        "a host that ends in a number ({last:?}) is an IP address, and that has four numbers, like \
-         127.0.0.1; here {parts} stand between dots: write all four, or a name that ends in a word"
+        "a host that ends in a number ({last:?}) must be an IP address of four numbers, as in 127.0.0.1, \
+         but this one has {parts}; write all four, or a name that ends in a word"
     )]
     Ipv4 {
         /// The part behind the last dot.
@@ -94,41 +94,41 @@ pub enum NotAPeer {
     },
     /// It is not a number of an IP address, or programs differ in how they read it.
     #[error(
-        "a host that ends in a number is an IP address, and {0:?} is none of its numbers: each is one from \
-         0 to 255 without zeros before it, like 127.0.0.1"
+        "a host that ends in a number must be an IP address, and each of its four numbers is from 0 to \
+         255, without zeros before it; {0:?} is not, write it as in 127.0.0.1"
     )]
     Ipv4Number(String),
     /// An IPv6 address without brackets.
-    #[error("an IPv6 address stands in brackets; write {0}, or another port after the bracket")]
+    #[error("an IPv6 address needs brackets; write {0}, or another port after the bracket")]
     NoBrackets(String),
     /// The second bracket is missing.
-    #[error("\"]\" is missing, in which an IPv6 address ends; write it like [::1]:5001")]
+    #[error("the \"]\" after the IPv6 address is missing; write it as in [::1]:5001")]
     OpenBracket,
     /// Something between bracket and port.
-    #[error("{0:?} stands behind \"]\", and a colon and a port should, like [::1]:5001")]
+    #[error("a colon and a port must follow \"]\", not {0:?}, as in [::1]:5001")]
     AfterBracket(String),
     /// A zone.
     #[error(
-        "\"%\" starts a zone, which means something on one machine only; write the address without a \
-         zone, like [fe80::1]:5001"
+        "the zone after \"%\" has a meaning on one machine only; write the address without it, as in \
+         [fe80::1]:5001"
     )]
     Zone,
     /// The text in brackets is not an IPv6 address.
-    #[error("{0:?} stands in brackets and is no IPv6 address, as in [::1]:5001")]
+    #[error("the text in brackets must be an IPv6 address, not {0:?}, as in [::1]:5001")]
     Ipv6(String),
     /// The address asks for https, and peers are called without encryption.
     #[error(
-        "peers are called over http, and https can't be had yet; write http://HOST:PORT if it answers \
-         there, too"
+        "nodes call their peers by http, and https is not supported yet; write http://HOST:PORT if the \
+         peer answers there too"
     )]
     Https,
     /// Something else than HTTP.
     #[error(
-        "peers are called over http, not over {0}; write a host and a port, like localhost:5001"
+        "nodes call their peers by http, not by {0}; write a host and a port, as in localhost:5001"
     )]
     Scheme(String),
     /// A page of a server.
-    #[error("a peer is a host and a port, without {found:?}; write {address}")]
+    #[error("a peer is a host and a port, so leave {found:?} out: write {address}")]
     Page {
         /// The part that is too much.
         found: String,
@@ -137,19 +137,19 @@ pub enum NotAPeer {
     },
     /// A name or a password for the server.
     #[error(
-        "peers take no user name and no password, as stand before \"@\"; write a host and a port, like \
-         localhost:5001"
+        "a peer has no user name and no password, so leave out what stands before \"@\": write a host and \
+         a port, as in localhost:5001"
     )]
     User,
     /// It is an address that servers listen on, and that clients can't call.
     #[error(
-        "a node listens there, on all addresses of its machine, but is called by one of them: write \
-         localhost:{0} if it is this machine"
+        "a server can listen there, on all addresses of its machine, but a client must call one of them: \
+         write localhost:{0} if it is this machine"
     )]
     Anywhere(u16),
     /// It is longer than any name.
     #[error(
-        "host and port have {0} bytes, and at most {MAX_BYTES} are taken; look what was pasted there"
+        "host and port have {0} bytes, but at most {MAX_BYTES} are allowed; check what was pasted"
     )]
     TooLong(usize),
 }

@@ -56,8 +56,8 @@ pub fn too_far_ahead_s(block: &Block, now: Timestamp) -> Option<u64> {
 /// not begun.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "block {index} is the tip, and its time is {ahead_s} s ahead of this node's clock: no block on top \
-     of it is taken for {} s", .ahead_s - MAX_AHEAD_S
+    "block {index} is the tip, and its time is {ahead_s} s ahead of this node's clock: the node takes \
+     no block on top of it for {} s", .ahead_s - MAX_AHEAD_S
 )]
 pub struct FutureTip {
     /// The tip's index.

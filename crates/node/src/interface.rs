@@ -236,7 +236,9 @@ pub enum Refusal {
         tip_index: u64,
     },
     /// The digest is above the target.
-    #[error("the proof is not valid on block {tip_index}: its digest is {digest}")]
+    #[error(
+        "the proof is not valid on block {tip_index}: its digest, {digest}, is above the target"
+    )]
     Proof {
         /// The index of the tip.
         tip_index: u64,
@@ -247,7 +249,7 @@ pub enum Refusal {
     /// then. This node's clock was set back, or the clock of the tip's miner is fast.
     #[error(
         "block {index} waits: its time is {ahead_s} s ahead of this node's clock. If that clock is behind, \
-         set it; if it is right, the block is tried when its time has come"
+         set it; if it is right, the node tries the block again when its time has come"
     )]
     Early {
         /// The block's index.
@@ -260,7 +262,9 @@ pub enum Refusal {
     FutureTip(#[from] FutureTip),
     /// The work commits to the block's contents, so a proof without the id of its work is worth
     /// nothing.
-    #[error("a proof belongs to a certain block here: get its work from /api/v1/work")]
+    #[error(
+        "on this chain a proof belongs to one block: get work from /api/v1/work, and send the proof there"
+    )]
     NoDraft,
     /// The proof would make a block that is malformed.
     #[error(transparent)]
@@ -288,17 +292,17 @@ pub struct Work {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NoWork {
     /// The id has not the form that this chain's nodes give.
-    #[error("the id is not one that GET /api/v1/work gave")]
+    #[error("the id must be one that GET /api/v1/work gave")]
     Id,
     /// The proof is not of the kind that this chain takes.
-    #[error("a proof is a whole number below 2^53 here, not {found}")]
+    #[error("a proof must be a whole number below 2^53 on this chain, not {found}")]
     Proof {
         /// The proof that was handed in.
         found: String,
     },
     /// Neither the request nor the node names an address that gets the coin.
-    #[error("nobody is named who gets the coin; start the node with --to ADDRESS")]
-    Nobody,
+    #[error("the coin has no recipient; start the node with --to ADDRESS")]
+    NoRecipient,
     /// The recipient is not one that can get a coin.
     #[error("{0}")]
     Recipient(String),

@@ -181,7 +181,7 @@ pub enum Admitted {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
     /// It waits already, or is held.
-    #[error("payment {id} waits already")]
+    #[error("payment {id} is already waiting")]
     Known {
         /// Its id.
         id: Hash,
@@ -189,13 +189,13 @@ pub enum Refused {
         missing: Option<u64>,
     },
     /// The sender is one of [`Limits::refused_senders`].
-    #[error("payments of this sender are refused here: everybody knows its key")]
+    #[error("this node refuses payments from this sender: everyone knows its secret key")]
     Sender {
         /// The sender.
         sender: Address,
     },
     /// The sender has made a payment with this nonce.
-    #[error("nonce {found} is used; the sender's next payment has {next}")]
+    #[error("nonce {found} was used before; the next nonce of this sender is {next}")]
     NonceUsed {
         /// The payment's id: the payment that used the nonce may be this very one.
         id: Hash,
@@ -206,8 +206,8 @@ pub enum Refused {
     },
     /// The nonce is too far ahead.
     #[error(
-        "nonce {found} is too far ahead: nonces up to {last} are taken now, and later ones once a \
-         block has some of these; wait for one"
+        "nonce {found} is too far ahead: the node takes nonces up to {last} now, and later ones after the \
+         next block; wait for it"
     )]
     TooFar {
         /// The last nonce that is taken.
@@ -217,8 +217,8 @@ pub enum Refused {
     },
     /// The sender has too little for this payment and those before it.
     #[error(
-        "the sender has {balance} units; {queued} units go to payments that wait, and this one costs \
-         {cost} units"
+        "the payment costs {cost} units, but its sender has {balance} units, and needs {queued} of them \
+         for payments that wait"
     )]
     Balance {
         /// Units that the account has.
@@ -230,8 +230,8 @@ pub enum Refused {
     },
     /// It would replace a payment, and perhaps make later ones unpayable, for too small a fee.
     #[error(
-        "a fee of {found} units replaces nothing here; it takes one of {least} units to replace what \
-         pays {replaced} units"
+        "another payment waits with this nonce; to replace it and what depends on it, which pay \
+         {replaced} units, the fee must be at least {least} units, not {found}"
     )]
     Replacement {
         /// The fees of all payments that would leave together.
@@ -244,8 +244,8 @@ pub enum Refused {
     /// Another payment has its sender and nonce, and the sender did not say that this one may
     /// replace it.
     #[error(
-        "payment {id} waits with the nonce {nonce} already, and this one was not to take its place; \
-         sign it with the next nonce, or say that it may replace that one"
+        "payment {id} already waits with the nonce {nonce}, and this one must not replace it; sign it \
+         with the next nonce, or allow it to replace that payment"
     )]
     Replaces {
         /// The one that waits or is held.
@@ -255,7 +255,7 @@ pub enum Refused {
     },
     /// There is no room, and no payment that waits has a lower fee rate.
     #[error(
-        "the mempool is full, and {found} are not better than the worst that waits{}; pay a higher \
+        "the mempool is full, and a fee of {found} is not higher than the lowest in it{}; pay a higher \
          fee, or try again after the next block",
         .worst.iter().map(|worst| alloc::format!(", {worst}")).collect::<alloc::string::String>()
     )]

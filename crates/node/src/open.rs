@@ -101,7 +101,7 @@ fn recipient_json(recipient: &str) -> Result<String, NoWork> {
     let json = string(recipient);
     match json.len() {
         found if found > MAX_ID_BYTES => Err(NoWork::Recipient(format!(
-            "the recipient has {found} bytes as JSON; at most {MAX_ID_BYTES} are taken"
+            "the recipient has {found} bytes as JSON; at most {MAX_ID_BYTES} are allowed"
         ))),
         _ => Ok(json),
     }

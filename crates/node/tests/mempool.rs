@@ -412,34 +412,35 @@ fn a_refusal_names_units_and_the_way_out() {
     for (refused, text) in [
         (
             Refused::TooFar { last: 20, found: 21 },
-            "nonce 21 is too far ahead: nonces up to 20 are taken now, and later ones once a block \
-             has some of these; wait for one"
+            "nonce 21 is too far ahead: the node takes nonces up to 20 now, and later ones after the next \
+             block; wait for it"
                 .into(),
         ),
         (
             Refused::Balance { balance: 10, queued: 4, cost: 7 },
-            "the sender has 10 units; 4 units go to payments that wait, and this one costs 7 units"
+            "the payment costs 7 units, but its sender has 10 units, and needs 4 of them for payments that \
+             wait"
                 .into(),
         ),
         (
             Refused::Replacement { replaced: 1, least: 2, found: 1 },
-            "a fee of 1 units replaces nothing here; it takes one of 2 units to replace what pays 1 \
-             units"
+            "another payment waits with this nonce; to replace it and what depends on it, which pay 1 \
+             units, the fee must be at least 2 units, not 1"
                 .to_string(),
         ),
         (
             Refused::Full { worst: Some(rate(12)), found: rate(10) },
             format!(
-                "the mempool is full, and 10 units for {bytes} bytes are not better than the worst \
-                 that waits, 12 units for {bytes} bytes; pay a higher fee, or try again after the \
+                "the mempool is full, and a fee of 10 units for {bytes} bytes is not higher than the lowest \
+                 in it, 12 units for {bytes} bytes; pay a higher fee, or try again after the \
                  next block"
             ),
         ),
         (
             Refused::Full { worst: None, found: rate(10) },
             format!(
-                "the mempool is full, and 10 units for {bytes} bytes are not better than the worst \
-                 that waits; pay a higher fee, or try again after the next block"
+                "the mempool is full, and a fee of 10 units for {bytes} bytes is not higher than the lowest \
+                 in it; pay a higher fee, or try again after the next block"
             ),
         ),
     ] {

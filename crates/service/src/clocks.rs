@@ -82,7 +82,7 @@ impl Known {
             tracing::warn!("{}", warning(offset));
             self.warned = Some(offset);
         } else if !off && self.warned.take().is_some() {
-            tracing::info!("this machine's clock agrees with its peers' again");
+            tracing::info!("this machine's clock agrees with the clocks of its peers again");
         }
     }
 }
@@ -95,8 +95,9 @@ fn is_news(warned: Option<i64>, offset: i64) -> bool {
 fn warning(offset: i64) -> String {
     let side = if offset > 0 { "behind" } else { "ahead of" };
     format!(
-        "this machine's clock is {} s {side} its peers': the times in blocks from here are off, and \
-         where rules are about times, others may not take them; if theirs are right, set this one",
+        "this machine's clock is {} s {side} the clocks of its peers: blocks from here have wrong times, \
+         and where the rules check times, other nodes can refuse them; if the peers are right, set this \
+         clock",
         seconds(offset).abs()
     )
 }

@@ -491,7 +491,7 @@ impl fmt::Display for Event {
             Self::Reorg(reorg) => reorg.fmt(f),
             Self::Unsaid { events } => write!(
                 f,
-                "{} more could not be written, since nothing took what was",
+                "{} more could not be written, since no one read the log fast enough",
                 counted(*events, "event")
             ),
             Self::Progress { peer, index, last: Some(last) } => {

@@ -4,10 +4,11 @@
 use std::ops::RangeInclusive;
 
 use blocksmith_consensus::Hash;
-use blocksmith_consensus::address::{Address, BadAddress};
+use blocksmith_consensus::address::Address;
 use blocksmith_consensus::ledger::{Account, Accounts as _};
 use blocksmith_consensus::payment::{Draft, UNITS_PER_COIN};
 use blocksmith_wallet::keys;
+use blocksmith_wallet::typed::{self, BadTyped};
 use blocksmith_wallet::{Phrase, dev};
 use tokio::sync::Mutex;
 
@@ -31,12 +32,12 @@ pub enum NotGiven {
     #[error("this node has no faucet; the nodes of blocksmith dev have one")]
     NoFaucet,
     /// The recipient is not an address of this chain.
-    #[error("the recipient has to be an address of this chain: {0}")]
-    Recipient(BadAddress),
+    #[error("the recipient must be an address of this chain: {0}")]
+    Recipient(BadTyped),
     /// The accounts that give have too little, or the chain gives them nothing.
     #[error(
-        "the faucet is empty: dev accounts {} to {} have less than a gift each; pay one of them and \
-         ask again after the next block, or start a new network", GIVERS.start(), GIVERS.end()
+        "the faucet is empty: dev accounts {} to {} have too few coins for a gift; pay one of them \
+         and ask again after the next block, or start a new network", GIVERS.start(), GIVERS.end()
     )]
     Empty,
     /// The node has stopped.
@@ -46,7 +47,7 @@ pub enum NotGiven {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The mempool does not take the payment now.
-    #[error("as many gifts as fit wait for the next block; ask again once it is there")]
+    #[error("the next block has no room for more gifts; ask again after it")]
     NotPaid(#[from] NotPaid),
 }
 
@@ -58,7 +59,7 @@ pub async fn give(handle: &Handle, recipient: &str) -> Result<(Hash, u64), NotGi
     let (true, Some(domain)) = (handle.is_dev(), handle.domain().copied()) else {
         return Err(NotGiven::NoFaucet);
     };
-    let recipient = Address::parse(recipient, domain.hrp).map_err(NotGiven::Recipient)?;
+    let recipient = typed::address(recipient, domain.hrp).map_err(NotGiven::Recipient)?;
     let _turn = TURN.lock().await;
     let payer = handle.faucet_node().unwrap_or(handle);
     let Giver { nonce, index, sender, .. } = faucet_node(payer).await?;

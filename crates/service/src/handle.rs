@@ -43,7 +43,7 @@ const RESOLVE_TIME: Duration = Duration::from_secs(30);
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotPaid {
     /// Payments are not signed on this chain.
-    #[error("nobody signs payments on this chain: hand them in at /transactions/new")]
+    #[error("payments are not signed on this chain; send them to /transactions/new")]
     Unsigned,
     /// It is not a payment of this chain, or its sender did not sign it.
     #[error(transparent)]

@@ -85,7 +85,7 @@ impl Default for Metrics {
 
 /// Describes each figure, and creates the counters that are still zero.
 fn describe() {
-    describe_counter!(BLOCKS, "Blocks that came or were mined here, by what became of them");
+    describe_counter!(BLOCKS, "Blocks that came or were mined here, by verdict");
     describe_counter!(REORGS, "Changes of the best chain that undid blocks");
     describe_histogram!(DEPTH, "How many blocks left the best chain in a reorg");
     describe_histogram!(COMMITS, Unit::Seconds, "How long it took to make changes durable");

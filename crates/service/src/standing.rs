@@ -35,7 +35,7 @@ impl Stopped {
     pub fn outside(&self) -> String {
         match &self.reason {
             Some(reason) => format!(
-                "the node had to stop: {}; whoever runs it finds in its log what to do",
+                "the node had to stop: {}; its log tells the operator what to do",
                 reason.outside
             ),
             None => self.to_string(),

@@ -166,9 +166,9 @@ impl Store {
         }
         if let Some(found) = found_rules.filter(|found| *found != rules_text) {
             tracing::warn!(
-                "{rules_text} is the chain that was kept here as {found}: a name is no part of \
-                 a chain, and what is signed for one is good for both; `blocksmith chain new` \
-                 makes another"
+                "{rules_text} is the same chain as {found}, which this directory has: the name is not part \
+                 of a chain, and a payment that is signed for one is valid on both; `blocksmith chain new` \
+                 makes another chain"
             );
         }
         let node_id = node_id.or(kept_id).unwrap_or_else(new_node_id);

@@ -10,16 +10,16 @@ pub fn way_out(error: &io::Error) -> Option<&'static str> {
     Some(match error.kind() {
         ErrorKind::StorageFull => "make room on that disk and run the command again",
         ErrorKind::QuotaExceeded => {
-            "your share of that disk is used up: make room and run the command again"
+            "your quota on that disk is used up: make room and run the command again"
         }
         ErrorKind::FileTooLarge => {
-            "no file may get longer here: `ulimit -f unlimited` lifts that; then run the command again"
+            "files have reached the largest size allowed here: type `ulimit -f unlimited`, then run the command again"
         }
-        ErrorKind::ReadOnlyFilesystem => "choose a place where files can be written",
+        ErrorKind::ReadOnlyFilesystem => "choose a place where you can write files",
         _ if cfg!(unix)
             && error.raw_os_error().is_some_and(|code| TOO_MANY_FILES.contains(&code)) =>
         {
-            "`ulimit -n` says how many files may be open, and raises that; then run the command again"
+            "too many files are open: raise the limit with `ulimit -n`, then run the command again"
         }
         _ => return None,
     })

@@ -32,7 +32,7 @@ pub fn parse<T: DeserializeOwned>(text: &str) -> Result<T, String> {
         }
         if let Some((at, found)) = stranger(text) {
             let place = Position::of(text, at);
-            return Err(format!("{place}: {} can't stand there: {error}", Named(found)));
+            return Err(format!("{place}: {} is not allowed there: {error}", Named(found)));
         }
     }
     Err(error.to_string())

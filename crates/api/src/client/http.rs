@@ -52,10 +52,10 @@ impl Redirected {
         let base_there = Url::parse(&to).ok().and_then(|to| moved(base, response.url(), &to));
         let way_out = match &base_there {
             Some(there) if is_typable(there, base) => {
-                format!("if you mean the server there, name it: {}", typed(name(there)))
+                format!("if you mean the server there, write {}", typed(name(there)))
             }
-            _ => "open that address in a browser to see what stands there, and name the address \
-                     of the server itself"
+            _ => "open that address in a browser to see what is there, and write the address of \
+                     the server itself"
                 .into(),
         };
         let adds_slash = response.status() != StatusCode::SEE_OTHER && {
@@ -69,7 +69,7 @@ impl Redirected {
     /// The same for a document, which may be anywhere.
     pub fn of_document(response: &Response) -> Option<Self> {
         let to = redirect_of(response)?;
-        let way_out = "if that is what you mean, name that address".into();
+        let way_out = "if you mean that document, write that address".into();
         let url = response.url().to_string();
         Some(Self { url, call: "GET".into(), to, way_out, adds_slash: false })
     }
@@ -122,7 +122,7 @@ pub fn described(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> String
     }
     let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let Ok(text) = std::str::from_utf8(body) else {
-        return format!("{status} and {} bytes that are no text", body.len());
+        return format!("{status} and {} bytes that are not text", body.len());
     };
     let text = text.trim();
     if text.is_empty() {
@@ -132,7 +132,7 @@ pub fn described(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> String
         return format!("{status} and an HTML page");
     }
     if json::canonical(body).is_ok() && text.chars().nth(MAX_QUOTE).is_some() {
-        return format!("{status} and {} bytes of JSON that say something else", body.len());
+        return format!("{status} and {} bytes of JSON of another kind", body.len());
     }
     format!("{status}: {}", shown(text, MAX_QUOTE))
 }
@@ -164,13 +164,16 @@ pub fn parse_page(text: &str) -> Result<Url, String> {
     let text = text.trim();
     // A URL takes a number for the 32 bits of an address: 5001 would be 0.0.19.137.
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(format!("a port needs a host before it, as in localhost:{text}"));
+        return Err(format!("write a host before the port, as in localhost:{text}"));
     }
     let has_scheme = text.contains("://");
     let full = if has_scheme { text.into() } else { format!("http://{text}") };
     let url = Url::parse(&full).map_err(|error| error.to_string())?;
     if !matches!(url.scheme(), "http" | "https") {
-        return Err(format!("servers are reached by http or https, not by {}", url.scheme()));
+        return Err(format!(
+            "the address must start with http:// or https://, not with {}://",
+            url.scheme()
+        ));
     }
     if url.port() == Some(0) {
         return Err(
@@ -179,10 +182,7 @@ pub fn parse_page(text: &str) -> Result<Url, String> {
     }
     // A fragment is part of no call, and is not dropped without a message.
     if let Some(fragment) = url.fragment() {
-        return Err(format!(
-            "a server never hears of \"#{}\"; leave it out",
-            shown(fragment, MAX_CAUSE)
-        ));
+        return Err(format!("leave \"#{}\" out: only browsers use it", shown(fragment, MAX_CAUSE)));
     }
     // People who leave out http:// rarely mean its default port.
     let place = full[full.find("://").map_or(0, |at| at + 3)..].split(['/', '?']).next();
@@ -191,9 +191,7 @@ pub fn parse_page(text: &str) -> Result<Url, String> {
     });
     if !has_scheme && !has_port {
         let host = url.host_str().unwrap_or_default();
-        return Err(format!(
-            "write its port as well, as in {host}:5000, or http://{host} for port 80"
-        ));
+        return Err(format!("write its port too, as in {host}:5000, or http://{host} for port 80"));
     }
     Ok(url)
 }
@@ -203,7 +201,7 @@ pub fn parse_url(text: &str) -> Result<Url, String> {
     let mut url = parse_page(text)?;
     if let Some(query) = url.query() {
         let query = shown(query, MAX_CAUSE);
-        return Err(format!("calls to a server have their own queries; leave \"?{query}\" out"));
+        return Err(format!("leave \"?{query}\" out: each call to the server adds its own"));
     }
     if !url.path().ends_with('/') {
         url.set_path(&format!("{}/", url.path()));
@@ -372,12 +370,7 @@ mod tests {
             ),
             (400, "text/plain", "Missing Value: proof", "400 Bad Request: Missing Value: proof"),
             (200, "application/json", "{}", "200 OK: {}"),
-            (
-                200,
-                "application/json",
-                &long,
-                "200 OK and 316 bytes of JSON that say something else",
-            ),
+            (200, "application/json", &long, "200 OK and 316 bytes of JSON of another kind"),
             (
                 404,
                 "text/html; charset=utf-8",
@@ -390,7 +383,7 @@ mod tests {
             assert_eq!(described(status, kind, body), expected);
         }
         let bytes = super::described(StatusCode::OK, &HeaderMap::new(), b"\xff\xfe");
-        assert_eq!(bytes, "200 OK and 2 bytes that are no text");
+        assert_eq!(bytes, "200 OK and 2 bytes that are not text");
     }
 
     #[test]

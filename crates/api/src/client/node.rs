@@ -75,7 +75,7 @@ pub enum NodeError {
         retry_after: Option<Duration>,
     },
     /// No node answers so.
-    #[error("{call} is not answered as a Blocksmith node does: {answer}")]
+    #[error("the answer to {call} is not what a Blocksmith node sends: {answer}")]
     Unexpected {
         /// What was asked, as in `GET /api/v1/status`.
         call: String,

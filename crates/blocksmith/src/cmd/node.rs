@@ -134,7 +134,7 @@ pub async fn run(args: NodeArgs) -> anyhow::Result<ExitCode> {
     let node =
         daemon::start(options, Some(&token_file), listener, peers, manners, stop.clone()).await?;
     if args.mine
-        && let Err(NoWork::Nobody) = node.handle.work(None).await?
+        && let Err(NoWork::NoRecipient) = node.handle.work(None).await?
     {
         let why = "coins of this chain go to addresses, so --mine needs --to ADDRESS";
         return Err(Misused(why.into()).into());

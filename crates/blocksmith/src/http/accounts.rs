@@ -14,6 +14,7 @@ use blocksmith_consensus::json::Value;
 use blocksmith_consensus::payment::{Emission, MAX_WIRE_BYTES};
 use blocksmith_consensus::{Family, Sealed};
 use blocksmith_node::mempool::FeeRate;
+use blocksmith_wallet::typed;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -22,7 +23,7 @@ use super::api_error::ApiError;
 use super::body::Json;
 use super::errors::Errors;
 use super::payments::place;
-use super::query::{Query, limit};
+use super::query::{Query, limit, not_text};
 use super::{App, permit};
 use crate::faucet::{self, NotGiven};
 use crate::service::{AccountEntry, AccountPage, Handle, TransactionLocation};
@@ -39,17 +40,17 @@ const USUAL_BYTES: usize = 350;
 const BLOCK_OVERHEAD_BYTES: usize = 700;
 
 fn no_accounts() -> ApiError {
-    ApiError::unsigned("no account is kept")
+    ApiError::unsigned("there are no accounts")
 }
 
-/// The address that a path names.
+/// The address that a path names, as people write it.
 fn address(
     handle: &Handle,
     party: Result<Path<String>, PathRejection>,
 ) -> Result<Address, ApiError> {
-    let Path(party) = party.map_err(|error| ApiError::bad(error.body_text()))?;
-    Address::parse(&party, sealed(handle).ok_or_else(no_accounts)?.hrp)
-        .map_err(|why| ApiError::unprocessable(format!("this is no address of this chain: {why}")))
+    let Path(party) = party.map_err(not_text)?;
+    let hrp = sealed(handle).ok_or_else(no_accounts)?.hrp;
+    typed::address(&party, hrp).map_err(ApiError::unprocessable)
 }
 
 /// The rules of a chain that keeps accounts.
@@ -95,10 +96,10 @@ pub(super) async fn account(
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Page {
-    /// The most entries: 50 if it is left out, and never more than 1,000. A page may end earlier.
+    /// The most entries: 50 without it, and at most 1,000. A page can end earlier.
     #[param(minimum = 1)]
     limit: Option<usize>,
-    /// What an earlier page gave as `next`.
+    /// The `next` of an earlier page.
     #[param(pattern = "^[0-9]+-[0-9]+$")]
     before: Option<String>,
 }
@@ -132,7 +133,7 @@ pub(super) async fn transactions(
     let before = match asked.before {
         None => None,
         Some(before) => Some(parse_cursor(&before).ok_or_else(|| {
-            ApiError::bad("before is what an earlier page gave as next, like 1042-3")
+            ApiError::bad("before must be the next of an earlier page, as in 1042-3")
         })?),
     };
     let permit = permit(&app.searching_back).await?;
@@ -154,17 +155,17 @@ pub(super) async fn transactions(
     Ok(made_at(permit, answer::json(StatusCode::OK, &page)))
 }
 
-/// All coins: those of the first block, those mined until now, those that there will ever be.
+/// The supply: the coins of the first block, those mined so far, and the most that there will ever be.
 #[utoipa::path(
     get,
     path = "/api/v1/supply",
     tag = "transactions",
     operation_id = "supply",
-    responses((status = 200, description = "The coins.", body = Supply), Errors)
+    responses((status = 200, description = "The supply.", body = Supply), Errors)
 )]
 pub(super) async fn supply(State(app): State<App>) -> Result<Response, ApiError> {
     let emission = emission(&app.handle)
-        .ok_or_else(|| ApiError::unsigned("no rule says how many coins there are"))?;
+        .ok_or_else(|| ApiError::unsigned("no rule sets how many coins there are"))?;
     let index = app.handle.standing().tip.block.index();
     let (allotted, mined) = (u128::from(app.handle.allotted()), emission.mined(index));
     let halving = emission.halving.get();
@@ -184,11 +185,11 @@ pub(super) async fn supply(State(app): State<App>) -> Result<Response, ApiError>
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Length {
-    /// The length of the payment as canonical JSON; that of one without a memo if it is left out.
+    /// The length of the payment as canonical JSON; without it, that of a payment without a memo.
     bytes: Option<usize>,
 }
 
-/// The least fees that would do if nothing else came.
+/// The least fees that are enough if no other payment comes.
 #[utoipa::path(
     get,
     path = "/api/v1/fees",
@@ -201,7 +202,7 @@ pub(super) async fn fees(
     State(app): State<App>,
     Query(Length { bytes }): Query<Length>,
 ) -> Result<Response, ApiError> {
-    emission(&app.handle).ok_or_else(|| ApiError::unsigned("none pays a fee"))?;
+    emission(&app.handle).ok_or_else(|| ApiError::unsigned("there are no fees"))?;
     let bytes = bytes.unwrap_or(USUAL_BYTES).min(MAX_WIRE_BYTES);
     let room = app.handle.chain().rules.max_block_bytes().saturating_sub(BLOCK_OVERHEAD_BYTES);
     let estimate = app.handle.fee_estimate(room).await?;
@@ -214,21 +215,21 @@ pub(super) async fn fees(
     Ok(answer::json(StatusCode::OK, &fees))
 }
 
-/// Gives some coins to the address that is named, on a dev network.
+/// Gives some coins to an address, on a dev network.
 ///
-/// A 503 until the next block if it has given too often.
+/// A 503 until the next block if it has no room for more gifts.
 #[utoipa::path(
     post,
     path = "/api/v1/faucet",
     tag = "transactions",
     operation_id = "faucet",
     request_body(content = FaucetRequest),
-    responses((status = 201, description = "The payment waits.", body = FaucetGift), Errors)
+    responses((status = 201, description = "The payment waits for a block.", body = FaucetGift), Errors)
 )]
 pub(super) async fn faucet(State(app): State<App>, body: Json) -> Result<Response, ApiError> {
     let recipient = body.object_of(&["recipient"])?.get("recipient").and_then(Value::as_str);
-    let recipient =
-        recipient.ok_or_else(|| ApiError::unprocessable("there is no \"recipient\""))?;
+    let recipient = recipient
+        .ok_or_else(|| ApiError::unprocessable("the body must have a \"recipient\", an address"))?;
     let given = faucet::give(&app.handle, &recipient).await;
     let (id, amount) = given.map_err(|not_given| match not_given {
         NotGiven::NoFaucet => ApiError::NotFound(not_given.to_string()),

@@ -22,10 +22,11 @@ use super::api_error::ApiError;
 use super::body::{Json, apart};
 use super::errors::Errors;
 use super::for_whom::ForWhom;
+use super::limits::MAX_QUOTE;
 use super::line::while_waiting_for_news;
 use super::operator::Operator;
 use super::permits::Permit;
-use super::query::{Query, limit};
+use super::query::{Query, limit, not_text};
 use super::sent::{Sender, listens, log_malformed, log_verdict, socket};
 use super::{App, Caller, events, lecture, permit};
 use crate::service::{Notice, StoreError, now};
@@ -33,13 +34,13 @@ use crate::service::{Notice, StoreError, now};
 /// A page of headers ends when this many bytes of blocks were read for it.
 const MAX_HEADER_SCAN_BYTES: usize = 64 << 20;
 
-/// Where the node and its chain stand.
+/// The state of the node and its chain.
 #[utoipa::path(
     get,
     path = "/api/v1/status",
     tag = "chain",
     operation_id = "status",
-    responses((status = 200, description = "Where they stand.", body = Status), Errors)
+    responses((status = 200, description = "Their state.", body = Status), Errors)
 )]
 pub(super) async fn status(State(app): State<App>) -> Result<Response, ApiError> {
     let handle = &app.handle;
@@ -106,10 +107,10 @@ fn zeros(target: Target) -> Number {
     Number((zeros * 1e6).round() / 1e6)
 }
 
-/// What to search for the next block.
+/// The work: what to search for the next block.
 ///
-/// While the time of the tip is so far ahead of the node's clock that a block on top of it would not be
-/// taken, the answer is a 503 with the rule `early` and `Retry-After`.
+/// While the time of the tip is too far ahead of the node's clock for a block on top of it, the answer is a
+/// 503 with the rule `early` and `Retry-After`.
 #[utoipa::path(
     get,
     path = "/api/v1/work",
@@ -144,7 +145,7 @@ pub(super) async fn work(
     Ok(answer::json(StatusCode::OK, &answer))
 }
 
-/// Hands in a proof for work.
+/// Sends a proof for work.
 ///
 /// A 409 has the rule `stale`, `proof` or `early`.
 #[utoipa::path(
@@ -157,16 +158,20 @@ pub(super) async fn work(
 )]
 pub(super) async fn submit_work(State(app): State<App>, body: Json) -> Result<Response, ApiError> {
     let request = body.object_of(&["id", "proof"])?;
-    let id = request.get("id").ok_or_else(|| ApiError::unprocessable("there is no \"id\""))?;
+    let missing = |field: &str| {
+        ApiError::unprocessable(format!(
+            "the body has no \"{field}\"; it needs \"id\" and \"proof\""
+        ))
+    };
+    let id = request.get("id").ok_or_else(|| missing("id"))?;
     let id = id.as_str().ok_or(NoWork::Id)?;
-    let proof =
-        request.get("proof").ok_or_else(|| ApiError::unprocessable("there is no \"proof\""))?;
+    let proof = request.get("proof").ok_or_else(|| missing("proof"))?;
     let proof = Proof::from_value(proof).map_err(ApiError::unprocessable)?;
     match app.handle.submit_work(&id, proof).await? {
         Ok(block) => Ok(answer::json(StatusCode::OK, &entry(&block)?)),
         Err(no_work) => {
             if let NoWork::Refused(Refusal::Malformed(_) | Refusal::Invalid(_)) = &no_work {
-                let what = format_args!("a valid proof makes no block: {no_work}");
+                let what = format_args!("a valid proof did not make a block: {no_work}");
                 app.handle.tell(Notice::NoBlock, what);
             }
             Err(no_work.into())
@@ -181,9 +186,9 @@ fn entry(block: &Block) -> Result<BlockEntry, StoreError> {
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Page {
-    /// The index of the first block; that of the chain's first block if it is left out.
+    /// The index of the first block; without it, that of the chain's first block.
     from: Option<u64>,
-    /// The most entries: 10,000 if it is left out or larger. A page may end earlier.
+    /// The most entries: 10,000 without it, and at most that many. A page can end earlier.
     #[param(minimum = 1)]
     limit: Option<usize>,
 }
@@ -285,12 +290,16 @@ pub(super) async fn block(
     State(app): State<App>,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Response, ApiError> {
-    let Path(id) = id.map_err(|error| ApiError::bad(error.body_text()))?;
+    let Path(id) = id.map_err(not_text)?;
     let (hash, index) = (id.parse::<Hash>().ok(), id.parse::<u64>().ok());
     if hash.is_none() && index.is_none() {
-        return Err(ApiError::bad("a block is named by its index or its hash of 64 hex digits"));
+        let id: String = id.chars().take(MAX_QUOTE).collect();
+        return Err(ApiError::bad(format!(
+            "a block has an index and a hash of 64 lower-case hex digits; {id:?} is not one of them"
+        )));
     }
     let permit = permit(&app.reading_one).await?;
+    let tip = app.handle.standing().tip.block.index();
     let read = move || -> Result<_, StoreError> {
         let snapshot = app.handle.snapshot()?;
         let index = match hash {
@@ -302,12 +311,14 @@ pub(super) async fn block(
     };
     let (found, permit) = permit.run_blocking(read).await;
     let entry = found?.ok_or_else(|| {
-        ApiError::NotFound(format!("there is no block {id} on this node's best chain"))
+        ApiError::NotFound(format!(
+            "there is no block {id} on this node's best chain, which ends with block {tip}"
+        ))
     })?;
     Ok(made_at(permit, answer::json(StatusCode::OK, &entry)))
 }
 
-/// Hands in a block.
+/// Sends a block.
 ///
 /// A 422 names the `rule` that it breaks.
 #[utoipa::path(
@@ -315,9 +326,9 @@ pub(super) async fn block(
     path = "/api/v1/blocks",
     tag = "chain",
     operation_id = "submit_block",
-    params(("blocksmith-listen" = Option<String>, Header, description = "Where the sender listens, if it is a node: it need not be told of the block.")),
+    params(("blocksmith-listen" = Option<String>, Header, description = "The address at which the sender listens, if it is a node: then this node does not send the block back.")),
     request_body(content = Object, description = "The block."),
-    responses((status = 200, description = "What became of it.", body = BlockVerdict), Errors)
+    responses((status = 200, description = "What the node did with it.", body = BlockVerdict), Errors)
 )]
 pub(super) async fn submit_block(
     State(app): State<App>,
@@ -350,14 +361,15 @@ pub(super) async fn submit_block(
 
 /// Forgets a peer.
 ///
-/// It is called no more, and may register again. From other machines, only the operator may do that.
+/// The node does not call it any more; it can register again. From other machines, only the operator can
+/// do that.
 #[utoipa::path(
     delete,
     path = "/api/v1/peers/{address}",
     tag = "peers",
     operation_id = "forget_peer",
     params(("address" = String, Path, description = "Its host and port.")),
-    responses((status = 200, description = "It is forgotten.", body = ForgottenPeer), Errors),
+    responses((status = 200, description = "The peer is forgotten.", body = ForgottenPeer), Errors),
     security((), ("token" = []))
 )]
 pub(super) async fn forget_peer(
@@ -365,7 +377,7 @@ pub(super) async fn forget_peer(
     State(app): State<App>,
     address: Result<Path<String>, PathRejection>,
 ) -> Result<Response, ApiError> {
-    let Path(address) = address.map_err(|error| ApiError::bad(error.body_text()))?;
+    let Path(address) = address.map_err(not_text)?;
     let address = PeerAddress::listed(&address).map_err(ApiError::bad)?;
     match app.handle.forget(address.clone()).await? {
         Some(forgotten) => {
@@ -373,21 +385,21 @@ pub(super) async fn forget_peer(
             Ok(answer::json(StatusCode::OK, &ForgottenPeer { forgotten }))
         }
         None => Err(ApiError::NotFound(format!(
-            "{address} is no peer of this node; GET /api/v1/peers names those that are"
+            "{address} is not a peer of this node; GET /api/v1/peers lists its peers"
         ))),
     }
 }
 
 /// Registers peers.
 ///
-/// Peers that the operator names stay, however many others register.
+/// Peers that the operator registers stay, however many others register.
 #[utoipa::path(
     post,
     path = "/api/v1/peers",
     tag = "peers",
     operation_id = "add_peers",
     request_body(content = AddPeers),
-    responses((status = 201, description = "They are peers.", body = PeersAdded), Errors),
+    responses((status = 201, description = "They are peers now.", body = PeersAdded), Errors),
     security((), ("token" = []))
 )]
 pub(super) async fn add_peers(
@@ -414,7 +426,7 @@ pub(super) async fn add_peers(
     Ok(answer::json(StatusCode::CREATED, &added))
 }
 
-/// The peers, and how each stands.
+/// The peers, and the state of each.
 #[utoipa::path(
     get,
     path = "/api/v1/peers",

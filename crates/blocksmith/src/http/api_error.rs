@@ -5,7 +5,7 @@ use std::fmt::Display;
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use blocksmith_api::{JSON, PROBLEM_JSON, Problem, json};
 use blocksmith_consensus::Invalid;
@@ -26,40 +26,47 @@ use crate::text::escaped;
 /// Why a call fails.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ApiError {
-    #[error("there is no such call; the course's calls and /api/v1/status are answered")]
-    NoSuchCall,
-    #[error("this call takes another method; the Allow header names it")]
-    Method,
+    #[error("there is no call {path}; {}", .near.as_ref().map_or_else(
+        || "/docs lists the calls of this node".to_string(),
+        |near| format!("did you mean {near}?")
+    ))]
+    NoSuchCall { path: String, near: Option<String> },
+    /// The header `Allow` of the response has the methods that the path takes.
+    #[error("{0} does not work here")]
+    Method(Method),
     #[error("{0}")]
     NotFound(String),
     #[error(
-        "from another machine, only whoever runs this node may do that: send the token from its \
-         token file as \"Authorization: Bearer TOKEN\"; the node printed the file's path when it \
-         started"
+        "from another machine, only the operator of this node can do that: send the token from the node's \
+         token file as \"Authorization: Bearer TOKEN\"; the node printed the file's path when it started"
     )]
     NoToken,
     #[error(
-        "the token is not this node's: send the one from its token file as \"Authorization: Bearer \
+        "this is not the node's token: send the one from its token file as \"Authorization: Bearer \
          TOKEN\"; the node printed the file's path when it started"
     )]
     WrongToken,
     #[error(
-        "only whoever runs this node may do that, and only from its own machine: it has no token"
+        "only the operator can do that, and only from the node's own machine: the node has no token"
     )]
     NoOperator,
     #[error("{0}; {way_out}", way_out = .0.way_out())]
     Host(OtherName),
-    #[error("{0}, and pages from elsewhere may change nothing here; {way_out}", way_out = .0.way_out())]
+    #[error("{0}, but pages from elsewhere can't change anything here; {way_out}", way_out = .0.way_out())]
     Page(Foreign),
     #[error(
-        "the coins of this node's own search go to others only if they ask on its own machine and call \
-         it localhost: ask so, or without a recipient, search yourself with blocksmith mine, or send \
-         the token from the node's token file as \"Authorization: Bearer TOKEN\""
+        "only a call from the node's own machine, made to localhost, can choose who gets the coin of the \
+         node's search: call it there, leave the recipient out, search yourself with blocksmith mine, or \
+         send the token from the node's token file as \"Authorization: Bearer TOKEN\""
     )]
     Recipient,
-    #[error("send JSON, with the header Content-Type: application/json")]
-    MediaType,
-    #[error("the body is not JSON that every node can read: {0}")]
+    #[error(
+        "send a JSON body and the header Content-Type: application/json{}; curl takes \
+         -H 'Content-Type: application/json', and Python's requests takes json=",
+        .0.iter().map(|sent| format!(", not {sent}")).collect::<String>()
+    )]
+    MediaType(Option<String>),
+    #[error("the body can't be read as JSON: {0}")]
     Json(#[from] JsonError),
     #[error("{0}")]
     Bad(String),
@@ -75,9 +82,9 @@ pub(super) enum ApiError {
     Early(FutureTip),
     #[error(transparent)]
     NotPaid(#[from] NotPaid),
-    #[error("the body is too long; at most {MAX_BODY_BYTES} bytes are taken")]
+    #[error("the body is too long; at most {MAX_BODY_BYTES} bytes are allowed")]
     TooLong,
-    #[error("the body did not arrive within {} s", BODY_TIME.as_secs())]
+    #[error("the body did not arrive within {} s; try again", BODY_TIME.as_secs())]
     TooSlow,
     #[error("{0}")]
     Busy(Cow<'static, str>),
@@ -86,7 +93,7 @@ pub(super) enum ApiError {
     /// Clients are not told the details, which the log has.
     #[error("the node can't read its store; its log says why")]
     Store(#[from] StoreError),
-    #[error("the node made a mistake with this request; its log says which")]
+    #[error("this call met a fault of the node; the node's log says which")]
     Panic,
 }
 
@@ -112,9 +119,8 @@ impl From<NoWork> for ApiError {
     fn from(no_work: NoWork) -> Self {
         match no_work {
             NoWork::Refused(refusal) => refusal.into(),
-            NoWork::Nobody => Self::unprocessable(
-                "nobody is named who gets the coin: ask with ?recipient=ADDRESS, or start the node \
-                 with --to ADDRESS",
+            NoWork::NoRecipient => Self::unprocessable(
+                "the coin has no recipient: add ?recipient=ADDRESS, or start the node with --to ADDRESS",
             ),
             NoWork::Id | NoWork::Proof { .. } | NoWork::Recipient(_) => {
                 Self::unprocessable(no_work)
@@ -141,7 +147,7 @@ impl ApiError {
     /// The call is about signed payments, and the chain has none; `so` says what follows from that.
     pub(super) fn unsigned(so: &str) -> Self {
         Self::Conflict(format!(
-            "nobody signs payments on this chain, so {so}; /chain has all transactions"
+            "payments are not signed on this chain, so {so}; /chain has all transactions"
         ))
     }
 
@@ -158,8 +164,8 @@ impl ApiError {
     pub(super) fn status(&self) -> StatusCode {
         match self {
             Self::Json(_) | Self::Bad(_) => StatusCode::BAD_REQUEST,
-            Self::NoSuchCall | Self::NotFound(_) => StatusCode::NOT_FOUND,
-            Self::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Self::NoSuchCall { .. } | Self::NotFound(_) => StatusCode::NOT_FOUND,
+            Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::NoToken | Self::WrongToken => StatusCode::UNAUTHORIZED,
             Self::NoOperator => StatusCode::FORBIDDEN,
             Self::Host(_) => StatusCode::MISDIRECTED_REQUEST,
@@ -176,7 +182,7 @@ impl ApiError {
                 StatusCode::CONFLICT
             }
             Self::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::MediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::NotPaid(NotPaid::Refused(Refused::Full { .. })) => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
@@ -205,7 +211,11 @@ impl ApiError {
     /// The answer's body and type. `response` has the status and the headers.
     pub(super) fn told(&self, voice: ErrorFormat, response: Response) -> Response {
         let status = response.status();
-        let detail = self.to_string();
+        let allowed = response.headers().get(header::ALLOW).and_then(|allow| allow.to_str().ok());
+        let detail = match (self, allowed) {
+            (Self::Method(used), Some(allowed)) => wrong_method(used, allowed),
+            _ => self.to_string(),
+        };
         let (kind, body) = match voice {
             ErrorFormat::Text => (TEXT, escaped(detail).to_string()),
             ErrorFormat::Message => (JSON, json::to_string(&Message { message: &detail })),
@@ -225,6 +235,12 @@ impl ApiError {
         parts.headers.remove(header::CONTENT_LENGTH);
         Response::from_parts(parts, Body::from(body))
     }
+}
+
+/// Names the methods that a path takes, of those that people send.
+fn wrong_method(used: &Method, allowed: &str) -> String {
+    let methods = allowed.split(',').map(str::trim).filter(|it| !["HEAD", "OPTIONS"].contains(it));
+    format!("use {} here, not {used}", methods.collect::<Vec<_>>().join(" or "))
 }
 
 /// The response has no body yet: its format depends on the call's path and the node's dialect.

@@ -39,7 +39,10 @@ impl Json {
         let value = Value::of_canonical(&self.text);
         match value.kind() {
             Kind::Object => Ok(value),
-            _ => Err(ApiError::bad(format!("the body is a JSON object, not {}", start_of(value)))),
+            _ => {
+                let found = kind_of(value);
+                Err(ApiError::bad(format!("the body must be a JSON object, not {found}")))
+            }
         }
     }
 
@@ -92,7 +95,10 @@ impl FromRequest<App> for Wire {
 
     async fn from_request(request: Request, app: &App) -> Result<Self, ApiError> {
         if !is_json(request.headers()) {
-            return Err(ApiError::MediaType);
+            let sent = request.headers().get(header::CONTENT_TYPE);
+            let sent = sent.map(|kind| String::from_utf8_lossy(kind.as_bytes()));
+            let sent = sent.map(|kind| kind.chars().take(MAX_QUOTE).collect());
+            return Err(ApiError::MediaType(sent));
         }
         let looks = request.method().is_safe();
         let read = read(request.into_body(), &app.body_room);
@@ -100,6 +106,7 @@ impl FromRequest<App> for Wire {
         let read = tokio::time::timeout(BODY_TIME, read).await;
         line::set(if looks { Doing::Looking } else { Doing::Working });
         let (bytes, room) = read.map_err(|_| ApiError::TooSlow)??;
+        check_start(&bytes)?;
         Ok(Self { bytes, room })
     }
 }
@@ -128,7 +135,30 @@ impl FromRequest<App> for Json {
 /// calls take the last, as Flask does.
 fn said_twice(name: &str) -> ApiError {
     let name: String = name.chars().take(MAX_QUOTE).collect();
-    ApiError::bad(format!("the body says \"{name}\" twice in one object; say once what is meant"))
+    ApiError::bad(format!("the body has \"{name}\" twice in one object; send it once"))
+}
+
+/// Refuses what people send whose shell took the body away, or kept the quotes around it.
+fn check_start(body: &[u8]) -> Result<(), ApiError> {
+    match body.trim_ascii_start().first() {
+        None => Err(ApiError::bad("the body is empty; send a JSON object")),
+        Some(b'\'') => Err(ApiError::bad(
+            "the body starts with a single quote, which is not JSON; the Windows command prompt takes \
+             double quotes, as in -d \"{\\\"proof\\\": 1}\"",
+        )),
+        Some(_) => Ok(()),
+    }
+}
+
+/// What people call a value that is no object.
+fn kind_of(value: Value<'_>) -> &str {
+    match value.kind() {
+        Kind::Array => "a list",
+        Kind::String => "a string",
+        Kind::Int | Kind::Float => "a number",
+        Kind::Object => "an object",
+        Kind::Bool | Kind::Null => value.text(),
+    }
 }
 
 /// `application/json` and its relatives, as Flask sees it.
@@ -149,7 +179,8 @@ async fn read(body: Body, room: &MemoryBudget) -> Result<(Vec<u8>, Option<Arc<Sh
     let mut heard = 0;
     let mut chunks = body.into_data_stream();
     while let Some(chunk) = chunks.next().await {
-        let chunk = chunk.map_err(|_| ApiError::bad("the body broke off"))?;
+        let chunk =
+            chunk.map_err(|_| ApiError::bad("the connection broke before the whole body came"))?;
         heard += chunk.len();
         if heard > MAX_HEARD_BYTES {
             break;

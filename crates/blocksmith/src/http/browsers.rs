@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::body::Body;
 use axum::http::header::{
@@ -82,7 +82,7 @@ impl Authority {
 
     /// Whether no outsider can make this name stand for an address of their choice: it is an
     /// address, or a name that no public DNS server knows.
-    fn is_nobody_elses(&self) -> bool {
+    fn is_safe_from_rebinding(&self) -> bool {
         let host = &*self.host;
         let last = host.rsplit('.').next().unwrap_or_default();
         host.starts_with('[')
@@ -147,10 +147,10 @@ impl FromStr for PageOrigin {
     fn from_str(text: &str) -> Result<Self, String> {
         let what = match text {
             "null" => {
-                "null is every page that does not say where it comes from, files and strangers' pages \
-                 alike; serve yours, as with python3 -m http.server, and name that address"
+                "null stands for every page that does not say where it comes from, also for pages of \
+                 strangers; serve your page, for example with python3 -m http.server, and write that address"
             }
-            "*" => "that would let the pages of all strangers in; name one origin after the other",
+            "*" => "* would let in the pages of all strangers; give each origin its own --cors",
             _ => {
                 let origin = text.split_once("://").and_then(|(scheme, rest)| {
                     let is_scheme = scheme.starts_with(|char: char| char.is_ascii_alphabetic())
@@ -210,7 +210,7 @@ impl Browsers {
         for name in named.filter(|name| !name.is_empty()) {
             let read = std::str::from_utf8(name).ok().and_then(Authority::read);
             let taken = read.as_ref().is_some_and(|name| {
-                name.is_nobody_elses() || self.hosts.iter().any(|host| host.0 == name.host)
+                name.is_safe_from_rebinding() || self.hosts.iter().any(|host| host.0 == name.host)
             });
             if !taken {
                 let name = OtherName::of(name, read.map(|name| name.host));
@@ -288,6 +288,8 @@ pub(super) struct Guard {
 pub(super) struct Visit {
     page: Page,
     method: Method,
+    /// The format of an error.
+    voice: ErrorFormat,
     /// What a preflight asks for: the headers that a page wants to send.
     preflight: Option<Option<HeaderValue>>,
 }
@@ -297,9 +299,10 @@ impl Guard {
     pub(super) fn admit<B>(&self, request: &Request<B>) -> Result<Visit, Box<Response>> {
         let (browsers, headers) = (&self.browsers, request.headers());
         let path = request.uri().path();
+        let voice = ErrorFormat::of(path, self.dialect);
         let refused = |fault: ApiError| {
             let response = fault.status().into_response();
-            Box::new(fault.told(ErrorFormat::of(path, self.dialect), response))
+            Box::new(fault.told(voice, response))
         };
         let host = browsers.host(headers, request.uri()).map_err(refused)?;
         let page = browsers.page(headers, host.as_ref());
@@ -319,12 +322,12 @@ impl Guard {
         let preflight = (method == Method::OPTIONS
             && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD))
         .then(|| headers.get(ACCESS_CONTROL_REQUEST_HEADERS).cloned());
-        Ok(Visit { page, method, preflight })
+        Ok(Visit { page, method, voice, preflight })
     }
 
     /// Adds the headers that browsers need to an answer.
     pub(super) fn complete(&self, visit: Visit, response: Response) -> Response {
-        let mut response = with_options(&visit.method, response);
+        let mut response = with_options(&visit, response);
         let headers = response.headers_mut();
         if !self.browsers.origins.is_empty() {
             headers.append(VARY, HeaderValue::from_static("Origin"));
@@ -343,8 +346,9 @@ impl Guard {
     }
 }
 
-/// Adds `OPTIONS` to the methods that a call allows, and answers it with them.
-fn with_options(method: &Method, mut response: Response) -> Response {
+/// Adds `OPTIONS` to the methods that a call allows, answers it with them, and names the others in the
+/// answer to a wrong one: they are known only here, since the router adds them last.
+fn with_options(visit: &Visit, mut response: Response) -> Response {
     if response.status() != StatusCode::METHOD_NOT_ALLOWED {
         return response;
     }
@@ -353,12 +357,15 @@ fn with_options(method: &Method, mut response: Response) -> Response {
     methods.push("OPTIONS");
     let methods: Vec<_> = methods.into_iter().map(str::trim).collect();
     let Ok(allow) = HeaderValue::from_str(&methods.join(", ")) else { return response };
-    if method == Method::OPTIONS {
+    if visit.method == Method::OPTIONS {
         response = Response::new(Body::empty());
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(HTML));
     }
     response.headers_mut().insert(ALLOW, allow);
-    response
+    match response.extensions().get::<Arc<ApiError>>().cloned() {
+        Some(fault) => fault.told(visit.voice, response),
+        None => response,
+    }
 }
 
 #[cfg(test)]
@@ -366,7 +373,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_that_nobody_else_can_take_are_taken() {
+    fn names_that_are_safe_from_rebinding_are_taken() {
         let browsers = Browsers::new(vec!["Chain.School.edu.".parse().expect("a name")], vec![]);
         let host = |text: &str| {
             let mut headers = HeaderMap::new();

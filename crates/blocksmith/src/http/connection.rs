@@ -158,7 +158,7 @@ pub fn raise_file_limit() {
     if current.is_some_and(|current| current < wanted)
         && let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum })
     {
-        tracing::debug!("the process may not open more files than before: {error}");
+        tracing::debug!("the limit of open files can't be raised: {error}");
     }
 }
 

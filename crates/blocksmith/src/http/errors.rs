@@ -13,7 +13,7 @@ impl IntoResponses for Errors {
     fn responses() -> BTreeMap<String, RefOr<response::Response>> {
         let schema = Ref::from_schema_name(Problem::name());
         let problem = ContentBuilder::new().schema(Some(schema)).build();
-        let description = "Why there is no other answer.";
+        let description = "The call failed; this says why.";
         let response = ResponseBuilder::new().description(description);
         let response = response.content(PROBLEM_JSON, problem).build();
         BTreeMap::from([("default".to_string(), RefOr::T(response))])

@@ -62,9 +62,9 @@ pub(super) struct Wanted {
 ///
 /// Each event has an id, the node's `instance` and a number; a client that was cut off goes on with the
 /// header `Last-Event-ID` or `since`. If what it missed is gone, or the node was started anew, `reset`
-/// comes: then read `status` again, and leave out the events of this stream up to the one that it
-/// names; or ask anew with `since` and that one. Where nothing is sent for 15 s, the latest id comes
-/// without data.
+/// comes: then read `status` again, and skip the events of this stream up to the one that `status` names;
+/// or start a new stream with `since` and that id. If there is no event for 15 s, the latest id comes without
+/// data.
 #[utoipa::path(
     get,
     path = "/api/v1/events",
@@ -100,7 +100,7 @@ pub(super) async fn events(
 fn kinds(wanted: Option<&str>) -> Result<Vec<&'static str>, ApiError> {
     let Some(wanted) = wanted else { return Ok(Event::KINDS.into()) };
     let names = || wanted.split(',');
-    refuse_unknown("kind of events", names(), &Event::KINDS)?;
+    refuse_unknown("kind of event", names(), &Event::KINDS)?;
     Ok(Event::KINDS.into_iter().filter(|kind| names().any(|name| name == *kind)).collect())
 }
 

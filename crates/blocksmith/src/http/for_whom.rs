@@ -7,10 +7,9 @@ use utoipa::IntoParams;
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct ForWhom {
-    /// Who gets the coin: a name, or an address where payments are signed. The node, if it is left
-    /// out.
+    /// Who gets the coin: a name, or an address where payments are signed. Without it, the node.
     recipient: Option<String>,
-    /// The id of work that is known: the answer waits for other work, up to 10 s.
+    /// The id of the work that the miner has: the answer waits up to 10 s for other work.
     pub(super) than: Option<String>,
 }
 

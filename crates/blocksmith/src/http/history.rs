@@ -19,7 +19,7 @@ use crate::service::float;
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Points {
-    /// The most points: 500 if it is left out or larger, and at least 2.
+    /// The most points: 500 without it, at most that many, and at least 2.
     points: Option<u64>,
 }
 

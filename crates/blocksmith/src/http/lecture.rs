@@ -158,11 +158,13 @@ pub(super) async fn submit_proof(State(app): State<App>, body: Json) -> Result<R
 fn recipient(id: Value<'_>) -> Result<String, ApiError> {
     if !matches!(id.kind(), Kind::String | Kind::Int) {
         let found = start_of(id);
-        return Err(ApiError::bad(format!("an id is a text or a whole number, not {found}")));
+        return Err(ApiError::bad(format!(
+            "the id must be a string or a whole number, not {found}"
+        )));
     }
     match id.text().len() {
         found if found > MAX_ID_BYTES => Err(ApiError::bad(format!(
-            "the id has {found} bytes as JSON; at most {MAX_ID_BYTES} are taken"
+            "the id has {found} bytes as JSON; at most {MAX_ID_BYTES} are allowed"
         ))),
         _ => Ok(id.text().into()),
     }
@@ -215,7 +217,7 @@ async fn new_payment(app: &App, text: &str) -> Result<Response, ApiError> {
         Err(not_paid) => return Err(not_paid.into()),
     };
     let said = match missing {
-        Some(missing) => format!("Transaction waits for the one with nonce {missing}"),
+        Some(missing) => format!("Transaction waits for the payment with nonce {missing}"),
         None => {
             let index = app.handle.standing().tip.block.index() + 1;
             format!("Transaction will be added to Block {index}")
@@ -239,11 +241,15 @@ pub(super) fn nodes(
     let mut wanted = Vec::new();
     for node in nodes.into_iter().flat_map(Value::elements) {
         if wanted.len() == MAX_PEERS {
-            let reason = format!("too many nodes at a time; a node keeps at most {MAX_PEERS}");
+            let reason =
+                format!("too many nodes in one call; a node keeps at most {MAX_PEERS} peers");
             return Err(ApiError::Bad(reason));
         }
         let text = node.as_str().ok_or_else(|| {
-            ApiError::bad(format!("{} names no peer; write a host and a port", start_of(node)))
+            let found = start_of(node);
+            ApiError::bad(format!(
+                "a node must be a string with a host and a port, as in \"localhost:5001\", not {found}"
+            ))
         })?;
         wanted.push(read(&text).map_err(ApiError::bad)?);
     }
@@ -265,12 +271,13 @@ pub(super) fn added(
         all.filter(move |(_, registered)| **registered == what).map(|(address, _)| address)
     };
     if let Some(left_out) = of(Registered::NoRoom).next() {
-        let reason = format!("{left_out} does not fit; a node keeps at most {MAX_PEERS} peers");
+        let reason =
+            format!("there is no room for {left_out}: a node keeps at most {MAX_PEERS} peers");
         return Err(ApiError::Conflict(reason));
     }
     let itself: Vec<_> = of(Registered::Itself).map(PeerAddress::as_str).collect();
     if itself.len() == wanted.len() {
-        let reason = format!("{} is this node itself, which is no peer of its own", itself[0]);
+        let reason = format!("{} is this node itself, and a node is not its own peer", itself[0]);
         return Err(ApiError::bad(reason));
     }
     Ok(Added {
@@ -306,7 +313,7 @@ pub(super) async fn new_block(
 pub(super) async fn resolve(State(app): State<App>) -> Result<Response, ApiError> {
     let permit = app.resolving.take(RESOLVE_PERMIT_TIME).await;
     let permit = permit
-        .ok_or(ApiError::busy("too many others wait for the peers' chains; try again later"))?;
+        .ok_or(ApiError::busy("too many calls wait for the peers' chains; try again later"))?;
     let replaced = app.handle.resolve().await?;
     drop(permit);
     let head = if replaced {

@@ -40,6 +40,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::header::ALLOW;
+use axum::http::{Method, Uri};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{delete, get, post};
@@ -140,8 +141,8 @@ fn router(handle: Handle, token: Option<Token>) -> Router {
         .layer(middleware::from_fn(in_time))
         // `HEAD` only looks, so it must not mine.
         .route("/mine", get(lecture::mine).head(no_look).fallback(no_look))
-        .fallback(async || ApiError::NoSuchCall)
-        .method_not_allowed_fallback(async || ApiError::Method)
+        .fallback(async |uri: Uri| known::no_such_call(uri.path()))
+        .method_not_allowed_fallback(async |method: Method| ApiError::Method(method))
         .layer(middleware::from_fn_with_state(answer_room, answer::within_room))
         .layer(CatchPanicLayer::custom(|_| ApiError::Panic.into_response()))
         .layer(middleware::from_fn_with_state(app.clone(), in_its_voice))
@@ -150,8 +151,8 @@ fn router(handle: Handle, token: Option<Token>) -> Router {
 }
 
 /// What `/mine` answers to other methods than its own.
-async fn no_look() -> Response {
-    ([(ALLOW, "GET, POST")], ApiError::Method).into_response()
+async fn no_look(method: Method) -> Response {
+    ([(ALLOW, "GET, POST")], ApiError::Method(method)).into_response()
 }
 
 fn app(handle: Handle, token: Option<Token>) -> App {

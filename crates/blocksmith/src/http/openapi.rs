@@ -21,10 +21,12 @@ use super::{accounts, api, events, history, payments};
         description = "What a program asks a Blocksmith node. Amounts are whole units, 100,000,000 of \
             which are one coin. Hashes, ids, targets and work are 64 lower-case hex digits. Times are \
             seconds since 1970. Blocks are counted from 1, transactions within a block from 0. A \
-            parameter or a field that a call does not know is a 400 that names it. Errors: 400 and 422, \
-            mend the request; 401 and 403, it is not for this caller; 404, it is not here; 405, 413 and \
-            415, use another method, a shorter body, JSON; 408, the body took too long; 409, not on this \
-            chain or not any more; 421, the node does not answer to this name; 503, try again later."
+            parameter or a field that a call does not have is a 400 that names it. Errors: 400 and 422, \
+            correct the request; 401 and 403, only the operator can do this; 404, this node does not have \
+            it; 405, use another method; 408, the body took too long; 409, it does not work on this chain, \
+            or it came too late; 413, send a shorter body; 415, send JSON; 421, the node does not answer \
+            under this name; 503, try again later. The course's own calls, such as /chain and /mine, are \
+            not listed here."
     ),
     servers((url = "/", description = "this node")),
     paths(
@@ -38,7 +40,7 @@ use super::{accounts, api, events, history, payments};
     tags(
         (name = "chain", description = "The chain, its blocks and the work on the next one."),
         (name = "transactions", description = "Transactions, accounts and coins."),
-        (name = "peers", description = "The nodes that this one keeps in touch with."),
+        (name = "peers", description = "The nodes that this node exchanges blocks with."),
     )
 )]
 struct Document;
@@ -92,6 +94,11 @@ fn calls() -> impl Iterator<Item = (&'static str, &'static str, &'static Operati
         let by_method = [("GET", &item.get), ("POST", &item.post), ("DELETE", &item.delete)];
         by_method.into_iter().filter_map(|(method, call)| Some((method, &**path, call.as_ref()?)))
     })
+}
+
+/// The paths of the document, as the router has them.
+pub(super) fn paths() -> impl Iterator<Item = &'static str> {
+    DOCUMENT.paths.paths.keys().map(|path| &**path)
 }
 
 /// The names that the document has for the query of a call, which is named by its method and its

@@ -24,7 +24,7 @@ use super::api_error::ApiError;
 use super::body::Wire;
 use super::errors::Errors;
 use super::line::{self, Doing};
-use super::query::{Query, limit};
+use super::query::{Query, hash, limit, not_text};
 use super::sent::listens;
 use super::{App, permit};
 use crate::service::{
@@ -37,8 +37,8 @@ const LIST_TIME: Duration = Duration::from_secs(10);
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Replacing {
-    /// What the payment may replace that waits with its nonce: `none`, or the id of one payment.
-    /// Any, for a fee that is a tenth higher, if it is left out.
+    /// The payment with the same nonce that this one can replace: `none`, or the id of one payment.
+    /// Without it, any, if the fee is a tenth higher.
     #[param(pattern = "^(none|[0-9a-f]{64})$")]
     replaces: Option<String>,
 }
@@ -52,27 +52,26 @@ impl Replacing {
             Some(id) => match id.parse() {
                 Ok(id) => Ok(Some(Some(id))),
                 Err(_) => Err(ApiError::bad(
-                    "replaces says which payment this one may replace: none, or an id of 64 \
-                     lower-case hex digits",
+                    "replaces must be none, or the id of the payment to replace: 64 lower-case hex digits",
                 )),
             },
         }
     }
 }
 
-/// Hands in a signed payment, or a list of them.
+/// Sends a signed payment, or a list of them.
 ///
-/// A payment that is known is answered with 200. A 422 has the rule `transaction`, `signature`,
-/// `sender`, `nonce`, `balance` or `fee`, a 409 `replaces`, a 503 `full`. A list is taken in canonical
-/// JSON, as nodes send it.
+/// The answer to a payment that the node knows already is a 200. A 422 has the rule `transaction`,
+/// `signature`, `sender`, `nonce`, `balance` or `fee`, a 409 `replaces`, a 503 `full`. A list must be
+/// canonical JSON, as nodes send it.
 #[utoipa::path(
     post,
     path = "/api/v1/transactions",
     tag = "transactions",
     operation_id = "submit_transactions",
-    params(Replacing, ("blocksmith-listen" = Option<String>, Header, description = "Where the sender listens, if it is a node: it need not be told of the payments.")),
+    params(Replacing, ("blocksmith-listen" = Option<String>, Header, description = "The address at which the sender listens, if it is a node: then this node does not send the payments back.")),
     request_body(content = serde_json::Value, description = "The payment, or a list of at most 1,000."),
-    responses((status = 201, description = "It waits.", body = Pending), (status = 200, description = "It was known, or a list was handed in.", body = Submitted), Errors)
+    responses((status = 201, description = "It waits for a block.", body = Pending), (status = 200, description = "The node knew it, or the body was a list.", body = Submitted), Errors)
 )]
 pub(super) async fn submit(
     State(app): State<App>,
@@ -101,7 +100,9 @@ pub(super) async fn submit(
         return Ok(answer::json(status, &pending));
     };
     if replacing.is_some() {
-        return Err(ApiError::bad("a list of payments takes no replaces; hand them in one by one"));
+        return Err(ApiError::bad(
+            "replaces works for a single payment; send the payments one by one",
+        ));
     }
     // Nothing is done yet, so a call that waits for a permit can still be told to come again.
     line::set(Doing::Looking);
@@ -137,12 +138,10 @@ fn elements(body: &[u8]) -> Result<Option<Vec<Vec<u8>>>, ApiError> {
     let mut more = reader.open_array()?;
     while more {
         let Cow::Borrowed(text) = reader.value()? else {
-            return Err(ApiError::bad("payments in a list are canonical JSON"));
+            return Err(ApiError::bad("the payments of a list must be canonical JSON"));
         };
         if payments.len() == MAX_PAYMENTS {
-            return Err(ApiError::bad(format!(
-                "at most {MAX_PAYMENTS} payments are taken at a time"
-            )));
+            return Err(ApiError::bad(format!("a list can have at most {MAX_PAYMENTS} payments")));
         }
         payments.push(text.as_bytes().to_vec());
         more = reader.next_element()?;
@@ -192,14 +191,13 @@ pub(super) fn place(location: &Location) -> Place {
 }
 
 fn transaction_id(id: Result<Path<String>, PathRejection>) -> Result<Hash, ApiError> {
-    let Path(id) = id.map_err(|error| ApiError::bad(error.body_text()))?;
-    id.parse()
-        .map_err(|_| ApiError::unprocessable("a transaction's id is 64 lower-case hex digits"))
+    let Path(id) = id.map_err(not_text)?;
+    hash(&id, "a transaction's id")
 }
 
 fn unknown(id: &Hash) -> ApiError {
     ApiError::NotFound(format!(
-        "there is no transaction {id} on this node's best chain, and none waits"
+        "this node has no transaction {id}, neither in its best chain nor waiting for a block"
     ))
 }
 
@@ -217,7 +215,7 @@ pub(super) async fn transaction(
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Response, ApiError> {
     if let Family::Open(_) = app.handle.chain().rules.family {
-        return Err(ApiError::unsigned("no transaction has an id"));
+        return Err(ApiError::unsigned("transactions have no ids"));
     }
     let id = transaction_id(id)?;
     let found = whereabouts(&app.handle, id).await?;
@@ -254,7 +252,7 @@ pub(super) async fn proof(
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Response, ApiError> {
     if let Family::Open(_) = app.handle.chain().rules.family {
-        return Err(ApiError::unsigned("no transaction has an id to prove it by"));
+        return Err(ApiError::unsigned("transactions have no ids and no proofs"));
     }
     let id = transaction_id(id)?;
     match app.handle.inclusion(id).await? {
@@ -267,7 +265,7 @@ pub(super) async fn proof(
             Ok(answer::json(StatusCode::OK, &proof))
         }
         InclusionAnswer::Waits => Err(ApiError::NotFound(format!(
-            "payment {id} waits for a block; its proof is there once it is in one"
+            "payment {id} still waits for a block; ask for its proof when it is in one"
         ))),
         InclusionAnswer::Unknown => Err(unknown(&id)),
     }
@@ -276,12 +274,12 @@ pub(super) async fn proof(
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Queued {
-    /// Has to be there: only those that wait are listed here.
+    /// Must be there: this call lists only transactions that wait.
     #[param(required = true, pattern = "^(true)?$")]
     queued: Option<String>,
-    /// How many of them are left out at the start.
+    /// How many to leave out at the start.
     from: Option<usize>,
-    /// The most entries: 1,000 if it is left out or larger.
+    /// The most entries: 1,000 without it, and at most that many.
     #[param(minimum = 1)]
     limit: Option<usize>,
 }
@@ -301,7 +299,7 @@ pub(super) async fn queued(
 ) -> Result<Response, ApiError> {
     if !matches!(asked.queued.as_deref(), Some("" | "true")) {
         return Err(ApiError::bad(
-            "ask for ?queued to see what waits; the others are in the blocks at /api/v1/blocks",
+            "add ?queued to get the transactions that wait; all others are in /api/v1/blocks",
         ));
     }
     let (from, limit) = (asked.from.unwrap_or(0), limit(asked.limit, MAX_PAYMENTS, MAX_PAYMENTS)?);

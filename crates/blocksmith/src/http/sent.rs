@@ -97,14 +97,16 @@ fn waits(own: FutureBlock, verdict: &Verdict) -> String {
     };
     let (why, until_s) = match verdict {
         Verdict::OnEarly(below) => {
-            let why = format!("block {} below it is known, and its {}", below.index, ahead(*below));
+            let why =
+                format!("block {} below it waits too, and its {}", below.index, ahead(*below));
             (why, own.until_s().max(below.until_s()))
         }
-        _ => (format!("its {}, and {MAX_AHEAD_S} s are let pass", ahead(own)), own.until_s()),
+        _ => {
+            (format!("its {}, and at most {MAX_AHEAD_S} s are allowed", ahead(own)), own.until_s())
+        }
     };
     format!(
-        "waits: {why}. If this clock is behind, set it; if it is right, wait until {}, when the block is \
-         tried",
+        "waits: {why}. If this clock is behind, set it; if it is right, wait: the node tries the block at {}",
         early::date(until_s)
     )
 }
@@ -120,13 +122,14 @@ async fn log_orphan(
     let index = block.index().saturating_sub(1);
     if let Some(spelling) = spelled_otherwise(handle.clone(), block.clone(), sender.body).await {
         let what = format_args!(
-            "{block:?} from {caller} does not fit: what it names as the block before it is the hash \
-             of this node's block {index} {spelling}. {HASHED_TEXT}"
+            "{block:?} from {caller} does not fit: its previous_hash is the hash of this node's block \
+             {index} {spelling}. {HASHED_TEXT}"
         );
         handle.tell(Notice::Refused, what);
         return;
     }
-    let waits = format!("{block:?} from {caller} waits: the block before it is not known here");
+    let waits =
+        format!("{block:?} from {caller} waits: this node does not know the block before it");
     let peers = &handle.standing().peers;
     let host = ip.map(|ip| match ip {
         IpAddr::V4(ip) => ip.to_string(),
@@ -134,13 +137,12 @@ async fn log_orphan(
     });
     let (stranger, address) = match sender.listens {
         Some(listens) if peers.contains(&listens) => {
-            let what =
-                format_args!("{waits}. {listens}, which sent it, is a peer and is asked for it");
+            let what = format_args!("{waits}, and asks its peer {listens}, which sent this one");
             handle.tell(Notice::Orphan, what);
             return;
         }
         Some(listens) => (
-            format!("it is from a node that says that it listens at {listens}, which is no peer"),
+            format!("The sender says that it listens at {listens}, which is not a peer"),
             listens.to_string(),
         ),
         None => {
@@ -151,23 +153,23 @@ async fn log_orphan(
             };
             let there: Vec<_> = peers.iter().filter(is_there).map(PeerAddress::as_str).collect();
             let unless = match &there[..] {
-                [] => "and no peer is named by that address".to_string(),
-                there => format!("unless it is {}, which is asked", there.join(" or ")),
+                [] => ", and no peer has its address".to_string(),
+                there => format!("; it could be the peer {}", there.join(" or ")),
             };
             let host = host.unwrap_or_else(|| "HOST".into());
-            (format!("its sender does not say where it listens, {unless}"), format!("{host}:PORT"))
+            (format!("The sender does not say where it listens{unless}"), format!("{host}:PORT"))
         }
     };
     // The operator is to type the address, and a stranger may have chosen it.
     let address = if is_typable(&address) { address } else { "HOST:PORT".into() };
     let asked = match peers.len() {
-        0 => "this node has no peers to ask".to_string(),
-        _ => "the peers are asked".to_string(),
+        0 => "has no peers to ask",
+        _ => "asks its peers",
     };
     let node = handle.listens_at().map(|own| format!(" --node http://{own}")).unwrap_or_default();
     let what = format_args!(
-        "{waits}, and {asked}; {stranger}. To follow that node as well: blocksmith peers add \
-         {address}{node}, or start this one with --peer {address}"
+        "{waits}, and {asked}. {stranger}. To follow the sender too: blocksmith peers add \
+         {address}{node}, or start this node with --peer {address}"
     );
     handle.tell(Notice::Orphan, what);
 }
@@ -190,7 +192,7 @@ pub(super) fn log_malformed(handle: &Handle, caller: &Caller, error: &impl Displ
 }
 
 fn name(caller: &Caller) -> String {
-    socket(caller).map_or_else(|| "somebody".into(), |address| address.to_string())
+    socket(caller).map_or_else(|| "an unknown caller".into(), |address| address.to_string())
 }
 
 pub(super) fn socket(caller: &Caller) -> Option<SocketAddr> {

@@ -34,8 +34,10 @@ impl OtherName {
     /// What the caller or the operator may do about it.
     pub(super) fn way_out(&self) -> String {
         match self.typed() {
-            Some(host) => format!("use its IP address, or start it with --host {host}"),
-            None => "use its IP address".into(),
+            Some(host) => {
+                format!("use the node's IP address, or start the node with --host {host}")
+            }
+            None => "use the node's IP address".into(),
         }
     }
 }
@@ -45,14 +47,14 @@ impl fmt::Display for OtherName {
         match self {
             Self::Host(host) => write!(
                 f,
-                "this node does not answer to the name \"{}\", under which the page of a stranger could \
-                 reach it",
+                "this node does not answer under the name \"{}\", since a page of a stranger could reach it \
+                 by that name",
                 shown(host, MAX_SHOWN)
             ),
             Self::Nothing(text) => write!(
                 f,
-                "this call was made to \"{text}\", which is no host, with or without a port from 0 to \
-                 65535"
+                "the Host of this call must be a host, with or without a port from 0 to 65535, not \
+                 \"{text}\""
             ),
         }
     }
@@ -78,10 +80,10 @@ impl Foreign {
                  http://localhost:3000"
             }
             Self::Null => {
-                "if it is a file of yours, serve it, as with python3 -m http.server, and the node says \
-                 how to let it in"
+                "if it is your file, serve it, for example with python3 -m http.server; then the node says \
+                 how to allow it"
             }
-            Self::Unsaid => "if you mean it, ask with a program that is no browser, like curl",
+            Self::Unsaid => "to do it anyway, use a program that is not a browser, such as curl",
         }
     }
 }

@@ -20,15 +20,15 @@ pub(super) enum Failure {
     Silent(Duration),
     #[error("it sends too slowly: {received} bytes in {} seconds", .waited.as_secs())]
     Slow { received: u64, waited: Duration },
-    #[error("it sent too little that fits and is new here; given up after {} seconds", .0.as_secs())]
+    #[error("it sent too few new blocks that fit here; this node gave up after {} seconds", .0.as_secs())]
     NothingNew(Duration),
     #[error("the connection broke: {0}")]
     Broken(String),
     #[error("it answers {path} with {said}")]
     Status { path: &'static str, said: String },
     #[error(
-        "it answers {path} with a redirect to {to}, which is not followed; if it moved there, register \
-         that address"
+        "it answers {path} with a redirect to {to}, which this node does not follow; if it moved there, \
+         register that address"
     )]
     Redirected { path: &'static str, to: String },
     #[error("its answer to {path} is not what a peer sends: {reason}")]
@@ -37,40 +37,44 @@ pub(super) enum Failure {
     Unlike(#[from] Unlike),
     #[error("its answer to {path} has more than {most} bytes")]
     TooLong { path: &'static str, most: u64 },
-    #[error("it runs the chain {theirs}, and this node runs {ours}; they do not mix")]
+    #[error(
+        "it runs the chain {theirs}, but this node runs {ours}; nodes of different chains can't be peers"
+    )]
     OtherChain { ours: Hash, theirs: String },
-    #[error("it runs another chain, and they do not mix: {0}")]
+    #[error("it runs another chain, and nodes of different chains can't be peers: {0}")]
     OtherRules(Differences),
     #[error("it sent block {index}, which can't be read: {reason}")]
     Malformed { index: u64, reason: Malformed },
     #[error("it sent a block that breaks a rule: {0}")]
     Invalid(#[from] Invalid),
-    #[error("it sent block {index}, whose parent it did not send; it may be changing its chain")]
+    #[error("it sent block {index}, but not the block before it; perhaps its chain is changing")]
     Orphan { index: u64 },
     #[error(
-        "its block {} names {named} as the block before it, and block {index}, which it sent, hashes \
-         to {found}: {}", index + 1, Why(*.spelling, *.index)
+        "its block {} names {named} as the block before it, but block {index}, which it sent, has the \
+         hash {found}: {}", index + 1, Why(*.spelling, *.index)
     )]
     Unlinked { index: u64, found: Hash, named: Hash, spelling: Option<Spelling> },
     #[error("it does not speak HTTP there: {0}")]
     NotHttp(String),
     #[error(
-        "its chain leaves ours {depth} blocks below our tip, and the blocks of other peers take the \
-         memory that this takes"
+        "its chain leaves ours {depth} blocks below our tip, and the blocks of other peers use the memory \
+         that it would need"
     )]
     Crowded { depth: u64 },
     /// Not the peer's fault: our clock may be the one that is wrong.
     #[error(
-        "it sent block {index}, whose time is {ahead_s} s ahead of this machine's clock; what it sends \
-         is taken when its time has come, and if this clock is behind, set it"
+        "it sent block {index}, whose time is {ahead_s} s ahead of this machine's clock. If this clock is \
+         behind, set it; if it is right, the node takes the block when its time has come"
     )]
     Early { index: u64, ahead_s: u64, tip: Option<(u64, Hash)> },
     #[error(
         "its chain leaves ours {depth} blocks below our tip, and a branch of that size does not \
-         fit in memory; chain import takes it from an export"
+         fit in memory; export it there, and use chain import here"
     )]
     TooDeep { depth: u64 },
-    #[error("it claims the work {claimed}, and its blocks end at {index} with no more than ours")]
+    #[error(
+        "it claims the work {claimed}, but its blocks end at {index} with no more work than ours"
+    )]
     LessWork { claimed: String, index: u64 },
     /// The address is this node's own.
     #[error("it is this node itself")]

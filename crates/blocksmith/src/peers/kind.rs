@@ -266,7 +266,7 @@ async fn one_of(network: &Network, peer: &Peer, other: PeerAddress) -> Result<()
     network.instances.forget(&gone);
     let stays = if gone == other { &peer.address } else { &other };
     let what = format_args!(
-        "{gone} is the same node as {stays}, which stays a peer; the other is forgotten"
+        "{gone} is the same node as {stays}: {stays} stays a peer, and {gone} is forgotten"
     );
     network.handle.tell(Notice::NoPeer, what);
     if gone == other { Ok(()) } else { Err(Failure::KnownAs(other)) }
@@ -302,7 +302,7 @@ fn read_status(network: &Network, body: &[u8]) -> Result<Option<Status>, Failure
         let instance = instance.filter(|id| service::is_node_id(id)).map(Cow::into_owned);
         Some(Status { index, tip, work, time, instance })
     };
-    let reason = || "index, tip or work is missing or unreadable".into();
+    let reason = || "index, tip or work is missing or can't be read".into();
     read().map(Some).ok_or_else(|| Failure::Shape { path: STATUS, reason: reason() })
 }
 

@@ -124,7 +124,7 @@ pub async fn run(
                 Ok(Err(Stopped { .. })) => break,
                 // The peer was forgotten.
                 Err(error) if error.is_cancelled() => {}
-                Err(error) => tracing::error!("a call to a peer ended in a fault of ours: {error}"),
+                Err(error) => tracing::error!("a call to a peer met a fault of this node: {error}"),
             },
             changed = standing.changed() => if changed.is_err() { break },
         }
@@ -210,7 +210,7 @@ impl Network {
                 return self.handle.answered(address, None).await;
             }
             Failure::Itself => {
-                let what = format!("{address} is this node itself, and no peer");
+                let what = format!("{address} is this node itself, so it is not a peer");
                 self.handle.tell(Notice::NoPeer, what);
                 return self.handle.is_self(address).await;
             }
@@ -237,8 +237,8 @@ impl Network {
             let own = self.handle.listens_at();
             let node = own.map(|own| format!(" --node http://{own}")).unwrap_or_default();
             let what = format_args!(
-                "peer {address}: {text}; it is asked again, less and less often. To end that: blocksmith \
-                 peers forget {typed}{node}"
+                "peer {address}: {text}; the node asks it again, less and less often. To stop that: \
+                 blocksmith peers forget {typed}{node}"
             );
             self.handle.tell(Notice::Away, what);
         }

@@ -112,7 +112,7 @@ async fn tell_our_kind(network: &Network, peer: &Peer, tip: &Tip) -> Result<(), 
         200..300 | 409 => Ok(()),
         422 => {
             let reason = reason(&answer.body.unwrap_or_default());
-            let reason = reason.unwrap_or("it does not say why".into());
+            let reason = reason.unwrap_or("it gives no reason".into());
             let what = format_args!("{} refuses {:?}: {reason}", peer.address, tip.block);
             network.handle.tell(Notice::Peer, what);
             Ok(())

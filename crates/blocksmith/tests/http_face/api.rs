@@ -70,7 +70,7 @@ async fn a_peer_can_be_forgotten_and_comes_back_if_it_registers() {
     node.post("/nodes/register", nodes).await;
     assert_eq!(forget("H:1").await.good(), (200, json!({"forgotten": "h:1"})));
     let (code, problem) = forget("h:1").await.problem();
-    assert!(code == 404 && problem["detail"].as_str().unwrap().contains("h:1 is no peer"));
+    assert!(code == 404 && problem["detail"].as_str().unwrap().contains("h:1 is not a peer"));
     assert_eq!(forget("[2001:db8::1]:5000").await.good().0, 200);
     assert_eq!(node.get("/api/v1/peers").await.good().1, json!({"peers": []}));
     for wrong in ["%20", "a%20b", "h:99999", "%FF"] {
@@ -102,7 +102,7 @@ async fn what_is_named_is_a_peer_or_is_refused_with_the_reason() {
     // Who calls /api/v1 hears of what is too much.
     for (typed, says) in [
         ("localhost:7001/chain", "write localhost:7001"),
-        ("https://h:1", "https can't be had yet"),
+        ("https://h:1", "https is not supported yet"),
         ("localhost", "localhost:5000"),
         ("127.1:5000", "four numbers"),
         ("0.0.0.0:5000", "localhost:5000"),
@@ -130,7 +130,7 @@ async fn what_is_named_is_a_peer_or_is_refused_with_the_reason() {
     let (_, peers) = node.get(ours).await.good();
     let chosen = peers["peers"].as_array().unwrap().iter().filter(|peer| peer["chosen"] == true);
     let chosen: Vec<_> = chosen.map(|peer| &peer["address"]).collect();
-    assert_eq!(chosen, ["h:1", "i:1"], "whoever runs the node named them");
+    assert_eq!(chosen, ["h:1", "i:1"], "the operator named them");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -159,13 +159,21 @@ async fn what_a_call_does_not_know_is_refused_by_its_name() {
     ] {
         let between = if call.contains('?') { '&' } else { '?' };
         for typed in ["form=1", "form", "Limit=1", "%66orm=1"] {
-            let name = if typed.starts_with('L') { "\"Limit\"" } else { "\"form\"" };
+            let (name, near) =
+                if typed.starts_with('L') { ("\"Limit\"", "limit") } else { ("\"form\"", "from") };
+            let says = match takes {
+                "none" => "leave it out".to_string(),
+                takes if takes.split(", ").any(|it| it == near) => {
+                    format!("did you mean {near:?}?")
+                }
+                takes => format!("it has {takes}"),
+            };
             let answer = node.get(&format!("/api/v1/{call}{between}{typed}")).await;
-            refused(answer, &[name, &format!("it takes {takes}")]);
+            refused(answer, &[name, &says]);
         }
         // What is known is heeded.
         let answer = node.get(&format!("/api/v1/{call}")).await;
-        assert!(!answer.text.contains("knows no"), "{answer:?}");
+        assert!(!answer.text.contains("this call has no"), "{answer:?}");
     }
     // Nothing is done that was asked for with something else besides.
     let work = node.get("/api/v1/work").await.json()["id"].clone();
@@ -177,21 +185,27 @@ async fn what_a_call_does_not_know_is_refused_by_its_name() {
         ("blocks?from=1", block.text().to_string()),
         ("faucet?recipient=ann", "{}".to_string()),
     ] {
-        refused(node.post(&format!("/api/v1/{call}"), body).await, &["parameter", "takes none"]);
+        refused(node.post(&format!("/api/v1/{call}"), body).await, &["parameter", "leave it out"]);
     }
     let pay = node.post("/api/v1/transactions?queued", "{}").await;
-    refused(pay, &["parameter \"queued\"", "takes replaces"]);
+    refused(pay, &["parameter \"queued\"", "it has replaces"]);
     let forget = node.send(Method::DELETE, "/api/v1/peers/h:1?force").await;
     refused(forget, &["\"force\""]);
-    for (call, body, name, takes) in [
-        ("work", json!({"id": id, "proof": 1, "recipient": "ann"}), "recipient", "id, proof"),
-        ("work", json!({"id": id, "prof": 1}), "prof", "id, proof"),
-        ("peers", json!({"nodes": ["h:1"], "node": "i:1"}), "node", "nodes"),
-        ("peers", json!({"nodes\u{202e}": ["h:1"]}), "nodes\\u{202e}", "nodes"),
-        ("faucet", json!({"recipient": "ann", "amount": 5}), "amount", "recipient"),
+    let meant = |name: &str| format!("did you mean \"{name}\"?");
+    for (call, body, name, says) in [
+        (
+            "work",
+            json!({"id": id, "proof": 1, "recipient": "ann"}),
+            "recipient",
+            "it has id, proof".into(),
+        ),
+        ("work", json!({"id": id, "prof": 1}), "prof", meant("proof")),
+        ("peers", json!({"nodes": ["h:1"], "node": "i:1"}), "node", meant("nodes")),
+        ("peers", json!({"nodes\u{202e}": ["h:1"]}), "nodes\\u{202e}", meant("nodes")),
+        ("faucet", json!({"recipient": "ann", "amount": 5}), "amount", "it has recipient".into()),
     ] {
         let answer = node.post(&format!("/api/v1/{call}"), body.to_string()).await;
-        refused(answer, &[&format!("no field \"{name}\""), &format!("it takes {takes}")]);
+        refused(answer, &[&format!("no field \"{name}\""), &says]);
     }
     assert_eq!((node.tip(), node.handle.standing().peers.len()), (tip, 0));
 
@@ -234,7 +248,7 @@ async fn what_a_body_says_twice_is_refused_by_its_name() {
     ] {
         let (code, problem) = node.post(&format!("/api/v1/{call}"), body).await.problem();
         let detail = problem["detail"].as_str().unwrap();
-        let says = format!("the body says \"{name}\" twice in one object; say once what is meant");
+        let says = format!("the body has \"{name}\" twice in one object; send it once");
         assert_eq!((code, detail), (400, &*says), "{call}");
     }
     assert_eq!((node.tip(), node.handle.standing().peers.len()), (tip, 0));
@@ -340,7 +354,7 @@ async fn work_is_handed_out_and_taken_back_once() {
     }
     for (body, missing) in [(r#"{"id": "x"}"#, "proof"), (r#"{"proof": 1}"#, "id")] {
         let problem = node.post("/api/v1/work", body).await.problem();
-        let detail = format!("there is no \"{missing}\"");
+        let detail = format!("the body has no \"{missing}\"; it needs \"id\" and \"proof\"");
         assert_eq!((problem.0, &problem.1["detail"]), (422, &json!(detail)));
     }
     let long = node.get(&format!("/api/v1/work?recipient={}", "x".repeat(255))).await;
@@ -396,7 +410,7 @@ async fn pages_follow_each_other_to_the_tip() {
         assert_eq!(node.get(&format!("/api/v1/blocks?{wrong}")).await.problem().0, 400, "{wrong}");
     }
     let wrong = node.get("/api/v1/headers?limit=x").await.problem().1["detail"].take();
-    let detail = "what follows the ? is not right: limit: invalid digit found in string";
+    let detail = "\"limit\" must be a whole number, not \"x\"";
     assert_eq!(wrong, detail);
     for name in ["8".to_string(), blocks[7].hash().to_string()] {
         let one = node.get(&format!("/api/v1/blocks/{name}")).await.good().1;

@@ -53,7 +53,7 @@ async fn pages_from_elsewhere_change_nothing() {
         let host = format!("Host: {}", node.url.trim_start_matches("http://"));
         let own = format!("Origin: {}", node.url);
         // What a page of each may be told: only what would let it in.
-        let (allow, serve, curl) = ("start the node with --cors", "http.server", "like curl");
+        let (allow, serve, curl) = ("start the node with --cors", "http.server", "such as curl");
         let pages: [(&[&str], &str); 9] = [
             (&["Origin: http://evil.example"], allow),
             (&["Origin: null"], serve),

@@ -141,7 +141,7 @@ async fn a_payment_waits_is_mined_and_can_be_proved() {
     assert_eq!(paid, (201, json!({"id": id, "status": "queued"})));
     let early = forge.node.get(&format!("/api/v1/transactions/{id}/proof")).await.problem();
     let detail = early.1["detail"].as_str().unwrap();
-    assert!(early.0 == 404 && detail.contains("its proof is there once it is in one"), "{detail}");
+    assert!(early.0 == 404 && detail.contains("ask for its proof when it is in one"), "{detail}");
     // Its sender may not have had the answer.
     assert_eq!(forge.pay(&payment).await, (200, json!({"id": id, "status": "queued"})));
     let parsed: Value = serde_json::from_str(&payment).unwrap();
@@ -201,7 +201,7 @@ async fn a_payment_waits_is_mined_and_can_be_proved() {
     let other = forge.payment(301, 7, 0);
     let listed = forge.pay(&format!("[{payment}, {other}]")).await.1["payments"].take();
     assert_eq!(listed[0], json!({"id": id, "status": "confirmed"}));
-    assert!(listed[1]["refused"].as_str().unwrap().contains("nonce 0 is used"), "{listed}");
+    assert!(listed[1]["refused"].as_str().unwrap().contains("nonce 0 was used"), "{listed}");
     let (status, told) = forge.node.post("/transactions/new", payment.clone()).await.good();
     assert_eq!((status, &told["message"]), (200, &json!("Transaction is in Block 2")));
     for path in ["/api/v1/transactions", "/transactions/new"] {
@@ -348,7 +348,7 @@ async fn a_payment_that_does_not_fit_says_what_would() {
     let again = forge.pay(&forge.payment(1, 0, 1)).await;
     assert_eq!(again, (200, held.1.clone()));
     let text = forge.node.post("/transactions/new", forge.payment(1, 0, 1)).await.good().1;
-    assert_eq!(text, json!({"message": "Transaction waits for the one with nonce 0"}));
+    assert_eq!(text, json!({"message": "Transaction waits for the payment with nonce 0"}));
     forge.pay(&forge.payment(1, 10, 0)).await;
     assert_eq!(forge.transaction(&Forge::id(&held)).await["status"], "queued");
     let (_, rule, detail) = refused(forge.payment(2, 10, 0)).await;
@@ -572,7 +572,7 @@ async fn the_faucets_of_a_network_serve_a_class_before_the_next_block() {
     }
     let refused = second.node.post("/api/v1/faucet", body.clone()).await.problem();
     let detail = refused.1["detail"].as_str().unwrap();
-    assert!(refused.0 == 503 && detail.contains("once it is there"), "{refused:?}");
+    assert!(refused.0 == 503 && detail.contains("ask again after it"), "{refused:?}");
     first.mine(first.bob.address).await;
     for path in &given {
         assert_eq!(first.node.get(path).await.json()["status"], "confirmed");
@@ -586,12 +586,12 @@ async fn where_nobody_signs_there_are_no_accounts() {
     let node = Node::easy().await;
     let id = "0".repeat(64);
     for (path, so) in [
-        ("accounts/ann", "no account is kept"),
-        ("accounts/ann/transactions", "no account is kept"),
-        ("supply", "no rule says how many coins there are"),
-        ("fees", "none pays a fee"),
-        (&*format!("transactions/{id}"), "no transaction has an id"),
-        (&*format!("transactions/{id}/proof"), "no transaction has an id to prove it by"),
+        ("accounts/ann", "there are no accounts"),
+        ("accounts/ann/transactions", "there are no accounts"),
+        ("supply", "no rule sets how many coins there are"),
+        ("fees", "there are no fees"),
+        (&*format!("transactions/{id}"), "transactions have no ids"),
+        (&*format!("transactions/{id}/proof"), "transactions have no ids and no proofs"),
     ] {
         let (status, problem) = node.get(&format!("/api/v1/{path}")).await.problem();
         let detail = problem["detail"].as_str().unwrap();
@@ -649,7 +649,7 @@ async fn who_says_what_a_payment_may_replace_replaces_nothing_else() {
         assert_eq!((status, &problem["rule"]), (409, &json!("replaces")));
         let detail = problem["detail"].as_str().unwrap();
         assert!(
-            detail.contains(&format!("payment {id} waits with the nonce 0 already")),
+            detail.contains(&format!("payment {id} already waits with the nonce 0")),
             "{detail}"
         );
     }

@@ -78,7 +78,7 @@ async fn what_is_no_proof_and_no_recipient_is_a_400_that_says_so() {
     assert_eq!(node.post("/mine", "{}").await.plain(), (400, "Missing Value: proof"));
     for proof in ["1.5", "null", "[]", "true", r#"{"a": 1}"#, r#""\ud800""#] {
         let answer = node.post("/mine", format!(r#"{{"proof": {proof}}}"#)).await;
-        let found = format!("a proof is a whole number or a string, not {proof}");
+        let found = format!("a proof must be a whole number or a string, not {proof}");
         assert_eq!(answer.plain(), (400, &*found));
     }
     for id in ["null", "1.5", "[]", &format!("\"{}\"", "x".repeat(255))] {

@@ -9,6 +9,7 @@ mod figures;
 mod floods;
 mod forge;
 mod lecture;
+mod messages;
 mod node;
 mod snapshots;
 mod streaming;

@@ -313,7 +313,7 @@ fn exit_codes_tell_what_kind_of_failure_it_is() {
     {
         let (code, _, err) = run(&["chain", command, url]);
         assert_eq!(code, 2, "{err}");
-        assert!(err.contains("a host and a port") || err.contains("by http or https"), "{err}");
+        assert!(err.contains("a host and a port") || err.contains("http:// or https://"), "{err}");
     }
     let (code, _, err) = run(&["chain", "verify", "nowhere/12:30"]);
     assert_eq!(code, 1);
@@ -356,7 +356,7 @@ fn a_chain_is_read_where_it_was_asked_for_and_what_comes_instead_is_named() {
         assert_eq!((code, out.as_str()), (4, ""), "{err}");
         let said =
             format!("{here}/chain answers GET with a redirect to {to}, which is not followed");
-        assert!(err.contains(&said) && err.contains("name that address"), "{err}");
+        assert!(err.contains(&said) && err.contains("write that address"), "{err}");
     }
     // Nobody was there yet.
     assert_eq!(run(&["chain", "verify", &there]).0, 0);
@@ -483,7 +483,7 @@ fn an_import_follows_the_rules_about_the_best_chain() {
     }
     let empty = write(&dir, "empty", "");
     let (code, _, err) = run(&["chain", "import", &empty, "--data-dir", &data]);
-    assert_eq!((code, err.lines().next()), (1, Some("invalid: genesis: there is no block")));
+    assert_eq!((code, err.lines().next()), (1, Some("invalid: genesis: the chain has no block")));
     let notes = write(&dir, "notes", NOTES);
     let (code, _, err) = run(&["chain", "import", &notes, "--data-dir", &data]);
     assert_eq!(code, 1);

@@ -216,12 +216,7 @@ fn a_renamed_copy_is_the_same_chain_and_says_so() {
     let id = format!("chain id {id};");
     Node::start(dir.path(), "data", "ours.toml", &[]).says(&["ours with a block every 15 s", &id]);
     let renamed = Node::start(dir.path(), "data", "theirs.toml", &[]);
-    renamed.says(&[
-        "WARN",
-        "theirs with",
-        "is the chain that was kept here as ours with",
-        "makes another",
-    ]);
+    renamed.says(&["WARN", "theirs with", "is the same chain as ours with", "makes another"]);
     renamed.says(&["theirs with a block every 15 s", &id]);
     drop(renamed);
     // It is said once.
@@ -378,11 +373,11 @@ fn a_chain_file_that_editors_and_mail_went_through_is_the_same_chain() {
     for (text, why) in [
         (
             text.replace("puzzle = ", "puzzle \u{2013} "),
-            "column 8: – (U+2013, en dash) can't stand there",
+            "column 8: – (U+2013, en dash) is not allowed there",
         ),
         (
             text.replace("puzzle", "p\u{443}zzle"),
-            "column 2: у (U+0443, Cyrillic) can't stand there",
+            "column 2: у (U+0443, Cyrillic) is not allowed there",
         ),
     ] {
         std::fs::write(dir.path().join("sent.toml"), text).expect("a file");
@@ -475,7 +470,7 @@ fn two_nodes_whose_rules_differ_in_one_number_say_which() {
     let four = Node::start(dir.path(), "data-4", "lecture", &[]);
     let five = ["--zeros", "5", "--peer", &four.url];
     let five = Node::start(dir.path(), "data-5", "lecture", &five);
-    let difference = "they do not mix: difficulty.fixed is 5 zeros here and 4 zeros there";
+    let difference = "nodes of different chains can't be peers: difficulty.fixed is 5 zeros here and 4 zeros there";
     assert!(five.says(&["WARN", "127.0.0.1", difference]).ends_with(difference));
 
     // The same is said of a data directory.

@@ -213,7 +213,7 @@ fn transactions_that_were_changed_under_their_header_are_found_without_a_replay(
     {
         let told = world.run(arguments);
         let (code, out, error) = &told;
-        let expected = "invalid: merkle_root: block 5 states ";
+        let expected = "invalid: merkle_root: block 5 has ";
         assert!(*code == 1 && out.is_empty() && error.starts_with(expected), "{told:?}");
     }
 }

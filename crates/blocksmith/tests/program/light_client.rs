@@ -193,7 +193,7 @@ async fn it_follows_headers_and_checks_a_payment() {
         format!("runs \"light\" with the chain id \"{theirs}\", not \"forge-dev\" with \"{ours}\"");
     assert!(!output.status.success() && err.contains(&says), "{err}");
     let output = light_client(&[&node.url, "lecture", &id]).await;
-    assert!(text(&output.stderr).contains("nobody signs"), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("payments are not signed"), "{}", text(&output.stderr));
 
     // What points elsewhere is not followed.
     let there = node.url.clone();

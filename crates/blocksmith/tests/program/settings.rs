@@ -60,7 +60,10 @@ fn a_settings_file_that_editors_went_through_says_the_same() {
     }
     for (bytes, why) in [
         (&b"port = 0\nid = \"Zo\xeb\"\n"[..], "line 2, column 9: the text there is neither UTF-8"),
-        ("port \u{2014} 0\n".as_bytes(), "line 1, column 6: — (U+2014, em dash) can't stand there"),
+        (
+            "port \u{2014} 0\n".as_bytes(),
+            "line 1, column 6: — (U+2014, em dash) is not allowed there",
+        ),
     ] {
         std::fs::write(&file, bytes).unwrap();
         let (code, said) = refused(&["node", "--config", file.to_str().unwrap()]);
@@ -121,10 +124,10 @@ fn what_makes_no_sense_is_a_matter_of_usage() {
     let dir = home.path().to_str().unwrap();
     for (args, named) in [
         (&["node", "--chain", "lectur"][..], "lectur"),
-        (&["node", "--peer", "http://"], "names no peer"),
-        (&["node", "--peer", "5001"], "like localhost:5001"),
-        (&["node", "--peer", "https://localhost:7001/api"], "https can't be had yet"),
-        (&["node", "--peer", "ftp://localhost:7001"], "not over ftp"),
+        (&["node", "--peer", "http://"], "is not the address of a peer"),
+        (&["node", "--peer", "5001"], "as in localhost:5001"),
+        (&["node", "--peer", "https://localhost:7001/api"], "https is not supported yet"),
+        (&["node", "--peer", "ftp://localhost:7001"], "not by ftp"),
         (&["node", "--peer", "localhost"], "localhost:5000"),
         (&["node", "--peer", "localhost:7001/chain"], "write localhost:7001"),
         (&["node", "--peer", "a:1,,b:1"], "write a host and a port"),
@@ -231,7 +234,7 @@ fn names_and_origins_come_from_a_flag_the_environment_or_the_file() {
         (["--host", "x.example:80"], "write a name alone"),
         (["--cors", "localhost:3000"], "http://localhost:3000"),
         (["--cors", "null"], "http.server"),
-        (["--cors", "*"], "one origin after the other"),
+        (["--cors", "*"], "its own --cors"),
     ] {
         for command in ["node", "dev"] {
             let (code, said) = refused(&[&[command, "--port", "0"], &wrong[..]].concat());
@@ -287,7 +290,7 @@ fn a_settings_file_is_taken_as_the_command_line_is() {
     for (text, named, code) in [
         ("id = \"  \"", "nothing but blanks", 1),
         ("id = \"bob \"", "write \"bob\"", 1),
-        ("peers = [\"https://h:1\"]", "https can't be had yet", 1),
+        ("peers = [\"https://h:1\"]", "https is not supported yet", 1),
         ("peers = [\"\"]", "peers is empty", 1),
         ("data_dir = \"\"", "data_dir is empty", 1),
         ("bind = \"\"", "bind is empty", 1),

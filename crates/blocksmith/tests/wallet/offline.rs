@@ -51,12 +51,12 @@ fn what_was_changed_on_the_way_is_no_payment() {
     for (text, why) in [
         (signed.replace("\"nonce\": 3", "\"nonce\": 4"), "the signature of transaction"),
         (signed.replace("100000000", "900000000"), "the signature of transaction"),
-        (signed.replace("\"fee\": 0", "\"fee\": 1e0"), "\"fee\" is a whole number"),
+        (signed.replace("\"fee\": 0", "\"fee\": 1e0"), "\"fee\" must be a whole number"),
         (signed.replace("\"fee\": 0, ", ""), "the transaction has no \"fee\""),
-        (signed.replace("\"fee\": 0", "\"fee\": 0, \"fee\": 0"), "says twice"),
+        (signed.replace("\"fee\": 0", "\"fee\": 0, \"fee\": 0"), "has the field \"fee\" twice"),
         (signed.replace(&to, &to.replace('1', "l")), "an address of this chain must start with"),
-        (signed.replacen("\"signature\": \"", "\"signature\": \"00", 1), "a signature is"),
-        (String::new(), "this is not JSON"),
+        (signed.replacen("\"signature\": \"", "\"signature\": \"00", 1), "a signature must be"),
+        (String::new(), "this JSON can't be read"),
         (signed.replacen(' ', &" ".repeat(MAX_WIRE_BYTES), 1), "it has more than 16384 bytes"),
     ] {
         assert_ne!(text, signed);

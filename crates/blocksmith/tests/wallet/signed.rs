@@ -147,7 +147,7 @@ fn what_is_no_payment_of_the_nodes_chain_never_gets_there() {
             signed.replace("\"fee\": 1000000, ", ""),
             "payment.json does not contain a payment on the chain forge",
         ),
-        (String::new(), "this is not JSON"),
+        (String::new(), "this JSON can't be read"),
         (signed.replacen(' ', &" ".repeat(MAX_WIRE_BYTES), 1), "it has more than 16384 bytes"),
         ("x".repeat(1 << 20), "it has more than 16384 bytes"),
     ] {

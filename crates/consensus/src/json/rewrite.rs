@@ -16,7 +16,7 @@ use core::ops::Range;
 use super::layout::Layout;
 use super::{JsonError, JsonErrorKind, MAX_DEPTH, float, order, scan, scan::NumberForm};
 
-pub(super) const MEMBER_NAME: &str = "a member's name in double quotes";
+pub(super) const MEMBER_NAME: &str = "a name in double quotes";
 pub(super) const COLON: &str = "a colon";
 pub(super) const AFTER_MEMBER: &str = "a comma or a closing brace";
 pub(super) const AFTER_ELEMENT: &str = "a comma or a closing bracket";

@@ -20,7 +20,7 @@ const SEALED_GENESIS_INDEX: u64 = 1;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadRules {
     /// A number is too small or too large.
-    #[error("{field} is a whole number from {least} to {most}, not {found}")]
+    #[error("{field} must be a whole number from {least} to {most}, not {found}")]
     Number {
         /// The name in chain files.
         field: &'static str,
@@ -33,8 +33,8 @@ pub enum BadRules {
     },
     /// No gap would make the target rise: if miners leave, the chain would stop.
     #[error(
-        "longest_gap_s is {found} and has to be more than spacing_s, {spacing_s}, or nothing ever \
-         makes a block easier"
+        "longest_gap_s must be more than spacing_s, {spacing_s}, not {found}: otherwise blocks can never \
+         get easier"
     )]
     LongestGap {
         /// The time that a block should take, in seconds.
@@ -44,8 +44,8 @@ pub enum BadRules {
     },
     /// A single quick block would more than halve the target, and after a few no hash would do.
     #[error(
-        "half_life_s is {found} and has to be at least spacing_s, {spacing_s}, or a few quick \
-         blocks put the target out of reach"
+        "half_life_s must be at least spacing_s, {spacing_s}, not {found}: otherwise a few quick blocks \
+         make the next one too difficult for any miner"
     )]
     HalfLife {
         /// The time that a block should take, in seconds.
@@ -66,8 +66,8 @@ pub enum BadRules {
     },
     /// The shortest time that an epoch counts as is zero, and would make the target zero.
     #[error(
-        "clamp is {found} and has to be at most the {expected_s} seconds that an epoch takes, or an \
-         epoch can count as none"
+        "clamp must be at most {expected_s}, the seconds that an epoch takes, not {found}: otherwise an \
+         epoch can count as 0 s"
     )]
     Clamp {
         /// The time that an epoch should take, in seconds.
@@ -76,7 +76,7 @@ pub enum BadRules {
         found: u32,
     },
     /// The genesis block's target is not one that its chain allows.
-    #[error("the target of the genesis block is {found}; it is at least 1 and at most {most}")]
+    #[error("the target of the genesis block must be at least 1 and at most {most}, not {found}")]
     GenesisTarget {
         /// The easiest target that the chain allows.
         most: Target,
@@ -84,13 +84,13 @@ pub enum BadRules {
         found: Target,
     },
     /// The first block of a sealed chain has an index of its own choice.
-    #[error("the genesis block has the index {found}; a sealed chain starts with 1")]
+    #[error("the index of the genesis block must be 1 on this chain, not {found}")]
     GenesisIndex {
         /// The genesis block's index.
         found: u64,
     },
     /// The genesis block's header states the root of other transactions.
-    #[error("the genesis block states the merkle_root {stated}, its transactions give {found}")]
+    #[error("the merkle_root of the genesis block is {stated}, but its transactions give {found}")]
     MerkleRoot {
         /// The root that the header states.
         stated: Hash,
@@ -109,7 +109,7 @@ pub enum BadRules {
     #[error("genesis: {0}")]
     Allotted(BadBody),
     /// An open chain would start with a sealed block, or a sealed chain with an open one.
-    #[error("the genesis block has not the form of this chain's blocks")]
+    #[error("the genesis block does not have the form of this chain's blocks")]
     GenesisForm,
 }
 

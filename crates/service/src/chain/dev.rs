@@ -93,13 +93,13 @@ pub fn is_told(id: &Hash, rules: Value<'_>, genesis: &str, hrp: Hrp) -> bool {
 
 /// Whether a chain begins with the easiest target, and with the coins of the dev accounts.
 fn begins_for_dev(genesis: &Block, easiest: Target, hrp: Hrp) -> bool {
-    let given: Vec<_> = everybodys().collect();
+    let given: Vec<_> = dev_balances().collect();
     let target = genesis.header().map(|header| header.target);
     target == Some(easiest) && allotted(genesis, hrp).ends_with(&given)
 }
 
 /// The dev accounts and what each gets.
-fn everybodys() -> impl Iterator<Item = (Address, u64)> {
+fn dev_balances() -> impl Iterator<Item = (Address, u64)> {
     dev::addresses().map(|address| (address, ALLOTTED))
 }
 
@@ -107,7 +107,7 @@ fn funded(name: &str, sealed: Sealed) -> Result<Rules, NoRoom> {
     let no_room = |reason: String| NoRoom { name: name.to_owned(), reason };
     let Sealed { genesis: block, difficulty, hrp, .. } = &sealed;
     let mut balances = allotted(block, *hrp);
-    balances.extend(everybodys());
+    balances.extend(dev_balances());
     let (timestamp_s, target) = (block.view().timestamp_s(), difficulty.easiest());
     let previous_hash = block.parent().expect("a sealed block names a hash");
     let genesis = genesis_on(&previous_hash, timestamp_s, target, *hrp, &balances)
@@ -214,7 +214,7 @@ mod tests {
             let rules = Sealed { genesis, ..Sealed::forge() }.named("forge");
             Chain { rules, dialect: Dialect::Notes }.is_dev()
         };
-        let given: Vec<_> = everybodys().collect();
+        let given: Vec<_> = dev_balances().collect();
         let less: Vec<_> = given.iter().map(|&(address, units)| (address, units - 1)).collect();
         assert!(is_dev(easiest, &given));
         assert!(!is_dev(Rules::forge().genesis_target(), &given));

@@ -380,7 +380,7 @@ fn hear(info: &PanicHookInfo<'_>, guarding: &RefCell<Option<Guarding>>) -> bool 
 fn said(payload: &(dyn Any + Send)) -> String {
     let text = match payload.downcast_ref::<&str>() {
         Some(text) => text,
-        None => payload.downcast_ref::<String>().map_or("no word of why", String::as_str),
+        None => payload.downcast_ref::<String>().map_or("without a reason", String::as_str),
     };
     let words: Vec<_> = text.split_whitespace().collect();
     words.join(" ").chars().filter(|char| !char.is_control()).take(MAX_SAID).collect()

@@ -10,8 +10,7 @@ use crate::chain::Differences;
 use crate::system;
 
 /// The advice for a store that is lost.
-const ANEW: &str =
-    "move chain.redb out of there, and the chain comes again from peers or chain import";
+const ANEW: &str = "move chain.redb out of that directory, and get the chain again from peers or with chain import";
 
 /// The error of a store: the fault of this program or the disk, never a peer's.
 #[derive(Debug, thiserror::Error)]
@@ -30,8 +29,8 @@ pub enum StoreError {
     },
     /// It holds the blocks of another chain.
     #[error(
-        "the data directory {} holds the chain {found:?}, and this node was asked to run \
-         {expected:?}{}; start it with the chain's own options, or choose another directory with \
+        "the data directory {} holds the chain {found:?}, but this node was asked to run \
+         {expected:?}{}; start it with the options of that chain, or choose another directory with \
          --data-dir",
         .dir.display(),
         .differences.iter().map(|differences| format!(" ({differences})")).collect::<String>()
@@ -49,8 +48,8 @@ pub enum StoreError {
     },
     /// It was written by a version that this one does not know.
     #[error(
-        "the data directory {} has the format {found}, and this version reads {expected}; choose \
-         another directory with --data-dir, and the chain comes again from peers or chain import",
+        "the data directory {} has the format {found}, but this version reads {expected}; choose \
+         another directory with --data-dir, and get the chain again from peers or with chain import",
         .dir.display()
     )]
     Format {
@@ -83,8 +82,8 @@ pub enum StoreError {
     },
     /// The directory can't be locked against a second process.
     #[error(
-        "the data directory {} can't be locked: {error}; a second node could write into it \
-         unnoticed, and both would lose blocks: choose one on another disk with --data-dir",
+        "the data directory {} can't be locked: {error}; without a lock a second node could write into \
+         it, and both would lose blocks: choose a directory on another disk with --data-dir",
         .dir.display()
     )]
     Unlockable {
@@ -95,7 +94,7 @@ pub enum StoreError {
     },
     /// Something else has the name of the file that is locked.
     #[error(
-        "the data directory {} can't be locked: {name} in it is no file; move it away, or choose another \
+        "the data directory {} can't be locked: {name} in it is not a file; move it away, or choose another \
          directory with --data-dir",
         .dir.display()
     )]
@@ -127,8 +126,8 @@ pub enum StoreError {
     },
     /// The file was moved or removed.
     #[error(
-        "chain.redb is no longer in the data directory {}: somebody moved or removed it while it was in \
-         use; put it back, or start without it, and the chain comes again from peers or chain import",
+        "chain.redb is no longer in the data directory {}: it was moved or removed while the node used \
+         it; put it back, or start without it and get the chain again from peers or with chain import",
         .dir.display()
     )]
     Gone {
@@ -136,7 +135,7 @@ pub enum StoreError {
         dir: PathBuf,
     },
     /// The genesis block's allocations break a rule.
-    #[error("the genesis block of this chain is not right: {0}")]
+    #[error("the genesis block of this chain breaks a rule: {0}")]
     Allotted(BadBody),
     /// The store has other contents than were written.
     #[error("the store is damaged: {0}; chain import builds a new one from an export")]
@@ -151,8 +150,8 @@ pub enum StoreError {
     },
     /// This program panicked on the store's contents.
     #[error(
-        "the data in {} is damaged, or this program has a fault: {what}; if a new start ends like \
-         this, {ANEW}", .dir.display()
+        "the data in {} is damaged, or this program has a fault: {what}; start it again, and if it \
+         ends like this once more, {ANEW}", .dir.display()
     )]
     Impossible {
         /// The directory.
@@ -175,7 +174,7 @@ impl StoreError {
                 }
                 error => format!("its data can't be read or written ({error})"),
             },
-            Self::Gone { .. } => "somebody took its data away while it was in use".into(),
+            Self::Gone { .. } => "its data was moved or removed while the node used it".into(),
             Self::Damaged(_) | Self::DamagedIn { .. } | Self::Impossible { .. } => {
                 "its data is damaged".into()
             }
@@ -187,16 +186,16 @@ impl StoreError {
 /// The advice for a store that can't be opened, read or written.
 fn way_out(error: &redb::Error) -> &'static str {
     let redb::Error::Io(error) = error else {
-        return "choose another directory with --data-dir, or move chain.redb out of this one; the \
-                chain comes again from peers or chain import";
+        return "choose another directory with --data-dir, or move chain.redb out of this one, and get the \
+                chain again from peers or with chain import";
     };
     match error.kind() {
         ErrorKind::PermissionDenied => {
-            "it is for another user to read and write: change that, or choose another directory with \
-             --data-dir"
+            "you do not have the permission to read and write it: change that, or choose another \
+             directory with --data-dir"
         }
         ErrorKind::ReadOnlyFilesystem => {
-            "it has to be where files can be written: copy it, and name the copy with --data-dir"
+            "it must be in a place where you can write files: copy it, and name the copy with --data-dir"
         }
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
             "make room on that disk, or choose another directory with --data-dir"
@@ -204,7 +203,7 @@ fn way_out(error: &redb::Error) -> &'static str {
         // It is not a file, or ends too early.
         ErrorKind::IsADirectory | ErrorKind::UnexpectedEof | ErrorKind::InvalidData => ANEW,
         _ => system::way_out(error).unwrap_or(
-            "look after the disk and run the command again, or choose another directory with --data-dir",
+            "check the disk and run the command again, or choose another directory with --data-dir",
         ),
     }
 }
@@ -214,7 +213,7 @@ fn way_on(error: &redb::Error) -> String {
     match error {
         redb::Error::Io(error) if system::is_full(error) => {
             let way_out = system::way_out(error).unwrap_or("make room");
-            format!("{way_out}; nothing that was acknowledged is lost")
+            format!("{way_out}; no block or payment that the node confirmed is lost")
         }
         error => way_out(error).into(),
     }

@@ -149,20 +149,26 @@ fn each_mistake_is_told_in_its_own_words() {
         (GOOD.replace(genesis, "index = 1"), "genesis must have either block, or index"),
         (GOOD.replace(genesis, &format!("{genesis}\nindex = 1")), "genesis must have either block"),
         (GOOD.replace(genesis, "blok = ''"), "unknown field `blok`"),
-        (GOOD.replace("\"proof\": 99", "\"proof\": 1.5"), "genesis: block 1: a proof is a whole"),
+        (
+            GOOD.replace("\"proof\": 99", "\"proof\": 1.5"),
+            "genesis: block 1: a proof must be a whole",
+        ),
         (
             GOOD.replace("\"index\": 1", "\"index\": 0"),
-            "genesis: a block's index is a whole number",
+            "genesis: a block's index must be a whole number",
         ),
-        (GOOD.replace("null", "NaN"), "genesis: this is not JSON"),
-        (any("0", "1", "1"), "genesis: a block's index is a whole number from 1"),
+        (GOOD.replace("null", "NaN"), "genesis: this JSON can't be read"),
+        (any("0", "1", "1"), "genesis: a block's index must be a whole number from 1"),
         (any("-1", "1", "1"), "-1"),
-        (any("1", "1.5", "1"), "genesis: block 1: a proof is a whole number or a string"),
-        (any("1", "\"\\ud800\"", "1"), "genesis: block 1: a proof is a whole number or a string"),
+        (any("1", "1.5", "1"), "genesis: block 1: a proof must be a whole number or a string"),
+        (
+            any("1", "\"\\ud800\"", "1"),
+            "genesis: block 1: a proof must be a whole number or a string",
+        ),
         (any("1", "one", "1"), "genesis.proof is not JSON"),
         (any("1", "1", ""), "genesis.previous_hash is not JSON"),
         (any("1", "1", &long), "genesis: block 1 has 170000"),
-        (any("1", "1", &deep), "genesis: block 1 has 989 arrays and objects"),
+        (any("1", "1", &deep), "genesis: block 1 has 989 lists and objects"),
     ] {
         let error = match load(text.as_bytes()) {
             Ok(chain) => panic!("taken: {:.400}: {chain:.400?}", text),

@@ -73,7 +73,7 @@ fn placed(written: &str, start: usize, why: &BadTransaction) -> String {
         }
         (kind, _) => kind.to_string(),
     };
-    format!("this is not JSON that every node can read: {place}: {what}")
+    format!("this JSON can't be read: {place}: {what}")
 }
 
 /// Removes what mail puts between the parts of a payment and into them. Only a memo has white

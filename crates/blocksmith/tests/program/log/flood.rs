@@ -71,7 +71,7 @@ fn blocks_of_chains_that_nobody_knows_are_ten_lines_a_second_and_a_count() {
         let listens = format!("10.1.2.3:{port}");
         crate::log::senders::send(&url, chain[7].text(), &listens);
     }
-    assert_counted(&node, "which is no peer", "on top of one that is not known", TIMES);
+    assert_counted(&node, "which is not a peer", "on top of an unknown block", TIMES);
 }
 
 #[test]
@@ -81,5 +81,5 @@ fn peers_that_somebody_makes_up_are_ten_lines_a_second_and_a_count() {
     let names: Vec<_> = (1..=TIMES).map(|port| format!("127.0.0.1:{port}")).collect();
     register(&url, &names.join(r#"", ""#));
     assert_counted(&node, " is added", "added", TIMES);
-    assert_counted(&node, "it can't be reached", "in vain", TIMES);
+    assert_counted(&node, "it can't be reached", "to peers without an answer", TIMES);
 }

@@ -30,10 +30,9 @@ fn a_stranger_is_named_with_the_command_that_follows_it() {
     }
     let said = line(&node, "waits");
     let end = format!(
-        " waits: the block before it is not known here, and this node has no peers to ask; it is from \
-         a node that says that it listens at 10.1.2.3:5001, which is no peer. To follow that node as \
-         well: blocksmith peers add 10.1.2.3:5001 --node {url}, or start this one with --peer \
-         10.1.2.3:5001"
+        " waits: this node does not know the block before it, and has no peers to ask. The sender says \
+         that it listens at 10.1.2.3:5001, which is not a peer. To follow the sender too: blocksmith \
+         peers add 10.1.2.3:5001 --node {url}, or start this node with --peer 10.1.2.3:5001"
     );
     assert!(said.starts_with(&format!("Block 6 {} from 127.0.0.1:", chain[5].hash())), "{said}");
     assert!(said.ends_with(&end), "{said}");
@@ -48,9 +47,9 @@ fn one_that_does_not_say_where_it_listens_is_told_by_its_address() {
     }
     let said = line(&node, "waits");
     let end = format!(
-        "; its sender does not say where it listens, and no peer is named by that address. To follow \
-         that node as well: blocksmith peers add 127.0.0.1:PORT --node {url}, or start this one with \
-         --peer 127.0.0.1:PORT"
+        ". The sender does not say where it listens, and no peer has its address. To follow the sender \
+         too: blocksmith peers add 127.0.0.1:PORT --node {url}, or start this node with --peer \
+         127.0.0.1:PORT"
     );
     assert!(said.ends_with(&end), "{said}");
 }
@@ -62,14 +61,14 @@ fn of_a_peer_nothing_is_claimed_that_is_not_so() {
     let chain = easy(9);
     send(&url, chain[7].text(), address(&other));
     let said = line(&alice, "waits");
-    let asked = format!(". {}, which sent it, is a peer and is asked for it", address(&other));
+    let asked = format!(", and asks its peer {}, which sent this one", address(&other));
     assert!(said.ends_with(&asked), "{said}");
     // One of the course's, which may be that peer.
     post(&url, "/nodes/new", &format!(r#"{{"block": {}}}"#, chain[6].text()));
     let said = line(&alice, "does not say");
     let unless = format!(
-        ", and the peers are asked; its sender does not say where it listens, unless \
-                          it is {}, which is asked. To follow",
+        ", and asks its peers. The sender does not say where it listens; it could be the peer {}. To \
+         follow",
         address(&other)
     );
     assert!(said.contains(&unless), "{}", alice.stderr());
@@ -96,10 +95,10 @@ fn nobody_is_told_to_type_what_a_stranger_wrote() {
     for listens in ["--data-dir:1", "-x:2", "a_b:3"] {
         send(&url, chain[7].text(), listens);
     }
-    wait_until("three lines", || lines(&node, "which is no peer").len() == 3);
-    for said in lines(&node, "which is no peer") {
+    wait_until("three lines", || lines(&node, "which is not a peer").len() == 3);
+    for said in lines(&node, "which is not a peer") {
         let (_, to_type) = said.split_once("blocksmith peers add ").unwrap();
-        let expected = format!("HOST:PORT --node {url}, or start this one with --peer HOST:PORT");
+        let expected = format!("HOST:PORT --node {url}, or start this node with --peer HOST:PORT");
         assert_eq!(to_type, expected);
     }
     for host in ["$(reboot).example", "`reboot`", "x;reboot", "localhost:99999", "-x.example"] {

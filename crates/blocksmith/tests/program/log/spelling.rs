@@ -59,8 +59,8 @@ fn peer(blocks: Vec<String>) -> Fake<()> {
     })
 }
 
-const DO: &str = ". The hash of a block is that of json.dumps(block, sort_keys=True) in Python: make \
-                  that node hash the same text";
+const DO: &str = ". The hash of a block is the SHA-256 of json.dumps(block, sort_keys=True) in Python: \
+                  make that node hash the same text";
 
 #[test]
 fn a_chain_that_is_hashed_in_another_spelling_is_told_which() {
@@ -92,8 +92,8 @@ fn a_chain_that_is_hashed_in_another_spelling_is_told_which() {
         let (node, _) = node(&["--zeros", "0", "--peer", &peer.url()]);
         let said = line(&node, "names");
         let expected = format!(
-            "peer {}: its block 3 names {named} as the block before it, and block 2, which it sent, \
-             hashes to {found}: {why}{DO}",
+            "peer {}: its block 3 names {named} as the block before it, but block 2, which it sent, \
+             has the hash {found}: {why}{DO}",
             address(&peer.url())
         );
         assert_eq!(said, expected);
@@ -126,7 +126,7 @@ fn a_block_that_is_sent_is_told_the_same() {
         assert!(push(&blocks[1]).ends_with("Block Accepted"));
         assert!(push(&blocks[2]).ends_with("Block Rejected"));
         let said = line(&node, "Block 3 ");
-        let start = "does not fit: what it names as the block before it is the hash of this node's block 2 ";
+        let start = "does not fit: its previous_hash is the hash of this node's block 2 ";
         assert!(said.contains(start) && said.contains(why) && said.ends_with(&DO[2..]), "{said}");
     }
 }
@@ -211,5 +211,5 @@ fn chain_verify_does_not_call_a_block_changed_that_was_hashed_otherwise() {
     let peer = peer(chain(go, |_| Hash::of("another")));
     let (_, _, err) = run(&["chain", "verify", &peer.url(), "--zeros", "0"]);
     assert!(err.starts_with("invalid: previous_hash: block 3 names "), "{err}");
-    assert!(err.contains(", but the block before it hashes to "), "{err}");
+    assert!(err.contains(", but the block before it has the hash "), "{err}");
 }

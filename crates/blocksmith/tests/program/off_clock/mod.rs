@@ -135,7 +135,7 @@ fn after_a_clock_was_set_right_no_work_is_given_that_would_be_refused() {
     stop(node);
 
     let (node, url) = home.node(0, "data", &[]);
-    wait_until("a word at the start", || node.stderr().contains("no work is given until"));
+    wait_until("a word at the start", || node.stderr().contains("gives no work, until"));
     let said = node.stderr();
     assert!(
         said.contains("block 4 is the tip, and its time is 7") && said.contains(" GMT"),
@@ -149,7 +149,7 @@ fn after_a_clock_was_set_right_no_work_is_given_that_would_be_refused() {
     {
         let (status, head, body) = get(&url, &path.replace("TO", &to));
         assert_eq!(status, 503, "{body}");
-        assert!(body.contains("there is work from ") && body.contains(" GMT on"), "{body}");
+        assert!(body.contains("it gives work from ") && body.contains(" GMT on"), "{body}");
         let wait = head.split("retry-after: ").nth(1).unwrap().split("\r\n").next().unwrap();
         let wait: u64 = wait.parse().unwrap();
         assert!((FAR_S - MAX_AHEAD_S - 120..=FAR_S - MAX_AHEAD_S).contains(&wait), "{head}");
@@ -167,7 +167,7 @@ fn after_a_clock_was_set_right_no_work_is_given_that_would_be_refused() {
     assert_eq!(miner.wait().code(), Some(130));
     assert_eq!(miner.rest(), [""; 0]);
     assert_eq!(miner.stderr().matches("has no work yet").count(), 1, "{}", miner.stderr());
-    assert_eq!(node.stderr().matches("no work is given until").count(), 1, "{}", node.stderr());
+    assert_eq!(node.stderr().matches("gives no work, until").count(), 1, "{}", node.stderr());
     stop(node);
 
     // The way out that is named.
@@ -182,7 +182,7 @@ fn after_a_clock_was_set_right_no_work_is_given_that_would_be_refused() {
     assert_eq!(import.wait().code(), Some(0), "{}", import.stderr());
     let (node, url) = home.node(0, "other", &[]);
     home.mine(&url, 1);
-    assert!(!node.stderr().contains("no work is given"), "{}", node.stderr());
+    assert!(!node.stderr().contains("gives no work"), "{}", node.stderr());
     stop(node);
 }
 
@@ -196,7 +196,7 @@ fn who_waits_goes_on_when_the_time_has_come() {
         let to = miner();
         let more = if own_miner { &["--mine", "--to", &to][..] } else { &[] };
         let (node, url) = home.node(0, "data", more);
-        wait_until("a word at the start", || node.stderr().contains("no work is given until"));
+        wait_until("a word at the start", || node.stderr().contains("gives no work, until"));
         assert_eq!(index(&url), 3);
         if own_miner {
             wait_until("a block", || index(&url) > 3);
@@ -239,7 +239,7 @@ fn a_miner_stops_its_search_when_the_clock_is_set_and_so_does_dev() {
     assert_eq!(dev.wait().code(), Some(0), "{}", dev.stderr());
     let mut dev = home.start(0, &[&args[..], &["--blocks", "1"]].concat());
     assert_eq!(dev.wait().code(), Some(0), "{}", dev.stderr());
-    assert_eq!(dev.stderr().matches("no work is given until").count(), 1, "{}", dev.stderr());
+    assert_eq!(dev.stderr().matches("gives no work, until").count(), 1, "{}", dev.stderr());
 }
 
 #[test]
@@ -253,7 +253,7 @@ fn where_no_rule_is_about_times_there_is_always_work() {
         let (node, url) = home.node(0, "data", &more);
         assert_eq!(json(&url, "/api/v1/status")["early_until"], serde_json::Value::Null);
         home.mine(&url, 1);
-        assert!(!node.stderr().contains("no work is given"), "{}", node.stderr());
+        assert!(!node.stderr().contains("gives no work"), "{}", node.stderr());
         stop(node);
     }
 }
@@ -284,7 +284,11 @@ fn a_clock_that_is_off_is_told_as_long_as_peers_answer() {
         std::thread::sleep(Duration::from_millis(500));
     }
     let said = behind.stderr();
-    assert_eq!(said.matches("what it sends is taken when its time has come").count(), 1, "{said}");
+    assert_eq!(
+        said.matches("the node takes the block when its time has come").count(),
+        1,
+        "{said}"
+    );
     assert_eq!(index(&behind_url), 1);
     assert!(index(&ahead_url) > 4);
 
@@ -331,19 +335,20 @@ fn a_block_on_an_early_one_is_not_said_to_lack_its_parent() {
     };
     for (line, why) in lines.iter().zip([
         " waits: its time is 7",
-        " waits: block 2 below it is known, and its time is 7",
-        " waits: block 2 below it is known, and its time is 7",
+        " waits: block 2 below it waits too, and its time is 7",
+        " waits: block 2 below it waits too, and its time is 7",
     ]) {
         assert!(line.contains(why) && line.contains(" s ahead of this machine's clock"), "{line}");
-        let way_out = ". If this clock is behind, set it; if it is right, wait until ";
-        assert!(line.contains(way_out) && line.contains(" GMT, when the block is tried"), "{line}");
+        let way_out =
+            ". If this clock is behind, set it; if it is right, wait: the node tries the block at ";
+        assert!(line.contains(way_out) && line.ends_with(" GMT"), "{line}");
     }
-    assert!(!said().contains("not known") && !said().contains("peers add"), "{}", said());
+    assert!(!said().contains("does not know") && !said().contains("peers add"), "{}", said());
     // One whose parent nobody sent still lacks it.
     home.mine(&ahead_url, 2);
     let answer = post(&url, "/api/v1/blocks", &canonical(&block(7)));
     assert!(answer.contains(r#""verdict": "orphan""#), "{answer}");
-    wait_until("its line", || said().contains("the block before it is not known here"));
+    wait_until("its line", || said().contains("this node does not know the block before it"));
     stop(right);
     stop(ahead);
 }

@@ -109,7 +109,10 @@ fn who_does_not_answer_or_is_no_node_is_told_apart() {
     assert!(complained.contains(": blocksmith peers list --node URL"), "{complained}");
     for typed in ["", "5001", "localhost", "https://h:1", "h:1/chain", "127.1:1", "0.0.0.0:1"] {
         let (code, _, complained) = peers(&["add", typed, "--node", &dead()]);
-        assert!(code == Some(2) && complained.contains("names no peer"), "{typed}: {complained}");
+        assert!(
+            code == Some(2) && complained.contains("is not the address of a peer"),
+            "{typed}: {complained}"
+        );
     }
     let (code, _, complained) = peers(&["list", "--token-file", "/nowhere/token"]);
     assert!(code == Some(1) && complained.contains("/nowhere/token can't be read"), "{complained}");
@@ -122,7 +125,7 @@ fn a_server_that_answers_otherwise_is_not_taken_for_nobody() {
     let replies = [
         (Reply::redirect(301, "http://127.0.0.1:9/x".into()), "a redirect to http://127.0.0.1:9/x"),
         (Reply::redirect(308, "/\u{202e}".into()), "a redirect to"),
-        (Reply::json(long), "bytes of JSON that say something else"),
+        (Reply::json(long), "bytes of JSON of another kind"),
         (Reply::html(502, "<h1>Bad Gateway</h1>"), "502 Bad Gateway and an HTML page"),
         (Reply::problem(404, "", "there is no such\ncall\u{1b}[31m"), "no such\\ncall\\u{1b}[31m"),
         (Reply::problem(403, "", "this node has no token"), "refuses: this node has no token"),
@@ -189,7 +192,7 @@ fn a_peer_that_was_mistyped_once_is_gone_with_the_next_start_and_said_once() {
     // The two are said by two threads.
     let say = |part: &str| told.iter().filter(|line| line.contains(part)).count();
     assert_eq!((told.len(), say("is added"), say("can't be reached")), (2, 1, 1), "{log}");
-    let forget = format!("To end that: blocksmith peers forget {mistyped} --node {url}");
+    let forget = format!("To stop that: blocksmith peers forget {mistyped} --node {url}");
     assert!(log.contains("less and less often") && log.contains(&forget), "{log}");
     stop(ours);
     let (_again, port) = node(home.path(), &[]);

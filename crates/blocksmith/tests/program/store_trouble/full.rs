@@ -44,7 +44,9 @@ fn the_reason_of_an_end_is_there_before_anybody_is_told_and_is_the_last_line() {
         let said = std::fs::read_to_string(&log).unwrap();
         let last = said.lines().last().unwrap();
         assert!(last.starts_with("blocksmith: the node had to stop: "), "{said}");
-        for part in [&*kept, NO_ROOM, "make room", "nothing that was acknowledged is lost"] {
+        for part in
+            [&*kept, NO_ROOM, "make room", "no block or payment that the node confirmed is lost"]
+        {
             assert!(last.contains(part), "{part}: {said}");
         }
         std::fs::remove_file(&full).unwrap();

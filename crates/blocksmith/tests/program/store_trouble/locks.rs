@@ -187,7 +187,10 @@ fn what_is_no_file_in_the_place_of_the_lock_is_named_and_keeps_nobody_waiting() 
         for arguments in commands(&kept).into_iter().filter(|arguments| arguments[0] != "dev") {
             let (code, _, said) = told(&mut blocksmith(home.path(), &arguments));
             assert_eq!(code, 1, "{arguments:?}: {said}");
-            assert!(said.contains("lock in it is no file; move it away"), "{arguments:?}: {said}");
+            assert!(
+                said.contains("lock in it is not a file; move it away"),
+                "{arguments:?}: {said}"
+            );
         }
         assert!(Command::new(undo).arg(&lock).status().unwrap().success());
         let verify = ["chain", "verify", "--replay", "--zeros", "0", "--data-dir", &kept];
