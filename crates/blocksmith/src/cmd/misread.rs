@@ -7,6 +7,7 @@ use std::ffi::OsString;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, Command, Error};
 
+use super::chain::quoted as shell_quoted;
 use crate::config::nearest;
 use crate::text::{escaped, lines, quoted};
 
@@ -19,6 +20,12 @@ const OTHER_DASHES: [char; 6] =
 
 /// What stands in a message where a value is an example by itself.
 const EXAMPLE_GIVEN: [&str; 4] = ["as in ", "like ", "did you mean", "write "];
+
+/// What people type behind a flag that takes no value.
+const YES_OR_NO: [&str; 6] = ["yes", "no", "true", "false", "on", "off"];
+
+/// The names of values that can have blanks in them.
+const WITH_BLANKS: [&str; 4] = ["NAME", "TEXT", "FILE", "DIR"];
 
 /// A value that the argument takes, if it does not take every text.
 pub(super) fn example(arg: &Arg) -> Option<&'static str> {
@@ -72,7 +79,8 @@ impl<'a> Line<'a> {
     /// A command line of the program, whose commands were built.
     pub(super) fn new(line: &[OsString], root: &'a Command) -> Self {
         let words: Vec<_> = line.iter().map(|word| word.to_string_lossy().into_owned()).collect();
-        let typed = words.iter().skip(1).take_while(|word| *word != "--");
+        let typed =
+            words.iter().skip(1).take_while(|word| !["--", "help"].contains(&word.as_str()));
         let leaf = typed.fold(root, |leaf, word| leaf.find_subcommand(word).unwrap_or(leaf));
         Self { words, leaf, root }
     }
@@ -153,7 +161,11 @@ impl<'a> Line<'a> {
         let value = text(ContextKind::InvalidValue);
         match error.kind() {
             ErrorKind::InvalidValue if value.is_empty() => {
-                format!("{} needs a value{}", self.name(&label), self.as_in(&label))
+                let as_in = match self.as_in(&label) {
+                    none if none.is_empty() => format!(", as in {}", self.placeholder(&label)),
+                    as_in => as_in,
+                };
+                format!("{} needs a value{as_in}", self.name(&label))
             }
             ErrorKind::InvalidValue => {
                 let valid = texts(ContextKind::ValidValue);
@@ -263,6 +275,16 @@ impl<'a> Line<'a> {
 
     fn wrong_value(&self, label: &str, value: &str, why: &str) -> String {
         let from = self.from(label, value);
+        if self.arg(label).is_some_and(Arg::is_positional) {
+            if let Some(what) = self.not_taken(value) {
+                return what;
+            }
+            let is_word = value.chars().all(char::is_alphabetic);
+            if let Some(hint) = self.torn(value).filter(|_| is_word) {
+                let why = why.split(';').next().unwrap_or_default();
+                return format!("{from} can't be {}: {why}; {hint}", quoted(value, MAX_QUOTED));
+            }
+        }
         let has_example = EXAMPLE_GIVEN.iter().any(|given| why.contains(given));
         let example = if has_example { String::new() } else { self.as_in(label) };
         let why = escaped(why);
@@ -272,35 +294,66 @@ impl<'a> Line<'a> {
         }
     }
 
+    /// The argument of a word that is a flag.
+    fn flag(&self, word: &str) -> Option<&Arg> {
+        let name = word.strip_prefix("--")?;
+        self.leaf.get_arguments().find(|arg| {
+            arg.get_long_and_visible_aliases().is_some_and(|names| names.contains(&name))
+        })
+    }
+
+    /// The words before this one, the nearest first.
+    fn before(&self, word: &str) -> impl Iterator<Item = &str> {
+        let words: Vec<_> = self.typed().take_while(|typed| *typed != word).collect();
+        words.into_iter().rev()
+    }
+
+    /// What is wrong with a word that is no value of the flag before it, if it was meant as one.
+    fn not_taken(&self, word: &str) -> Option<String> {
+        let flag = self.before(word).next()?;
+        let arg = self.flag(flag)?;
+        match arg.get_action().takes_values() {
+            true if arg.is_require_equals_set() => {
+                Some(format!("the value of {flag} goes behind =, as in {flag}={word}"))
+            }
+            false if YES_OR_NO.contains(&word) => {
+                Some(format!("{flag} takes no value; leave {} out", quoted(word, MAX_QUOTED)))
+            }
+            _ => None,
+        }
+    }
+
+    /// What to do if a word is the rest of a value with a blank, of which the shell makes two words.
+    fn torn(&self, word: &str) -> Option<String> {
+        let mut before = self.before(word);
+        let start = before.next()?;
+        let (flag, start) = match start.split_once('=') {
+            Some(parts) => parts,
+            None => (before.next()?, start),
+        };
+        self.flag(flag).filter(|arg| WITH_BLANKS.contains(&value_name(arg)))?;
+        let whole = shell_quoted(&format!("{start} {word}"));
+        Some(format!("if it belongs to {flag}, write {flag} {whole}"))
+    }
+
     fn unknown(&self, word: &str) -> String {
         if let Some(long) = word.strip_prefix("--") {
             return self.no_flag(word, long.split('=').next().unwrap_or_default());
         }
-        let arg_of = |flag: &str| {
-            self.leaf
-                .get_arguments()
-                .find(|arg| arg.get_long() == Some(flag))
-                .filter(|arg| arg.get_action().takes_values())
-        };
-        let before = |word: &str| {
-            let before = self.typed().take_while(|typed| *typed != word).last()?;
-            before.strip_prefix("--")
-        };
         if !word.starts_with('-') {
-            if let Some(flag) = before(word)
-                && arg_of(flag).is_some_and(Arg::is_require_equals_set)
-            {
-                return format!("the value of --{flag} goes behind =, as in --{flag}={word}");
-            }
-            let word = quoted(word, MAX_QUOTED);
-            return format!("{word} is one word too many for {}; {}", self.command(), self.usage());
+            return self.not_taken(word).unwrap_or_else(|| {
+                let hint = self.torn(word).unwrap_or_else(|| self.usage());
+                let word = quoted(word, MAX_QUOTED);
+                format!("{word} is one word too many for {}; {hint}", self.command())
+            });
         }
         // The first letter of several is named, as in -i of -id.
         let whole = self.typed().find(|typed| typed.starts_with('-') && !typed.starts_with("--"));
         let whole = whole.filter(|whole| whole.contains(&word[1..])).unwrap_or(word);
-        if let Some(flag) = before(whole).filter(|flag| arg_of(flag).is_some()) {
+        let before = self.typed().take_while(|typed| *typed != whole).last().unwrap_or_default();
+        if self.flag(before).is_some_and(|arg| arg.get_action().takes_values()) {
             return format!(
-                "{whole} looks like a flag; if it is the value of --{flag}, write --{flag}={whole}"
+                "{whole} looks like a flag; if it is the value of {before}, write {before}={whole}"
             );
         }
         self.no_flag(whole, whole.trim_start_matches('-').split('=').next().unwrap_or_default())
@@ -319,11 +372,16 @@ impl<'a> Line<'a> {
         }
         match nearest(name, self.flags().into_iter()) {
             Some(near) => self.meant(word, near),
-            None => format!(
-                "{} has no flag {}",
-                self.command(),
-                word.split('=').next().unwrap_or_default()
-            ),
+            None => {
+                let flags = self.flags().into_iter().filter(|flag| flag.starts_with(name));
+                let near: Vec<_> = flags.map(|flag| format!("--{flag}")).collect();
+                let meant = match near.is_empty() || name.is_empty() {
+                    true => String::new(),
+                    false => format!("; did you mean {}?", listed(&near, "or")),
+                };
+                let word = word.split('=').next().unwrap_or_default();
+                format!("{} has no flag {word}{meant}", self.command())
+            }
         }
     }
 

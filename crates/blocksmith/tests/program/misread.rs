@@ -95,6 +95,13 @@ fn a_name_in_the_wrong_place_or_with_a_slip_is_told_what_was_meant() {
         (&["node", "--prot", "1"], "there is no flag --prot; did you mean --port 1?"),
         (&["mine", "--peer", "h:1"], "blocksmith mine has no flag --peer; blocksmith node has it"),
         (&["mine", "--wobble"], "blocksmith mine has no flag --wobble"),
+        (&["node", "-p", "5000"], "blocksmith node has no flag -p; did you mean --port or --peer?"),
+        (&["mine", "--id", "alice", "bob"], "if it belongs to --id, write --id 'alice bob'"),
+        (&["node", "1", "--data-dir=my", "chain"], "write --data-dir 'my chain'"),
+        (&["wallet", "send", "a", "1", "--memo", "for", "tea"], "write --memo 'for tea'"),
+        (&["node", "--mine", "yes"], "--mine takes no value; leave \"yes\" out"),
+        (&["peers", "list", "--token-file"], "--token-file needs a value, as in --token-file FILE"),
+        (&["help", "nod"], "there is no command \"nod\"; did you mean `blocksmith node`?"),
         (
             &["nod"],
             "there is no command \"nod\"; did you mean `blocksmith node`? The commands are node, ",
