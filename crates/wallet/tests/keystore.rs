@@ -207,9 +207,9 @@ fn what_cannot_be_read_is_named_with_its_place() {
         (
             file.replace("\"salt\"", "\"s\u{430}lt\""),
             salt + 1,
-            "а (U+0430, Cyrillic) stands there, which",
+            "a wallet file can't contain а (U+0430, Cyrillic)",
         ),
-        (file.replace("\"salt\"", "\"s#lt\""), salt + 1, "# (U+0023) stands there"),
+        (file.replace("\"salt\"", "\"s#lt\""), salt + 1, "can't contain # (U+0023)"),
         (file.replace("\"lanes\": 1", "\"lanes\": 1, \"more\": 1"), 0, "unknown field `more`"),
         (file.replace("\"lanes\": 1", "\"lanes\": 1, \"lanes\": 1"), 0, "duplicate field `lanes`"),
         (file.replace("\"lanes\": 1, ", ""), file.trim_end().len() - 13, "missing field `lanes`"),
