@@ -223,7 +223,10 @@ fn what_cannot_be_read_is_named_with_its_place() {
         assert!(at == 0 || said.starts_with(&format!("line 1, column {}: ", at + 1)), "{said}");
     }
     let said = damage(pretty.replace("\"version\": 1", "\"version\": 1;")).to_string();
-    assert!(said.starts_with("line 12, column 15: ; (U+003B) stands there"), "{said}");
+    assert!(
+        said.starts_with("line 12, column 15: a wallet file can't contain ; (U+003B)"),
+        "{said}"
+    );
     let said = damage([file.as_bytes(), b"\xff"].concat()).to_string();
     assert!(said.starts_with("line 2, column 1: the text there is neither UTF-8"), "{said}");
     assert_eq!(damage(file.replace("\"lanes\": 1", "\"lanes\": 2")), Damage::Checksum);
