@@ -107,9 +107,9 @@ pub struct PeerEvent {
     pub reason: Option<String>,
 }
 
-/// The event `reset`: events were missed that are no longer there, or the node was started anew. Read
-/// `status`, and leave out the events of this stream up to the one that it names; or ask anew with
-/// `since` and that one.
+/// The event `reset`: the client missed events that are gone, or the node was started again. Read `status`,
+/// and skip the events of this stream up to the one that `status` names; or start a new stream with `since` and
+/// that id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ResetEvent {
     /// The id of the latest event, with which the stream goes on.
