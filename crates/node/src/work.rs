@@ -21,8 +21,9 @@ use blocksmith_consensus::{
 use crate::interface::Refusal;
 use crate::mempool::Mempool;
 
-/// How old a template has to be before a changed mempool makes a new one, in microseconds. Each
-/// costs the node some milliseconds, however many miners ask.
+/// How old a template with payments has to be before a changed mempool makes a new one, in
+/// microseconds. Each costs the node some milliseconds, however many miners ask. An empty one gives
+/// way at once, so that a single payment is in the very next block that is mined on demand.
 const MIN_TEMPLATE_AGE: u64 = 1_000_000;
 
 /// How old the time in a draft may be when the node hands it out again, in seconds.
@@ -148,7 +149,8 @@ impl TemplateCache {
             let age = now.micros.saturating_sub(last.made.micros);
             // A clock that was set back must not keep a template for ever.
             let is_new = age < MIN_TEMPLATE_AGE && now >= last.made;
-            if last.revision == context.revision || is_new {
+            let is_in_use = is_new && !last.payments.is_empty();
+            if last.revision == context.revision || is_in_use {
                 return Ok(last.clone());
             }
         }

@@ -518,6 +518,34 @@ fn work_is_given_from_the_second_on_in_which_its_block_is_taken() {
 }
 
 #[test]
+fn a_payment_is_in_the_work_that_is_asked_for_after_it_where_none_waited_before() {
+    let people = people();
+    let (alice, bob) = (&people[0], &people[1]);
+    let rules = rules();
+    let domain = rules.domain().expect("payments are signed");
+    let mut node = Node::new(&rules);
+    // A miner took its work, and its block came: the next work is asked for in the same second.
+    for nonce in 0..3 {
+        node.work(bob.address);
+        let paid = payment(alice, nonce, &domain);
+        assert_eq!(node.offer(&paid), Ok(Entered::Waits));
+        let work = node.work(bob.address);
+        let block = node.solve(&work.id, 1).expect("its time has come");
+        assert!(block.text().contains(paid.text()), "the block has the payment");
+    }
+    // Where payments wait, work for another one comes with the next second.
+    let first = payment(alice, 3, &domain);
+    node.offer(&first).expect("it waits");
+    let work = node.work(bob.address);
+    let second = payment(alice, 4, &domain);
+    node.offer(&second).expect("it waits");
+    assert_eq!(node.work(bob.address).id, work.id);
+    node.micros += 1_000_000;
+    assert_ne!(node.work(bob.address).id, work.id);
+    node.check();
+}
+
+#[test]
 fn what_costs_nothing_pushes_no_early_block_out() {
     let target = Target::from_zeros(1);
     let rules = rules().with_zeros(1);
