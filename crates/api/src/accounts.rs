@@ -4,20 +4,20 @@ use utoipa::ToSchema;
 
 use crate::HexHash;
 
-/// What a party has.
+/// The state of an account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Account {
-    /// Who it is: an address.
+    /// Its address.
     pub party: String,
     /// Units on the best chain.
     pub balance: u64,
-    /// The nonce that its next payment takes if only the best chain counts.
+    /// The nonce of its next payment, without the payments that wait.
     pub nonce: u64,
-    /// The nonce that its next payment takes if the payments that wait count too.
+    /// The nonce of its next payment, after the payments that wait.
     pub next_nonce: u64,
     /// How many transactions of the best chain it made or received.
     pub transactions: u64,
-    /// How many amounts are not numbers that can be added up; 0 where payments are signed.
+    /// Always 0: where there are accounts, every amount is a number.
     pub uncounted: u64,
 }
 
@@ -42,14 +42,14 @@ pub struct AccountTransaction {
     pub hash: HexHash,
     /// Its position among the block's transactions, from 0.
     pub position: u32,
-    /// How many blocks hold it or are on top of it.
+    /// How many confirmations it has: its own block, and the blocks on top of it.
     pub confirmations: u64,
     /// Its id.
     pub id: HexHash,
     /// The `timestamp` of its block, in seconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timestamp: Option<u64>,
-    /// What it says, as canonical JSON.
+    /// The transaction, as canonical JSON.
     #[schema(value_type = Object)]
     pub transaction: Box<RawValue>,
 }
@@ -61,13 +61,13 @@ pub struct AccountTransactions {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<Object>>)]
     pub queued: Option<Vec<Box<RawValue>>>,
-    /// Payments to it from others that wait, at most 100 of them; only on the first page.
+    /// Payments from others to it that wait for a block, at most 100; on the first page only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<Object>>)]
     pub incoming: Option<Vec<Box<RawValue>>>,
-    /// Those on the best chain.
+    /// Its transactions on the best chain.
     pub transactions: Vec<AccountTransaction>,
-    /// The `before` that gives the next page; `null` on the last page.
+    /// The value of `before` for the next page; `null` on the last page.
     #[schema(example = "1042-3")]
     pub next: Option<String>,
 }
@@ -75,25 +75,25 @@ pub struct AccountTransactions {
 /// All coins, in units.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Supply {
-    /// What the first block allots.
+    /// The coins that the genesis block gives.
     #[schema(value_type = u64)]
     pub allotted: u128,
-    /// What was mined so far.
+    /// The coins mined so far.
     #[schema(value_type = u64)]
     pub mined: u128,
-    /// Both together.
+    /// The coins that there are now: both together.
     #[schema(value_type = u64)]
     pub circulating: u128,
-    /// The most that there will ever be.
+    /// The most coins that there will ever be.
     #[schema(value_type = u64)]
     pub cap: u128,
-    /// What the next block pays.
+    /// What the next block pays its miner, without fees.
     pub subsidy: u64,
     /// The index of the first block that pays half of it.
     pub next_halving: u64,
 }
 
-/// The least fees that are enough if no other payment comes, in units.
+/// The lowest fees that are enough if no other payment comes, in units.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Fees {
     /// The length of the payment.
@@ -104,10 +104,10 @@ pub struct Fees {
     pub three_blocks: u64,
 }
 
-/// Who asks the faucet for coins.
+/// A request to the faucet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct FaucetRequest {
-    /// The address that gets them.
+    /// The address that gets the coins.
     pub recipient: String,
 }
 

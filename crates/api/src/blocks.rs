@@ -32,10 +32,11 @@ pub struct HeaderEntry {
     pub index: u64,
     /// The block's hash.
     pub hash: HexHash,
-    /// What the block names as its parent: a hash; of the first block of an open chain any JSON value.
+    /// The hash of its parent, as the block says it. In the first block of a chain without signed payments it
+    /// can be any JSON value.
     #[schema(value_type = serde_json::Value)]
     pub previous_hash: Box<RawValue>,
-    /// All of the block but its transactions, as canonical JSON, where work commits to it.
+    /// The block without its transactions, as canonical JSON; only on chains with signed payments.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub header: Option<Box<RawValue>>,
@@ -60,7 +61,7 @@ pub enum Verdict {
     SideBranch,
     /// The node had it before.
     Known,
-    /// It is valid, but on a side branch for which there is no room.
+    /// It is valid, but the node dropped it: there is no room for its side branch.
     NoRoom,
     /// Its parent is unknown; it waits.
     Orphan,
@@ -91,12 +92,12 @@ pub struct HistoryPoint {
     pub index: u64,
     /// Its time, in seconds since 1970; `null` if that is not a number.
     pub timestamp: Option<Number>,
-    /// Its target: its digest must not be above it.
+    /// Its target: the largest digest that is valid.
     pub target: HexHash,
-    /// The expected number of tries behind it and all blocks before, in hex.
+    /// The work of the chain up to this block: the expected number of hashes, in hex.
     pub work: HexHash,
     /// The average seconds per block since the point before; `null` if unknown.
     pub block_time_s: Option<Number>,
-    /// The average tries per second since then; `null` if unknown.
+    /// The average hashes per second since then; `null` if unknown.
     pub hash_rate: Option<Number>,
 }

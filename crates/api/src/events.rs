@@ -22,11 +22,11 @@ pub struct TipEvent {
     pub hash: HexHash,
     /// The hash of the block before it; `null` if it names none.
     pub previous_hash: Option<HexHash>,
-    /// The expected number of tries behind the best chain, in hex.
+    /// The work of the best chain: the expected number of hashes, in hex.
     pub work: HexHash,
-    /// How many transactions the block has, the coin included.
+    /// How many transactions the block has, with the one that pays its miner.
     pub transactions: u64,
-    /// Who got its coin; `null` if it has none, or the name is longer than 1,000 bytes.
+    /// Who got its coins; `null` if it pays no miner, or the name is longer than 1,000 bytes.
     pub miner: Option<String>,
 }
 
@@ -73,7 +73,7 @@ pub struct TransactionEvent {
     /// The id of the payment that took its place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<HexHash>,
-    /// What it says, as canonical JSON.
+    /// The transaction, as canonical JSON.
     #[schema(value_type = Object)]
     pub transaction: Box<RawValue>,
 }
@@ -116,7 +116,7 @@ pub struct ResetEvent {
     pub events: String,
 }
 
-/// What an event says. Its kind is the name of the event in the stream.
+/// The data of an event. Its kind is the name of the event in the stream.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(untagged)]
 pub enum Event {

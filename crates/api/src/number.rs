@@ -4,7 +4,7 @@ use utoipa::ToSchema;
 /// Up to this number, every whole number is a float.
 const MAX_WHOLE: f64 = 9_007_199_254_740_992.0;
 
-/// A finite number. Whole ones are written without a point.
+/// A finite number. A whole number has no decimal point.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Default, Deserialize, ToSchema)]
 #[serde(transparent)]
 #[schema(value_type = f64, example = 4)]

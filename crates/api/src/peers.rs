@@ -6,7 +6,7 @@ use crate::Number;
 /// The peers of a node.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Peers {
-    /// Each of them.
+    /// All of them.
     pub peers: Vec<Peer>,
 }
 
@@ -20,11 +20,11 @@ pub struct Peer {
     pub chosen: bool,
     /// Whether it answers.
     pub state: PeerState,
-    /// For how many seconds.
+    /// For how many seconds it has been in this state.
     pub for_s: Number,
     /// How often in a row it failed.
     pub failures: u64,
-    /// Why it failed last, for people.
+    /// Why it failed the last time, for people.
     pub reason: Option<String>,
     /// In how many seconds it is asked again; `null` while it is asked.
     pub asked_in_s: Option<Number>,

@@ -12,7 +12,7 @@ pub struct PendingTransactions {
     /// A page of them, as canonical JSON.
     #[schema(value_type = Vec<Object>)]
     pub transactions: Vec<Box<RawValue>>,
-    /// The `from` that gives the next page; `null` on the last page.
+    /// The value of `from` for the next page; `null` on the last page.
     pub next: Option<u64>,
 }
 
@@ -25,7 +25,7 @@ pub struct Place {
     pub hash: HexHash,
     /// Its position among the block's transactions, from 0.
     pub position: u32,
-    /// How many blocks hold it or are on top of it.
+    /// How many confirmations it has: its own block, and the blocks on top of it.
     pub confirmations: u64,
 }
 
@@ -50,7 +50,7 @@ pub struct Transaction {
     pub status: TransactionStatus,
     /// Where it is; an empty list while it waits.
     pub places: Vec<Place>,
-    /// What it says, as canonical JSON.
+    /// The transaction, as canonical JSON.
     #[schema(value_type = Object)]
     pub transaction: Box<RawValue>,
 }
@@ -119,11 +119,11 @@ pub struct MerkleProof {
     pub hash: HexHash,
     /// Its position among the block's transactions, from 0.
     pub position: u32,
-    /// How many blocks hold it or are on top of it.
+    /// How many confirmations it has: its own block, and the blocks on top of it.
     pub confirmations: u64,
     /// How many transactions the block has.
     pub leaves: u64,
-    /// The Merkle path: the hashes beside the way from the transaction to the root.
+    /// The Merkle path: the sibling hashes from the transaction up to the root.
     pub path: Vec<HexHash>,
     /// The transaction, as canonical JSON.
     #[schema(value_type = Object)]

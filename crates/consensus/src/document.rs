@@ -144,7 +144,9 @@ impl Witness {
     fn doubt(self) -> &'static str {
         match self {
             Self::Next | Self::Tip => "",
-            Self::Absent => " (or that name was changed: the hash of the tip would show which)",
+            Self::Absent => {
+                " (or that previous_hash was changed: the hash of the tip would show which)"
+            }
         }
     }
 }

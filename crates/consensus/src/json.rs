@@ -64,7 +64,7 @@ pub enum JsonErrorKind {
         found: u8,
     },
     /// Something follows the complete document.
-    #[error("{} follows after the end of the JSON value", Shown(*.found))]
+    #[error("{} follows the end of the JSON value", Shown(*.found))]
     Trailing {
         /// The first byte that follows.
         found: u8,
@@ -82,7 +82,7 @@ pub enum JsonErrorKind {
     #[error("NaN, infinity and numbers that are too large are not allowed in JSON")]
     NotFinite,
     /// A backslash followed by something other than `"\/bfnrt` or `u` and four hex digits.
-    #[error("there is no such escape")]
+    #[error("JSON has no such escape")]
     BadEscape,
     /// A character below U+0020 inside a string.
     #[error("control character {found:#04x} inside a string")]

@@ -225,7 +225,7 @@ pub enum BadBody {
     },
     /// The chain would allot and mine more than [`MAX_INTEGER`] units in all its blocks.
     #[error(
-        "the genesis block allots {allotted} units, and miners will get {mined}; together they must be at \
+        "the genesis block gives {allotted} units, and miners will get {mined}; together they must be at \
          most {MAX_INTEGER}"
     )]
     Supply {

@@ -134,7 +134,7 @@ pub enum BadTransaction {
         found: String,
     },
     /// The memo is not a string, or has a lone surrogate, which has no UTF-8 form.
-    #[error("a memo must be a string of whole characters, not {found}")]
+    #[error("a memo must be a string of whole Unicode characters, not {found}")]
     Memo {
         /// The start of what stands there.
         found: String,

@@ -46,8 +46,7 @@ pub enum Family {
 /// There is no preset of this name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "there is no chain {0:?}; there are lecture, course, dvf, forge and bitcoin-like, or name a \
-     chain file"
+    "there is no chain {0:?}; choose lecture, course, dvf, forge or bitcoin-like, or name a chain file"
 )]
 pub struct UnknownPreset(pub String);
 

@@ -48,7 +48,7 @@ fn what_is_no_chain_is_told_so() {
         (verdict(""), "genesis: the chain has no block"),
         (verdict("[]"), "genesis: the chain has no block"),
         (verdict(r#"{"chain": [], "length": 5}"#), "genesis: the chain has no block"),
-        (verdict("[] x"), "json: block 1 can't be read: byte 3: `x` follows after the end"),
+        (verdict("[] x"), "json: block 1 can't be read: byte 3: `x` follows the end"),
         (
             verdict("17"),
             "block: block 1 does not have the form of a block: a block must be a JSON object, not 17",

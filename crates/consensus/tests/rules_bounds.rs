@@ -170,7 +170,7 @@ fn a_genesis_block_fits_its_chain() {
     let left = u64::try_from(u128::from(MAX_INTEGER) - mined).expect("forge's fits");
     assert_eq!(start(&[coin(own, left, 0)]).check(), Ok(()));
     for (coins, reason) in [
-        (vec![coin(own, left, 0), coin(own, 1, 1)], "allots 607199282040992 units"),
+        (vec![coin(own, left, 0), coin(own, 1, 1)], "gives 607199282040992 units"),
         (vec![coin(own, 5, 1)], "the nonce of the coinbase must be 0, not 1"),
         (vec![coin(hrp("fake"), 5, 0)], "start with \"forge1\""),
     ] {

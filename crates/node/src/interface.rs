@@ -301,7 +301,7 @@ pub enum NoWork {
         found: String,
     },
     /// Neither the request nor the node names an address that gets the coin.
-    #[error("the coin has no recipient; start the node with --to ADDRESS")]
+    #[error("the coins of the next block need a recipient; start the node with --to ADDRESS")]
     NoRecipient,
     /// The recipient is not one that can get a coin.
     #[error("{0}")]

@@ -189,7 +189,10 @@ pub enum Refused {
         missing: Option<u64>,
     },
     /// The sender is one of [`Limits::refused_senders`].
-    #[error("this node refuses payments from this sender: everyone knows its secret key")]
+    #[error(
+        "this node refuses payments from this sender, because its secret key is public; pay from another \
+         address"
+    )]
     Sender {
         /// The sender.
         sender: Address,
@@ -230,7 +233,7 @@ pub enum Refused {
     },
     /// It would replace a payment, and perhaps make later ones unpayable, for too small a fee.
     #[error(
-        "another payment waits with this nonce; to replace it and what depends on it, which pay \
+        "another payment waits with this nonce; to replace it and those that depend on it, whose fees are \
          {replaced} units, the fee must be at least {least} units, not {found}"
     )]
     Replacement {

@@ -153,7 +153,7 @@ impl Payments {
         let hrp = self.rules.hrp;
         Address::parse(recipient.unwrap_or(node), hrp).map_err(|why| match recipient {
             Some(_) => NoWork::Recipient(alloc::format!(
-                "the recipient of a coin must be an address of this chain: {why}"
+                "the recipient of a block's coins must be an address of this chain: {why}"
             )),
             None => NoWork::NoRecipient,
         })

@@ -424,7 +424,7 @@ fn a_refusal_names_units_and_the_way_out() {
         ),
         (
             Refused::Replacement { replaced: 1, least: 2, found: 1 },
-            "another payment waits with this nonce; to replace it and what depends on it, which pay 1 \
+            "another payment waits with this nonce; to replace it and those that depend on it, whose fees are 1 \
              units, the fee must be at least 2 units, not 1"
                 .to_string(),
         ),

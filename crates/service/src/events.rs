@@ -486,12 +486,12 @@ impl fmt::Display for Event {
             Self::MoreNotices(times) => {
                 let times: Vec<_> =
                     times.iter().map(|(about, times)| about.times(*times)).collect();
-                write!(f, "… and more of the kind: {}", times.join(", "))
+                write!(f, "… and more like these: {}", times.join(", "))
             }
             Self::Reorg(reorg) => reorg.fmt(f),
             Self::Unsaid { events } => write!(
                 f,
-                "{} more could not be written, since no one read the log fast enough",
+                "{} more could not be written, because the log was not read fast enough",
                 counted(*events, "event")
             ),
             Self::Progress { peer, index, last: Some(last) } => {
@@ -556,7 +556,7 @@ impl fmt::Display for Reorg {
         f.write_str(if *waiting == 1 { " waits again" } else { " wait again" })?;
         let mut nothing = true;
         if *void > 0 {
-            write!(f, "; void: {}", counted(*void, "transaction"))?;
+            write!(f, "; lost: {}", counted(*void, "transaction"))?;
             nothing = false;
         }
         for (at, (miner, times)) in coins.iter().enumerate() {
@@ -565,7 +565,7 @@ impl fmt::Display for Reorg {
                 break;
             }
             f.write_str(match (at, nothing) {
-                (0, true) => "; void: the coins of ",
+                (0, true) => "; lost: the coins of ",
                 (0, false) => " and the coins of ",
                 _ => ", ",
             })?;

@@ -56,7 +56,7 @@ impl fmt::Debug for Metrics {
 pub struct Levels {
     /// The index of the tip.
     pub tip: u64,
-    /// The expected number of tries behind the best chain.
+    /// The work of the best chain: the expected number of hashes.
     pub work: f64,
     /// How many transactions wait.
     pub waiting: usize,
@@ -93,7 +93,7 @@ fn describe() {
     describe_histogram!(REQUEST_TIME, Unit::Seconds, "How long it took to answer calls");
     describe_counter!(TRIES, "Proofs that this node's own searches tried");
     describe_gauge!(TIP, "The index of the tip");
-    describe_gauge!(WORK, "The expected number of tries behind the best chain");
+    describe_gauge!(WORK, "The work of the best chain: the expected number of hashes");
     describe_gauge!(WAITING, "Transactions that wait for a block");
     describe_gauge!(WAITING_BYTES, Unit::Bytes, "Bytes of the transactions that wait");
     describe_gauge!(PEERS, "Peers, by whether they answer");

@@ -59,7 +59,7 @@ pub enum FileError {
     #[error(transparent)]
     Seal(#[from] SealError),
     /// The system gives no randomness.
-    #[error("the system gives no randomness")]
+    #[error("the operating system gives no random bytes")]
     Randomness(#[from] getrandom::Error),
 }
 

@@ -33,7 +33,7 @@ pub enum DeriveError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SignError {
     /// The system gives no randomness.
-    #[error("the system gives no randomness: {0}")]
+    #[error("the operating system gives no random bytes: {0}")]
     Randomness(getrandom::Error),
     /// The signature was wrong and is not returned: a faulty machine's signature can reveal its
     /// key.

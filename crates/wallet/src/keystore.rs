@@ -197,7 +197,7 @@ pub enum OpenError {
     )]
     Damaged(Damage),
     /// It asks for more than [`MAX_COST`].
-    #[error("the wallet file has a cost that is out of bounds")]
+    #[error("the cost of opening this wallet file is out of bounds")]
     Cost(#[from] BadCost),
     /// The system has not enough memory.
     #[error("there is not enough memory: {0} KiB are needed")]

@@ -32,7 +32,7 @@ pub enum BadPhrase {
     #[error("a wallet has 12, 15, 18, 21 or 24 words, and these are {0}")]
     Count(usize),
     /// A word is not in BIP-39's English list.
-    #[error("word {place} is not in the list of 2,048 words (BIP-39, English)")]
+    #[error("word {place} is not in the list of 2,048 words (BIP-39, English); check its spelling")]
     Unknown {
         /// Which word, counted from 1.
         place: usize,
@@ -56,7 +56,8 @@ pub enum BadPhrase {
     Checksum,
     /// The text is longer than [`MAX_PHRASE_BYTES`].
     #[error(
-        "this text is too long for the words of a wallet: {0} bytes, and {MAX_PHRASE_BYTES} are the most"
+        "this text is too long for the words of a wallet: it has {0} bytes, and at most {MAX_PHRASE_BYTES} \
+         are allowed"
     )]
     Length(usize),
     /// The entropy has another size.

@@ -30,7 +30,9 @@ pub fn builder() -> ClientBuilder {
 
 /// A server redirects instead of answering; waiting does not mend that.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{url} answers {call} with a redirect to {to}, which is not followed; {way_out}")]
+#[error(
+    "{url} answers {call} with a redirect to {to}, which this program does not follow; {way_out}"
+)]
 pub struct Redirected {
     url: String,
     call: String,
@@ -132,7 +134,7 @@ pub fn described(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> String
         return format!("{status} and an HTML page");
     }
     if json::canonical(body).is_ok() && text.chars().nth(MAX_QUOTE).is_some() {
-        return format!("{status} and {} bytes of JSON of another kind", body.len());
+        return format!("{status} and {} bytes of other JSON", body.len());
     }
     format!("{status}: {}", shown(text, MAX_QUOTE))
 }
@@ -370,7 +372,7 @@ mod tests {
             ),
             (400, "text/plain", "Missing Value: proof", "400 Bad Request: Missing Value: proof"),
             (200, "application/json", "{}", "200 OK: {}"),
-            (200, "application/json", &long, "200 OK and 316 bytes of JSON of another kind"),
+            (200, "application/json", &long, "200 OK and 316 bytes of other JSON"),
             (
                 404,
                 "text/html; charset=utf-8",

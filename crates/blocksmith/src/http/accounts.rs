@@ -65,7 +65,7 @@ fn emission(handle: &Handle) -> Option<&Emission> {
     sealed(handle).map(|sealed| &sealed.emission)
 }
 
-/// What a party has.
+/// The state of an account.
 #[utoipa::path(
     get,
     path = "/api/v1/accounts/{party}",
@@ -96,10 +96,10 @@ pub(super) async fn account(
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Page {
-    /// The most entries: 50 without it, and at most 1,000. A page can end earlier.
+    /// How many entries the page has at most: 50 by default, and no more than 1,000. A page can be shorter.
     #[param(minimum = 1)]
     limit: Option<usize>,
-    /// The `next` of an earlier page.
+    /// The value of `next` in an earlier page.
     #[param(pattern = "^[0-9]+-[0-9]+$")]
     before: Option<String>,
 }
@@ -114,7 +114,7 @@ fn parse_cursor(text: &str) -> Option<TransactionLocation> {
     Some((index.parse().ok()?, position.parse().ok()?))
 }
 
-/// The transactions of a party, the newest first.
+/// The transactions of an account, the newest first.
 #[utoipa::path(
     get,
     path = "/api/v1/accounts/{party}/transactions",
@@ -133,7 +133,7 @@ pub(super) async fn transactions(
     let before = match asked.before {
         None => None,
         Some(before) => Some(parse_cursor(&before).ok_or_else(|| {
-            ApiError::bad("before must be the next of an earlier page, as in 1042-3")
+            ApiError::bad("before must be the value of next in an earlier page, as in 1042-3")
         })?),
     };
     let permit = permit(&app.searching_back).await?;
@@ -155,7 +155,7 @@ pub(super) async fn transactions(
     Ok(made_at(permit, answer::json(StatusCode::OK, &page)))
 }
 
-/// The supply: the coins of the first block, those mined so far, and the most that there will ever be.
+/// The supply: the coins of the genesis block, the coins mined so far, and the most that there will ever be.
 #[utoipa::path(
     get,
     path = "/api/v1/supply",
@@ -185,11 +185,11 @@ pub(super) async fn supply(State(app): State<App>) -> Result<Response, ApiError>
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Length {
-    /// The length of the payment as canonical JSON; without it, that of a payment without a memo.
+    /// The length of the payment as canonical JSON, in bytes; by default, of a payment without a memo.
     bytes: Option<usize>,
 }
 
-/// The least fees that are enough if no other payment comes.
+/// The lowest fees that are enough if no other payment comes.
 #[utoipa::path(
     get,
     path = "/api/v1/fees",
@@ -217,7 +217,7 @@ pub(super) async fn fees(
 
 /// Gives some coins to an address, on a dev network.
 ///
-/// A 503 until the next block if it has no room for more gifts.
+/// The answer is a 503 while the next block has no room for more gifts, or the faucet is empty.
 #[utoipa::path(
     post,
     path = "/api/v1/faucet",

@@ -80,7 +80,8 @@ pub(super) fn json(status: StatusCode, value: &impl Serialize) -> Response {
 
 /// A canonical text from the store, as a member of an answer.
 pub(super) fn raw(text: &str) -> Result<Box<RawValue>, StoreError> {
-    json::raw(text).map_err(|error| StoreError::Damaged(format!("a text is not JSON: {error}")))
+    json::raw(text)
+        .map_err(|error| StoreError::Damaged(format!("a stored text is not JSON: {error}")))
 }
 
 /// A plain text with status 200.

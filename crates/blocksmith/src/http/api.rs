@@ -109,8 +109,8 @@ fn zeros(target: Target) -> Number {
 
 /// The work: what to search for the next block.
 ///
-/// While the time of the tip is too far ahead of the node's clock for a block on top of it, the answer is a
-/// 503 with the rule `early` and `Retry-After`.
+/// The answer is a 503 with the rule `early` and `Retry-After` while the tip's time is too far ahead of the
+/// node's clock.
 #[utoipa::path(
     get,
     path = "/api/v1/work",
@@ -186,9 +186,10 @@ fn entry(block: &Block) -> Result<BlockEntry, StoreError> {
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Page {
-    /// The index of the first block; without it, that of the chain's first block.
+    /// The index of the first block on the page; by default, the first block of the chain.
     from: Option<u64>,
-    /// The most entries: 10,000 without it, and at most that many. A page can end earlier.
+    /// How many entries the page has at most: 10,000 by default, and no more than that. A page can be
+    /// shorter.
     #[param(minimum = 1)]
     limit: Option<usize>,
 }
@@ -295,7 +296,7 @@ pub(super) async fn block(
     if hash.is_none() && index.is_none() {
         let id: String = id.chars().take(MAX_QUOTE).collect();
         return Err(ApiError::bad(format!(
-            "a block has an index and a hash of 64 lower-case hex digits; {id:?} is not one of them"
+            "a block must be named by its index, or by its hash of 64 lower-case hex digits, not by {id:?}"
         )));
     }
     let permit = permit(&app.reading_one).await?;

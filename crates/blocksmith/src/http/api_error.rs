@@ -46,18 +46,18 @@ pub(super) enum ApiError {
          TOKEN\"; the node printed the file's path when it started"
     )]
     WrongToken,
-    #[error(
-        "only the operator can do that, and only from the node's own machine: the node has no token"
-    )]
+    #[error("only a call from the node's own machine can do that, because the node has no token")]
     NoOperator,
     #[error("{0}; {way_out}", way_out = .0.way_out())]
     Host(OtherName),
-    #[error("{0}, but pages from elsewhere can't change anything here; {way_out}", way_out = .0.way_out())]
+    #[error(
+        "{0}, but web pages from elsewhere can't change anything here; {way_out}", way_out = .0.way_out()
+    )]
     Page(Foreign),
     #[error(
-        "only a call from the node's own machine, made to localhost, can choose who gets the coin of the \
-         node's search: call it there, leave the recipient out, search yourself with blocksmith mine, or \
-         send the token from the node's token file as \"Authorization: Bearer TOKEN\""
+        "only a call to localhost, from the node's own machine, can choose who gets the coins of the node's \
+         search: leave the recipient out, search yourself with blocksmith mine, or send the token from the \
+         node's token file as \"Authorization: Bearer TOKEN\""
     )]
     Recipient,
     #[error(
@@ -93,7 +93,7 @@ pub(super) enum ApiError {
     /// Clients are not told the details, which the log has.
     #[error("the node can't read its store; its log says why")]
     Store(#[from] StoreError),
-    #[error("this call met a fault of the node; the node's log says which")]
+    #[error("this call failed because of a fault in the node; the node's log says more")]
     Panic,
 }
 
@@ -120,7 +120,8 @@ impl From<NoWork> for ApiError {
         match no_work {
             NoWork::Refused(refusal) => refusal.into(),
             NoWork::NoRecipient => Self::unprocessable(
-                "the coin has no recipient: add ?recipient=ADDRESS, or start the node with --to ADDRESS",
+                "the coins of the next block need a recipient: add ?recipient=ADDRESS, or start the node \
+                 with --to ADDRESS",
             ),
             NoWork::Id | NoWork::Proof { .. } | NoWork::Recipient(_) => {
                 Self::unprocessable(no_work)

@@ -198,7 +198,7 @@ async fn read(body: Body, room: &MemoryBudget) -> Result<(Vec<u8>, Option<Arc<Sh
                 }
             };
             if !has_room {
-                let reason = "too many long bodies arrive at the same time; try again later";
+                let reason = "too many long bodies are arriving at the same time; try again later";
                 return Err(ApiError::busy(reason));
             }
         }

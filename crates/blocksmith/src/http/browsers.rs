@@ -109,7 +109,10 @@ impl FromStr for HostName {
             {
                 Ok(Self(host))
             }
-            _ => Err("write a name alone, as in chain.school.edu, without http:// and port".into()),
+            _ => {
+                Err("write only a name, as in chain.school.edu, without http:// and without a port"
+                    .into())
+            }
         }
     }
 }
@@ -147,10 +150,12 @@ impl FromStr for PageOrigin {
     fn from_str(text: &str) -> Result<Self, String> {
         let what = match text {
             "null" => {
-                "null stands for every page that does not say where it comes from, also for pages of \
-                 strangers; serve your page, for example with python3 -m http.server, and write that address"
+                "null would allow every web page without an origin, strangers' pages too; serve your page, \
+                 for example with python3 -m http.server, and write that address"
             }
-            "*" => "* would let in the pages of all strangers; give each origin its own --cors",
+            "*" => {
+                "* would allow every web page, strangers' pages too; write one --cors for each origin"
+            }
             _ => {
                 let origin = text.split_once("://").and_then(|(scheme, rest)| {
                     let is_scheme = scheme.starts_with(|char: char| char.is_ascii_alphabetic())

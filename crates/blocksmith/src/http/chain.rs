@@ -64,7 +64,7 @@ pub(super) async fn document(
             match pieces.next_in_room(&app).await {
                 Ok((piece, pieces)) => Ok(Some((piece, (pieces, app)))),
                 Err(fault) => {
-                    tracing::debug!("a chain was not sent to its end: {fault}");
+                    tracing::debug!("an answer with the chain broke off: {fault}");
                     Err(io::Error::other(fault))
                 }
             }

@@ -49,28 +49,28 @@ const RETRY: Duration = Duration::from_secs(1);
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Wanted {
-    /// The kinds that are wanted, with commas between them: `tip`, `reorg`, `transaction`, `peer`. All,
-    /// if it is left out. `reset` always comes.
+    /// The kinds of events to send, with commas between them: `tip`, `reorg`, `transaction`, `peer`; by
+    /// default, all. `reset` always comes.
     #[param(pattern = "^(tip|reorg|transaction|peer)(,(tip|reorg|transaction|peer))*$")]
     kinds: Option<String>,
-    /// The id of the event after which the stream begins, as `status` or an earlier event gave it. Now,
-    /// if it is left out. `Last-Event-ID` goes before it.
+    /// The id of an event, as `status` or an earlier event gave it: the stream begins after that event; by
+    /// default, now. With the header `Last-Event-ID`, the header counts.
     since: Option<String>,
 }
 
-/// What happens, as it happens.
+/// The events of the node, as they happen.
 ///
-/// Each event has an id, the node's `instance` and a number; a client that was cut off goes on with the
-/// header `Last-Event-ID` or `since`. If what it missed is gone, or the node was started anew, `reset`
-/// comes: then read `status` again, and skip the events of this stream up to the one that `status` names;
-/// or start a new stream with `since` and that id. If there is no event for 15 s, the latest id comes without
-/// data.
+/// Each event has an id: the node's `instance` and a number. A client that was cut off continues with the
+/// header `Last-Event-ID` or with `since`. If the events that it missed are gone, or the node was started
+/// again, `reset` comes: then read `status` again, and skip the events of this stream up to the one that
+/// `status` names; or start a new stream with `since` and that id. If there is no event for 15 s, the latest
+/// id comes without data.
 #[utoipa::path(
     get,
     path = "/api/v1/events",
     tag = "chain",
     operation_id = "events",
-    params(Wanted, ("last-event-id" = Option<String>, Header, description = "The id of the event that the client had last.")),
+    params(Wanted, ("last-event-id" = Option<String>, Header, description = "The id of the last event that the client got.")),
     responses(
         (status = 200, description = "The stream. The `event` of each is its kind, its `data` one of these types.", content_type = "text/event-stream", body = Event),
         Errors

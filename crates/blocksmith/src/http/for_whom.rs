@@ -7,7 +7,8 @@ use utoipa::IntoParams;
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct ForWhom {
-    /// Who gets the coin: a name, or an address where payments are signed. Without it, the node.
+    /// Who gets the coins of the block: a name, or an address where payments are signed; by default, the
+    /// node.
     recipient: Option<String>,
     /// The id of the work that the miner has: the answer waits up to 10 s for other work.
     pub(super) than: Option<String>,

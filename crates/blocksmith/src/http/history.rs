@@ -19,11 +19,11 @@ use crate::service::float;
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Points {
-    /// The most points: 500 without it, at most that many, and at least 2.
+    /// How many points there are at most: 500 by default, and from 2 to 500.
     points: Option<u64>,
 }
 
-/// How the chain grew: blocks at equal distances, with both ends.
+/// How the chain grew: blocks at equal distances, with the first and the last one.
 #[utoipa::path(
     get,
     path = "/api/v1/history",

@@ -271,8 +271,10 @@ pub(super) fn added(
         all.filter(move |(_, registered)| **registered == what).map(|(address, _)| address)
     };
     if let Some(left_out) = of(Registered::NoRoom).next() {
-        let reason =
-            format!("there is no room for {left_out}: a node keeps at most {MAX_PEERS} peers");
+        let reason = format!(
+            "there is no room for {left_out}: a node keeps at most {MAX_PEERS} peers; its operator \
+             can remove one with blocksmith peers forget"
+        );
         return Err(ApiError::Conflict(reason));
     }
     let itself: Vec<_> = of(Registered::Itself).map(PeerAddress::as_str).collect();

@@ -37,8 +37,8 @@ const LIST_TIME: Duration = Duration::from_secs(10);
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Replacing {
-    /// The payment with the same nonce that this one can replace: `none`, or the id of one payment.
-    /// Without it, any, if the fee is a tenth higher.
+    /// Which payment with the same nonce this one can replace: `none`, or the id of one payment. By default
+    /// it can replace any, if its fee is a tenth higher.
     #[param(pattern = "^(none|[0-9a-f]{64})$")]
     replaces: Option<String>,
 }
@@ -101,15 +101,16 @@ pub(super) async fn submit(
     };
     if replacing.is_some() {
         return Err(ApiError::bad(
-            "replaces works for a single payment; send the payments one by one",
+            "replaces works only with a single payment; send the payments one by one",
         ));
     }
     // Nothing is done yet, so a call that waits for a permit can still be told to come again.
     line::set(Doing::Looking);
     let permit = app.paying.take(LIST_TIME).await;
     line::set(Doing::Working);
-    let _turn = permit
-        .ok_or(ApiError::busy("too many lists of payments come at a time; try again later"))?;
+    let _turn = permit.ok_or(ApiError::busy(
+        "too many lists of payments are arriving at the same time; try again later",
+    ))?;
     let paid = app.handle.pay(payments, listens(&headers)).await?;
     let confirmed = app.handle.confirmed(paid.iter().filter_map(used).collect()).await?;
     let outcomes = paid.into_iter().map(|paid| match used(&paid) {
@@ -197,7 +198,8 @@ fn transaction_id(id: Result<Path<String>, PathRejection>) -> Result<Hash, ApiEr
 
 fn unknown(id: &Hash) -> ApiError {
     ApiError::NotFound(format!(
-        "this node has no transaction {id}, neither in its best chain nor waiting for a block"
+        "this node does not know transaction {id}: it is not on the best chain, and it does not wait for a \
+         block"
     ))
 }
 
@@ -274,12 +276,12 @@ pub(super) async fn proof(
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Queued {
-    /// Must be there: this call lists only transactions that wait.
+    /// Required: this call lists only transactions that wait.
     #[param(required = true, pattern = "^(true)?$")]
     queued: Option<String>,
-    /// How many to leave out at the start.
+    /// How many transactions to skip.
     from: Option<usize>,
-    /// The most entries: 1,000 without it, and at most that many.
+    /// How many entries the page has at most: 1,000 by default, and no more than that.
     #[param(minimum = 1)]
     limit: Option<usize>,
 }

@@ -63,7 +63,7 @@ fn wrong(pairs: &[(String, String)]) -> ApiError {
     let twice = |at: usize| pairs[..at].iter().any(|(name, _)| *name == pairs[at].0);
     if let Some(at) = (0..pairs.len()).find(|at| twice(*at)) {
         let name = quoted(&pairs[at].0);
-        return ApiError::bad(format!("the parameter {name} is there twice; send it once"));
+        return ApiError::bad(format!("the parameter {name} is given twice; send it once"));
     }
     let is_bad = |(name, value): &&(String, String)| {
         NUMBERS.contains(&&**name) && value.parse::<u64>().is_err()
@@ -81,7 +81,7 @@ fn wrong(pairs: &[(String, String)]) -> ApiError {
 
 /// A path with a name in it that is not text.
 pub(super) fn not_text(_: PathRejection) -> ApiError {
-    ApiError::bad("the path must be text in UTF-8; check the codes after its %")
+    ApiError::bad("the path must be text in UTF-8; check the codes with % in it")
 }
 
 /// The hash that a path names; `what` is what it stands for.

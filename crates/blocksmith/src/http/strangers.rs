@@ -47,8 +47,8 @@ impl fmt::Display for OtherName {
         match self {
             Self::Host(host) => write!(
                 f,
-                "this node does not answer under the name \"{}\", since a page of a stranger could reach it \
-                 by that name",
+                "this node does not answer under the name \"{}\", because a stranger's web page could reach \
+                 it by that name",
                 shown(host, MAX_SHOWN)
             ),
             Self::Nothing(text) => write!(
@@ -91,11 +91,11 @@ impl Foreign {
 impl fmt::Display for Foreign {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Of(origin) => write!(f, "a page of {origin} asked for this"),
+            Self::Of(origin) => write!(f, "a web page of {origin} made this call"),
             Self::Null => f.write_str(
-                "a page that does not say where it is from (Origin: null) asked for this",
+                "a web page that does not say where it is from (Origin: null) made this call",
             ),
-            Self::Unsaid => f.write_str("a page from elsewhere asked for this"),
+            Self::Unsaid => f.write_str("a web page from elsewhere made this call"),
         }
     }
 }

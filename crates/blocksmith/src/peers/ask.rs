@@ -199,7 +199,7 @@ async fn hash_at(network: &Network, peer: &Peer, index: u64) -> Result<Hash, Fai
         let first = Value::of_canonical(&text).get("headers")?.elements().next()?;
         first.get("hash")?.as_str()?.parse().ok()
     });
-    let reason = || format!("it has no header {index} with a hash");
+    let reason = || format!("header {index} is missing, or has no hash");
     hash.ok_or_else(|| Failure::Shape { path: HEADERS, reason: reason() })
 }
 

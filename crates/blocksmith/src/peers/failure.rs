@@ -57,8 +57,8 @@ pub(super) enum Failure {
     #[error("it does not speak HTTP there: {0}")]
     NotHttp(String),
     #[error(
-        "its chain leaves ours {depth} blocks below our tip, and the blocks of other peers use the memory \
-         that it would need"
+        "its chain splits from ours {depth} blocks below our tip, and the blocks of other peers use the \
+         memory that it would need"
     )]
     Crowded { depth: u64 },
     /// Not the peer's fault: our clock may be the one that is wrong.
@@ -68,8 +68,8 @@ pub(super) enum Failure {
     )]
     Early { index: u64, ahead_s: u64, tip: Option<(u64, Hash)> },
     #[error(
-        "its chain leaves ours {depth} blocks below our tip, and a branch of that size does not \
-         fit in memory; export it there, and use chain import here"
+        "its chain splits from ours {depth} blocks below our tip, and so long a branch does not fit in \
+         memory; run blocksmith chain export there, and blocksmith chain import here"
     )]
     TooDeep { depth: u64 },
     #[error(

@@ -124,7 +124,9 @@ pub async fn run(
                 Ok(Err(Stopped { .. })) => break,
                 // The peer was forgotten.
                 Err(error) if error.is_cancelled() => {}
-                Err(error) => tracing::error!("a call to a peer met a fault of this node: {error}"),
+                Err(error) => {
+                    tracing::error!("a call to a peer failed because of a fault in this node: {error}");
+                }
             },
             changed = standing.changed() => if changed.is_err() { break },
         }

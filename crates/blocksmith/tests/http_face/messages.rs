@@ -124,12 +124,12 @@ async fn a_parameter_or_a_field_with_a_typing_error_is_told_the_right_one() {
             "history?points=99999999999999999999",
             "\"points\" must be a whole number up to 18446744073709551615, not \"99999999999999999999\"",
         ),
-        ("blocks?from=1&from=2", "the parameter \"from\" is there twice; send it once"),
+        ("blocks?from=1&from=2", "the parameter \"from\" is given twice; send it once"),
         ("blocks?limit=0", "limit must be at least 1, not 0"),
         ("events?kinds=tips", "this call has no kind of event \"tips\"; did you mean \"tip\"?"),
         (
             "blocks/x",
-            "a block has an index and a hash of 64 lower-case hex digits; \"x\" is not one of them",
+            "a block must be named by its index, or by its hash of 64 lower-case hex digits, not by \"x\"",
         ),
         ("blocks/7", "there is no block 7 on this node's best chain, which ends with block 1"),
     ] {

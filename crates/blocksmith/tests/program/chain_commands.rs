@@ -354,8 +354,9 @@ fn a_chain_is_read_where_it_was_asked_for_and_what_comes_instead_is_named() {
         let (code, out, err) = run(&["chain", "verify", &here]);
         let to = if to.starts_with('/') { format!("{here}{to}") } else { to };
         assert_eq!((code, out.as_str()), (4, ""), "{err}");
-        let said =
-            format!("{here}/chain answers GET with a redirect to {to}, which is not followed");
+        let said = format!(
+            "{here}/chain answers GET with a redirect to {to}, which this program does not follow"
+        );
         assert!(err.contains(&said) && err.contains("write that address"), "{err}");
     }
     // Nobody was there yet.

@@ -228,7 +228,7 @@ fn each_mistake_is_told_with_its_field() {
         (with("first_subsidy", huge), "first_subsidy must be a whole number from 0"),
         (
             with("first_subsidy", Some("3000000000")),
-            "the genesis block allots 0 units, and miners will get 125",
+            "the genesis block gives 0 units, and miners will get 125",
         ),
         (
             with("addresses", Some("\"Forge\"")),
@@ -283,7 +283,7 @@ fn each_mistake_is_told_with_its_field() {
         ),
         (
             format!("{FORGE}{}", balances(&[(SOMEBODY, MAX_INTEGER)])),
-            "genesis: the genesis block allots 9007199254740991 units",
+            "genesis: the genesis block gives 9007199254740991 units",
         ),
         (format!("{FORGE}{}note = 1\n", balances(&[(SOMEBODY, 1)])), "unknown field `note`"),
     ] {

@@ -204,7 +204,8 @@ async fn it_follows_headers_and_checks_a_payment() {
     let url = format!("http://{}", listener.local_addr().expect("an address"));
     tokio::spawn(async move { axum::serve(listener, router).await });
     let output = light_client(&[&url, file]).await;
-    let says = format!("a redirect to {}/api/v1/status, which is not followed", node.url);
+    let says =
+        format!("a redirect to {}/api/v1/status, which this program does not follow", node.url);
     let err = text(&output.stderr);
     assert!(!output.status.success() && err.contains(&says), "{err}");
 }

@@ -230,8 +230,8 @@ fn names_and_origins_come_from_a_flag_the_environment_or_the_file() {
         node.wait();
     }
     for (wrong, says) in [
-        (["--host", "http://x.example"], "write a name alone"),
-        (["--host", "x.example:80"], "write a name alone"),
+        (["--host", "http://x.example"], "write only a name"),
+        (["--host", "x.example:80"], "write only a name"),
         (["--cors", "localhost:3000"], "http://localhost:3000"),
         (["--cors", "null"], "http.server"),
         (["--cors", "*"], "its own --cors"),

@@ -56,7 +56,7 @@ fn a_payment_is_sent_where_it_is_handed_in_and_nowhere_else() {
         assert!(ran.stdout.is_empty(), "{ran:?}");
         let error = ran.bad(4);
         let to = format!("{}/api/v1/transactions?replaces=none", elsewhere.url());
-        let named = format!("redirect to {to}, which is not followed");
+        let named = format!("redirect to {to}, which this program does not follow");
         // Who points elsewhere got the payment, too.
         assert!(error.contains(&named) && error.contains("can still count"), "{error}");
     }

@@ -106,7 +106,7 @@ pub(super) fn side_bytes(number: u64, side: &SideBlock) -> Vec<u8> {
 
 pub(super) fn side_block(hash: [u8; 32], value: &[u8]) -> Result<(u64, SideBlock), StoreError> {
     let hash = Hash(hash);
-    let damaged = || StoreError::Damaged(format!("what is said of the side block {hash}"));
+    let damaged = || StoreError::Damaged(format!("the entry of side block {hash}"));
     let (head, parent) = value.split_first_chunk::<SIDE_HEAD_BYTES>().ok_or_else(damaged)?;
     let part = |at: usize| u64::from_be_bytes(*head[at..].first_chunk().expect("8 bytes"));
     let parent = match parent {

@@ -86,7 +86,8 @@ struct Made<'a> {
 /// Makes a wallet.
 pub(super) fn run(common: &Common, args: &NewArgs) -> anyhow::Result<ExitCode> {
     let hrp = args.which.load()?.domain.hrp;
-    let phrase = Phrase::generate(args.words.0).context("the system gives no randomness")?;
+    let phrase =
+        Phrase::generate(args.words.0).context("the operating system gives no random bytes")?;
     let wallet = Wallet::new(phrase, "")?;
     let file = New::prepare(common)?.write(&wallet)?;
     let words = wallet.phrase().text();

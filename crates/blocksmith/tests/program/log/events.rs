@@ -125,7 +125,7 @@ fn a_flood_is_ten_lines_a_second_and_the_rest_is_counted() {
 }
 
 #[test]
-fn a_reorg_is_one_line_with_what_waits_again_and_what_is_void() {
+fn a_reorg_is_one_line_with_what_waits_again_and_what_is_lost() {
     let ((alice, url), (_bob, other)) = (node(&["--zeros", "1"]), node(&["--zeros", "1"]));
     queue(&url, r#"{"sender": "a", "recipient": "b", "amount": 5}"#);
     mine(&url, "alice");
@@ -146,7 +146,7 @@ fn a_reorg_is_one_line_with_what_waits_again_and_what_is_void() {
     );
     assert!(reorg.starts_with("reorg from block 4 ") && reorg.contains("… to block 5 "), "{reorg}");
     assert!(reorg.contains(&from), "{reorg}");
-    let undone = "1 transaction waits again; void: the coins of alice (2 blocks), carol (1 block)";
+    let undone = "1 transaction waits again; lost: the coins of alice (2 blocks), carol (1 block)";
     assert!(reorg.ends_with(undone), "{reorg}");
     let next = line(&alice, "block 6 ");
     assert!(next.ends_with(&format!("by bob: 1 transaction, from {}", address(&other))), "{next}");
@@ -169,7 +169,7 @@ fn a_reorg_to_a_chain_with_another_first_block_says_so() {
 }
 
 #[test]
-fn a_payment_that_a_reorg_makes_impossible_is_void() {
+fn a_payment_that_a_reorg_makes_impossible_is_lost() {
     let ((alice, url), (_bob, other)) =
         (node(&["--chain", "forge-dev"]), node(&["--chain", "forge-dev"]));
     let accounts: Vec<_> = blocksmith_wallet::dev::addresses()
@@ -189,7 +189,7 @@ fn a_payment_that_a_reorg_makes_impossible_is_void() {
     register(&url, &other);
     let reorg = line(&alice, "reorg");
     let undone = format!(
-        "0 transactions wait again; void: 1 transaction and the coins of {} (1 block)",
+        "0 transactions wait again; lost: 1 transaction and the coins of {} (1 block)",
         accounts[1]
     );
     assert!(reorg.ends_with(&undone), "{reorg}");

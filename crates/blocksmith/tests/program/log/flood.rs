@@ -55,7 +55,7 @@ fn blocks_that_are_refused_or_no_blocks_are_ten_lines_a_second_and_a_count() {
     });
     let most = most_in_a_second(&node, |_| true);
     assert!(most <= 10, "{most} lines in a second: {}", node.stderr());
-    assert!(node.stderr().contains("Z  WARN … and more of the kind: "), "{}", node.stderr());
+    assert!(node.stderr().contains("Z  WARN … and more like these: "), "{}", node.stderr());
     // What comes when it is over is told again.
     std::thread::sleep(Duration::from_millis(2_100));
     let before = said("from 127.0.0.1:");

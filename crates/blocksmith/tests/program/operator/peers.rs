@@ -125,7 +125,7 @@ fn a_server_that_answers_otherwise_is_not_taken_for_nobody() {
     let replies = [
         (Reply::redirect(301, "http://127.0.0.1:9/x".into()), "a redirect to http://127.0.0.1:9/x"),
         (Reply::redirect(308, "/\u{202e}".into()), "a redirect to"),
-        (Reply::json(long), "bytes of JSON of another kind"),
+        (Reply::json(long), "bytes of other JSON"),
         (Reply::html(502, "<h1>Bad Gateway</h1>"), "502 Bad Gateway and an HTML page"),
         (Reply::problem(404, "", "there is no such\ncall\u{1b}[31m"), "no such\\ncall\\u{1b}[31m"),
         (Reply::problem(403, "", "this node has no token"), "refuses: this node has no token"),
