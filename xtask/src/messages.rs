@@ -42,7 +42,7 @@ const SHOWN: [&str; 6] = ["Parser", "Args", "Subcommand", "ValueEnum", "ToSchema
 
 /// Words and turns over which a reader stumbles whose mother tongue is not English, and what to write instead.
 #[cfg(test)]
-const STUMBLES: [(&str, &str); 22] = [
+const STUMBLES: [(&str, &str); 26] = [
     ("whoever", "say who: the operator, the payer, anyone who"),
     ("nobody", "say what is not done: payments are not signed"),
     ("somebody", "say who: another miner, a user"),
@@ -65,6 +65,10 @@ const STUMBLES: [(&str, &str); 22] = [
     ("whereas", "but"),
     ("lest", "so that … does not"),
     ("would do", "is enough"),
+    ("anew", "again"),
+    ("a party", "an account, or an address"),
+    ("allots", "gives"),
+    ("void", "lost, or no longer valid"),
 ];
 
 /// A text that the program can show.

@@ -234,7 +234,7 @@ fn names_and_origins_come_from_a_flag_the_environment_or_the_file() {
         (["--host", "x.example:80"], "write only a name"),
         (["--cors", "localhost:3000"], "http://localhost:3000"),
         (["--cors", "null"], "http.server"),
-        (["--cors", "*"], "its own --cors"),
+        (["--cors", "*"], "one --cors for each origin"),
     ] {
         for command in ["node", "dev"] {
             let (code, said) = refused(&[&[command, "--port", "0"], &wrong[..]].concat());

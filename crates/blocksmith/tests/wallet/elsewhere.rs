@@ -34,7 +34,7 @@ fn nobody_is_told_to_type_what_a_redirect_says_besides_host_and_port() {
         let node =
             Fake::start((), move |(), call| Reply::redirect(302, format!("{there}{}", call.path)));
         let error = alice.run(&["balance", "--node", &node.url()]).bad(4);
-        assert!(error.contains("name the address of the server itself"), "{error}");
+        assert!(error.contains("write the address of the server itself"), "{error}");
         assert!(!error.contains("--node"), "{error}");
     }
 }

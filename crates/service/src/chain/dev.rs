@@ -285,7 +285,7 @@ mod tests {
         assert!(chain(room).for_dev().is_ok());
         let error = chain(room + 1).for_dev().unwrap_err().to_string();
         assert!(error.contains("forge-example has no room for them"), "{error}");
-        assert!(error.contains("at most 9007199254740991 can be counted"), "{error}");
+        assert!(error.contains("together they must be at most 9007199254740991"), "{error}");
         // The ten coins have some 1,300 bytes.
         let long = |coins: usize| {
             let address = "class12zffkaxp5py4fdutfdsrt6t6tcrc5ks09rkfd428hlhf4n5q8tqqnxk0ht";
