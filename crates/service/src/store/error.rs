@@ -10,7 +10,7 @@ use crate::chain::Differences;
 use crate::system;
 
 /// The advice for a store that is lost.
-const ANEW: &str = "move chain.redb out of that directory, and get the chain again from peers or with chain import";
+const START_OVER: &str = "move chain.redb out of that directory, and get the chain again from peers or with chain import";
 
 /// The error of a store: the fault of this program or the disk, never a peer's.
 #[derive(Debug, thiserror::Error)]
@@ -141,7 +141,7 @@ pub enum StoreError {
     #[error("the store is damaged: {0}; chain import builds a new one from an export")]
     Damaged(String),
     /// The store in a directory has other contents than were written.
-    #[error("the data in {} is damaged: {what}; {ANEW}", .dir.display())]
+    #[error("the data in {} is damaged: {what}; {START_OVER}", .dir.display())]
     DamagedIn {
         /// The directory.
         dir: PathBuf,
@@ -151,7 +151,7 @@ pub enum StoreError {
     /// This program panicked on the store's contents.
     #[error(
         "the data in {} is damaged, or this program has a fault: {what}; start it again, and if it \
-         ends like this once more, {ANEW}", .dir.display()
+         ends like this once more, {START_OVER}", .dir.display()
     )]
     Impossible {
         /// The directory.
@@ -201,7 +201,7 @@ fn way_out(error: &redb::Error) -> &'static str {
             "make room on that disk, or choose another directory with --data-dir"
         }
         // It is not a file, or ends too early.
-        ErrorKind::IsADirectory | ErrorKind::UnexpectedEof | ErrorKind::InvalidData => ANEW,
+        ErrorKind::IsADirectory | ErrorKind::UnexpectedEof | ErrorKind::InvalidData => START_OVER,
         _ => system::way_out(error).unwrap_or(
             "check the disk and run the command again, or choose another directory with --data-dir",
         ),
