@@ -42,7 +42,7 @@ const SHOWN: [&str; 6] = ["Parser", "Args", "Subcommand", "ValueEnum", "ToSchema
 
 /// Words and turns over which a reader stumbles whose mother tongue is not English, and what to write instead.
 #[cfg(test)]
-const STUMBLES: [(&str, &str); 26] = [
+const STUMBLES: [(&str, &str); 33] = [
     ("whoever", "say who: the operator, the payer, anyone who"),
     ("nobody", "say what is not done: payments are not signed"),
     ("somebody", "say who: another miner, a user"),
@@ -69,6 +69,13 @@ const STUMBLES: [(&str, &str); 26] = [
     ("a party", "an account, or an address"),
     ("allots", "gives"),
     ("void", "lost, or no longer valid"),
+    ("blanks", "spaces"),
+    ("exclude each other", "can't be used together"),
+    ("goes behind", "comes after"),
+    ("in touch", "connected to"),
+    ("stand on", "are at"),
+    ("stands on", "is at"),
+    ("to whose", "whose"),
 ];
 
 /// A text that the program can show.

@@ -25,7 +25,7 @@ pub enum BadCoins {
     #[error("an amount is a decimal number of coins, like 12 or 0.5")]
     NotANumber,
     /// A comma, which some write before the fraction and others between thousands.
-    #[error("an amount has no comma: the fraction comes after a point, as in 0.5")]
+    #[error("an amount can't have a comma: write the fraction after a point, as in 0.5")]
     Comma,
     /// More digits than there are units.
     #[error("an amount has at most {DECIMALS} digits after the point")]
@@ -34,7 +34,7 @@ pub enum BadCoins {
     #[error("an amount is at most {} coins", Coins(MAX_INTEGER))]
     TooLarge,
     /// Zero, where something has to be paid.
-    #[error("an amount to pay is more than 0; the least is {} coins", Coins(1))]
+    #[error("an amount to pay must be more than 0; the smallest is {} coins", Coins(1))]
     Zero,
 }
 

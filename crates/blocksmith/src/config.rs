@@ -61,16 +61,16 @@ pub const SETTINGS: [Setting; 14] = [
         "The chain: lecture, course, dvf, forge, bitcoin-like, or a chain file.",
         "\"lecture\"",
     ),
-    setting("zeros", "How many zero digits a proof of that chain must start with.", "4"),
+    setting("zeros", "How many zeros the hash of a proof must start with on that chain.", "4"),
     setting("wallet", "The wallet file.", "\"wallet.json\""),
     setting("password_file", "The file with the wallet's password.", "\"password.txt\""),
     setting("port", "The port on which a node listens.", "5000"),
     setting(
         "bind",
-        "The address on which a node listens: 0.0.0.0 lets other machines in.",
+        "The address on which a node listens: 0.0.0.0 lets other machines connect.",
         "\"127.0.0.1\"",
     ),
-    setting("peers", "The nodes with which a node keeps in touch.", "[\"localhost:5001\"]"),
+    setting("peers", "The other nodes to which a node connects.", "[\"localhost:5001\"]"),
     setting("data_dir", "The folder in which a node keeps its chain.", "\"chain-data\""),
     setting(
         "token_file",
@@ -79,12 +79,12 @@ pub const SETTINGS: [Setting; 14] = [
     ),
     setting(
         "hosts",
-        "The names under which browsers reach a node, besides IP addresses and localhost.",
+        "The host names that browsers use for a node, besides IP addresses and localhost.",
         "[\"node.example.org\"]",
     ),
     setting(
         "cors",
-        "The web pages that can use a node as programs can, by their origins.",
+        "The origins of the web pages that can use a node.",
         "[\"http://localhost:3000\"]",
     ),
     setting("log_format", "How a node writes its log: text or json.", "\"text\""),
@@ -169,8 +169,8 @@ pub fn id(text: &str) -> Result<String, String> {
     }
     if text.trim() != text {
         return Err(match text.trim() {
-            "" => "it has nothing but blanks; write a name".into(),
-            name => format!("it has blanks around it; write {name:?}"),
+            "" => "it has only spaces in it; write a name".into(),
+            name => format!("it has spaces around it; write {name:?}"),
         });
     }
     let json = string(text);
@@ -183,12 +183,15 @@ pub fn id(text: &str) -> Result<String, String> {
     Ok(text.into())
 }
 
+/// Why there is no usual place for files.
+const NO_HOME: &str = "the home directory is not known; set HOME";
+
 /// The file that is read if no other is named.
 ///
 /// # Errors
 /// Fails if the system does not say where the home directory is.
 pub fn usual_path() -> anyhow::Result<PathBuf> {
-    let dirs = etcetera::choose_base_strategy().context("no home directory is known")?;
+    let dirs = etcetera::choose_base_strategy().context(NO_HOME)?;
     Ok(dirs.config_dir().join("blocksmith").join("config.toml"))
 }
 
@@ -209,8 +212,7 @@ pub fn read(named: Option<&Path>) -> anyhow::Result<Settings> {
 /// # Errors
 /// Fails if the system does not say where the home directory is.
 pub fn data_home() -> anyhow::Result<PathBuf> {
-    let dirs = etcetera::choose_base_strategy()
-        .context("no home directory is known; say where to keep the data with --data-dir")?;
+    let dirs = etcetera::choose_base_strategy().context(NO_HOME)?;
     Ok(dirs.data_dir().join("blocksmith"))
 }
 
@@ -221,5 +223,7 @@ pub fn data_home() -> anyhow::Result<PathBuf> {
 /// Fails if the system does not say where the home directory is.
 pub fn default_data_dir(rules: &Rules, port: u16) -> anyhow::Result<PathBuf> {
     let id = rules.chain_id().to_string();
-    Ok(data_home()?.join(&id[..16]).join(port.to_string()))
+    let home = data_home()
+        .map_err(|why| anyhow::anyhow!("{why}, or name the data directory with --data-dir"))?;
+    Ok(home.join(&id[..16]).join(port.to_string()))
 }

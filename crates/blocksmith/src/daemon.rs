@@ -68,7 +68,8 @@ pub async fn start(
                 }
                 Registered::NoRoom => {
                     tracing::warn!(
-                        "there is no room for {peer}: a node keeps at most {MAX_PEERS} peers"
+                        "there is no room for {peer}: a node keeps at most {MAX_PEERS} peers; \
+                         `blocksmith peers forget` removes one"
                     );
                 }
             }
@@ -79,7 +80,7 @@ pub async fn start(
         tokio::spawn(async move {
             let ends = ends(handle.clone(), stop);
             if let Err(error) = http::serve(listener, handle, manners, token, ends).await {
-                tracing::error!("serving ended: {error}");
+                tracing::error!("the server stopped: {error}");
             }
         })
     };

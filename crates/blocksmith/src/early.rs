@@ -34,7 +34,9 @@ pub(crate) async fn watch(handle: Handle) {
         let early = handle.early_tip();
         match early {
             Some(early) if !said => tracing::warn!("{}", told_at_home(&handle, &early)),
-            None if said => tracing::info!("the tip's time has come: there is work again"),
+            None if said => {
+                tracing::info!("the clock has reached the tip's time: there is work again")
+            }
             _ => {}
         }
         said = early.is_some();

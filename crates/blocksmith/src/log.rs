@@ -85,7 +85,7 @@ fn filter(usual: &str) -> Targets {
             let _ = writeln!(
                 io::stderr(),
                 "{LEVEL} can't be {:?}: it must be off, error, warn, info, debug or trace, or as in \
-                 blocksmith=debug; the level is {usual} now",
+                 blocksmith=debug; using {usual}",
                 escaped(&set).to_string()
             );
         }

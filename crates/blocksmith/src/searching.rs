@@ -132,7 +132,10 @@ impl Workers {
             let found = search.run_with(&shared, |number| {
                 if let Err(error) = workers.settle(number) {
                     // The settings were tried before; a failure is no reason not to search.
-                    tracing::debug!("a search thread keeps its priority and cores: {error}");
+                    tracing::debug!(
+                        "a search thread did not get the priority or the core that was asked for: \
+                         {error}"
+                    );
                 }
             });
             // The caller may be gone.

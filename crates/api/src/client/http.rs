@@ -276,7 +276,7 @@ pub(super) fn misspoken(
     let mut there = base.clone();
     let port = base.port_or_known_default();
     let way_out = match there.set_scheme(other).and_then(|()| there.set_port(port)) {
-        Ok(()) => format!("; if it speaks {other}: {}", typed(name(&there))),
+        Ok(()) => format!("; to try {other}, type: {}", typed(name(&there))),
         Err(()) => String::new(),
     };
     let cause = cause(error);

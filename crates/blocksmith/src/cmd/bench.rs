@@ -31,12 +31,16 @@ const PADDING_BYTES: usize = 9;
 
 /// Measure how many tries a second this machine makes
 ///
-/// The command measures each way to hash that this processor has, with a short prefix and a prefix of 64
-/// digits, on one thread and on all cores. In each round they take turns, so that a slow moment of the
-/// machine meets all of them.
+/// The command measures every method of hashing that this processor supports, with a short prefix and a
+/// prefix of 64 digits, on one thread and on all cores. In each round they take turns, so that a slow
+/// moment of the machine meets all of them.
 #[derive(Debug, clap::Args)]
-#[command(mut_arg("threads", |arg| arg.help("How many threads search [default: one, and one for each core]")))]
-#[command(mut_arg("backend", |arg| arg.help("How to hash [default: each way that this processor has]")))]
+#[command(mut_arg("threads", |arg| {
+    arg.help("How many threads search [default: measure one thread, and one for each core]")
+}))]
+#[command(mut_arg("backend", |arg| {
+    arg.help("How to hash [default: every method that this processor supports]")
+}))]
 pub struct BenchArgs {
     #[command(flatten)]
     search: SearchArgs,
@@ -229,7 +233,7 @@ fn processor() -> Option<String> {
 
 /// The figures for people, in million tries a second.
 fn table(report: &Report) -> String {
-    let processor = report.processor.as_deref().unwrap_or("a processor without a name");
+    let processor = report.processor.as_deref().unwrap_or("unknown processor");
     let mut table = format!(
         "{processor}, {}; {} of {} s; million tries per second\n\n{:<10} {:>6} {:>8} {:>9} {:>9} {:>17} {:>12}",
         counted(report.cores, "core"),

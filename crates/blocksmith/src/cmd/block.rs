@@ -15,7 +15,7 @@ use crate::text::escaped;
 /// The longest JSON text of a file or a line, in bytes: a block in a wide spelling.
 const MAX_TEXT_BYTES: u64 = 128 << 20;
 
-/// Hash single blocks
+/// Compute the hash of a block
 #[derive(Debug, clap::Args)]
 pub struct BlockArgs {
     #[command(subcommand)]
@@ -36,7 +36,7 @@ enum BlockCommand {
 Example:
   blocksmith block hash block.json")]
 struct HashArgs {
-    /// Files with a JSON text in each; - is the standard input
+    /// JSON files, with one value in each; - is the standard input
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
     /// Read a JSON text from each line, and print a hash for each; a line that is not JSON gives

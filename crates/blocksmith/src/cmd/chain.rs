@@ -61,7 +61,7 @@ struct Which {
     /// The chain: lecture, course, dvf, forge, bitcoin-like, or a chain file [default: lecture]
     #[arg(long, value_name = "NAME", env = "BLOCKSMITH_CHAIN")]
     chain: Option<String>,
-    /// How many zero digits a proof must start with [default: as the chain says]
+    /// How many zeros the hash of a proof must start with [default: as the chain says]
     #[arg(long, value_name = "N", env = "BLOCKSMITH_ZEROS", value_parser = number::<u8>(0..=64))]
     zeros: Option<u8>,
 }
@@ -79,7 +79,7 @@ struct Data {
     /// The folder with the chain [default: the folder of the node with this chain and port]
     #[arg(long, value_name = "DIR", env = "BLOCKSMITH_DATA_DIR")]
     data_dir: Option<PathBuf>,
-    /// The port of the node to whose folder the command goes [default: 5000]
+    /// The port of the node whose folder to use [default: 5000]
     #[arg(long, value_name = "PORT", env = "BLOCKSMITH_PORT", value_parser = number::<u16>(0..=65535))]
     port: Option<u16>,
     #[command(flatten)]

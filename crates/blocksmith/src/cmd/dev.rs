@@ -78,16 +78,16 @@ pub struct DevArgs {
     /// How many nodes to run
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = number::<u16>(1..=u64::from(MAX_NODES)))]
     nodes: u16,
-    /// The first node's port; the others have the next ones. 0 takes free ports
+    /// The port of the first node; the other nodes use the next ports. 0 takes free ports
     #[arg(long, value_name = "P", default_value_t = DEFAULT_PORT, value_parser = number::<u16>(0..=65535))]
     port: u16,
     /// The chain: lecture, course, dvf, forge, bitcoin-like, or a chain file
     #[arg(long, value_name = "NAME", env = "BLOCKSMITH_CHAIN", default_value = DEFAULT_CHAIN)]
     chain: String,
-    /// How many zero digits a proof must start with [default: as the chain says]
+    /// How many zeros the hash of a proof must start with [default: as the chain says]
     #[arg(long, value_name = "N", env = "BLOCKSMITH_ZEROS", value_parser = number::<u8>(0..=64))]
     zeros: Option<u8>,
-    /// The folder in which to keep the chains [default: they are gone when the command ends]
+    /// The folder in which to keep the chains [default: they are deleted when the command ends]
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
     #[command(flatten)]
@@ -261,7 +261,7 @@ impl Network {
             say(&format!("node {number}  http://{}", node.address))?;
         }
         say(&format!(
-            "The rules are {}. A miner mines on each node in turn; Ctrl-C stops.",
+            "The rules are {}. A miner mines on each node in turn. Press Ctrl-C to stop.",
             escaped(describe(rules))
         ))?;
         say(&format!("{}\n", warning(rules)))
@@ -275,7 +275,7 @@ impl Network {
         for (index, address) in (0..).zip(dev::addresses()) {
             let coins = Coins::from_units(accounts.account(&address)?.balance);
             let role = match index {
-                MINER_INDEX => ", and those that the miner earns",
+                MINER_INDEX => ", and the miner's coins go here",
                 index if GIVERS.contains(&index) => ", from which the faucets pay",
                 _ => "",
             };
@@ -353,7 +353,7 @@ impl Network {
         let snapshot = self.nodes[0].handle.snapshot()?;
         let tip = snapshot.tip()?.block.index();
         if tip.saturating_sub(self.shown) > MAX_SHOWN {
-            say(&format!("… {} blocks from outside", tip - self.shown - MAX_SHOWN))?;
+            say(&format!("… {} blocks from other miners", tip - self.shown - MAX_SHOWN))?;
             self.shown = tip - MAX_SHOWN;
         }
         while let Some(ChainBlock { block, .. }) = snapshot.at(self.shown + 1)? {
@@ -363,7 +363,7 @@ impl Network {
                 let on = self.mined_on.get(&block.hash()).copied().unwrap_or(self.turn) + 1;
                 format!("mined on node {on}   coins {}", self.coins())
             } else {
-                "from outside".into()
+                "from another miner".into()
             };
             say(&format!(
                 "block {:<5} proof {:<12} hash {}  {what}",
@@ -421,13 +421,13 @@ impl Network {
         let hash = short(&hash);
         if tips.iter().all(|tip| *tip == tips[0]) {
             return say(&match tips.len() {
-                1 => format!("--- the node stands on block {index}, {hash}"),
-                count => format!("--- all {count} nodes stand on block {index}, {hash}"),
+                1 => format!("--- the node is at block {index}, {hash}"),
+                count => format!("--- all {count} nodes are at block {index}, {hash}"),
             });
         }
         say("--- the nodes do not agree:")?;
         for (number, (index, hash)) in (1..).zip(&tips) {
-            say(&format!("    node {number} stands on block {index}, {}", short(hash)))?;
+            say(&format!("    node {number} is at block {index}, {}", short(hash)))?;
         }
         Ok(())
     }

@@ -195,17 +195,17 @@ impl<'a> Line<'a> {
             ErrorKind::ArgumentConflict => {
                 let others = texts(ContextKind::PriorArg);
                 if others.contains(&label) {
-                    return format!("{} is there twice; leave one out", self.name(&label));
+                    return format!("{} is given twice; leave one out", self.name(&label));
                 }
                 let others: Vec<_> = others.iter().map(|label| self.name(label)).collect();
                 let others = listed(&others, "and");
                 format!(
-                    "{} and {others} exclude each other; leave one of them out",
+                    "{} and {others} can't be used together; leave one of them out",
                     self.name(&label)
                 )
             }
             ErrorKind::NoEquals => {
-                format!("the value of {0} goes behind =, as in {0}=3", self.name(&label))
+                format!("the value of {0} comes after =, as in {0}=3", self.name(&label))
             }
             ErrorKind::TooManyValues => {
                 let name = self.name(&label);
@@ -314,7 +314,7 @@ impl<'a> Line<'a> {
         let arg = self.flag(flag)?;
         match arg.get_action().takes_values() {
             true if arg.is_require_equals_set() => {
-                Some(format!("the value of {flag} goes behind =, as in {flag}={word}"))
+                Some(format!("the value of {flag} comes after =, as in {flag}={word}"))
             }
             false if YES_OR_NO.contains(&word) => {
                 Some(format!("{flag} takes no value; leave {} out", quoted(word, MAX_QUOTED)))

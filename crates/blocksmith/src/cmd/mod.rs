@@ -105,9 +105,9 @@ Examples:
   blocksmith node
       run a node on port 5000
   blocksmith mine --id alice
-      mine coins for alice on it
+      mine coins for alice on that node
   blocksmith peers add localhost:5001
-      keep in touch with another node
+      connect it to another node
   blocksmith chain show
       see the blocks
   blocksmith dev --chain forge

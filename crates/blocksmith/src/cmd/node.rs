@@ -39,23 +39,23 @@ pub struct NodeArgs {
     /// The port to listen on; 0 takes a free one [default: 5000]
     #[arg(value_name = "PORT", value_parser = values::port)]
     port: Option<u16>,
-    /// The port to listen on, as a flag
+    /// The same as PORT, as a flag
     #[arg(long = "port", value_name = "PORT", env = "BLOCKSMITH_PORT", id = "port_flag", value_parser = values::port)]
     port_flag: Option<u16>,
     /// The chain: lecture, course, dvf, forge, bitcoin-like, or a chain file [default: lecture]
     #[arg(long, value_name = "NAME", env = "BLOCKSMITH_CHAIN")]
     chain: Option<String>,
-    /// How many zero digits a proof must start with [default: as the chain says]
+    /// How many zeros the hash of a proof must start with [default: as the chain says]
     #[arg(long, value_name = "N", env = "BLOCKSMITH_ZEROS", value_parser = number::<u8>(0..=64))]
     zeros: Option<u8>,
     /// The folder in which to keep the chain [default: a folder for this chain and port in
     /// ~/.local/share/blocksmith]
     #[arg(long, value_name = "DIR", env = "BLOCKSMITH_DATA_DIR")]
     data_dir: Option<PathBuf>,
-    /// The address to listen on; 0.0.0.0 lets other machines in [default: 127.0.0.1]
+    /// The address to listen on; 0.0.0.0 lets other machines connect [default: 127.0.0.1]
     #[arg(long, value_name = "ADDRESS", env = "BLOCKSMITH_BIND")]
     bind: Option<String>,
-    /// Another node to keep in touch with, as in localhost:5001; give the flag again for more
+    /// Another node to connect to, as in localhost:5001; repeat the flag for more
     #[arg(long = "peer", value_name = "URL", env = "BLOCKSMITH_PEERS", value_delimiter = ',', value_parser = PeerAddress::typed)]
     peers: Vec<PeerAddress>,
     #[command(flatten)]
@@ -82,14 +82,14 @@ pub struct NodeArgs {
 /// What a browser may do with a node.
 #[derive(Debug, clap::Args)]
 pub struct BrowserArgs {
-    /// A name with dots under which browsers reach the node, as through a tunnel; give the flag again
-    /// for more
+    /// A host name with dots that browsers use for the node, for example through a tunnel; repeat the
+    /// flag for more
     ///
     /// IP addresses and names like localhost or pc12.local need no flag.
     #[arg(long = "host", value_name = "NAME", env = "BLOCKSMITH_HOSTS", value_delimiter = ',')]
     hosts: Vec<HostName>,
-    /// Let web pages from this origin use the node, as in http://localhost:3000; give the flag again for
-    /// more [default: no pages]
+    /// Let web pages from this origin use the node, as in http://localhost:3000; repeat the flag for more
+    /// [default: no pages]
     #[arg(long = "cors", value_name = "ORIGIN", env = "BLOCKSMITH_CORS", value_delimiter = ',')]
     cors: Vec<PageOrigin>,
 }
@@ -168,7 +168,7 @@ async fn listen(bind: &str, port: u16) -> anyhow::Result<TcpListener> {
         let way_out = match error.kind() {
             ErrorKind::AddrInUse => "; is another node there? Choose another port, or 0 for any",
             ErrorKind::PermissionDenied => {
-                "; ports below 1024 are the system's own; choose another, like 5000"
+                "; ports below 1024 need administrator rights; choose another, like 5000"
             }
             // The error itself says what to do.
             _ if system::way_out(&error).is_some() => "",
@@ -207,7 +207,7 @@ async fn mine(handle: Handle) {
             Ok(_) => {}
             Err(NotMined::Stopped(_)) => break,
             Err(NotMined::NoWork(no_work)) => {
-                tracing::error!("mining ends: {no_work}");
+                tracing::error!("mining stops: {no_work}");
                 break;
             }
         }

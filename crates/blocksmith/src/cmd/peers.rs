@@ -35,14 +35,14 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// See or change the peers of a running node
 ///
-/// Peers are the nodes with which a node keeps in touch: it asks them for blocks, and tells them its own.
+/// Peers are the nodes to which a node connects: it asks them for blocks, and tells them its own.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   blocksmith peers list
   blocksmith peers add localhost:5001 --node http://localhost:5000")]
 pub struct PeersArgs {
-    /// The node whose peers they are
+    /// The node whose peers to show or change
     #[arg(long, global = true, value_name = "URL", env = "BLOCKSMITH_NODE", default_value = DEFAULT_NODE, value_parser = server)]
     node: Url,
     /// The file with the operator's token of a node on another machine: a copy of the file whose path
@@ -89,7 +89,8 @@ enum NotDone {
     )]
     KnownAlready { address: PeerAddress, url: String, list: String },
     #[error(
-        "the node at {url} wants the operator's token, since this call is from another machine: {way_out}"
+        "the node at {url} wants the operator's token, because this call is from another machine: \
+         {way_out}"
     )]
     Token { url: String, way_out: String },
     #[error(
@@ -192,9 +193,7 @@ async fn forget(node: &Asked, address: &PeerAddress, as_json: bool) -> anyhow::R
         return Ok(json(&serde_json::to_string(&said)?));
     }
     let name = shown(&said.forgotten, MAX_SHOWN);
-    Ok(format!(
-        "{name} is forgotten: the node does not call it any more, unless it registers again"
-    ))
+    Ok(format!("{name} is removed: the node does not call it any more, unless it registers again"))
 }
 
 fn name_of(peer: &Peer) -> String {
@@ -205,18 +204,18 @@ fn says(peer: &Peer) -> String {
     let time = ago(peer.for_s.0);
     let mut said = match peer.state {
         PeerState::New => "has not answered yet".to_string(),
-        PeerState::Answers => format!("answers, since {time}"),
+        PeerState::Answers => format!("answers, for {time} so far"),
         PeerState::Fails => {
             let reason = peer.reason.as_deref().unwrap_or("for an unknown reason");
             let times = counted(peer.failures, "failure");
-            format!("does not answer, since {time} ({times}): {}", shown(reason, MAX_SHOWN))
+            format!("does not answer, for {time} so far ({times}): {}", shown(reason, MAX_SHOWN))
         }
     };
     if let (PeerState::Fails, Some(wait)) = (peer.state, peer.asked_in_s) {
         // Writing to a string can't fail.
         let _ = write!(said, "; asked again in {}", ago(wait.0));
     }
-    if peer.chosen { format!("{said} (chosen)") } else { said }
+    if peer.chosen { format!("{said} (added by the operator)") } else { said }
 }
 
 /// A duration as people say it.

@@ -35,7 +35,7 @@ pub struct ProveArgs {
     /// How many zero digits the digest must start with
     #[arg(long, value_name = "N", value_parser = number::<u8>(0..=u64::from(MAX_ZEROS)))]
     zeros: Option<u8>,
-    /// The largest digest that is enough, as 64 hex digits in lower case
+    /// The target, the largest digest that counts, as 64 hex digits in lower case
     #[arg(long, value_name = "HEX", value_parser = target)]
     target: Option<Target>,
     /// The first number to try
@@ -74,7 +74,7 @@ pub async fn run(args: ProveArgs) -> anyhow::Result<ExitCode> {
     let screen = Screen::new();
     let workers = args.search.workers(&screen)?;
     let zeros = args.zeros.map(Target::from_zeros);
-    let target = args.target.or(zeros).context("one of --zeros and --target is needed")?;
+    let target = args.target.or(zeros).context("give --zeros or --target")?;
     let job = Job {
         prefix: args.prefix.into_bytes().into(),
         suffix: args.suffix.into_bytes().into(),

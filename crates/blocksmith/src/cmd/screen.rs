@@ -192,7 +192,7 @@ impl fmt::Display for Progress {
         let odds = (100.0 * odds(self.target, self.tries)).min(99.9);
         let digits = if (10.0..99.0).contains(&odds) { 0 } else { 1 };
         let per_second = self.tries as f64 / self.elapsed.as_secs_f64().max(1e-3);
-        write!(f, "odds so far {odds:.digits$}%{BETWEEN}{}/s", amount(per_second))?;
+        write!(f, "chance so far {odds:.digits$}%{BETWEEN}{}/s", amount(per_second))?;
         if let Some(limit) = self.limit {
             write!(f, " (limit {}/s)", amount(limit.get() as f64))?;
         }
@@ -276,7 +276,7 @@ mod tests {
         };
         // Three, five and seven times as many tries as a proof takes on average, and no end of them.
         let tries = [3, 5, 7, 1_000].map(|times| odds(times * 65_536));
-        let shown = ["95", "99.3", "99.9", "99.9"].map(|odds| format!("odds so far {odds}"));
+        let shown = ["95", "99.3", "99.9", "99.9"].map(|odds| format!("chance so far {odds}"));
         assert_eq!(tries, shown);
     }
 
@@ -292,10 +292,13 @@ mod tests {
         };
         assert_eq!(
             progress.to_string(),
-            "odds so far 52% · 202 k/s · 1:01 · 1 coin · 12.3 M of about 16.8 M tries · block 7"
+            "chance so far 52% · 202 k/s · 1:01 · 1 coin · 12.3 M of about 16.8 M tries · block 7"
         );
         (progress.index, progress.mined, progress.tries) = (None, None, 0);
-        assert_eq!(progress.to_string(), "odds so far 0.0% · 0/s · 1:01 · 0 of about 16.8 M tries");
+        assert_eq!(
+            progress.to_string(),
+            "chance so far 0.0% · 0/s · 1:01 · 0 of about 16.8 M tries"
+        );
         progress.mined = Some((0, "coin"));
         assert!(progress.to_string().contains(" · 0 coins · "), "{progress}");
         progress.limit = NonZeroU64::new(50);
@@ -304,15 +307,15 @@ mod tests {
 
     #[test]
     fn a_narrow_terminal_shows_the_first_parts_whole() {
-        let line = "odds so far 52% · 202 k/s · 1:01 · 1 coin · block 7";
+        let line = "chance so far 52% · 202 k/s · 1:01 · 1 coin · block 7";
         for (columns, shown) in [
-            (51, line),
-            (50, "odds so far 52% · 202 k/s · 1:01 · 1 coin"),
-            (33, "odds so far 52% · 202 k/s · 1:01"),
-            (25, "odds so far 52% · 202 k/s"),
-            (24, "odds so far 52%"),
-            (15, "odds so far 52%"),
-            (14, "odds so far 52"),
+            (53, line),
+            (52, "chance so far 52% · 202 k/s · 1:01 · 1 coin"),
+            (35, "chance so far 52% · 202 k/s · 1:01"),
+            (27, "chance so far 52% · 202 k/s"),
+            (26, "chance so far 52%"),
+            (17, "chance so far 52%"),
+            (16, "chance so far 52"),
             (0, ""),
         ] {
             assert_eq!(fitted(line, columns), shown, "{columns} columns");

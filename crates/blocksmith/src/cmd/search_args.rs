@@ -19,7 +19,7 @@ pub(super) struct SearchArgs {
     /// How many threads search [default: one for each core]
     #[arg(long, value_name = "N", value_parser = number::<NonZeroUsize>(1..=u64::MAX))]
     pub(super) threads: Option<NonZeroUsize>,
-    /// How to hash [default: the fastest way that this processor has]
+    /// How to hash [default: the fastest method that this processor supports]
     #[arg(long, value_name = "NAME", value_parser = backend_parser())]
     pub(super) backend: Option<Backend>,
     /// How much the search gives way to other programs, from 0 (not at all) to 19 (most), as nice(1) does

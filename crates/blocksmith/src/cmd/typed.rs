@@ -39,8 +39,8 @@ const CONTRADICTIONS: [(&[&str], [&str; 2], &str); 14] = [
     (&["chain", "import"], ["data_dir", "port"], DIR_OR_PORT),
 ];
 const URL_OR_DIR: &str = "the chain is read from a running node or from the disk, not from both";
-const URL_SAYS: &str = "a running node says which chain it has, and this command does not check that; \
-                        chain verify does";
+const URL_SAYS: &str =
+    "the node at URL decides which chain this is, so --chain and --zeros change nothing";
 const DIR_OR_PORT: &str = "--port and --data-dir both name the folder";
 const SOURCE_OR_DIR: &str = "the chain is read from SOURCE or from the disk, not from both";
 
@@ -229,10 +229,10 @@ fn name_what_sets_nothing(command: &Command, matches: &ArgMatches) {
                     continue;
                 }
                 let instead = match &read {
-                    Some(read) => format!("--{flag} can be set by {read}"),
-                    None => format!("--{flag} has to be typed"),
+                    Some(read) => format!("{read} sets --{flag}"),
+                    None => format!("type --{flag} instead"),
                 };
-                note(format_args!("{name} in the environment sets nothing; {instead}"));
+                note(format_args!("{name} in the environment has no effect; {instead}"));
             }
         }
         let Some((name, inner)) = matches.subcommand() else { break };

@@ -30,7 +30,7 @@ pub(super) fn number<T: FromStr>(
 pub(super) fn port(text: &str) -> Result<u16, String> {
     number(0..=u16::MAX.into())(text).map_err(|must: String| {
         if text.contains(':') {
-            format!("{must}, as in 5000; --peer {text} keeps in touch with another node")
+            format!("{must}, as in 5000; --peer {text} connects to another node")
         } else {
             must
         }

@@ -479,7 +479,7 @@ fn an_import_follows_the_rules_about_the_best_chain() {
     for (name, chain) in [("short", &short), ("same", &same)] {
         let (code, out, err) = import(name, chain);
         assert_eq!((code, err.as_str()), (0, ""));
-        assert!(out.starts_with("the chain of the file was not taken: the chain in "), "{out}");
+        assert!(out.starts_with("the chain of the file was not imported: the chain in "), "{out}");
         assert!(out.contains(&format!("ends in block 20, {}", long[19].hash())), "{out}");
     }
     let empty = write(&dir, "empty", "");

@@ -185,11 +185,7 @@ fn no_two_new_chains_are_one_whatever_they_are_called_and_when_they_are_made() {
         let file = format!("{place}.toml");
         let told = run(dir.path(), &["chain", "new", &file, "--name", name]);
         assert_eq!(told.0, 0, "{}", told.2);
-        assert!(
-            told.2.contains("Give a copy of it to all who take part in this chain"),
-            "{}",
-            told.2
-        );
+        assert!(told.2.contains("Give a copy of it to everyone who uses this chain"), "{}", told.2);
         let chain = load(dir.path(), &file);
         ids.insert(chain.rules.chain_id());
         // What is tried on one is good on no other one either.
@@ -244,7 +240,7 @@ fn nobody_calls_a_chain_of_their_own_as_everybody_calls_another() {
     ] {
         let told = run(dir.path(), &["chain", "new", "x.toml", "--name", name]);
         assert_eq!((told.0, told.1.as_str()), (2, ""), "{name}: {}", told.2);
-        let why = format!("would take this chain for {preset}, which is another chain");
+        let why = format!("would confuse this chain with {preset} and pay on the wrong one");
         assert!(told.2.contains(&why) && told.2.contains("choose another name"), "{}", told.2);
         assert!(!dir.path().join("x.toml").exists(), "{name}");
     }

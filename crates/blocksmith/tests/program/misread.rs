@@ -23,7 +23,7 @@ fn a_wrong_value_is_told_what_was_given_what_it_must_be_and_an_example() {
             &["node", "65536"],
             "PORT can't be \"65536\": it must be a whole number from 0 to 65535, as in 5000",
         ),
-        (&["node", "http://localhost:5000"], "--peer http://localhost:5000 keeps in touch"),
+        (&["node", "http://localhost:5000"], "--peer http://localhost:5000 connects to"),
         (&["mine", "--threads", "0"], "it must be a whole number, 1 or more, as in --threads 2"),
         (
             &["mine", "--coins", "ten"],
@@ -56,7 +56,7 @@ fn a_wrong_value_is_told_what_was_given_what_it_must_be_and_an_example() {
         ),
         (
             &["wallet", "send", "forge1x", "1", "--wait", "3"],
-            "the value of --wait goes behind =, as in --wait=3",
+            "the value of --wait comes after =, as in --wait=3",
         ),
     ] {
         let text = told(&[], args);
@@ -116,7 +116,7 @@ fn a_name_in_the_wrong_place_or_with_a_slip_is_told_what_was_meant() {
             &["node", "1", "2"],
             "\"2\" is one word too many for blocksmith node; usage: blocksmith node",
         ),
-        (&["node", "--chain", "dvf", "--chain", "course"], "--chain is there twice; leave one out"),
+        (&["node", "--chain", "dvf", "--chain", "course"], "--chain is given twice; leave one out"),
         (&["chain", "show", "--limit", "-1"], "if it is the value of --limit, write --limit=-1"),
         (&["chain", "verify"], "blocksmith chain verify http://localhost:5000"),
     ] {

@@ -136,7 +136,7 @@ fn what_makes_no_sense_is_a_matter_of_usage() {
         (&["node", "--port", "7001", "7002"], "both name the port"),
         (&["node", "7001", "--port=7002"], "both name the port"),
         (&["node", "--chain", "dvf", "--chain", "course"], "--chain"),
-        (&["node", "--id", "  "], "nothing but blanks"),
+        (&["node", "--id", "  "], "only spaces in it"),
         (&["node", "--id", "alice "], "write \"alice\""),
         (&["mine", "--to", "\u{a0}alice"], "write \"alice\""),
         (&["mine", "localhost:5000/?x=1"], "leave \"?x=1\" out"),
@@ -144,7 +144,7 @@ fn what_makes_no_sense_is_a_matter_of_usage() {
         (&["mine", "localhost"], "localhost:5000"),
         (&["chain", "verify", "http://localhost:1/#top"], "\"#top\""),
         (&["chain", "show", "localhost:1", "--data-dir", "x"], "not from both"),
-        (&["chain", "show", "localhost:1", "--chain", "dvf"], "chain verify does"),
+        (&["chain", "show", "localhost:1", "--chain", "dvf"], "change nothing"),
         (&["chain", "export", "localhost:1", "--port", "5000"], "not from both"),
         (&["chain", "export", "--data-dir", "x", "--port", "5000"], "leave one of them out"),
         (&["chain", "verify", "-", "--data-dir", "x"], "not from both"),
@@ -270,8 +270,8 @@ fn what_the_environment_says_in_vain_is_named() {
     ];
     let said = started(home.path(), &environment, &["0"]);
     for named in [
-        "BLOCKSMITH_PEER in the environment sets nothing; --peer can be set by BLOCKSMITH_PEERS",
-        "BLOCKSMITH_MINE in the environment sets nothing; --mine has to be typed",
+        "BLOCKSMITH_PEER in the environment has no effect; BLOCKSMITH_PEERS sets --peer",
+        "BLOCKSMITH_MINE in the environment has no effect; type --mine instead",
         "BLOCKSMITH_LOG can't be \"debgu\": it must be off, error, warn,",
     ] {
         assert_eq!(said.matches(named).count(), 1, "{named}: {said}");
@@ -288,7 +288,7 @@ fn a_settings_file_is_taken_as_the_command_line_is() {
     let home = tempfile::tempdir().unwrap();
     let file = home.path().join("settings.toml");
     for (text, named, code) in [
-        ("id = \"  \"", "nothing but blanks", 1),
+        ("id = \"  \"", "only spaces in it", 1),
         ("id = \"bob \"", "write \"bob\"", 1),
         ("peers = [\"https://h:1\"]", "https is not supported yet", 1),
         ("peers = [\"\"]", "peers is empty", 1),

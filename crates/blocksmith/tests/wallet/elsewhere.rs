@@ -106,7 +106,7 @@ fn what_does_not_speak_http_is_not_said_to_be_silent() {
         let error = alice.run(&["balance", "--node", &url]).bad(4);
         assert!(error.contains(&format!("{url} answers, but not in HTTP (")), "{error}");
         assert!(
-            error.contains(&format!("if it speaks https: --node https://{address}")),
+            error.contains(&format!("to try https, type: --node https://{address}")),
             "{error}"
         );
         server.join().unwrap();

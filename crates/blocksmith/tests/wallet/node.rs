@@ -34,7 +34,11 @@ fn balances_are_those_of_the_node_in_coins() {
         ])
         .good();
     let ran = alice.run(&["balance", "--node", &url]);
-    assert!(ran.stderr.contains(&format!("That is what {url} says.\n")), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains(&format!("This is what the node at {url} says.\n")),
+        "{}",
+        ran.stderr
+    );
     let printed = ran.good();
     let (first, second) = (&texts[0], &texts[1]);
     assert_eq!(
@@ -125,7 +129,11 @@ fn a_history_is_what_all_addresses_paid_and_were_paid() {
     send(&bob, &[&texts[0], "0.125"]);
 
     let ran = alice.run(&["history", "--node", &url]);
-    assert!(ran.stderr.contains(&format!("That is what {url} says.\n")), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains(&format!("This is what the node at {url} says.\n")),
+        "{}",
+        ran.stderr
+    );
     let printed = ran.good();
     let (first, second) = (&texts[0], &texts[1]);
     let wide = [
@@ -141,7 +149,7 @@ fn a_history_is_what_all_addresses_paid_and_were_paid() {
         format!("2027-01-15 08:04   -1.5    to          {bobs}      4              1"),
         "                  fee 0.001, \"rent\\u{1b}[31m\"".to_owned(),
         format!("2027-01-15 08:02  +20      mined by    {first}      2              3"),
-        format!("2027-01-15 08:01  +12.5    allotted to {first}      1              4"),
+        format!("2027-01-15 08:01  +12.5    given to    {first}      1              4"),
         "                  by the first block of the chain".to_owned(),
     ];
     assert_eq!(printed.lines().collect::<Vec<_>>(), wide, "{printed}");

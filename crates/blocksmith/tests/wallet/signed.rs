@@ -202,7 +202,7 @@ fn what_cannot_be_paid_is_told_with_what_to_do() {
     );
     assert!(ran.stderr.contains(&shown), "{}", ran.stderr);
     assert!(
-        ran.bad(2).contains("waits with the nonce 0: say --replace to replace it with this one")
+        ran.bad(2).contains("waits with the nonce 0: add --replace to replace it with this one")
     );
     scene.node.state().mine(stranger());
     let error = scene.send(&scene.sign("2", "0"), &[]).bad(1);
@@ -233,9 +233,9 @@ fn a_payment_that_waits_is_replaced_if_that_is_asked_for() {
     let replaced = format!("/api/v1/transactions?replaces={}", id(&scene.sign("5", "0")));
     assert_eq!(posted.last(), Some(&&*replaced), "that one and no other");
     let error = scene.send(&scene.sign("1", "0"), &["--replace", "1"]).bad(2);
-    assert!(error.contains("exclude each other"), "{error}");
+    assert!(error.contains("can't be used together"), "{error}");
     let args = ["send", &stranger().to_text(forge().hrp), "1", "--replace", "--yes"];
-    assert!(scene.friend.run(&args).bad(2).contains("exclude each other"));
+    assert!(scene.friend.run(&args).bad(2).contains("can't be used together"));
 }
 
 #[test]
@@ -248,7 +248,7 @@ fn one_that_is_overtaken_while_it_is_handed_in_replaces_nothing() {
     let named =
         format!("did not take payment {}: another payment has the same nonce", read(&id).id());
     assert!(error.contains(&named), "{error}");
-    assert!(error.contains("say --replace to replace the other one"), "{error}");
+    assert!(error.contains("add --replace to replace the other one"), "{error}");
     assert_eq!(scene.node.state().queue, [read(&other)]);
 }
 
@@ -305,7 +305,7 @@ fn a_payment_says_itself_who_is_paid_and_how() {
     let to = stranger().to_text(forge().hrp);
     for more in [&[&*to][..], &[&to, "1"], &["--fee", "0"], &["--memo", "hi"], &["--from", &to]] {
         let error = scene.send(&scene.sign("1", "0"), more).bad(2);
-        assert!(error.contains("--signed") && error.contains("exclude each other"), "{error}");
+        assert!(error.contains("--signed") && error.contains("can't be used together"), "{error}");
         assert!(error.contains(more[0]) || error.contains("ADDRESS"), "{error}");
     }
     for (args, missing) in

@@ -123,7 +123,7 @@ fn a_history_fits_the_terminal_and_says_where_the_rest_is() {
         let (code, screen) = Terminal::run_in(&alice, columns, &args).end();
         assert_eq!(code, Some(0), "{screen}");
         let is_note =
-            |line: &str| ["--json", "`", "That"].iter().any(|note| line.starts_with(note));
+            |line: &str| ["--json", "`", "This"].iter().any(|note| line.starts_with(note));
         for line in screen.lines().take_while(|line| !is_note(line)) {
             assert!(line.chars().count() <= columns, "{columns} columns: {line}");
         }
@@ -134,7 +134,7 @@ fn a_history_fits_the_terminal_and_says_where_the_rest_is() {
         "{head}waits              -2.5\n  to {theirs}\n  fee 0.001, \"rent\"\n\
          2027-01-15 08:03   -2.5\n  to {theirs}\n  block 3, 1 confirmation\n  fee 0.001, \"rent\"\n\
          2027-01-15 08:02  +20\n  mined by {own}\n  block 2, 2 confirmations\n\
-         2027-01-15 08:01  +12.5\n  allotted to {own}\n  block 1, 3 confirmations\n  \
+         2027-01-15 08:01  +12.5\n  given to {own}\n  block 1, 3 confirmations\n  \
          by the first block of the chain\n"
     );
     let more = "--json shows the ids of transactions and whole addresses.\n";
@@ -142,13 +142,13 @@ fn a_history_fits_the_terminal_and_says_where_the_rest_is() {
     assert!(screen.starts_with(&format!("{narrow}--json shows")), "{screen}");
     let screen = shown(80, "history");
     let row = format!(
-        "2027-01-15 08:02  +20    mined by    {own}      2              2\n\
-         2027-01-15 08:01  +12.5  allotted to {own}      1              3\n"
+        "2027-01-15 08:02  +20    mined by {own}      2              2\n\
+         2027-01-15 08:01  +12.5  given to {own}      1              3\n"
     );
     assert!(screen.starts_with(head) && screen.contains(&row), "{screen}");
     assert!(screen.contains(more), "{screen}");
     let screen = shown(130, "history");
-    let row = format!("2027-01-15 08:02  +20    mined by    {}      2              2\n", texts[0]);
+    let row = format!("2027-01-15 08:02  +20    mined by {}      2              2\n", texts[0]);
     assert!(screen.starts_with(head) && screen.contains(&row), "{screen}");
     assert!(!screen.contains(more), "nothing is shortened: {screen}");
 
@@ -156,7 +156,7 @@ fn a_history_fits_the_terminal_and_says_where_the_rest_is() {
     let row = format!("{head}{own}  29.999\n  (1 payment waits)\n`blocksmith wallet address`");
     assert!(screen.starts_with(&row), "{screen}");
     let screen = shown(100, "balance");
-    let row = format!("{head}{}  29.999  (1 payment waits)\nThat is", texts[0]);
+    let row = format!("{head}{}  29.999  (1 payment waits)\nThis is", texts[0]);
     assert!(screen.starts_with(&row), "{screen}");
 }
 
@@ -178,7 +178,7 @@ fn a_new_password_is_typed_twice_and_not_shown() {
     terminal.asked("The same again: ", "two\n");
     let (code, screen) = terminal.end();
     assert_eq!(code, Some(1), "{screen}");
-    assert!(screen.contains("the two differ"), "{screen}");
+    assert!(screen.contains("the two are not the same"), "{screen}");
     assert!(!bob.wallet().exists());
 
     // What was pasted has more in it than its owner sees.
@@ -219,11 +219,11 @@ fn a_mistyped_word_names_the_nearest_and_is_typed_again() {
         ),
         (
             "a",
-            "'a' is not in the list of 2,048 words; 136 words are as near to it: give more of its letters",
+            "'a' is not in the list of 2,048 words; 136 words are as similar: type more of its letters",
         ),
         (
             "xylophone",
-            "'xylophone' is not in the list of 2,048 words; no word of the list is near it",
+            "'xylophone' is not in the list of 2,048 words; no word in the list is similar",
         ),
     ] {
         let bob = Owner::new();
@@ -409,7 +409,7 @@ fn a_signed_payment_takes_the_place_of_another_one_if_somebody_says_yes() {
     terminal.asked("", "y\n");
     let (code, screen) = terminal.end();
     assert_eq!((code, amount()), (Some(4), 3), "{screen}");
-    assert!(screen.contains("say --replace to replace the other one"), "{screen}");
+    assert!(screen.contains("add --replace to replace the other one"), "{screen}");
 }
 
 #[test]

@@ -239,7 +239,7 @@ fn alice_signs_offline_and_a_friend_without_a_wallet_hands_it_in() {
     let balance = bob.run(&["balance", "--json", "--node", &url]).json();
     assert_eq!(balance["incoming"], 2_00000000);
     let seen = alice.run(&["history", "--node", &url]).good();
-    let allotted = format!("  +12.5  allotted to {from}      1 ");
+    let allotted = format!("  +12.5  given to {from}      1 ");
     assert!(seen.contains(&allotted), "{seen}");
     let days = seen.lines().filter(|line| line.starts_with("20")).count();
     assert_eq!(days, 2, "what is in a block has its time: {seen}");
@@ -250,7 +250,7 @@ fn alice_signs_offline_and_a_friend_without_a_wallet_hands_it_in() {
         "{}",
         ran.stderr
     );
-    assert!(ran.bad(2).contains("waits with the nonce 1: say --replace to replace it"));
+    assert!(ran.bad(2).contains("waits with the nonce 1: add --replace to replace it"));
     let error = send(&other, &["--replace"]).bad(4);
     assert!(
         error.contains("the node refuses: another payment waits with this nonce; to replace it"),
@@ -260,7 +260,7 @@ fn alice_signs_offline_and_a_friend_without_a_wallet_hands_it_in() {
     let error = send(&sign("2", "5", "./class.toml"), &[]).good();
     assert_eq!(error.lines().count(), 1);
     let error = send(&sign("3", "5", "./class.toml"), &[]).bad(4);
-    assert!(error.contains("say --replace to replace the other one"), "{error}");
+    assert!(error.contains("add --replace to replace the other one"), "{error}");
     assert_eq!(
         send(&sign("3", "5", "./class.toml"), &["--replace", "--json"]).json()["status"],
         "held"

@@ -79,8 +79,8 @@ pub(super) async fn run(args: ImportArgs) -> anyhow::Result<ExitCode> {
     } else {
         writeln!(
             out,
-            "the chain of the file was not taken: the chain in {} has at least as much work. It ends in \
-             block {index}, {hash}, and the file in block {}, {}",
+            "the chain of the file was not imported: the chain in {} has at least as much work. It ends \
+             in block {index}, {hash}, and the file in block {}, {}",
             escaped(dir.display()),
             verified.index,
             verified.tip
@@ -148,13 +148,13 @@ impl Batches {
                 "the chain of the file breaks a rule: {invalid}; the data directory has the blocks before it"
             ),
             Verdict::NoRoom => anyhow::bail!(
-                "the chain in the directory and the chain of the file differ too far below block \
+                "the chain in the directory and the chain of the file split too far below block \
                  {index}; import the file into another directory with --data-dir"
             ),
             Verdict::Orphan => anyhow::bail!("the file changed while it was read; import it again"),
             Verdict::Early | Verdict::OnEarly(_) => anyhow::bail!(
-                "a block up to {index} has a time that is ahead of this machine's clock; set the \
-                 clock, or import the file later"
+                "block {index}, or one before it, has a time ahead of this machine's clock; if the clock \
+                 is wrong, set it; if not, import the file later"
             ),
         }
         Ok(())

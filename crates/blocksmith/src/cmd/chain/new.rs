@@ -36,13 +36,13 @@ pub(super) struct NewArgs {
     /// The name of the chain
     #[arg(long, value_name = "NAME", value_parser = name)]
     name: String,
-    /// The rules: forge corrects the difficulty with every block, bitcoin-like every 2,016 blocks
+    /// The rules: forge adjusts the difficulty with every block, bitcoin-like every 2,016 blocks
     #[arg(long, value_name = "RULES", value_parser = ["forge", "bitcoin-like"], default_value = "forge")]
     rules: String,
     /// How many seconds a block should take [default: 15 with forge, 600 with bitcoin-like]
     #[arg(long, value_name = "SECONDS", value_parser = number::<u64>(1..=MAX_SPACING_S))]
     spacing: Option<u64>,
-    /// Coins that an address has from the start, as in forge1…=12.5; give the flag again for more
+    /// Coins that an address has from the start, as in forge1…=12.5; repeat the flag for more
     #[arg(long = "balance", value_name = "ADDRESS=COINS", value_parser = balance)]
     balances: Vec<Balance>,
     /// What the addresses of the chain start with, before the 1 [default: forge]
@@ -58,7 +58,7 @@ const MAX_SPACING_S: u64 = MAX_INTEGER / 60;
 
 /// The options make no valid chain.
 #[derive(Debug, thiserror::Error)]
-#[error("these options make no valid chain: {0}")]
+#[error("these options do not make a valid chain: {0}")]
 pub struct NoChain(String);
 
 /// Coins that an address has from the start. Whether it is an address of the chain is checked
@@ -71,7 +71,7 @@ struct Balance {
 
 pub(super) fn run(args: NewArgs) -> anyhow::Result<ExitCode> {
     let mut random = Hash([0; 32]);
-    getrandom::fill(&mut random.0).context("the system gives no random bytes")?;
+    getrandom::fill(&mut random.0).context("the operating system gives no random bytes")?;
     let text = write(&args, now().micros / 1_000_000, &random)?;
     let chain = Chain::parse(&text).map_err(NoChain)?;
     write_new(&args.file, |file| Ok(file.write_all(text.as_bytes())?))?;
@@ -84,8 +84,8 @@ pub(super) fn run(args: NewArgs) -> anyhow::Result<ExitCode> {
         writeln!(out, "chain id {id}")?;
     }
     let file = format!(
-        "wrote {file}. Give a copy of it to all who take part in this chain; every `chain new` makes \
-         another chain. Run a node with\n  blocksmith node --chain {}",
+        "wrote {file}. Give a copy of it to everyone who uses this chain; every `chain new` makes a \
+         different chain. Run a node with\n  blocksmith node --chain {}",
         quoted(&file)
     );
     note(text::lines(file));
@@ -209,8 +209,7 @@ fn name(text: &str) -> Result<String, String> {
     }
     if let Some(preset) = taken_for(text) {
         return Err(format!(
-            "people would take this chain for {preset}, which is another chain, and pay on the wrong \
-             one; choose another name"
+            "people would confuse this chain with {preset} and pay on the wrong one; choose another name"
         ));
     }
     Ok(text.into())

@@ -35,10 +35,10 @@ Examples:
 pub(super) struct ShowArgs {
     #[command(flatten)]
     kept: Kept,
-    /// The index of the first block to show [default: the newest blocks are shown]
+    /// The index of the first block to show [default: show the newest blocks]
     #[arg(long, value_name = "N", value_parser = number::<u64>(0..=u64::MAX))]
     from: Option<u64>,
-    /// The largest number of blocks to show
+    /// Show at most this many blocks
     #[arg(long, value_name = "N", default_value_t = DEFAULT_LIMIT, value_parser = number::<u16>(0..=65535))]
     limit: u16,
     /// Print a JSON array of blocks with their hashes

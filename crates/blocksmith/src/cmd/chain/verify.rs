@@ -42,7 +42,7 @@ pub(super) struct VerifyArgs {
     /// Check signatures and balances too, from the first block on
     #[arg(long)]
     replay: bool,
-    /// The hash that the last block must have, as someone you trust knows it
+    /// The hash that the last block must have; ask a person you trust for it
     #[arg(long, value_name = "HASH")]
     tip: Option<Hash>,
     /// Print the result as JSON
@@ -154,8 +154,8 @@ fn replay_data(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
     let snapshot = service::open_checked(&dir).map_err(|error| match error {
         StoreError::InUse { url: Some(ref url), .. } => {
             let what = format!(
-                "files are not checked while a node uses them, and `blocksmith chain verify {url} \
-                 --replay` checks what the node serves"
+                "a node uses these files, so they can't be checked now; `blocksmith chain verify {url} \
+                 --replay` checks the chain that the node serves"
             );
             anyhow::Error::new(error).context(what)
         }
@@ -356,9 +356,9 @@ pub(super) fn print_invalid(fault: &DocumentError, reason: &str, chain: &Chain) 
     note(format_args!("invalid: {}", escaped(reason)));
     if matches!(fault.rule(), "genesis" | "proof") {
         let others = match chain.rules.difficulty() {
-            Difficulty::Fixed(_) => "--chain and --zeros choose others",
+            Difficulty::Fixed(_) => "choose other rules with --chain and --zeros",
             Difficulty::Asert { .. } | Difficulty::Epoch { .. } => {
-                "--chain chooses others; a chain of `blocksmith dev` has -dev after its name"
+                "choose other rules with --chain; a chain of `blocksmith dev` has -dev after its name"
             }
         };
         note(format_args!("These are the rules of {}; {others}.", escaped(describe(&chain.rules))));

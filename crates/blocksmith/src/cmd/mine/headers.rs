@@ -57,10 +57,10 @@ fn header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
         .split_once(':')
         .ok_or("a header is a name, a colon and a value, as in 'Authorization: Token 123'")?;
     let name = HeaderName::from_bytes(name.trim().as_bytes()).map_err(
-        |_| "the name before the colon can have letters, digits and dashes, as in Authorization",
+        |_| "the name before the colon can only have letters, digits and dashes, as in Authorization",
     )?;
     if OWN.contains(&name) {
-        return Err(format!("the program sets {name} itself"));
+        return Err(format!("the program sets {name} itself; leave this header out"));
     }
     if value.chars().any(char::is_control) {
         return Err("the value has a control character in it, such as a line end or a tab".into());
@@ -70,7 +70,7 @@ fn header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
         return Err(format!("there is no value after \"{name}:\""));
     }
     let mut value = HeaderValue::from_str(value)
-        .map_err(|_| "the value can only have the characters of ASCII, without accents")?;
+        .map_err(|_| "the value can only have ASCII characters, without accents")?;
     value.set_sensitive(true);
     Ok((name, value))
 }

@@ -16,7 +16,8 @@ const ID_FILE: &str = "miner-id";
 /// The id of this machine's miner, which survives restarts; a new one if no file can keep it.
 pub(super) fn kept_id(report: &mut Report) -> String {
     config::data_home().and_then(|dir| id_in(&dir)).unwrap_or_else(|error| {
-        report.note(&format!("the next run will have another id, since {error:#}; --id sets one"));
+        report
+            .note(&format!("the next run will have another id, because {error:#}; --id sets one"));
         new_node_id()
     })
 }

@@ -236,9 +236,9 @@ impl Miner {
                 BlockState::Gone => {
                     self.report.lost_again();
                     let why = format!(
-                        "{} says that it made a block of proof {proof}, but its chain does not have that \
-                         block, so it is not counted: another block took its place, or a program in \
-                         between answers for the server",
+                        "{} says that it made a block with proof {proof}, but its chain does not have \
+                         that block, so it is not counted: another block took its place, or a proxy \
+                         answered for the server",
                         self.server.name()
                     );
                     self.doubt(Doubt::Gone, &why, work, proof).await
@@ -246,8 +246,8 @@ impl Miner {
                 BlockState::Unseen(what) => {
                     self.report.unproven();
                     let why = format!(
-                        "{} says that it made a block of proof {proof}, but does not show that block, so it \
-                         is not counted ({what})",
+                        "{} says that it made a block with proof {proof}, but does not show that block, so \
+                         it is not counted ({what})",
                         self.server.name()
                     );
                     self.doubt(Doubt::Unseen, &why, work, proof).await
@@ -358,9 +358,9 @@ impl Miner {
             && self.round.fruitless >= MAX_FRUITLESS
         {
             let wants = match (work.target, self.zeros.now) {
-                (Some(_), _) => "it may have another puzzle".to_string(),
+                (Some(_), _) => "perhaps it has another puzzle".to_string(),
                 (None, zeros) => format!(
-                    "it may have another puzzle, or want more than {} (--zeros N searches for N)",
+                    "perhaps it has another puzzle, or wants more than {} (--zeros N searches for N)",
                     counted(zeros, "zero")
                 ),
             };
@@ -372,7 +372,7 @@ impl Miner {
         }
         let why = format!(
             "proof {proof} was refused ({says}), although the tip is the same: trying the next proof after a \
-             wait of up to {} s, or when the tip moves",
+             wait of up to {} s, or when the tip changes",
             MAX_WAIT.as_secs()
         );
         self.note_doubt(Doubt::Refusal, &why);
@@ -525,10 +525,8 @@ impl Miner {
     async fn introduce(&mut self, kind: Kind, work: &Work, again: bool) {
         self.report.signed = kind == Kind::Ours && self.server.signs_payments().await;
         let wants = match (work.target, self.zeros.fixed) {
-            (Some(_), Some(_)) => {
-                "it says itself what a proof must show, so --zeros has no effect".into()
-            }
-            (Some(_), None) => "it says itself what a proof must show".into(),
+            (Some(_), Some(_)) => "it sets the difficulty itself, so --zeros has no effect".into(),
+            (Some(_), None) => "it sets the difficulty itself".into(),
             (None, Some(zeros)) => {
                 self.zeros.now = zeros;
                 format!("searching for {}, as --zeros says", counted(zeros, "zero"))
@@ -585,7 +583,7 @@ impl Miner {
         {
             self.zeros.now = shown.zeros;
             self.report.note(&format!(
-                "the proofs in the chain show {}: searching for as many",
+                "the proofs in the chain show {}: searching for the same number",
                 counted(shown.zeros, "zero")
             ));
         }
@@ -627,17 +625,17 @@ async fn moved(server: &Server, kind: Kind, work: &Work) -> Result<Work, ServerE
 fn said_of(name: &str, trouble: &ServerError) -> String {
     match trouble {
         ServerError::Away(cause) | ServerError::NoHost(cause) => {
-            format!("no answer from {name} ({cause}); asking again until there is one")
+            format!("no answer from {name} ({cause}); asking again until it answers")
         }
         ServerError::Early { why, .. } => format!("{name} has no work yet: {why}; waiting for it"),
-        ServerError::Unable(why) => format!("{name}: {why}; asking again until it can"),
+        ServerError::Unable(why) => format!("{name}: {why}; asking again"),
         ServerError::Unfit { says: what, .. }
         | ServerError::Strange(what)
         | ServerError::Refused(what)
         | ServerError::Hopeless(what)
         | ServerError::Denied(what)
         | ServerError::Misspoken(what) => {
-            format!("{name} does not answer as a server for miners does ({what}); asking again")
+            format!("{name} does not answer like a server for miners ({what}); asking again")
         }
         ServerError::Redirected(to) => to.to_string(),
     }

@@ -132,7 +132,7 @@ impl Ended {
             Self::Hopeless(why) => (why, exit::REJECTED),
             Self::NoServer(why) => (why, exit::UNREACHABLE),
         };
-        report.note(&format!("the miner ends: {why}"));
+        report.note(&format!("the miner stops: {why}"));
         ExitCode::from(code)
     }
 }

@@ -512,7 +512,7 @@ impl Server {
         let there = if is_connected { self.by_other_scheme().await } else { None };
         match there {
             Some(there) => ServerError::Misspoken(format!(
-                "{name} answers, but not by {} ({cause}); if it speaks {}: blocksmith mine {}",
+                "{name} answers, but not with {} ({cause}); to try {}, type: blocksmith mine {}",
                 self.base.scheme(),
                 there.scheme(),
                 there.as_str().trim_end_matches('/')

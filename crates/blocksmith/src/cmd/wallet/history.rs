@@ -207,7 +207,7 @@ impl Row {
     /// What the row says of an address, and which one that is.
     fn with(&self) -> (&'static str, &str) {
         match self.direction {
-            Direction::Allotted => ("allotted to", &self.recipient),
+            Direction::Allotted => ("given to", &self.recipient),
             Direction::Mined => ("mined by", &self.recipient),
             Direction::Received => ("from", &self.sender),
             Direction::Sent => ("to", &self.recipient),

@@ -169,7 +169,7 @@ impl Common {
         match &self.wallet {
             Some(path) => Ok(path.clone()),
             None => Ok(config::data_home()
-                .context("name the wallet file with --wallet")?
+                .map_err(|why| anyhow::anyhow!("{why}, or name the wallet file with --wallet"))?
                 .join("wallets")
                 .join("wallet.json")),
         }
@@ -264,7 +264,7 @@ impl Which {
 struct Offline {
     #[command(flatten)]
     which: Which,
-    /// Use the chain that `blocksmith dev` makes of it: --dev --chain forge is --chain forge-dev
+    /// Use the chain of `blocksmith dev`: --dev --chain forge is --chain forge-dev
     #[arg(long)]
     dev: bool,
 }

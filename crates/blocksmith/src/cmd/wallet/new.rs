@@ -25,7 +25,7 @@ const DEFAULT_GAP: u16 = 20;
 /// The command prints the words from which the wallet can be restored, and its first address.
 #[derive(Debug, clap::Args)]
 pub(super) struct NewArgs {
-    /// How many words: 12 or 24; 12 are as strong as the keys
+    /// How many words: 12 or 24; 12 are as hard to guess as a key
     #[arg(long, value_name = "N", default_value = "12", value_parser = length)]
     words: Words,
     #[command(flatten)]

@@ -45,7 +45,7 @@ pub(super) enum NodeError {
     )]
     Unsigned { url: String, chain: Name },
     /// No node of ours answers so.
-    #[error("a Blocksmith node with accounts does not answer {call} like this: {answer}")]
+    #[error("the answer to {call} is not that of a Blocksmith node with accounts: {answer}")]
     Strange { call: String, answer: String },
     /// The answer redirects to another address.
     #[error(transparent)]
@@ -57,8 +57,8 @@ pub(super) enum NodeError {
     /// The node got a payment and says that it does not take it. Nothing proves that it did not
     /// keep it.
     #[error(
-        "{why}. Payment {id} can still count if the node kept it. To rule that out, sign another \
-         payment with its nonce, with `blocksmith wallet sign --nonce {nonce}`, and send that one \
+        "{why}. Payment {id} can still count if the node kept it. To make sure that it does not count, \
+         sign another payment with its nonce, with `blocksmith wallet sign --nonce {nonce}`, and send that one \
          with `blocksmith wallet send --signed FILE --replace`"
     )]
     NotTaken { why: Box<NodeError>, id: Hash, nonce: u64 },
@@ -183,7 +183,7 @@ impl Node {
 
     /// Says that the node is the source of what was printed.
     pub(super) fn is_quoted(&self) {
-        super::note(&format!("That is what {} says.", self.name()));
+        super::note(&format!("This is what the node at {} says.", self.name()));
     }
 
     /// Asks which chain the node runs. The id alone tells, since signatures cover it.
@@ -272,7 +272,7 @@ impl Node {
         let submitted = match (held, missing) {
             (false, _) => Submitted::Queued,
             (true, Some(missing)) => Submitted::Held { missing },
-            (true, None) => return Err(strange("without what the payment waits for")),
+            (true, None) => return Err(strange("without the nonce that the payment waits for")),
         };
         Ok((submitted, status != StatusCode::CREATED))
     }

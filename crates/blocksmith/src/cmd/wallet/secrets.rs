@@ -120,7 +120,9 @@ impl PasswordArgs {
     pub(super) fn get(&self) -> anyhow::Result<Password> {
         let literal = match &self.password_file {
             Some(path) => first_line(path)?,
-            None => ask("the password", "Password of the wallet: ", "name a --password-file")?,
+            None => {
+                ask("the password", "Password of the wallet: ", "name a file with --password-file")?
+            }
         };
         Ok(Password { literal })
     }
@@ -132,7 +134,7 @@ impl PasswordArgs {
             None => ask_twice(
                 "a password",
                 ["New password for the wallet file: ", "The same again: "],
-                "name a --password-file",
+                "name a file with --password-file",
             )?,
         };
         let password = Password { literal };
@@ -142,7 +144,7 @@ impl PasswordArgs {
         let bare = password.bare();
         let around = password.literal.trim_matches(is_mark);
         if !bare.is_empty() && around != bare && around.trim_matches(is_blank) == bare {
-            note("The white space around the password is not part of it.");
+            note("The spaces around the password are not part of it.");
         }
         Ok(Zeroizing::new(bare.to_owned()))
     }
@@ -166,7 +168,7 @@ pub(super) fn words(with_passphrase: bool) -> anyhow::Result<(Phrase, Zeroizing<
     let mut rest = lines.by_ref().skip(count);
     let passphrase = if with_passphrase { rest.next().unwrap_or_else(none) } else { none() };
     if passphrase.trim_matches(is_blank) != *passphrase {
-        note("The passphrase begins or ends with white space, and that is part of it.");
+        note("The passphrase begins or ends with spaces, and they are part of it.");
     } else if let Some((place, found)) =
         (1..).zip(passphrase.chars()).find(|(_, char)| !is_plain(*char))
     {
@@ -230,10 +232,10 @@ fn typed_words() -> anyhow::Result<Result<Phrase, BadPhrase>> {
 fn doubt(word: &str, why: BadPhrase) -> Zeroizing<String> {
     let near = nearest(word);
     let meant = match &near[..] {
-        [] => "no word of the list is near it: look at your paper again".into(),
+        [] => "no word in the list is similar: look at your paper again".into(),
         [only] => format!("did you mean '{only}'?"),
         several if several.len() > MAX_NEAR => {
-            format!("{} words are as near to it: give more of its letters", several.len())
+            format!("{} words are as similar: type more of its letters", several.len())
         }
         [others @ .., last] => format!("did you mean '{}' or '{last}'?", others.join("', '")),
     };
@@ -460,7 +462,7 @@ fn ask_twice(
 ) -> anyhow::Result<Zeroizing<String>> {
     let typed = ask(what, first, instead)?;
     if *ask(what, again, instead)? != *typed {
-        anyhow::bail!("the two differ, so one of them was mistyped; nothing was done");
+        anyhow::bail!("the two are not the same; nothing was done; run the command again");
     }
     Ok(typed)
 }

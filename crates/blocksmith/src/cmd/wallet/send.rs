@@ -197,10 +197,10 @@ pub(super) async fn run(common: &Common, args: &SendArgs) -> anyhow::Result<Exit
 /// Refuses a question that can't be answered.
 fn check_somebody_answers(signed: Option<&Path>) -> Result<(), Misused> {
     let why = if signed.is_some_and(is_stdin) {
-        "the payment comes from the standard input, so the wallet can't ask you there: say --yes \
+        "the payment comes from the standard input, so the wallet can't ask you there: add --yes \
          to send the payment without asking"
     } else if !io::stdin().is_terminal() {
-        "there is no terminal where the wallet can ask you: say --yes to send the payment without \
+        "there is no terminal where the wallet can ask you: add --yes to send the payment without \
          asking"
     } else {
         return Ok(());
@@ -264,7 +264,7 @@ impl Order {
             if let (true, Some(gap)) = (unasked, &plan.gap) {
                 anyhow::bail!(
                     "no payment from {} was signed: {gap}. With the nonce {}, it counts only after \
-                     other payments fill the gap, perhaps when you no longer expect it. Name \
+                     other payments fill the gap, which can be much later. Name \
                      another node with --node; or, if you know that the nonce is right, send \
                      without --yes and say yes",
                     plan.payer.to_text(remote.domain.hrp),
@@ -291,7 +291,7 @@ impl Order {
             let is_rivals = payer.shows_rival(&payment);
             refused.push(payment);
             if let Some(kept) = refused.iter().find(|payment| payer.shows(&payment.id())) {
-                note("the node refused the payment, but says that it has it");
+                note("the node refused the payment, but it already has it");
                 let found = node.whereabouts(&kept.id()).await.map_err(|why| unknown(why, kept))?;
                 return Ok(Some((kept.clone(), PaymentStatus::of(&found))));
             }
@@ -389,8 +389,8 @@ impl Order {
 /// Says that only the node's word stands for a nonce, and what may come of that.
 fn doubtful(gap: &Gap) -> String {
     format!(
-        "{}: {gap}. This payment counts only after other payments fill the gap, perhaps when you \
-         no longer expect it. Ask another node, unless you know that the nonce is right",
+        "{}: {gap}. This payment counts only after other payments fill the gap, which can be much \
+         later. Ask another node, unless you know that the nonce is right",
         gap.claimed
     )
 }
@@ -401,8 +401,8 @@ async fn usual_fee(node: &Node, remote: &Remote, draft: &Draft<'_>) -> anyhow::R
     let fee = node.fee(bytes).await?;
     if fee > MAX_UNASKED_FEE {
         return Err(Misused(format!(
-            "the fee for the next block is {}, more than the wallet pays without asking: say how \
-             much to pay with --fee",
+            "the fee for the next block is {}, more than the wallet pays without asking: set the fee \
+             with --fee",
             counted(Coins::from_units(fee), "coin")
         ))
         .into());

@@ -82,7 +82,7 @@ impl Text {
             None => Replacing::Nothing,
             Some(_) => {
                 return Err(Misused(format!(
-                    "another payment waits with the nonce {}: say --replace to replace it with \
+                    "another payment waits with the nonce {}: add --replace to replace it with \
                      this one",
                     payment.nonce()
                 ))
@@ -104,7 +104,7 @@ impl Text {
             Ok((standing, _)) => Ok(Some((payment.clone(), standing))),
             Err(taken) => Err(anyhow::Error::from(taken).context(format!(
                 "the node did not take payment {}: another payment has the same nonce, and only \
-                 one of them can count; say --replace to replace the other one",
+                 one of them can count; add --replace to replace the other one",
                 payment.id()
             ))),
         }
@@ -177,8 +177,8 @@ fn in_place_of(rival: &Verified, payment: &Verified, payer: &Payer, hrp: Hrp) ->
     let dropped = unpayable.map_or(0, |place| payer.waiting.len() - place);
     if dropped > 0 {
         text.push_str(&format!(
-            "; then the sender has too little for {} with a later nonce, and the node drops what \
-             it can't pay",
+            "; then the sender has too little for {} with a later nonce, and the node drops what the \
+             sender can't pay",
             counted(dropped, "payment")
         ));
     }

@@ -121,7 +121,7 @@ fn a_miner_shows_what_the_server_says_in_one_line() {
     let server = Fake::start((), move |(), _| Reply { status: 422, ..Reply::json(detail.clone()) });
     let (code, out, err) = run(&["mine", &server.url(), "--coins", "1"]);
     assert_eq!(code, Some(4), "{err}");
-    let own = ["mining on http", "the miner ends: http://127.0.0.1:"];
+    let own = ["mining on http", "the miner stops: http://127.0.0.1:"];
     assert_harmless(&format!("{out}{err}"), |line| own.iter().any(|own| line.starts_with(own)));
 }
 

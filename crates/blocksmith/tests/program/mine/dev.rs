@@ -70,9 +70,9 @@ fn three_nodes_and_a_miner_make_one_chain() {
     assert!(blocks[0].contains("proof 74581 ") && blocks[0].ends_with("mined on node 1   coins 1"));
     assert!(blocks[1].contains("proof 28441 ") && blocks[1].ends_with("mined on node 2   coins 2"));
     assert!(blocks[9].ends_with("mined on node 1   coins 10"));
-    assert!(lines.iter().any(|line| line.starts_with("--- all 3 nodes stand on block 10,")));
+    assert!(lines.iter().any(|line| line.starts_with("--- all 3 nodes are at block 10,")));
     assert!(lines.iter().any(|line| line == "10 blocks more, 10 coins mined here"));
-    assert!(lines.last().unwrap().starts_with("--- all 3 nodes stand on block 11,"));
+    assert!(lines.last().unwrap().starts_with("--- all 3 nodes are at block 11,"));
     assert!(lines.iter().any(|line| line.contains("protect nothing")), "{lines:?}");
 }
 
@@ -105,10 +105,10 @@ fn a_miner_from_outside_mines_along_and_its_block_reaches_all() {
     for url in &urls {
         wait_until("alice's coins everywhere", || coins(url) == 3);
     }
-    dev.until_so("from outside", |line| line.ends_with("from outside"));
+    dev.until_so("from another miner", |line| line.ends_with("from another miner"));
     dev.terminate();
     assert_eq!(dev.wait().code(), Some(0));
-    assert!(dev.rest().last().unwrap().starts_with("--- all 3 nodes stand on"));
+    assert!(dev.rest().last().unwrap().starts_with("--- all 3 nodes are at"));
 }
 
 #[test]
@@ -182,7 +182,7 @@ fn where_payments_are_signed_it_is_said_whose_coins_are_everybodys() {
         assert!(block.ends_with(&format!("mined on node {node}   coins {coins}")), "{block}");
     }
     says("5 blocks more, 100 coins mined here");
-    assert!(lines.last().unwrap().starts_with("--- all 2 nodes stand on block 6,"));
+    assert!(lines.last().unwrap().starts_with("--- all 2 nodes are at block 6,"));
 }
 
 #[test]
@@ -221,7 +221,7 @@ fn the_faucet_pays_and_accounts_go_on_where_a_directory_keeps_them() {
     }
     dev.terminate();
     assert_eq!(dev.wait().code(), Some(0));
-    assert!(dev.rest().last().unwrap().starts_with("--- all 2 nodes stand on"));
+    assert!(dev.rest().last().unwrap().starts_with("--- all 2 nodes are at"));
 
     // The same directory does not serve the chain that it is made from.
     let node = ["node", "--chain", "forge", "--port", "0", "--data-dir", &format!("{dir}/node-1")];

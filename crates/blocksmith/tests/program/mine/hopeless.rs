@@ -55,7 +55,7 @@ fn last_words(args: &[&str], code: i32) -> String {
     assert_eq!(miner.wait().code(), Some(code), "{}", miner.stderr());
     let said = miner.stderr();
     let last = said.lines().last().unwrap();
-    assert!(last.starts_with("the miner ends: "), "{said}");
+    assert!(last.starts_with("the miner stops: "), "{said}");
     last.into()
 }
 
@@ -119,7 +119,7 @@ fn https_where_http_is_spoken_is_named_with_what_to_type() {
     let ours = crate::program::node(&["--zeros", "1"]);
     for url in [python.url(), ours.1.clone()] {
         let said = last_words(&[&url.replace("http:", "https:")], 4);
-        assert!(said.contains(&format!("if it speaks http: blocksmith mine {url}")), "{said}");
+        assert!(said.contains(&format!("to try http, type: blocksmith mine {url}")), "{said}");
     }
 }
 
@@ -140,7 +140,7 @@ fn http_where_tls_is_spoken_is_named_with_what_to_type() {
         });
         let said = last_words(&[&format!("http://{address}")], 4);
         assert!(
-            said.contains(&format!("if it speaks https: blocksmith mine https://{address}")),
+            said.contains(&format!("to try https, type: blocksmith mine https://{address}")),
             "{said}"
         );
     }

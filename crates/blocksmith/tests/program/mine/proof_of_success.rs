@@ -88,7 +88,7 @@ fn nobody_is_told_to_type_what_a_redirect_says_besides_host_and_port() {
         assert_eq!(miner.wait().code(), Some(4), "{}", miner.stderr());
         let said = miner.stderr();
         assert!(said.contains("with a redirect to http://"), "{said}");
-        assert!(said.contains("name the address of the server itself"), "{said}");
+        assert!(said.contains("write the address of the server itself"), "{said}");
         assert!(!said.contains("blocksmith mine"), "{said}");
     }
 }
@@ -339,7 +339,7 @@ fn the_reason_that_a_node_gives_is_said_as_a_sentence() {
         let miner = Program::start(&["mine", &server.url()]);
         wait_until("the reason", || miner.stderr().contains(why));
         let said = miner.stderr();
-        let named = format!(": POST {path} answered {said_as}: {why}; asking again until it can");
+        let named = format!(": POST {path} answered {said_as}: {why}; asking again");
         assert!(said.contains(&named), "{said}");
         assert!(!said.contains('{'), "{said}");
     }

@@ -475,8 +475,8 @@ fn while_a_server_is_waited_for_no_line_says_how_a_search_goes() {
     miner.wait();
     let seen = miner.rest().join("\n");
     let (searched, waited) = seen.split_once("asking again").unwrap_or_else(|| panic!("{seen:?}"));
-    assert!(searched.contains("odds so far "), "{seen:?}");
-    assert!(!waited.contains("odds so far "), "{seen:?}");
+    assert!(searched.contains("chance so far "), "{seen:?}");
+    assert!(!waited.contains("chance so far "), "{seen:?}");
 }
 
 #[test]
@@ -597,7 +597,7 @@ fn what_waiting_does_not_change_ends_it_with_the_servers_own_words() {
         assert_eq!(miner.wait().code(), Some(4), "{}", miner.stderr());
         let said = miner.stderr();
         assert!(said.contains(says) && said.contains(&server.url()), "{said}");
-        assert!(said.contains("the miner ends: "), "{said}");
+        assert!(said.contains("the miner stops: "), "{said}");
         assert!(said.contains(": blocksmith mine "), "{said}");
         assert!(!said.contains(['\u{1b}', '\u{202e}']) && !said.contains("<h1>"), "{said}");
     }

@@ -109,7 +109,7 @@ fn coins_are_earned_where_a_token_slashes_and_pauses_are_wanted() {
         assert_eq!(proofs(&lines), coins);
         assert!(hunt.coins.iter().all(|(_, id)| id == "alice"));
         assert_eq!((hunt.posts, hunt.hasty), (3, 0), "{said}");
-        assert!(said.contains("it says itself what a proof must show"), "{said}");
+        assert!(said.contains("it sets the difficulty itself"), "{said}");
         assert!(said.contains("it wants 0.3 s between two calls"), "{said}");
         assert!(!format!("{said}{lines:?}").contains("5ecret"), "{said}");
     }

@@ -181,7 +181,7 @@ fn on_a_terminal_a_line_that_fits_says_how_it_goes_and_is_gone_at_the_end() {
     assert_eq!(answer, line(&wanted, proof.parse().unwrap()));
     assert!(!lines.is_empty(), "{seen:?}");
     for line in &lines {
-        assert!(line.starts_with("odds so far ") && line.contains("/s"), "{line:?}");
+        assert!(line.starts_with("chance so far ") && line.contains("/s"), "{line:?}");
         assert!(line.chars().count() < COLUMNS && !line.contains('\n'), "{line:?}");
         assert!(
             !line.ends_with(' '),
