@@ -50,7 +50,7 @@ async fn a_node_mines_for_others_from_its_own_machine_or_with_the_token() {
         let response = request.send().await.expect("an answer");
         let (status, said) = (response.status(), response.text().await.expect("a text"));
         assert_eq!(status, StatusCode::FORBIDDEN, "{name}: {said}");
-        assert!(said.contains("made to localhost"), "{name}: {said}");
+        assert!(said.contains("only a call to localhost"), "{name}: {said}");
         // Another token is none, also on this machine.
         for (sent, expected) in [("0", StatusCode::UNAUTHORIZED), (token.trim(), StatusCode::OK)] {
             let url = format!("http://127.0.0.1:{port}/mine{for_eve}");
