@@ -156,8 +156,8 @@ mod tests {
         ] {
             assert_eq!(seconds(micros).to_string(), expected);
         }
-        assert!(warning(12_000_000).contains("is 12 s behind its peers'"));
-        assert!(warning(-10_500_000).contains("is 10.5 s ahead of its peers'"));
+        assert!(warning(12_000_000).contains("is 12 s behind the clocks of its peers"));
+        assert!(warning(-10_500_000).contains("is 10.5 s ahead of the clocks of its peers"));
     }
 
     #[test]

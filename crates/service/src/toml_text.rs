@@ -178,11 +178,11 @@ mod tests {
         let says = |text: &str| table(text).unwrap_err();
         let text = "a = 1\nb = \u{2013}2\n";
         assert!(
-            says(text).starts_with("line 2, column 5: – (U+2013, en dash) can't"),
+            says(text).starts_with("line 2, column 5: – (U+2013, en dash) is not allowed there"),
             "{}",
             says(text)
         );
-        assert!(says("a = \u{7}").starts_with("line 1, column 5: U+0007 can't stand there"));
+        assert!(says("a = \u{7}").starts_with("line 1, column 5: U+0007 is not allowed there"));
         assert!(!says("a = \n").contains("can't stand"));
         let error = read::<toml::Table>(b"a = 1\nname = \"Zo\xeb\"").unwrap_err();
         assert!(error.starts_with("line 2, column 11: the text there is neither UTF-8"), "{error}");

@@ -10,7 +10,8 @@ use crate::chain::Differences;
 use crate::system;
 
 /// The advice for a store that is lost.
-const START_OVER: &str = "move chain.redb out of that directory, and get the chain again from peers or with chain import";
+const START_OVER: &str = "move chain.redb out of that directory, and get the chain again from peers \
+                          or with chain import";
 
 /// The error of a store: the fault of this program or the disk, never a peer's.
 #[derive(Debug, thiserror::Error)]

@@ -156,7 +156,10 @@ fn what_another_user_keeps_is_not_to_be_filled_anew() {
         StoreError::Unopened { dir: "data".into(), error: error.into() }.to_string()
     };
     let denied = text(std::io::ErrorKind::PermissionDenied);
-    assert!(denied.contains("another user") && denied.contains("--data-dir"), "{denied}");
+    assert!(
+        denied.contains("do not have the permission") && denied.contains("--data-dir"),
+        "{denied}"
+    );
     assert!(!denied.contains("chain import"), "{denied}");
     for kind in [std::io::ErrorKind::ReadOnlyFilesystem, std::io::ErrorKind::StorageFull] {
         let said = text(kind);

@@ -188,7 +188,7 @@ fn each_mistake_is_told_in_its_own_words() {
 fn what_is_neither_a_preset_nor_a_file_is_told() {
     let error = Chain::load("lectur", None).expect_err("no preset").to_string();
     assert!(error.contains("\"lectur\""), "{error}");
-    let all = "lecture, course, dvf, forge and bitcoin-like";
+    let all = "lecture, course, dvf, forge or bitcoin-like";
     assert!(
         error.contains(all) && all.matches(", ").count() + 2 == Rules::PRESETS.len(),
         "{error}"
