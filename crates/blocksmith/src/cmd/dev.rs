@@ -16,12 +16,14 @@ use blocksmith_consensus::transaction::party;
 use blocksmith_consensus::{Ancestry as _, Block, ChainBlock, Family, Hash, Open, Puzzle, Rules};
 use blocksmith_node::PeerAddress;
 use blocksmith_wallet::dev;
+use console::Term;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::chain::quoted;
 use super::node::BrowserArgs;
+use super::output::paragraph;
 use super::values::number;
 use super::{counted, exit, stdout};
 use crate::amount::Coins;
@@ -199,16 +201,16 @@ fn warning(rules: &Rules) -> &'static str {
     match &rules.family {
         Family::Sealed(_) => {
             "The work depends on everything in a block. This network is one process on one machine: it \
-             is for\ntrying things out, and its coins are worth nothing."
+             is for trying things out, and its coins are worth nothing."
         }
         Family::Open(Open { puzzle: Puzzle::LastProof, .. }) => {
             "These rules are for learning and protect nothing: a proof depends on the last proof \
-             alone, so that\nall later ones can be computed today and old payments rewritten for \
+             alone, so that all later ones can be computed today and old payments rewritten for \
              free; and payments are not signed."
         }
         Family::Open(Open { puzzle: Puzzle::LastBlock | Puzzle::LastProofAndHash, .. }) => {
             "These rules are for learning and protect little: a proof seals the blocks before its \
-             own, so that\nthe payments of the last block can be rewritten for free; and payments \
+             own, so that the payments of the last block can be rewritten for free; and payments \
              are not signed."
         }
     }
@@ -264,14 +266,14 @@ impl Network {
             "The rules are {}. A miner mines on each node in turn. Press Ctrl-C to stop.",
             escaped(describe(rules))
         ))?;
-        say(&format!("{}\n", warning(rules)))
+        say(&format!("{}\n", paragraph(warning(rules), &Term::stdout())))
     }
 
     /// Says which accounts have coins, and what to do with them.
     fn introduce_accounts(&self, domain: &Domain, chain: &str) -> anyhow::Result<()> {
         let Running { handle, address: node, .. } = &self.nodes[0];
         let accounts = handle.snapshot()?;
-        say(KEYS_WARNING)?;
+        say(&paragraph(KEYS_WARNING, &Term::stdout()))?;
         for (index, address) in (0..).zip(dev::addresses()) {
             let coins = Coins::from_units(accounts.account(&address)?.balance);
             let role = match index {

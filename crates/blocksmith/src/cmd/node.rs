@@ -8,9 +8,10 @@ use std::time::Duration;
 use blocksmith_consensus::Hash;
 use blocksmith_node::{NoWork, PeerAddress};
 use blocksmith_wallet::typed;
+use console::Term;
 use tokio::net::TcpListener;
 
-use super::output::heard;
+use super::output::{heard, paragraph};
 use super::values::{self, number};
 use super::{Misused, note, stdout};
 use crate::chain::dev::KEYS_WARNING;
@@ -195,7 +196,7 @@ fn introduce(handle: &Handle, rules: &str, chain_id: &Hash, data_dir: &Path, tok
     // there is valid elsewhere; and to refuse the keys that are public would lock coins that its
     // blocks have anyway. But the operator is told whose the coins are.
     if handle.is_dev() {
-        note(KEYS_WARNING);
+        note(paragraph(KEYS_WARNING, &Term::stderr()));
     }
 }
 

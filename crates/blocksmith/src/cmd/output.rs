@@ -4,6 +4,12 @@
 use std::fmt;
 use std::io::{self, ErrorKind, Write};
 
+use console::Term;
+use textwrap::{Options, WordSplitter};
+
+/// The longest line of a paragraph, in columns: longer ones are hard to read.
+const MAX_COLUMNS: usize = 98;
+
 /// An output whose name is in its errors, which keep their kind.
 pub(super) struct Output<W> {
     name: String,
@@ -39,6 +45,14 @@ impl<W: Write> Write for Output<W> {
 /// The standard output.
 pub(super) fn stdout() -> Output<io::Stdout> {
     Output::new("to the standard output", io::stdout())
+}
+
+/// The text with line breaks between words, for the width of the terminal on which it is printed. (Messages
+/// that name a command are left to the terminal to break, so that it can be copied.)
+pub(super) fn paragraph(text: &str, to: &Term) -> String {
+    let columns = to.size_checked().map_or(MAX_COLUMNS, |(_, columns)| columns.into());
+    let options = Options::new(columns.min(MAX_COLUMNS)).break_words(false);
+    textwrap::fill(text, options.word_splitter(WordSplitter::NoHyphenation))
 }
 
 /// Prints a line for people on the standard error, which may be closed.

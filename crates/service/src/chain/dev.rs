@@ -24,8 +24,8 @@ pub const SUFFIX: &str = "-dev";
 /// The warning for the operator of such a chain. (Ids that differ from run to run would protect
 /// nothing, since these coins are worth nothing, and would leave the chain without a name.)
 pub const KEYS_WARNING: &str = "\
-Ten accounts have coins here, and EVERYBODY KNOWS THEIR SECRET KEYS: on any other chain, coins that
-are paid to them are stolen at once. Never use them elsewhere. The chain's id is the same in every
+Ten accounts have coins here, and EVERYBODY KNOWS THEIR SECRET KEYS: on any other chain, coins that \
+are paid to them are stolen at once. Never use them elsewhere. The chain's id is the same in every \
 run: a payment that was signed in an earlier run is valid again in a new one.";
 
 /// What each dev account starts with, in units.

@@ -69,8 +69,10 @@ fn header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
     if value.is_empty() {
         return Err(format!("there is no value after \"{name}:\""));
     }
-    let mut value = HeaderValue::from_str(value)
-        .map_err(|_| "the value can only have ASCII characters, without accents")?;
+    let ascii = Some(value).filter(|value| value.is_ascii());
+    let mut value = ascii
+        .and_then(|value| HeaderValue::from_str(value).ok())
+        .ok_or("the value can only have ASCII characters, without accents")?;
     value.set_sensitive(true);
     Ok((name, value))
 }
