@@ -4,7 +4,6 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use blocksmith_consensus::Target;
-use blocksmith_consensus::job::MAX_ZEROS;
 use blocksmith_miner::search::Outcome;
 
 use super::forged::Forged;
@@ -30,9 +29,12 @@ const MAX_LOOKS: u32 = 6;
 /// before the miner gives up: more of the same would get the same answer.
 const MAX_FRUITLESS: u32 = 5;
 
-/// By how much the miner raises its guess of the zeros that a Python server wants. The course's
-/// servers want 4, 5 or 6, and each zero more takes sixteen times as long.
+/// How often the miner raises its guess of the zeros that a Python server wants.
 const MAX_RAISES: u8 = 2;
+
+/// The guess is not raised above this, the most zeros that the course's notes use: each zero more takes
+/// sixteen times as long, so that a wrong guess of 8 would search for hours.
+const MAX_RAISED_ZEROS: u8 = 6;
 
 /// A random start is below this number: proofs of signed chains end at 2^53, and years of searching
 /// are left up to there.
@@ -329,7 +331,7 @@ impl Miner {
     fn raise_zeros(&mut self, work: &Work, says: &str, proof: u64) -> bool {
         let Zeros { fixed, now, raises, looks_left } = &mut self.zeros;
         let is_guess = work.target.is_none() && fixed.is_none();
-        if !is_guess || *raises == MAX_RAISES || *now == MAX_ZEROS {
+        if !is_guess || *raises == MAX_RAISES || *now >= MAX_RAISED_ZEROS {
             return false;
         }
         (*now, *raises, *looks_left) = (*now + 1, *raises + 1, ENOUGH_PROOFS);

@@ -577,12 +577,12 @@ impl Server {
                 })
             }
             Kind::LastBlock => {
-                let block = self.last_block().await?;
+                let (block, target) = self.last_block().await?;
                 let job = Rules::course().job(block.view(), &block.hash(), None).into_owned();
                 Ok(Work {
                     prefix: job.prefix.into_owned(),
                     suffix: job.suffix.into_owned(),
-                    target: None,
+                    target,
                     index: block.index().checked_add(1),
                     previous_hash: None,
                     id: None,
@@ -600,18 +600,18 @@ impl Server {
         // The first version of the course's servers had the shorter name.
         let proof = object.get("last_proof").or_else(|| object.get("proof"));
         let proof = proof.and_then(|proof| Proof::from_value(proof).ok());
-        let zeros = object.get("difficulty").and_then(Value::as_u64);
-        let zeros = zeros.and_then(|zeros| u8::try_from(zeros).ok()).filter(|z| *z <= MAX_ZEROS);
-        Ok((proof.ok_or_else(no_work)?, zeros.map(Target::from_zeros)))
+        Ok((proof.ok_or_else(no_work)?, told_target(object)))
     }
 
-    async fn last_block(&self) -> Result<Block, ServerError> {
+    /// The last block, and what the next proof has to show, if the server tells it.
+    async fn last_block(&self) -> Result<(Block, Option<Target>), ServerError> {
         let answer = self.get("last_block", MAX_ANSWER_BYTES).await?;
         let no_work = || Instead::from(&answer).no_work();
         let text = object(&answer).ok_or_else(no_work)?;
-        let block = Value::of_canonical(&text).get("last_block");
+        let object = Value::of_canonical(&text);
+        let block = object.get("last_block");
         let block = block.and_then(|block| Block::of_canonical(block.text()).ok());
-        block.ok_or_else(no_work)
+        Ok((block.ok_or_else(no_work)?, told_target(object)))
     }
 
     /// What the server wants searched once it is no longer `work`, or what it still wants after a
@@ -734,7 +734,7 @@ impl Server {
         let recipient = self.recipient_at(kind);
         let is_last = match kind {
             Kind::LastBlock => {
-                self.last_block().await.map(|last| forged.is_block(last.view(), recipient))
+                self.last_block().await.map(|(last, _)| forged.is_block(last.view(), recipient))
             }
             Kind::Ours | Kind::LastProof => {
                 self.last_proof().await.map(|(last, _)| *last.text() == forged.proof.to_string())
@@ -811,6 +811,12 @@ impl Server {
         let mut cooldown = self.cooldown.lock().unwrap_or_else(PoisonError::into_inner);
         *cooldown = (pause, Instant::now() + pause);
     }
+}
+
+/// What a proof has to show by the `difficulty` in a server's answer.
+fn told_target(answer: Value<'_>) -> Option<Target> {
+    let zeros = u8::try_from(answer.get("difficulty")?.as_u64()?).ok()?;
+    (zeros <= MAX_ZEROS).then(|| Target::from_zeros(zeros))
 }
 
 #[cfg(test)]

@@ -87,6 +87,31 @@ fn a_server_with_another_puzzle_gets_some_proofs_and_no_more() {
 }
 
 #[test]
+fn a_guess_is_not_raised_above_the_most_zeros_of_the_notes() {
+    let mut five = Python::new(Rules::lecture(), 5);
+    assert!(five.forge(241_341, "somebody"));
+    // A course server with a fresh chain, and a server whose chain shows 5 zeros.
+    for (mut python, refusals) in [(Python::new(Rules::course(), 6), 5), (five, 6)] {
+        // More than a miner finds.
+        python.rules = python.rules.with_zeros(20);
+        let server = Fake::start(python, Python::answer);
+        let mut miner = Program::start(&["mine", &server.url()]);
+        wait_until("its end", || {
+            miner.ended().is_some() || miner.stderr().contains("searching for 7 zeros")
+        });
+        let said = miner.stderr();
+        assert_eq!(miner.ended().and_then(|status| status.code()), Some(4), "{said}");
+        assert_eq!(server.state().refused.len(), refusals, "{said}");
+        for part in [
+            "refused 5 proofs in a row for the same tip (Proof is invalid or already submitted.)",
+            "want more than 6 zeros (--zeros N searches for N)",
+        ] {
+            assert!(said.lines().last().unwrap().contains(part), "{said}");
+        }
+    }
+}
+
+#[test]
 fn neither_do_servers_whose_chains_show_another_puzzle_or_that_want_more_than_a_proof() {
     // Proofs for the last proof where the miner takes them for the last block: they show no zeros.
     let mut other = Python::new(Rules::lecture(), 3);

@@ -172,6 +172,11 @@ fn a_refusal_on_the_same_tip_asks_for_one_zero_more() {
     let refused =
         "proof 74581 was refused (Proof is invalid or already submitted.): searching for 5 zeros";
     assert!(said.contains(refused), "{said}");
+
+    let server = python(Rules::lecture(), 6);
+    let mut miner = Program::start(&["mine", &server.url(), "--coins", "1"]);
+    assert_eq!(miner.wait().code(), Some(0), "{}", miner.stderr());
+    assert_eq!(proofs(&miner.rest()), [9_250_889]);
 }
 
 #[test]

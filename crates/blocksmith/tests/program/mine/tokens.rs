@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use blocksmith_consensus::{Rules, Target};
 
 use crate::fake::{Call, Fake, Reply};
+use crate::mine::servers::Python;
 use crate::mine::{mined_in_all, proofs};
 use crate::program::Program;
 
@@ -220,5 +221,30 @@ fn a_header_that_can_not_be_sent_is_a_usage_error_that_does_not_show_it() {
         assert!(said.contains("--header number 1 can't be sent: "), "{said}");
         assert!(!said.contains("5ecret"), "{said}");
         assert!(miner.rest().is_empty());
+    }
+}
+
+#[test]
+fn a_difficulty_beside_the_last_block_is_searched_for() {
+    // Fewer zeros than a miner would guess, and more; a number that is none is no difficulty.
+    for (rules, zeros, told) in [
+        (Rules::course(), 2, "2"),
+        (Rules::course(), 3, "3"),
+        (Rules::lecture(), 2, "2"),
+        (Rules::lecture(), 4, "\"many\""),
+    ] {
+        let server = Fake::start(Python::new(rules, zeros), move |python, call| {
+            let reply = python.answer(call);
+            if !call.path.starts_with("/last_") || reply.status != 200 {
+                return reply;
+            }
+            Reply::json(reply.body.replacen('{', &format!(r#"{{"difficulty": {told}, "#), 1))
+        });
+        let mut miner = Program::start(&["mine", &server.url(), "--coins", "2"]);
+        assert_eq!(miner.wait().code(), Some(0), "{}", miner.stderr());
+        let said = miner.stderr();
+        assert_eq!(mined_in_all(&miner.rest()), 2);
+        let is_told = said.contains("it says itself what a proof must show");
+        assert_eq!(is_told, told.parse::<u8>().is_ok(), "{said}");
     }
 }
