@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, field
 
 LANGUAGES = {"console", "sh", "python", "json", "toml", "text"}
-PROGRAMS = "blocksmith|curl|cargo|git|cd|sudo|apt|apt-get|rustc|rustup|pip|python3|hostname"
+PROGRAMS = "blocksmith|curl|cargo|git|cd|sudo|apt|apt-get|rustc|rustup|pip|python3|hostname|systemctl|tail|timeout"
 COMMAND = re.compile(rf"(?:{PROGRAMS})(?: |$)")
 FENCED = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"`([^`\n]+)`")

@@ -28,6 +28,7 @@ NOT_RUN = [
     (r"git clone |cd blocksmith$", "the tests run in a checkout"),
     (r"sudo apt |rustc |rustup ", "installs Rust, which the tests have"),
     (r"cargo install ", "takes minutes; cargo has built the same program for the tests"),
+    (r"systemctl ", "changes the services of the machine"),
     (r"cargo xtask (test|bench|messages)", "is for those who change the program; takes minutes"),
 ]
 
@@ -157,7 +158,7 @@ esac
     def learns(self, text):
         """Remembers what later commands need of what was shown."""
         for name, pattern in (("forge1…", r"\bforge1[0-9a-z]{58}\b"), ("TRANSACTION_ID", r'"id": "([0-9a-f]{64})"'),
-                              ("HASH", r"\btip ([0-9a-f]{64})")):
+                              ("HASH", r"\btip\"?:? \"?([0-9a-f]{64})")):
             if found := re.findall(pattern, text):
                 self.known[name] = found[0]
 
@@ -270,6 +271,25 @@ def test_the_sealed_block_that_is_shown_is_one():
     block = json.loads(shown.text)
     assert names["has_work"](block) and not names["has_work"](block | {"timestamp": 1})
     assert names["root_of"](block["transactions"][0], 0, 1, []) == block["merkle_root"]
+
+
+def test_a_chains_id_follows_from_its_rules_and_first_block(start, tmp_path):
+    """As API.md reckons it; with another first block or rule it is another id."""
+    [code] = [step for step in of("API.md", "Checking what a node says").steps if not isinstance(step, Command)]
+    names = {}
+    exec(code.text, names)  # pylint: disable=exec-used
+    usual = (ROOT / "chains" / "forge-example.toml").read_text(encoding="utf-8")
+    (tmp_path / "large.toml").write_text(re.sub(r"max_block_bytes = \S+", "max_block_bytes = 16_000_000", usual), encoding="utf-8")
+    sizes = set()
+    for chain in ["forge-dev", str(tmp_path / "large.toml")]:
+        node = start.rust(chain, None)
+        status, first = node.get("/api/v1/status").json(), node.get("/api/v1/blocks/1").json()["block"]
+        rules = status["rules"]
+        assert names["chain_id_of"](rules, first) == status["chain_id"]
+        assert names["chain_id_of"](rules, first | {"timestamp": 1}) != status["chain_id"]
+        assert names["chain_id_of"](rules | {"max_block_bytes": 7}, first) != status["chain_id"]
+        sizes.add(rules["max_block_bytes"])
+    assert 16_000_000 in sizes and len(sizes) == 2
 
 
 def test_links_lead_somewhere():
