@@ -198,7 +198,7 @@ fn a_payment_that_its_sender_did_not_sign_is_not_shown() {
         // Neither the history nor a nonce is taken from what anybody could have written.
         for args in [&["history", "--node", &url][..], &send] {
             let error = alice.run(args).bad(1);
-            assert!(error.contains("a Blocksmith node with accounts does not answer"), "{error}");
+            assert!(error.contains("is not that of a Blocksmith node with accounts"), "{error}");
         }
         let payments = node.state().queue.len();
         assert!(payments < 2, "nothing more was sent");
