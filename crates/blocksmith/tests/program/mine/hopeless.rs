@@ -104,7 +104,7 @@ fn a_guess_is_not_raised_above_the_most_zeros_of_the_notes() {
         assert_eq!(server.state().refused.len(), refusals, "{said}");
         for part in [
             "refused 5 proofs in a row for the same tip (Proof is invalid or already submitted.)",
-            "want more than 6 zeros (--zeros N searches for N)",
+            "wants more than 6 zeros (--zeros N searches for N)",
         ] {
             assert!(said.lines().last().unwrap().contains(part), "{said}");
         }

@@ -244,7 +244,7 @@ fn a_difficulty_beside_the_last_block_is_searched_for() {
         assert_eq!(miner.wait().code(), Some(0), "{}", miner.stderr());
         let said = miner.stderr();
         assert_eq!(mined_in_all(&miner.rest()), 2);
-        let is_told = said.contains("it says itself what a proof must show");
+        let is_told = said.contains("it sets the difficulty itself");
         assert_eq!(is_told, told.parse::<u8>().is_ok(), "{said}");
     }
 }
