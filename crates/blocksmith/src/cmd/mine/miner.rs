@@ -1,6 +1,8 @@
 //! The miner: it asks what to search, searches, hands proofs in, and makes sure that blocks are there.
 
+use std::cell::Cell;
 use std::io;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use blocksmith_consensus::Target;
@@ -20,6 +22,9 @@ const FIRST_WAIT: Duration = Duration::from_millis(500);
 
 /// The longest of these waits.
 const MAX_WAIT: Duration = Duration::from_secs(10);
+
+/// How long a server is silent during a search before the miner says so: a moment is not worth a line.
+const SILENCE: Duration = Duration::from_secs(5);
 
 /// How often the miner asks a server that can't show its chain whether a block is there; all of
 /// that takes a quarter of a minute.
@@ -45,11 +50,13 @@ const MAX_RANDOM_START: u64 = 1_000_000_000_000_000;
 const ENOUGH_PROOFS: usize = 8;
 
 pub(super) struct Miner {
-    server: Server,
+    server: Arc<Server>,
     /// The server's kind, until it falls silent or answers as another kind.
     kind: Option<Kind>,
     /// The server's kind when it last had work.
     met: Option<Kind>,
+    /// The id of the chain that our node had when it was met last.
+    chain: Option<String>,
     /// The last complaint about a server that tells no work.
     trouble: Option<ServerError>,
     /// The last complaint about a server that has work, but takes no proof or shows no block.
@@ -129,9 +136,10 @@ impl Miner {
         report: Report,
     ) -> Self {
         Self {
-            server,
+            server: server.into(),
             kind: None,
             met: None,
+            chain: None,
             trouble: None,
             doubts: None,
             workers,
@@ -206,8 +214,10 @@ impl Miner {
             Progress { index, target, tries: so_far.tries + tries, elapsed, mined, limit }
         };
         let mut hunt = self.report.count(self.workers.search(job, start));
-        let moved = moved(&self.server, kind, work);
+        let (server, silence) = (self.server.clone(), Cell::new(None::<Instant>));
+        let moved = moved(&server, kind, work, &silence);
         tokio::pin!(moved);
+        let mut is_told = false;
         let searched = loop {
             tokio::select! {
                 biased;
@@ -221,10 +231,28 @@ impl Miner {
                 },
                 () = tokio::time::sleep(REFRESH) => {
                     self.report.tell_if_due()?;
+                    match silence.get() {
+                        Some(since) if !is_told && since.elapsed() >= SILENCE => {
+                            is_told = true;
+                            self.report.note(&format!(
+                                "no answer from {}: the search goes on, and the proof is handed in when \
+                                 the server answers",
+                                server.name()
+                            ));
+                        }
+                        None if is_told => {
+                            is_told = false;
+                            self.introduce(kind, work, true).await;
+                        }
+                        _ => {}
+                    }
                     self.report.show(progress(hunt.searching.tries()));
                 }
             }
         };
+        if is_told && silence.get().is_none() {
+            self.introduce(kind, work, true).await;
+        }
         let tries = hunt.searching.tries();
         self.report.show(progress(tries));
         Ok((searched, Effort { tries: so_far.tries + tries, ..so_far }))
@@ -380,7 +408,9 @@ impl Miner {
         self.note_doubt(Doubt::Refusal, &why);
         let patience = wait_after(self.round.failures);
         self.round.failures += 1;
-        match tokio::time::timeout(patience, moved(&self.server, kind, &work)).await {
+        match tokio::time::timeout(patience, moved(&self.server, kind, &work, &Cell::default()))
+            .await
+        {
             Ok(moved) => self.round.next = moved.ok().map(|moved| (kind, moved)),
             Err(_) => self.round.next = Some((kind, work)),
         }
@@ -525,7 +555,11 @@ impl Miner {
 
     /// Says which server was met, after finding out what it wants.
     async fn introduce(&mut self, kind: Kind, work: &Work, again: bool) {
-        self.report.signed = kind == Kind::Ours && self.server.signs_payments().await;
+        let status = if kind == Kind::Ours { self.server.status().await } else { None };
+        self.report.signed = status.as_ref().is_some_and(|status| status.signed);
+        let chain = status.map(|status| status.chain_id.to_string());
+        let is_another = matches!((&self.chain, &chain), (Some(old), Some(new)) if old != new);
+        self.chain = chain.or(self.chain.take());
         let wants = match (work.target, self.zeros.fixed) {
             (Some(_), Some(_)) => "it sets the difficulty itself, so --zeros has no effect".into(),
             (Some(_), None) => "it sets the difficulty itself".into(),
@@ -540,8 +574,15 @@ impl Miner {
             seconds => format!("; it wants {seconds} s between two calls"),
         };
         let (name, answers) = (self.server.name(), if again { "answers now" } else { "answers" });
-        let text =
-            format!("{name} {answers}: {kind}; {wants}{pause}\nStarting search for new proof");
+        let other = match is_another {
+            true => {
+                "\nit runs another chain than before: what was mined until now is on the old one"
+            }
+            false => "",
+        };
+        let text = format!(
+            "{name} {answers}: {kind}; {wants}{pause}{other}\nStarting search for new proof"
+        );
         self.report.note(&text);
     }
 
@@ -593,11 +634,16 @@ impl Miner {
 }
 
 /// Waits until the server wants something else searched. The search goes on while the server is
-/// busy or does not answer.
+/// busy or does not answer; `silence` is since when it does not.
 ///
 /// # Errors
 /// Fails on an answer after which no proof would be taken.
-async fn moved(server: &Server, kind: Kind, work: &Work) -> Result<Work, ServerError> {
+async fn moved(
+    server: &Server,
+    kind: Kind,
+    work: &Work,
+    silence: &Cell<Option<Instant>>,
+) -> Result<Work, ServerError> {
     // A server that wants a pause between calls gets the proof sooner if it is asked less often.
     let pause = kind.poll_every() + server.cooldown();
     if kind != Kind::Ours {
@@ -605,7 +651,12 @@ async fn moved(server: &Server, kind: Kind, work: &Work) -> Result<Work, ServerE
     }
     loop {
         let asked = Instant::now();
-        match server.other_work(kind, work).await {
+        let answer = server.other_work(kind, work).await;
+        silence.set(match &answer {
+            Err(ServerError::Away(_) | ServerError::NoHost(_)) => silence.get().or(Some(asked)),
+            _ => None,
+        });
+        match answer {
             Ok(now) if !now.same_search(work) => return Ok(now),
             Err(
                 trouble @ (ServerError::Redirected(_)

@@ -162,9 +162,11 @@ pub(super) struct Work {
 }
 
 impl Work {
-    /// Whether both go on top of the same block, as far as the servers tell.
+    /// Whether both go on top of the same block and are as hard, as far as the servers tell. (Chains that
+    /// differ in their target alone can have the same first block.)
     pub(super) fn same_parent(&self, other: &Self) -> bool {
-        self.previous_hash.is_some() && self.previous_hash == other.previous_hash
+        self.previous_hash.is_some()
+            && (self.previous_hash, self.target) == (other.previous_hash, other.target)
     }
 
     /// Whether both are the same search, so that tries for one count for the other.
@@ -771,9 +773,9 @@ impl Server {
         Ok(self.get("chain", MAX_CHAIN_BYTES).await?.body)
     }
 
-    /// Whether payments are signed on our node's chain, as far as the node says.
-    pub(super) async fn signs_payments(&self) -> bool {
-        self.node.status().await.is_ok_and(|status| status.signed)
+    /// What our node says of itself and its chain, if it answers.
+    pub(super) async fn status(&self) -> Option<api::Status> {
+        self.node.status().await.ok()
     }
 
     async fn get(&self, path: &str, max_bytes: usize) -> Result<Answer, ServerError> {

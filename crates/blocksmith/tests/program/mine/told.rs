@@ -172,3 +172,53 @@ fn the_line_that_shows_the_rate_shows_its_bound() {
     let seen = miner.rest().join("\n");
     assert!(seen.contains("/s (limit 50/s) · 0:01"), "{seen:?}");
 }
+
+/// A node on a chain with so many zeros, at an address whose port may have been another's.
+fn node_of(zeros: &str, port: &str) -> (Program, String) {
+    let mut node = Program::start(&["node", "--port", port, "--zeros", zeros]);
+    let url = node.url();
+    (node, url)
+}
+
+#[test]
+fn a_node_that_is_gone_during_a_search_is_told_of_and_so_is_another_chain() {
+    let (mut node, url) = node_of("12", "0");
+    let port = url.rsplit(':').next().unwrap().to_owned();
+    let mut miner = Program::start(&["mine", &url, "--id", "alice", "--coins", "1"]);
+    until_it_searches(&mut miner);
+    node.terminate();
+    node.wait();
+    wait_until("a word about it", || miner.stderr().contains("no answer from"));
+    assert!(miner.stderr().contains("the search goes on"), "{}", miner.stderr());
+    // The operator forgot the zeros: the first block is the same, and the chain is not.
+    let (_node, _) = node_of("1", &port);
+    assert_eq!(miner.wait().code(), Some(0), "{}", miner.stderr());
+    let said = miner.stderr();
+    assert_eq!(said.matches("no answer from").count(), 1, "{said}");
+    assert!(said.contains("answers now: a Blocksmith node"), "{said}");
+    assert!(said.contains("it runs another chain than before"), "{said}");
+    let total = miner.rest().pop().unwrap();
+    assert!(total.starts_with("Total: 1 coin mined · "), "{total}");
+}
+
+#[test]
+fn a_node_that_is_back_with_its_chain_is_told_of_once() {
+    let home = tempfile::tempdir().unwrap();
+    let dir = home.path().join("chain").display().to_string();
+    let start = |port: &str| {
+        let args = ["node", "--port", port, "--zeros", "12", "--data-dir", &dir];
+        let mut node = Program::start(&args);
+        let url = node.url();
+        (node, url)
+    };
+    let (mut node, url) = start("0");
+    let miner = Program::start(&["mine", &url, "--id", "alice"]);
+    wait_until("a search", || miner.stderr().contains("Starting search"));
+    node.terminate();
+    node.wait();
+    wait_until("a word about it", || miner.stderr().contains("the search goes on"));
+    let (_node, _) = start(url.rsplit(':').next().unwrap());
+    wait_until("a word about its return", || miner.stderr().contains("answers now"));
+    let said = miner.stderr();
+    assert!(!said.contains("another chain"), "{said}");
+}
