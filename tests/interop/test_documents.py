@@ -39,6 +39,7 @@ LONG = [
     (r"blocksmith mine (?!.*--coins).*", "mining on", True),
     (r"(blocksmith dev|cargo xtask demo)\b(?!.*--blocks).*", "block 2 ", True),
     (r"curl -N .*", "event: tip", True),
+    (r"python3 miner\.py .*", "mining on", True),
     (r"python3 pay\.py .*", "payment", False),
 ]
 
