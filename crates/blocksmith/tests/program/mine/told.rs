@@ -185,7 +185,7 @@ fn a_node_that_is_gone_during_a_search_is_told_of_and_so_is_another_chain() {
     let (mut node, url) = node_of("12", "0");
     let port = url.rsplit(':').next().unwrap().to_owned();
     let mut miner = Program::start(&["mine", &url, "--id", "alice", "--coins", "1"]);
-    until_it_searches(&mut miner);
+    until_it_searches(&miner);
     node.terminate();
     node.wait();
     wait_until("a word about it", || miner.stderr().contains("no answer from"));
