@@ -4,6 +4,7 @@
 //! the file says.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -14,7 +15,7 @@ use blocksmith_node::MAX_ID_BYTES;
 use blocksmith_wallet::typed;
 use etcetera::BaseStrategy as _;
 
-use crate::toml_text;
+use crate::{chain, toml_text};
 
 /// The port of the course's nodes.
 pub const DEFAULT_PORT: u16 = 5000;
@@ -114,6 +115,18 @@ impl Setting {
         }
         Ok(values)
     }
+
+    /// The value as commands take it: whichever folder they run in, a path is the same one.
+    fn as_in_file(&self, value: String, file: &Path) -> OsString {
+        let is_path = match self.key {
+            "chain" => chain::is_file(&value),
+            key => ["wallet", "password_file", "data_dir", "token_file"].contains(&key),
+        };
+        match file.parent().filter(|_| is_path) {
+            Some(folder) => folder.join(value).into(),
+            None => value.into(),
+        }
+    }
 }
 
 /// What a settings file says.
@@ -121,8 +134,8 @@ impl Setting {
 pub struct Settings {
     /// The file.
     pub path: PathBuf,
-    /// The values of each key.
-    pub values: BTreeMap<&'static str, Vec<String>>,
+    /// The values of each key. A relative path is one from the folder of the file.
+    pub values: BTreeMap<&'static str, Vec<OsString>>,
 }
 
 impl Settings {
@@ -133,7 +146,8 @@ impl Settings {
         let read = |(key, value): (String, toml::Value)| {
             let setting = SETTINGS.iter().find(|setting| setting.key == key);
             let setting = setting.ok_or_else(|| unknown(&key))?;
-            Ok((setting.key, setting.values(&value)?))
+            let values = setting.values(&value)?.into_iter();
+            Ok((setting.key, values.map(|value| setting.as_in_file(value, &path)).collect()))
         };
         let values = table.into_iter().map(read).collect::<Result<_, String>>();
         Ok(Self { values: values.map_err(|why| mistake(&path, why))?, path })

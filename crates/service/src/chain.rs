@@ -59,8 +59,8 @@ pub enum ChainError {
     },
     /// Zeros were asked for on a chain whose difficulty is not a number of them.
     #[error(
-        "the chain {} adjusts its difficulty itself, so --zeros can't set it; leave --zeros out, or choose \
-         a chain file with another [difficulty]", escaped(.name)
+        "the chain {} adjusts its difficulty itself, so a number of zeros can't be set; leave it out, or \
+         choose a chain file with another [difficulty]", escaped(.name)
     )]
     NoZeros {
         /// The chain's name.

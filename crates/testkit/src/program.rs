@@ -68,8 +68,18 @@ impl Program {
         Self::spawn(command.env("HOME", home).env("XDG_DATA_HOME", home))
     }
 
-    /// Starts a command.
+    /// Starts a command. The variables that set how long tests run are not for the program.
     pub fn spawn(command: &mut Command) -> Self {
+        let inherited = std::env::vars_os().map(|(name, _)| name);
+        let of_tests = inherited.filter(|name| {
+            let name = name.to_string_lossy();
+            name.starts_with("BLOCKSMITH_") && name != "BLOCKSMITH_LOG"
+        });
+        for name in of_tests.collect::<Vec<_>>() {
+            if command.get_envs().all(|(set, _)| set != name) {
+                command.env_remove(name);
+            }
+        }
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

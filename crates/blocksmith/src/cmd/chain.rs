@@ -119,7 +119,8 @@ enum Opened {
 }
 
 impl Kept {
-    async fn open(&self) -> anyhow::Result<Opened> {
+    /// Opens the chain for `blocksmith chain` with this command.
+    async fn open(&self, command: &str) -> anyhow::Result<Opened> {
         if let Some(url) = &self.url {
             return ask(url).await;
         }
@@ -130,6 +131,9 @@ impl Kept {
                 ));
                 ask(&url.parse()?).await
             }
+            Err(nothing @ StoreError::Nothing { .. }) => Err(anyhow::anyhow!(
+                "{nothing}; or name a node: blocksmith chain {command} http://localhost:5000"
+            )),
             opened => Ok(Opened::Store(opened?)),
         }
     }

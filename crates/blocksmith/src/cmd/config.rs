@@ -39,6 +39,7 @@ pub fn run(args: &ConfigArgs) -> anyhow::Result<ExitCode> {
 #   {path}
 # and remove the # before each setting that you want. A command ignores settings that it has no use
 # for. A flag (--port) comes before the environment (BLOCKSMITH_PORT), and that before this file.
+# A path in this file starts from the folder of the file.
 "
     );
     for Setting { key, what, example } in &SETTINGS {

@@ -11,6 +11,9 @@ use super::chain::quoted as shell_quoted;
 use crate::config::nearest;
 use crate::text::{escaped, lines, quoted};
 
+/// The address of a node, as an example.
+const URL: &str = "http://localhost:5000";
+
 /// How much of a value is quoted, in characters.
 const MAX_QUOTED: usize = 80;
 
@@ -31,7 +34,7 @@ const WITH_BLANKS: [&str; 4] = ["NAME", "TEXT", "FILE", "DIR"];
 pub(super) fn example(arg: &Arg) -> Option<&'static str> {
     Some(match (arg.get_id().as_str(), value_name(arg)) {
         ("port" | "port_flag", _) => "5000",
-        ("url" | "node", "URL") => "http://localhost:5000",
+        ("url" | "node", "URL") => URL,
         ("peers" | "address", _) => "localhost:5001",
         ("hosts", _) => "node.example.org",
         ("cors", _) => "http://localhost:3000",
@@ -285,6 +288,15 @@ impl<'a> Line<'a> {
                 return format!("{from} can't be {}: {why}; {hint}", quoted(value, MAX_QUOTED));
             }
         }
+        let words: Vec<_> = value.split_whitespace().collect();
+        let delimiter = self.arg(label).and_then(Arg::get_value_delimiter);
+        if let Some(delimiter) = delimiter.filter(|_| words.len() > 1) {
+            return format!(
+                "{from} can't be {}: commas stand between several; write {}",
+                quoted(value, MAX_QUOTED),
+                escaped(words.join(&delimiter.to_string()))
+            );
+        }
         let has_example = EXAMPLE_GIVEN.iter().any(|given| why.contains(given));
         let example = if has_example { String::new() } else { self.as_in(label) };
         let why = escaped(why);
@@ -361,6 +373,21 @@ impl<'a> Line<'a> {
 
     /// The message for a flag that the command does not have.
     fn no_flag(&self, word: &str, name: &str) -> String {
+        let takes_url = |arg: &&Arg| example(arg) == Some(URL) || arg.get_id().as_str() == "source";
+        if ["node", "url"].contains(&name)
+            && let Some(arg) = self.leaf.get_positionals().find(takes_url)
+        {
+            let is_it = |word: &&str| word.split('=').next() == Some(&format!("--{name}"));
+            let mut rest = self.typed().skip_while(|word| !is_it(word));
+            let value = rest.next().and_then(|word| Some(word.split_once('=')?.1));
+            let value = value.or(rest.next().filter(|next| !next.starts_with('-')));
+            return format!(
+                "{0} takes {1} without --{name}; did you mean `{0} {2}`?",
+                self.command(),
+                value_name(arg),
+                shell_quoted(value.unwrap_or(URL))
+            );
+        }
         let elsewhere = commands_with(self.root, name);
         if !elsewhere.is_empty() {
             let have = if elsewhere.len() == 1 { "has" } else { "have" };

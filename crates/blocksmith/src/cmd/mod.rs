@@ -120,6 +120,9 @@ pub struct Cli {
     /// ~/.config/blocksmith]
     #[arg(long, global = true, value_name = "FILE", env = "BLOCKSMITH_CONFIG")]
     config: Option<PathBuf>,
+    /// What says how many zeros a proof must have: a flag, the environment or the settings file.
+    #[arg(skip)]
+    zeros_from: Option<String>,
     #[command(subcommand)]
     command: Command,
 }
@@ -203,6 +206,12 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     runtime.shutdown_background();
     match outcome {
         Err(error) if is_unread(&error) => Ok(ExitCode::SUCCESS),
+        Err(error) if matches!(error.downcast_ref(), Some(ChainError::NoZeros { .. })) => {
+            Err(match cli.zeros_from {
+                Some(from) => error.context(from),
+                None => error,
+            })
+        }
         outcome => outcome,
     }
 }

@@ -13,6 +13,7 @@ use clap::{Arg, ArgMatches, Command, CommandFactory as _, Error, FromArgMatches 
 use super::misread::Line;
 use super::{Cli, note};
 use crate::config::{self, SETTINGS, Settings};
+use crate::text::escaped;
 
 /// The start of the names of variables that set flags.
 const PREFIX: &str = "BLOCKSMITH_";
@@ -70,7 +71,7 @@ pub(super) enum NotRead {
 /// Reads a command line. What it does not say, the environment does, and else the settings file.
 pub(super) fn read(line: impl IntoIterator<Item = impl Into<OsString>>) -> Result<Cli, NotRead> {
     let line: Vec<OsString> = line.into_iter().map(Into::into).collect();
-    let command = without_empty_settings(command());
+    let command = command();
     let mut built = command.clone();
     built.build();
     let typed = Line::new(&line, &built);
@@ -78,8 +79,9 @@ pub(super) fn read(line: impl IntoIterator<Item = impl Into<OsString>>) -> Resul
     if let Some(what) = typed.wrong_dash() {
         return Err(misread(&what));
     }
-    let mut matches =
-        command.clone().try_get_matches_from_mut(&line).map_err(|error| match error.kind() {
+    let mut matches = without_empty_settings(command.clone())
+        .try_get_matches_from_mut(&line)
+        .map_err(|error| match error.kind() {
             ErrorKind::DisplayHelp
             | ErrorKind::DisplayVersion
             | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => NotRead::Help(error),
@@ -89,6 +91,7 @@ pub(super) fn read(line: impl IntoIterator<Item = impl Into<OsString>>) -> Resul
         return Err(misread(&what));
     }
     name_what_sets_nothing(&built, &matches);
+    name_what_is_misspelt(&built, &matches);
     let named = matches.get_one::<PathBuf>("config");
     let settings = match named.is_some() || has_settings(&built, &matches) {
         true => config::read(named.map(PathBuf::as_path)).map_err(NotRead::File)?,
@@ -96,7 +99,9 @@ pub(super) fn read(line: impl IntoIterator<Item = impl Into<OsString>>) -> Resul
     };
     let command = giving_way(command, &matches);
     let read = |only: &dyn Fn(&str) -> bool| {
-        with_settings(command.clone(), &settings, &matches, only).try_get_matches_from_mut(&line)
+        // What takes a setting is known by its variable, so this comes first.
+        let command = with_settings(command.clone(), &settings, &matches, only);
+        without_empty_settings(command).try_get_matches_from_mut(&line)
     };
     matches = read(&|_| true).map_err(|error| {
         // What was typed is fine alone, so one of the settings is not.
@@ -108,7 +113,10 @@ pub(super) fn read(line: impl IntoIterator<Item = impl Into<OsString>>) -> Resul
             None => misread(&typed.told(&error)),
         }
     })?;
-    Cli::from_arg_matches_mut(&mut matches).map_err(|error| misread(&typed.told(&error)))
+    let zeros_from = zeros_from(&matches, &settings);
+    let cli = Cli::from_arg_matches_mut(&mut matches);
+    let cli = cli.map_err(|error| misread(&typed.told(&error)))?;
+    Ok(Cli { zeros_from, ..cli })
 }
 
 /// All commands. Flags of all commands come behind a command's own, and help does not show what the
@@ -193,6 +201,19 @@ fn source(matches: &ArgMatches, path: &[&str], arg: &str) -> Option<ValueSource>
     found.filter(|found| found.try_contains_id(arg).is_ok())?.value_source(arg)
 }
 
+/// What says how many zeros a proof must have, if anything does.
+fn zeros_from(matches: &ArgMatches, settings: &Settings) -> Option<String> {
+    let mut leaf = matches;
+    while let Some((_, inner)) = leaf.subcommand() {
+        leaf = inner;
+    }
+    Some(match source(leaf, &[], "zeros")? {
+        ValueSource::CommandLine => "--zeros".into(),
+        ValueSource::EnvVariable => format!("{PREFIX}ZEROS in the environment"),
+        _ => format!("zeros in the settings file {}", settings.path.display()),
+    })
+}
+
 /// Treats an empty variable as not set: a script may pass on what it was not given.
 fn without_empty_settings(command: Command) -> Command {
     let is_empty = |arg: &clap::Arg| {
@@ -238,6 +259,35 @@ fn name_what_sets_nothing(command: &Command, matches: &ArgMatches) {
         let Some((name, inner)) = matches.subcommand() else { break };
         let Some(next) = command.find_subcommand(name) else { break };
         (command, matches) = (next, inner);
+    }
+}
+
+/// Warns of variables that no command reads and whose names are near to one that a command does.
+fn name_what_is_misspelt(command: &Command, matches: &ArgMatches) {
+    let (mut command, mut matches) = (command, matches);
+    let mut flags = Vec::new();
+    loop {
+        let names = command.get_arguments().filter_map(Arg::get_long_and_visible_aliases);
+        flags.extend(names.flatten().map(|flag| flag.replace('-', "_").to_uppercase()));
+        let Some((name, inner)) = matches.subcommand() else { break };
+        let Some(next) = command.find_subcommand(name) else { break };
+        (command, matches) = (next, inner);
+    }
+    let keys = SETTINGS.iter().map(|setting| setting.key.to_uppercase());
+    let known: Vec<_> = keys.chain(["CONFIG", "LOG"].map(str::to_owned)).collect();
+    let variables = env::vars_os().filter(|(_, value)| !value.is_empty());
+    for name in variables.filter_map(|(name, _)| name.into_string().ok()) {
+        let Some(key) = name.strip_prefix(PREFIX) else { continue };
+        // A flag's own name has had its warning.
+        if is_setting(&name) || flags.iter().any(|flag| flag == key) {
+            continue;
+        }
+        if let Some(near) = config::nearest(&key.to_uppercase(), known.iter().map(String::as_str)) {
+            note(format_args!(
+                "{} in the environment sets nothing; did you mean {PREFIX}{near}?",
+                escaped(&name)
+            ));
+        }
     }
 }
 

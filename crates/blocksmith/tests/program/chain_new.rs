@@ -392,7 +392,8 @@ fn forge_takes_no_zeros() {
     ] {
         let told = run(dir.path(), arguments);
         assert_eq!((told.0, told.1.as_str()), (2, ""), "{}", told.2);
-        assert!(told.2.contains("--zeros can't set it; leave --zeros out"), "{}", told.2);
+        assert!(told.2.contains("blocksmith: --zeros: the chain "), "{}", told.2);
+        assert!(told.2.contains("a number of zeros can't be set; leave it out"), "{}", told.2);
     }
 }
 

@@ -159,3 +159,55 @@ fn help_keeps_to_the_width_of_the_terminal() {
         }
     }
 }
+
+#[test]
+fn the_node_as_a_flag_of_a_command_that_takes_its_url_is_told_how_to_type_it() {
+    for (args, meant) in [
+        (&["mine", "--node", "http://localhost:5100"][..], "mine http://localhost:5100"),
+        (&["mine", "--node=localhost:5100", "--coins", "1"], "mine localhost:5100"),
+        (&["mine", "--node"], "mine http://localhost:5000"),
+        (&["chain", "show", "--node", "localhost:5100"], "chain show localhost:5100"),
+        (&["chain", "export", "--url", "localhost:5100"], "chain export localhost:5100"),
+        (&["chain", "verify", "--node", "localhost:5100"], "chain verify localhost:5100"),
+        (&["chain", "import", "--node", "localhost:5100"], "chain import localhost:5100"),
+    ] {
+        let said = told(&[], args);
+        assert!(said.contains(&format!("did you mean `blocksmith {meant}`?")), "{said}");
+    }
+}
+
+#[test]
+fn spaces_between_several_values_are_told_to_be_commas() {
+    let peers = [("BLOCKSMITH_PEERS", "a:1 b:2")];
+    let said = told(&peers, &["node", "0"]);
+    let says = "BLOCKSMITH_PEERS in the environment can't be \"a:1 b:2\": commas stand between several; write a:1,b:2";
+    assert!(said.contains(says), "{said}");
+    let said = told(&[], &["node", "0", "--host", "a.example  b.example"]);
+    assert!(said.contains("commas stand between several; write a.example,b.example"), "{said}");
+}
+
+#[test]
+fn a_data_directory_where_a_chains_text_is_wanted_is_told_how_to_check_it() {
+    let home = tempfile::tempdir().unwrap();
+    let dir = home.path().join("data");
+    let dir = dir.to_str().unwrap();
+    let mut node = Program::start_in(home.path(), &["node", "0", "--data-dir", dir]);
+    node.url();
+    node.terminate();
+    node.wait();
+    let store = format!("{dir}/chain.redb");
+    for source in [dir, &store] {
+        for command in ["verify", "import"] {
+            let mut program = Program::start_in(home.path(), &["chain", command, source]);
+            assert_eq!(program.wait().code(), Some(1));
+            let said = program.stderr();
+            assert!(
+                said.contains(&format!("`blocksmith chain verify --replay --data-dir {dir}`")),
+                "{said}"
+            );
+        }
+    }
+    let said = told(&[], &["chain", "verify", "--data-dir", dir]);
+    assert!(said.contains("to check a data directory, add --replay"), "{said}");
+    assert!(!told(&[], &["chain", "verify"]).contains("add --replay"));
+}

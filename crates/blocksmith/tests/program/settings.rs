@@ -351,6 +351,9 @@ fn the_node_is_told_once_for_all_commands_that_call_one() {
         {
             let (code, _, said) = ran(args);
             assert!(code == Some(1) && said.contains("there is no chain in"), "{args:?}: {said}");
+            let way =
+                format!("or name a node: blocksmith {} http://localhost:5000", args.join(" "));
+            assert_eq!(said.contains(&way), args.len() == 2, "{args:?}: {said}");
         }
     }
     // A flag that needs a node is content with one that was told before.
@@ -433,4 +436,110 @@ fn the_example_of_a_settings_file_is_one() {
     assert!(said.contains("lecture with 4 zeros") && said.contains("node id alice"), "{said}");
     let (code, _, said) = ran(home.path(), &[], &[&["mine", "--coins", "x"], &config[..]].concat());
     assert_eq!(code, Some(2), "{said}");
+}
+
+/// A setting, a value for it, a command, and what that says which has taken the value; HOME is the
+/// folder of the settings file.
+const TAKEN: [(&str, &str, &[&str], &str); 14] = [
+    ("node", "\"127.0.0.1:1\"", &["peers", "list"], "127.0.0.1:1"),
+    ("id", "\" \"", &["mine"], "id: --id"),
+    ("chain", "\"lectur\"", &["node", "0"], "lectur"),
+    ("zeros", "70", &["node", "0"], "zeros: --zeros"),
+    ("wallet", "\"no/w.json\"", &["wallet", "address"], "HOME/no/w.json"),
+    ("password_file", "\"no/p\"", &["wallet", "new", "--wallet", "/no/w.json"], "HOME/no/p"),
+    ("port", "70000", &["node"], "port: --port"),
+    ("bind", "\"nonsense.invalid\"", &["node", "0"], "can't listen on nonsense.invalid"),
+    ("peers", "[\"5001\"]", &["node", "0"], "peers: --peer"),
+    ("data_dir", "\"no/data\"", &["chain", "show"], "HOME/no/data"),
+    ("token_file", "\"no/token\"", &["peers", "forget", "localhost:1"], "HOME/no/token"),
+    ("hosts", "[\"http://x\"]", &["node", "0"], "hosts: --host"),
+    ("cors", "[\"*\"]", &["node", "0"], "cors: --cors"),
+    ("log_format", "\"xml\"", &["node", "0"], "log_format: --log-format"),
+];
+
+#[test]
+fn an_empty_variable_hides_no_setting_of_the_file_whose_paths_start_from_its_folder() {
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("settings.toml");
+    let config = ["--config", file.to_str().unwrap()];
+    let (_, example, _) = ran(home.path(), &[], &["config", "example"]);
+    assert_eq!(example.matches(" = ").count(), TAKEN.len());
+    for (key, value, args, says) in TAKEN {
+        assert!(example.contains(&format!("\n# {key} = ")), "{key}");
+        std::fs::write(&file, format!("{key} = {value}\n")).unwrap();
+        let variable = format!("BLOCKSMITH_{}", key.to_uppercase());
+        let args = [args, &config].concat();
+        let (code, _, said) = ran(home.path(), &[(&variable, "")], &args);
+        let says = says.replace("HOME", home.path().to_str().unwrap());
+        assert!(code != Some(0) && said.contains(&says), "{key}: {code:?} {said}");
+    }
+}
+
+#[test]
+fn the_file_of_a_chain_is_one_from_the_folder_of_the_settings() {
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("settings.toml");
+    let config = ["--config", file.to_str().unwrap()];
+    for (chain, says) in [
+        ("ours.toml", "the chain file HOME/ours.toml can't be read"),
+        ("ours.toml-dev", "the chain file HOME/ours.toml can't be read"),
+        ("sub/ours.toml", "the chain file HOME/sub/ours.toml can't be read"),
+        ("/no/ours.toml", "the chain file /no/ours.toml can't be read"),
+        // These are no paths.
+        ("forge-dev", "there is no chain in the data directory"),
+        ("nowhere", "there is no chain \"nowhere\""),
+    ] {
+        std::fs::write(&file, format!("chain = \"{chain}\"\n")).unwrap();
+        let (_, _, said) = ran(home.path(), &[], &[&["chain", "show"], &config[..]].concat());
+        let says = says.replace("HOME", home.path().to_str().unwrap());
+        assert!(said.contains(&says), "{chain}: {said}");
+    }
+}
+
+#[test]
+fn a_misspelt_variable_is_named_with_the_one_that_was_meant() {
+    let home = tempfile::tempdir().unwrap();
+    for (name, near) in [("CHIAN", "CHAIN"), ("WALET", "WALLET"), ("DATADIR", "DATA_DIR")] {
+        let name = format!("BLOCKSMITH_{name}");
+        let (_, _, said) = ran(home.path(), &[(&name, "x")], &["prove", "99", "--zeros", "1"]);
+        let says =
+            format!("{name} in the environment sets nothing; did you mean BLOCKSMITH_{near}?\n");
+        assert_eq!(said.matches(&says).count(), 1, "{said}");
+    }
+    for other in ["MODEL_SEED", "MODEL_STEPS", "KILLS", "LOG", "SERVICE_HOST", "CHIAN"] {
+        let value = if other == "CHIAN" { "" } else { "warn" };
+        let name = format!("BLOCKSMITH_{other}");
+        let (_, _, said) = ran(home.path(), &[(&name, value)], &["prove", "99", "--zeros", "1"]);
+        assert!(!said.contains("BLOCKSMITH_"), "{said}");
+    }
+}
+
+#[test]
+fn zeros_that_a_chain_does_not_take_are_named_where_they_come_from() {
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("settings.toml");
+    let path = file.to_str().unwrap();
+    std::fs::write(&file, "chain = \"forge\"\nzeros = 5\n").unwrap();
+    for (environment, args, from) in [
+        (
+            ("BLOCKSMITH_CONFIG", path),
+            &["node", "0"][..],
+            format!("zeros in the settings file {path}"),
+        ),
+        (
+            ("BLOCKSMITH_CONFIG", path),
+            &["chain", "show"],
+            format!("zeros in the settings file {path}"),
+        ),
+        (
+            ("BLOCKSMITH_ZEROS", "5"),
+            &["node", "0", "--chain", "forge"],
+            "BLOCKSMITH_ZEROS in the environment".into(),
+        ),
+        (("BLOCKSMITH_CONFIG", path), &["node", "0", "--zeros", "5"], "--zeros".into()),
+    ] {
+        let (code, _, said) = ran(home.path(), &[environment], args);
+        let says = format!("blocksmith: {from}: the chain forge adjusts its difficulty itself");
+        assert!(code == Some(2) && said.contains(&says), "{args:?}: {said}");
+    }
 }

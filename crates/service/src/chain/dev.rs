@@ -269,7 +269,7 @@ mod tests {
 
         let says = |name: &str, zeros| Chain::load(name, zeros).unwrap_err().to_string();
         assert!(says("lecture-dev", None).contains("dev` runs lecture itself; leave -dev out"));
-        assert!(says("forge-dev", Some(4)).contains("--zeros can't set it"));
+        assert!(says("forge-dev", Some(4)).contains("a number of zeros can't be set"));
         assert!(says("forge-dev-dev", None).contains("there is no chain \"forge-dev\""));
         assert!(says("nowhere-dev", None).contains("there is no chain \"nowhere\""));
         assert!(says(&path("nowhere.toml-dev"), None).contains("nowhere.toml can't be read"));

@@ -34,7 +34,7 @@ pub(super) struct ExportArgs {
 }
 
 pub(super) async fn run(args: ExportArgs) -> anyhow::Result<ExitCode> {
-    let opened = args.kept.open().await?;
+    let opened = args.kept.open("export").await?;
     let Some(path) = &args.output else {
         write(&opened, stdout())?;
         return Ok(ExitCode::SUCCESS);

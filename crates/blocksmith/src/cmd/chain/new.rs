@@ -196,7 +196,7 @@ fn path(file: &Path) -> String {
 
 /// Quotes a text so that a shell reads it as one word.
 pub(in crate::cmd) fn quoted(text: &str) -> String {
-    let plain = |char: char| char.is_ascii_alphanumeric() || "._/-".contains(char);
+    let plain = |char: char| char.is_ascii_alphanumeric() || "._/:-".contains(char);
     if text.chars().all(plain) {
         return text.into();
     }

@@ -48,7 +48,7 @@ pub(super) struct ShowArgs {
 
 pub(super) async fn run(args: ShowArgs) -> anyhow::Result<ExitCode> {
     let limit = usize::from(args.limit);
-    let opened = args.kept.open().await?;
+    let opened = args.kept.open("show").await?;
     let lowest = match (&opened, args.from) {
         (_, Some(from)) => from,
         (Opened::Store(snapshot), None) => {

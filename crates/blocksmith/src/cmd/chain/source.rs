@@ -1,7 +1,7 @@
 //! Where a chain's text comes from: a file, the standard input, a node.
 
 use std::borrow::Cow;
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, BufReader, Read, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -13,6 +13,7 @@ use rayon::prelude::*;
 use reqwest::Url;
 use reqwest::header::CONTENT_TYPE;
 
+use super::quoted;
 use super::reading::{MAX_HELD_BYTES, all_threads};
 use crate::client::{Redirected, described};
 use crate::cmd::Misused;
@@ -24,6 +25,9 @@ const CONNECT_TIME: Duration = Duration::from_secs(5);
 
 /// How long a node may send nothing.
 const SILENCE_TIME: Duration = Duration::from_secs(30);
+
+/// The first bytes of every store.
+const STORE_START: &[u8] = b"redb\x1a\x0a";
 
 /// The fewest bytes of a file that get a thread of their own.
 const MIN_PART_BYTES: usize = 1 << 20;
@@ -54,7 +58,16 @@ impl Source {
                 page(name).map_err(|why| Misused(format!("SOURCE can't be {name:?}: {why}")))?;
             return Ok(Self::Held(fetch(&url).await?));
         }
-        std::fs::metadata(name).with_context(|| format!("the file {name} can't be read"))?;
+        let unreadable = || format!("the file {name} can't be read");
+        let found = std::fs::metadata(name).with_context(unreadable)?;
+        if let Some(dir) = data_dir(Path::new(name), &found).with_context(unreadable)? {
+            let dir = quoted(&dir.display().to_string());
+            anyhow::bail!(
+                "{name} is a node's data directory, or a part of one, and not a chain's text; \
+                 `blocksmith chain verify --replay --data-dir {dir}` checks it, and \
+                 `blocksmith chain export --data-dir {dir}` writes its blocks as text"
+            );
+        }
         Ok(Self::File(name.into()))
     }
 
@@ -120,6 +133,22 @@ fn read_side_by_side(path: &Path, threads: usize) -> io::Result<Option<Vec<u8>>>
         Err(error) => Err(error),
         Ok(()) => Ok((!changed).then_some(text)),
     }
+}
+
+/// The data directory that a name stands for where a chain's text is wanted: a folder, or the store
+/// in one.
+fn data_dir<'a>(name: &'a Path, found: &Metadata) -> io::Result<Option<&'a Path>> {
+    if found.is_dir() {
+        return Ok(Some(name));
+    }
+    // A pipe can be read only once.
+    if !found.is_file() {
+        return Ok(None);
+    }
+    let mut start = Vec::new();
+    File::open(name)?.take(STORE_START.len() as u64).read_to_end(&mut start)?;
+    let dir = name.parent().filter(|dir| !dir.as_os_str().is_empty());
+    Ok((start == STORE_START).then(|| dir.unwrap_or(Path::new("."))))
 }
 
 /// Whether the name is that of a server and not of a file: it has a scheme, or it is a host with a

@@ -65,7 +65,12 @@ pub(super) async fn run(args: VerifyArgs) -> anyhow::Result<ExitCode> {
         return if args.replay {
             replay_data(&args)
         } else {
-            Err(Misused(NO_SOURCE.into()).into())
+            let Data { data_dir, port, .. } = &args.data;
+            let replay = match data_dir.is_some() || port.is_some() {
+                true => "to check a data directory, add --replay\n",
+                false => "",
+            };
+            Err(Misused(format!("{replay}{NO_SOURCE}")).into())
         };
     };
     let chain = args.data.which.load()?;
