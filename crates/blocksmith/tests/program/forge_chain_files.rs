@@ -303,7 +303,7 @@ fn zeros_are_for_chains_whose_difficulty_is_a_number_of_them() {
         let error = Chain::load(name, Some(4)).expect_err("no zeros");
         assert!(matches!(error, ChainError::NoZeros { .. }), "{error}");
         let text = error.to_string();
-        assert!(text.contains(&plain.name) && text.contains("--zeros"), "{text}");
+        assert!(text.contains(&plain.name) && text.contains("zeros can't be set"), "{text}");
     }
 }
 

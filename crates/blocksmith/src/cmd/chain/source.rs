@@ -61,10 +61,14 @@ impl Source {
         let unreadable = || format!("the file {name} can't be read");
         let found = std::fs::metadata(name).with_context(unreadable)?;
         if let Some(dir) = data_dir(Path::new(name), &found).with_context(unreadable)? {
+            let what = match found.is_dir() {
+                true => "a folder, such as a node's data directory",
+                false => "the store of a node",
+            };
             let dir = quoted(&dir.display().to_string());
             anyhow::bail!(
-                "{name} is a node's data directory, or a part of one, and not a chain's text; \
-                 `blocksmith chain verify --replay --data-dir {dir}` checks it, and \
+                "{name} is {what}, not a chain's text: \
+                 `blocksmith chain verify --replay --data-dir {dir}` checks the chain of a node there, and \
                  `blocksmith chain export --data-dir {dir}` writes its blocks as text"
             );
         }
