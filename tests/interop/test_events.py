@@ -25,10 +25,13 @@ RULES = LECTURE.rules
 
 READERS = 50
 MOST_BYTES = 1 << 20  # that one who reads nothing may cost
-TIMES = 3  # that this is measured at most
 RATE = 30  # payments in a second, each of which makes two events
 KEPT_BYTES = 8 << 20  # of events, which a node keeps for those who come back
 NAME = "bob" * 500  # events that soon fill what is on the way to one who does not read
+SAMPLE_S = 0.25  # between two looks at the node's memory
+# What memory can grow by in that time for one who does not read, eight times over. The store's own memory grows in
+# steps of some MiB, which count for no more.
+STEP_BYTES = int(8 * 2 * RATE * SAMPLE_S * (len(NAME) + 500))
 
 
 class Load:
@@ -213,16 +216,29 @@ def unsent_bytes(node, follower):
     return sum(int(row[4].split(":")[0], 16) for row in rows if (row[1], row[2]) == ends)
 
 
+def growth(sizes):
+    """By how much sizes grew that were taken one after another, where a step counts for no more than STEP_BYTES."""
+    return sum(max(-STEP_BYTES, min(STEP_BYTES, after - before)) for before, after in zip(sizes, sizes[1:]))
+
+
+def test_what_is_kept_for_one_who_does_not_read_is_seen_and_a_step_of_the_store_is_not():
+    samples = range(int(STALL_S / SAMPLE_S))
+    kept = int(2 * RATE * SAMPLE_S * (len(NAME) + 250))
+    assert growth([at * kept for at in samples]) > MOST_BYTES
+    assert growth([at * kept + (3 << 20) * (at > 9) for at in samples]) > MOST_BYTES
+    assert growth([(3 << 20) * (at > 9) for at in samples]) < MOST_BYTES / 2
+
+
 def measured(node, load, follower=None):
     """For the time of a stall: by how much the node's memory grew, what was unsent at most, and how long a call took."""
     load.took_s = []
     sizes, unsent = [], 0
-    for _ in range(STALL_S * 4):
+    for _ in range(int(STALL_S / SAMPLE_S)):
         sizes.append(resident_bytes(node))
         unsent = max(unsent, unsent_bytes(node, follower) if follower else 0)
-        time.sleep(0.25)
+        time.sleep(SAMPLE_S)
     assert load.failure is None, load.failure
-    return statistics.mean(sizes[-4:]) - statistics.mean(sizes[:4]), unsent, statistics.median(load.took_s)
+    return growth(sizes), unsent, statistics.median(load.took_s)
 
 
 @pytest.mark.slow
@@ -240,13 +256,8 @@ def test_one_who_reads_nothing_costs_those_who_read_nothing(start):
     readers = Readers([Follower(node) for _ in range(READERS)])
     time.sleep(2)
     grew, _, usual_s = measured(node, load)
-    # The store's own memory grows in steps, now and then within such a time. What a client costs is there each time.
-    for _ in range(TIMES):
-        stalled = Follower(node, window=4096)
-        grew_more, unsent, took_s = measured(node, load, stalled)
-        cost = max(0, grew_more - grew) + unsent
-        if cost < MOST_BYTES:
-            break
+    stalled = Follower(node, window=4096)
+    grew_more, unsent, took_s = measured(node, load, stalled)
     load.stop()
     end = latest()
     until(lambda: readers.failure or all(one.last == end for one in readers.followers), 10, "everybody to have all events", node)
@@ -258,6 +269,7 @@ def test_one_who_reads_nothing_costs_those_who_read_nothing(start):
     if stalled.ended:
         stalled = Follower(node, last=stalled.last)
         until(lambda: stalled.read() or stalled.last == end, SILENCE_S, "the stalled one to have the rest", node)
+    cost = max(0, grew_more - grew) + unsent
     said = (f"{STALL_S} s: memory grew by {grew / 1024:.0f} KiB without it, {grew_more / 1024:.0f} KiB with it; unsent "
             f"{unsent / 1024:.0f} KiB; a payment took {usual_s * 1000:.1f} ms, {took_s * 1000:.1f} ms; events from {first} on, "
             f"{missed} of them after it was cut off")

@@ -238,7 +238,7 @@ impl ApiError {
     }
 }
 
-/// Names the methods that a path takes, of those that people send.
+/// Returns the names of the methods that a path takes, without `HEAD` and the like, which people don't send.
 fn wrong_method(used: &Method, allowed: &str) -> String {
     let methods = allowed.split(',').map(str::trim).filter(|it| !["HEAD", "OPTIONS"].contains(it));
     format!("use {} here, not {used}", methods.collect::<Vec<_>>().join(" or "))

@@ -53,7 +53,7 @@ async fn a_path_with_a_typing_error_is_told_the_one_that_was_meant() {
         let answer = node.get(path).await;
         let says = format!("there is no call {path}; did you mean {near}?");
         assert_eq!((answer.status, told(&answer)), (404, says));
-        // What is advised is a call of this node.
+        // The path that the message names is a call of this node.
         assert_ne!(node.send(Method::OPTIONS, near).await.status, 404, "{near}");
     }
     for path in ["/", "/nothing", "/api/v1/nothing", "/api/v2", "/api/v1/blocks/2/3/4"] {

@@ -35,7 +35,7 @@ pub(super) struct HistoryArgs {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 enum Direction {
-    /// By the chain's first block, which nobody mined.
+    /// By the first block, which is not mined.
     Allotted,
     Mined,
     Received,
