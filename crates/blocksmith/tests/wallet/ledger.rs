@@ -53,6 +53,10 @@ pub(crate) struct Ledger {
     pub(crate) answers_to_lose: usize,
     /// Makes a block with each of so many questions where a payment is.
     pub(crate) mine_when_asked: usize,
+    /// Makes a block before it looks at each of so many payments.
+    pub(crate) mine_when_paid: usize,
+    /// The payments of a block that another node makes once others with their nonces wait.
+    pub(crate) block_elsewhere: Vec<Verified>,
 }
 
 pub(crate) fn start() -> Fake<Ledger> {
@@ -86,6 +90,8 @@ impl Ledger {
             calls: Vec::new(),
             answers_to_lose: 0,
             mine_when_asked: 0,
+            mine_when_paid: 0,
+            block_elsewhere: Vec::new(),
         }
     }
 
@@ -253,6 +259,10 @@ impl Ledger {
             Err(why) => return problem(422, "signature", &why.to_string()),
         };
         let (id, sender) = (payment.id(), payment.sender());
+        if self.mine_when_paid > 0 {
+            self.mine_when_paid -= 1;
+            self.mine(stranger());
+        }
         if self.queue.iter().any(|waiting| waiting.id() == id) {
             return Reply::json(format!(r#"{{"id": "{id}", "status": "queued"}}"#));
         }
@@ -305,6 +315,19 @@ impl Ledger {
         if self.mine_when_asked > 0 {
             self.mine_when_asked -= 1;
             self.mine(stranger());
+        }
+        let is_rival = |waiting: &Verified, other: &Verified| {
+            let key = |payment: &Verified| (payment.sender(), payment.nonce());
+            key(waiting) == key(other) && waiting.id() != other.id()
+        };
+        let elsewhere = &self.block_elsewhere;
+        let has_rival = |waiting: &Verified| elsewhere.iter().any(|other| is_rival(waiting, other));
+        if self.queue.iter().any(has_rival) {
+            let (_, left) =
+                std::mem::take(&mut self.queue).into_iter().partition::<Vec<_>, _>(has_rival);
+            self.queue = std::mem::take(&mut self.block_elsewhere);
+            self.mine(stranger());
+            self.queue = left;
         }
         if self.hides {
             return problem(404, "unknown", "there is no such transaction");

@@ -10,6 +10,7 @@ mod node;
 mod offline;
 mod owner;
 mod races;
+mod replacing;
 mod secrets;
 mod sending;
 mod signed;

@@ -18,6 +18,7 @@ mod payer;
 mod payment_file;
 mod payment_info;
 mod remote;
+mod replace;
 mod secrets;
 mod send;
 mod sign;
@@ -89,6 +90,8 @@ enum WalletCommand {
     Balance(balance::BalanceArgs),
     History(history::HistoryArgs),
     Send(send::SendArgs),
+    Bump(replace::BumpArgs),
+    Cancel(replace::CancelArgs),
     Sign(sign::SignArgs),
     Verify(verify::VerifyArgs),
     Export(export::ExportArgs),
@@ -122,6 +125,8 @@ pub async fn run(args: WalletArgs) -> anyhow::Result<ExitCode> {
             WalletCommand::Balance(args) => balance::run(&common, &args).await,
             WalletCommand::History(args) => history::run(&common, &args).await,
             WalletCommand::Send(args) => send::run(&common, &args).await,
+            WalletCommand::Bump(args) => replace::bump(&common, &args).await,
+            WalletCommand::Cancel(args) => replace::cancel(&common, &args).await,
             WalletCommand::Sign(args) => sign::run(&common, &args),
             WalletCommand::Verify(args) => verify::run(&common, args).await,
             WalletCommand::Export(args) => export::run(&common, &args),
@@ -145,6 +150,9 @@ pub async fn run(args: WalletArgs) -> anyhow::Result<ExitCode> {
 pub(super) fn exit_code(error: &anyhow::Error) -> Option<u8> {
     if error.is::<secrets::NobodyToAsk>() {
         return Some(exit::USAGE);
+    }
+    if error.is::<replace::Confirmed>() {
+        return Some(exit::REJECTED);
     }
     match error.downcast_ref()? {
         NodeError::Away { .. } => Some(exit::UNREACHABLE),

@@ -279,23 +279,52 @@ impl Node {
 
     /// Where a payment is.
     pub(super) async fn whereabouts(&self, id: &Hash) -> Result<Whereabouts, NodeError> {
-        let found = match self.0.transaction(id).await {
+        match self.transaction(id).await? {
+            Some(found) => whereabouts(&found, id),
+            None => Ok(Whereabouts::Nowhere),
+        }
+    }
+
+    /// The payment with this id, which its sender signed, and where it is; `None` if it is nowhere.
+    pub(super) async fn payment(
+        &self,
+        id: &Hash,
+        domain: &Domain,
+    ) -> Result<Option<(Whereabouts, Verified)>, NodeError> {
+        let Some(found) = self.transaction(id).await? else { return Ok(None) };
+        let strange = |why: &str| strange(format!("GET /api/v1/transactions/{id}"), why);
+        match entry(&found.transaction, domain).map_err(|why| strange(&why))? {
+            VerifiedEntry::Payment(payment) if payment.id() == *id => {
+                Ok(Some((whereabouts(&found, id)?, payment)))
+            }
+            VerifiedEntry::Payment(_) => Err(strange("it is another payment")),
+            VerifiedEntry::Coinbase(_) => Err(strange("it is the coin of a block's miner")),
+        }
+    }
+
+    /// A transaction; `None` if it neither waits nor is in the chain.
+    async fn transaction(&self, id: &Hash) -> Result<Option<Transaction>, NodeError> {
+        match self.0.transaction(id).await {
             Err(
                 api::NodeError::Refused { status: StatusCode::NOT_FOUND, .. }
                 | api::NodeError::Unexpected { status: StatusCode::NOT_FOUND, .. },
-            ) => return Ok(Whereabouts::Nowhere),
-            found => found?,
-        };
-        match (found.status, found.places.first()) {
-            (TransactionStatus::Queued, _) => Ok(Whereabouts::Queued),
-            (TransactionStatus::Held, _) => Ok(Whereabouts::Held),
-            (TransactionStatus::Confirmed, Some(&Place { block, confirmations, .. })) => {
-                Ok(Whereabouts::Confirmed { block, confirmations })
-            }
-            (TransactionStatus::Confirmed, None) => {
-                let call = format!("GET /api/v1/transactions/{id}");
-                Err(strange(call, "it is confirmed, but in no block"))
-            }
+            ) => Ok(None),
+            found => Ok(Some(found?)),
+        }
+    }
+}
+
+/// Where a transaction is that a node shows.
+fn whereabouts(found: &Transaction, id: &Hash) -> Result<Whereabouts, NodeError> {
+    match (found.status, found.places.first()) {
+        (TransactionStatus::Queued, _) => Ok(Whereabouts::Queued),
+        (TransactionStatus::Held, _) => Ok(Whereabouts::Held),
+        (TransactionStatus::Confirmed, Some(&Place { block, confirmations, .. })) => {
+            Ok(Whereabouts::Confirmed { block, confirmations })
+        }
+        (TransactionStatus::Confirmed, None) => {
+            let call = format!("GET /api/v1/transactions/{id}");
+            Err(strange(call, "it is confirmed, but in no block"))
         }
     }
 }

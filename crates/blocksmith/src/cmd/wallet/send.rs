@@ -26,7 +26,7 @@ use crate::cmd::{counted, exit};
 use crate::text::shown;
 
 /// The largest fee, in units, that is paid without asking: a tenth of a coin.
-const MAX_UNASKED_FEE: u64 = 10_000_000;
+pub(super) const MAX_UNASKED_FEE: u64 = 10_000_000;
 
 /// How many more digits than `0` such a fee has.
 const FEE_BYTES: usize = 7;
@@ -79,9 +79,16 @@ pub(super) struct SendArgs {
     /// Let the signed payment replace the payment that waits with the same nonce, if there is one
     #[arg(long, conflicts_with = "Order")]
     replace: bool,
+    #[command(flatten)]
+    handing: Handing,
+}
+
+/// How a payment is handed in, and what the command waits for.
+#[derive(Debug, clap::Args)]
+pub(super) struct Handing {
     /// Send without asking
     #[arg(long, short)]
-    yes: bool,
+    pub(super) yes: bool,
     /// Wait until this many blocks confirm the payment, with its own block as the first, as in --wait=3
     /// [default: 1]
     #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "1", value_parser = number::<u64>(1..=u64::MAX))]
@@ -90,7 +97,7 @@ pub(super) struct SendArgs {
     #[arg(long, value_name = "SECONDS", default_value_t = 1_800, value_parser = number::<u32>(0..=u64::from(u32::MAX)), requires = "wait")]
     timeout: u32,
     #[command(flatten)]
-    node: NodeArgs,
+    pub(super) node: NodeArgs,
 }
 
 /// What the wallet is to pay.
@@ -162,7 +169,7 @@ impl PaymentStatus {
 
 /// Sends a payment.
 pub(super) async fn run(common: &Common, args: &SendArgs) -> anyhow::Result<ExitCode> {
-    if !args.yes {
+    if !args.handing.yes {
         check_somebody_answers(args.signed.as_deref())?;
     }
     // Fails on a bad file before a node is called.
@@ -170,12 +177,12 @@ pub(super) async fn run(common: &Common, args: &SendArgs) -> anyhow::Result<Exit
         Some(file) => Some(payment_file::read(file.clone()).await?),
         None => None,
     };
-    let (node, mut remote) = args.node.meet().await?;
+    let (node, mut remote) = args.handing.node.meet().await?;
     let sent = match (&text, &args.order) {
-        (Some(text), _) => text.send(&node, &remote, args.yes, args.replace).await?,
+        (Some(text), _) => text.send(&node, &remote, args.handing.yes, args.replace).await?,
         (None, order) => {
             let order = order.as_ref().expect("clap asks for it where nothing is signed yet");
-            order.send(common, &node, &mut remote, args.yes).await?
+            order.send(common, &node, &mut remote, args.handing.yes).await?
         }
     };
     let Some((payment, standing)) = sent else {
@@ -184,28 +191,48 @@ pub(super) async fn run(common: &Common, args: &SendArgs) -> anyhow::Result<Exit
     };
     let said = PaymentInfo::of(&payment, remote.domain.hrp);
     tell(common, &said, standing).with_context(|| format!("payment {} was sent", said.id))?;
-    if let Some(wanted) = args.wait {
-        let deadline = Instant::now() + Duration::from_secs(args.timeout.into());
-        let standing = wait(&node, &payment, wanted, deadline).await?;
-        if common.json {
-            print_json(&Report { said: &said, standing })?;
-        }
+    let waited = args.handing.wait_for(&node, &payment).await?;
+    if let (true, Some(standing)) = (common.json, waited) {
+        print_json(&Report { said: &said, standing })?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
+impl Handing {
+    /// Waits until the payment has as many confirmations as were asked for, if any were.
+    pub(super) async fn wait_for(
+        &self,
+        node: &Node,
+        payment: &Verified,
+    ) -> anyhow::Result<Option<PaymentStatus>> {
+        let Some(wanted) = self.wait else { return Ok(None) };
+        let deadline = Instant::now() + Duration::from_secs(self.timeout.into());
+        wait(node, payment, wanted, deadline).await.map(Some)
+    }
+}
+
 /// Refuses a question that can't be answered.
 fn check_somebody_answers(signed: Option<&Path>) -> Result<(), Misused> {
-    let why = if signed.is_some_and(is_stdin) {
-        "the payment comes from the standard input, so the wallet can't ask you there: add --yes \
-         to send the payment without asking"
-    } else if !io::stdin().is_terminal() {
+    if signed.is_some_and(is_stdin) {
+        return Err(Misused(
+            "the payment comes from the standard input, so the wallet can't ask you there: add --yes \
+             to send the payment without asking"
+                .into(),
+        ));
+    }
+    check_terminal()
+}
+
+/// Refuses a question where nobody can see it.
+pub(super) fn check_terminal() -> Result<(), Misused> {
+    if io::stdin().is_terminal() {
+        return Ok(());
+    }
+    Err(Misused(
         "there is no terminal where the wallet can ask you: add --yes to send the payment without \
          asking"
-    } else {
-        return Ok(());
-    };
-    Err(Misused(why.into()))
+            .into(),
+    ))
 }
 
 /// How the wallet would pay now.
