@@ -10,6 +10,7 @@ mod accounts;
 mod blocks;
 #[cfg(feature = "client")]
 pub mod client;
+mod dev;
 mod events;
 mod hash;
 pub mod json;
@@ -26,6 +27,7 @@ pub use accounts::{
 pub use blocks::{
     BlockEntry, BlockVerdict, Blocks, HeaderEntry, Headers, History, HistoryPoint, Verdict,
 };
+pub use dev::{DevCut, DevCuts, DevMine, DevMined, DevMiner, DevMiners, DevReorg, DevReorged};
 pub use events::{
     BlockPlace, Event, PeerChange, PeerEvent, ReorgEvent, ResetEvent, TipEvent, TransactionChange,
     TransactionEvent,

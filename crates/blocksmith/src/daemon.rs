@@ -75,6 +75,7 @@ pub async fn start(
             }
         }
     }
+    let seat = manners.seat.clone();
     let serving = {
         let (handle, stop) = (handle.clone(), stop.clone());
         tokio::spawn(async move {
@@ -88,7 +89,7 @@ pub async fn start(
         let handle = handle.clone();
         tokio::spawn(async move {
             tokio::select! {
-                () = peers::run(handle.clone(), orders, listen) => {}
+                () = peers::run(handle.clone(), orders, listen, seat) => {}
                 () = ends(handle, stop) => {}
             }
         })

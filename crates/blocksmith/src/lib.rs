@@ -8,6 +8,8 @@ mod calendar;
 pub mod cmd;
 pub mod config;
 pub mod daemon;
+pub mod dev_branch;
+pub mod dev_network;
 mod early;
 pub mod exit;
 pub mod http;

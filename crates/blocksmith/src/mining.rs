@@ -37,8 +37,20 @@ pub async fn next_block(
     recipient: Option<&str>,
     threads: NonZeroUsize,
 ) -> Result<Block, NotMined> {
+    next_block_by(handle, recipient, &Workers::new(threads).last_of_all()).await
+}
+
+/// The same, with these threads.
+///
+/// # Errors
+/// Fails as [`next_block`].
+pub async fn next_block_by(
+    handle: &Handle,
+    recipient: Option<&str>,
+    workers: &Workers,
+) -> Result<Block, NotMined> {
     loop {
-        match next_block_now(handle, recipient, threads).await {
+        match next_block_now_by(handle, recipient, workers).await {
             Err(NotMined::NoWork(NoWork::Refused(Refusal::FutureTip(_)))) => {
                 early::over(handle).await;
             }
@@ -56,7 +68,14 @@ pub async fn next_block_now(
     recipient: Option<&str>,
     threads: NonZeroUsize,
 ) -> Result<Block, NotMined> {
-    let workers = Workers::new(threads).last_of_all();
+    next_block_now_by(handle, recipient, &Workers::new(threads).last_of_all()).await
+}
+
+async fn next_block_now_by(
+    handle: &Handle,
+    recipient: Option<&str>,
+    workers: &Workers,
+) -> Result<Block, NotMined> {
     let mut work = handle.work(recipient).await??;
     loop {
         let mut search = workers.search(work.job.clone(), 0);

@@ -230,6 +230,14 @@ pub(super) async fn faucet(State(app): State<App>, body: Json) -> Result<Respons
     let recipient = body.object_of(&["recipient"])?.get("recipient").and_then(Value::as_str);
     let recipient = recipient
         .ok_or_else(|| ApiError::unprocessable("the body must have a \"recipient\", an address"))?;
+    if let Some(seat) = &app.seat
+        && seat.is_cut_from(0)
+    {
+        return Err(ApiError::busy(
+            "all faucets of this network pay from node 1, and this node is cut off from it; ask node 1, or \
+             heal the network",
+        ));
+    }
     let given = faucet::give(&app.handle, &recipient).await;
     let (id, amount) = given.map_err(|not_given| match not_given {
         NotGiven::NoFaucet => ApiError::NotFound(not_given.to_string()),

@@ -29,6 +29,7 @@ use super::browsers::{Browsers, Guard, HostName, PageOrigin};
 use super::line::{self, Doing, LINE, Line};
 use super::patient::{IDLE_TIME, Patient};
 use super::router;
+use crate::dev_network::Seat;
 use crate::operator::Token;
 use crate::service::{Handle, Notice};
 
@@ -68,11 +69,13 @@ pub struct Manners {
     pub hosts: Vec<HostName>,
     /// The origins whose pages may do what programs may.
     pub cors: Vec<PageOrigin>,
+    /// The node's place in its dev network, if it is one of those.
+    pub seat: Option<Seat>,
 }
 
 impl Default for Manners {
     fn default() -> Self {
-        Self { nodes: NonZeroUsize::MIN, hosts: Vec::new(), cors: Vec::new() }
+        Self { nodes: NonZeroUsize::MIN, hosts: Vec::new(), cors: Vec::new(), seat: None }
     }
 }
 
@@ -92,7 +95,7 @@ pub async fn serve(
 ) -> io::Result<()> {
     let browsers = Browsers::new(manners.hosts, manners.cors);
     let guard = Arc::new(Guard { browsers, dialect: handle.chain().dialect });
-    let router = router(handle.clone(), token);
+    let router = router(handle.clone(), token, manners.seat);
     let (stop, stopped) = watch::channel(false);
     let mut connections = JoinSet::new();
     let mut lines = HashMap::new();

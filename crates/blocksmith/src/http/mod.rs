@@ -12,6 +12,7 @@ mod body;
 mod browsers;
 mod chain;
 mod connection;
+mod dev;
 mod docs;
 mod errors;
 mod events;
@@ -49,6 +50,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 pub use browsers::{HostName, PageOrigin};
 pub use connection::{Manners, raise_file_limit, serve};
 
+use crate::dev_network::Seat;
 use crate::operator::Token;
 use crate::service::{Handle, Notice};
 use api_error::{ApiError, ErrorFormat};
@@ -76,6 +78,8 @@ struct App {
     handle: Handle,
     /// The operator's token, if there is one.
     token: Option<Arc<Token>>,
+    /// The node's place in its dev network, if it is one of those.
+    seat: Option<Seat>,
     /// The permit to search for `GET /mine`: one call at a time.
     searching: Arc<Permits>,
     /// The permits to ask all peers.
@@ -101,8 +105,8 @@ struct App {
 
 /// All calls of the node. [`serve`] bounds what a router can't see: connections, the time that a
 /// request's head takes, and clients that don't read.
-fn router(handle: Handle, token: Option<Token>) -> Router {
-    let app = app(handle, token);
+fn router(handle: Handle, token: Option<Token>, seat: Option<Seat>) -> Router {
+    let app = App { seat, ..app(handle, token) };
     let answer_room = app.answer_room.clone();
     Router::new()
         .route("/chain", get(lecture::chain))
@@ -134,6 +138,11 @@ fn router(handle: Handle, token: Option<Token>) -> Router {
         .route("/api/v1/supply", get(accounts::supply))
         .route("/api/v1/fees", get(accounts::fees))
         .route("/api/v1/faucet", post(accounts::faucet))
+        .route("/api/v1/dev/mine", post(dev::mine))
+        .route("/api/v1/dev/reorg", post(dev::reorg))
+        .route("/api/v1/dev/miners", get(dev::miners).post(dev::set_miners))
+        .route("/api/v1/dev/cut", post(dev::cut))
+        .route("/api/v1/dev/heal", post(dev::heal))
         .route("/api/v1/history", get(history::history))
         .route("/api/v1/peers", get(api::peers).post(api::add_peers))
         .route("/api/v1/peers/{address}", delete(api::forget_peer))
@@ -159,6 +168,7 @@ fn app(handle: Handle, token: Option<Token>) -> App {
     App {
         handle,
         token: token.map(Arc::new),
+        seat: None,
         searching: Permits::new(1),
         resolving: Permits::new(MAX_RESOLVING),
         sending: Permits::new(MAX_READING),

@@ -12,7 +12,7 @@ use utoipa::openapi::path::{Operation, ParameterIn};
 use utoipa::openapi::schema::AnyOf;
 use utoipa::openapi::{RefOr, Schema};
 
-use super::{accounts, api, events, history, payments};
+use super::{accounts, api, dev, events, history, payments};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -34,6 +34,7 @@ use super::{accounts, api, events, history, payments};
         api::block, payments::queued, payments::submit, payments::transaction, payments::proof,
         accounts::account, accounts::transactions, accounts::supply, accounts::fees,
         accounts::faucet, history::history, api::peers, api::add_peers, api::forget_peer,
+        dev::mine, dev::reorg, dev::miners, dev::set_miners, dev::cut, dev::heal,
     ),
     components(schemas(Problem)),
     modifiers(&Token, &Untagged),
@@ -41,6 +42,7 @@ use super::{accounts, api, events, history, payments};
         (name = "chain", description = "The chain, its blocks and the work on the next one."),
         (name = "transactions", description = "Transactions, accounts and coins."),
         (name = "peers", description = "The nodes that this node exchanges blocks with."),
+        (name = "dev", description = "What the operator of a dev chain can do to it."),
     )
 )]
 struct Document;

@@ -10,6 +10,7 @@ use reqwest::{Client, RequestBuilder, Response, StatusCode};
 
 use super::failure::Failure;
 use crate::client::{cause, described, is_not_http, redirect_of};
+use crate::dev_network::Seat;
 
 /// How long a connection may take.
 const CONNECT_TIME: Duration = Duration::from_secs(2);
@@ -68,10 +69,11 @@ impl Answer {
 pub(super) struct Http {
     client: Client,
     listen: Option<PeerAddress>,
+    seat: Option<Seat>,
 }
 
 impl Http {
-    pub(super) fn new(listen: Option<PeerAddress>) -> Self {
+    pub(super) fn new(listen: Option<PeerAddress>, seat: Option<Seat>) -> Self {
         let client = crate::client::builder()
             .no_proxy()
             .connect_timeout(CONNECT_TIME)
@@ -81,7 +83,7 @@ impl Http {
             .tls_certs_only([])
             .build()
             .expect("a client that reads no settings of the machine can be made");
-        Self { client, listen }
+        Self { client, listen, seat }
     }
 
     pub(super) async fn get(
@@ -93,7 +95,8 @@ impl Http {
         connection: Connection,
     ) -> Result<Answer, Failure> {
         let request = self.client.get(format!("{}{query}", url(peer, path)));
-        call(close(request, connection), most).await
+        let answer = call(close(request, connection), most);
+        unless_cut(self.seat.as_ref(), peer, answer).await
     }
 
     pub(super) async fn post(
@@ -108,7 +111,8 @@ impl Http {
         if let Some(listen) = &self.listen {
             request = request.header(LISTEN_HEADER, listen.as_str());
         }
-        call(close(request, connection), MAX_SHORT_BYTES).await
+        let answer = call(close(request, connection), MAX_SHORT_BYTES);
+        unless_cut(self.seat.as_ref(), peer, answer).await
     }
 
     /// Starts to read an answer of any length.
@@ -121,12 +125,16 @@ impl Http {
     ) -> Result<Stream, Failure> {
         let request = self.client.get(format!("{}{query}", url(peer, path)));
         let started = Instant::now();
-        let response = tokio::time::timeout(MAX_SILENCE, close(request, connection).send())
-            .await
-            .map_err(|_| Failure::Silent(MAX_SILENCE))?
-            .map_err(failure)?;
+        let head = async {
+            tokio::time::timeout(MAX_SILENCE, close(request, connection).send())
+                .await
+                .map_err(|_| Failure::Silent(MAX_SILENCE))?
+                .map_err(failure)
+        };
+        let response = unless_cut(self.seat.as_ref(), peer, head).await?;
+        let cut = self.seat.clone().map(|seat| (seat, peer.clone()));
         match response.status().as_u16() {
-            200 => Ok(Stream { response, path, received: 0, waited: started.elapsed() }),
+            200 => Ok(Stream { response, cut, path, received: 0, waited: started.elapsed() }),
             _ => {
                 let answer = tokio::time::timeout(CALL_TIME, read(response, MAX_SHORT_BYTES)).await;
                 Err(answer.map_err(|_| Failure::Silent(CALL_TIME))??.failure(path))
@@ -138,6 +146,8 @@ impl Http {
 /// An answer that is read as it arrives.
 pub(super) struct Stream {
     response: Response,
+    /// Whom this node must still reach.
+    cut: Option<(Seat, PeerAddress)>,
     path: &'static str,
     received: u64,
     /// Time spent waiting for the peer; the time that we take with its bytes is not its fault.
@@ -150,10 +160,16 @@ impl Stream {
         let left = allowed.saturating_sub(self.waited);
         let slow = Failure::Slow { received: self.received, waited: self.waited };
         let started = Instant::now();
-        let chunk = tokio::time::timeout(left.min(MAX_SILENCE), self.response.chunk())
-            .await
-            .map_err(|_| if left < MAX_SILENCE { slow } else { Failure::Silent(MAX_SILENCE) })?
-            .map_err(failure)?;
+        let chunk = async {
+            tokio::time::timeout(left.min(MAX_SILENCE), self.response.chunk())
+                .await
+                .map_err(|_| if left < MAX_SILENCE { slow } else { Failure::Silent(MAX_SILENCE) })?
+                .map_err(failure)
+        };
+        let chunk = match &self.cut {
+            Some((seat, peer)) => unless_cut(Some(seat), peer, chunk).await?,
+            None => chunk.await?,
+        };
         self.waited += started.elapsed();
         self.received += chunk.as_ref().map_or(0, |chunk| chunk.len() as u64);
         if self.received > MAX_STREAM_BYTES {
@@ -171,6 +187,22 @@ fn close(request: RequestBuilder, connection: Connection) -> RequestBuilder {
     match connection {
         Connection::Keep => request,
         Connection::Close => request.header(CONNECTION, "close"),
+    }
+}
+
+/// Waits for what a peer answers, as long as this node reaches it.
+async fn unless_cut<T>(
+    seat: Option<&Seat>,
+    peer: &PeerAddress,
+    answer: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    let Some(seat) = seat else { return answer.await };
+    tokio::select! {
+        biased;
+        () = seat.until_cut(peer) => {
+            Err(Failure::Unreachable("POST dev/cut cut this node off from it".into()))
+        }
+        answer = answer => answer,
     }
 }
 

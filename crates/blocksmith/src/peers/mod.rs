@@ -22,6 +22,7 @@ use blocksmith_node::{MAX_PEERS, NetworkEffect, PeerAddress};
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 
+use crate::dev_network::Seat;
 use crate::service::{Handle, Notice, Stopped};
 use crate::text::is_typable;
 use call::Http;
@@ -57,18 +58,20 @@ enum Over {
 }
 
 /// Carries out the node's orders until it stops. `listen` is the address at which peers reach this
-/// node; it tells them that address with each block.
+/// node; it tells them that address with each block. `seat` says which nodes of a dev network it
+/// reaches.
 ///
 /// It holds a [`Handle`], which keeps the node running: drop it to stop.
 pub async fn run(
     handle: Handle,
     mut orders: mpsc::UnboundedReceiver<NetworkEffect>,
     listen: Option<PeerAddress>,
+    seat: Option<Seat>,
 ) {
     let mut standing = handle.watch();
     let network = Arc::new(Network {
         handle,
-        http: Http::new(listen),
+        http: Http::new(listen, seat),
         instances: Instances::default(),
         held: AtomicUsize::new(0),
     });

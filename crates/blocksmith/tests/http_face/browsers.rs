@@ -5,7 +5,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use crate::node::Node;
 
 const READS: [&str; 5] = ["/chain", "/last_proof", "/api/v1/status", "/healthz", "/nothing"];
-const CHANGES: [&str; 12] = [
+const CHANGES: [&str; 17] = [
     "GET /mine",
     "GET /mine?recipient=eve",
     "HEAD /mine",
@@ -18,6 +18,11 @@ const CHANGES: [&str; 12] = [
     "POST /api/v1/work",
     "DELETE /api/v1/peers/localhost:2",
     "PUT /api/v1/peers/localhost:3",
+    "POST /api/v1/dev/mine",
+    "POST /api/v1/dev/reorg",
+    "POST /api/v1/dev/miners",
+    "POST /api/v1/dev/cut",
+    "POST /api/v1/dev/heal",
 ];
 const PAYMENT: &str =
     r#"{"sender": "eve", "recipient": "eve", "amount": 1, "proof": 1, "nodes": ["localhost:3"]}"#;

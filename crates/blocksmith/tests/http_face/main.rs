@@ -4,6 +4,7 @@ mod api;
 mod bounds;
 mod browsers;
 mod crowds;
+mod dev;
 mod events;
 mod figures;
 mod floods;

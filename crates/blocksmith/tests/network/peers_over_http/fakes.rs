@@ -27,7 +27,7 @@ impl Node {
         let options = Options::new(chain);
         let (handle, orders) = service::start(options).expect("a store in memory");
         let listen = "127.0.0.1:7".parse().ok();
-        let adapter = tokio::spawn(blocksmith::peers::run(handle.clone(), orders, listen));
+        let adapter = tokio::spawn(blocksmith::peers::run(handle.clone(), orders, listen, None));
         Self { handle, adapter }
     }
 

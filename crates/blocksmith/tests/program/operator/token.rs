@@ -133,3 +133,47 @@ fn a_file_that_holds_no_token_is_named_and_left_alone() {
     assert!(node.stderr().contains(&format!("{path} has no token in it")), "{}", node.stderr());
     assert_eq!(std::fs::read_to_string(&file).expect("it is there"), "Dear diary,\n");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn other_machines_need_the_token_for_the_knobs_of_a_dev_network() {
+    let name = "operator::token::other_machines_need_the_token_for_the_knobs_of_a_dev_network";
+    if !is_in_its_own_network(name) {
+        return;
+    }
+    let home = tempfile::tempdir().expect("a directory");
+    let args = ["dev", "--chain", "forge", "--nodes", "2", "--port", "0", "--bind", "0.0.0.0"];
+    let file = home.path().join("token");
+    let file = file.to_str().expect("a path");
+    let more = ["--no-mining", "--json", "--token-file", file];
+    let mut dev = Program::start_in(home.path(), &[&args[..], &more].concat());
+    let line = dev.until_so("an object", |line| line.starts_with('{'));
+    let said: Value = serde_json::from_str(&line).expect("JSON");
+    assert_eq!((&said["mining"], &said["token_file"]), (&json!(false), &json!(file)));
+    assert_eq!(said["accounts"].as_array().map(Vec::len), Some(10));
+    let near = said["nodes"][1]["url"].as_str().expect("a URL").to_owned();
+    let port = near.rsplit(':').next().expect("a port");
+    let token = std::fs::read_to_string(file).expect("a token");
+    let post = async |host: &str, knob: &str, token, body| {
+        let url = format!("http://{host}:{port}/api/v1/dev/{knob}");
+        call(Method::POST, &url, token, Some(body)).await
+    };
+    for (knob, body) in [
+        ("mine", json!({"blocks": 2})),
+        ("reorg", json!({"depth": 1})),
+        ("miners", json!({"miners": []})),
+        ("cut", json!({"groups": [[1], [2]]})),
+        ("heal", json!({})),
+    ] {
+        let (status, _) = post(FAR, knob, None, body.clone()).await;
+        assert_eq!(status, StatusCode::UNAUTHORIZED, "{knob}");
+        let (status, told) = post(FAR, knob, Some(token.trim()), body.clone()).await;
+        assert_eq!(status, StatusCode::OK, "{knob}: {told}");
+        let (status, told) = post("127.0.0.1", knob, None, body).await;
+        assert_eq!(status, StatusCode::OK, "{knob}: {told}");
+    }
+    let url = format!("http://{FAR}:{port}/api/v1/dev/miners");
+    assert_eq!(call(Method::GET, &url, None, None).await.0, StatusCode::OK);
+    dev.terminate();
+    assert_eq!(dev.wait().code(), Some(0), "{}", dev.stderr());
+    assert!(dev.rest().is_empty(), "a program reads one object and nothing more");
+}
