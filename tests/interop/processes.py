@@ -212,9 +212,15 @@ class Starter:
         command = self.node_command(chain, zeros, data_dir or self._new_directory(), urls, more)
         return self._add(Node(f"blocksmith {chain} #{len(self.processes)}", command, known_urls=urls))
 
-    def dev(self, chain):
-        """`blocksmith dev` with one node, on a free port, in memory."""
-        return self._add(Node(f"blocksmith dev {chain}", [self._program(), "dev", "--chain", chain, "--nodes", 1, "--port", 0]))
+    def dev(self, chain, nodes=1):
+        """`blocksmith dev` on free ports, in memory; the first of its nodes."""
+        return self._add(Node(f"blocksmith dev {chain}", [self._program(), "dev", "--chain", chain, "--nodes", nodes, "--port", 0]))
+
+    def dev_network(self, chain, nodes, data_dir):
+        """`blocksmith dev`, which mines only when it is told to, and says in one JSON object what there is."""
+        command = [self._program(), "dev", "--chain", chain, "--nodes", nodes, "--port", 0, "--data-dir", data_dir,
+                   "--no-mining", "--json"]
+        return self._add(Process(f"blocksmith dev {chain}", command))
 
     def rust_that_ends(self, chain, zeros, data_dir):
         """`blocksmith node` that is expected to refuse to start."""

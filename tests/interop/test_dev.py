@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 import requests
 
-from processes import Process, until
+from processes import until
 from stream import Stream
 
 NODES = 5
@@ -21,9 +21,7 @@ class Network:
 
     def __init__(self, start, directory):
         self.directory = directory
-        self.process = start._add(Process("blocksmith dev", [
-            start._program(), "dev", "--chain", "forge", "--nodes", NODES, "--port", 0, "--data-dir", directory,
-            "--no-mining", "--json"]))
+        self.process = start.dev_network("forge", NODES, directory)
         until(lambda: self.process.stdout or not self.process.running, START_S, "the network", self.process)
         self.said = json.loads(self.process.stdout[0])
         self.nodes = [SimpleNamespace(url=node["url"], address=node["url"].removeprefix("http://"))

@@ -132,8 +132,13 @@ def test_each_call_that_succeeds_answers_as_the_document_says(start):
         told = {(event.kind, event.data.get("change")) for event in events(ask, stream)}
         assert told == {("tip", None), ("transaction", "entered"), ("transaction", "confirmed"), ("peer", "added"),
                         ("peer", "fails"), ("peer", "forgotten")}
+    knobs = Asker(start.dev("forge", nodes=2))
+    for call, body in (("mine", {"blocks": 2}), ("reorg", {"depth": 1}), ("miners", {"miners": [{"node": 2, "on": False}]}),
+                       ("cut", {"groups": [[1], [2]]}), ("heal", None)):
+        assert knobs("POST", f"/api/v1/dev/{call}", body=body).status_code == 200
+    knobs("GET", "/api/v1/dev/miners")
     calls = {(method.upper(), path) for path, item in ask.document["paths"].items() for method in item}
-    assert calls - ask.answered == {("GET", "/api/v1/events")}
+    assert calls - ask.answered - knobs.answered == {("GET", "/api/v1/events")}
 
 
 def events(ask, stream):
