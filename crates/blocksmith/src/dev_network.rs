@@ -71,6 +71,12 @@ impl DevNetwork {
         let _ = self.nodes.set(nodes);
     }
 
+    /// The addresses of all nodes but the one at this place.
+    pub fn others(&self, place: usize) -> Vec<PeerAddress> {
+        let others = self.addresses.iter().enumerate().filter(|(other, _)| *other != place);
+        others.map(|(_, address)| address.clone()).collect()
+    }
+
     /// How many nodes there are.
     pub fn len(&self) -> usize {
         self.addresses.len()

@@ -141,33 +141,13 @@ pub async fn run(args: DevArgs) -> anyhow::Result<ExitCode> {
     for listener in &listeners {
         addresses.push(here(listener.local_addr()?).to_string().parse::<PeerAddress>()?);
     }
-    let nodes_here = NonZeroUsize::new(listeners.len()).unwrap_or(NonZeroUsize::MIN);
-    let shared = DevNetwork::new(addresses.clone(), !args.no_mining);
-    let manners = Manners { nodes: nodes_here, ..args.browsers.manners() };
-    let in_data_dir = || args.data_dir.as_ref().map(|dir| dir.join(operator::FILE));
-    let token_file = args.token_file.clone().or_else(in_data_dir);
-    if let Some(dir) = args.data_dir.as_ref().filter(|_| args.token_file.is_none()) {
-        std::fs::create_dir_all(dir)
-            .with_context(|| format!("the folder {} can't be made", escaped(dir.display())))?;
-    }
+    let shared = DevNetwork::new(addresses, !args.no_mining);
+    let token_file = token_file(&args)?;
     let (end_nodes, ended) = watch::channel(false);
-    let mut nodes = Vec::new();
-    for (at, listener) in listeners.into_iter().enumerate() {
-        let others = addresses.iter().filter(|&other| *other != addresses[at]).cloned().collect();
-        let dir = args.data_dir.as_ref().map(|dir| dir.join(format!("node-{}", at + 1)));
-        let options = Options {
-            data_dir: dir,
-            // Other programs may be at the addresses of an earlier run's nodes.
-            keep_peers: false,
-            faucet_node: nodes.first().map(|first: &Running| first.handle.clone()),
-            ..Options::new(chain.clone())
-        };
-        let seat = Some(Seat { network: shared.clone(), place: at });
-        let manners = Manners { seat, ..manners.clone() };
-        let token_file = token_file.as_deref();
-        nodes.push(start(options, token_file, listener, others, manners, ended.clone()).await?);
-    }
-    shared.runs(nodes.iter().map(|node| node.handle.clone()).collect());
+    let data_dir = args.data_dir.as_deref();
+    let manners = args.browsers.manners();
+    let setting = Setting { chain: &chain, data_dir, token_file: token_file.as_deref(), manners };
+    let nodes = setting.start(listeners, &shared, ended).await?;
     // All nodes have one clock, and soon one tip.
     let watching = tokio::spawn(early::watch(nodes[0].handle.clone()));
     let rules = chain.rules;
@@ -200,6 +180,53 @@ pub async fn run(args: DevArgs) -> anyhow::Result<ExitCode> {
     let nodes = network.nodes.into_iter().map(|node| timeout(END_TIME, node.ended()));
     futures_util::future::join_all(nodes).await;
     outcome
+}
+
+/// The file with the operator's token, in a folder that is there.
+fn token_file(args: &DevArgs) -> anyhow::Result<Option<PathBuf>> {
+    if args.token_file.is_some() {
+        return Ok(args.token_file.clone());
+    }
+    let Some(dir) = &args.data_dir else { return Ok(None) };
+    std::fs::create_dir_all(dir)
+        .with_context(|| format!("the folder {} can't be made", escaped(dir.display())))?;
+    Ok(Some(dir.join(operator::FILE)))
+}
+
+/// What all nodes start with.
+struct Setting<'a> {
+    chain: &'a Chain,
+    data_dir: Option<&'a Path>,
+    token_file: Option<&'a Path>,
+    manners: Manners,
+}
+
+impl Setting<'_> {
+    /// Starts the nodes of a network, each on its listener.
+    async fn start(
+        self,
+        listeners: Vec<TcpListener>,
+        shared: &Arc<DevNetwork>,
+        ended: watch::Receiver<bool>,
+    ) -> anyhow::Result<Vec<Running>> {
+        let nodes_here = NonZeroUsize::new(listeners.len()).unwrap_or(NonZeroUsize::MIN);
+        let mut nodes = Vec::new();
+        for (place, listener) in listeners.into_iter().enumerate() {
+            let options = Options {
+                data_dir: self.data_dir.map(|dir| dir.join(format!("node-{}", place + 1))),
+                // Other programs may be at the addresses of an earlier run's nodes.
+                keep_peers: false,
+                faucet_node: nodes.first().map(|first: &Running| first.handle.clone()),
+                ..Options::new(self.chain.clone())
+            };
+            let seat = Some(Seat { network: shared.clone(), place });
+            let manners = Manners { nodes: nodes_here, seat, ..self.manners.clone() };
+            let (token, others) = (self.token_file, shared.others(place));
+            nodes.push(start(options, token, listener, others, manners, ended.clone()).await?);
+        }
+        shared.runs(nodes.iter().map(|node| node.handle.clone()).collect());
+        Ok(nodes)
+    }
 }
 
 /// A line on stdout.

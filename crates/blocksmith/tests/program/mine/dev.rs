@@ -308,3 +308,20 @@ fn a_port_in_use_is_named() {
     assert_eq!(dev.wait().code(), Some(1));
     assert!(dev.stderr().contains(&port) && dev.stderr().contains("--port"), "{}", dev.stderr());
 }
+
+#[test]
+fn blocks_that_leave_are_named_and_their_coins_no_longer_counted() {
+    let args = ["dev", "--chain", "forge", "--port", "0", "--nodes", "1", "--no-mining"];
+    let mut dev = Program::start(&args);
+    let url = urls(&mut dev, 1).remove(0);
+    dev.until_so("nobody", |line| line.contains("Nobody mines until somebody asks for it."));
+    call(&url, "POST", "/api/v1/dev/mine", r#"{"blocks": 3}"#);
+    dev.until_so("coins", |line| line.starts_with("block 4 ") && line.ends_with("coins 60"));
+    call(&url, "POST", "/api/v1/dev/reorg", r#"{"depth": 2}"#);
+    let left = "--- 2 blocks left the chain of node 1, which goes on from block 2";
+    dev.until_so(left, |line| line == left);
+    dev.until_so("block 5", |line| line.starts_with("block 5 "));
+    dev.terminate();
+    assert_eq!(dev.wait().code(), Some(0), "{}", dev.stderr());
+    assert!(dev.rest().iter().any(|line| line == "4 blocks more, 20 coins mined here"));
+}
