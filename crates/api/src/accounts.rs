@@ -21,6 +21,55 @@ pub struct Account {
     pub uncounted: u64,
 }
 
+/// The last block that an index includes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Indexed {
+    /// Its index.
+    pub index: u64,
+    /// Its hash.
+    pub hash: HexHash,
+}
+
+/// What a party has on a chain whose payments are not signed. Nothing keeps a balance from being
+/// negative there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PartyAccount {
+    /// Its name.
+    pub party: String,
+    /// What it received without what it sent.
+    #[schema(value_type = i64)]
+    pub balance: i128,
+    /// The sum of what it sent.
+    #[schema(value_type = i64)]
+    pub sent: i128,
+    /// The sum of what it received.
+    #[schema(value_type = i64)]
+    pub received: i128,
+    /// The sum of its coins, which it received too.
+    #[schema(value_type = i64)]
+    pub mined: i128,
+    /// How many of its transactions change no sum: their amount is no integer, or too large.
+    pub uncounted: u64,
+    /// How many transactions of the best chain it sent or received.
+    pub transactions: u64,
+    /// How many blocks it mined.
+    pub blocks: u64,
+    /// The index of the last of them.
+    pub last_block: Option<u64>,
+    /// The last block that counts here.
+    pub indexed: Indexed,
+}
+
+/// What a party has, on either kind of chain.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub enum AnyAccount {
+    /// Payments are signed.
+    Address(Account),
+    /// They are not.
+    Party(PartyAccount),
+}
+
 impl Account {
     /// Whether the account was ever used.
     pub fn is_used(&self) -> bool {

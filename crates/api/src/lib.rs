@@ -22,7 +22,8 @@ mod status;
 mod transactions;
 
 pub use accounts::{
-    Account, AccountTransaction, AccountTransactions, FaucetGift, FaucetRequest, Fees, Supply,
+    Account, AccountTransaction, AccountTransactions, AnyAccount, FaucetGift, FaucetRequest, Fees,
+    Indexed, PartyAccount, Supply,
 };
 pub use blocks::{
     BlockEntry, BlockVerdict, Blocks, HeaderEntry, Headers, History, HistoryPoint, Verdict,

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -20,6 +20,7 @@ use super::clocks::Clocks;
 use super::events::{Context, Source};
 use super::feed::Feed;
 use super::import::Import;
+use super::index::{Book, Follower};
 use super::metrics::Metrics;
 use super::notices::{Notice, Notices};
 use super::now;
@@ -113,6 +114,8 @@ pub struct Handle {
     /// The reason why the node had to stop; it is set before the channels close.
     reason: Arc<OnceLock<Arc<Reason>>>,
     node: Arc<Node>,
+    /// Who holds what, on an open chain.
+    pub(super) index: Option<Arc<Follower>>,
 }
 
 impl fmt::Debug for Handle {
@@ -128,11 +131,19 @@ impl Handle {
         store: Store,
         machine: Machine,
         node: Node,
-    ) -> (Self, mpsc::UnboundedReceiver<NetworkEffect>) {
+        dir: Option<&Path>,
+    ) -> Result<(Self, mpsc::UnboundedReceiver<NetworkEffect>), StoreError> {
+        let book = match &node.chain.rules.family {
+            Family::Open(open) => Some(Book::open(dir, &open.mint())?),
+            Family::Sealed(_) => None,
+        };
         let started =
             actor::spawn(store.clone(), machine, node.notices.clone(), node.metrics.clone());
         let Started { requests, orders, standing, feed, reason } = started;
-        (Self { requests, store, feed, standing, reason, node: node.into() }, orders)
+        let index =
+            book.map(|book| Arc::new(Follower::start(book, store.clone(), standing.clone())));
+        let handle = Self { requests, store, feed, standing, reason, node: node.into(), index };
+        Ok((handle, orders))
     }
 
     /// The chain that this node runs.

@@ -10,6 +10,7 @@ pub mod faucet;
 mod feed;
 mod handle;
 mod import;
+mod index;
 mod metrics;
 mod notices;
 mod query;
@@ -25,10 +26,11 @@ pub use clocks::{Clocks, time};
 pub use feed::{Event, Feed, Reorg, Tip};
 pub use handle::{Handle, NotPaid};
 pub use import::{Import, Taken};
+pub use index::{Indexed, PartyState};
 pub use metrics::{Levels, Metrics};
 pub use notices::Notice;
 pub use query::{
-    AccountEntry, AccountPage, AccountState, Found, Inclusion, InclusionAnswer, Location,
+    AccountEntry, AccountPage, AccountState, Behind, Found, Inclusion, InclusionAnswer, Location,
     MAX_INCOMING, PendingOf, PendingPage, QueryError, TransactionState, float,
 };
 pub use replay::{Difference, NotReplayed, Replay, Replayed, Step, replay};
@@ -127,8 +129,9 @@ pub fn start(
     let mut node =
         handle::Node::new(chain, kept.node_id, options.dev, options.faucet_node, signatures);
     node.address = address;
+    let index_dir = options.data_dir.clone();
     node.store_file = options.data_dir.map(|dir| dir.join(store::FILE));
-    Ok(Handle::start(store, machine, node))
+    Handle::start(store, machine, node, index_dir.as_deref())
 }
 
 /// Restores the stored mempool, without payments that cannot be paid any more or have expired.

@@ -3,6 +3,7 @@
 //! neither.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use blocksmith_consensus::address::Address as PublicKey;
 use blocksmith_consensus::json::Value;
@@ -14,9 +15,19 @@ use blocksmith_node::mempool::{Estimate, Waiting};
 use blocksmith_node::{Health, Machine, PeerReport};
 
 use super::handle::Handle;
+use super::index::PartyState;
 use super::metrics::Levels;
 use super::standing::Stopped;
 use super::store::{Snapshot, StoreError, TransactionLocation};
+
+/// How often, and how many times, an index that follows another branch is looked at: 2 seconds.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+const MAX_LOOKS: u32 = 20;
+
+/// The index follows a change of the chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the index of parties does not follow this chain yet; try again in a moment")]
+pub struct Behind;
 
 /// The reason why a question has no answer.
 #[derive(Debug, thiserror::Error)]
@@ -281,6 +292,34 @@ impl Handle {
         let entries = move || entries(snapshot, domain, &address, before, limit, most_bytes);
         let (entries, next) = self.read(entries).await?;
         Ok(AccountPage { pending, incoming, entries, next })
+    }
+
+    /// What a party of an open chain has; `None` where payments are signed. An index that follows
+    /// another branch than the node is waited for a moment; the answer is `Err(Behind)` if it is
+    /// not there by then.
+    ///
+    /// # Errors
+    /// Fails if the node has stopped, or if the store can't be read.
+    pub async fn party(
+        &self,
+        name: String,
+    ) -> Result<Option<Result<PartyState, Behind>>, QueryError> {
+        let Some(index) = self.index.clone() else { return Ok(None) };
+        for _ in 0..MAX_LOOKS {
+            // The index is read first: the chain that is read then has all that the index had, unless
+            // it left a branch.
+            let (book, name, store) = (index.book().clone(), name.clone(), self.store.clone());
+            let look = move || {
+                let found = book.party(&name)?;
+                let on_chain = store.read()?.at(found.indexed.index)?;
+                Ok(on_chain.filter(|at| at.block.hash() == found.indexed.hash).map(|_| found))
+            };
+            if let Some(found) = self.read(look).await? {
+                return Ok(Some(Ok(found)));
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+        Ok(Some(Err(Behind)))
     }
 
     /// Where a payment is, and its text; `None` if the node does not know it, or on an open chain.

@@ -32,8 +32,9 @@ pub(super) use tables::undo_bytes;
 pub(super) use writer::Writer;
 
 use crate::chain::{Differences, describe};
+pub(crate) use database::Db;
 pub(super) use database::FILE;
-use database::{Db, Opening};
+use database::Opening;
 use tables::{ACCOUNTS, CHAIN, FORMAT, META, PEERS, SEALED, UNDO, UNHEARD, shape_name};
 
 /// The state that a node starts with.

@@ -6,8 +6,8 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use blocksmith_api::limits::{ACCOUNT_PAGE, MAX_ACCOUNT_PAGE};
 use blocksmith_api::{
-    Account, AccountTransaction, AccountTransactions, FaucetGift, FaucetRequest, Fees, Place,
-    Supply,
+    Account, AccountTransaction, AccountTransactions, AnyAccount, FaucetGift, FaucetRequest, Fees,
+    Indexed, PartyAccount, Place, Supply,
 };
 use blocksmith_consensus::address::Address;
 use blocksmith_consensus::json::Value;
@@ -71,13 +71,31 @@ fn emission(handle: &Handle) -> Option<&Emission> {
     path = "/api/v1/accounts/{party}",
     tag = "transactions",
     operation_id = "account",
-    params(("party" = String, Path, description = "An address.")),
-    responses((status = 200, description = "The account.", body = Account), Errors)
+    params(("party" = String, Path, description = "An address; where payments are not signed, any name.")),
+    responses((status = 200, description = "The account.", body = AnyAccount), Errors)
 )]
 pub(super) async fn account(
     State(app): State<App>,
     party: Result<Path<String>, PathRejection>,
 ) -> Result<Response, ApiError> {
+    if sealed(&app.handle).is_none() {
+        let Path(party) = party.map_err(not_text)?;
+        let found = app.handle.party(party.clone()).await?.ok_or_else(no_accounts)?;
+        let found = found.map_err(|behind| ApiError::busy(behind.to_string()))?;
+        let account = PartyAccount {
+            party,
+            balance: found.balance,
+            sent: found.sent,
+            received: found.received,
+            mined: found.mined,
+            uncounted: found.uncounted,
+            transactions: found.transactions,
+            blocks: found.blocks,
+            last_block: found.last_block,
+            indexed: Indexed { index: found.indexed.index, hash: found.indexed.hash.into() },
+        };
+        return Ok(answer::json(StatusCode::OK, &AnyAccount::Party(account)));
+    }
     let address = address(&app.handle, party)?;
     let account = app.handle.account(address).await?;
     let party = sealed(&app.handle).map(|sealed| address.to_text(sealed.hrp)).unwrap_or_default();

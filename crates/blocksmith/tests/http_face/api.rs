@@ -522,3 +522,31 @@ async fn history_is_json_however_far_apart_two_times_are() {
     assert!(of(1, "block_time_s").is_null() && of(3, "hash_rate").is_null(), "{points}");
     assert_eq!(of(3, "block_time_s"), 5e-324);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_party_of_any_name_has_an_account_where_nobody_signs() {
+    let node = Node::notes().await;
+    let odd = r#"{"sender": "a/b\n\u202e", "recipient": 0, "amount": 5}"#;
+    node.post("/transactions/new", odd).await;
+    node.post("/transactions/new", r#"{"sender": "0", "recipient": "ann", "amount": 2.5}"#).await;
+    node.post("/mine", r#"{"proof": 74581}"#).await;
+    let tip = node.tip();
+    let account = async |path: &str| loop {
+        let (code, account) = node.get(&format!("/api/v1/accounts/{path}")).await.good();
+        assert_eq!(code, 200);
+        if account["indexed"]["index"] == tip.index() {
+            return account;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    };
+    let indexed = json!({"index": tip.index(), "hash": tip.hash().to_string()});
+    let payer = json!({
+        "party": "a/b\n\u{202e}", "balance": -5, "sent": 5, "received": 0, "mined": 0, "uncounted": 0,
+        "transactions": 1, "blocks": 0, "last_block": null, "indexed": indexed,
+    });
+    assert_eq!(account("a%2Fb%0A%E2%80%AE").await, payer);
+    let mint = account("0").await;
+    assert_eq!((&mint["balance"], &mint["uncounted"]), (&json!(4), &json!(1)), "{mint}");
+    assert_eq!(account("ann").await["uncounted"], 1);
+    assert_eq!(account("nobody").await["transactions"], 0);
+}

@@ -586,7 +586,6 @@ async fn where_nobody_signs_there_are_no_accounts() {
     let node = Node::easy().await;
     let id = "0".repeat(64);
     for (path, so) in [
-        ("accounts/ann", "there are no accounts"),
         ("accounts/ann/transactions", "there are no accounts"),
         ("supply", "no rule sets how many coins there are"),
         ("fees", "there are no fees"),

@@ -21,6 +21,9 @@ use blocksmith_text::escaped;
 /// Pages kept in memory, in bytes.
 const CACHE_BYTES: usize = 64 << 20;
 
+/// Pages kept in memory of a file beside the store, in bytes.
+const BESIDE_CACHE_BYTES: usize = 16 << 20;
+
 /// The longest file, in bytes, of which every checksum is verified before anything is written,
 /// which takes a moment. A page that points back to itself would overflow the stack and end the
 /// process without a message, which a panic would not. For longer files `chain verify --replay`
@@ -53,7 +56,7 @@ pub(super) enum Opening {
 }
 
 /// An open database.
-pub(super) struct Db {
+pub(crate) struct Db {
     /// None once it is being dropped.
     database: Option<Database>,
     dir: Option<Arc<Path>>,
@@ -94,6 +97,32 @@ impl Db {
         Ok(Arc::new(Self::new(database, Some(place), Some(lock))))
     }
 
+    /// Opens the file `name` beside the store in `dir`, whose lock the caller holds, or a new one in
+    /// memory. What is in it can be made again: a file that is no database any more makes way for a
+    /// new one.
+    pub(crate) fn beside(dir: Option<&Path>, name: &str) -> Result<Arc<Self>, StoreError> {
+        let mut builder = Database::builder();
+        builder.set_cache_size(BESIDE_CACHE_BYTES);
+        let Some(dir) = dir else {
+            let database = builder.create_with_backend(redb::backends::InMemoryBackend::new())?;
+            return Ok(Arc::new(Self::new(database, None, None)));
+        };
+        let (file, place) = (dir.join(name), Arc::from(dir));
+        let open = || match caught(Some(&place), || create(&builder, &file)) {
+            Ok(opened) => opened.map_err(|error| unopened(dir, error)),
+            Err(panicked) => Err(panicked.in_dir(Some(dir))),
+        };
+        let database = match open() {
+            Err(StoreError::DamagedIn { what, .. }) => {
+                tracing::warn!("{name} is damaged and is made anew from the chain: {what}");
+                remove(&file).map_err(|error| unopened(dir, error))?;
+                open()?
+            }
+            opened => opened?,
+        };
+        Ok(Arc::new(Self::new(database, Some(place.clone()), None)))
+    }
+
     fn new(database: Database, dir: Option<Arc<Path>>, lock: Option<File>) -> Self {
         Self {
             database: Some(database),
@@ -106,7 +135,7 @@ impl Db {
 
     /// Runs work that reads or writes the store, and adds the directory to its error. After a panic
     /// the store is not used any more: its state in memory may be worse than that on the disk.
-    pub(super) fn guard<T>(
+    pub(crate) fn guard<T>(
         &self,
         work: impl FnOnce() -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {

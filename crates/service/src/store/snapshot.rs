@@ -11,7 +11,7 @@ use super::database::{Db, Held};
 use super::error::StoreError;
 use super::listing::{Lists, TransactionLocation};
 use super::tables::{
-    ACCOUNT_BYTES, ACCOUNTS, BLOCKS, CHAIN, INDEX, RECORD_HEAD_BYTES, UNDO, account, numbered,
+    ACCOUNT_BYTES, ACCOUNTS, BLOCKS, CHAIN, INDEX, RECORD_HEAD_BYTES, SIDE, UNDO, account, numbered,
 };
 
 /// The best chain at one moment. Readers never wait for the writer, nor the writer for readers.
@@ -27,6 +27,7 @@ pub(crate) struct Tables {
     pub(crate) chain: ReadOnlyTable<u64, u64>,
     pub(crate) index: ReadOnlyTable<[u8; 32], u64>,
     accounts: ReadOnlyTable<[u8; 32], [u8; ACCOUNT_BYTES]>,
+    side: ReadOnlyTable<[u8; 32], &'static [u8]>,
     pub(crate) undo: ReadOnlyTable<u64, &'static [u8]>,
     pub(crate) lists: Lists,
     _transaction: ReadTransaction,
@@ -41,6 +42,7 @@ impl Snapshot {
                 chain: transaction.open_table(CHAIN)?,
                 index: transaction.open_table(INDEX)?,
                 accounts: transaction.open_table(ACCOUNTS)?,
+                side: transaction.open_table(SIDE)?,
                 undo: transaction.open_table(UNDO)?,
                 lists: Lists::of(&transaction)?,
                 _transaction: transaction,
@@ -69,6 +71,18 @@ impl Snapshot {
             snapshot.read(|tables| range.get_mut().next().map(|item| of(tables, item)).transpose())
         };
         std::iter::from_fn(move || next().transpose())
+    }
+
+    /// The canonical text of a block on a side branch, if the store still has it.
+    pub(crate) fn side_text(&self, id: &Hash) -> Result<Option<String>, StoreError> {
+        self.read(|tables| {
+            let Some(entry) = tables.side.get(id.0)? else { return Ok(None) };
+            let number = entry.value().first_chunk().copied().map(u64::from_be_bytes);
+            let Some(number) = number else { return Ok(None) };
+            let Some(record) = tables.blocks.get(number)? else { return Ok(None) };
+            let text = record.value().get(RECORD_HEAD_BYTES..).unwrap_or_default();
+            Ok(String::from_utf8(text.to_vec()).ok())
+        })
     }
 
     /// The shape of the chain's blocks.

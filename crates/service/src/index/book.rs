@@ -1,0 +1,448 @@
+//! The contents of the index, written block by block and undone block by block.
+//!
+//! | table     | key                              | value                                |
+//! |-----------|----------------------------------|--------------------------------------|
+//! | `parties` | name; a long one as its first 64 bytes ‖ SHA-256 | number ‖ balance ‖ sent ‖ received ‖ mined ‖ counts |
+//! | `history` | number ‖ place, 20 bytes, big-endian | flags                             |
+//! | `cursor`  | nothing                          | index ‖ hash of the last block ‖ number of the next party |
+//!
+//! The flags say what a transaction changed, so that undoing it is exact.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use blocksmith_consensus::Hash;
+use blocksmith_consensus::block::BlockView;
+use blocksmith_consensus::json::{Kind, Value};
+use blocksmith_consensus::transaction::party;
+use redb::{Durability, ReadableDatabase, ReadableTable, Table, TableDefinition, WriteTransaction};
+
+use crate::store::{Db, StoreError};
+
+const PARTIES: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("parties");
+const HISTORY: TableDefinition<'_, [u8; 20], u8> = TableDefinition::new("history");
+const CURSOR: TableDefinition<'_, (), (u64, [u8; 32], u64)> = TableDefinition::new("cursor");
+
+/// The file in a data directory.
+const FILE: &str = "index.redb";
+
+/// The longest name that is a key as it is, in bytes.
+const MAX_KEY_BYTES: usize = 64;
+
+/// The most accounts that a batch keeps in memory before it writes them.
+const MAX_HELD: usize = 20_000;
+
+/// What a transaction was to a party.
+const SENT: u8 = 1;
+const RECEIVED: u8 = 2;
+const MINED: u8 = 4;
+const UNCOUNTED: u8 = 8;
+
+/// The last block that the index includes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Indexed {
+    /// Its index.
+    pub index: u64,
+    /// Its hash.
+    pub hash: Hash,
+}
+
+/// What a party has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartyState {
+    /// The last block that counts.
+    pub indexed: Indexed,
+    /// What it received without what it sent.
+    pub balance: i128,
+    /// The sum of what it sent.
+    pub sent: i128,
+    /// The sum of what it received.
+    pub received: i128,
+    /// The sum of its coins, which it received too.
+    pub mined: i128,
+    /// How many of its transactions have no amount that counts.
+    pub uncounted: u64,
+    /// How many transactions it sent or received.
+    pub transactions: u64,
+    /// How many blocks it mined.
+    pub blocks: u64,
+    /// The last of them.
+    pub last_block: Option<u64>,
+}
+
+/// The account of a party.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Account {
+    pub(super) number: u64,
+    pub(super) balance: i128,
+    pub(super) sent: i128,
+    pub(super) received: i128,
+    pub(super) mined: i128,
+    pub(super) uncounted: u64,
+    pub(super) transactions: u64,
+    pub(super) blocks: u64,
+    pub(super) last_block: Option<u64>,
+}
+
+impl Account {
+    fn bytes(&self) -> Vec<u8> {
+        let sums = [self.balance, self.sent, self.received, self.mined];
+        let last = self.last_block.unwrap_or(u64::MAX);
+        let counts = [self.uncounted, self.transactions, self.blocks, last];
+        let mut bytes = self.number.to_be_bytes().to_vec();
+        bytes.extend(sums.iter().flat_map(|sum| sum.to_be_bytes()));
+        bytes.extend(counts.iter().flat_map(|count| count.to_be_bytes()));
+        bytes
+    }
+
+    fn of(bytes: &[u8]) -> Result<Self, StoreError> {
+        let damaged = || StoreError::Damaged("an account of the index is not whole".into());
+        let count = |at: usize| {
+            let bytes = bytes.get(at..).and_then(|rest| rest.first_chunk());
+            bytes.copied().map(u64::from_be_bytes).ok_or_else(damaged)
+        };
+        let sum = |at: usize| {
+            let bytes = bytes.get(at..).and_then(|rest| rest.first_chunk());
+            bytes.copied().map(i128::from_be_bytes).ok_or_else(damaged)
+        };
+        Ok(Self {
+            number: count(0)?,
+            balance: sum(8)?,
+            sent: sum(24)?,
+            received: sum(40)?,
+            mined: sum(56)?,
+            uncounted: count(72)?,
+            transactions: count(80)?,
+            blocks: count(88)?,
+            last_block: Some(count(96)?).filter(|last| *last != u64::MAX),
+        })
+    }
+}
+
+/// The key of a name.
+fn key(name: &str) -> Vec<u8> {
+    let mut key = name.as_bytes().to_vec();
+    if key.len() > MAX_KEY_BYTES {
+        key.truncate(MAX_KEY_BYTES);
+        key.extend(Hash::of(name).0);
+    }
+    key
+}
+
+/// The index of one chain.
+#[derive(Clone)]
+pub(crate) struct Book {
+    db: Arc<Db>,
+    mint: Arc<str>,
+}
+
+impl Book {
+    /// Opens the index beside the store in `dir`, or a new one in memory.
+    pub(crate) fn open(dir: Option<&Path>, mint: &str) -> Result<Self, StoreError> {
+        let book = Self { db: Db::beside(dir, FILE)?, mint: mint.into() };
+        book.change(true, |_| Ok(()))?;
+        Ok(book)
+    }
+
+    /// The last block that is included.
+    pub(super) fn cursor(&self) -> Result<Option<Indexed>, StoreError> {
+        self.db.guard(|| {
+            let cursor = self.db.begin_read()?.open_table(CURSOR)?.get(())?;
+            Ok(cursor
+                .map(|at| at.value())
+                .map(|(index, hash, _)| Indexed { index, hash: Hash(hash) }))
+        })
+    }
+
+    /// What a party has; nothing if no block names it.
+    pub(crate) fn party(&self, name: &str) -> Result<PartyState, StoreError> {
+        self.db.guard(|| {
+            let transaction = self.db.begin_read()?;
+            let cursor = transaction.open_table(CURSOR)?.get(())?;
+            let (index, hash, _) = cursor.map(|at| at.value()).unwrap_or_default();
+            let entry = transaction.open_table(PARTIES)?.get(&*key(name))?;
+            let account = entry.map(|entry| Account::of(entry.value())).transpose()?;
+            let Account { balance, sent, received, mined, .. } = account.unwrap_or_default();
+            let Account { uncounted, transactions, blocks, last_block, .. } =
+                account.unwrap_or_default();
+            Ok(PartyState {
+                indexed: Indexed { index, hash: Hash(hash) },
+                balance,
+                sent,
+                received,
+                mined,
+                uncounted,
+                transactions,
+                blocks,
+                last_block,
+            })
+        })
+    }
+
+    /// Changes the index; all of a change is written with the cursor, or nothing.
+    pub(super) fn change(
+        &self,
+        durable: bool,
+        change: impl FnOnce(&mut Batch<'_>) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        self.db.guard(|| {
+            let mut transaction = self.db.begin_write()?;
+            if !durable {
+                transaction.set_durability(Durability::None).map_err(redb::Error::from)?;
+            }
+            let mut batch = Batch::of(&transaction, &self.mint)?;
+            change(&mut batch)?;
+            batch.finish()?;
+            transaction.commit()?;
+            Ok(())
+        })
+    }
+
+    /// Forgets everything: the cursor stands at the start again.
+    pub(super) fn clear(&self) -> Result<(), StoreError> {
+        self.db.guard(|| {
+            let transaction = self.db.begin_write()?;
+            transaction.delete_table(PARTIES)?;
+            transaction.delete_table(HISTORY)?;
+            transaction.delete_table(CURSOR)?;
+            drop(Batch::of(&transaction, &self.mint)?);
+            transaction.commit()?;
+            Ok(())
+        })
+    }
+}
+
+/// What a transaction says.
+struct Said<'a> {
+    parties: Vec<(std::borrow::Cow<'a, str>, u8)>,
+    amount: Option<i128>,
+}
+
+/// A change of the index.
+pub(super) struct Batch<'t> {
+    parties: Table<'t, &'static [u8], &'static [u8]>,
+    history: Table<'t, [u8; 20], u8>,
+    cursor: Table<'t, (), (u64, [u8; 32], u64)>,
+    held: BTreeMap<Vec<u8>, Account>,
+    next: u64,
+    at: Option<Indexed>,
+    mint: &'t str,
+}
+
+fn place(number: u64, index: u64, position: u32) -> [u8; 20] {
+    let mut key = [0; 20];
+    key[..8].copy_from_slice(&number.to_be_bytes());
+    key[8..16].copy_from_slice(&index.to_be_bytes());
+    key[16..].copy_from_slice(&position.to_be_bytes());
+    key
+}
+
+impl<'t> Batch<'t> {
+    fn of(transaction: &'t WriteTransaction, mint: &'t str) -> Result<Self, StoreError> {
+        let cursor = transaction.open_table(CURSOR)?;
+        let found = cursor.get(())?.map(|at| at.value());
+        Ok(Self {
+            parties: transaction.open_table(PARTIES)?,
+            history: transaction.open_table(HISTORY)?,
+            held: BTreeMap::new(),
+            next: found.map_or(0, |(_, _, next)| next),
+            at: found.map(|(index, hash, _)| Indexed { index, hash: Hash(hash) }),
+            cursor,
+            mint,
+        })
+    }
+
+    fn finish(mut self) -> Result<(), StoreError> {
+        self.write()?;
+        if let Some(Indexed { index, hash }) = self.at {
+            self.cursor.insert((), (index, hash.0, self.next))?;
+        }
+        Ok(())
+    }
+
+    fn write(&mut self) -> Result<(), StoreError> {
+        for (key, account) in std::mem::take(&mut self.held) {
+            if account.transactions == 0 {
+                self.parties.remove(&*key)?;
+            } else {
+                self.parties.insert(&*key, &*account.bytes())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts the cursor on a block.
+    pub(super) fn stand_at(&mut self, at: Indexed) {
+        self.at = Some(at);
+    }
+
+    fn account(&mut self, name: &str) -> Result<Account, StoreError> {
+        let key = key(name);
+        if let Some(account) = self.held.get(&key) {
+            return Ok(*account);
+        }
+        if let Some(entry) = self.parties.get(&*key)? {
+            return Account::of(entry.value());
+        }
+        self.next += 1;
+        Ok(Account { number: self.next, ..Account::default() })
+    }
+
+    /// What the transactions of a block say, the last of which may be its coin.
+    fn said<'a>(&self, transaction: Value<'a>, last: bool) -> Said<'a> {
+        let sender = transaction.get("sender").map(party);
+        let recipient = transaction.get("recipient").map(party);
+        let mined = last && sender.as_deref() == Some(self.mint);
+        let amount = transaction.get("amount").filter(|amount| amount.kind() == Kind::Int);
+        let both = sender.is_some() && recipient.is_some();
+        let amount = amount.and_then(Value::as_i128).filter(|_| both);
+        let received = RECEIVED | if mined { MINED } else { 0 };
+        let parties = match (sender, recipient) {
+            (Some(sender), Some(recipient)) if sender == recipient => {
+                vec![(sender, SENT | received)]
+            }
+            (sender, recipient) => {
+                let sender = sender.map(|name| (name, SENT));
+                sender.into_iter().chain(recipient.map(|name| (name, received))).collect()
+            }
+        };
+        Said { parties, amount }
+    }
+
+    /// Adds a block.
+    pub(super) fn add(&mut self, block: &BlockView<'_>) -> Result<(), StoreError> {
+        let mut transactions = (0u32..).zip(block.transactions()).peekable();
+        while let Some((position, transaction)) = transactions.next() {
+            let said = self.said(transaction, transactions.peek().is_none());
+            let mut accounts = Vec::with_capacity(2);
+            for (name, role) in &said.parties {
+                accounts.push((self.account(name)?, *role));
+            }
+            let after = said.amount.and_then(|amount| {
+                accounts.iter().map(|(account, role)| counted(account, *role, amount)).collect()
+            });
+            let after: Vec<_> = match after {
+                Some(after) => after,
+                None => {
+                    let uncounted = |(account, _): &(Account, u8)| Account {
+                        uncounted: account.uncounted + 1,
+                        ..*account
+                    };
+                    accounts.iter().map(uncounted).collect()
+                }
+            };
+            let flag = if said.amount.is_some()
+                && after
+                    .iter()
+                    .zip(&accounts)
+                    .all(|(after, (before, _))| after.uncounted == before.uncounted)
+            {
+                0
+            } else {
+                UNCOUNTED
+            };
+            for ((name, role), mut account) in said.parties.iter().zip(after) {
+                account.transactions += 1;
+                if role & MINED != 0 {
+                    account.blocks += 1;
+                    account.last_block = Some(block.index);
+                }
+                self.history.insert(place(account.number, block.index, position), role | flag)?;
+                self.held.insert(key(name), account);
+            }
+            if self.held.len() >= MAX_HELD {
+                self.write()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes back the block that was added last.
+    pub(super) fn undo(&mut self, block: &BlockView<'_>) -> Result<(), StoreError> {
+        let transactions: Vec<_> = block.transactions().collect();
+        let count = transactions.len();
+        for (at, transaction) in transactions.into_iter().enumerate().rev() {
+            let said = self.said(transaction, at + 1 == count);
+            for (name, role) in &said.parties {
+                let mut account = self.account(name)?;
+                let key_of_place = place(account.number, block.index, at as u32);
+                let gone = self.history.remove(key_of_place)?.map(|flags| flags.value());
+                let missing = || {
+                    StoreError::Damaged(format!("the index lacks a place of block {}", block.index))
+                };
+                let flags = gone.ok_or_else(missing)?;
+                account.transactions -= 1;
+                if flags & UNCOUNTED != 0 {
+                    account.uncounted -= 1;
+                } else {
+                    uncount(&mut account, *role, said.amount.unwrap_or_default());
+                }
+                if role & MINED != 0 {
+                    account.blocks -= 1;
+                    account.last_block = self.last_mined(account.number)?;
+                }
+                self.held.insert(key(name), account);
+            }
+            if self.held.len() >= MAX_HELD {
+                self.write()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The last block that a party mined.
+    fn last_mined(&self, number: u64) -> Result<Option<u64>, StoreError> {
+        for entry in
+            self.history.range(place(number, 0, 0)..=place(number, u64::MAX, u32::MAX))?.rev()
+        {
+            let (key, flags) = entry?;
+            if flags.value() & MINED != 0 {
+                let key = key.value();
+                return Ok(key[8..].first_chunk().copied().map(u64::from_be_bytes));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// An account after an amount; `None` if a sum overflows.
+fn counted(account: &Account, role: u8, amount: i128) -> Option<Account> {
+    let mut after = *account;
+    let (sends, receives) = (role & SENT != 0, role & RECEIVED != 0);
+    if sends {
+        after.sent = after.sent.checked_add(amount)?;
+    }
+    if receives {
+        after.received = after.received.checked_add(amount)?;
+    }
+    // What a party pays to itself changes nothing.
+    if sends && !receives {
+        after.balance = after.balance.checked_sub(amount)?;
+    } else if receives && !sends {
+        after.balance = after.balance.checked_add(amount)?;
+    }
+    if role & MINED != 0 {
+        after.mined = after.mined.checked_add(amount)?;
+    }
+    Some(after)
+}
+
+/// Takes back [`counted`]; each sum was in range before, so nothing overflows.
+fn uncount(account: &mut Account, role: u8, amount: i128) {
+    let (sends, receives) = (role & SENT != 0, role & RECEIVED != 0);
+    if sends {
+        account.sent = account.sent.wrapping_sub(amount);
+    }
+    if receives {
+        account.received = account.received.wrapping_sub(amount);
+    }
+    if sends && !receives {
+        account.balance = account.balance.wrapping_add(amount);
+    } else if receives && !sends {
+        account.balance = account.balance.wrapping_sub(amount);
+    }
+    if role & MINED != 0 {
+        account.mined = account.mined.wrapping_sub(amount);
+    }
+}

@@ -1,0 +1,185 @@
+//! The thread that keeps the index at the chain's tip.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use blocksmith_consensus::block::BlockView;
+use blocksmith_consensus::{Ancestry as _, Block, Hash};
+use tokio::sync::watch;
+
+use super::book::{Book, Indexed};
+use crate::standing::Standing;
+use crate::store::{Snapshot, Store, StoreError};
+
+/// How often the thread looks whether the chain has changed.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// A chain that grows by more blocks between two looks is being imported; the index waits until
+/// that is over.
+const BULK_BLOCKS: u64 = 300;
+
+/// The most blocks, and about the most bytes, of one change of the index.
+const MAX_BLOCKS: usize = 4_000;
+const MAX_BYTES: usize = 16 << 20;
+
+/// How often changes are made durable; a crash loses those after, which are then made again.
+const DURABLE: Duration = Duration::from_secs(3);
+
+/// How often the log says how far the index is while it catches up.
+const PROGRESS: Duration = Duration::from_secs(5);
+
+/// A running index; it ends when this is dropped.
+pub(crate) struct Follower {
+    book: Book,
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Follower {
+    pub(crate) fn start(
+        book: Book,
+        store: Store,
+        standing: watch::Receiver<Arc<Standing>>,
+    ) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let (kept, stopped) = (book.clone(), stop.clone());
+        let run = move || {
+            if let Err(error) = follow(&book, &store, &standing, &stopped) {
+                tracing::error!(
+                    "the index of parties stopped: {error}; the chain goes on without it"
+                );
+            }
+        };
+        let thread = thread::Builder::new().name("blocksmith-index".into()).spawn(run);
+        if let Err(error) = &thread {
+            tracing::error!("the index of parties has no thread: {error}");
+        }
+        Self { book: kept, stop, thread: thread.ok() }
+    }
+
+    pub(crate) fn book(&self) -> &Book {
+        &self.book
+    }
+}
+
+impl Drop for Follower {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            thread.thread().unpark();
+            let _ = thread.join();
+        }
+    }
+}
+
+fn follow(
+    book: &Book,
+    store: &Store,
+    standing: &watch::Receiver<Arc<Standing>>,
+    stop: &AtomicBool,
+) -> Result<(), StoreError> {
+    let (mut durable, mut told) = (Instant::now(), Instant::now());
+    let mut seen = standing.borrow().tip.block.index();
+    let mut undurable = false;
+    while !stop.load(Ordering::Relaxed) {
+        let tip = standing.borrow().tip.block.clone();
+        let bulk = tip.index().saturating_sub(seen) > BULK_BLOCKS;
+        seen = tip.index();
+        let at = book.cursor()?;
+        let there = at.is_some_and(|at| at.hash == tip.hash());
+        let due = durable.elapsed() >= DURABLE;
+        if there && undurable && due {
+            book.change(true, |_| Ok(()))?;
+            (durable, undurable) = (Instant::now(), false);
+        }
+        if bulk || there {
+            thread::park_timeout(LOOK);
+            continue;
+        }
+        step(book, &store.read()?, at, due, stop)?;
+        undurable = !due;
+        if due {
+            durable = Instant::now();
+        }
+        let now = book.cursor()?.map_or(0, |at| at.index);
+        if now + 1_000 < tip.index() && told.elapsed() >= PROGRESS {
+            tracing::info!("the index of parties has {now} of {} blocks", tip.index());
+            told = Instant::now();
+        }
+    }
+    if undurable {
+        book.change(true, |_| Ok(()))?;
+    }
+    Ok(())
+}
+
+/// Brings the index some blocks nearer to the end of the chain.
+pub(super) fn step(
+    book: &Book,
+    chain: &Snapshot,
+    at: Option<Indexed>,
+    durable: bool,
+    stop: &AtomicBool,
+) -> Result<(), StoreError> {
+    let hash_at = |index| Ok::<_, StoreError>(chain.at(index)?.map(|linked| linked.block.hash()));
+    if let Some(at) = at {
+        if hash_at(at.index)? != Some(at.hash) {
+            return back(book, chain, at, durable);
+        }
+    }
+    let mut bytes = 0;
+    let texts = chain.texts(at.map_or(0, |at| at.index + 1))?;
+    book.change(durable, |batch| {
+        let mut last: Option<String> = None;
+        for text in texts.take(MAX_BLOCKS) {
+            let text = text?;
+            batch.add(&view(&text)?)?;
+            bytes += text.len();
+            last = Some(text);
+            if bytes >= MAX_BYTES || stop.load(Ordering::Relaxed) {
+                break;
+            }
+        }
+        if let Some(text) = last {
+            let block = view(&text)?;
+            batch.stand_at(Indexed { index: block.index, hash: block.hash() });
+        }
+        Ok(())
+    })
+}
+
+fn view(text: &str) -> Result<BlockView<'_>, StoreError> {
+    BlockView::of_canonical(text)
+        .map_err(|error| StoreError::Damaged(format!("a stored block is not one: {error}")))
+}
+
+/// Takes back the blocks that left the best chain.
+fn back(book: &Book, chain: &Snapshot, at: Indexed, durable: bool) -> Result<(), StoreError> {
+    let mut at = at;
+    let mut whole = true;
+    book.change(durable, |batch| {
+        for _ in 0..MAX_BLOCKS {
+            if chain.at(at.index)?.is_some_and(|linked| linked.block.hash() == at.hash) {
+                break;
+            }
+            let parent: Option<(String, Hash)> = chain
+                .side_text(&at.hash)?
+                .and_then(|text| Some((text.clone(), Block::of_canonical(&text).ok()?.parent()?)));
+            let Some((text, hash)) = parent.filter(|_| at.index > 0) else {
+                whole = false;
+                break;
+            };
+            batch.undo(&view(&text)?)?;
+            at = Indexed { index: at.index - 1, hash };
+            batch.stand_at(at);
+        }
+        Ok(())
+    })?;
+    if !whole {
+        tracing::warn!("a block that the index must take back is gone; the index is made anew");
+        book.clear()?;
+    }
+    Ok(())
+}

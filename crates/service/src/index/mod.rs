@@ -1,0 +1,12 @@
+//! Who holds what on an open chain: an index that follows the chain with a cursor of its own, in a
+//! file of its own, so that no commit of a block waits for it.
+
+mod book;
+mod follower;
+
+pub(crate) use book::Book;
+pub use book::{Indexed, PartyState};
+pub(crate) use follower::Follower;
+
+#[cfg(test)]
+mod model;

@@ -1,0 +1,157 @@
+//! The index against a recount of every transaction, over random blocks and reorgs.
+
+use std::collections::BTreeMap;
+
+use blocksmith_consensus::Hash;
+use blocksmith_consensus::block::BlockView;
+use blocksmith_testkit::random::{Random, setting};
+
+use super::book::{Book, Indexed};
+
+/// A party as it stands in a transaction, and its name.
+const PARTIES: [(&str, &str); 10] = [
+    ("\"0\"", "0"),
+    ("0", "0"),
+    ("\"ann\"", "ann"),
+    ("\"\"", ""),
+    ("null", "null"),
+    ("{\"a\": [1, 2.5]}", "{\"a\": [1, 2.5]}"),
+    ("\"\\ud800\"", "\"\\ud800\""),
+    ("\"a/b\\n\\u0000\"", "a/b\n\0"),
+    (LONG.0, LONG.1),
+    (LONGER.0, LONGER.1),
+];
+
+/// Two long names with the same start.
+const LONG: (&str, &str) = (
+    "\"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx1\"",
+    "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx1",
+);
+const LONGER: (&str, &str) = (
+    "\"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx2\"",
+    "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx2",
+);
+
+/// An amount as it stands in a transaction, and its value if it counts.
+const AMOUNTS: [(&str, Option<i128>); 8] = [
+    ("1", Some(1)),
+    ("-7", Some(-7)),
+    ("1000000", Some(1_000_000)),
+    ("170141183460469231731687303715884105727", Some(i128::MAX)),
+    ("-170141183460469231731687303715884105728", Some(i128::MIN)),
+    ("1606938044258990275541962092341162602522202993782792835301376", None),
+    ("2.5", None),
+    ("\"3\"", None),
+];
+
+#[derive(Clone, Copy)]
+struct Payment {
+    from: Option<(&'static str, &'static str)>,
+    to: Option<(&'static str, &'static str)>,
+    amount: (&'static str, Option<i128>),
+}
+
+impl Payment {
+    fn any(random: &mut Random) -> Self {
+        let mut party = || Some(PARTIES[random.below(10)]).filter(|_| !random.percent(5));
+        let (from, to) = (party(), party());
+        let amounts = if random.percent(70) { 3 } else { AMOUNTS.len() };
+        Self { from, to, amount: AMOUNTS[random.below(amounts)] }
+    }
+
+    fn text(&self) -> String {
+        let mut fields = vec![format!("\"amount\": {}", self.amount.0)];
+        fields.extend(self.to.map(|(text, _)| format!("\"recipient\": {text}")));
+        fields.extend(self.from.map(|(text, _)| format!("\"sender\": {text}")));
+        format!("{{{}}}", fields.join(", "))
+    }
+}
+
+type Recount = BTreeMap<&'static str, (i128, i128, i128, i128, u64, u64, u64, Option<u64>)>;
+
+fn recount(blocks: &[Vec<Payment>]) -> Recount {
+    let mut all = Recount::new();
+    for (index, block) in (1..).zip(blocks) {
+        for (at, Payment { from, to, amount }) in block.iter().enumerate() {
+            let (from, to) = (from.map(|from| from.1), to.map(|to| to.1));
+            let mined = at + 1 == block.len() && from == Some("0") && to.is_some();
+            let mut tried = all.clone();
+            let sums = (|| {
+                let (from, to, amount) = (from?, to?, amount.1?);
+                let payer = tried.entry(from).or_default();
+                payer.1 = payer.1.checked_add(amount)?;
+                if from != to {
+                    payer.0 = payer.0.checked_sub(amount)?;
+                }
+                let payee = tried.entry(to).or_default();
+                payee.2 = payee.2.checked_add(amount)?;
+                if from != to {
+                    payee.0 = payee.0.checked_add(amount)?;
+                }
+                if mined {
+                    payee.3 = payee.3.checked_add(amount)?;
+                }
+                Some(())
+            })();
+            if sums.is_some() {
+                all = tried;
+            }
+            for name in from.into_iter().chain(to.filter(|to| Some(*to) != from)) {
+                let party = all.entry(name).or_default();
+                party.4 += u64::from(sums.is_none());
+                party.5 += 1;
+            }
+            if let Some(miner) = to.filter(|_| mined) {
+                let party = all.entry(miner).or_default();
+                (party.6, party.7) = (party.6 + 1, Some(index));
+            }
+        }
+    }
+    all
+}
+
+fn text(index: usize, block: &[Payment]) -> String {
+    let transactions: Vec<_> = block.iter().map(Payment::text).collect();
+    format!(
+        "{{\"index\": {index}, \"previous_hash\": \"1\", \"proof\": 1, \"timestamp\": 1, \
+         \"transactions\": [{}]}}",
+        transactions.join(", ")
+    )
+}
+
+#[test]
+fn sums_are_those_of_a_recount_after_any_reorg() {
+    let mut random = Random::new(setting("BLOCKSMITH_INDEX_SEED", 14));
+    let book = Book::open(None, "0").expect("an index");
+    let mut blocks: Vec<Vec<Payment>> = Vec::new();
+    for step in 0..setting("BLOCKSMITH_INDEX_STEPS", 1_000) {
+        let undone = if random.percent(35) { random.below(blocks.len().min(5) + 1) } else { 0 };
+        let added = random.below(4);
+        book.change(step % 7 == 0, |batch| {
+            for _ in 0..undone {
+                let block = text(blocks.len(), &blocks.pop().expect("a block"));
+                batch.undo(&BlockView::of_canonical(&block).expect("a block"))?;
+            }
+            for _ in 0..added {
+                if blocks.len() < 60 {
+                    let payments = random.below(5);
+                    blocks.push((0..payments).map(|_| Payment::any(&mut random)).collect());
+                    let block = text(blocks.len(), &blocks[blocks.len() - 1]);
+                    batch.add(&BlockView::of_canonical(&block).expect("a block"))?;
+                }
+            }
+            batch.stand_at(Indexed { index: blocks.len() as u64, hash: Hash([1; 32]) });
+            Ok(())
+        })
+        .expect("a change");
+        let expected = recount(&blocks);
+        for (_, name) in PARTIES {
+            let it = book.party(name).expect("a party");
+            let sums = (it.balance, it.sent, it.received, it.mined);
+            let found = (sums.0, sums.1, sums.2, sums.3, it.uncounted, it.transactions, it.blocks);
+            let wanted = expected.get(name).copied().unwrap_or_default();
+            let (a, b, c, d, e, f, g, last) = wanted;
+            assert_eq!((found, it.last_block), ((a, b, c, d, e, f, g), last), "{step}: {name}");
+        }
+    }
+}
