@@ -5,6 +5,7 @@
 //! | `parties` | name; a long one as its first 64 bytes ‖ SHA-256 | number ‖ balance ‖ sent ‖ received ‖ mined ‖ counts |
 //! | `history` | number ‖ place, 20 bytes, big-endian | flags                             |
 //! | `cursor`  | nothing                          | index ‖ hash of the last block ‖ number of the next party |
+//! | `meta`    | `format`                         | the version of this layout           |
 //!
 //! The flags say what a transaction changed, so that undoing it is exact.
 
@@ -16,13 +17,20 @@ use blocksmith_consensus::Hash;
 use blocksmith_consensus::block::BlockView;
 use blocksmith_consensus::json::{Kind, Value};
 use blocksmith_consensus::transaction::party;
-use redb::{Durability, ReadableDatabase, ReadableTable, Table, TableDefinition, WriteTransaction};
+use redb::{
+    Durability, ReadableDatabase, ReadableTable, Table, TableDefinition, TableError,
+    WriteTransaction,
+};
 
 use crate::store::{Db, StoreError};
 
 const PARTIES: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("parties");
 const HISTORY: TableDefinition<'_, [u8; 20], u8> = TableDefinition::new("history");
 const CURSOR: TableDefinition<'_, (), (u64, [u8; 32], u64)> = TableDefinition::new("cursor");
+const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
+
+/// The version of the layout above; an index of another one is made anew from the chain.
+const FORMAT: u64 = 1;
 
 /// The file in a data directory.
 const FILE: &str = "index.redb";
@@ -141,8 +149,18 @@ impl Book {
     /// Opens the index beside the store in `dir`, or a new one in memory.
     pub(crate) fn open(dir: Option<&Path>, mint: &str) -> Result<Self, StoreError> {
         let book = Self { db: Db::beside(dir, FILE)?, mint: mint.into() };
-        book.change(true, |_| Ok(()))?;
+        if !book.is_of_this_format()? {
+            book.clear()?;
+        }
         Ok(book)
+    }
+
+    fn is_of_this_format(&self) -> Result<bool, StoreError> {
+        self.db.guard(|| match self.db.begin_read()?.open_table(META) {
+            Ok(meta) => Ok(meta.get("format")?.is_some_and(|found| found.value() == FORMAT)),
+            Err(TableError::TableDoesNotExist(_)) => Ok(false),
+            Err(error) => Err(error.into()),
+        })
     }
 
     /// The last block that is included.
@@ -203,9 +221,11 @@ impl Book {
     pub(super) fn clear(&self) -> Result<(), StoreError> {
         self.db.guard(|| {
             let transaction = self.db.begin_write()?;
-            transaction.delete_table(PARTIES)?;
-            transaction.delete_table(HISTORY)?;
-            transaction.delete_table(CURSOR)?;
+            let tables: Vec<_> = transaction.list_tables()?.collect();
+            for table in tables {
+                transaction.delete_table(table)?;
+            }
+            transaction.open_table(META)?.insert("format", FORMAT)?;
             drop(Batch::of(&transaction, &self.mint)?);
             transaction.commit()?;
             Ok(())

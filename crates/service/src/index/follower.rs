@@ -124,10 +124,10 @@ pub(super) fn step(
     stop: &AtomicBool,
 ) -> Result<(), StoreError> {
     let hash_at = |index| Ok::<_, StoreError>(chain.at(index)?.map(|linked| linked.block.hash()));
-    if let Some(at) = at {
-        if hash_at(at.index)? != Some(at.hash) {
-            return back(book, chain, at, durable);
-        }
+    if let Some(at) = at
+        && hash_at(at.index)? != Some(at.hash)
+    {
+        return back(book, chain, at, durable);
     }
     let mut bytes = 0;
     let texts = chain.texts(at.map_or(0, |at| at.index + 1))?;
