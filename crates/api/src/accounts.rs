@@ -2,7 +2,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use crate::HexHash;
+use crate::{HexHash, Number};
 
 /// The state of an account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -82,6 +82,20 @@ impl Account {
     }
 }
 
+/// What a transaction was to a party.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// The party is its sender.
+    Sent,
+    /// The party is its recipient.
+    Received,
+    /// It is the coin of a block that the party mined.
+    Mined,
+    /// It changed no sum: its amount is no integer, or too large.
+    Uncounted,
+}
+
 /// A transaction of an account.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct AccountTransaction {
@@ -95,9 +109,12 @@ pub struct AccountTransaction {
     pub confirmations: u64,
     /// Its id.
     pub id: HexHash,
-    /// The `timestamp` of its block, in seconds since 1970.
+    /// The `timestamp` of its block, in seconds since 1970, if the block has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub timestamp: Option<u64>,
+    pub timestamp: Option<Number>,
+    /// What it was to the party, where payments are not signed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub roles: Option<Vec<Role>>,
     /// The transaction, as canonical JSON.
     #[schema(value_type = Object)]
     pub transaction: Box<RawValue>,
@@ -119,6 +136,9 @@ pub struct AccountTransactions {
     /// The value of `before` for the next page; `null` on the last page.
     #[schema(example = "1042-3")]
     pub next: Option<String>,
+    /// The last block whose transactions are listed, where payments are not signed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub indexed: Option<Indexed>,
 }
 
 /// All coins, in units.

@@ -13,6 +13,7 @@ mod import;
 mod index;
 mod metrics;
 mod notices;
+mod parties;
 mod query;
 mod rate_limit;
 mod replay;
@@ -26,12 +27,13 @@ pub use clocks::{Clocks, time};
 pub use feed::{Event, Feed, Reorg, Tip};
 pub use handle::{Handle, NotPaid};
 pub use import::{Import, Taken};
-pub use index::{Indexed, PartyState};
+pub use index::{Indexed, PartyState, Roles};
 pub use metrics::{Levels, Metrics};
 pub use notices::Notice;
+pub use parties::{AsOf, Behind, PartyPage};
 pub use query::{
-    AccountEntry, AccountPage, AccountState, Behind, Found, Inclusion, InclusionAnswer, Location,
-    MAX_INCOMING, PendingOf, PendingPage, QueryError, TransactionState, float,
+    AccountEntry, AccountPage, AccountState, Found, Inclusion, InclusionAnswer, Location,
+    MAX_INCOMING, PendingOf, PendingPage, QueryError, TransactionState, float, seconds,
 };
 pub use replay::{Difference, NotReplayed, Replay, Replayed, Step, replay};
 pub use standing::{Standing, Stopped};

@@ -3,31 +3,22 @@
 //! neither.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::ops::Range;
 
 use blocksmith_consensus::address::Address as PublicKey;
 use blocksmith_consensus::json::Value;
 use blocksmith_consensus::ledger::Accounts as _;
 use blocksmith_consensus::payment::{Domain, Entry};
 use blocksmith_consensus::tree::BlockId;
-use blocksmith_consensus::{Ancestry as _, Block, ChainBlock, Hash, U256, merkle};
+use blocksmith_consensus::{Ancestry as _, Block, BlockView, ChainBlock, Hash, U256, merkle};
 use blocksmith_node::mempool::{Estimate, Waiting};
 use blocksmith_node::{Health, Machine, PeerReport};
 
 use super::handle::Handle;
-use super::index::PartyState;
+use super::index::Roles;
 use super::metrics::Levels;
 use super::standing::Stopped;
 use super::store::{Snapshot, StoreError, TransactionLocation};
-
-/// How often, and how many times, an index that follows another branch is looked at: 2 seconds.
-const LOOK_AGAIN: Duration = Duration::from_millis(100);
-const MAX_LOOKS: u32 = 20;
-
-/// The index follows a change of the chain.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the index of parties does not follow this chain yet; try again in a moment")]
-pub struct Behind;
 
 /// The reason why a question has no answer.
 #[derive(Debug, thiserror::Error)]
@@ -82,24 +73,26 @@ pub struct Location {
     pub confirmations: u64,
 }
 
-/// A transaction of an address.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A transaction of a party.
+#[derive(Debug, Clone, PartialEq)]
 pub struct AccountEntry {
     /// Where it is.
     pub location: Location,
     /// Its id.
     pub id: Hash,
-    /// When its block was made, in seconds since 1970.
-    pub timestamp_s: u64,
+    /// When its block was made, in seconds since 1970, if the block says it.
+    pub timestamp_s: Option<f64>,
     /// Its canonical text.
     pub text: String,
+    /// What it was to the party, where payments are not signed.
+    pub roles: Option<Roles>,
 }
 
 /// The most payments to an address that wait and are shown: anyone can make them, and each may be long.
 pub const MAX_INCOMING: usize = 100;
 
 /// A page of the transactions of an address, the newest first.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct AccountPage {
     /// The canonical texts of its payments that wait.
     pub pending: Vec<String>,
@@ -289,40 +282,17 @@ impl Handle {
         let Some(domain) = self.domain().copied() else {
             return Ok(AccountPage { pending, incoming, entries: Vec::new(), next: None });
         };
-        let entries = move || entries(snapshot, domain, &address, before, limit, most_bytes);
+        let entries = move || {
+            let spots = snapshot.history(address.key(), before, limit)?;
+            let spots = spots.into_iter().map(|spot| (spot, None)).collect();
+            entries(Confirmed::of(snapshot, Some(domain))?, spots, limit, most_bytes)
+        };
         let (entries, next) = self.read(entries).await?;
         Ok(AccountPage { pending, incoming, entries, next })
     }
 
-    /// What a party of an open chain has; `None` where payments are signed. An index that follows
-    /// another branch than the node is waited for a moment; the answer is `Err(Behind)` if it is
-    /// not there by then.
-    ///
-    /// # Errors
-    /// Fails if the node has stopped, or if the store can't be read.
-    pub async fn party(
-        &self,
-        name: String,
-    ) -> Result<Option<Result<PartyState, Behind>>, QueryError> {
-        let Some(index) = self.index.clone() else { return Ok(None) };
-        for _ in 0..MAX_LOOKS {
-            // The index is read first: the chain that is read then has all that the index had, unless
-            // it left a branch.
-            let (book, name, store) = (index.book().clone(), name.clone(), self.store.clone());
-            let look = move || {
-                let found = book.party(&name)?;
-                let on_chain = store.read()?.at(found.indexed.index)?;
-                Ok(on_chain.filter(|at| at.block.hash() == found.indexed.hash).map(|_| found))
-            };
-            if let Some(found) = self.read(look).await? {
-                return Ok(Some(Ok(found)));
-            }
-            tokio::time::sleep(LOOK_AGAIN).await;
-        }
-        Ok(Some(Err(Behind)))
-    }
-
-    /// Where a payment is, and its text; `None` if the node does not know it, or on an open chain.
+    /// Where a signed payment is, and its text; `None` if the node does not know it, or on an open
+    /// chain, where [`Handle::unsigned_transaction`] says it.
     ///
     /// # Errors
     /// Fails if the node has stopped, or if the store can't be read.
@@ -391,7 +361,7 @@ impl Handle {
     }
 
     /// Reads on a thread that may block.
-    async fn read<T: Send + 'static>(
+    pub(super) async fn read<T: Send + 'static>(
         &self,
         read: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, QueryError> {
@@ -421,18 +391,21 @@ fn waiting(machine: &Machine, id: &Hash) -> Option<(TransactionState, String)> {
 }
 
 /// Transactions of the best chain, each block read once if they come in the order of their blocks.
-struct Confirmed {
+pub(super) struct Confirmed {
     snapshot: Snapshot,
-    domain: Domain,
+    /// Where payments are signed.
+    domain: Option<Domain>,
     tip: u64,
     block: Option<Block>,
-    read_bytes: usize,
+    /// Where the transactions of the block are in its text, once one of them was asked for.
+    spans: Vec<Range<usize>>,
+    pub(super) read_bytes: usize,
 }
 
 impl Confirmed {
-    fn of(snapshot: Snapshot, domain: Domain) -> Result<Self, StoreError> {
+    pub(super) fn of(snapshot: Snapshot, domain: Option<Domain>) -> Result<Self, StoreError> {
         let tip = snapshot.tip()?.block.index();
-        Ok(Self { snapshot, domain, tip, block: None, read_bytes: 0 })
+        Ok(Self { snapshot, domain, tip, block: None, spans: Vec::new(), read_bytes: 0 })
     }
 
     fn block(&mut self, index: u64) -> Result<&Block, StoreError> {
@@ -441,32 +414,67 @@ impl Confirmed {
             None => {
                 let block = self.snapshot.at(index)?.ok_or_else(|| missing(index))?.block;
                 self.read_bytes += block.text().len();
+                self.spans.clear();
                 block
             }
         };
         Ok(self.block.insert(block))
     }
 
-    fn location(&mut self, (index, position): TransactionLocation) -> Result<Location, StoreError> {
+    pub(super) fn location(
+        &mut self,
+        (index, position): TransactionLocation,
+    ) -> Result<Location, StoreError> {
         let confirmations = (self.tip + 1).saturating_sub(index);
         let block = BlockId { index, hash: self.block(index)?.hash() };
         Ok(Location { block, position, confirmations })
     }
 
-    /// The id of a transaction, and its canonical text.
-    fn transaction(
+    /// The canonical text of a transaction.
+    pub(super) fn text(
         &mut self,
         (index, position): TransactionLocation,
+    ) -> Result<&str, StoreError> {
+        self.block(index)?;
+        let block = self.block.as_ref().ok_or_else(|| missing(index))?;
+        if self.spans.is_empty() {
+            // A block is not searched from its start for each of its transactions.
+            let text = block.text();
+            let span = |value: Value<'_>| {
+                let start = value.text().as_ptr() as usize - text.as_ptr() as usize;
+                start..start + value.text().len()
+            };
+            self.spans = block.view().transactions().map(span).collect();
+        }
+        let span = self.spans.get(position as usize).cloned().ok_or_else(|| missing(index))?;
+        Ok(&block.text()[span])
+    }
+
+    /// The id of a transaction, and its canonical text.
+    pub(super) fn transaction(
+        &mut self,
+        place: TransactionLocation,
     ) -> Result<(Hash, String), StoreError> {
         let domain = self.domain;
-        let value = self.block(index)?.view().transactions().nth(position as usize);
-        let value = value.ok_or_else(|| missing(index))?;
-        let damaged = |why| StoreError::Damaged(format!("block {index}: {why}"));
-        let id = match Entry::of_canonical(value, &domain).map_err(damaged)? {
+        let text = self.text(place)?;
+        let Some(domain) = domain else { return Ok((Hash::of(text), text.into())) };
+        let damaged = |why| StoreError::Damaged(format!("block {}: {why}", place.0));
+        let id = match Entry::of_canonical(Value::of_canonical(text), &domain).map_err(damaged)? {
             Entry::Payment(payment) => payment.id(),
             Entry::Coinbase(coin) => coin.id(&domain),
         };
-        Ok((id, value.text().to_string()))
+        Ok((id, text.into()))
+    }
+}
+
+/// When a block was made, as it says itself: only the rules of sealed blocks check it.
+pub fn seconds(block: &BlockView<'_>) -> Option<f64> {
+    match &block.header {
+        Some(header) => Some(header.timestamp_s as f64),
+        None => {
+            let value = Value::of_canonical(block.text);
+            value.get("timestamp")?.text().parse().ok().filter(|time: &f64| time.is_finite())
+        }
     }
 }
 
@@ -474,23 +482,20 @@ fn missing(index: u64) -> StoreError {
     StoreError::Damaged(format!("the index lists what block {index} does not have"))
 }
 
-fn entries(
-    snapshot: Snapshot,
-    domain: Domain,
-    address: &PublicKey,
-    before: Option<TransactionLocation>,
+/// The entries of a page whose history gave `spots`, and where the next page starts.
+pub(super) fn entries(
+    mut confirmed: Confirmed,
+    spots: Vec<(TransactionLocation, Option<Roles>)>,
     limit: usize,
     most_bytes: usize,
 ) -> Result<(Vec<AccountEntry>, Option<TransactionLocation>), StoreError> {
-    let mut confirmed = Confirmed::of(snapshot, domain)?;
-    let spots = confirmed.snapshot.history(address.key(), before, limit)?;
-    let mut next = spots.last().copied().filter(|_| spots.len() == limit);
+    let mut next = spots.last().map(|(spot, _)| *spot).filter(|_| spots.len() == limit);
     let mut entries = Vec::with_capacity(spots.len());
-    for spot in spots {
+    for (spot, roles) in spots {
         let (id, text) = confirmed.transaction(spot)?;
-        let header = confirmed.block(spot.0)?.header();
-        let timestamp_s = header.map_or(0, |header| header.timestamp_s);
-        entries.push(AccountEntry { location: confirmed.location(spot)?, id, timestamp_s, text });
+        let timestamp_s = seconds(&confirmed.block(spot.0)?.view());
+        let location = confirmed.location(spot)?;
+        entries.push(AccountEntry { location, id, timestamp_s, text, roles });
         if confirmed.read_bytes >= most_bytes {
             next = Some(spot);
             break;
@@ -500,7 +505,7 @@ fn entries(
 }
 
 fn confirmed(snapshot: Snapshot, domain: Domain, id: &Hash) -> Result<Option<Found>, StoreError> {
-    let mut confirmed = Confirmed::of(snapshot, domain)?;
+    let mut confirmed = Confirmed::of(snapshot, Some(domain))?;
     let spots = confirmed.snapshot.places(id)?;
     let Some(first) = spots.first().copied() else { return Ok(None) };
     let locations =
@@ -514,7 +519,7 @@ fn inclusion(
     domain: Domain,
     id: &Hash,
 ) -> Result<Option<Inclusion>, StoreError> {
-    let mut confirmed = Confirmed::of(snapshot, domain)?;
+    let mut confirmed = Confirmed::of(snapshot, Some(domain))?;
     let Some(spot) = confirmed.snapshot.places(id)?.first().copied() else { return Ok(None) };
     let location = confirmed.location(spot)?;
     let (_, text) = confirmed.transaction(spot)?;

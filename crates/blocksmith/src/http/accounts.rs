@@ -1,4 +1,7 @@
 //! What parties have: accounts, all coins together, what a fee buys, and the faucet.
+//!
+//! A party is named in the path, or as `?party=`, which can name any party: the empty one, and those
+//! that a path can't say, such as `..`.
 
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
@@ -6,8 +9,8 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use blocksmith_api::limits::{ACCOUNT_PAGE, MAX_ACCOUNT_PAGE};
 use blocksmith_api::{
-    Account, AccountTransaction, AccountTransactions, AnyAccount, FaucetGift, FaucetRequest, Fees,
-    Indexed, PartyAccount, Place, Supply,
+    self as wire, Account, AccountTransaction, AccountTransactions, AnyAccount, FaucetGift,
+    FaucetRequest, Fees, Number, PartyAccount, Place, Role, Supply,
 };
 use blocksmith_consensus::address::Address;
 use blocksmith_consensus::json::Value;
@@ -26,7 +29,9 @@ use super::payments::place;
 use super::query::{Query, limit, not_text};
 use super::{App, permit};
 use crate::faucet::{self, NotGiven};
-use crate::service::{AccountEntry, AccountPage, Handle, TransactionLocation};
+use crate::service::{
+    AccountEntry, AccountPage, AsOf, Behind, Handle, Indexed, Roles, TransactionLocation,
+};
 
 /// A page of transactions ends when this many bytes of blocks were read for it: each may be in a
 /// block of its own.
@@ -39,18 +44,30 @@ const USUAL_BYTES: usize = 350;
 /// About how many bytes a block's own fields and its coinbase take.
 const BLOCK_OVERHEAD_BYTES: usize = 700;
 
-fn no_accounts() -> ApiError {
-    ApiError::unsigned("there are no accounts")
+/// Who is asked for: an address, or any name.
+enum Party {
+    Address(Address),
+    Name(String),
 }
 
-/// The address that a path names, as people write it.
-fn address(
-    handle: &Handle,
-    party: Result<Path<String>, PathRejection>,
-) -> Result<Address, ApiError> {
-    let Path(party) = party.map_err(not_text)?;
-    let hrp = sealed(handle).ok_or_else(no_accounts)?.hrp;
-    typed::address(&party, hrp).map_err(ApiError::unprocessable)
+/// The party of that name.
+fn party(handle: &Handle, name: String) -> Result<Party, ApiError> {
+    match sealed(handle) {
+        Some(Sealed { hrp, .. }) => {
+            typed::address(&name, *hrp).map(Party::Address).map_err(ApiError::unprocessable)
+        }
+        None => Ok(Party::Name(name)),
+    }
+}
+
+/// What the index found; it is there on every chain whose payments are not signed.
+pub(super) fn indexed<T>(
+    found: Option<Result<AsOf<T>, Behind>>,
+) -> Result<(T, wire::Indexed), ApiError> {
+    let found = found.ok_or_else(|| ApiError::unsigned("there are no accounts"))?;
+    let AsOf { answer, indexed } = found.map_err(|behind| ApiError::busy(behind.to_string()))?;
+    let Indexed { index, hash } = indexed;
+    Ok((answer, wire::Indexed { index, hash: hash.into() }))
 }
 
 /// The rules of a chain that keeps accounts.
@@ -78,25 +95,55 @@ pub(super) async fn account(
     State(app): State<App>,
     party: Result<Path<String>, PathRejection>,
 ) -> Result<Response, ApiError> {
-    if sealed(&app.handle).is_none() {
-        let Path(party) = party.map_err(not_text)?;
-        let found = app.handle.party(party.clone()).await?.ok_or_else(no_accounts)?;
-        let found = found.map_err(|behind| ApiError::busy(behind.to_string()))?;
-        let account = PartyAccount {
-            party,
-            balance: found.balance,
-            sent: found.sent,
-            received: found.received,
-            mined: found.mined,
-            uncounted: found.uncounted,
-            transactions: found.transactions,
-            blocks: found.blocks,
-            last_block: found.last_block,
-            indexed: Indexed { index: found.indexed.index, hash: found.indexed.hash.into() },
-        };
-        return Ok(answer::json(StatusCode::OK, &AnyAccount::Party(account)));
-    }
-    let address = address(&app.handle, party)?;
+    let Path(name) = party.map_err(not_text)?;
+    account_of(&app, name).await
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Named {
+    /// Required: an address; where payments are not signed, any name, also the empty one.
+    #[param(required = true)]
+    party: Option<String>,
+}
+
+/// The state of an account whose name a path can't say.
+#[utoipa::path(
+    get,
+    path = "/api/v1/accounts",
+    tag = "transactions",
+    operation_id = "named_account",
+    params(Named),
+    responses((status = 200, description = "The account.", body = AnyAccount), Errors)
+)]
+pub(super) async fn named_account(
+    State(app): State<App>,
+    Query(Named { party }): Query<Named>,
+) -> Result<Response, ApiError> {
+    let name = party.ok_or_else(|| ApiError::bad("add ?party=NAME to say whose account"))?;
+    account_of(&app, name).await
+}
+
+async fn account_of(app: &App, name: String) -> Result<Response, ApiError> {
+    let address = match party(&app.handle, name)? {
+        Party::Address(address) => address,
+        Party::Name(party) => {
+            let (found, indexed) = indexed(app.handle.party(party.clone()).await?)?;
+            let account = PartyAccount {
+                party,
+                balance: found.balance,
+                sent: found.sent,
+                received: found.received,
+                mined: found.mined,
+                uncounted: found.uncounted,
+                transactions: found.transactions,
+                blocks: found.blocks,
+                last_block: found.last_block,
+                indexed,
+            };
+            return Ok(answer::json(StatusCode::OK, &AnyAccount::Party(account)));
+        }
+    };
     let account = app.handle.account(address).await?;
     let party = sealed(&app.handle).map(|sealed| address.to_text(sealed.hrp)).unwrap_or_default();
     let answer = Account {
@@ -132,13 +179,27 @@ fn parse_cursor(text: &str) -> Option<TransactionLocation> {
     Some((index.parse().ok()?, position.parse().ok()?))
 }
 
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct NamedPage {
+    /// Required: an address; where payments are not signed, any name, also the empty one.
+    #[param(required = true)]
+    party: Option<String>,
+    /// How many entries the page has at most: 50 by default, and no more than 1,000. A page can be shorter.
+    #[param(minimum = 1)]
+    limit: Option<usize>,
+    /// The value of `next` in an earlier page.
+    #[param(pattern = "^[0-9]+-[0-9]+$")]
+    before: Option<String>,
+}
+
 /// The transactions of an account, the newest first.
 #[utoipa::path(
     get,
     path = "/api/v1/accounts/{party}/transactions",
     tag = "transactions",
     operation_id = "account_transactions",
-    params(("party" = String, Path, description = "An address."), Page),
+    params(("party" = String, Path, description = "An address; where payments are not signed, any name."), Page),
     responses((status = 200, description = "The page.", body = AccountTransactions), Errors)
 )]
 pub(super) async fn transactions(
@@ -146,7 +207,34 @@ pub(super) async fn transactions(
     party: Result<Path<String>, PathRejection>,
     Query(asked): Query<Page>,
 ) -> Result<Response, ApiError> {
-    let address = address(&app.handle, party)?;
+    let Path(name) = party.map_err(not_text)?;
+    transactions_of(app, name, asked).await
+}
+
+/// The transactions of an account whose name a path can't say, the newest first.
+#[utoipa::path(
+    get,
+    path = "/api/v1/accounts/transactions",
+    tag = "transactions",
+    operation_id = "named_account_transactions",
+    params(NamedPage),
+    responses((status = 200, description = "The page.", body = AccountTransactions), Errors)
+)]
+pub(super) async fn named_transactions(
+    State(app): State<App>,
+    Query(NamedPage { party, limit, before }): Query<NamedPage>,
+) -> Result<Response, ApiError> {
+    let name = party.ok_or_else(|| {
+        ApiError::bad(
+            "add ?party=NAME to say whose transactions; the account of a party with the name transactions is \
+             /api/v1/accounts?party=transactions",
+        )
+    })?;
+    transactions_of(app, name, Page { limit, before }).await
+}
+
+async fn transactions_of(app: App, name: String, asked: Page) -> Result<Response, ApiError> {
+    let party = party(&app.handle, name)?;
     let limit = limit(asked.limit, ACCOUNT_PAGE, MAX_ACCOUNT_PAGE)?;
     let before = match asked.before {
         None => None,
@@ -155,22 +243,60 @@ pub(super) async fn transactions(
         })?),
     };
     let permit = permit(&app.searching_back).await?;
-    let AccountPage { pending, incoming, entries, next } =
-        app.handle.account_page(address, before, limit, MAX_SCAN_BYTES).await?;
-    let on_first_page = |texts: &[String]| match before {
-        None => texts.iter().map(|text| raw(text)).collect::<Result<Vec<_>, _>>().map(Some),
-        Some(_) => Ok(None),
+    let page = match party {
+        Party::Address(address) => {
+            let AccountPage { pending, incoming, entries, next } =
+                app.handle.account_page(address, before, limit, MAX_SCAN_BYTES).await?;
+            let on_first_page = |texts: &[String]| match before {
+                None => texts.iter().map(|text| raw(text)).collect::<Result<_, _>>().map(Some),
+                Some(_) => Ok(None),
+            };
+            let (queued, incoming) = (on_first_page(&pending)?, on_first_page(&incoming)?);
+            let transactions = listed(&entries)?;
+            let next = next.map(cursor);
+            AccountTransactions { queued, incoming, transactions, next, indexed: None }
+        }
+        Party::Name(name) => {
+            let page = app.handle.party_page(name, before, limit, MAX_SCAN_BYTES).await?;
+            let (page, indexed) = indexed(page)?;
+            AccountTransactions {
+                queued: None,
+                incoming: None,
+                transactions: listed(&page.entries)?,
+                next: page.next.map(cursor),
+                indexed: Some(indexed),
+            }
+        }
     };
-    let (queued, incoming) = (on_first_page(&pending)?, on_first_page(&incoming)?);
+    Ok(made_at(permit, answer::json(StatusCode::OK, &page)))
+}
+
+fn listed(entries: &[AccountEntry]) -> Result<Vec<AccountTransaction>, ApiError> {
     let entry = |entry: &AccountEntry| -> Result<_, ApiError> {
         let Place { block, hash, position, confirmations } = place(&entry.location);
-        let (id, timestamp) = (entry.id.into(), Some(entry.timestamp_s));
-        let transaction = raw(&entry.text)?;
-        Ok(AccountTransaction { block, hash, position, confirmations, id, timestamp, transaction })
+        Ok(AccountTransaction {
+            block,
+            hash,
+            position,
+            confirmations,
+            id: entry.id.into(),
+            timestamp: entry.timestamp_s.map(Number),
+            roles: entry.roles.map(roles),
+            transaction: raw(&entry.text)?,
+        })
     };
-    let transactions = entries.iter().map(entry).collect::<Result<_, _>>()?;
-    let page = AccountTransactions { queued, incoming, transactions, next: next.map(cursor) };
-    Ok(made_at(permit, answer::json(StatusCode::OK, &page)))
+    entries.iter().map(entry).collect()
+}
+
+fn roles(roles: Roles) -> Vec<Role> {
+    let Roles { sent, received, mined, uncounted } = roles;
+    let all = [
+        (sent, Role::Sent),
+        (received, Role::Received),
+        (mined, Role::Mined),
+        (uncounted, Role::Uncounted),
+    ];
+    all.into_iter().filter(|(has, _)| *has).map(|(_, role)| role).collect()
 }
 
 /// The supply: the coins of the genesis block, the coins mined so far, and the most that there will ever be.

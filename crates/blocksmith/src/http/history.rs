@@ -14,7 +14,7 @@ use super::api_error::ApiError;
 use super::errors::Errors;
 use super::query::Query;
 use super::{App, permit};
-use crate::service::float;
+use crate::service::{float, seconds};
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -47,14 +47,14 @@ pub(super) async fn history(
 
 fn point(rules: &Rules, before: Option<&ChainBlock>, linked: &ChainBlock) -> HistoryPoint {
     let block = linked.block.view();
-    let time_s = seconds(linked);
+    let time_s = seconds(&block);
     let target = match &block.header {
         Some(header) => header.target,
         None => rules.target_after(&linked.difficulty_state),
     };
     // Without a rule on timestamps, two of them may be further apart than any number.
     let number = |value: Option<f64>| value.filter(|value| value.is_finite()).map(Number);
-    let passed = before.and_then(|before| Some((time_s? - seconds(before)?, before)));
+    let passed = before.and_then(|before| Some((time_s? - seconds(&before.block.view())?, before)));
     let passed = passed.filter(|(passed, _)| *passed > 0.0);
     let blocks = |before: &ChainBlock| (block.index - before.block.index()) as f64;
     HistoryPoint {
@@ -64,17 +64,5 @@ fn point(rules: &Rules, before: Option<&ChainBlock>, linked: &ChainBlock) -> His
         work: Hash(linked.work.to_be_bytes()).into(),
         block_time_s: number(passed.map(|(passed, before)| passed / blocks(before))),
         hash_rate: number(passed.map(|(passed, before)| float(linked.work - before.work) / passed)),
-    }
-}
-
-/// When a block was made, as it says itself: only the rules of sealed blocks check it.
-fn seconds(linked: &ChainBlock) -> Option<f64> {
-    let block = linked.block.view();
-    match &block.header {
-        Some(header) => Some(header.timestamp_s as f64),
-        None => {
-            let value = blocksmith_consensus::json::Value::of_canonical(block.text);
-            value.get("timestamp")?.text().parse().ok().filter(|time: &f64| time.is_finite())
-        }
     }
 }

@@ -133,6 +133,8 @@ fn router(handle: Handle, token: Option<Token>, seat: Option<Seat>) -> Router {
         .route("/api/v1/transactions", get(payments::queued).post(payments::submit))
         .route("/api/v1/transactions/{id}", get(payments::transaction))
         .route("/api/v1/transactions/{id}/proof", get(payments::proof))
+        .route("/api/v1/accounts", get(accounts::named_account))
+        .route("/api/v1/accounts/transactions", get(accounts::named_transactions))
         .route("/api/v1/accounts/{party}", get(accounts::account))
         .route("/api/v1/accounts/{party}/transactions", get(accounts::transactions))
         .route("/api/v1/supply", get(accounts::supply))

@@ -32,7 +32,8 @@ use super::{accounts, api, dev, events, history, payments};
     paths(
         api::status, events::events, api::work, api::submit_work, api::headers, api::blocks, api::submit_block,
         api::block, payments::queued, payments::submit, payments::transaction, payments::proof,
-        accounts::account, accounts::transactions, accounts::supply, accounts::fees,
+        accounts::account, accounts::named_account, accounts::transactions,
+        accounts::named_transactions, accounts::supply, accounts::fees,
         accounts::faucet, history::history, api::peers, api::add_peers, api::forget_peer,
         dev::mine, dev::reorg, dev::miners, dev::set_miners, dev::cut, dev::heal,
     ),

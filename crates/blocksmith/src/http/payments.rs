@@ -19,6 +19,7 @@ use blocksmith_node::mempool::Refused;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
+use super::accounts::indexed;
 use super::answer::{self, made_at, raw};
 use super::api_error::ApiError;
 use super::body::Wire;
@@ -28,7 +29,7 @@ use super::query::{Query, hash, limit, not_text};
 use super::sent::listens;
 use super::{App, permit};
 use crate::service::{
-    Handle, Inclusion, InclusionAnswer, Location, NotPaid, PendingPage, TransactionState,
+    Found, Handle, Inclusion, InclusionAnswer, Location, NotPaid, PendingPage, TransactionState,
 };
 
 /// How long a list of payments waits for its permit.
@@ -216,19 +217,27 @@ pub(super) async fn transaction(
     State(app): State<App>,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Response, ApiError> {
-    if let Family::Open(_) = app.handle.chain().rules.family {
-        return Err(ApiError::unsigned("transactions have no ids"));
-    }
     let id = transaction_id(id)?;
-    let found = whereabouts(&app.handle, id).await?;
+    let found = match app.handle.chain().rules.family {
+        Family::Sealed(_) => whereabouts(&app.handle, id).await?,
+        Family::Open(_) => {
+            let _permit = permit(&app.searching_back).await?;
+            let found = indexed(app.handle.unsigned_transaction(id).await?)?.0;
+            found.map(|found| transaction_of(id, &found)).transpose()?
+        }
+    };
     Ok(answer::json(StatusCode::OK, &found.ok_or_else(|| unknown(&id))?))
 }
 
 /// Where a transaction is and what it says; `None` if it is nowhere, or the chain has no signed
 /// payments.
 async fn whereabouts(handle: &Handle, id: Hash) -> Result<Option<Transaction>, ApiError> {
-    let Some(found) = handle.transaction(id).await? else { return Ok(None) };
-    Ok(Some(Transaction {
+    let found = handle.transaction(id).await?;
+    found.map(|found| transaction_of(id, &found)).transpose()
+}
+
+fn transaction_of(id: Hash, found: &Found) -> Result<Transaction, ApiError> {
+    Ok(Transaction {
         id: id.into(),
         status: match found.state {
             TransactionState::Queued => TransactionStatus::Queued,
@@ -237,7 +246,7 @@ async fn whereabouts(handle: &Handle, id: Hash) -> Result<Option<Transaction>, A
         },
         places: found.locations.iter().map(place).collect(),
         transaction: raw(&found.text)?,
-    }))
+    })
 }
 
 /// The proof that a transaction is in a block, for clients that have the headers.
@@ -254,7 +263,7 @@ pub(super) async fn proof(
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Response, ApiError> {
     if let Family::Open(_) = app.handle.chain().rules.family {
-        return Err(ApiError::unsigned("transactions have no ids and no proofs"));
+        return Err(ApiError::unsigned("transactions have no proofs"));
     }
     let id = transaction_id(id)?;
     match app.handle.inclusion(id).await? {

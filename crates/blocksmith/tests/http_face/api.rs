@@ -7,7 +7,7 @@ use blocksmith_consensus::json::canonical;
 use blocksmith_consensus::{Block, Family, Hash, Open, Rules, Target};
 use blocksmith_node::NetworkEffect;
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::node::{GENESIS, GENESIS_HASH, Node, next};
 
@@ -150,6 +150,8 @@ async fn what_a_call_does_not_know_is_refused_by_its_name() {
         ("transactions?queued", "queued, from, limit"),
         ("transactions/x", "none"),
         ("transactions/x/proof", "none"),
+        ("accounts?party=x", "party"),
+        ("accounts/transactions?party=x", "party, limit, before"),
         ("accounts/x", "none"),
         ("accounts/x/transactions?limit=1", "limit, before"),
         ("supply", "none"),
@@ -549,4 +551,97 @@ async fn a_party_of_any_name_has_an_account_where_nobody_signs() {
     assert_eq!((&mint["balance"], &mint["uncounted"]), (&json!(4), &json!(1)), "{mint}");
     assert_eq!(account("ann").await["uncounted"], 1);
     assert_eq!(account("nobody").await["transactions"], 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_party_of_any_name_has_a_history_where_nobody_signs() {
+    let node = Node::notes().await;
+    let pay = async |transaction: &str| {
+        node.post("/transactions/new", transaction.to_string()).await;
+    };
+    // The same text twice, and a party with no name.
+    let (same, odd) = (
+        r#"{"amount": 5, "recipient": "", "sender": "ann"}"#,
+        r#"{"amount": "x", "recipient": "..", "sender": "ann"}"#,
+    );
+    for transaction in [same, same, odd, r#"{"amount": 2, "recipient": "ann", "sender": "ann"}"#] {
+        pay(transaction).await;
+    }
+    let id = Hash::of(same).to_string();
+    let waiting = node.get(&format!("/api/v1/transactions/{id}")).await.good().1;
+    assert_eq!((&waiting["status"], &waiting["places"]), (&json!("queued"), &json!([])));
+    node.post("/mine", r#"{"proof": 74581}"#).await;
+    let tip = node.tip();
+    let page = async |query: &str| loop {
+        let (code, page) = node.get(&format!("/api/v1/accounts{query}")).await.good();
+        assert_eq!(code, 200);
+        if page["indexed"]["index"] == tip.index() {
+            return page;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    };
+    let rows = |page: &Value| {
+        let row = |row: &Value| (row["position"].as_u64().unwrap(), row["roles"].to_string());
+        page["transactions"].as_array().unwrap().iter().map(row).collect::<Vec<_>>()
+    };
+    let row = |position, roles: &str| (position, roles.to_string());
+    let ann = page("/ann/transactions?limit=2").await;
+    assert_eq!(rows(&ann), [row(3, r#"["sent","received"]"#), row(2, r#"["sent","uncounted"]"#)]);
+    let rest = format!("/transactions?party=ann&limit=9&before={}", ann["next"].as_str().unwrap());
+    let rest = page(&rest).await;
+    assert_eq!(rows(&rest), [row(1, r#"["sent"]"#), row(0, r#"["sent"]"#)]);
+    assert!(rest["next"].is_null() && ann.get("queued").is_none(), "{ann}");
+    let first = &rest["transactions"][1];
+    assert_eq!((&first["hash"], &first["id"]), (&json!(tip.hash().to_string()), &json!(id)));
+    assert_eq!(first["transaction"], json!({"amount": 5, "recipient": "", "sender": "ann"}));
+    assert_eq!(first["confirmations"], 1);
+    let written = serde_json::from_str::<Value>(tip.text()).expect("a block");
+    assert_eq!(first["timestamp"].as_f64(), written["timestamp"].as_f64());
+    // A path can't name these two.
+    let both = [row(1, r#"["received"]"#), row(0, r#"["received"]"#)];
+    assert_eq!(rows(&page("/transactions?party=").await), both);
+    assert_eq!(page("?party=").await["balance"], 10);
+    assert_eq!(rows(&page("/transactions?party=..").await).len(), 1);
+    let coin = rows(&page("/0/transactions").await);
+    assert_eq!(coin, [row(4, r#"["sent"]"#)]);
+    let miner = page(&format!("/{}/transactions", node.handle.node_id())).await;
+    assert_eq!(rows(&miner), [row(4, r#"["received","mined"]"#)]);
+
+    let known = node.get(&format!("/api/v1/transactions/{id}")).await.good().1;
+    let places = known["places"].as_array().unwrap();
+    let places: Vec<_> = places.iter().map(|place| place["position"].as_u64()).collect();
+    assert_eq!((places, &known["status"]), (vec![Some(0), Some(1)], &json!("confirmed")));
+    let nowhere = format!("/api/v1/transactions/{}", "0".repeat(64));
+    assert_eq!(node.get(&nowhere).await.problem().0, 404);
+    for path in ["accounts", "accounts/transactions"] {
+        let (code, problem) = node.get(&format!("/api/v1/{path}")).await.problem();
+        assert!(
+            code == 400 && problem["detail"].as_str().unwrap().contains("?party="),
+            "{problem}"
+        );
+    }
+
+    // What a search of a start asks.
+    let ids = async |start: &str| {
+        let found = node.handle.ids_starting_with(start, 9).await.expect("it runs");
+        found.expect("an index").expect("in time").answer
+    };
+    let id: Hash = id.parse().expect("an id");
+    for length in [1, 15, 16, 17, 64] {
+        let found = ids(&id.to_string()[..length]).await;
+        assert!(found.contains(&id), "{length}: {found:?}");
+    }
+    assert_eq!(ids("").await.len(), 4);
+    for none in
+        ["g", "F", &"0".repeat(65), &format!("{}0{}", &id.to_string()[..20], "0".repeat(43))]
+    {
+        assert_eq!(ids(none).await, [], "{none}");
+    }
+    let names = async |start: &str| {
+        let found = node.handle.parties_starting_with(start.into(), 9).await.expect("it runs");
+        found.expect("an index").expect("in time").answer
+    };
+    assert_eq!(names("a").await, ["ann"]);
+    assert_eq!(names(".").await, [".."]);
+    assert_eq!(names("").await.len(), 5);
 }

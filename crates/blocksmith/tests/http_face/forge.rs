@@ -582,15 +582,13 @@ async fn the_faucets_of_a_network_serve_a_class_before_the_next_block() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn where_nobody_signs_there_are_no_accounts() {
+async fn where_nobody_signs_there_are_no_fees_and_proofs() {
     let node = Node::easy().await;
     let id = "0".repeat(64);
     for (path, so) in [
-        ("accounts/ann/transactions", "there are no accounts"),
         ("supply", "no rule sets how many coins there are"),
         ("fees", "there are no fees"),
-        (&*format!("transactions/{id}"), "transactions have no ids"),
-        (&*format!("transactions/{id}/proof"), "transactions have no ids and no proofs"),
+        (&*format!("transactions/{id}/proof"), "transactions have no proofs"),
     ] {
         let (status, problem) = node.get(&format!("/api/v1/{path}")).await.problem();
         let detail = problem["detail"].as_str().unwrap();

@@ -3,11 +3,15 @@
 //! | table     | key                              | value                                |
 //! |-----------|----------------------------------|--------------------------------------|
 //! | `parties` | name; a long one as its first 64 bytes ‖ SHA-256 | number ‖ balance ‖ sent ‖ received ‖ mined ‖ counts |
-//! | `history` | number ‖ place, 20 bytes, big-endian | flags                             |
+//! | `history` | twice the number, one more for a block that the party mined ‖ place | flags |
+//! | `places`  | first 8 bytes of the id ‖ place  | nothing                              |
 //! | `cursor`  | nothing                          | index ‖ hash of the last block ‖ number of the next party |
 //! | `meta`    | `format`                         | the version of this layout           |
 //!
-//! The flags say what a transaction changed, so that undoing it is exact.
+//! A place is the index of the block, 8 bytes, and the position in its list, 4 bytes, big-endian; an
+//! id is the SHA-256 of the transaction's canonical text. The flags say what a transaction changed,
+//! so that undoing it is exact. The blocks that a party mined are a range of their own in `history`,
+//! so that the last of them is found at once.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -22,30 +26,52 @@ use redb::{
     WriteTransaction,
 };
 
-use crate::store::{Db, StoreError};
+use crate::store::{Db, StoreError, TransactionLocation};
 
-const PARTIES: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("parties");
-const HISTORY: TableDefinition<'_, [u8; 20], u8> = TableDefinition::new("history");
-const CURSOR: TableDefinition<'_, (), (u64, [u8; 32], u64)> = TableDefinition::new("cursor");
+pub(super) const PARTIES: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("parties");
+pub(super) const HISTORY: TableDefinition<'_, [u8; 20], u8> = TableDefinition::new("history");
+pub(super) const PLACES: TableDefinition<'_, [u8; 20], ()> = TableDefinition::new("places");
+pub(super) const CURSOR: TableDefinition<'_, (), (u64, [u8; 32], u64)> =
+    TableDefinition::new("cursor");
 const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
 
 /// The version of the layout above; an index of another one is made anew from the chain.
-const FORMAT: u64 = 1;
+const FORMAT: u64 = 2;
 
 /// The file in a data directory.
 const FILE: &str = "index.redb";
 
 /// The longest name that is a key as it is, in bytes.
-const MAX_KEY_BYTES: usize = 64;
+pub(super) const MAX_KEY_BYTES: usize = 64;
 
 /// The most accounts that a batch keeps in memory before it writes them.
 const MAX_HELD: usize = 20_000;
 
-/// What a transaction was to a party.
 const SENT: u8 = 1;
 const RECEIVED: u8 = 2;
 const MINED: u8 = 4;
 const UNCOUNTED: u8 = 8;
+
+/// What a transaction was to a party.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Roles {
+    /// The party is its sender.
+    pub sent: bool,
+    /// The party is its recipient.
+    pub received: bool,
+    /// It is the coin of a block that the party mined.
+    pub mined: bool,
+    /// It changed no sum.
+    pub uncounted: bool,
+}
+
+impl Roles {
+    pub(super) fn of(flags: u8) -> Self {
+        let [sent, received, mined, uncounted] =
+            [SENT, RECEIVED, MINED, UNCOUNTED].map(|flag| flags & flag != 0);
+        Self { sent, received, mined, uncounted }
+    }
+}
 
 /// The last block that the index includes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,8 +85,6 @@ pub struct Indexed {
 /// What a party has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PartyState {
-    /// The last block that counts.
-    pub indexed: Indexed,
     /// What it received without what it sent.
     pub balance: i128,
     /// The sum of what it sent.
@@ -104,7 +128,7 @@ impl Account {
         bytes
     }
 
-    fn of(bytes: &[u8]) -> Result<Self, StoreError> {
+    pub(super) fn of(bytes: &[u8]) -> Result<Self, StoreError> {
         let damaged = || StoreError::Damaged("an account of the index is not whole".into());
         let count = |at: usize| {
             let bytes = bytes.get(at..).and_then(|rest| rest.first_chunk());
@@ -129,7 +153,7 @@ impl Account {
 }
 
 /// The key of a name.
-fn key(name: &str) -> Vec<u8> {
+pub(super) fn key(name: &str) -> Vec<u8> {
     let mut key = name.as_bytes().to_vec();
     if key.len() > MAX_KEY_BYTES {
         key.truncate(MAX_KEY_BYTES);
@@ -141,7 +165,7 @@ fn key(name: &str) -> Vec<u8> {
 /// The index of one chain.
 #[derive(Clone)]
 pub(crate) struct Book {
-    db: Arc<Db>,
+    pub(super) db: Arc<Db>,
     mint: Arc<str>,
 }
 
@@ -170,31 +194,6 @@ impl Book {
             Ok(cursor
                 .map(|at| at.value())
                 .map(|(index, hash, _)| Indexed { index, hash: Hash(hash) }))
-        })
-    }
-
-    /// What a party has; nothing if no block names it.
-    pub(crate) fn party(&self, name: &str) -> Result<PartyState, StoreError> {
-        self.db.guard(|| {
-            let transaction = self.db.begin_read()?;
-            let cursor = transaction.open_table(CURSOR)?.get(())?;
-            let (index, hash, _) = cursor.map(|at| at.value()).unwrap_or_default();
-            let entry = transaction.open_table(PARTIES)?.get(&*key(name))?;
-            let account = entry.map(|entry| Account::of(entry.value())).transpose()?;
-            let Account { balance, sent, received, mined, .. } = account.unwrap_or_default();
-            let Account { uncounted, transactions, blocks, last_block, .. } =
-                account.unwrap_or_default();
-            Ok(PartyState {
-                indexed: Indexed { index, hash: Hash(hash) },
-                balance,
-                sent,
-                received,
-                mined,
-                uncounted,
-                transactions,
-                blocks,
-                last_block,
-            })
         })
     }
 
@@ -243,6 +242,7 @@ struct Said<'a> {
 pub(super) struct Batch<'t> {
     parties: Table<'t, &'static [u8], &'static [u8]>,
     history: Table<'t, [u8; 20], u8>,
+    places: Table<'t, [u8; 20], ()>,
     cursor: Table<'t, (), (u64, [u8; 32], u64)>,
     held: BTreeMap<Vec<u8>, Account>,
     next: u64,
@@ -250,12 +250,34 @@ pub(super) struct Batch<'t> {
     mint: &'t str,
 }
 
-fn place(number: u64, index: u64, position: u32) -> [u8; 20] {
+/// A key of `history` or `places`: what comes first, and a place.
+pub(super) fn at_place(first: u64, (index, position): TransactionLocation) -> [u8; 20] {
     let mut key = [0; 20];
-    key[..8].copy_from_slice(&number.to_be_bytes());
+    key[..8].copy_from_slice(&first.to_be_bytes());
     key[8..16].copy_from_slice(&index.to_be_bytes());
     key[16..].copy_from_slice(&position.to_be_bytes());
     key
+}
+
+/// The place in a key of `history` or `places`.
+pub(super) fn place_of(key: &[u8; 20]) -> TransactionLocation {
+    let (index, position) = (key[8..].first_chunk(), key[16..].first_chunk());
+    let index = u64::from_be_bytes(*index.expect("8 bytes"));
+    (index, u32::from_be_bytes(*position.expect("4 bytes")))
+}
+
+/// The first place and the last one.
+pub(super) const FIRST: TransactionLocation = (0, 0);
+pub(super) const LAST: TransactionLocation = (u64::MAX, u32::MAX);
+
+/// The start of the keys of a party's history: of the blocks that it mined, or of the rest.
+pub(super) fn of_party(number: u64, mined: bool) -> u64 {
+    number << 1 | u64::from(mined)
+}
+
+/// The start of the keys of a transaction's places.
+pub(super) fn of_id(id: &Hash) -> u64 {
+    u64::from_be_bytes(*id.0.first_chunk().expect("8 bytes"))
 }
 
 impl<'t> Batch<'t> {
@@ -265,6 +287,7 @@ impl<'t> Batch<'t> {
         Ok(Self {
             parties: transaction.open_table(PARTIES)?,
             history: transaction.open_table(HISTORY)?,
+            places: transaction.open_table(PLACES)?,
             held: BTreeMap::new(),
             next: found.map_or(0, |(_, _, next)| next),
             at: found.map(|(index, hash, _)| Indexed { index, hash: Hash(hash) }),
@@ -335,6 +358,8 @@ impl<'t> Batch<'t> {
         let mut transactions = (0u32..).zip(block.transactions()).peekable();
         while let Some((position, transaction)) = transactions.next() {
             let said = self.said(transaction, transactions.peek().is_none());
+            let at = (block.index, position);
+            self.places.insert(at_place(of_id(&Hash::of(transaction.text())), at), ())?;
             let mut accounts = Vec::with_capacity(2);
             for (name, role) in &said.parties {
                 accounts.push((self.account(name)?, *role));
@@ -368,7 +393,8 @@ impl<'t> Batch<'t> {
                     account.blocks += 1;
                     account.last_block = Some(block.index);
                 }
-                self.history.insert(place(account.number, block.index, position), role | flag)?;
+                let first = of_party(account.number, role & MINED != 0);
+                self.history.insert(at_place(first, at), role | flag)?;
                 self.held.insert(key(name), account);
             }
             if self.held.len() >= MAX_HELD {
@@ -384,14 +410,16 @@ impl<'t> Batch<'t> {
         let count = transactions.len();
         for (at, transaction) in transactions.into_iter().enumerate().rev() {
             let said = self.said(transaction, at + 1 == count);
+            let at = (block.index, at as u32);
+            let missing =
+                || StoreError::Damaged(format!("the index lacks a place of block {}", block.index));
+            let id = of_id(&Hash::of(transaction.text()));
+            self.places.remove(at_place(id, at))?.ok_or_else(missing)?;
             for (name, role) in &said.parties {
                 let mut account = self.account(name)?;
-                let key_of_place = place(account.number, block.index, at as u32);
-                let gone = self.history.remove(key_of_place)?.map(|flags| flags.value());
-                let missing = || {
-                    StoreError::Damaged(format!("the index lacks a place of block {}", block.index))
-                };
-                let flags = gone.ok_or_else(missing)?;
+                let first = of_party(account.number, role & MINED != 0);
+                let gone = self.history.remove(at_place(first, at))?;
+                let flags = gone.ok_or_else(missing)?.value();
                 account.transactions -= 1;
                 if flags & UNCOUNTED != 0 {
                     account.uncounted -= 1;
@@ -413,16 +441,9 @@ impl<'t> Batch<'t> {
 
     /// The last block that a party mined.
     fn last_mined(&self, number: u64) -> Result<Option<u64>, StoreError> {
-        for entry in
-            self.history.range(place(number, 0, 0)..=place(number, u64::MAX, u32::MAX))?.rev()
-        {
-            let (key, flags) = entry?;
-            if flags.value() & MINED != 0 {
-                let key = key.value();
-                return Ok(key[8..].first_chunk().copied().map(u64::from_be_bytes));
-            }
-        }
-        Ok(None)
+        let mined = of_party(number, true);
+        let last = self.history.range(at_place(mined, FIRST)..=at_place(mined, LAST))?.next_back();
+        Ok(last.transpose()?.map(|(key, _)| place_of(&key.value()).0))
     }
 }
 

@@ -3,10 +3,12 @@
 
 mod book;
 mod follower;
+mod reading;
 
 pub(crate) use book::Book;
-pub use book::{Indexed, PartyState};
+pub use book::{Indexed, PartyState, Roles};
 pub(crate) use follower::Follower;
+pub(crate) use reading::{Listed, Reading};
 
 #[cfg(test)]
 mod model;

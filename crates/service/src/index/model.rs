@@ -6,7 +6,8 @@ use blocksmith_consensus::Hash;
 use blocksmith_consensus::block::BlockView;
 use blocksmith_testkit::random::{Random, setting};
 
-use super::book::{Book, Indexed};
+use super::book::{Book, Indexed, Roles};
+use super::reading::{Listed, Reading};
 
 /// A party as it stands in a transaction, and its name.
 const PARTIES: [(&str, &str); 10] = [
@@ -67,10 +68,13 @@ impl Payment {
     }
 }
 
+/// The transactions of each party, the oldest first.
+type Histories = BTreeMap<&'static str, Vec<((u64, u32), Roles)>>;
+
 type Recount = BTreeMap<&'static str, (i128, i128, i128, i128, u64, u64, u64, Option<u64>)>;
 
-fn recount(blocks: &[Vec<Payment>]) -> Recount {
-    let mut all = Recount::new();
+fn recount(blocks: &[Vec<Payment>]) -> (Recount, Histories) {
+    let (mut all, mut histories) = (Recount::new(), Histories::new());
     for (index, block) in (1..).zip(blocks) {
         for (at, Payment { from, to, amount }) in block.iter().enumerate() {
             let (from, to) = (from.map(|from| from.1), to.map(|to| to.1));
@@ -97,6 +101,13 @@ fn recount(blocks: &[Vec<Payment>]) -> Recount {
                 all = tried;
             }
             for name in from.into_iter().chain(to.filter(|to| Some(*to) != from)) {
+                let roles = Roles {
+                    sent: from == Some(name),
+                    received: to == Some(name),
+                    mined: mined && to == Some(name),
+                    uncounted: sums.is_none(),
+                };
+                histories.entry(name).or_default().push(((index, at as u32), roles));
                 let party = all.entry(name).or_default();
                 party.4 += u64::from(sums.is_none());
                 party.5 += 1;
@@ -107,7 +118,57 @@ fn recount(blocks: &[Vec<Payment>]) -> Recount {
             }
         }
     }
-    all
+    (all, histories)
+}
+
+/// All transactions of a party, a page at a time.
+fn pages(index: &Reading, name: &str, limit: usize) -> Vec<((u64, u32), Roles)> {
+    let (mut found, mut before) = (Vec::new(), None);
+    loop {
+        let page = index.history(name, before, limit).expect("a page");
+        before = page.last().map(|(place, _)| *place);
+        let over = page.len() < limit;
+        found.extend(page);
+        if over {
+            found.reverse();
+            return found;
+        }
+    }
+}
+
+/// The index has the places of each text of the blocks, and no other.
+fn compare_places(index: &Reading, blocks: &[Vec<Payment>]) {
+    let mut expected: BTreeMap<Hash, Vec<(u64, u32)>> = BTreeMap::new();
+    for (block, payments) in (1..).zip(blocks) {
+        for (position, payment) in (0..).zip(payments) {
+            expected.entry(Hash::of(payment.text())).or_default().push((block, position));
+        }
+    }
+    for (id, places) in &expected {
+        assert_eq!(index.places(id, usize::MAX).expect("places"), *places);
+    }
+    let all = index.one_of_each(Hash([0; 32])..=Hash([0xff; 32]), usize::MAX).expect("places");
+    assert_eq!(all, expected.values().map(|places| places[0]).collect::<Vec<_>>());
+}
+
+/// The index lists each party that blocks name, and no other.
+fn compare_names(index: &Reading, histories: &Histories) {
+    for start in ["", "a", "x", LONG.1, "nobody"] {
+        let listed = index.parties(start, usize::MAX).expect("parties");
+        // Long names are told by their first 64 bytes.
+        let short = &start[..start.len().min(64)];
+        let names = histories.keys().filter(|name| name.starts_with(short));
+        let names: Vec<_> = names.collect();
+        assert_eq!(listed.len(), names.len(), "{start}");
+        for name in names {
+            assert!(listed.iter().any(|listed| listed.is(name)), "{start}: {name}");
+        }
+        for listed in listed {
+            let Listed::Key(_, place) = &listed else { continue };
+            let holds = |name: &&str| histories[name].iter().any(|(at, _)| at == place);
+            assert!([LONG.1, LONGER.1].iter().any(|name| listed.is(name) && holds(name)));
+        }
+    }
 }
 
 fn text(index: usize, block: &[Payment]) -> String {
@@ -144,9 +205,20 @@ fn sums_are_those_of_a_recount_after_any_reorg() {
             Ok(())
         })
         .expect("a change");
-        let expected = recount(&blocks);
+        let (expected, histories) = recount(&blocks);
+        let limit = 1 + random.below(9);
+        let compare = |index: &Reading| {
+            for (_, name) in PARTIES {
+                let wanted = histories.get(name).cloned().unwrap_or_default();
+                assert_eq!(pages(index, name, limit), wanted, "{step}: {name}");
+            }
+            compare_places(index, &blocks);
+            compare_names(index, &histories);
+            Ok(())
+        };
+        book.read(compare).expect("an index");
         for (_, name) in PARTIES {
-            let it = book.party(name).expect("a party");
+            let it = book.read(|index| index.party(name)).expect("a party");
             let sums = (it.balance, it.sent, it.received, it.mined);
             let found = (sums.0, sums.1, sums.2, sums.3, it.uncounted, it.transactions, it.blocks);
             let wanted = expected.get(name).copied().unwrap_or_default();

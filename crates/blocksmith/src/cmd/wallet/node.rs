@@ -231,6 +231,7 @@ impl Node {
             };
             let AccountTransaction { block, hash, position, confirmations, timestamp, .. } = *found;
             let place = Place { block, hash, position, confirmations };
+            let timestamp = timestamp.map(|seconds| seconds.0 as u64);
             Ok(Placed { place, timestamp, id, entry })
         });
         Ok(Page { queued, placed: placed.collect::<Result<_, NodeError>>()?, next: page.next })

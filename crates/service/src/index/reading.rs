@@ -1,0 +1,177 @@
+//! Reads the index as it is at one moment.
+
+use blocksmith_consensus::Hash;
+use redb::{ReadOnlyTable, ReadableDatabase as _};
+
+use super::book::{
+    Account, Book, CURSOR, FIRST, HISTORY, Indexed, LAST, MAX_KEY_BYTES, PARTIES, PLACES,
+    PartyState, Roles, at_place, key, of_id, of_party, place_of,
+};
+use crate::store::{StoreError, TransactionLocation};
+
+/// The tables as they were at one moment. They are read within [`Book::read`] alone.
+pub(crate) struct Reading {
+    parties: ReadOnlyTable<&'static [u8], &'static [u8]>,
+    history: ReadOnlyTable<[u8; 20], u8>,
+    places: ReadOnlyTable<[u8; 20], ()>,
+    /// The last block that is included; none at the start.
+    pub(crate) indexed: Indexed,
+}
+
+/// A party as the index lists it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Listed {
+    /// Its name.
+    Name(String),
+    /// The key of a name that is too long for the index, and where the chain has it.
+    Key(Vec<u8>, TransactionLocation),
+}
+
+impl Listed {
+    /// Whether this is the party of that name.
+    pub(crate) fn is(&self, name: &str) -> bool {
+        match self {
+            Self::Name(own) => own == name,
+            Self::Key(own, _) => *own == key(name),
+        }
+    }
+}
+
+impl Book {
+    /// Reads the index; turns a panic of the database into an error.
+    pub(crate) fn read<T>(
+        &self,
+        read: impl FnOnce(&Reading) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.db.guard(|| {
+            let transaction = self.db.begin_read()?;
+            let cursor = transaction.open_table(CURSOR)?.get(())?;
+            let (index, hash, _) = cursor.map(|at| at.value()).unwrap_or_default();
+            read(&Reading {
+                parties: transaction.open_table(PARTIES)?,
+                history: transaction.open_table(HISTORY)?,
+                places: transaction.open_table(PLACES)?,
+                indexed: Indexed { index, hash: Hash(hash) },
+            })
+        })
+    }
+}
+
+impl Reading {
+    fn account(&self, name: &str) -> Result<Option<Account>, StoreError> {
+        let entry = self.parties.get(&*key(name))?;
+        entry.map(|entry| Account::of(entry.value())).transpose()
+    }
+
+    /// What a party has; nothing if no block names it.
+    pub(crate) fn party(&self, name: &str) -> Result<PartyState, StoreError> {
+        let Account {
+            balance,
+            sent,
+            received,
+            mined,
+            uncounted,
+            transactions,
+            blocks,
+            last_block,
+            ..
+        } = self.account(name)?.unwrap_or_default();
+        Ok(PartyState {
+            balance,
+            sent,
+            received,
+            mined,
+            uncounted,
+            transactions,
+            blocks,
+            last_block,
+        })
+    }
+
+    /// The transactions of a party before some place, the newest first, at most `limit`.
+    pub(crate) fn history(
+        &self,
+        name: &str,
+        before: Option<TransactionLocation>,
+        limit: usize,
+    ) -> Result<Vec<(TransactionLocation, Roles)>, StoreError> {
+        let Some(account) = self.account(name)? else { return Ok(Vec::new()) };
+        let mut found = Vec::new();
+        for mined in [false, true] {
+            let first = of_party(account.number, mined);
+            let from = at_place(first, FIRST);
+            let range = match before {
+                Some(before) => self.history.range(from..at_place(first, before))?,
+                None => self.history.range(from..=at_place(first, LAST))?,
+            };
+            for entry in range.rev().take(limit) {
+                let (key, flags) = entry?;
+                found.push((place_of(&key.value()), Roles::of(flags.value())));
+            }
+        }
+        found.sort_unstable_by_key(|(place, _)| std::cmp::Reverse(*place));
+        found.truncate(limit);
+        Ok(found)
+    }
+
+    /// Where transactions are whose ids have the same first 8 bytes as `id`, the lowest first, at
+    /// most `limit`.
+    pub(crate) fn places(
+        &self,
+        id: &Hash,
+        limit: usize,
+    ) -> Result<Vec<TransactionLocation>, StoreError> {
+        let first = of_id(id);
+        let range = self.places.range(at_place(first, FIRST)..=at_place(first, LAST))?;
+        range.take(limit).map(|entry| Ok(place_of(&entry?.0.value()))).collect()
+    }
+
+    /// For each start of an id between two ids, one place of it; at most `limit`.
+    pub(crate) fn one_of_each(
+        &self,
+        ids: std::ops::RangeInclusive<Hash>,
+        limit: usize,
+    ) -> Result<Vec<TransactionLocation>, StoreError> {
+        let (mut from, to) = (of_id(ids.start()), at_place(of_id(ids.end()), LAST));
+        let mut found = Vec::new();
+        while found.len() < limit {
+            let next = self.places.range(at_place(from, FIRST)..=to)?.next().transpose()?;
+            let Some(key) = next.map(|(key, _)| key.value()) else { break };
+            found.push(place_of(&key));
+            let start = u64::from_be_bytes(*key.first_chunk().expect("8 bytes"));
+            let Some(after) = start.checked_add(1).filter(|after| at_place(*after, FIRST) <= to)
+            else {
+                break;
+            };
+            from = after;
+        }
+        Ok(found)
+    }
+
+    /// The parties whose keys start as `name` does, in the order of their keys, at most `limit`.
+    pub(crate) fn parties(&self, name: &str, limit: usize) -> Result<Vec<Listed>, StoreError> {
+        let start = &name.as_bytes()[..name.len().min(MAX_KEY_BYTES)];
+        let mut found = Vec::new();
+        for entry in self.parties.range(start..)? {
+            let (key, account) = entry?;
+            if !key.value().starts_with(start) || found.len() == limit {
+                break;
+            }
+            found.push(self.listed(key.value(), &Account::of(account.value())?)?);
+        }
+        Ok(found)
+    }
+
+    /// A party by its key.
+    fn listed(&self, key: &[u8], account: &Account) -> Result<Listed, StoreError> {
+        if key.len() <= MAX_KEY_BYTES {
+            let damaged = |_| StoreError::Damaged("a name of the index is not text".into());
+            return Ok(Listed::Name(String::from_utf8(key.to_vec()).map_err(damaged)?));
+        }
+        let (from, to) = (of_party(account.number, false), of_party(account.number, true));
+        let mut range = self.history.range(at_place(from, FIRST)..=at_place(to, LAST))?;
+        let missing = || StoreError::Damaged("the index lacks the places of a party".into());
+        let (place, _) = range.next_back().ok_or_else(missing)??;
+        Ok(Listed::Key(key.to_vec(), place_of(&place.value())))
+    }
+}

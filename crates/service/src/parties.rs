@@ -1,0 +1,249 @@
+//! Questions that the index of parties answers, together with the chain as it is at that moment.
+
+use std::time::Duration;
+
+use blocksmith_consensus::json::Value;
+use blocksmith_consensus::transaction::party;
+use blocksmith_consensus::{Ancestry as _, Hash};
+
+use super::handle::Handle;
+use super::index::{Indexed, Listed, PartyState, Reading, Roles};
+use super::query::{AccountEntry, Confirmed, Found, QueryError, TransactionState, entries};
+use super::store::{MAX_HISTORY, MAX_PLACES, Snapshot, StoreError, TransactionLocation};
+
+/// How often, and how many times, an index that follows another branch is looked at: 2 seconds.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+const MAX_LOOKS: u32 = 20;
+
+/// The places of one id, and the parties of one start of a name, are looked for until this many
+/// bytes of blocks were read.
+const MAX_READ_BYTES: usize = 64 << 20;
+
+/// How many transactions that wait are taken from the machine at a time.
+const WAITING_STEP: usize = 1_000;
+
+/// The index follows a change of the chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the index of parties does not follow this chain yet; try again in a moment")]
+pub struct Behind;
+
+/// An answer of the index, and the last block that it includes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AsOf<T> {
+    /// The answer.
+    pub answer: T,
+    /// The last block that counts.
+    pub indexed: Indexed,
+}
+
+/// A page of the transactions of a party, the newest first.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PartyPage {
+    /// The entries on the best chain.
+    pub entries: Vec<AccountEntry>,
+    /// Where the next page starts: before this place.
+    pub next: Option<TransactionLocation>,
+}
+
+/// What a question to the index gives: `None` on a chain without one; `Err(Behind)` if it follows
+/// another branch than the node, and is not there within two seconds.
+type Asked<T> = Result<Option<Result<AsOf<T>, Behind>>, QueryError>;
+
+impl Handle {
+    /// What a party of an open chain has; `None` where payments are signed.
+    ///
+    /// # Errors
+    /// Fails if the node has stopped, or if the store can't be read.
+    pub async fn party(&self, name: String) -> Asked<PartyState> {
+        self.look_up(move |index| index.party(&name), |found, _| Ok(found)).await
+    }
+
+    /// At most `limit` transactions of a party of an open chain, the newest first, or those before
+    /// `before`. A page ends when `most_bytes` of blocks were read for it. `None` where payments are
+    /// signed.
+    ///
+    /// # Errors
+    /// Fails if the node has stopped, or if the store can't be read.
+    pub async fn party_page(
+        &self,
+        name: String,
+        before: Option<TransactionLocation>,
+        limit: usize,
+        most_bytes: usize,
+    ) -> Asked<PartyPage> {
+        let limit = limit.min(MAX_HISTORY);
+        let asked = name.clone();
+        let spots = move |index: &Reading| index.history(&asked, before, limit);
+        let page = move |spots: Vec<(TransactionLocation, Roles)>, chain| {
+            let spots = spots.into_iter().map(|(spot, roles)| (spot, Some(roles))).collect();
+            let confirmed = Confirmed::of(chain, None)?;
+            let (entries, next) = entries(confirmed, spots, limit, most_bytes)?;
+            let strange = entries.iter().find(|entry| !parties(&entry.text).any(|own| own == name));
+            match strange {
+                Some(entry) => Err(mislisted(entry.location.block.index)),
+                None => Ok(PartyPage { entries, next }),
+            }
+        };
+        self.look_up(spots, page).await
+    }
+
+    /// Where the transactions with an id are on an open chain, the lowest first, at most
+    /// [`MAX_PLACES`], or that one waits; the inner `None` if the node knows none. The id is the
+    /// SHA-256 of the canonical text. `None` where payments are signed.
+    ///
+    /// # Errors
+    /// Fails if the node has stopped, or if the store can't be read.
+    pub async fn unsigned_transaction(&self, id: Hash) -> Asked<Option<Found>> {
+        let spots = move |index: &Reading| index.places(&id, MAX_PLACES);
+        let find = move |spots: Vec<TransactionLocation>, chain| {
+            let mut confirmed = Confirmed::of(chain, None)?;
+            let mut found: Option<Found> = None;
+            for spot in spots {
+                // Only the start of the id is listed.
+                let text = confirmed.text(spot)?;
+                if Hash::of(text) == id {
+                    let (state, text) = (TransactionState::Confirmed, text.to_string());
+                    let location = confirmed.location(spot)?;
+                    let new = || Found { state, locations: Vec::new(), text };
+                    found.get_or_insert_with(new).locations.push(location);
+                }
+                if confirmed.read_bytes >= MAX_READ_BYTES {
+                    break;
+                }
+            }
+            Ok(found)
+        };
+        let mut looked = self.look_up(spots, find).await?;
+        if let Some(Ok(AsOf { answer: answer @ None, .. })) = &mut looked {
+            *answer = self.waiting_unsigned(&id).await?;
+        }
+        Ok(looked)
+    }
+
+    /// A transaction of this id that waits on an open chain.
+    async fn waiting_unsigned(&self, id: &Hash) -> Result<Option<Found>, QueryError> {
+        let mut from = 0;
+        loop {
+            let page = self.pending(from, WAITING_STEP).await?;
+            from += page.texts.len();
+            let more = page.texts.len() == WAITING_STEP;
+            if let Some(text) = page.texts.into_iter().find(|text| Hash::of(text) == *id) {
+                let state = TransactionState::Queued;
+                return Ok(Some(Found { state, locations: Vec::new(), text }));
+            }
+            if !more {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Ids of transactions of the best chain that start with these hex digits, in their order, at
+    /// most `limit`; none if `start` is no start of an id. Ids with the same first 16 digits count
+    /// as one. `None` where payments are signed.
+    ///
+    /// # Errors
+    /// Fails if the node has stopped, or if the store can't be read.
+    pub async fn ids_starting_with(&self, start: &str, limit: usize) -> Asked<Vec<Hash>> {
+        let ends = ['0', 'f'].map(|fill| {
+            let text: String =
+                start.chars().chain(std::iter::repeat_n(fill, 64)).take(64).collect();
+            text.parse::<Hash>().ok().filter(|_| start.len() <= 64)
+        });
+        let start = start.to_string();
+        let spots = move |index: &Reading| match ends {
+            [Some(from), Some(to)] => index.one_of_each(from..=to, limit),
+            _ => Ok(Vec::new()),
+        };
+        let read = move |spots: Vec<TransactionLocation>, chain| {
+            let mut confirmed = Confirmed::of(chain, None)?;
+            let mut found = Vec::new();
+            for spot in spots {
+                let id = Hash::of(confirmed.text(spot)?);
+                if id.to_string().starts_with(&start) {
+                    found.push(id);
+                }
+                if confirmed.read_bytes >= MAX_READ_BYTES {
+                    break;
+                }
+            }
+            Ok(found)
+        };
+        self.look_up(spots, read).await
+    }
+
+    /// Parties of an open chain whose names start with `start`, at most `limit`, in the order of
+    /// their first 64 bytes. `None` where payments are signed.
+    ///
+    /// # Errors
+    /// Fails if the node has stopped, or if the store can't be read.
+    pub async fn parties_starting_with(&self, start: String, limit: usize) -> Asked<Vec<String>> {
+        let asked = start.clone();
+        let list = move |index: &Reading| index.parties(&asked, limit);
+        let name = move |listed: Vec<Listed>, chain| {
+            let mut confirmed = Confirmed::of(chain, None)?;
+            let mut names = Vec::new();
+            for listed in listed {
+                let name = name(&mut confirmed, listed)?;
+                names.extend(Some(name).filter(|name| name.starts_with(&start)));
+                if confirmed.read_bytes >= MAX_READ_BYTES {
+                    break;
+                }
+            }
+            Ok(names)
+        };
+        self.look_up(list, name).await
+    }
+
+    /// Reads the index, and then the chain: that one has all the blocks that the index had, unless
+    /// they left it meanwhile. Then it looks again.
+    async fn look_up<F, T>(
+        &self,
+        index: impl FnOnce(&Reading) -> Result<F, StoreError> + Clone + Send + 'static,
+        chain: impl FnOnce(F, Snapshot) -> Result<T, StoreError> + Clone + Send + 'static,
+    ) -> Asked<T>
+    where
+        F: 'static,
+        T: Send + 'static,
+    {
+        let Some(follower) = self.index.clone() else { return Ok(None) };
+        for _ in 0..MAX_LOOKS {
+            let (book, store) = (follower.book().clone(), self.store.clone());
+            let (index, chain) = (index.clone(), chain.clone());
+            let look = move || {
+                let (found, indexed) =
+                    book.read(|reading| Ok((index(reading)?, reading.indexed)))?;
+                let snapshot = store.read()?;
+                let on_chain = snapshot.at(indexed.index)?;
+                if on_chain.is_none_or(|at| at.block.hash() != indexed.hash) {
+                    return Ok(None);
+                }
+                Ok(Some(AsOf { answer: chain(found, snapshot)?, indexed }))
+            };
+            if let Some(found) = self.read(look).await? {
+                return Ok(Some(Ok(found)));
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+        Ok(Some(Err(Behind)))
+    }
+}
+
+/// The names of a transaction's parties.
+fn parties(text: &str) -> impl Iterator<Item = std::borrow::Cow<'_, str>> {
+    let value = Value::of_canonical(text);
+    ["sender", "recipient"].into_iter().filter_map(move |role| value.get(role).map(party))
+}
+
+/// The name of a party, from the chain if the index has its start alone.
+fn name(confirmed: &mut Confirmed, listed: Listed) -> Result<String, StoreError> {
+    let place = match &listed {
+        Listed::Name(name) => return Ok(name.clone()),
+        Listed::Key(_, place) => *place,
+    };
+    let name = parties(confirmed.text(place)?).find(|name| listed.is(name)).map(Into::into);
+    name.ok_or_else(|| mislisted(place.0))
+}
+
+fn mislisted(index: u64) -> StoreError {
+    StoreError::Damaged(format!("the index lists a party that block {index} does not name"))
+}
