@@ -30,7 +30,7 @@ pub struct Indexed {
     pub hash: HexHash,
 }
 
-/// What a party has on a chain whose payments are not signed. Nothing keeps a balance from being
+/// What an account has on a chain whose payments are not signed. Nothing keeps a balance from being
 /// negative there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PartyAccount {
@@ -60,7 +60,7 @@ pub struct PartyAccount {
     pub indexed: Indexed,
 }
 
-/// What a party has, on either kind of chain.
+/// What an account has, on either kind of chain.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(untagged)]
 pub enum AnyAccount {

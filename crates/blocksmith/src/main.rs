@@ -6,6 +6,9 @@ use std::process::ExitCode;
 
 use blocksmith::{cmd, log};
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = cmd::parse();
     log::start(cli.log_level(), cli.log_format());

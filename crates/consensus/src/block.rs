@@ -241,6 +241,11 @@ impl<'a> BlockView<'a> {
         self.proof.text()
     }
 
+    /// The hash of the parent, if `previous_hash` is a hash.
+    pub fn parent(&self) -> Option<Hash> {
+        self.previous_hash.text().strip_prefix('"')?.strip_suffix('"')?.parse().ok()
+    }
+
     /// Whether `previous_hash` is the text of `hash`.
     pub fn follows(&self, hash: &Hash) -> bool {
         match self.previous_hash.text().as_bytes() {
@@ -389,8 +394,7 @@ impl Block {
 
     /// The hash of the parent, if `previous_hash` is a hash.
     pub fn parent(&self) -> Option<Hash> {
-        let text = &self.text[self.fields.previous_hash.clone()];
-        text.strip_prefix('"')?.strip_suffix('"')?.parse().ok()
+        self.view().parent()
     }
 
     /// The fields that rules read.

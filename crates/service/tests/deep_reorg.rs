@@ -17,6 +17,10 @@ use blocksmith_service::{Handle, Options, StoreError};
 use blocksmith_testkit::process::{once, peak_bytes};
 use blocksmith_testkit::random::setting;
 
+/// The program's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const BLOCKS: u64 = 500;
 const BYTES: u64 = 1_000_000;
 

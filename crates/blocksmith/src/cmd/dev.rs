@@ -27,7 +27,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use super::chain::quoted;
 use super::node::BrowserArgs;
 use super::output::paragraph;
-use super::values::number;
+use super::values::{number, own_address};
 use super::{counted, exit, stdout};
 use crate::amount::Coins;
 use crate::chain::dev::{KEYS_WARNING, SUFFIX};
@@ -93,7 +93,7 @@ pub struct DevArgs {
     #[arg(long, value_name = "P", default_value_t = DEFAULT_PORT, value_parser = number::<u16>(0..=65535))]
     port: u16,
     /// The address at which the nodes listen; with another one than 127.0.0.1, other machines can use them
-    #[arg(long, value_name = "ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    #[arg(long, value_name = "ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST), value_parser = own_address)]
     bind: IpAddr,
     /// The chain: lecture, course, dvf, forge, bitcoin-like, or a chain file
     #[arg(long, value_name = "NAME", env = "BLOCKSMITH_CHAIN", default_value = DEFAULT_CHAIN)]
@@ -419,7 +419,7 @@ impl Network {
         }
         let mining = match self.shared.miners().borrow().iter().any(|miner| miner.on) {
             true => "A miner mines on each node in turn.",
-            false => "Nobody mines until somebody asks for it.",
+            false => "The miners are off until POST /api/v1/dev/miners starts them.",
         };
         say(&format!(
             "The rules are {}. {mining} Press Ctrl-C to stop.",

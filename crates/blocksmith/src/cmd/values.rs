@@ -1,6 +1,7 @@
 //! How values of flags are read. What a wrong value is told is the end of a sentence that starts with
 //! the flag and the value: `misread` writes it.
 
+use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
@@ -35,6 +36,12 @@ pub(super) fn port(text: &str) -> Result<u16, String> {
             must
         }
     })
+}
+
+/// Reads an address of this machine.
+pub(super) fn own_address(text: &str) -> Result<IpAddr, String> {
+    let must = "it must be an IP address of this machine, like 127.0.0.1 or 0.0.0.0";
+    text.parse().map_err(|_| must.into())
 }
 
 /// Reads the address of a server.

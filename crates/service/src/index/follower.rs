@@ -1,12 +1,13 @@
 //! The thread that keeps the index at the chain's tip.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use blocksmith_consensus::Ancestry as _;
 use blocksmith_consensus::block::BlockView;
-use blocksmith_consensus::{Ancestry as _, Block, Hash};
 use tokio::sync::watch;
 
 use super::book::{Book, Indexed};
@@ -123,30 +124,21 @@ pub(super) fn step(
     durable: bool,
     stop: &AtomicBool,
 ) -> Result<(), StoreError> {
-    let hash_at = |index| Ok::<_, StoreError>(chain.at(index)?.map(|linked| linked.block.hash()));
     if let Some(at) = at
-        && hash_at(at.index)? != Some(at.hash)
+        && chain.index_of(&at.hash)? != Some(at.index)
     {
         return back(book, chain, at, durable);
     }
-    let mut bytes = 0;
-    let texts = chain.texts(at.map_or(0, |at| at.index + 1))?;
+    let (mut blocks, mut bytes) = (0, 0);
     book.change(durable, |batch| {
-        let mut last: Option<String> = None;
-        for text in texts.take(MAX_BLOCKS) {
-            let text = text?;
-            batch.add(&view(&text)?)?;
-            bytes += text.len();
-            last = Some(text);
-            if bytes >= MAX_BYTES || stop.load(Ordering::Relaxed) {
-                break;
-            }
-        }
-        if let Some(text) = last {
-            let block = view(&text)?;
+        chain.each_text(at.map_or(0, |at| at.index + 1), |text| {
+            let block = view(text)?;
+            batch.add(&block)?;
             batch.stand_at(Indexed { index: block.index, hash: block.hash() });
-        }
-        Ok(())
+            (blocks, bytes) = (blocks + 1, bytes + text.len());
+            let enough = blocks >= MAX_BLOCKS || bytes >= MAX_BYTES || stop.load(Ordering::Relaxed);
+            Ok(if enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        })
     })
 }
 
@@ -158,27 +150,37 @@ fn view(text: &str) -> Result<BlockView<'_>, StoreError> {
 /// Takes back the blocks that left the best chain.
 fn back(book: &Book, chain: &Snapshot, at: Indexed, durable: bool) -> Result<(), StoreError> {
     let mut at = at;
-    let mut whole = true;
+    let (mut whole, mut bytes) = (true, 0);
     book.change(durable, |batch| {
         for _ in 0..MAX_BLOCKS {
-            if chain.at(at.index)?.is_some_and(|linked| linked.block.hash() == at.hash) {
+            if chain.index_of(&at.hash)? == Some(at.index) {
                 break;
             }
-            let parent: Option<(String, Hash)> = chain
-                .side_text(&at.hash)?
-                .and_then(|text| Some((text.clone(), Block::of_canonical(&text).ok()?.parent()?)));
-            let Some((text, hash)) = parent.filter(|_| at.index > 0) else {
+            let parent = chain.with_side_text(&at.hash, |text| {
+                let block = view(text)?;
+                let parent = block.parent().zip(at.index.checked_sub(1));
+                if parent.is_some() {
+                    batch.undo(&block)?;
+                    bytes += text.len();
+                }
+                Ok(parent)
+            })?;
+            let Some((hash, index)) = parent.flatten() else {
                 whole = false;
                 break;
             };
-            batch.undo(&view(&text)?)?;
-            at = Indexed { index: at.index - 1, hash };
+            at = Indexed { index, hash };
             batch.stand_at(at);
+            if bytes >= MAX_BYTES {
+                break;
+            }
         }
         Ok(())
     })?;
     if !whole {
-        tracing::warn!("a block that the index must take back is gone; the index is made anew");
+        tracing::warn!(
+            "a block that the index must undo is gone; the index is built again from the first block"
+        );
         book.clear()?;
     }
     Ok(())

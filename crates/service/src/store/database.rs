@@ -114,7 +114,7 @@ impl Db {
         };
         let database = match open() {
             Err(StoreError::DamagedIn { what, .. }) => {
-                tracing::warn!("{name} is damaged and is made anew from the chain: {what}");
+                tracing::warn!("{name} is damaged and is built again from the chain: {what}");
                 remove(&file).map_err(|error| unopened(dir, error))?;
                 open()?
             }

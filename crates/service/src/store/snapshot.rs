@@ -1,5 +1,6 @@
 //! Reads a store as it is at one moment: the best chain, the accounts, and where transactions are.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use blocksmith_consensus::address::Address as PublicKey;
@@ -11,7 +12,8 @@ use super::database::{Db, Held};
 use super::error::StoreError;
 use super::listing::{Lists, TransactionLocation};
 use super::tables::{
-    ACCOUNT_BYTES, ACCOUNTS, BLOCKS, CHAIN, INDEX, RECORD_HEAD_BYTES, SIDE, UNDO, account, numbered,
+    ACCOUNT_BYTES, ACCOUNTS, BLOCKS, CHAIN, INDEX, RECORD_HEAD_BYTES, SIDE, UNDO, account,
+    numbered, side_block,
 };
 
 /// The best chain at one moment. Readers never wait for the writer, nor the writer for readers.
@@ -74,14 +76,35 @@ impl Snapshot {
     }
 
     /// The canonical text of a block on a side branch, if the store still has it.
-    pub(crate) fn side_text(&self, id: &Hash) -> Result<Option<String>, StoreError> {
+    pub(crate) fn with_side_text<T>(
+        &self,
+        id: &Hash,
+        with: impl FnOnce(&str) -> Result<T, StoreError>,
+    ) -> Result<Option<T>, StoreError> {
         self.read(|tables| {
             let Some(entry) = tables.side.get(id.0)? else { return Ok(None) };
-            let number = entry.value().first_chunk().copied().map(u64::from_be_bytes);
-            let Some(number) = number else { return Ok(None) };
+            let (number, _) = side_block(id.0, entry.value())?;
             let Some(record) = tables.blocks.get(number)? else { return Ok(None) };
-            let text = record.value().get(RECORD_HEAD_BYTES..).unwrap_or_default();
-            Ok(String::from_utf8(text.to_vec()).ok())
+            with(record_text(record.value())?).map(Some)
+        })
+    }
+
+    /// Hands over the canonical texts of the blocks from index `from` on, the lowest first, without
+    /// copies of them, until `each` says that it has enough.
+    pub(crate) fn each_text(
+        &self,
+        from: u64,
+        mut each: impl FnMut(&str) -> Result<ControlFlow<()>, StoreError>,
+    ) -> Result<(), StoreError> {
+        self.read(|tables| {
+            for entry in tables.chain.range(from..)? {
+                let number = entry?.1.value();
+                let record = tables.blocks.get(number)?.ok_or_else(|| no_block(number))?;
+                if each(record_text(record.value())?)?.is_break() {
+                    break;
+                }
+            }
+            Ok(())
         })
     }
 
@@ -114,12 +137,8 @@ impl Snapshot {
         let range = self.read(|tables| Ok(tables.chain.range(from..)?))?;
         Ok(self.each(range, |tables, entry| {
             let number = entry?.1.value();
-            let missing =
-                || StoreError::Damaged(format!("there is no block of the number {number}"));
-            let value = tables.blocks.get(number)?.ok_or_else(missing)?;
-            let text = value.value().get(RECORD_HEAD_BYTES..).unwrap_or_default();
-            String::from_utf8(text.to_vec())
-                .map_err(|_| StoreError::Damaged("a block is not text".into()))
+            let record = tables.blocks.get(number)?.ok_or_else(|| no_block(number))?;
+            Ok(record_text(record.value())?.to_owned())
         }))
     }
 
@@ -185,6 +204,16 @@ impl Snapshot {
             Ok((address, account(value.value())))
         }))
     }
+}
+
+fn no_block(number: u64) -> StoreError {
+    StoreError::Damaged(format!("there is no block of the number {number}"))
+}
+
+/// The text in the record of a block.
+fn record_text(record: &[u8]) -> Result<&str, StoreError> {
+    let text = record.get(RECORD_HEAD_BYTES..).unwrap_or_default();
+    str::from_utf8(text).map_err(|_| StoreError::Damaged("a block is not text".into()))
 }
 
 impl Accounts for Snapshot {

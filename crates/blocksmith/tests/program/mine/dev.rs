@@ -314,7 +314,7 @@ fn blocks_that_leave_are_named_and_their_coins_no_longer_counted() {
     let args = ["dev", "--chain", "forge", "--port", "0", "--nodes", "1", "--no-mining"];
     let mut dev = Program::start(&args);
     let url = urls(&mut dev, 1).remove(0);
-    dev.until_so("nobody", |line| line.contains("Nobody mines until somebody asks for it."));
+    dev.until_so("miners are off", |line| line.contains("The miners are off until"));
     call(&url, "POST", "/api/v1/dev/mine", r#"{"blocks": 3}"#);
     dev.until_so("coins", |line| line.starts_with("block 4 ") && line.ends_with("coins 60"));
     call(&url, "POST", "/api/v1/dev/reorg", r#"{"depth": 2}"#);
