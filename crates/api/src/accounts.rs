@@ -141,6 +141,35 @@ pub struct AccountTransactions {
     pub indexed: Option<Indexed>,
 }
 
+/// What a miner has mined.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Miner {
+    /// The miner's rank, from 1: by coins, then by blocks.
+    pub rank: u64,
+    /// Its name; where payments are signed, its address.
+    pub party: String,
+    /// The sum of the coins of its blocks; where payments are signed, in units and with fees.
+    #[schema(value_type = i64)]
+    pub coins: i128,
+    /// How many blocks it mined.
+    pub blocks: u64,
+    /// Which part of the blocks that have a miner it mined, from 0 to 1.
+    pub share: Number,
+    /// The index of the last block that it mined.
+    pub last_block: u64,
+}
+
+/// The miners with the most coins.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Leaderboard {
+    /// How many blocks of the best chain have a miner.
+    pub blocks: u64,
+    /// The miners, the first rank first.
+    pub miners: Vec<Miner>,
+    /// The last block that counts here.
+    pub indexed: Indexed,
+}
+
 /// All coins, in units.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Supply {

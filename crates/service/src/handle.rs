@@ -20,7 +20,7 @@ use super::clocks::Clocks;
 use super::events::{Context, Source};
 use super::feed::Feed;
 use super::import::Import;
-use super::index::{Book, Follower};
+use super::index::{Book, Counts, Follower};
 use super::metrics::Metrics;
 use super::notices::{Notice, Notices};
 use super::now;
@@ -114,8 +114,8 @@ pub struct Handle {
     /// The reason why the node had to stop; it is set before the channels close.
     reason: Arc<OnceLock<Arc<Reason>>>,
     node: Arc<Node>,
-    /// Who holds what, on an open chain.
-    pub(super) index: Option<Arc<Follower>>,
+    /// Who holds what on an open chain, and who mined how much.
+    pub(super) index: Arc<Follower>,
 }
 
 impl fmt::Debug for Handle {
@@ -133,15 +133,15 @@ impl Handle {
         node: Node,
         dir: Option<&Path>,
     ) -> Result<(Self, mpsc::UnboundedReceiver<NetworkEffect>), StoreError> {
-        let book = match &node.chain.rules.family {
-            Family::Open(open) => Some(Book::open(dir, &open.mint())?),
-            Family::Sealed(_) => None,
+        let counts = match &node.chain.rules.family {
+            Family::Open(open) => Counts::All(open.mint().as_ref().into()),
+            Family::Sealed(sealed) => Counts::Coins { first: sealed.genesis.index() },
         };
+        let book = Book::open(dir, counts)?;
         let started =
             actor::spawn(store.clone(), machine, node.notices.clone(), node.metrics.clone());
         let Started { requests, orders, standing, feed, reason } = started;
-        let index =
-            book.map(|book| Arc::new(Follower::start(book, store.clone(), standing.clone())));
+        let index = Arc::new(Follower::start(book, store.clone(), standing.clone()));
         let handle = Self { requests, store, feed, standing, reason, node: node.into(), index };
         Ok((handle, orders))
     }

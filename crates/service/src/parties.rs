@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use blocksmith_consensus::json::Value;
 use blocksmith_consensus::transaction::party;
-use blocksmith_consensus::{Ancestry as _, Hash};
+use blocksmith_consensus::{Ancestry as _, Family, Hash};
 
 use super::handle::Handle;
-use super::index::{Indexed, Listed, PartyState, Reading, Roles};
+use super::index::{Indexed, Listed, MinerState, PartyState, Reading, Roles};
 use super::query::{AccountEntry, Confirmed, Found, QueryError, TransactionState, entries};
 use super::store::{MAX_HISTORY, MAX_PLACES, Snapshot, StoreError, TransactionLocation};
 
@@ -45,6 +45,29 @@ pub struct PartyPage {
     pub next: Option<TransactionLocation>,
 }
 
+/// What a party mined.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Miner {
+    /// Its name, or its address where payments are signed.
+    pub party: String,
+    /// The sum of its coins, in units where payments are signed.
+    pub coins: i128,
+    /// How many blocks it mined.
+    pub blocks: u64,
+    /// The last of them.
+    pub last_block: u64,
+}
+
+/// The miners with the most coins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Leaderboard {
+    /// How many blocks have a miner.
+    pub blocks: u64,
+    /// The miners; of those with as many coins, the one with more blocks comes first, and of those
+    /// with as many of both, the one that the chain named first.
+    pub miners: Vec<Miner>,
+}
+
 /// What a question to the index gives: `None` on a chain without one; `Err(Behind)` if it follows
 /// another branch than the node, and is not there within two seconds.
 type Asked<T> = Result<Option<Result<AsOf<T>, Behind>>, QueryError>;
@@ -55,7 +78,7 @@ impl Handle {
     /// # Errors
     /// Fails if the node has stopped, or if the store can't be read.
     pub async fn party(&self, name: String) -> Asked<PartyState> {
-        self.look_up(move |index| index.party(&name), |found, _| Ok(found)).await
+        self.look_up_party(move |index| index.party(&name), |found, _| Ok(found)).await
     }
 
     /// At most `limit` transactions of a party of an open chain, the newest first, or those before
@@ -84,7 +107,7 @@ impl Handle {
                 None => Ok(PartyPage { entries, next }),
             }
         };
-        self.look_up(spots, page).await
+        self.look_up_party(spots, page).await
     }
 
     /// Where the transactions with an id are on an open chain, the lowest first, at most
@@ -113,7 +136,7 @@ impl Handle {
             }
             Ok(found)
         };
-        let mut looked = self.look_up(spots, find).await?;
+        let mut looked = self.look_up_party(spots, find).await?;
         if let Some(Ok(AsOf { answer: answer @ None, .. })) = &mut looked {
             *answer = self.waiting_unsigned(&id).await?;
         }
@@ -168,7 +191,7 @@ impl Handle {
             }
             Ok(found)
         };
-        self.look_up(spots, read).await
+        self.look_up_party(spots, read).await
     }
 
     /// Parties of an open chain whose names start with `start`, at most `limit`, in the order of
@@ -191,12 +214,36 @@ impl Handle {
             }
             Ok(names)
         };
+        self.look_up_party(list, name).await
+    }
+
+    /// The miners with the most coins, at most `limit`, on any chain. The list ends when 64 MiB of
+    /// blocks were read for names that are too long for the index.
+    ///
+    /// # Errors
+    /// Fails if the node has stopped, or if the store can't be read.
+    pub async fn leaderboard(
+        &self,
+        limit: usize,
+    ) -> Result<Result<AsOf<Leaderboard>, Behind>, QueryError> {
+        let list = move |index: &Reading| Ok((index.mined, index.miners(limit)?));
+        let name = move |(blocks, listed): (u64, Vec<(Listed, MinerState)>), chain| {
+            let mut confirmed = Confirmed::of(chain, None)?;
+            let mut miners = Vec::with_capacity(listed.len());
+            for (listed, MinerState { coins, blocks, last_block }) in listed {
+                let party = name(&mut confirmed, listed)?;
+                miners.push(Miner { party, coins, blocks, last_block });
+                if confirmed.read_bytes >= MAX_READ_BYTES {
+                    break;
+                }
+            }
+            Ok(Leaderboard { blocks, miners })
+        };
         self.look_up(list, name).await
     }
 
-    /// Reads the index, and then the chain: that one has all the blocks that the index had, unless
-    /// they left it meanwhile. Then it looks again.
-    async fn look_up<F, T>(
+    /// As [`Handle::look_up`], on an open chain.
+    async fn look_up_party<F, T>(
         &self,
         index: impl FnOnce(&Reading) -> Result<F, StoreError> + Clone + Send + 'static,
         chain: impl FnOnce(F, Snapshot) -> Result<T, StoreError> + Clone + Send + 'static,
@@ -205,26 +252,41 @@ impl Handle {
         F: 'static,
         T: Send + 'static,
     {
-        let Some(follower) = self.index.clone() else { return Ok(None) };
+        match self.chain().rules.family {
+            Family::Open(_) => self.look_up(index, chain).await.map(Some),
+            Family::Sealed(_) => Ok(None),
+        }
+    }
+
+    /// Reads the index, and then the chain: that one has all the blocks that the index had, unless
+    /// they left it meanwhile. Then it looks again.
+    async fn look_up<F, T>(
+        &self,
+        index: impl FnOnce(&Reading) -> Result<F, StoreError> + Clone + Send + 'static,
+        chain: impl FnOnce(F, Snapshot) -> Result<T, StoreError> + Clone + Send + 'static,
+    ) -> Result<Result<AsOf<T>, Behind>, QueryError>
+    where
+        F: 'static,
+        T: Send + 'static,
+    {
         for _ in 0..MAX_LOOKS {
-            let (book, store) = (follower.book().clone(), self.store.clone());
+            let (book, store) = (self.index.book().clone(), self.store.clone());
             let (index, chain) = (index.clone(), chain.clone());
             let look = move || {
                 let (found, indexed) =
                     book.read(|reading| Ok((index(reading)?, reading.indexed)))?;
                 let snapshot = store.read()?;
-                let on_chain = snapshot.at(indexed.index)?;
-                if on_chain.is_none_or(|at| at.block.hash() != indexed.hash) {
+                if snapshot.index_of(&indexed.hash)? != Some(indexed.index) {
                     return Ok(None);
                 }
                 Ok(Some(AsOf { answer: chain(found, snapshot)?, indexed }))
             };
             if let Some(found) = self.read(look).await? {
-                return Ok(Some(Ok(found)));
+                return Ok(Ok(found));
             }
             tokio::time::sleep(LOOK_AGAIN).await;
         }
-        Ok(Some(Err(Behind)))
+        Ok(Err(Behind))
     }
 }
 

@@ -30,7 +30,7 @@ use super::query::{Query, limit, not_text};
 use super::{App, permit};
 use crate::faucet::{self, NotGiven};
 use crate::service::{
-    AccountEntry, AccountPage, AsOf, Behind, Handle, Indexed, Roles, TransactionLocation,
+    AccountEntry, AccountPage, AsOf, Behind, Handle, Indexed, Miner, Roles, TransactionLocation,
 };
 
 /// A page of transactions ends when this many bytes of blocks were read for it: each may be in a
@@ -297,6 +297,41 @@ fn roles(roles: Roles) -> Vec<Role> {
         (uncounted, Role::Uncounted),
     ];
     all.into_iter().filter(|(has, _)| *has).map(|(_, role)| role).collect()
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Ranks {
+    /// How many miners are listed at most: 50 by default, and no more than 1,000.
+    #[param(minimum = 1)]
+    limit: Option<usize>,
+}
+
+/// The miners with the most coins, on any chain.
+///
+/// Fewer are listed if names of thousands of characters make the node read 64 MiB of blocks for them.
+#[utoipa::path(
+    get,
+    path = "/api/v1/leaderboard",
+    tag = "transactions",
+    operation_id = "leaderboard",
+    params(Ranks),
+    responses((status = 200, description = "The miners.", body = wire::Leaderboard), Errors)
+)]
+pub(super) async fn leaderboard(
+    State(app): State<App>,
+    Query(Ranks { limit: asked }): Query<Ranks>,
+) -> Result<Response, ApiError> {
+    let limit = limit(asked, ACCOUNT_PAGE, MAX_ACCOUNT_PAGE)?;
+    let permit = permit(&app.searching_back).await?;
+    let (found, indexed) = indexed(Some(app.handle.leaderboard(limit).await?))?;
+    let miner = |(rank, Miner { party, coins, blocks, last_block })| {
+        let share = Number(blocks as f64 / found.blocks.max(1) as f64);
+        wire::Miner { rank, party, coins, blocks, share, last_block }
+    };
+    let miners = (1..).zip(found.miners).map(miner).collect();
+    let leaderboard = wire::Leaderboard { blocks: found.blocks, miners, indexed };
+    Ok(made_at(permit, answer::json(StatusCode::OK, &leaderboard)))
 }
 
 /// The supply: the coins of the genesis block, the coins mined so far, and the most that there will ever be.

@@ -137,6 +137,7 @@ fn router(handle: Handle, token: Option<Token>, seat: Option<Seat>) -> Router {
         .route("/api/v1/accounts/transactions", get(accounts::named_transactions))
         .route("/api/v1/accounts/{party}", get(accounts::account))
         .route("/api/v1/accounts/{party}/transactions", get(accounts::transactions))
+        .route("/api/v1/leaderboard", get(accounts::leaderboard))
         .route("/api/v1/supply", get(accounts::supply))
         .route("/api/v1/fees", get(accounts::fees))
         .route("/api/v1/faucet", post(accounts::faucet))

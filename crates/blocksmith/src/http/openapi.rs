@@ -33,7 +33,7 @@ use super::{accounts, api, dev, events, history, payments};
         api::status, events::events, api::work, api::submit_work, api::headers, api::blocks, api::submit_block,
         api::block, payments::queued, payments::submit, payments::transaction, payments::proof,
         accounts::account, accounts::named_account, accounts::transactions,
-        accounts::named_transactions, accounts::supply, accounts::fees,
+        accounts::named_transactions, accounts::leaderboard, accounts::supply, accounts::fees,
         accounts::faucet, history::history, api::peers, api::add_peers, api::forget_peer,
         dev::mine, dev::reorg, dev::miners, dev::set_miners, dev::cut, dev::heal,
     ),

@@ -4,7 +4,7 @@ use blocksmith::chain::{Chain, Dialect};
 use blocksmith::service::Options;
 use blocksmith_consensus::hash::tagged_hash;
 use blocksmith_consensus::json::canonical;
-use blocksmith_consensus::{Block, Family, Hash, Open, Rules, Target};
+use blocksmith_consensus::{Block, Family, Hash, Open, Proof, Rules, Target};
 use blocksmith_node::NetworkEffect;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -152,6 +152,7 @@ async fn what_a_call_does_not_know_is_refused_by_its_name() {
         ("transactions/x/proof", "none"),
         ("accounts?party=x", "party"),
         ("accounts/transactions?party=x", "party, limit, before"),
+        ("leaderboard?limit=1", "limit"),
         ("accounts/x", "none"),
         ("accounts/x/transactions?limit=1", "limit, before"),
         ("supply", "none"),
@@ -644,4 +645,49 @@ async fn a_party_of_any_name_has_a_history_where_nobody_signs() {
     assert_eq!(names("a").await, ["ann"]);
     assert_eq!(names(".").await, [".."]);
     assert_eq!(names("").await.len(), 5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_leaderboard_ranks_who_mined_where_nobody_signs() {
+    let node = Node::easy().await;
+    // Names that a terminal and a page must not take for their own.
+    let long = format!("<b>\u{202e}{}", "x".repeat(100));
+    let mine = async |miner: &str| {
+        let miner = json!(miner).to_string();
+        let miner = canonical(miner.as_bytes()).expect("a text");
+        let mined = node.handle.submit_proof(Proof::from(1), Some(miner.into())).await;
+        mined.expect("it runs").expect("each number is a proof");
+    };
+    for miner in ["ann", &long, "ann", "bob"] {
+        mine(miner).await;
+    }
+    // Nobody mines a payment that is queued with the sender of coins.
+    node.post("/transactions/new", r#"{"sender": "0", "recipient": "eve", "amount": 9}"#).await;
+    mine("ann").await;
+    let tip = node.tip();
+    let board = async |query: &str| loop {
+        let (code, board) = node.get(&format!("/api/v1/leaderboard{query}")).await.good();
+        assert_eq!(code, 200);
+        if board["indexed"]["index"] == tip.index() {
+            return board;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    };
+    let row = |rank: u64, party: &str, blocks: u64, last: u64| {
+        json!({
+            "rank": rank, "party": party, "coins": blocks, "blocks": blocks,
+            "share": blocks as f64 / 5.0, "last_block": last,
+        })
+    };
+    let expected = json!({
+        "blocks": 5,
+        "miners": [row(1, "ann", 3, 6), row(2, &long, 1, 3), row(3, "bob", 1, 5)],
+        "indexed": {"index": 6, "hash": tip.hash().to_string()},
+    });
+    assert_eq!(board("").await, expected);
+    let first = board("?limit=1").await;
+    assert_eq!(first["miners"].as_array().map(Vec::len), Some(1));
+    assert_eq!(node.get("/api/v1/leaderboard?limit=0").await.problem().0, 400);
+    let found = node.handle.parties_starting_with(long[..40].into(), 9).await.expect("it runs");
+    assert_eq!(found.expect("an index").expect("in time").answer, [long]);
 }

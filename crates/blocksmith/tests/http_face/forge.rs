@@ -582,6 +582,34 @@ async fn the_faucets_of_a_network_serve_a_class_before_the_next_block() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_leaderboard_ranks_who_mined_and_not_who_was_given() {
+    let forge = Forge::start().await;
+    forge.pay(&forge.payment(300, 7, 0)).await;
+    for miner in [forge.bob.address, forge.bob.address, forge.alice.address] {
+        forge.mine(miner).await;
+    }
+    let tip = forge.node.tip().index();
+    let board = loop {
+        let board = forge.node.get("/api/v1/leaderboard").await.good().1;
+        if board["indexed"]["index"] == tip {
+            break board;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    };
+    let supply = forge.node.get("/api/v1/supply").await.good().1;
+    let coin = supply["mined"].as_u64().unwrap() / 3;
+    let row = |rank: u64, miner: Address, coins: u64, blocks: u64, last: u64| {
+        json!({
+            "rank": rank, "party": forge.text(miner), "coins": coins, "blocks": blocks,
+            "share": blocks as f64 / 3.0, "last_block": last,
+        })
+    };
+    let (bob, alice) = (forge.bob.address, forge.alice.address);
+    let miners = [row(1, bob, 2 * coin + 7, 2, tip - 1), row(2, alice, coin, 1, tip)];
+    assert_eq!((&board["blocks"], &board["miners"]), (&json!(3), &json!(miners)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn where_nobody_signs_there_are_no_fees_and_proofs() {
     let node = Node::easy().await;
     let id = "0".repeat(64);

@@ -5,13 +5,15 @@
 //! | `parties` | name; a long one as its first 64 bytes ‖ SHA-256 | number ‖ balance ‖ sent ‖ received ‖ mined ‖ counts |
 //! | `history` | twice the number, one more for a block that the party mined ‖ place | flags |
 //! | `places`  | first 8 bytes of the id ‖ place  | nothing                              |
-//! | `cursor`  | nothing                          | index ‖ hash of the last block ‖ number of the next party |
+//! | `ranks`   | coins mined ‖ blocks mined ‖ number, the lower the better | the key of the party |
+//! | `cursor`  | nothing                          | index ‖ hash of the last block ‖ number of the last party ‖ how many blocks have a miner |
 //! | `meta`    | `format`                         | the version of this layout           |
 //!
 //! A place is the index of the block, 8 bytes, and the position in its list, 4 bytes, big-endian; an
 //! id is the SHA-256 of the transaction's canonical text. The flags say what a transaction changed,
 //! so that undoing it is exact. The blocks that a party mined are a range of their own in `history`,
-//! so that the last of them is found at once.
+//! so that the last of them is found at once. Where payments are signed, the store itself lists what
+//! parties have, and the index holds the coins of blocks alone.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -31,12 +33,15 @@ use crate::store::{Db, StoreError, TransactionLocation};
 pub(super) const PARTIES: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("parties");
 pub(super) const HISTORY: TableDefinition<'_, [u8; 20], u8> = TableDefinition::new("history");
 pub(super) const PLACES: TableDefinition<'_, [u8; 20], ()> = TableDefinition::new("places");
-pub(super) const CURSOR: TableDefinition<'_, (), (u64, [u8; 32], u64)> =
-    TableDefinition::new("cursor");
+pub(super) const RANKS: TableDefinition<'_, [u8; 32], &[u8]> = TableDefinition::new("ranks");
+pub(super) const CURSOR: TableDefinition<'_, (), Cursor> = TableDefinition::new("cursor");
 const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
 
+/// The value of `cursor`.
+type Cursor = (u64, [u8; 32], u64, u64);
+
 /// The version of the layout above; an index of another one is made anew from the chain.
-const FORMAT: u64 = 2;
+const FORMAT: u64 = 3;
 
 /// The file in a data directory.
 const FILE: &str = "index.redb";
@@ -152,6 +157,19 @@ impl Account {
     }
 }
 
+impl Account {
+    /// The key in `ranks`, whose order is that of the ranks; `None` if the party mined nothing.
+    fn rank(&self) -> Option<[u8; 32]> {
+        // The sign bit is turned, and then all bits: the most come first.
+        let coins = !(self.mined as u128 ^ 1 << 127);
+        let mut key = [0; 32];
+        key[..16].copy_from_slice(&coins.to_be_bytes());
+        key[16..24].copy_from_slice(&(!self.blocks).to_be_bytes());
+        key[24..].copy_from_slice(&self.number.to_be_bytes());
+        Some(key).filter(|_| self.blocks > 0)
+    }
+}
+
 /// The key of a name.
 pub(super) fn key(name: &str) -> Vec<u8> {
     let mut key = name.as_bytes().to_vec();
@@ -162,17 +180,29 @@ pub(super) fn key(name: &str) -> Vec<u8> {
     key
 }
 
+/// What an index counts.
+#[derive(Clone)]
+pub(crate) enum Counts {
+    /// All transactions; this is the sender of coins.
+    All(Arc<str>),
+    /// The coins of blocks; the chain's first block has none.
+    Coins {
+        /// The index of that block.
+        first: u64,
+    },
+}
+
 /// The index of one chain.
 #[derive(Clone)]
 pub(crate) struct Book {
     pub(super) db: Arc<Db>,
-    mint: Arc<str>,
+    counts: Counts,
 }
 
 impl Book {
     /// Opens the index beside the store in `dir`, or a new one in memory.
-    pub(crate) fn open(dir: Option<&Path>, mint: &str) -> Result<Self, StoreError> {
-        let book = Self { db: Db::beside(dir, FILE)?, mint: mint.into() };
+    pub(crate) fn open(dir: Option<&Path>, counts: Counts) -> Result<Self, StoreError> {
+        let book = Self { db: Db::beside(dir, FILE)?, counts };
         if !book.is_of_this_format()? {
             book.clear()?;
         }
@@ -193,7 +223,7 @@ impl Book {
             let cursor = self.db.begin_read()?.open_table(CURSOR)?.get(())?;
             Ok(cursor
                 .map(|at| at.value())
-                .map(|(index, hash, _)| Indexed { index, hash: Hash(hash) }))
+                .map(|(index, hash, ..)| Indexed { index, hash: Hash(hash) }))
         })
     }
 
@@ -208,7 +238,7 @@ impl Book {
             if !durable {
                 transaction.set_durability(Durability::None).map_err(redb::Error::from)?;
             }
-            let mut batch = Batch::of(&transaction, &self.mint)?;
+            let mut batch = Batch::of(&transaction, &self.counts)?;
             change(&mut batch)?;
             batch.finish()?;
             transaction.commit()?;
@@ -225,7 +255,7 @@ impl Book {
                 transaction.delete_table(table)?;
             }
             transaction.open_table(META)?.insert("format", FORMAT)?;
-            drop(Batch::of(&transaction, &self.mint)?);
+            drop(Batch::of(&transaction, &self.counts)?);
             transaction.commit()?;
             Ok(())
         })
@@ -234,6 +264,10 @@ impl Book {
 
 /// What a transaction says.
 struct Said<'a> {
+    /// Its position in the block's list.
+    position: u32,
+    /// Its id, if the index lists it.
+    id: Option<Hash>,
     parties: Vec<(std::borrow::Cow<'a, str>, u8)>,
     amount: Option<i128>,
 }
@@ -243,11 +277,19 @@ pub(super) struct Batch<'t> {
     parties: Table<'t, &'static [u8], &'static [u8]>,
     history: Table<'t, [u8; 20], u8>,
     places: Table<'t, [u8; 20], ()>,
-    cursor: Table<'t, (), (u64, [u8; 32], u64)>,
-    held: BTreeMap<Vec<u8>, Account>,
+    ranks: Table<'t, [u8; 32], &'static [u8]>,
+    cursor: Table<'t, (), Cursor>,
+    held: BTreeMap<Vec<u8>, Held>,
     next: u64,
+    mined: u64,
     at: Option<Indexed>,
-    mint: &'t str,
+    counts: &'t Counts,
+}
+
+/// An account as the index has it, and as it will be.
+struct Held {
+    rank: Option<[u8; 32]>,
+    account: Account,
 }
 
 /// A key of `history` or `places`: what comes first, and a place.
@@ -281,7 +323,7 @@ pub(super) fn of_id(id: &Hash) -> u64 {
 }
 
 impl<'t> Batch<'t> {
-    fn of(transaction: &'t WriteTransaction, mint: &'t str) -> Result<Self, StoreError> {
+    fn of(transaction: &'t WriteTransaction, counts: &'t Counts) -> Result<Self, StoreError> {
         let cursor = transaction.open_table(CURSOR)?;
         let found = cursor.get(())?.map(|at| at.value());
         Ok(Self {
@@ -289,23 +331,32 @@ impl<'t> Batch<'t> {
             history: transaction.open_table(HISTORY)?,
             places: transaction.open_table(PLACES)?,
             held: BTreeMap::new(),
-            next: found.map_or(0, |(_, _, next)| next),
-            at: found.map(|(index, hash, _)| Indexed { index, hash: Hash(hash) }),
+            ranks: transaction.open_table(RANKS)?,
+            next: found.map_or(0, |(.., next, _)| next),
+            mined: found.map_or(0, |(.., mined)| mined),
+            at: found.map(|(index, hash, ..)| Indexed { index, hash: Hash(hash) }),
             cursor,
-            mint,
+            counts,
         })
     }
 
     fn finish(mut self) -> Result<(), StoreError> {
         self.write()?;
         if let Some(Indexed { index, hash }) = self.at {
-            self.cursor.insert((), (index, hash.0, self.next))?;
+            self.cursor.insert((), (index, hash.0, self.next, self.mined))?;
         }
         Ok(())
     }
 
     fn write(&mut self) -> Result<(), StoreError> {
-        for (key, account) in std::mem::take(&mut self.held) {
+        for (key, Held { rank, account }) in std::mem::take(&mut self.held) {
+            let now = account.rank();
+            if let Some(rank) = rank.filter(|_| rank != now) {
+                self.ranks.remove(rank)?;
+            }
+            if let Some(now) = now.filter(|_| rank != now) {
+                self.ranks.insert(now, &*key)?;
+            }
             if account.transactions == 0 {
                 self.parties.remove(&*key)?;
             } else {
@@ -322,21 +373,57 @@ impl<'t> Batch<'t> {
 
     fn account(&mut self, name: &str) -> Result<Account, StoreError> {
         let key = key(name);
-        if let Some(account) = self.held.get(&key) {
-            return Ok(*account);
+        if let Some(held) = self.held.get(&key) {
+            return Ok(held.account);
         }
-        if let Some(entry) = self.parties.get(&*key)? {
-            return Account::of(entry.value());
-        }
-        self.next += 1;
-        Ok(Account { number: self.next, ..Account::default() })
+        let found = self.parties.get(&*key)?.map(|entry| Account::of(entry.value())).transpose()?;
+        let account = found.unwrap_or_else(|| {
+            self.next += 1;
+            Account { number: self.next, ..Account::default() }
+        });
+        self.held.insert(key, Held { rank: account.rank(), account });
+        Ok(account)
     }
 
-    /// What the transactions of a block say, the last of which may be its coin.
-    fn said<'a>(&self, transaction: Value<'a>, last: bool) -> Said<'a> {
+    /// Keeps what an account is now; [`Batch::account`] gave it.
+    fn hold(&mut self, name: &str, account: Account) {
+        if let Some(held) = self.held.get_mut(&key(name)) {
+            held.account = account;
+        }
+    }
+
+    /// What the transactions of a block say, as far as they count.
+    fn said_in<'a>(&self, block: &BlockView<'a>) -> Vec<Said<'a>> {
+        let all: Vec<_> = (0u32..).zip(block.transactions()).collect();
+        let count = all.len();
+        match self.counts {
+            Counts::All(mint) => {
+                let said = |(position, value)| Self::said(position, value, count, mint);
+                all.into_iter().map(said).collect()
+            }
+            Counts::Coins { first } if block.index == *first => Vec::new(),
+            Counts::Coins { .. } => {
+                let coin = |(position, value): (u32, Value<'a>)| Said {
+                    position,
+                    id: None,
+                    parties: value
+                        .get("recipient")
+                        .map(|name| (party(name), RECEIVED | MINED))
+                        .into_iter()
+                        .collect(),
+                    amount: value.get("amount").and_then(Value::as_i128),
+                };
+                all.last().copied().map(coin).into_iter().collect()
+            }
+        }
+    }
+
+    /// What one of `count` transactions says; the last of them may be the block's coin.
+    fn said<'a>(position: u32, transaction: Value<'a>, count: usize, mint: &str) -> Said<'a> {
+        let last = position as usize + 1 == count;
         let sender = transaction.get("sender").map(party);
         let recipient = transaction.get("recipient").map(party);
-        let mined = last && sender.as_deref() == Some(self.mint);
+        let mined = last && sender.as_deref() == Some(mint);
         let amount = transaction.get("amount").filter(|amount| amount.kind() == Kind::Int);
         let both = sender.is_some() && recipient.is_some();
         let amount = amount.and_then(Value::as_i128).filter(|_| both);
@@ -350,16 +437,16 @@ impl<'t> Batch<'t> {
                 sender.into_iter().chain(recipient.map(|name| (name, received))).collect()
             }
         };
-        Said { parties, amount }
+        Said { position, id: Some(Hash::of(transaction.text())), parties, amount }
     }
 
     /// Adds a block.
     pub(super) fn add(&mut self, block: &BlockView<'_>) -> Result<(), StoreError> {
-        let mut transactions = (0u32..).zip(block.transactions()).peekable();
-        while let Some((position, transaction)) = transactions.next() {
-            let said = self.said(transaction, transactions.peek().is_none());
-            let at = (block.index, position);
-            self.places.insert(at_place(of_id(&Hash::of(transaction.text())), at), ())?;
+        for said in self.said_in(block) {
+            let at = (block.index, said.position);
+            if let Some(id) = &said.id {
+                self.places.insert(at_place(of_id(id), at), ())?;
+            }
             let mut accounts = Vec::with_capacity(2);
             for (name, role) in &said.parties {
                 accounts.push((self.account(name)?, *role));
@@ -392,10 +479,11 @@ impl<'t> Batch<'t> {
                 if role & MINED != 0 {
                     account.blocks += 1;
                     account.last_block = Some(block.index);
+                    self.mined += 1;
                 }
                 let first = of_party(account.number, role & MINED != 0);
                 self.history.insert(at_place(first, at), role | flag)?;
-                self.held.insert(key(name), account);
+                self.hold(name, account);
             }
             if self.held.len() >= MAX_HELD {
                 self.write()?;
@@ -406,31 +494,31 @@ impl<'t> Batch<'t> {
 
     /// Takes back the block that was added last.
     pub(super) fn undo(&mut self, block: &BlockView<'_>) -> Result<(), StoreError> {
-        let transactions: Vec<_> = block.transactions().collect();
-        let count = transactions.len();
-        for (at, transaction) in transactions.into_iter().enumerate().rev() {
-            let said = self.said(transaction, at + 1 == count);
-            let at = (block.index, at as u32);
-            let missing =
-                || StoreError::Damaged(format!("the index lacks a place of block {}", block.index));
-            let id = of_id(&Hash::of(transaction.text()));
-            self.places.remove(at_place(id, at))?.ok_or_else(missing)?;
+        let missing =
+            || StoreError::Damaged(format!("the index lacks a place of block {}", block.index));
+        let less = |count: u64| count.checked_sub(1).ok_or_else(missing);
+        for said in self.said_in(block).into_iter().rev() {
+            let at = (block.index, said.position);
+            if let Some(id) = &said.id {
+                self.places.remove(at_place(of_id(id), at))?.ok_or_else(missing)?;
+            }
             for (name, role) in &said.parties {
                 let mut account = self.account(name)?;
                 let first = of_party(account.number, role & MINED != 0);
                 let gone = self.history.remove(at_place(first, at))?;
                 let flags = gone.ok_or_else(missing)?.value();
-                account.transactions -= 1;
+                account.transactions = less(account.transactions)?;
                 if flags & UNCOUNTED != 0 {
-                    account.uncounted -= 1;
+                    account.uncounted = less(account.uncounted)?;
                 } else {
                     uncount(&mut account, *role, said.amount.unwrap_or_default());
                 }
                 if role & MINED != 0 {
-                    account.blocks -= 1;
+                    account.blocks = less(account.blocks)?;
+                    self.mined = less(self.mined)?;
                     account.last_block = self.last_mined(account.number)?;
                 }
-                self.held.insert(key(name), account);
+                self.hold(name, account);
             }
             if self.held.len() >= MAX_HELD {
                 self.write()?;

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use blocksmith_consensus::Ancestry as _;
 use blocksmith_consensus::block::BlockView;
+use blocksmith_consensus::{Ancestry as _, Shape};
 use tokio::sync::watch;
 
 use super::book::{Book, Indexed};
@@ -132,7 +132,7 @@ pub(super) fn step(
     let (mut blocks, mut bytes) = (0, 0);
     book.change(durable, |batch| {
         chain.each_text(at.map_or(0, |at| at.index + 1), |text| {
-            let block = view(text)?;
+            let block = view(chain.shape(), text)?;
             batch.add(&block)?;
             batch.stand_at(Indexed { index: block.index, hash: block.hash() });
             (blocks, bytes) = (blocks + 1, bytes + text.len());
@@ -142,8 +142,8 @@ pub(super) fn step(
     })
 }
 
-fn view(text: &str) -> Result<BlockView<'_>, StoreError> {
-    BlockView::of_canonical(text)
+fn view(shape: Shape, text: &str) -> Result<BlockView<'_>, StoreError> {
+    BlockView::read(shape, text)
         .map_err(|error| StoreError::Damaged(format!("a stored block is not one: {error}")))
 }
 
@@ -157,7 +157,7 @@ fn back(book: &Book, chain: &Snapshot, at: Indexed, durable: bool) -> Result<(),
                 break;
             }
             let parent = chain.with_side_text(&at.hash, |text| {
-                let block = view(text)?;
+                let block = view(chain.shape(), text)?;
                 let parent = block.parent().zip(at.index.checked_sub(1));
                 if parent.is_some() {
                     batch.undo(&block)?;

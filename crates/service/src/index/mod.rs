@@ -1,14 +1,14 @@
-//! Who holds what on an open chain: an index that follows the chain with a cursor of its own, in a
-//! file of its own, so that no commit of a block waits for it.
+//! Who holds what on an open chain, and who mined how much on any chain: an index that follows the
+//! chain with a cursor of its own, in a file of its own, so that no commit of a block waits for it.
 
 mod book;
 mod follower;
 mod reading;
 
-pub(crate) use book::Book;
+pub(crate) use book::{Book, Counts};
 pub use book::{Indexed, PartyState, Roles};
 pub(crate) use follower::Follower;
-pub(crate) use reading::{Listed, Reading};
+pub(crate) use reading::{Listed, MinerState, Reading};
 
 #[cfg(test)]
 mod model;

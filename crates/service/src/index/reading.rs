@@ -5,7 +5,7 @@ use redb::{ReadOnlyTable, ReadableDatabase as _};
 
 use super::book::{
     Account, Book, CURSOR, FIRST, HISTORY, Indexed, LAST, MAX_KEY_BYTES, PARTIES, PLACES,
-    PartyState, Roles, at_place, key, of_id, of_party, place_of,
+    PartyState, RANKS, Roles, at_place, key, of_id, of_party, place_of,
 };
 use crate::store::{StoreError, TransactionLocation};
 
@@ -14,6 +14,9 @@ pub(crate) struct Reading {
     parties: ReadOnlyTable<&'static [u8], &'static [u8]>,
     history: ReadOnlyTable<[u8; 20], u8>,
     places: ReadOnlyTable<[u8; 20], ()>,
+    ranks: ReadOnlyTable<[u8; 32], &'static [u8]>,
+    /// How many blocks have a miner.
+    pub(crate) mined: u64,
     /// The last block that is included; none at the start.
     pub(crate) indexed: Indexed,
 }
@@ -25,6 +28,14 @@ pub(crate) enum Listed {
     Name(String),
     /// The key of a name that is too long for the index, and where the chain has it.
     Key(Vec<u8>, TransactionLocation),
+}
+
+/// What a party mined.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct MinerState {
+    pub(crate) coins: i128,
+    pub(crate) blocks: u64,
+    pub(crate) last_block: u64,
 }
 
 impl Listed {
@@ -46,11 +57,13 @@ impl Book {
         self.db.guard(|| {
             let transaction = self.db.begin_read()?;
             let cursor = transaction.open_table(CURSOR)?.get(())?;
-            let (index, hash, _) = cursor.map(|at| at.value()).unwrap_or_default();
+            let (index, hash, _, mined) = cursor.map(|at| at.value()).unwrap_or_default();
             read(&Reading {
                 parties: transaction.open_table(PARTIES)?,
                 history: transaction.open_table(HISTORY)?,
                 places: transaction.open_table(PLACES)?,
+                ranks: transaction.open_table(RANKS)?,
+                mined,
                 indexed: Indexed { index, hash: Hash(hash) },
             })
         })
@@ -158,6 +171,25 @@ impl Reading {
                 break;
             }
             found.push(self.listed(key.value(), &Account::of(account.value())?)?);
+        }
+        Ok(found)
+    }
+
+    /// The miners with the most coins, and of those with as many, with the most blocks; at most
+    /// `limit`.
+    pub(crate) fn miners(&self, limit: usize) -> Result<Vec<(Listed, MinerState)>, StoreError> {
+        let mut found = Vec::new();
+        for entry in self.ranks.range::<[u8; 32]>(..)?.take(limit) {
+            let key = entry?.1;
+            let lacks = || StoreError::Damaged("the index ranks a party that it lacks".into());
+            let account = self.parties.get(key.value())?.ok_or_else(lacks)?;
+            let account = Account::of(account.value())?;
+            let state = MinerState {
+                coins: account.mined,
+                blocks: account.blocks,
+                last_block: account.last_block.ok_or_else(lacks)?,
+            };
+            found.push((self.listed(key.value(), &account)?, state));
         }
         Ok(found)
     }
