@@ -13,8 +13,9 @@ use serde::de::DeserializeOwned;
 
 use super::http::{Redirected, builder, cause, described, is_loopback, misspoken, name, reason};
 use crate::{
-    Account, AccountTransactions, AddPeers, BlockEntry, Fees, ForgottenPeer, Headers, JSON,
-    MerkleProof, Peers, PeersAdded, Problem, Solution, Status, Submitted, Transaction, Work,
+    Account, AccountTransactions, AddPeers, AnyAccount, BlockEntry, Fees, ForgottenPeer, Headers,
+    JSON, Leaderboard, MerkleProof, Peers, PeersAdded, Problem, Solution, Status, Submitted,
+    Transaction, Work,
 };
 
 /// How long a connection may take.
@@ -292,6 +293,22 @@ impl Node {
     /// Returns a [`NodeError`] if no answer can be read.
     pub async fn account(&self, party: &str) -> Result<Account, NodeError> {
         self.get(&["accounts", party], &[]).await
+    }
+
+    /// Asks what a party of any name has, on either kind of chain.
+    ///
+    /// # Errors
+    /// Returns a [`NodeError`] if no answer can be read.
+    pub async fn any_account(&self, party: &str) -> Result<AnyAccount, NodeError> {
+        self.get(&["accounts"], &[("party", party)]).await
+    }
+
+    /// Asks for the miners with the most coins, at most `limit`.
+    ///
+    /// # Errors
+    /// Returns a [`NodeError`] if no answer can be read.
+    pub async fn leaderboard(&self, limit: usize) -> Result<Leaderboard, NodeError> {
+        self.get(&["leaderboard"], &[("limit", &limit.to_string())]).await
     }
 
     /// Asks for the transactions of a party: the newest, or those before a place.

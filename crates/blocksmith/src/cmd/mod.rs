@@ -17,12 +17,15 @@ use crate::service::StoreError;
 use crate::system;
 use crate::text::{counted, escaped, lines};
 
+pub mod account;
+mod asked;
 pub mod bench;
 pub mod block;
 pub mod chain;
 pub mod config;
 pub mod dev;
 mod input;
+pub mod leaderboard;
 pub mod mine;
 mod misread;
 pub mod node;
@@ -137,6 +140,8 @@ enum Command {
     Dev(dev::DevArgs),
     Chain(chain::ChainArgs),
     Block(block::BlockArgs),
+    Account(account::AccountArgs),
+    Leaderboard(leaderboard::LeaderboardArgs),
     Wallet(wallet::WalletArgs),
     Config(config::ConfigArgs),
 }
@@ -198,6 +203,8 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Dev(args) => runtime.block_on(dev::run(args)),
         Command::Chain(args) => runtime.block_on(chain::run(args)),
         Command::Block(args) => block::run(args),
+        Command::Account(args) => runtime.block_on(account::run(args)),
+        Command::Leaderboard(args) => runtime.block_on(leaderboard::run(args)),
         Command::Wallet(args) => runtime.block_on(wallet::run(args)),
         Command::Config(args) => config::run(&args),
     };
@@ -272,7 +279,10 @@ pub fn exit_code(error: &anyhow::Error) -> ExitCode {
         _ if error.is::<chain::Unreachable>() => exit::UNREACHABLE,
         _ if error.is::<Redirected>() => exit::REJECTED,
         _ if is_usage => exit::USAGE,
-        _ => wallet::exit_code(error).or(peers::exit_code(error)).unwrap_or(exit::FAILURE),
+        _ => wallet::exit_code(error)
+            .or(peers::exit_code(error))
+            .or(asked::exit_code(error))
+            .unwrap_or(exit::FAILURE),
     })
 }
 

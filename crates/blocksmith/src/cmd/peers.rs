@@ -11,15 +11,13 @@ use blocksmith_node::PeerAddress;
 use reqwest::{StatusCode, Url};
 use tokio::time::sleep;
 
+use super::asked::{DEFAULT_NODE, way_out};
 use super::chain::quoted;
 use super::values::server;
 use super::{counted, exit, output};
-use crate::client::{Node, NodeError, is_loopback};
+use crate::client::{Node, NodeError};
 use crate::operator::Token;
 use crate::text::{json, shown};
-
-/// The node that is asked by default.
-const DEFAULT_NODE: &str = "http://127.0.0.1:5000";
 
 /// The longest that the command waits for the node, over all its calls.
 const MAX_WAIT: Duration = Duration::from_secs(15);
@@ -309,17 +307,8 @@ impl Asked {
         let url = self.name();
         match error {
             NodeError::Unreachable { cause, .. } => {
-                let base = &self.typed.base;
-                let start = match (is_loopback(base), base.port_or_known_default()) {
-                    (true, Some(port)) => format!("start a node there: blocksmith node {port}"),
-                    _ => "see whether a node runs there".into(),
-                };
-                let elsewhere = self.typed.elsewhere("URL");
-                NotDone::Away {
-                    url,
-                    cause,
-                    way_out: format!("{start}; or name another: {elsewhere}"),
-                }
+                let way_out = way_out(&self.typed.base, &self.typed.elsewhere("URL"));
+                NotDone::Away { url, cause, way_out }
             }
             NodeError::Refused { status: StatusCode::UNAUTHORIZED, .. } => self.needs_token(),
             NodeError::Refused {

@@ -2,6 +2,7 @@
 
 use blocksmith_testkit::{fake, program};
 
+mod accounts;
 mod beside_a_node;
 mod chain_commands;
 mod chain_new;

@@ -30,6 +30,7 @@ mod waiting;
 use std::io::{self, ErrorKind, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
+pub(super) use table::{aligned, columns};
 
 use anyhow::Context as _;
 use blocksmith_consensus::Rules;

@@ -7,7 +7,7 @@ const SHOWN_CHARS: [usize; 2] = [11, 5];
 
 /// How many columns the standard output has; `None` if it is not a terminal, where lines have any
 /// length.
-pub(super) fn columns() -> Option<usize> {
+pub(in crate::cmd) fn columns() -> Option<usize> {
     let terminal = Some(Term::stdout()).filter(Term::is_term)?;
     let columns = terminal.size_checked().map_or(0, |(_, columns)| usize::from(columns));
     // A terminal that does not know its size is taken to be as wide as most.
@@ -15,7 +15,7 @@ pub(super) fn columns() -> Option<usize> {
 }
 
 /// Amounts in one width, with their decimal points below each other.
-pub(super) fn aligned<'a>(amounts: impl Iterator<Item = &'a str> + Clone) -> Vec<String> {
+pub(in crate::cmd) fn aligned<'a>(amounts: impl Iterator<Item = &'a str> + Clone) -> Vec<String> {
     let parts = amounts.map(|amount| amount.split_at(amount.find('.').unwrap_or(amount.len())));
     let whole = parts.clone().map(|(whole, _)| whole.len()).max().unwrap_or(0);
     let fraction = parts.clone().map(|(_, fraction)| fraction.len()).max().unwrap_or(0);

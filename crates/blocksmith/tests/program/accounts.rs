@@ -1,0 +1,95 @@
+//! `blocksmith account` and `blocksmith leaderboard`.
+
+use serde_json::{Value, json};
+
+use crate::program::{Program, node, post, wait_until};
+
+/// What a command comes to: its exit code, and what it says and complains about.
+fn ran(args: &[&str]) -> (Option<i32>, String, String) {
+    let mut program = Program::start(args);
+    let code = program.wait().code();
+    (code, program.rest().join("\n"), program.stderr())
+}
+
+#[track_caller]
+fn done(args: &[&str]) -> String {
+    let (code, said, complained) = ran(args);
+    assert_eq!((code, &*complained), (Some(0), ""), "{args:?}: {said}");
+    said
+}
+
+#[test]
+fn any_name_is_shown_with_what_it_has_and_does_nothing_to_the_terminal() {
+    let (_node, url) = node(&["--zeros", "1"]);
+    let odd = "\u{1b}[2J\u{202e}\n../x";
+    let pay = |from: &str, amount: Value| {
+        let payment = json!({"sender": from, "recipient": odd, "amount": amount});
+        post(&url, "/transactions/new", &payment.to_string());
+    };
+    pay("ann", json!(7));
+    pay("", json!(2.5));
+    let mine = |coins: &str, id: &str| {
+        assert_eq!(ran(&["mine", &url, "--coins", coins, "--id", id]).0, Some(0));
+    };
+    assert!(
+        done(&["leaderboard", "--node", &url]).starts_with("no block up to block 1 has a miner")
+    );
+    mine("2", "ann");
+    mine("1", "bob");
+    let account = |party: &str| done(&["account", party, "--node", &url]);
+    wait_until("the index has all", || account("ann").ends_with("up to block   4"));
+    assert_eq!(
+        account("ann"),
+        "\"ann\"\nbalance       -5\nreceived      2\nsent          7\nmined         2\n\
+         blocks        2, the last is block 3\ntransactions  3\nup to block   4"
+    );
+    let shown = account(odd);
+    assert!(shown.starts_with("\"\\u001b[2J\\u202e\\n../x\"\nbalance       7\n"), "{shown}");
+    assert!(
+        shown.contains("\nuncounted     1, whose amounts are no integers or too large\n"),
+        "{shown}"
+    );
+    assert!(account("").starts_with("\"\"\nbalance       0\n"));
+    let read: Value =
+        serde_json::from_str(&done(&["account", odd, "--json", "--node", &url])).expect("JSON");
+    assert_eq!((&read["party"], &read["balance"]), (&json!(odd), &json!(7)));
+
+    let board = done(&["leaderboard", "--node", &url]);
+    let lines: Vec<_> = board.lines().collect();
+    assert_eq!(
+        lines[..2],
+        [
+            "#  coins  blocks     share  last block  miner",
+            "1      2       2   66.67 %           3  \"ann\"",
+        ]
+    );
+    assert!(lines.len() == 3 && lines[2].ends_with("  \"bob\""), "{board}");
+    let read: Value =
+        serde_json::from_str(&done(&["leaderboard", "--json", "--limit", "1", "--node", &url]))
+            .expect("JSON");
+    assert_eq!((read["miners"].as_array().map(Vec::len), &read["blocks"]), (Some(1), &json!(3)));
+
+    let (code, _, complained) = ran(&["leaderboard", "--limit", "0", "--node", &url]);
+    assert!(code == Some(4) && complained.contains("limit must be at least 1"), "{complained}");
+    for command in [&["account", "a b"][..], &["leaderboard"]] {
+        let (code, _, complained) = ran(&[command, &["--node", "http://127.0.0.1:1"]].concat());
+        let typed = command.join(" ").replace("a b", "'a b'");
+        let again = format!("or name another: blocksmith {typed} --node URL");
+        assert!(code == Some(3) && complained.contains(&again), "{complained}");
+    }
+}
+
+#[test]
+fn an_address_is_shown_in_coins() {
+    let (_node, url) = node(&["--chain", "forge-dev"]);
+    let given = blocksmith_wallet::dev::addresses().next().expect("a dev account");
+    let given = given.to_text(blocksmith_consensus::Sealed::forge().hrp);
+    let shown = done(&["account", &given, "--node", &url]);
+    assert!(shown.starts_with(&format!("{given}\nbalance       10000\n")), "{shown}");
+    assert_eq!(ran(&["mine", &url, "--coins", "1", "--to", &given]).0, Some(0));
+    let board = || done(&["leaderboard", "--node", &url]);
+    let row = format!("\n1     20       1  100.00 %           2  {given}");
+    wait_until("the index has the coin", || board().contains(&row));
+    let (code, _, complained) = ran(&["account", "ann", "--node", &url]);
+    assert!(code == Some(4) && complained.contains("refuses"), "{complained}");
+}
