@@ -38,8 +38,8 @@ pub use query::{
 pub use replay::{Difference, NotReplayed, Replay, Replayed, Step, replay};
 pub use standing::{Standing, Stopped};
 pub use store::{
-    IndexEntry, MAX_HISTORY, MAX_PLACES, Snapshot, StoreError, TransactionLocation, is_node_id,
-    new_node_id, tell_url,
+    Checked, IndexEntry, MAX_HISTORY, MAX_PLACES, NotAsWritten, Snapshot, StoreError,
+    TransactionLocation, is_node_id, new_node_id, tell_url,
 };
 
 use std::collections::BTreeSet;

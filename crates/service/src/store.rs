@@ -4,6 +4,7 @@
 //! node starts with. [`tables`] describes its tables; a [`Snapshot`] reads them, and a [`Writer`]
 //! changes them.
 
+mod checked;
 mod database;
 mod error;
 mod listing;
@@ -22,6 +23,7 @@ use blocksmith_consensus::{Ancestry, ChainBlock, Hash, Rules, Shape, Timestamp, 
 use blocksmith_node::PeerAddress;
 use redb::{ReadableDatabase, ReadableTable};
 
+pub use checked::{Checked, NotAsWritten};
 pub use database::tell_url;
 pub use error::StoreError;
 pub(super) use listing::{Entries, Indexer, Lists, location};
@@ -35,7 +37,9 @@ use crate::chain::{Differences, describe};
 pub(crate) use database::Db;
 pub(super) use database::FILE;
 use database::Opening;
-use tables::{ACCOUNTS, CHAIN, FORMAT, META, PEERS, SEALED, UNDO, UNHEARD, shape_name};
+use tables::{
+    ACCOUNTS, CHAIN, FORMAT, META, PEERS, SEALED, UNCHECKED_FORMAT, UNDO, UNHEARD, shape_name,
+};
 
 /// The state that a node starts with.
 pub(crate) struct Kept {
@@ -93,9 +97,8 @@ impl Store {
         let file = dir.join(FILE);
         let nothing = || StoreError::Nothing { dir: dir.into() };
         // If the directory can't be read, this does not say that there is no file. A node that was
-        // stopped while it made the file leaves an empty one, or one without tables.
+        // stopped while it made the file leaves one without tables.
         match file.metadata() {
-            Ok(file) if file.len() == 0 => return Err(nothing()),
             Err(error) if error.kind() == ErrorKind::NotFound => return Err(nothing()),
             _ => {}
         }
@@ -109,7 +112,7 @@ impl Store {
             let read = |name: &str| -> Result<Option<String>, StoreError> {
                 Ok(meta.get(name)?.map(|text| text.value().to_string()))
             };
-            if let Some(found) = read("format")?.filter(|found| found != FORMAT) {
+            if let Some(found) = read("format")?.filter(|found| !is_known(found)) {
                 return Err(StoreError::Format { dir: dir.into(), found, expected: FORMAT });
             }
             Ok(match read("shape")?.as_deref() {
@@ -158,7 +161,7 @@ impl Store {
         };
         let (format, found_id, found_rules, kept_id) =
             (read("format")?, read("chain_id")?, read("rules")?, read("node_id")?);
-        if let Some(found) = format.filter(|format| format != FORMAT) {
+        if let Some(found) = format.filter(|format| !is_known(format)) {
             return Err(StoreError::Format { dir: dir.into(), found, expected: FORMAT });
         }
         if let Some(found_id) = found_id.filter(|found| *found != chain_id) {
@@ -203,6 +206,11 @@ impl Store {
     pub(crate) fn write(&self) -> Result<Writer, StoreError> {
         Writer::of(&self.db, self.shape, self.genesis, self.lister.clone())
     }
+}
+
+/// Whether a store has the tables of this version.
+fn is_known(format: &str) -> bool {
+    [FORMAT, UNCHECKED_FORMAT].contains(&format)
 }
 
 /// The tip of the stored chain; a new store begins with the genesis block.

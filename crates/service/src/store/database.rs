@@ -12,9 +12,11 @@ use std::ops::Deref;
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
 use std::path::Path;
 use std::sync::{Arc, Once, OnceLock};
+use std::time::{Duration, Instant};
 
 use redb::{Builder, Database, DatabaseError};
 
+use super::checked::{self, Checked, NotAsWritten};
 use super::error::StoreError;
 use blocksmith_text::escaped;
 
@@ -29,6 +31,9 @@ const BESIDE_CACHE_BYTES: usize = 16 << 20;
 /// process without a message, which a panic would not. For longer files `chain verify --replay`
 /// verifies all.
 const MAX_CHECKED_BYTES: u64 = 64 << 20;
+
+/// How often the log says how far a file is that gets checksums.
+const PROGRESS: Duration = Duration::from_secs(5);
 
 /// The file in a data directory.
 pub(crate) const FILE: &str = "chain.redb";
@@ -62,8 +67,9 @@ pub(crate) struct Db {
     dir: Option<Arc<Path>>,
     /// The message of a panic, after which nothing more is read or written.
     panicked: OnceLock<Panicked>,
-    /// The first error of the system. Later redb only says that there was one.
-    first_no: OnceLock<(ErrorKind, String)>,
+    /// The first error of the system, and the damage that it was about. Later redb only says that there
+    /// was one.
+    first_no: OnceLock<((ErrorKind, String), Option<String>)>,
     _lock: Option<File>,
 }
 
@@ -89,7 +95,7 @@ impl Db {
         let place = Arc::from(dir);
         let opened = caught(Some(&place), || match opening {
             Opening::Create => create(&builder, &file),
-            Opening::Existing | Opening::Checked => builder.open(file),
+            Opening::Existing | Opening::Checked => open_file(&builder, &file),
         });
         let database = opened
             .map_err(|panicked| panicked.in_dir(Some(dir)))?
@@ -156,20 +162,31 @@ impl Db {
     fn placed(&self, error: StoreError) -> StoreError {
         let Some(dir) = self.dir.as_deref().map(Path::to_path_buf) else { return error };
         match error {
-            StoreError::Damaged(what) => StoreError::DamagedIn { dir, what },
+            StoreError::Damaged(what) => {
+                let no = (ErrorKind::InvalidData, what.clone());
+                let _ = self.first_no.set((no, Some(what.clone())));
+                StoreError::DamagedIn { dir, what }
+            }
             StoreError::Database(redb::Error::Corrupted(what)) => {
                 StoreError::DamagedIn { dir, what }
             }
             StoreError::Database(redb::Error::PreviousIo) => {
                 let error = match self.first_no.get() {
-                    Some((kind, text)) => io::Error::new(*kind, text.clone()).into(),
+                    Some((_, Some(what))) => {
+                        return StoreError::DamagedIn { dir, what: what.clone() };
+                    }
+                    Some((error, None)) => io::Error::new(error.0, error.1.clone()).into(),
                     None => redb::Error::PreviousIo,
                 };
                 StoreError::Failed { dir, error: error.into() }
             }
             StoreError::Database(error) => {
                 if let redb::Error::Io(error) = &error {
-                    let _ = self.first_no.set((error.kind(), error.to_string()));
+                    let damage = NotAsWritten::of(error).map(|damage| damage.to_string());
+                    let _ = self.first_no.set(((error.kind(), error.to_string()), damage.clone()));
+                    if let Some(what) = damage {
+                        return StoreError::DamagedIn { dir, what };
+                    }
                 }
                 StoreError::Failed { dir, error: error.into() }
             }
@@ -265,17 +282,58 @@ fn make(dir: &Path) -> io::Result<()> {
 /// Opens a database, or makes it under another name and renames it, so that an unfinished one never
 /// has this name.
 fn create(builder: &Builder, file: &Path) -> Result<Database, DatabaseError> {
-    if file.metadata().map_or(0, |found| found.len()) == 0 {
+    if file.metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound) {
         let unfinished = file.with_extension("new");
         let made = remove(&unfinished)
-            .and_then(|()| builder.create(&unfinished)?.close())
+            .and_then(|()| builder.create_with_backend(Checked::create(&unfinished)?)?.close())
             .and_then(|()| Ok(std::fs::rename(&unfinished, file)?));
         if let Err(error) = made {
             let _ = remove(&unfinished);
             return Err(error);
         }
     }
-    builder.open(file)
+    open_file(builder, file)
+}
+
+/// Opens an existing database; one of an earlier version gets checksums before.
+fn open_file(builder: &Builder, file: &Path) -> Result<Database, DatabaseError> {
+    if checked::is_unchecked(file)? {
+        give_checksums(file)?;
+    }
+    builder.create_with_backend(Checked::open(file)?)
+}
+
+/// Replaces a database of an earlier version, which had no checksums that are verified as it is read, by
+/// the same one with checksums. Until all of the new file is on the disk, the old one stays.
+fn give_checksums(file: &Path) -> Result<(), DatabaseError> {
+    let mut builder = Database::builder();
+    builder.set_cache_size(CACHE_BYTES).set_check_integrity_on_open(true);
+    builder.open(file)?.close()?;
+    let unfinished = file.with_extension("checked");
+    remove(&unfinished)?;
+    let bytes = file.metadata()?.len();
+    let long = bytes > MAX_CHECKED_BYTES;
+    if long {
+        tracing::info!(
+            "the data of an earlier version gets checksums, {} MB; this is done once",
+            bytes / 1_000_000
+        );
+    }
+    let mut told = Instant::now();
+    let progress = |done: u64| {
+        if told.elapsed() >= PROGRESS {
+            told = Instant::now();
+            tracing::info!("{} of {} MB have checksums", done / 1_000_000, bytes / 1_000_000);
+        }
+    };
+    let made = checked::copy(file, &unfinished, progress)
+        .and_then(|()| std::fs::rename(&unfinished, file))
+        .and_then(|()| File::open(file.parent().unwrap_or(Path::new(".")))?.sync_all());
+    if let Err(error) = made {
+        let _ = remove(&unfinished);
+        return Err(error.into());
+    }
+    Ok(())
 }
 
 /// Removes a file, if it exists.
@@ -330,6 +388,10 @@ pub fn tell_url(dir: &Path, url: &str) -> std::io::Result<()> {
 fn unopened(dir: &Path, error: DatabaseError) -> StoreError {
     match redb::Error::from(error) {
         redb::Error::DatabaseAlreadyOpen => in_use(dir),
+        redb::Error::Io(error) if error.kind() == ErrorKind::ResourceBusy => in_use(dir),
+        redb::Error::Io(error) if let Some(damage) = NotAsWritten::of(&error) => {
+            StoreError::DamagedIn { dir: dir.into(), what: damage.to_string() }
+        }
         redb::Error::Corrupted(what) => StoreError::DamagedIn { dir: dir.into(), what },
         error => StoreError::Unopened { dir: dir.into(), error: error.into() },
     }

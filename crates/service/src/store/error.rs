@@ -1,11 +1,13 @@
 //! Errors of a store, and what to do about them.
 
+use std::fmt;
 use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use blocksmith_consensus::ledger::BadBody;
 use redb::DatabaseError;
 
+use super::checked::NotAsWritten;
 use crate::chain::Differences;
 use crate::system;
 
@@ -166,6 +168,21 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Names what was read or written where the store is damaged: the table, and the block or key.
+    pub(super) fn about(self, what: impl fmt::Display) -> Self {
+        let named = |damage: &dyn fmt::Display| format!("{what}: {damage}");
+        match self {
+            Self::Damaged(damage) => Self::Damaged(named(&damage)),
+            Self::DamagedIn { dir, what: damage } => Self::DamagedIn { dir, what: named(&damage) },
+            Self::Database(redb::Error::Io(error)) => match NotAsWritten::of(&error) {
+                Some(damage) => Self::Damaged(named(&damage)),
+                None => Self::Database(redb::Error::Io(error)),
+            },
+            Self::Database(redb::Error::Corrupted(damage)) => Self::Damaged(named(&damage)),
+            other => other,
+        }
+    }
+
     /// The error for clients, without this machine's paths.
     pub(crate) fn without_paths(&self) -> String {
         match self {

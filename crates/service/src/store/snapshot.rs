@@ -1,5 +1,6 @@
 //! Reads a store as it is at one moment: the best chain, the accounts, and where transactions are.
 
+use std::fmt;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -61,6 +62,15 @@ impl Snapshot {
         self.tables.db().guard(|| read(&self.tables))
     }
 
+    /// Reads the tables; an error about damage names what was read.
+    fn read_of<T, W: fmt::Display>(
+        &self,
+        what: impl FnOnce() -> W,
+        read: impl FnOnce(&Tables) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.read(|tables| read(tables).map_err(|error| error.about(what())))
+    }
+
     /// Iterates over a range of a table.
     fn each<R: Iterator, T, F: Fn(&Tables, R::Item) -> Result<T, StoreError>>(
         &self,
@@ -118,12 +128,15 @@ impl Snapshot {
     /// # Errors
     /// Fails if the store can't be read.
     pub fn tip(&self) -> Result<ChainBlock, StoreError> {
-        self.read(|tables| {
-            let last = tables.chain.last()?;
-            let (_, number) =
-                last.ok_or_else(|| StoreError::Damaged("it has no genesis".into()))?;
-            numbered(&tables.blocks, self.shape, number.value())
-        })
+        self.read_of(
+            || "the last block",
+            |tables| {
+                let last = tables.chain.last()?;
+                let (_, number) =
+                    last.ok_or_else(|| StoreError::Damaged("it has no genesis".into()))?;
+                numbered(&tables.blocks, self.shape, number.value())
+            },
+        )
     }
 
     /// The canonical texts of the blocks from index `from` on, the lowest first.
@@ -136,9 +149,10 @@ impl Snapshot {
     ) -> Result<impl Iterator<Item = Result<String, StoreError>> + use<>, StoreError> {
         let range = self.read(|tables| Ok(tables.chain.range(from..)?))?;
         Ok(self.each(range, |tables, entry| {
-            let number = entry?.1.value();
-            let record = tables.blocks.get(number)?.ok_or_else(|| no_block(number))?;
-            Ok(record_text(record.value())?.to_owned())
+            let (index, number) =
+                entry.map_err(|error| StoreError::from(error).about("table chain"))?;
+            text_of(tables, number.value(), str::to_owned)
+                .map_err(|error| error.about(format_args!("block {}", index.value())))
         }))
     }
 
@@ -149,7 +163,7 @@ impl Snapshot {
     /// # Errors
     /// Fails if the store can't be read.
     pub fn places(&self, id: &Hash) -> Result<Vec<TransactionLocation>, StoreError> {
-        self.read(|tables| tables.lists.places(id))
+        self.read_of(|| format!("table places, transaction {id}"), |tables| tables.lists.places(id))
     }
 
     /// Where the transactions of a party, the public key of an address, are: the newest first,
@@ -164,7 +178,8 @@ impl Snapshot {
         before: Option<TransactionLocation>,
         limit: usize,
     ) -> Result<Vec<TransactionLocation>, StoreError> {
-        self.read(|tables| tables.lists.history(party, before, limit))
+        let what = || format!("table history, account {}", Hash(*party));
+        self.read_of(what, |tables| tables.lists.history(party, before, limit))
     }
 
     /// How many transactions of the best chain a party has sent and received.
@@ -172,7 +187,8 @@ impl Snapshot {
     /// # Errors
     /// Fails if the store can't be read.
     pub fn activity(&self, party: &[u8; 32]) -> Result<u64, StoreError> {
-        self.read(|tables| tables.lists.activity(party))
+        let what = || format!("table activity, account {}", Hash(*party));
+        self.read_of(what, |tables| tables.lists.activity(party))
     }
 
     /// The hash over all accounts; two nodes with the same hash have the same accounts.
@@ -206,6 +222,12 @@ impl Snapshot {
     }
 }
 
+/// Does something with the text of the block with a number.
+fn text_of<T>(tables: &Tables, number: u64, with: impl FnOnce(&str) -> T) -> Result<T, StoreError> {
+    let record = tables.blocks.get(number)?.ok_or_else(|| no_block(number))?;
+    record_text(record.value()).map(with)
+}
+
 fn no_block(number: u64) -> StoreError {
     StoreError::Damaged(format!("there is no block of the number {number}"))
 }
@@ -220,7 +242,8 @@ impl Accounts for Snapshot {
     type Error = StoreError;
 
     fn account(&self, address: &PublicKey) -> Result<Account, StoreError> {
-        self.read(|tables| {
+        let what = || format!("table accounts, account {}", Hash(*address.key()));
+        self.read_of(what, |tables| {
             let found = tables.accounts.get(*address.key())?;
             Ok(found.map_or_else(Account::default, |value| account(value.value())))
         })
@@ -231,13 +254,17 @@ impl Ancestry for Snapshot {
     type Error = StoreError;
 
     fn index_of(&self, hash: &Hash) -> Result<Option<u64>, StoreError> {
-        self.read(|tables| Ok(tables.index.get(hash.0)?.map(|index| index.value())))
+        let what = || format!("table index, block {hash}");
+        self.read_of(what, |tables| Ok(tables.index.get(hash.0)?.map(|index| index.value())))
     }
 
     fn at(&self, index: u64) -> Result<Option<ChainBlock>, StoreError> {
-        self.read(|tables| {
-            let number = tables.chain.get(index)?.map(|number| number.value());
-            number.map(|number| numbered(&tables.blocks, self.shape, number)).transpose()
-        })
+        self.read_of(
+            || format!("block {index}"),
+            |tables| {
+                let number = tables.chain.get(index)?.map(|number| number.value());
+                number.map(|number| numbered(&tables.blocks, self.shape, number)).transpose()
+            },
+        )
     }
 }

@@ -41,8 +41,11 @@ pub(super) const PEERS: TableDefinition<'_, &str, ()> = TableDefinition::new("pe
 pub(super) const UNHEARD: TableDefinition<'_, &str, ()> = TableDefinition::new("unheard");
 pub(super) const META: TableDefinition<'_, &str, &str> = TableDefinition::new("meta");
 
-/// The version of the layout above.
-pub(super) const FORMAT: &str = "3";
+/// The version of the layout above, in a file with checksums.
+pub(super) const FORMAT: &str = "4";
+
+/// The version of the same layout in a file without checksums, which gets them when it is opened.
+pub(super) const UNCHECKED_FORMAT: &str = "3";
 
 /// The name of the sealed shape in the store.
 pub(super) const SEALED: &str = "sealed";

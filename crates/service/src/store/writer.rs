@@ -3,6 +3,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashSet;
+use std::fmt;
 use std::sync::Arc;
 
 use blocksmith_consensus::address::Address;
@@ -80,27 +81,31 @@ impl Writer {
 
     /// The queue, by its numbers.
     pub(super) fn queued(&self) -> Result<Vec<(u64, Transaction)>, StoreError> {
-        let table = self.transaction.open_table(QUEUE)?;
-        let entries = table.iter()?.map(|entry| {
-            let (number, text) = entry?;
-            let value = Value::of_canonical(text.value());
-            Ok((number.value(), Transaction::of_block(value)))
-        });
-        entries.collect()
+        named("table queue", || {
+            let table = self.transaction.open_table(QUEUE)?;
+            let entries = table.iter()?.map(|entry| {
+                let (number, text) = entry?;
+                let value = Value::of_canonical(text.value());
+                Ok((number.value(), Transaction::of_block(value)))
+            });
+            entries.collect()
+        })
     }
 
     /// The payments that wait: when each came, its id, its text.
     pub(super) fn pending(&self) -> Result<Vec<(Timestamp, Hash, String)>, StoreError> {
-        let table = self.transaction.open_table(MEMPOOL)?;
-        let entries = table.iter()?.map(|entry| {
-            let (key, text) = entry?;
-            let key = key.value();
-            let (micros, id) = key.split_first_chunk().expect("a time comes first");
-            let arrived = Timestamp { micros: u64::from_be_bytes(*micros) };
-            let id = Hash(id.try_into().expect("an id follows"));
-            Ok((arrived, id, text.value().to_string()))
-        });
-        entries.collect()
+        named("table mempool", || {
+            let table = self.transaction.open_table(MEMPOOL)?;
+            let entries = table.iter()?.map(|entry| {
+                let (key, text) = entry?;
+                let key = key.value();
+                let (micros, id) = key.split_first_chunk().expect("a time comes first");
+                let arrived = Timestamp { micros: u64::from_be_bytes(*micros) };
+                let id = Hash(id.try_into().expect("an id follows"));
+                Ok((arrived, id, text.value().to_string()))
+            });
+            entries.collect()
+        })
     }
 
     /// The addresses of a table of peers.
@@ -242,51 +247,8 @@ impl Writer {
         Ok(taken)
     }
 
-    /// Returns when everything is on the disk.
-    pub(crate) fn commit(self) -> Result<(), StoreError> {
-        self.settled()?;
-        self.transaction.commit()?;
-        self.db.still_there()
-    }
-}
-
-impl Ancestry for Writer {
-    type Error = StoreError;
-
-    fn index_of(&self, hash: &Hash) -> Result<Option<u64>, StoreError> {
-        Ok(self.settled()?.open_table(INDEX)?.get(hash.0)?.map(|index| index.value()))
-    }
-
-    fn at(&self, index: u64) -> Result<Option<ChainBlock>, StoreError> {
-        let number = self.settled()?.open_table(CHAIN)?.get(index)?.map(|number| number.value());
-        let blocks = self.settled()?.open_table(BLOCKS)?;
-        number.map(|number| numbered(&blocks, self.shape, number)).transpose()
-    }
-}
-
-impl Accounts for Writer {
-    type Error = StoreError;
-
-    fn account(&self, address: &Address) -> Result<Account, StoreError> {
-        let accounts = self.transaction.open_table(ACCOUNTS)?;
-        Ok(accounts
-            .get(*address.key())?
-            .map_or_else(Account::default, |value| account(value.value())))
-    }
-
-    /// Opens the table once for all addresses.
-    fn accounts(&self, addresses: &[Address]) -> Result<Vec<Account>, StoreError> {
-        let accounts = self.transaction.open_table(ACCOUNTS)?;
-        let read = |address: &Address| {
-            let found = accounts.get(*address.key())?;
-            Ok(found.map_or_else(Account::default, |value| account(value.value())))
-        };
-        addresses.iter().map(read).collect()
-    }
-}
-
-impl BestChain for Writer {
-    fn connect(
+    /// Makes a block the tip of the best chain.
+    fn join(
         &mut self,
         linked: &ChainBlock,
         changes: &Changes,
@@ -315,7 +277,8 @@ impl BestChain for Writer {
         Ok(())
     }
 
-    fn disconnect(&mut self, tip: &ChainBlock) -> Result<(), StoreError> {
+    /// Takes the tip off the best chain.
+    fn leave(&mut self, tip: &ChainBlock) -> Result<(), StoreError> {
         self.blocks_changed = true;
         let index = tip.block.index();
         let number = self.settled()?.open_table(CHAIN)?.remove(index)?.map(|n| n.value());
@@ -342,6 +305,84 @@ impl BestChain for Writer {
         Ok(())
     }
 
+    /// Returns when everything is on the disk.
+    pub(crate) fn commit(self) -> Result<(), StoreError> {
+        self.settled()?;
+        self.transaction.commit()?;
+        self.db.still_there()
+    }
+}
+
+/// Reads; an error about damage names what was read.
+fn named<T>(
+    what: impl fmt::Display,
+    read: impl FnOnce() -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    read().map_err(|error| error.about(what))
+}
+
+impl Ancestry for Writer {
+    type Error = StoreError;
+
+    fn index_of(&self, hash: &Hash) -> Result<Option<u64>, StoreError> {
+        named(format_args!("table index, block {hash}"), || {
+            Ok(self.settled()?.open_table(INDEX)?.get(hash.0)?.map(|index| index.value()))
+        })
+    }
+
+    fn at(&self, index: u64) -> Result<Option<ChainBlock>, StoreError> {
+        named(format_args!("block {index}"), || {
+            let number =
+                self.settled()?.open_table(CHAIN)?.get(index)?.map(|number| number.value());
+            let blocks = self.settled()?.open_table(BLOCKS)?;
+            number.map(|number| numbered(&blocks, self.shape, number)).transpose()
+        })
+    }
+}
+
+impl Accounts for Writer {
+    type Error = StoreError;
+
+    fn account(&self, address: &Address) -> Result<Account, StoreError> {
+        let key = *address.key();
+        named(format_args!("table accounts, account {}", Hash(key)), || {
+            let accounts = self.transaction.open_table(ACCOUNTS)?;
+            let found = accounts.get(key)?;
+            Ok(found.map_or_else(Account::default, |value| account(value.value())))
+        })
+    }
+
+    /// Opens the table once for all addresses.
+    fn accounts(&self, addresses: &[Address]) -> Result<Vec<Account>, StoreError> {
+        named("table accounts", || {
+            let accounts = self.transaction.open_table(ACCOUNTS)?;
+            let read = |address: &Address| {
+                let found = accounts.get(*address.key())?;
+                Ok(found.map_or_else(Account::default, |value| account(value.value())))
+            };
+            addresses.iter().map(read).collect()
+        })
+    }
+}
+
+impl BestChain for Writer {
+    fn connect(
+        &mut self,
+        linked: &ChainBlock,
+        changes: &Changes,
+        contents: Option<&Contents>,
+    ) -> Result<(), StoreError> {
+        let index = linked.block.index();
+        named(format_args!("block {index} joins the chain"), || {
+            self.join(linked, changes, contents)
+        })
+    }
+
+    fn disconnect(&mut self, tip: &ChainBlock) -> Result<(), StoreError> {
+        let index = tip.block.index();
+        named(format_args!("block {index} leaves the chain"), || self.leave(tip))
+    }
+
     fn keep_side(&mut self, linked: &ChainBlock) -> Result<(), StoreError> {
         self.blocks_changed = true;
         let number = self.add_block(linked)?;
@@ -349,8 +390,10 @@ impl BestChain for Writer {
     }
 
     fn side(&self, hash: &Hash) -> Result<Option<ChainBlock>, StoreError> {
-        let Some(number) = self.side_number(hash)? else { return Ok(None) };
-        numbered(&self.settled()?.open_table(BLOCKS)?, self.shape, number).map(Some)
+        named(format_args!("side block {hash}"), || {
+            let Some(number) = self.side_number(hash)? else { return Ok(None) };
+            numbered(&self.settled()?.open_table(BLOCKS)?, self.shape, number).map(Some)
+        })
     }
 
     fn forget_side(&mut self, hash: &Hash) -> Result<(), StoreError> {

@@ -186,13 +186,17 @@ async fn a_kept_peer_whose_name_is_none_any_more_keeps_no_node_from_starting() {
     drop(start(easy(), Some(dir.path())).expect("it starts"));
     let began = Instant::now();
     let database = loop {
-        match redb::Database::open(dir.path().join("chain.redb")) {
-            Err(redb::DatabaseError::DatabaseAlreadyOpen)
-                if began.elapsed() < Duration::from_secs(10) =>
+        match blocksmith_service::Checked::open(&dir.path().join("chain.redb")) {
+            Err(error)
+                if error.kind() == std::io::ErrorKind::ResourceBusy
+                    && began.elapsed() < Duration::from_secs(10) =>
             {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
-            opened => break opened.expect("a database"),
+            opened => {
+                let storage = opened.expect("a file with checksums");
+                break redb::Database::builder().create_with_backend(storage).expect("a database");
+            }
         }
     };
     let peers: redb::TableDefinition<'_, &str, ()> = redb::TableDefinition::new("peers");

@@ -1,8 +1,9 @@
-//! Stores that were changed behind the program's back: bits, pages, ends. Whatever opens one works,
-//! or says that the directory is damaged and what to do; nothing panics.
+//! Stores that were changed behind the program's back: bits, pages, ends. Whatever opens one has
+//! exactly what was in it, or says that the directory is damaged and what to do; nothing panics.
 //!
-//! `BLOCKSMITH_FLIPS` says how many changes, `BLOCKSMITH_MODEL_SEED` the number of the first; a failure
-//! prints the number of the change and what it was.
+//! First each page is zeroed once and the file is cut at each page. Then `BLOCKSMITH_FLIPS` says how many
+//! changes by chance, `BLOCKSMITH_MODEL_SEED` the number of the first; a failure prints the number of the
+//! change and what it was. With `BLOCKSMITH_BITS_ALONE` each of these flips one bit.
 
 use std::fs;
 use std::ops::Range;
@@ -116,8 +117,8 @@ fn count_panics() {
 }
 
 /// A store with blocks, a side branch, what waits, and a peer; and a block that makes the side branch
-/// the better one.
-async fn sound(rules: &Rules) -> (Vec<u8>, Block) {
+/// the better one; and all that can be read of it.
+async fn sound(rules: &Rules) -> (Vec<u8>, Block, String) {
     count_panics();
     let dirs = [folder(), folder()];
     let (handle, orders) = service::start(options(rules, dirs[0].path())).unwrap();
@@ -144,17 +145,38 @@ async fn sound(rules: &Rules) -> (Vec<u8>, Block) {
     pays(&handle, rules, nonce).await;
     drop((handle, orders, other, other_orders));
     let_go(dirs[0].path());
-    (fs::read(dirs[0].path().join("chain.redb")).unwrap(), better)
+    let store = fs::read(dirs[0].path().join("chain.redb")).unwrap();
+    let (handle, _orders) = service::start(options(rules, dirs[0].path())).unwrap();
+    let all = read_node(&handle, rules).await.unwrap();
+    (store, better, all)
+}
+
+/// The changes with numbers below zero each page once, and those below it again cut the file at each.
+fn each_page(store: &mut Vec<u8>, number: u64) -> Option<String> {
+    let (number, pages) = (usize::try_from(number).ok()?, store.len().div_ceil(PAGE));
+    if number < pages {
+        let end = store.len().min((number + 1) * PAGE);
+        store[number * PAGE..end].fill(0);
+        return Some(format!("page {number} zeroed"));
+    }
+    let page = number.checked_sub(pages).filter(|page| *page < pages)?;
+    store.truncate(page * PAGE);
+    Some(format!("cut at page {page}"))
 }
 
 /// Changes a store; what was done to it.
 fn change(store: &mut Vec<u8>, random: &mut Random) -> String {
+    if std::env::var_os("BLOCKSMITH_BITS_ALONE").is_some() {
+        let (at, bit) = (random.below(store.len()), random.below(8));
+        store[at] ^= 1 << bit;
+        return format!("bit {bit} of byte {at} flipped");
+    }
     let used: Vec<_> = (0..store.len() / PAGE)
         .filter(|page| store[page * PAGE..][..PAGE].iter().any(|byte| *byte != 0))
         .collect();
-    // The header's few bytes decide most.
+    // The few bytes of the header's two copies decide most.
     let at = match random.below(4) {
-        0 => random.below(320),
+        0 => random.below(2) * PAGE + random.below(360),
         _ => {
             let page = random.pick(&used) * PAGE;
             // What a page starts with says what the rest is.
@@ -212,35 +234,52 @@ fn check(error: &StoreError, dir: &Path, done: &str) {
     assert!(named && way_out && !text.contains("panicked"), "{done}: {text}");
 }
 
-/// Reads all that there is.
-fn read(snapshot: &service::Snapshot, rules: &Rules) -> Result<(), StoreError> {
+/// Reads all that there is; a text that has all of it.
+fn read(snapshot: &service::Snapshot, rules: &Rules) -> Result<String, StoreError> {
     let tip = snapshot.tip()?.block;
+    let mut all = vec![format!("tip {}", tip.hash())];
     for text in snapshot.texts(0)? {
-        let hash = blocksmith_consensus::Hash::of(&*text?);
-        snapshot.index_of(&hash)?;
+        let text = text?;
+        let hash = rules.block(&text).unwrap().hash();
+        all.push(format!("{:?} {text}", snapshot.index_of(&hash)?));
     }
     for index in 0..tip.index().min(100) {
-        snapshot.at(index)?;
+        let linked = snapshot.at(index)?;
+        let of = |linked: blocksmith_consensus::ChainBlock| (linked.block.hash(), linked.work);
+        all.push(format!("{index} {:?}", linked.map(of)));
+    }
+    for person in [Signer::alice(), Signer::bob()] {
+        all.push(format!("{:?}", snapshot.account(&person.address)?));
     }
     for account in snapshot.accounts()? {
-        let (address, _) = account?;
-        snapshot.account(&address)?;
-        snapshot.activity(address.key())?;
-        snapshot.history(address.key(), None, 10)?;
+        let (address, listed) = account?;
+        let account = snapshot.account(&address)?;
+        let (count, history) =
+            (snapshot.activity(address.key())?, snapshot.history(address.key(), None, 1_000)?);
+        all.push(format!("{listed:?} {account:?} {count} {history:?}"));
     }
     if let Family::Sealed(sealed) = &rules.family
         && let Some(contents) = sealed.contents(&tip)
     {
         for payment in &contents.payments {
-            snapshot.places(&payment.id())?;
+            all.push(format!("{:?}", snapshot.places(&payment.id())?));
         }
-        snapshot.places(&contents.coin.id(&sealed.domain()))?;
+        all.push(format!("{:?}", snapshot.places(&contents.coin.id(&sealed.domain()))?));
     }
-    snapshot.state_hash().map(drop)
+    all.push(snapshot.state_hash()?.to_string());
+    Ok(all.join("\n"))
 }
 
-/// Does with a damaged store whatever the program does; whether anything was noticed.
-async fn use_it(rules: &Rules, dir: &Path, better: &Block, done: &str) -> bool {
+/// The same of a running node, with what waits and who its peers are.
+async fn read_node(handle: &Handle, rules: &Rules) -> Result<String, StoreError> {
+    let all = read(&handle.snapshot()?, rules)?;
+    let waits = handle.pending(0, 1_000).await.map(|page| page.texts);
+    Ok(format!("{all}\n{waits:?} {:?} {}", handle.standing().peers, handle.node_id()))
+}
+
+/// Does with a damaged store whatever the program does; whether anything was noticed. What is read is
+/// `expected`.
+async fn use_it(rules: &Rules, dir: &Path, better: &Block, expected: &str, done: &str) -> bool {
     let mut noticed = false;
     let mut note = |error: StoreError| {
         check(&error, dir, done);
@@ -248,8 +287,9 @@ async fn use_it(rules: &Rules, dir: &Path, better: &Block, done: &str) -> bool {
     };
     let file = dir.join("chain.redb");
     let damaged = fs::read(&file).unwrap();
-    if let Err(error) = open_read_only(dir).and_then(|snapshot| read(&snapshot, rules)) {
-        note(error);
+    match open_read_only(dir).and_then(|snapshot| read(&snapshot, rules)) {
+        Ok(all) => assert!(expected.starts_with(&all), "{done}: other values were read"),
+        Err(error) => note(error),
     }
     // A new file each time: one on which the database gave up stays locked in this process.
     let anew = || {
@@ -278,8 +318,9 @@ async fn use_it(rules: &Rules, dir: &Path, better: &Block, done: &str) -> bool {
             note(error);
         }
         Ok((handle, orders)) => {
-            if let Err(error) = handle.snapshot().and_then(|snapshot| read(&snapshot, rules)) {
-                note(error);
+            match read_node(&handle, rules).await {
+                Ok(all) => assert_eq!(all, expected, "{done}: a node serves other values"),
+                Err(error) => note(error),
             }
             for nonce in 80..84 {
                 pays(&handle, rules, nonce).await;
@@ -307,17 +348,19 @@ async fn try_from(rules: &Rules, folder: &Path, changes: Range<u64>) {
     count_panics();
     let name = |end: &str| folder.join(format!("{}.{end}", rules.name));
     let store = fs::read(name("redb")).unwrap();
+    let all = fs::read_to_string(name("all")).unwrap();
     let better = rules.block(&fs::read_to_string(name("block")).unwrap()).unwrap();
     let mut noticed = 0;
     for change in changes {
         let dir = TempDir::new_in(folder).unwrap();
         let mut changed = store.clone();
-        let done = self::change(&mut changed, &mut Random::new(change));
+        let done = each_page(&mut changed, change)
+            .unwrap_or_else(|| self::change(&mut changed, &mut Random::new(change)));
         fs::write(dir.path().join("chain.redb"), &changed).unwrap();
         // Kept before: what never ends says nothing afterwards.
         fs::write(folder.join("change"), format!("{change} {done}")).unwrap();
         let begun = Instant::now();
-        noticed += u64::from(use_it(rules, dir.path(), &better, &done).await);
+        noticed += u64::from(use_it(rules, dir.path(), &better, &all, &done).await);
         assert_eq!(ESCAPED.load(Ordering::SeqCst), 0, "{change}, {done}: a panic got out");
         assert!(begun.elapsed() < LONGEST, "{change}, {done}: {:?}", begun.elapsed());
         fs::write(folder.join("noticed"), noticed.to_string()).unwrap();
@@ -331,11 +374,14 @@ async fn tried(test: &str, rules: Rules) {
         return try_from(&rules, Path::new(&folder), changes).await;
     }
     let folder = folder();
-    let (store, better) = sound(&rules).await;
+    let (store, better, all) = sound(&rules).await;
+    let pages = store.len().div_ceil(PAGE) as u64;
+    fs::write(folder.path().join(format!("{}.all", rules.name)), all).unwrap();
     fs::write(folder.path().join(format!("{}.redb", rules.name)), store).unwrap();
     fs::write(folder.path().join(format!("{}.block", rules.name)), better.text()).unwrap();
-    let first = setting("BLOCKSMITH_MODEL_SEED", SEED);
-    let end = first + setting("BLOCKSMITH_FLIPS", FLIPS);
+    // Those by chance come after those of each page.
+    let by_chance = 2 * pages + setting("BLOCKSMITH_MODEL_SEED", SEED);
+    let (first, end) = (0, by_chance + setting("BLOCKSMITH_FLIPS", FLIPS));
     let (mut from, mut noticed, mut ended) = (first, 0, 0);
     let read = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap_or_default();
     while from < end {
@@ -378,7 +424,7 @@ async fn no_panic_of_a_changed_store_with_accounts_gets_out() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_command_names_a_changed_store_and_what_to_do() {
-    let (store, _) = sound(&open()).await;
+    let (store, _, _) = sound(&open()).await;
     let mut random = Random::new(setting("BLOCKSMITH_MODEL_SEED", SEED));
     let mut changes: Vec<(String, Vec<u8>)> = (0..PROCESSES)
         .map(|_| {

@@ -1,8 +1,10 @@
 //! One process uses a data directory, or it is refused.
 
+use std::path::Path;
 use std::process::Command;
 
-use redb::Database;
+use blocksmith::service::Checked;
+use redb::{Database, StorageBackend as _};
 use tempfile::tempdir;
 
 use super::preload::failing;
@@ -117,11 +119,22 @@ fn a_node_that_was_killed_keeps_nobody_out() {
     assert_eq!(code, 0, "{said}");
 }
 
+/// Makes a store's file one of the earlier version, which had no checksums.
+fn unchecked(file: &Path) {
+    let storage = Checked::open(file).unwrap();
+    let mut plain = vec![0; storage.len().unwrap() as usize];
+    storage.read(0, &mut plain).unwrap();
+    drop(storage);
+    std::fs::write(file, plain).unwrap();
+}
+
 #[test]
 fn an_older_version_that_locks_only_the_database_keeps_others_out_too() {
     let home = tempdir().unwrap();
     let kept = data(home.path(), "data", 3);
-    let _older = Database::open(home.path().join("data/chain.redb")).unwrap();
+    let file = home.path().join("data/chain.redb");
+    unchecked(&file);
+    let _older = Database::open(file).unwrap();
     for arguments in commands(&kept) {
         // A network has folders of its own in there, and what only reads asks the node.
         if arguments[0] == "dev" || ["export", "show"].contains(&arguments[1]) {
