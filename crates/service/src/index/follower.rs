@@ -17,9 +17,10 @@ use crate::store::{Snapshot, Store, StoreError};
 /// How often the thread looks whether the chain has changed.
 const LOOK: Duration = Duration::from_millis(200);
 
-/// A chain that grows by more blocks between two looks is being imported; the index waits until
-/// that is over.
+/// A chain that grows by more blocks between two looks is being imported; the index waits until it has
+/// not grown like that for some time, in which the next blocks may be on their way to a commit.
 const BULK_BLOCKS: u64 = 300;
+const CALM: Duration = Duration::from_secs(2);
 
 /// The most blocks, and about the most bytes, of one change of the index.
 const MAX_BLOCKS: usize = 4_000;
@@ -82,12 +83,15 @@ fn follow(
     stop: &AtomicBool,
 ) -> Result<(), StoreError> {
     let (mut durable, mut told) = (Instant::now(), Instant::now());
-    let mut seen = standing.borrow().tip.block.index();
+    let (mut seen, mut grew) = (standing.borrow().tip.block.index(), None);
     let mut undurable = false;
     while !stop.load(Ordering::Relaxed) {
         let tip = standing.borrow().tip.block.clone();
-        let bulk = tip.index().saturating_sub(seen) > BULK_BLOCKS;
+        if tip.index().saturating_sub(seen) > BULK_BLOCKS {
+            grew = Some(Instant::now());
+        }
         seen = tip.index();
+        let bulk = grew.is_some_and(|grew| grew.elapsed() < CALM);
         let at = book.cursor()?;
         let there = at.is_some_and(|at| at.hash == tip.hash());
         let due = durable.elapsed() >= DURABLE;

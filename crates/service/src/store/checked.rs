@@ -14,6 +14,7 @@
 //! that flips in one of them changes nothing.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Read as _, Seek as _};
 use std::os::unix::fs::FileExt as _;
@@ -217,16 +218,18 @@ impl Checked {
     }
 
     fn sums<'a>(&self, state: &'a mut State, group: u64) -> io::Result<&'a mut (Box<[u64]>, bool)> {
-        if !state.sums.contains_key(&group) {
-            let mut bytes = [0; PAGE];
-            if group_at(group) < self.file.metadata()?.len() {
-                self.file.read_exact_at(&mut bytes, group_at(group))?;
+        match state.sums.entry(group) {
+            Entry::Occupied(found) => Ok(found.into_mut()),
+            Entry::Vacant(place) => {
+                let mut bytes = [0; PAGE];
+                if group_at(group) < self.file.metadata()?.len() {
+                    self.file.read_exact_at(&mut bytes, group_at(group))?;
+                }
+                let (slots, _) = bytes.as_chunks::<8>();
+                let slots = slots.iter().map(|slot| u64::from_le_bytes(*slot)).collect();
+                Ok(place.insert((slots, false)))
             }
-            let (slots, _) = bytes.as_chunks::<8>();
-            let slots = slots.iter().map(|slot| u64::from_le_bytes(*slot)).collect();
-            state.sums.insert(group, (slots, false));
         }
-        Ok(state.sums.get_mut(&group).expect("it was just put there"))
     }
 
     /// Writes the checksums that differ from the disk's.
