@@ -281,8 +281,15 @@ impl Handle {
                 }
                 Ok(Some(AsOf { answer: chain(found, snapshot)?, indexed }))
             };
-            if let Some(found) = self.read(look).await? {
-                return Ok(Ok(found));
+            match self.read(look).await {
+                Ok(Some(found)) => return Ok(Ok(found)),
+                Ok(None) => {}
+                Err(QueryError::Store(error)) => {
+                    // If the index is what is damaged, it is made anew, and the next look finds it.
+                    self.index.book().is_wrong(&error);
+                    return Err(error.into());
+                }
+                Err(error) => return Err(error),
             }
             tokio::time::sleep(LOOK_AGAIN).await;
         }

@@ -9,7 +9,9 @@ use blocksmith_node::NetworkEffect;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::node::{GENESIS, GENESIS_HASH, Node, next};
+use blocksmith_testkit::random::{Random, setting};
+
+use crate::node::{GENESIS, GENESIS_HASH, Node, next, paying};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn status_says_where_the_node_stands() {
@@ -690,4 +692,87 @@ async fn the_leaderboard_ranks_who_mined_where_nobody_signs() {
     assert_eq!(node.get("/api/v1/leaderboard?limit=0").await.problem().0, 400);
     let found = node.handle.parties_starting_with(long[..40].into(), 9).await.expect("it runs");
     assert_eq!(found.expect("an index").expect("in time").answer, [long]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn accounts_and_ranks_are_those_of_a_recount_after_reorgs() {
+    let mut random = Random::new(setting("BLOCKSMITH_INDEX_SEED", 15));
+    let node = Node::easy().await;
+    let mut blocks = vec![node.tip()];
+    let names = ["0", "ann", "bob", "eve"];
+    for step in 0..setting("BLOCKSMITH_INDEX_REORGS", 40) {
+        // A branch that is longer than what it replaces.
+        let depth = random.below(blocks.len().min(6));
+        let mut branch = blocks[..blocks.len() - depth].to_vec();
+        for at in 0..=depth {
+            let payment = |random: &mut Random| {
+                let [from, to] = [(); 2].map(|()| *random.pick(&names));
+                format!(
+                    r#"{{"amount": {}, "recipient": "{to}", "sender": "{from}"}}"#,
+                    random.below(9)
+                )
+            };
+            let mut payments: Vec<_> = (0..random.below(3)).map(|_| payment(&mut random)).collect();
+            let miner = random.pick(&names);
+            payments.push(format!(r#"{{"amount": 1, "recipient": "{miner}", "sender": "0"}}"#));
+            let proof = step * 10 + at as u64;
+            branch.push(paying(branch.last().expect("a block"), proof, &payments));
+        }
+        let from = blocks.len() - depth;
+        for block in &branch[from..] {
+            assert_eq!(node.post("/api/v1/blocks", block.text().to_string()).await.status, 200);
+        }
+        blocks = branch;
+        assert_eq!(node.tip().hash(), blocks[blocks.len() - 1].hash());
+        if random.percent(50) {
+            continue;
+        }
+        let mut balances = [0_i64; 4];
+        let (mut counts, mut mined) = ([0_usize; 4], [0_u64; 4]);
+        for block in &blocks {
+            let block: Value = serde_json::from_str(block.text()).expect("a block");
+            let transactions = block["transactions"].as_array().expect("a list");
+            for (at, transaction) in transactions.iter().enumerate() {
+                let [from, to] = ["sender", "recipient"].map(|role| {
+                    names.iter().position(|name| transaction[role] == *name).expect("a name")
+                });
+                let amount = transaction["amount"].as_i64().expect("an amount");
+                balances[from] -= amount;
+                balances[to] += amount;
+                counts[from] += 1;
+                counts[to] += usize::from(from != to);
+                if at + 1 == transactions.len() {
+                    mined[to] += u64::from(transaction["sender"] == "0");
+                }
+            }
+        }
+        let tip =
+            json!({"index": blocks.len(), "hash": blocks[blocks.len() - 1].hash().to_string()});
+        let get = async |path: &str| loop {
+            let answer = node.get(&format!("/api/v1/{path}")).await;
+            if answer.status == 200 && answer.json()["indexed"] == tip {
+                return answer.json();
+            }
+            assert!([200, 503].contains(&answer.status), "{answer:?}");
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        };
+        for (at, name) in names.iter().enumerate() {
+            let account = get(&format!("accounts/{name}")).await;
+            let found = ["balance", "transactions", "blocks"].map(|what| account[what].clone());
+            assert_eq!(
+                found,
+                [json!(balances[at]), json!(counts[at]), json!(mined[at])],
+                "{step} {name}"
+            );
+            let page = get(&format!("accounts/{name}/transactions?limit=1000")).await;
+            assert_eq!(page["transactions"].as_array().map(Vec::len), Some(counts[at]));
+        }
+        let board = get("leaderboard").await;
+        let ranked = board["miners"].as_array().expect("a list").iter();
+        let ranked: Vec<_> =
+            ranked.map(|miner| miner["blocks"].as_u64().expect("blocks")).collect();
+        let mut wanted: Vec<_> = mined.into_iter().filter(|mined| *mined > 0).collect();
+        wanted.sort_unstable_by(|one, other| other.cmp(one));
+        assert_eq!(ranked, wanted, "{step}");
+    }
 }

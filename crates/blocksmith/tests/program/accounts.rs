@@ -1,5 +1,11 @@
 //! `blocksmith account` and `blocksmith leaderboard`.
 
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use blocksmith_consensus::json::Value as Text;
+use blocksmith_consensus::{Block, Open, Proof, Rules, Timestamp};
+use blocksmith_testkit::random::{Random, setting};
 use serde_json::{Value, json};
 
 use crate::program::{Program, node, post, wait_until};
@@ -92,4 +98,63 @@ fn an_address_is_shown_in_coins() {
     wait_until("the index has the coin", || board().contains(&row));
     let (code, _, complained) = ran(&["account", "ann", "--node", &url]);
     assert!(code == Some(4) && complained.contains("refuses"), "{complained}");
+}
+
+/// A chain with 1 zero, mined by three names in turn.
+fn chain(blocks: u64) -> String {
+    let rules = Rules::lecture().with_zeros(1);
+    let mut tip = rules.genesis_block(Timestamp::default());
+    let mut text = format!(r#"{{"chain": [{}"#, tip.text());
+    for number in 1..blocks {
+        let job = rules.job(tip.view(), &tip.hash(), None);
+        let proof = (number..).find(|proof| job.accepts(proof.to_string())).expect("a proof");
+        let miner = format!(r#""miner {}""#, number % 3);
+        let coin = Open::lecture().coin(Text::of_canonical(&miner));
+        let time = Timestamp { micros: number * 1_000_000 };
+        tip = Block::compose(&tip, &Proof::from(proof), time, [&coin]).expect("a block");
+        write!(text, ", {}", tip.text()).expect("a string grows");
+    }
+    text + &format!(r#"], "length": {blocks}}}"#)
+}
+
+#[test]
+fn an_index_that_is_killed_while_it_catches_up_goes_on_and_is_whole() {
+    let blocks = setting("BLOCKSMITH_INDEX_BLOCKS", 30_000);
+    let mut random = Random::new(setting("BLOCKSMITH_INDEX_SEED", 16));
+    let home = tempfile::tempdir().expect("a directory");
+    let home = home.path();
+    let (data, file) = (home.join("data").display().to_string(), home.join("chain.json"));
+    std::fs::write(&file, chain(blocks)).expect("a file");
+    let args = ["--chain", "lecture", "--zeros", "1", "--data-dir", &data];
+    let file = file.display().to_string();
+    let mut import = Program::start_in(home, &[&["chain", "import", &file], &args[..]].concat());
+    assert!(import.wait().success(), "{}", import.stderr());
+    let command = [&["node", "0"], &args[..]].concat();
+    for _ in 0..20 {
+        let mut node = Program::start_in(home, &command);
+        node.url();
+        std::thread::sleep(Duration::from_millis(random.below(60) as u64));
+        node.signal("-KILL");
+        node.wait();
+    }
+    let mut node = Program::start_in(home, &command);
+    let url = node.url();
+    let board = || -> Value {
+        serde_json::from_str(&done(&["leaderboard", "--json", "--node", &url])).expect("JSON")
+    };
+    wait_until("the index is at the tip", || board()["indexed"]["index"] == blocks);
+    let board = board();
+    let (mined, miners) = (blocks - 1, board["miners"].as_array().expect("a list"));
+    assert_eq!((miners.len(), &board["blocks"]), (3, &json!(mined)));
+    for miner in miners {
+        let name = miner["party"].as_str().expect("a name");
+        let number: u64 =
+            name.strip_prefix("miner ").and_then(|at| at.parse().ok()).expect("a miner");
+        let own = (1..blocks).filter(|block| block % 3 == number).count();
+        assert_eq!((&miner["blocks"], &miner["coins"]), (&json!(own), &json!(own)), "{name}");
+        let account: Value =
+            serde_json::from_str(&done(&["account", name, "--json", "--node", &url]))
+                .expect("JSON");
+        assert_eq!((&account["balance"], &account["transactions"]), (&json!(own), &json!(own)));
+    }
 }

@@ -16,8 +16,9 @@
 //! parties have, and the index holds the coins of blocks alone.
 
 use std::collections::BTreeMap;
-use std::path::Path;
-use std::sync::Arc;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use blocksmith_consensus::Hash;
 use blocksmith_consensus::block::BlockView;
@@ -41,7 +42,7 @@ const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
 type Cursor = (u64, [u8; 32], u64, u64);
 
 /// The version of the layout above; an index of another one is made anew from the chain.
-const FORMAT: u64 = 3;
+const FORMAT: u64 = 4;
 
 /// The file in a data directory.
 const FILE: &str = "index.redb";
@@ -123,36 +124,63 @@ pub(super) struct Account {
 }
 
 impl Account {
+    /// Each number in as few groups of seven bits as it has, the lowest first: most are small.
     fn bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(24);
+        let last = self.last_block.map_or(0, |last| u128::from(last) + 1);
+        let counts = [self.number, self.uncounted, self.transactions, self.blocks];
+        let counts = counts.map(u128::from).into_iter().chain([last]);
         let sums = [self.balance, self.sent, self.received, self.mined];
-        let last = self.last_block.unwrap_or(u64::MAX);
-        let counts = [self.uncounted, self.transactions, self.blocks, last];
-        let mut bytes = self.number.to_be_bytes().to_vec();
-        bytes.extend(sums.iter().flat_map(|sum| sum.to_be_bytes()));
-        bytes.extend(counts.iter().flat_map(|count| count.to_be_bytes()));
+        // The sign comes last, so that small sums below zero are short, too.
+        let sums = sums.map(|sum| (sum << 1 ^ sum >> 127) as u128);
+        for mut number in counts.chain(sums) {
+            while number > 0x7f {
+                bytes.push(number as u8 | 0x80);
+                number >>= 7;
+            }
+            bytes.push(number as u8);
+        }
         bytes
     }
 
     pub(super) fn of(bytes: &[u8]) -> Result<Self, StoreError> {
         let damaged = || StoreError::Damaged("an account of the index is not whole".into());
-        let count = |at: usize| {
-            let bytes = bytes.get(at..).and_then(|rest| rest.first_chunk());
-            bytes.copied().map(u64::from_be_bytes).ok_or_else(damaged)
+        let mut bytes = bytes.iter();
+        let mut number = || {
+            let (mut number, mut shift) = (0u128, 0);
+            loop {
+                let byte = *bytes.next().ok_or_else(damaged)?;
+                let group = u128::from(byte & 0x7f);
+                if shift > 126 || group << shift >> shift != group {
+                    return Err(damaged());
+                }
+                number |= group << shift;
+                if byte & 0x80 == 0 {
+                    return Ok(number);
+                }
+                shift += 7;
+            }
         };
-        let sum = |at: usize| {
-            let bytes = bytes.get(at..).and_then(|rest| rest.first_chunk());
-            bytes.copied().map(i128::from_be_bytes).ok_or_else(damaged)
+        let mut count = || u64::try_from(number()?).map_err(|_| damaged());
+        let (party, uncounted, transactions, blocks) = (count()?, count()?, count()?, count()?);
+        let last = number()?;
+        let last_block = match last.checked_sub(1) {
+            Some(last) => Some(u64::try_from(last).map_err(|_| damaged())?),
+            None => None,
         };
+        let mut sum = || number().map(|sum| (sum >> 1) as i128 ^ -((sum & 1) as i128));
+        let (balance, sent, received, mined) = (sum()?, sum()?, sum()?, sum()?);
+        let number = party;
         Ok(Self {
-            number: count(0)?,
-            balance: sum(8)?,
-            sent: sum(24)?,
-            received: sum(40)?,
-            mined: sum(56)?,
-            uncounted: count(72)?,
-            transactions: count(80)?,
-            blocks: count(88)?,
-            last_block: Some(count(96)?).filter(|last| *last != u64::MAX),
+            number,
+            balance,
+            sent,
+            received,
+            mined,
+            uncounted,
+            transactions,
+            blocks,
+            last_block,
         })
     }
 }
@@ -195,22 +223,73 @@ pub(crate) enum Counts {
 /// The index of one chain.
 #[derive(Clone)]
 pub(crate) struct Book {
-    pub(super) db: Arc<Db>,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    dir: Option<PathBuf>,
     counts: Counts,
+    /// Another one once the index is made anew.
+    db: RwLock<Arc<Db>>,
+    /// What a reader found wrong with it.
+    wrong: Mutex<Option<String>>,
 }
 
 impl Book {
     /// Opens the index beside the store in `dir`, or a new one in memory.
     pub(crate) fn open(dir: Option<&Path>, counts: Counts) -> Result<Self, StoreError> {
-        let book = Self { db: Db::beside(dir, FILE)?, counts };
+        let (db, dir) = (Db::beside(dir, FILE)?.into(), dir.map(Path::to_path_buf));
+        let book = Self { shared: Arc::new(Shared { dir, counts, db, wrong: Mutex::default() }) };
         if !book.is_of_this_format()? {
             book.clear()?;
         }
         Ok(book)
     }
 
+    /// The database as it is now.
+    pub(super) fn db(&self) -> Arc<Db> {
+        self.shared.db.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Throws the whole file away, and begins at the start in a new one.
+    pub(super) fn make_anew(&self) -> Result<(), StoreError> {
+        *self.wrong() = None;
+        if let Some(dir) = &self.shared.dir {
+            match std::fs::remove_file(dir.join(FILE)) {
+                Err(error) if error.kind() != ErrorKind::NotFound => {
+                    let dir = dir.clone();
+                    return Err(StoreError::Failed { dir, error: redb::Error::Io(error).into() });
+                }
+                _ => {}
+            }
+        }
+        let db = Db::beside(self.shared.dir.as_deref(), FILE)?;
+        *self.shared.db.write().unwrap_or_else(PoisonError::into_inner) = db;
+        self.clear()
+    }
+
+    /// Tells the follower what a reader found wrong.
+    pub(crate) fn is_wrong(&self, error: &StoreError) {
+        if let Some(what) = error.damage() {
+            *self.wrong() = Some(what.into());
+        }
+    }
+
+    /// Fails if a reader found something wrong.
+    pub(super) fn is_sound(&self) -> Result<(), StoreError> {
+        match self.wrong().take() {
+            Some(wrong) => Err(StoreError::Damaged(wrong)),
+            None => Ok(()),
+        }
+    }
+
+    fn wrong(&self) -> MutexGuard<'_, Option<String>> {
+        self.shared.wrong.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn is_of_this_format(&self) -> Result<bool, StoreError> {
-        self.db.guard(|| match self.db.begin_read()?.open_table(META) {
+        let db = self.db();
+        db.guard(|| match db.begin_read()?.open_table(META) {
             Ok(meta) => Ok(meta.get("format")?.is_some_and(|found| found.value() == FORMAT)),
             Err(TableError::TableDoesNotExist(_)) => Ok(false),
             Err(error) => Err(error.into()),
@@ -219,8 +298,9 @@ impl Book {
 
     /// The last block that is included.
     pub(super) fn cursor(&self) -> Result<Option<Indexed>, StoreError> {
-        self.db.guard(|| {
-            let cursor = self.db.begin_read()?.open_table(CURSOR)?.get(())?;
+        let db = self.db();
+        db.guard(|| {
+            let cursor = db.begin_read()?.open_table(CURSOR)?.get(())?;
             Ok(cursor
                 .map(|at| at.value())
                 .map(|(index, hash, ..)| Indexed { index, hash: Hash(hash) }))
@@ -233,12 +313,13 @@ impl Book {
         durable: bool,
         change: impl FnOnce(&mut Batch<'_>) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
-        self.db.guard(|| {
-            let mut transaction = self.db.begin_write()?;
+        let db = self.db();
+        db.guard(|| {
+            let mut transaction = db.begin_write()?;
             if !durable {
                 transaction.set_durability(Durability::None).map_err(redb::Error::from)?;
             }
-            let mut batch = Batch::of(&transaction, &self.counts)?;
+            let mut batch = Batch::of(&transaction, &self.shared.counts)?;
             change(&mut batch)?;
             batch.finish()?;
             transaction.commit()?;
@@ -248,14 +329,15 @@ impl Book {
 
     /// Forgets everything: the cursor stands at the start again.
     pub(super) fn clear(&self) -> Result<(), StoreError> {
-        self.db.guard(|| {
-            let transaction = self.db.begin_write()?;
+        let db = self.db();
+        db.guard(|| {
+            let transaction = db.begin_write()?;
             let tables: Vec<_> = transaction.list_tables()?.collect();
             for table in tables {
                 transaction.delete_table(table)?;
             }
             transaction.open_table(META)?.insert("format", FORMAT)?;
-            drop(Batch::of(&transaction, &self.counts)?);
+            drop(Batch::of(&transaction, &self.shared.counts)?);
             transaction.commit()?;
             Ok(())
         })

@@ -1,5 +1,6 @@
 //! The thread that keeps the index at the chain's tip.
 
+use std::fmt::Display;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,14 +24,22 @@ const BULK_BLOCKS: u64 = 300;
 const CALM: Duration = Duration::from_secs(2);
 
 /// The most blocks, and about the most bytes, of one change of the index.
-const MAX_BLOCKS: usize = 4_000;
+const MAX_BLOCKS: usize = 10_000;
 const MAX_BYTES: usize = 16 << 20;
 
-/// How often changes are made durable; a crash loses those after, which are then made again.
+/// How often changes are made durable at the tip; a crash loses those after, which are then made
+/// again. While the index catches up, each is: what a change replaces has no use again before.
 const DURABLE: Duration = Duration::from_secs(3);
+
+/// An index with so many blocks before it catches up.
+const CATCHES_UP: u64 = 1_000;
 
 /// How often the log says how far the index is while it catches up.
 const PROGRESS: Duration = Duration::from_secs(5);
+
+/// How many times a run of the program makes a damaged index anew: the chain's own store may be what
+/// is damaged.
+const MAX_MADE_ANEW: u32 = 3;
 
 /// A running index; it ends when this is dropped.
 pub(crate) struct Follower {
@@ -48,10 +57,21 @@ impl Follower {
         let stop = Arc::new(AtomicBool::new(false));
         let (kept, stopped) = (book.clone(), stop.clone());
         let run = move || {
-            if let Err(error) = follow(&book, &store, &standing, &stopped) {
-                tracing::error!(
-                    "the index of parties stopped: {error}; the chain goes on without it"
-                );
+            give_way();
+            for made in 0.. {
+                let Err(error) = follow(&book, &store, &standing, &stopped) else { return };
+                let stops = |why: &dyn Display| {
+                    tracing::error!(
+                        "the index of parties stopped: {why}; the chain goes on without it"
+                    );
+                };
+                let Some(damage) = error.damage().filter(|_| made < MAX_MADE_ANEW) else {
+                    return stops(&error);
+                };
+                tracing::warn!("the index is damaged and is built again from the chain: {damage}");
+                if let Err(error) = book.make_anew() {
+                    return stops(&error);
+                }
             }
         };
         let thread = thread::Builder::new().name("blocksmith-index".into()).spawn(run);
@@ -76,6 +96,14 @@ impl Drop for Follower {
     }
 }
 
+/// Gives the calling thread the lowest priority, where the system has one for threads.
+fn give_way() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::setpriority_process(None, 19) {
+        tracing::debug!("the index of parties keeps the program's priority: {error}");
+    }
+}
+
 fn follow(
     book: &Book,
     store: &Store,
@@ -92,6 +120,7 @@ fn follow(
         }
         seen = tip.index();
         let bulk = grew.is_some_and(|grew| grew.elapsed() < CALM);
+        book.is_sound()?;
         let at = book.cursor()?;
         let there = at.is_some_and(|at| at.hash == tip.hash());
         let due = durable.elapsed() >= DURABLE;
@@ -103,6 +132,8 @@ fn follow(
             thread::park_timeout(LOOK);
             continue;
         }
+        let behind = tip.index().abs_diff(at.map_or(0, |at| at.index)) >= CATCHES_UP;
+        let due = due || behind;
         step(book, &store.read()?, at, due, stop)?;
         undurable = !due;
         if due {

@@ -11,4 +11,6 @@ pub(crate) use follower::Follower;
 pub(crate) use reading::{Listed, MinerState, Reading};
 
 #[cfg(test)]
+mod damaged;
+#[cfg(test)]
 mod model;

@@ -54,8 +54,9 @@ impl Book {
         &self,
         read: impl FnOnce(&Reading) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        self.db.guard(|| {
-            let transaction = self.db.begin_read()?;
+        let db = self.db();
+        db.guard(|| {
+            let transaction = db.begin_read()?;
             let cursor = transaction.open_table(CURSOR)?.get(())?;
             let (index, hash, _, mined) = cursor.map(|at| at.value()).unwrap_or_default();
             read(&Reading {

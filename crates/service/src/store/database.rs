@@ -118,13 +118,29 @@ impl Db {
             Ok(opened) => opened.map_err(|error| unopened(dir, error)),
             Err(panicked) => Err(panicked.in_dir(Some(dir))),
         };
-        let database = match open() {
-            Err(StoreError::DamagedIn { what, .. }) => {
+        let opened = open();
+        let damage = opened.as_ref().err().and_then(|error| match error {
+            // Another file in its place, or the start of one.
+            StoreError::Unopened { error, .. } => match &**error {
+                redb::Error::Io(error)
+                    if matches!(
+                        error.kind(),
+                        ErrorKind::InvalidData | ErrorKind::UnexpectedEof
+                    ) =>
+                {
+                    Some(error.to_string())
+                }
+                _ => None,
+            },
+            error => error.damage().map(Into::into),
+        });
+        let database = match damage {
+            Some(what) => {
                 tracing::warn!("{name} is damaged and is built again from the chain: {what}");
                 remove(&file).map_err(|error| unopened(dir, error))?;
                 open()?
             }
-            opened => opened?,
+            None => opened?,
         };
         Ok(Arc::new(Self::new(database, Some(place.clone()), None)))
     }

@@ -183,6 +183,16 @@ impl StoreError {
         }
     }
 
+    /// What is damaged, if that is the error.
+    pub(crate) fn damage(&self) -> Option<&str> {
+        match self {
+            Self::Damaged(what) | Self::DamagedIn { what, .. } | Self::Impossible { what, .. } => {
+                Some(what)
+            }
+            _ => None,
+        }
+    }
+
     /// The error for clients, without this machine's paths.
     pub(crate) fn without_paths(&self) -> String {
         match self {
