@@ -32,7 +32,7 @@ pub struct Indexed {
 
 /// What an account has on a chain whose payments are not signed. Nothing keeps a balance from being
 /// negative there.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct PartyAccount {
     /// Its name.
     pub party: String,
@@ -56,12 +56,26 @@ pub struct PartyAccount {
     pub blocks: u64,
     /// The index of the last of them.
     pub last_block: Option<u64>,
+    /// Transactions that wait with it as their sender, at most 100.
+    pub outgoing: Vec<WaitingTransaction>,
+    /// Transactions of others that wait with it as their recipient, at most 100.
+    pub incoming: Vec<WaitingTransaction>,
     /// The last block that counts here.
     pub indexed: Indexed,
 }
 
+/// A transaction that waits for a block.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct WaitingTransaction {
+    /// Its id.
+    pub id: HexHash,
+    /// The transaction, as canonical JSON.
+    #[schema(value_type = Object)]
+    pub transaction: Box<RawValue>,
+}
+
 /// What an account has, on either kind of chain.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(untagged)]
 pub enum AnyAccount {
     /// Payments are signed.
@@ -243,7 +257,7 @@ mod tests {
             r#"{"party": "forge1q", "balance": 1, "nonce": 0, "next_nonce": 2, "transactions": 3, "uncounted": 0}"#
                 .to_string(),
             format!(
-                r#"{{"party": "", "balance": {sum}, "sent": 0, "received": {sum}, "mined": 0, "uncounted": 0, "transactions": 1, "blocks": 0, "last_block": null, "indexed": {{"index": 1, "hash": "{hash}"}}}}"#
+                r#"{{"party": "", "balance": {sum}, "sent": 0, "received": {sum}, "mined": 0, "uncounted": 0, "transactions": 1, "blocks": 0, "last_block": null, "outgoing": [], "incoming": [{{"id": "{hash}", "transaction": {{"a": 1e2}}}}], "indexed": {{"index": 1, "hash": "{hash}"}}}}"#
             ),
         ] {
             let read: AnyAccount = serde_json::from_str(&text).expect("an account");

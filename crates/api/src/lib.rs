@@ -23,7 +23,7 @@ mod transactions;
 
 pub use accounts::{
     Account, AccountTransaction, AccountTransactions, AnyAccount, FaucetGift, FaucetRequest, Fees,
-    Indexed, Leaderboard, Miner, PartyAccount, Role, Supply,
+    Indexed, Leaderboard, Miner, PartyAccount, Role, Supply, WaitingTransaction,
 };
 pub use blocks::{
     BlockEntry, BlockVerdict, Blocks, HeaderEntry, Headers, History, HistoryPoint, Verdict,

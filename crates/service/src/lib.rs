@@ -30,7 +30,7 @@ pub use import::{Import, Taken};
 pub use index::{Indexed, PartyState, Roles};
 pub use metrics::{Levels, Metrics};
 pub use notices::Notice;
-pub use parties::{AsOf, Behind, Leaderboard, Miner, PartyPage};
+pub use parties::{AsOf, Behind, Leaderboard, Miner, PartyPage, PartyWaiting};
 pub use query::{
     AccountEntry, AccountPage, AccountState, Found, Inclusion, InclusionAnswer, Location,
     MAX_INCOMING, PendingOf, PendingPage, QueryError, TransactionState, float, seconds,

@@ -8,7 +8,9 @@ use blocksmith_consensus::{Ancestry as _, Family, Hash};
 
 use super::handle::Handle;
 use super::index::{Indexed, Listed, MinerState, PartyState, Reading, Roles};
-use super::query::{AccountEntry, Confirmed, Found, QueryError, TransactionState, entries};
+use super::query::{
+    AccountEntry, Confirmed, Found, MAX_INCOMING, QueryError, TransactionState, entries,
+};
 use super::store::{MAX_HISTORY, MAX_PLACES, Snapshot, StoreError, TransactionLocation};
 
 /// How often, and how many times, an index that follows another branch is looked at: 2 seconds.
@@ -21,6 +23,10 @@ const MAX_READ_BYTES: usize = 64 << 20;
 
 /// How many transactions that wait are taken from the machine at a time.
 const WAITING_STEP: usize = 1_000;
+
+/// How many of the transactions that wait are looked at for one party: after a reorg many more wait
+/// than a full queue has.
+const MAX_LOOKED_AT: usize = 10_000;
 
 /// The index follows a change of the chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -43,6 +49,16 @@ pub struct PartyPage {
     pub entries: Vec<AccountEntry>,
     /// Where the next page starts: before this place.
     pub next: Option<TransactionLocation>,
+}
+
+/// Transactions that wait and name a party, by their canonical texts: at most [`MAX_INCOMING`] of
+/// each kind, in the order in which they came.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PartyWaiting {
+    /// The party is their sender.
+    pub outgoing: Vec<String>,
+    /// The party is their recipient, and another their sender.
+    pub incoming: Vec<String>,
 }
 
 /// What a party mined.
@@ -141,6 +157,38 @@ impl Handle {
             *answer = self.waiting_unsigned(&id).await?;
         }
         Ok(looked)
+    }
+
+    /// What waits from a party of an open chain and for it, among the first 10,000 transactions that
+    /// wait.
+    ///
+    /// # Errors
+    /// Fails if the node has stopped.
+    pub async fn party_waiting(&self, name: String) -> Result<PartyWaiting, QueryError> {
+        let (mut from, mut waiting, mut more) = (0, PartyWaiting::default(), true);
+        while more && from < MAX_LOOKED_AT {
+            let page = self.pending(from, WAITING_STEP).await?;
+            from += page.texts.len();
+            more = page.texts.len() == WAITING_STEP;
+            let name = name.clone();
+            let sort = move || {
+                for text in page.texts {
+                    let value = Value::of_canonical(&text);
+                    let is = |role| value.get(role).map(party).is_some_and(|own| own == name);
+                    let list = match (is("sender"), is("recipient")) {
+                        (true, _) => &mut waiting.outgoing,
+                        (false, true) => &mut waiting.incoming,
+                        (false, false) => continue,
+                    };
+                    if list.len() < MAX_INCOMING {
+                        list.push(text);
+                    }
+                }
+                Ok(waiting)
+            };
+            waiting = self.read(sort).await?;
+        }
+        Ok(waiting)
     }
 
     /// A transaction of this id that waits on an open chain.

@@ -74,6 +74,12 @@ fn table(account: &AnyAccount) -> String {
             if let Some(last) = account.last_block {
                 rows[4].1 += &format!(", the last is block {last}");
             }
+            let waits = [("outgoing", &account.outgoing), ("incoming", &account.incoming)];
+            for (what, waiting) in waits.into_iter().filter(|(_, waiting)| !waiting.is_empty()) {
+                let transactions = counted(waiting.len(), "transaction");
+                let verb = if waiting.len() == 1 { "waits" } else { "wait" };
+                rows.push((what, format!("{transactions} that {verb} for a block")));
+            }
             if account.uncounted > 0 {
                 let uncounted = account.uncounted;
                 rows.push((

@@ -10,12 +10,12 @@ use axum::response::Response;
 use blocksmith_api::limits::{ACCOUNT_PAGE, MAX_ACCOUNT_PAGE};
 use blocksmith_api::{
     self as wire, Account, AccountTransaction, AccountTransactions, AnyAccount, FaucetGift,
-    FaucetRequest, Fees, Number, PartyAccount, Place, Role, Supply,
+    FaucetRequest, Fees, Number, PartyAccount, Place, Role, Supply, WaitingTransaction,
 };
 use blocksmith_consensus::address::Address;
 use blocksmith_consensus::json::Value;
 use blocksmith_consensus::payment::{Emission, MAX_WIRE_BYTES};
-use blocksmith_consensus::{Family, Sealed};
+use blocksmith_consensus::{Family, Hash, Sealed};
 use blocksmith_node::mempool::FeeRate;
 use blocksmith_wallet::typed;
 use serde::Deserialize;
@@ -129,6 +129,7 @@ async fn account_of(app: &App, name: String) -> Result<Response, ApiError> {
         Party::Address(address) => address,
         Party::Name(party) => {
             let (found, indexed) = indexed(app.handle.party(party.clone()).await?)?;
+            let waiting = app.handle.party_waiting(party.clone()).await?;
             let account = PartyAccount {
                 party,
                 balance: found.balance,
@@ -139,6 +140,8 @@ async fn account_of(app: &App, name: String) -> Result<Response, ApiError> {
                 transactions: found.transactions,
                 blocks: found.blocks,
                 last_block: found.last_block,
+                outgoing: waiting_list(&waiting.outgoing)?,
+                incoming: waiting_list(&waiting.incoming)?,
                 indexed,
             };
             return Ok(answer::json(StatusCode::OK, &AnyAccount::Party(account)));
@@ -156,6 +159,14 @@ async fn account_of(app: &App, name: String) -> Result<Response, ApiError> {
         uncounted: 0,
     };
     Ok(answer::json(StatusCode::OK, &answer))
+}
+
+/// Transactions that wait, with their ids: where payments are not signed, the hashes of their texts.
+fn waiting_list(texts: &[String]) -> Result<Vec<WaitingTransaction>, ApiError> {
+    let waiting = |text: &String| {
+        Ok(WaitingTransaction { id: Hash::of(text).into(), transaction: raw(text)? })
+    };
+    texts.iter().map(waiting).collect()
 }
 
 #[derive(Deserialize, IntoParams)]

@@ -547,7 +547,8 @@ async fn a_party_of_any_name_has_an_account_where_nobody_signs() {
     let indexed = json!({"index": tip.index(), "hash": tip.hash().to_string()});
     let payer = json!({
         "party": "a/b\n\u{202e}", "balance": -5, "sent": 5, "received": 0, "mined": 0, "uncounted": 0,
-        "transactions": 1, "blocks": 0, "last_block": null, "indexed": indexed,
+        "transactions": 1, "blocks": 0, "last_block": null, "outgoing": [], "incoming": [],
+        "indexed": indexed,
     });
     assert_eq!(account("a%2Fb%0A%E2%80%AE").await, payer);
     let mint = account("0").await;
@@ -571,6 +572,20 @@ async fn a_party_of_any_name_has_a_history_where_nobody_signs() {
         pay(transaction).await;
     }
     let id = Hash::of(same).to_string();
+    let ann = node.get("/api/v1/accounts/ann").await.good().1;
+    let ids = |list: &Value| {
+        let id = |waiting: &Value| waiting["id"].as_str().map(String::from);
+        list.as_array().unwrap().iter().map(id).collect::<Vec<_>>()
+    };
+    let own = r#"{"amount": 2, "recipient": "ann", "sender": "ann"}"#;
+    let waits = [same, same, odd, own].map(|text| Some(Hash::of(text).to_string()));
+    assert_eq!((ids(&ann["outgoing"]), &ann["incoming"]), (waits.to_vec(), &json!([])));
+    let nobody = node.get("/api/v1/accounts?party=").await.good().1;
+    assert_eq!((ids(&nobody["incoming"]), &nobody["outgoing"]), (waits[..2].to_vec(), &json!([])));
+    assert_eq!(
+        nobody["incoming"][0]["transaction"],
+        json!({"amount": 5, "recipient": "", "sender": "ann"})
+    );
     let waiting = node.get(&format!("/api/v1/transactions/{id}")).await.good().1;
     assert_eq!((&waiting["status"], &waiting["places"]), (&json!("queued"), &json!([])));
     node.post("/mine", r#"{"proof": 74581}"#).await;
@@ -603,7 +618,8 @@ async fn a_party_of_any_name_has_a_history_where_nobody_signs() {
     // A path can't name these two.
     let both = [row(1, r#"["received"]"#), row(0, r#"["received"]"#)];
     assert_eq!(rows(&page("/transactions?party=").await), both);
-    assert_eq!(page("?party=").await["balance"], 10);
+    let nobody = page("?party=").await;
+    assert_eq!((&nobody["balance"], &nobody["incoming"]), (&json!(10), &json!([])));
     assert_eq!(rows(&page("/transactions?party=..").await).len(), 1);
     let coin = rows(&page("/0/transactions").await);
     assert_eq!(coin, [row(4, r#"["sent"]"#)]);
