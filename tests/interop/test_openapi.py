@@ -124,6 +124,9 @@ def test_each_call_that_succeeds_answers_as_the_document_says(start):
         assert ask("POST", "/api/v1/blocks", body=block).json()["verdict"] == "known"
         ask("GET", "/api/v1/accounts/{party}", party=BOB)
         ask("GET", "/api/v1/accounts/{party}/transactions", party=BOB)
+        ask("GET", "/api/v1/accounts", query=f"?party={BOB}")
+        ask("GET", "/api/v1/accounts/transactions", query=f"?party={BOB}")
+        ask("GET", "/api/v1/leaderboard")
         ask("POST", "/api/v1/peers", body={"nodes": [dead_peer()]})
         [peer] = ask("GET", "/api/v1/peers").json()["peers"]
         until(lambda: ask("GET", "/api/v1/peers").json()["peers"][0]["state"] == "fails", 20, "the peer to fail", node)

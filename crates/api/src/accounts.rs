@@ -1,6 +1,7 @@
 use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
+use utoipa::openapi::schema::{Object, Type};
 
 use crate::{HexHash, Number};
 
@@ -37,16 +38,16 @@ pub struct PartyAccount {
     /// Its name.
     pub party: String,
     /// What it received without what it sent.
-    #[schema(value_type = i64)]
+    #[schema(schema_with = signed)]
     pub balance: i128,
     /// The sum of what it sent.
-    #[schema(value_type = i64)]
+    #[schema(schema_with = signed)]
     pub sent: i128,
     /// The sum of what it received.
-    #[schema(value_type = i64)]
+    #[schema(schema_with = signed)]
     pub received: i128,
     /// The sum of its coins, which it received too.
-    #[schema(value_type = i64)]
+    #[schema(schema_with = signed)]
     pub mined: i128,
     /// How many of its transactions change no sum: their amount is no integer, or too large.
     pub uncounted: u64,
@@ -72,6 +73,11 @@ pub struct WaitingTransaction {
     /// The transaction, as canonical JSON.
     #[schema(value_type = Object)]
     pub transaction: Box<RawValue>,
+}
+
+/// The document's words for a sum of any size, which may be below 0.
+fn signed() -> Object {
+    Object::builder().schema_type(Type::Integer).build()
 }
 
 /// What an account has, on either kind of chain.
@@ -108,7 +114,7 @@ impl Account {
     }
 }
 
-/// What a transaction was to a party.
+/// What a transaction was to an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
@@ -175,7 +181,7 @@ pub struct Miner {
     /// Its name; where payments are signed, its address.
     pub party: String,
     /// The sum of the coins of its blocks; where payments are signed, in units and with fees.
-    #[schema(value_type = i64)]
+    #[schema(schema_with = signed)]
     pub coins: i128,
     /// How many blocks it mined.
     pub blocks: u64,

@@ -362,5 +362,5 @@ fn name(confirmed: &mut Confirmed, listed: Listed) -> Result<String, StoreError>
 }
 
 fn mislisted(index: u64) -> StoreError {
-    StoreError::Damaged(format!("the index lists a party that block {index} does not name"))
+    StoreError::Damaged(format!("the index lists an account that block {index} does not name"))
 }

@@ -1,4 +1,4 @@
-//! `blocksmith account`: what a party has.
+//! `blocksmith account`: what an account has.
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -16,7 +16,7 @@ use crate::text::{counted, json, shown};
 /// How much of a name is shown, in characters; `--json` has all of it.
 const MAX_SHOWN: usize = 60;
 
-/// Show what a party has on the chain of a running node
+/// Show what an account has on the chain of a running node
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

@@ -9,7 +9,7 @@ use reqwest::Url;
 
 use super::asked::{Asked, DEFAULT_NODE, name};
 use super::output::stdout;
-use super::values::server;
+use super::values::{number, server};
 use super::wallet::{aligned, columns};
 use crate::amount::Coins;
 use crate::text::{escaped, json};
@@ -30,7 +30,7 @@ pub struct LeaderboardArgs {
     #[arg(long, value_name = "URL", env = "BLOCKSMITH_NODE", default_value = DEFAULT_NODE, value_parser = server)]
     node: Url,
     /// How many miners to show, at most 1,000
-    #[arg(long, value_name = "N", default_value_t = USUAL)]
+    #[arg(long, value_name = "N", default_value_t = USUAL, value_parser = number::<usize>(1..=1_000))]
     limit: usize,
     /// Print JSON
     #[arg(long)]

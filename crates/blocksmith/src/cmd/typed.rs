@@ -424,6 +424,7 @@ mod tests {
             "memo",
             "out",
             "output",
+            "party",
             "password_file",
             "prefix",
             "recipient",

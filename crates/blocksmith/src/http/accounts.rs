@@ -237,7 +237,7 @@ pub(super) async fn named_transactions(
 ) -> Result<Response, ApiError> {
     let name = party.ok_or_else(|| {
         ApiError::bad(
-            "add ?party=NAME to say whose transactions; the account of a party with the name transactions is \
+            "add ?party=NAME to say whose transactions; the account with the name transactions is \
              /api/v1/accounts?party=transactions",
         )
     })?;

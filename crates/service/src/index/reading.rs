@@ -182,7 +182,7 @@ impl Reading {
         let mut found = Vec::new();
         for entry in self.ranks.range::<[u8; 32]>(..)?.take(limit) {
             let key = entry?.1;
-            let lacks = || StoreError::Damaged("the index ranks a party that it lacks".into());
+            let lacks = || StoreError::Damaged("the index ranks an account that it lacks".into());
             let account = self.parties.get(key.value())?.ok_or_else(lacks)?;
             let account = Account::of(account.value())?;
             let state = MinerState {
@@ -203,7 +203,7 @@ impl Reading {
         }
         let (from, to) = (of_party(account.number, false), of_party(account.number, true));
         let mut range = self.history.range(at_place(from, FIRST)..=at_place(to, LAST))?;
-        let missing = || StoreError::Damaged("the index lacks the places of a party".into());
+        let missing = || StoreError::Damaged("the index lacks the places of an account".into());
         let (place, _) = range.next_back().ok_or_else(missing)??;
         Ok(Listed::Key(key.to_vec(), place_of(&place.value())))
     }
