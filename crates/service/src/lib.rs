@@ -38,7 +38,7 @@ pub use query::{
 pub use replay::{Difference, NotReplayed, Replay, Replayed, Step, replay};
 pub use standing::{Standing, Stopped};
 pub use store::{
-    Checked, IndexEntry, MAX_HISTORY, MAX_PLACES, NotAsWritten, Snapshot, StoreError,
+    Checked, IndexEntry, MAX_HISTORY, MAX_PLACES, NotAsWritten, Salvage, Snapshot, StoreError,
     TransactionLocation, is_node_id, new_node_id, tell_url,
 };
 

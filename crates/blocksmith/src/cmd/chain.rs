@@ -3,6 +3,7 @@
 mod export;
 mod import;
 mod new;
+mod repair;
 mod show;
 mod source;
 mod verify;
@@ -38,6 +39,7 @@ enum ChainCommand {
     Verify(verify::VerifyArgs),
     Export(export::ExportArgs),
     Import(import::ImportArgs),
+    Repair(repair::RepairArgs),
     New(new::NewArgs),
 }
 
@@ -51,6 +53,7 @@ pub async fn run(args: ChainArgs) -> anyhow::Result<ExitCode> {
         ChainCommand::Verify(args) => verify::run(args).await,
         ChainCommand::Export(args) => export::run(args).await,
         ChainCommand::Import(args) => import::run(args).await,
+        ChainCommand::Repair(args) => repair::run(args).await,
         ChainCommand::New(args) => new::run(args),
     }
 }

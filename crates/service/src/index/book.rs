@@ -45,7 +45,7 @@ type Cursor = (u64, [u8; 32], u64, u64);
 const FORMAT: u64 = 4;
 
 /// The file in a data directory.
-const FILE: &str = "index.redb";
+pub(crate) const FILE: &str = "index.redb";
 
 /// The longest name that is a key as it is, in bytes.
 pub(super) const MAX_KEY_BYTES: usize = 64;

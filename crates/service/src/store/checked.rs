@@ -31,6 +31,8 @@ const REDB_HEADER: usize = 320;
 const MAGIC: &[u8; 16] = b"blocksmith ck 4\n";
 /// What a file of redb without checksums begins with.
 const REDB_MAGIC: &[u8; 9] = b"redb\x1a\x0a\xa9\x0d\x0a";
+/// The bit behind that which says that the last process was killed.
+const RECOVERY_REQUIRED: u8 = 2;
 const BODY: usize = 16 + 8 + 8 + REDB_HEADER;
 const RECORD: usize = BODY + 8;
 
@@ -172,7 +174,23 @@ impl Checked {
     /// Fails with [`NotAsWritten`] if the file is damaged, with [`ErrorKind::ResourceBusy`] if it is open
     /// elsewhere, or with the system's error.
     pub fn open(path: &Path) -> io::Result<Self> {
-        let file = OpenOptions::new().read(true).write(true).open(path)?;
+        let (file, state) = Self::opened(OpenOptions::new().read(true).write(true).open(path)?)?;
+        Self::of(file, state)
+    }
+
+    /// Opens the checked file at `path` for readers alone, and writes nothing to it. After a kill they see
+    /// the last commit: all are in two phases, so that a header never names one that is not whole.
+    ///
+    /// # Errors
+    /// As [`Checked::open`].
+    pub fn reader(path: &Path) -> io::Result<Self> {
+        let (file, mut state) = Self::opened(File::open(path)?)?;
+        state.header[REDB_MAGIC.len()] &= !RECOVERY_REQUIRED;
+        Ok(Self { file, state: Mutex::new(state) })
+    }
+
+    /// What the header says of a file, which stays locked.
+    fn opened(file: File) -> io::Result<(File, State)> {
         // The lock of the data directory counts; a file system without locks has refused that one.
         if let Err(TryLockError::WouldBlock) = file.try_lock() {
             return Err(ErrorKind::ResourceBusy.into());
@@ -191,7 +209,7 @@ impl Checked {
         if let Some(missing) = physical(len).checked_sub(end).filter(|less| *less > 0) {
             return Err(NotAsWritten::Short { end, missing }.into());
         }
-        Self::of(file, State { sequence, len, header, sums: BTreeMap::new() })
+        Ok((file, State { sequence, len, header, sums: BTreeMap::new() }))
     }
 
     fn of(file: File, state: State) -> io::Result<Self> {
@@ -273,6 +291,84 @@ impl Checked {
             *slot = sum(page, bytes);
         }
         Ok(())
+    }
+}
+
+/// The bytes of a file whatever its checksums say, with and without such.
+#[derive(Debug)]
+pub(super) struct Raw {
+    file: File,
+    unchecked: bool,
+    /// The length in bytes as the database counts them.
+    len: u64,
+}
+
+/// Some bytes of a database, and the ranges of its bytes that are not as they were written.
+pub(super) struct RawPiece {
+    pub(super) at: u64,
+    pub(super) bytes: Vec<u8>,
+    pub(super) damaged: Vec<(u64, u64)>,
+}
+
+impl Raw {
+    pub(super) fn open(path: &Path) -> io::Result<Self> {
+        let unchecked = is_unchecked(path)?;
+        let file = File::open(path)?;
+        let end = file.metadata()?.len();
+        // Each group has one page of checksums; the header's two copies stand for one page.
+        let pages = (end / PAGE as u64).saturating_sub(2);
+        let groups = pages.div_ceil(SLOTS + 1);
+        let len = if unchecked { end } else { (1 + pages - groups.min(pages)) * PAGE as u64 };
+        Ok(Self { file, unchecked, len })
+    }
+
+    /// Reads some bytes.
+    pub(super) fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        if self.unchecked {
+            return self.file.read_exact_at(out, offset);
+        }
+        let mut done = 0;
+        for (page, _, range) in parts(offset, out.len()) {
+            let part = &mut out[done..done + range.len()];
+            done += range.len();
+            match page {
+                0 => part.fill(0),
+                page => self.file.read_exact_at(part, place(page).2 + range.start as u64)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// All bytes, group by group.
+    pub(super) fn pieces(&self) -> impl Iterator<Item = io::Result<RawPiece>> {
+        let mut at = PAGE as u64;
+        std::iter::from_fn(move || {
+            let bytes = (self.len.checked_sub(at)?).min(SLOTS * PAGE as u64);
+            if bytes == 0 {
+                return None;
+            }
+            let piece = self.piece(at, bytes as usize);
+            at += bytes;
+            Some(piece)
+        })
+    }
+
+    fn piece(&self, at: u64, len: usize) -> io::Result<RawPiece> {
+        let mut bytes = vec![0; len];
+        self.read(at, &mut bytes)?;
+        let first = at / PAGE as u64;
+        let mut damaged = Vec::new();
+        if !self.unchecked {
+            let mut sums = [0; PAGE];
+            self.file.read_exact_at(&mut sums, group_at(place(first).0))?;
+            let (slots, _) = sums.as_chunks::<8>();
+            for ((page, slot), bytes) in (first..).zip(slots).zip(bytes.chunks(PAGE)) {
+                if !is_good(u64::from_le_bytes(*slot), page, bytes) {
+                    damaged.push((page * PAGE as u64, (page + 1) * PAGE as u64));
+                }
+            }
+        }
+        Ok(RawPiece { at, bytes, damaged })
     }
 }
 

@@ -18,6 +18,7 @@ use redb::{Builder, Database, DatabaseError};
 
 use super::checked::{self, Checked, NotAsWritten};
 use super::error::StoreError;
+use super::walk;
 use blocksmith_text::escaped;
 
 /// Pages kept in memory, in bytes.
@@ -44,6 +45,9 @@ const LOCK: &str = "lock";
 
 /// The longest URL that the file says, in bytes.
 const MAX_URL_BYTES: u64 = 300;
+
+/// How many places of a damaged store an error names.
+const MAX_PLACES_SAID: usize = 3;
 
 /// How much of a panic's message an error quotes, in characters.
 const MAX_SAID: usize = 200;
@@ -99,7 +103,7 @@ impl Db {
         });
         let database = opened
             .map_err(|panicked| panicked.in_dir(Some(dir)))?
-            .map_err(|error| unopened(dir, error))?;
+            .map_err(|error| located(unopened(dir, error), &file))?;
         Ok(Arc::new(Self::new(database, Some(place), Some(lock))))
     }
 
@@ -393,12 +397,42 @@ fn url_of_owner(dir: &Path) -> Option<String> {
     address.is_ok().then_some(text)
 }
 
+/// The lock of a directory, for as long as this value lives.
+#[derive(Debug)]
+pub(super) struct Lock {
+    _file: File,
+}
+
+impl Lock {
+    pub(super) fn take(dir: &Path) -> Result<Self, StoreError> {
+        Ok(Self { _file: lock(dir)? })
+    }
+}
+
 /// Says where the owner of a directory answers, for commands that find the directory in use.
 ///
 /// # Errors
 /// Fails if the file can't be written; nothing but such a hint is missing then.
 pub fn tell_url(dir: &Path, url: &str) -> std::io::Result<()> {
     File::options().write(true).open(dir.join(LOCK))?.write_all(url.as_bytes())
+}
+
+/// Names the tables and keys that can't be read where a store is damaged.
+fn located(error: StoreError, file: &Path) -> StoreError {
+    match error {
+        StoreError::DamagedIn { dir, what } => {
+            let mut places = walk::unreadable(file);
+            let more = places.len().saturating_sub(MAX_PLACES_SAID);
+            places.truncate(MAX_PLACES_SAID);
+            let mut said = places.join("; ");
+            if more > 0 {
+                said += &format!("; and {more} more tables");
+            }
+            // What no table leads to any more may still be damaged.
+            StoreError::DamagedIn { dir, what: if said.is_empty() { what } else { said } }
+        }
+        error => error,
+    }
 }
 
 fn unopened(dir: &Path, error: DatabaseError) -> StoreError {
@@ -421,6 +455,11 @@ pub(super) struct Panicked {
 }
 
 impl Panicked {
+    /// The message.
+    pub(super) fn into_text(self) -> String {
+        self.what
+    }
+
     fn in_dir(&self, dir: Option<&Path>) -> StoreError {
         let what = self.what.clone();
         match dir {
@@ -442,7 +481,7 @@ thread_local! {
 }
 
 /// Runs `work` with the database in `dir`; returns the message of its panic, if there was one.
-fn caught<T>(dir: Option<&Arc<Path>>, work: impl FnOnce() -> T) -> Result<T, Panicked> {
+pub(super) fn caught<T>(dir: Option<&Arc<Path>>, work: impl FnOnce() -> T) -> Result<T, Panicked> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         let usual = panic::take_hook();

@@ -12,8 +12,9 @@ use crate::chain::Differences;
 use crate::system;
 
 /// The advice for a store that is lost.
-const START_OVER: &str = "move chain.redb out of that directory, and get the chain again from peers \
-                          or with chain import";
+const START_OVER: &str = "`blocksmith chain repair` with the same options keeps what can be read; or move \
+                          chain.redb out of that directory, and get the chain again from peers or with chain \
+                          import";
 
 /// The error of a store: the fault of this program or the disk, never a peer's.
 #[derive(Debug, thiserror::Error)]
@@ -190,6 +191,21 @@ impl StoreError {
                 Some(what)
             }
             _ => None,
+        }
+    }
+
+    /// What is wrong with the store, without its directory and without advice.
+    pub(super) fn said(&self) -> String {
+        match self {
+            Self::Damaged(what) | Self::DamagedIn { what, .. } | Self::Impossible { what, .. } => {
+                what.clone()
+            }
+            Self::Database(redb::Error::Io(error)) => match NotAsWritten::of(error) {
+                Some(damage) => damage.to_string(),
+                None => error.to_string(),
+            },
+            Self::Database(error) => error.to_string(),
+            other => other.to_string(),
         }
     }
 

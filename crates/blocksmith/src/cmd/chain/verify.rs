@@ -187,8 +187,8 @@ fn replay_data(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
                 writeln!(stdout(), "{}", text::json(&verdict.to_string()))?;
             }
             note(format_args!(
-                "damaged: {}\nThe blocks are valid. To make a good data directory of them, use \
-                 `blocksmith chain export`, and then `blocksmith chain import` with another --data-dir.",
+                "damaged: {}\nThe blocks are valid. `blocksmith chain repair` with the same options makes \
+                 a good store of them.",
                 escaped(difference)
             ));
             return Ok(ExitCode::from(exit::FAILURE));

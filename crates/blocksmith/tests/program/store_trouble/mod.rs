@@ -6,6 +6,7 @@ mod full;
 mod locks;
 mod outputs;
 mod preload;
+mod repair;
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
