@@ -26,7 +26,8 @@ use super::notices::{Notice, Notices};
 use super::now;
 use super::signatures::Signatures;
 use super::standing::{Reason, Standing, Stopped};
-use super::store::{Snapshot, Store, StoreError, Writer, new_node_id};
+use super::store::{Snapshot, Store, StoreError, Writer, new_node_id, scrub};
+use crate::background::Background;
 use crate::chain::Chain;
 
 /// How often [`Handle::other_work`] asks for new work on the same tip: a node makes it at most once
@@ -116,6 +117,22 @@ pub struct Handle {
     node: Arc<Node>,
     /// Who holds what on an open chain, and who mined how much.
     pub(super) index: Arc<Follower>,
+    /// Looks for damage of the store.
+    _scrub: Arc<Background>,
+}
+
+/// Starts to look for damage of a store; the node stops when some is found.
+fn scrubbed(store: Store, requests: mpsc::WeakSender<Request>) -> Background {
+    Background::start("blocksmith-scrub", move |stop| {
+        let Err(error) = scrub(&store, stop) else { return };
+        let context = Context { source: Source::Time, ..Context::default() };
+        let (reply, _) = oneshot::channel::<()>();
+        let stop = Command::new(context, move |_, _, _| Err(error), reply);
+        if let Some(requests) = requests.upgrade() {
+            // If it is closed, the node stops already.
+            let _ = requests.blocking_send(Request::Step(stop));
+        }
+    })
 }
 
 impl fmt::Debug for Handle {
@@ -142,7 +159,9 @@ impl Handle {
             actor::spawn(store.clone(), machine, node.notices.clone(), node.metrics.clone());
         let Started { requests, orders, standing, feed, reason } = started;
         let index = Arc::new(Follower::start(book, store.clone(), standing.clone()));
-        let handle = Self { requests, store, feed, standing, reason, node: node.into(), index };
+        let scrub = Arc::new(scrubbed(store.clone(), requests.downgrade()));
+        let node = node.into();
+        let handle = Self { requests, store, feed, standing, reason, node, index, _scrub: scrub };
         Ok((handle, orders))
     }
 

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod actor;
+mod background;
 pub mod chain;
 mod clocks;
 mod events;

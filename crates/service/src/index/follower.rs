@@ -3,8 +3,6 @@
 use std::fmt::Display;
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use blocksmith_consensus::block::BlockView;
@@ -12,8 +10,12 @@ use blocksmith_consensus::{Ancestry as _, Shape};
 use tokio::sync::watch;
 
 use super::book::{Book, Indexed};
+use crate::background::{Background, Stop};
 use crate::standing::Standing;
 use crate::store::{Snapshot, Store, StoreError};
+
+/// The name of the thread.
+const THREAD: &str = "blocksmith-index";
 
 /// How often the thread looks whether the chain has changed.
 const LOOK: Duration = Duration::from_millis(200);
@@ -44,8 +46,7 @@ const MAX_MADE_ANEW: u32 = 3;
 /// A running index; it ends when this is dropped.
 pub(crate) struct Follower {
     book: Book,
-    stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
+    _thread: Background,
 }
 
 impl Follower {
@@ -54,12 +55,10 @@ impl Follower {
         store: Store,
         standing: watch::Receiver<Arc<Standing>>,
     ) -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
-        let (kept, stopped) = (book.clone(), stop.clone());
-        let run = move || {
-            give_way();
+        let kept = book.clone();
+        let run = move |stop: &Stop| {
             for made in 0.. {
-                let Err(error) = follow(&book, &store, &standing, &stopped) else { return };
+                let Err(error) = follow(&book, &store, &standing, stop) else { return };
                 let stops = |why: &dyn Display| {
                     tracing::error!(
                         "the index of parties stopped: {why}; the chain goes on without it"
@@ -74,11 +73,7 @@ impl Follower {
                 }
             }
         };
-        let thread = thread::Builder::new().name("blocksmith-index".into()).spawn(run);
-        if let Err(error) = &thread {
-            tracing::error!("the index of parties has no thread: {error}");
-        }
-        Self { book: kept, stop, thread: thread.ok() }
+        Self { book: kept, _thread: Background::start(THREAD, run) }
     }
 
     pub(crate) fn book(&self) -> &Book {
@@ -86,34 +81,16 @@ impl Follower {
     }
 }
 
-impl Drop for Follower {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take() {
-            thread.thread().unpark();
-            let _ = thread.join();
-        }
-    }
-}
-
-/// Gives the calling thread the lowest priority, where the system has one for threads.
-fn give_way() {
-    #[cfg(target_os = "linux")]
-    if let Err(error) = rustix::process::setpriority_process(None, 19) {
-        tracing::debug!("the index of parties keeps the program's priority: {error}");
-    }
-}
-
 fn follow(
     book: &Book,
     store: &Store,
     standing: &watch::Receiver<Arc<Standing>>,
-    stop: &AtomicBool,
+    stop: &Stop,
 ) -> Result<(), StoreError> {
     let (mut durable, mut told) = (Instant::now(), Instant::now());
     let (mut seen, mut grew) = (standing.borrow().tip.block.index(), None);
     let mut undurable = false;
-    while !stop.load(Ordering::Relaxed) {
+    while !stop.is_set() {
         let tip = standing.borrow().tip.block.clone();
         if tip.index().saturating_sub(seen) > BULK_BLOCKS {
             grew = Some(Instant::now());
@@ -129,7 +106,7 @@ fn follow(
             (durable, undurable) = (Instant::now(), false);
         }
         if bulk || there {
-            thread::park_timeout(LOOK);
+            stop.wait(LOOK);
             continue;
         }
         let behind = tip.index().abs_diff(at.map_or(0, |at| at.index)) >= CATCHES_UP;
@@ -157,7 +134,7 @@ pub(super) fn step(
     chain: &Snapshot,
     at: Option<Indexed>,
     durable: bool,
-    stop: &AtomicBool,
+    stop: &Stop,
 ) -> Result<(), StoreError> {
     if let Some(at) = at
         && chain.index_of(&at.hash)? != Some(at.index)
@@ -171,7 +148,7 @@ pub(super) fn step(
             batch.add(&block)?;
             batch.stand_at(Indexed { index: block.index, hash: block.hash() });
             (blocks, bytes) = (blocks + 1, bytes + text.len());
-            let enough = blocks >= MAX_BLOCKS || bytes >= MAX_BYTES || stop.load(Ordering::Relaxed);
+            let enough = blocks >= MAX_BLOCKS || bytes >= MAX_BYTES || stop.is_set();
             Ok(if enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
         })
     })

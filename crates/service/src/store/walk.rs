@@ -1,5 +1,6 @@
 //! Finds out which entries of a damaged store can't be read.
 
+use std::convert::Infallible;
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -51,33 +52,35 @@ fn opened(file: &Path) -> Result<Database, StoreError> {
     })
 }
 
-/// The parts of a store that can't be read: for each such table, where, and why.
-pub(super) fn unreadable(file: &Path) -> Vec<String> {
-    if let Err(why) = read(file, |_| Ok(())) {
-        return vec![format!("no table can be read: {why}")];
-    }
-    let mut all = Vec::new();
-    let mut note = |found: Option<String>| all.extend(found);
-    note(table(file, BLOCKS, "blocks", |number| format!("the block with the number {number}")));
-    note(table(file, CHAIN, "chain", |index| format!("block {index}")));
-    note(table(file, INDEX, "index", |hash| format!("block {}", hex(&hash))));
-    note(table(file, SIDE, "side", |hash| format!("block {}", hex(&hash))));
-    note(table(file, ACCOUNTS, "accounts", |key| format!("account {}", hex(&key))));
-    note(table(file, UNDO, "undo", |index| format!("block {index}")));
-    note(table(file, QUEUE, "queue", |number| format!("transaction {number}")));
-    note(table(file, MEMPOOL, "mempool", |key| format!("payment {}", hex(&key[8..]))));
-    note(table(file, PLACES, "places", |key| format!("transaction {}", hex(&key[..32]))));
-    note(table(file, HISTORY, "history", |key| format!("account {}", hex(&key[..32]))));
-    note(table(file, ACTIVITY, "activity", |key| format!("account {}", hex(&key))));
-    note(table(file, PEERS, "peers", |name| format!("peer {name}")));
-    note(table(file, UNHEARD, "unheard", |name| format!("peer {name}")));
-    note(table(file, META, "meta", |name| format!("entry {name}")));
-    if all.is_empty()
-        && let Err(why) = said(|| opened(file).map(drop))
-    {
-        all.push(format!("what the database notes for itself: {why}"));
-    }
-    all
+/// What is done with each table of a store.
+pub(super) trait Visit {
+    type Error;
+
+    /// Gets the table, its name, and how to say which entry a key is of.
+    fn table<K: Key + 'static, V: Value + 'static>(
+        &mut self,
+        definition: TableDefinition<'_, K, V>,
+        name: &str,
+        say: impl Fn(K::SelfType<'_>) -> String,
+    ) -> Result<(), Self::Error>;
+}
+
+/// Visits all tables.
+pub(super) fn tables<V: Visit>(visit: &mut V) -> Result<(), V::Error> {
+    visit.table(BLOCKS, "blocks", |number| format!("the block with the number {number}"))?;
+    visit.table(CHAIN, "chain", |index| format!("block {index}"))?;
+    visit.table(INDEX, "index", |hash| format!("block {}", hex(&hash)))?;
+    visit.table(SIDE, "side", |hash| format!("block {}", hex(&hash)))?;
+    visit.table(ACCOUNTS, "accounts", |key| format!("account {}", hex(&key)))?;
+    visit.table(UNDO, "undo", |index| format!("block {index}"))?;
+    visit.table(QUEUE, "queue", |number| format!("transaction {number}"))?;
+    visit.table(MEMPOOL, "mempool", |key| format!("payment {}", hex(&key[8..])))?;
+    visit.table(PLACES, "places", |key| format!("transaction {}", hex(&key[..32])))?;
+    visit.table(HISTORY, "history", |key| format!("account {}", hex(&key[..32])))?;
+    visit.table(ACTIVITY, "activity", |key| format!("account {}", hex(&key)))?;
+    visit.table(PEERS, "peers", |name| format!("peer {name}"))?;
+    visit.table(UNHEARD, "unheard", |name| format!("peer {name}"))?;
+    visit.table(META, "meta", |name| format!("entry {name}"))
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -87,28 +90,54 @@ fn hex(bytes: &[u8]) -> String {
     })
 }
 
-/// Reads a whole table; where and why it can't be.
-fn table<K: Key + 'static, V: Value + 'static>(
-    file: &Path,
-    definition: TableDefinition<'_, K, V>,
-    name: &str,
-    say: impl Fn(K::SelfType<'_>) -> String,
-) -> Option<String> {
-    let mut last = None;
-    let walk = |transaction: &ReadTransaction| {
-        let table = match transaction.open_table(definition) {
-            Err(TableError::TableDoesNotExist(_)) => return Ok(()),
-            table => table?,
+/// The parts of a store that can't be read: for each such table, where, and why.
+pub(super) fn unreadable(file: &Path) -> Vec<String> {
+    if let Err(why) = read(file, |_| Ok(())) {
+        return vec![format!("no table can be read: {why}")];
+    }
+    let mut found = Unreadable { file, all: Vec::new() };
+    let Ok(()) = tables(&mut found);
+    let mut all = found.all;
+    if all.is_empty()
+        && let Err(why) = said(|| opened(file).map(drop))
+    {
+        all.push(format!("what the database notes for itself: {why}"));
+    }
+    all
+}
+
+struct Unreadable<'a> {
+    file: &'a Path,
+    all: Vec<String>,
+}
+
+impl Visit for Unreadable<'_> {
+    type Error = Infallible;
+
+    fn table<K: Key + 'static, V: Value + 'static>(
+        &mut self,
+        definition: TableDefinition<'_, K, V>,
+        name: &str,
+        say: impl Fn(K::SelfType<'_>) -> String,
+    ) -> Result<(), Infallible> {
+        let mut last = None;
+        let walk = |transaction: &ReadTransaction| {
+            let table = match transaction.open_table(definition) {
+                Err(TableError::TableDoesNotExist(_)) => return Ok(()),
+                table => table?,
+            };
+            for entry in table.range::<K::SelfType<'_>>(..)? {
+                let (key, _value) = entry?;
+                last = Some(say(key.value()));
+            }
+            Ok(())
         };
-        for entry in table.range::<K::SelfType<'_>>(..)? {
-            let (key, _value) = entry?;
-            last = Some(say(key.value()));
+        if let Err(why) = read(self.file, walk) {
+            self.all.push(match last {
+                Some(last) => format!("table {name}, after {last}: {why}"),
+                None => format!("table {name}, from its start: {why}"),
+            });
         }
         Ok(())
-    };
-    let why = read(file, walk).err()?;
-    Some(match last {
-        Some(last) => format!("table {name}, after {last}: {why}"),
-        None => format!("table {name}, from its start: {why}"),
-    })
+    }
 }

@@ -7,6 +7,7 @@ mod locks;
 mod outputs;
 mod preload;
 mod repair;
+mod scrub;
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -88,11 +89,16 @@ fn pay(address: &str) -> String {
 
 /// A data directory with some blocks of the lecture's rules, where every proof is good.
 fn data(home: &Path, name: &str, blocks: usize) -> String {
+    data_with(home, name, blocks, PAYMENT_TEXT)
+}
+
+/// A data directory whose every block but the first has this transaction.
+fn data_with(home: &Path, name: &str, blocks: usize, transaction: &str) -> String {
     let mut chain = String::new();
     let mut parent = "null".to_string();
     for index in 1..=blocks {
         let (proof, previous) = if index == 1 { (99, parent) } else { (index, quoted(&parent)) };
-        let paid = if index == 1 { "" } else { PAYMENT_TEXT };
+        let paid = if index == 1 { "" } else { transaction };
         let text = format!(
             r#"{{"index": {index}, "previous_hash": {previous}, "proof": {proof}, "timestamp": 0, "transactions": [{paid}]}}"#
         );
