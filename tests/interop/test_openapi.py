@@ -118,7 +118,7 @@ def test_each_call_that_succeeds_answers_as_the_document_says(start):
         ask("GET", "/api/v1/transactions/{id}/proof", **one)
         ask("POST", "/api/v1/transactions", body=[payment])
         ask("POST", "/api/v1/transactions", body=payment)
-        for call in ("status", "supply", "fees", "history", "headers", "blocks"):
+        for call in ("status", "supply", "fees", "history", "headers", "blocks", "branches"):
             ask("GET", f"/api/v1/{call}")
         block = ask("GET", "/api/v1/blocks/{id}", id=2).json()["block"]
         assert ask("POST", "/api/v1/blocks", body=block).json()["verdict"] == "known"
@@ -178,7 +178,11 @@ def test_a_reorg_and_a_peer_that_comes_and_goes_are_told_as_the_document_says(st
         ask("DELETE", "/api/v1/peers/{address}", address=peer.address)
         told = list(events(ask, stream))
 
+    [branch] = ask("GET", "/api/v1/branches").json()["branches"]
+    assert (branch["tip"]["hash"], branch["length"], branch["lost"]) == (block_hash(left[2]), 2, "less_work")
+    assert branch["fork"]["hash"] == block_hash(genesis[0]) and branch["miner"] == "ann"
     [reorg] = [event.data for event in told if event.kind == "reorg"]
+    assert reorg["left_work"] == branch["work"]
     assert [place["hash"] for place in reorg["left"]] == [block_hash(left[2]), block_hash(left[1])]
     assert [place["hash"] for place in reorg["joined"]] == [block_hash(block) for block in joined[1:]]
     assert (reorg["left_count"], reorg["joined_count"], reorg["waiting"]) == (2, 3, 1)

@@ -39,6 +39,8 @@ pub struct ReorgEvent {
     pub left: Vec<BlockPlace>,
     /// How many blocks left.
     pub left_count: u64,
+    /// The work of the chain that was left, in hex.
+    pub left_work: HexHash,
     /// The blocks that joined, the lowest first; 1,000 at most.
     pub joined: Vec<BlockPlace>,
     /// How many blocks joined.

@@ -8,6 +8,7 @@
 
 mod accounts;
 mod blocks;
+mod branches;
 #[cfg(feature = "client")]
 pub mod client;
 mod dev;
@@ -28,6 +29,7 @@ pub use accounts::{
 pub use blocks::{
     BlockEntry, BlockVerdict, Blocks, HeaderEntry, Headers, History, HistoryPoint, Verdict,
 };
+pub use branches::{BlockCame, BlockSource, Branch, Branches, WhyLost};
 pub use dev::{DevCut, DevCuts, DevMine, DevMined, DevMiner, DevMiners, DevReorg, DevReorged};
 pub use events::{
     BlockPlace, Event, PeerChange, PeerEvent, ReorgEvent, ResetEvent, TipEvent, TransactionChange,

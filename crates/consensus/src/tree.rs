@@ -113,6 +113,8 @@ pub struct ChangeSet {
     /// The ids of the payments in the block that joined, in its order, if one joined and none left;
     /// `None` if they have to be read from the blocks.
     pub payments: Option<Vec<Hash>>,
+    /// The work of the chain before the change.
+    pub former_work: U256,
 }
 
 impl ChangeSet {
@@ -213,6 +215,27 @@ impl SideBlock {
     }
 }
 
+/// A side branch: a block that no other one stands on, with those below it that the best chain lacks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Branch {
+    /// The last block that it shares with the best chain; none if it has a first block of its own.
+    pub fork: Option<BlockId>,
+    /// Its lowest block that the best chain lacks.
+    pub first: BlockId,
+    /// Its highest block.
+    pub tip: BlockId,
+    /// The work of the whole chain that ends in `tip`: never more than the best chain has. With as
+    /// much, it came later.
+    pub work: U256,
+}
+
+impl Branch {
+    /// How many blocks it has that the best chain lacks.
+    pub fn length(&self) -> u64 {
+        self.tip.index - self.first.index + 1
+    }
+}
+
 #[derive(Debug)]
 struct Side {
     block: SideBlock,
@@ -310,6 +333,43 @@ impl Tree {
     /// How many blocks are on side branches.
     pub fn side_blocks(&self) -> usize {
         self.side.len()
+    }
+
+    /// How many side branches there are; several may share blocks.
+    pub fn side_branches(&self) -> usize {
+        self.leaves.len()
+    }
+
+    /// The side branches with the most work, the best first, at most `most` of them. The list ends
+    /// when `most_blocks` blocks were followed down to their forks.
+    pub fn branches(&self, most: usize, most_blocks: usize) -> Vec<Branch> {
+        let mut branches = Vec::new();
+        // The lowest block of the branch that each block is on: no block is followed twice.
+        let mut lowest: BTreeMap<Hash, &SideBlock> = BTreeMap::new();
+        for (_, _, leaf) in self.leaves.iter().rev().take(most) {
+            let Some(Side { block: tip, .. }) = self.side.get(leaf) else { continue };
+            let (mut first, mut path) = (tip, Vec::new());
+            loop {
+                if let Some(known) = lowest.get(&first.hash) {
+                    first = *known;
+                    break;
+                }
+                if lowest.len() + path.len() == most_blocks {
+                    return branches;
+                }
+                path.push(first.hash);
+                match first.parent.and_then(|parent| self.side.get(&parent)) {
+                    Some(Side { block, .. }) => first = block,
+                    None => break,
+                }
+            }
+            lowest.extend(path.into_iter().map(|hash| (hash, first)));
+            let place = |block: &SideBlock| BlockId { index: block.index, hash: block.hash };
+            let below = first.index.saturating_sub(1);
+            let fork = first.parent.map(|hash| BlockId { index: below, hash });
+            branches.push(Branch { fork, first: place(first), tip: place(tip), work: tip.work });
+        }
+        branches
     }
 
     /// About how many bytes the side branches take at the holder of the chain.
@@ -437,6 +497,7 @@ impl Tree {
                 connected,
                 touched: Some(touched),
                 payments,
+                former_work: former.work,
             }));
         }
         if new.work > self.tip.work {
@@ -548,6 +609,7 @@ impl Tree {
             connected,
             touched: None,
             payments: None,
+            former_work: self.tip.work,
         };
         for block in disconnected.into_iter().rev() {
             self.keep(block);

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use blocksmith_consensus::tree::{Inserted, Limits, NotInserted, SideBlock};
+use blocksmith_consensus::tree::{BlockId, Inserted, Limits, NotInserted, SideBlock};
 use blocksmith_consensus::{
     Block, ChainBlock, Difficulty, Family, Genesis, Hash, Invalid, Open, Puzzle, Rules, Timestamp,
     Tree, U256, check_alone,
@@ -121,6 +121,42 @@ impl Naive {
         }
         chain.reverse();
         chain
+    }
+
+    /// Whether the tree tells each branch beside the best chain, with the place where it forks.
+    fn check_branches(&self, tree: &Tree, best: &[Block], at: &str) {
+        let is_best = |block: &Block| best.contains(block);
+        let side: Vec<_> = self.seen.iter().filter(|block| !is_best(block)).collect();
+        let has_child = |hash: Hash| side.iter().any(|block| block.parent() == Some(hash));
+        let ends = side.iter().filter(|block| !has_child(block.hash()));
+        let mut expected: Vec<_> = ends
+            .map(|end| {
+                let mut first = *end;
+                let mut below = self.previous(first);
+                while let Some(block) = below.filter(|block| !is_best(block)) {
+                    (first, below) = (block, self.previous(block));
+                }
+                (BlockId::of(end), BlockId::of(first), below.map(BlockId::of))
+            })
+            .collect();
+        let found = tree.branches(usize::MAX, usize::MAX);
+        assert_eq!(found.len(), tree.side_branches(), "{at}");
+        let each = U256::from(16u8).pow(self.zeros() as u32);
+        for branch in &found {
+            let height = branch.tip.index - best[0].index();
+            assert_eq!(branch.work, each * U256::from(height), "{at}");
+            assert_eq!(branch.length(), branch.tip.index - branch.first.index + 1, "{at}");
+        }
+        assert!(found.is_sorted_by(|one, next| one.work >= next.work), "{at}");
+        // A bound cuts the list, and changes nothing of it.
+        let (most, blocks) = (found.len() / 2, side.len() / 2);
+        assert_eq!(tree.branches(most, usize::MAX), found[..most], "{at}");
+        assert!(found.starts_with(&tree.branches(usize::MAX, blocks)), "{at}");
+        let mut found: Vec<_> =
+            found.iter().map(|branch| (branch.tip, branch.first, branch.fork)).collect();
+        found.sort_by_key(|(tip, ..)| tip.hash);
+        expected.sort_by_key(|(tip, ..)| tip.hash);
+        assert_eq!(found, expected, "{at}");
     }
 
     fn insert(&mut self, block: Block) -> Fate {
@@ -349,6 +385,7 @@ fn the_tree_is_the_naive_chain() {
             }
             assert_eq!(tree.tip(), &chain.blocks[chain.blocks.len() - 1], "{at}");
             assert_eq!(tree.side_blocks(), naive.seen.len() - best.len(), "{at}");
+            naive.check_branches(&tree, &best, &at);
             if random.percent(5) {
                 // A new life: what is in memory follows from what is kept.
                 let side = chain.side.values().map(|linked| SideBlock::of(linked, 1));

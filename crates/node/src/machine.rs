@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 
 use blocksmith_consensus::json::{Value, string};
 use blocksmith_consensus::payment::Verified;
-use blocksmith_consensus::tree::{BestChain, Inserted, NotInserted};
+use blocksmith_consensus::tree::{BestChain, Branch, Inserted, NotInserted};
 use blocksmith_consensus::{
     Ancestry, Block, ChainBlock, ChangeSet, Checked, Hash, Proof, Rules, Sealed, Timestamp,
     Transaction, Tree,
@@ -77,6 +77,11 @@ impl Machine {
     /// The end of the best chain.
     pub fn tip(&self) -> &ChainBlock {
         self.tree.tip()
+    }
+
+    /// How many side branches there are, and those with the most work, as [`Tree::branches`].
+    pub fn branches(&self, most: usize, most_blocks: usize) -> (usize, Vec<Branch>) {
+        (self.tree.side_branches(), self.tree.branches(most, most_blocks))
     }
 
     /// How many transactions wait.

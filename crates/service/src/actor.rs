@@ -331,6 +331,7 @@ fn reorg(change: &ChangeSet, tip: Tip, waiting: usize) -> Reorg {
         fork: change.fork,
         left: first(&change.disconnected),
         left_count: change.disconnected.len(),
+        left_work: Hash(change.former_work.to_be_bytes()),
         joined: first(&change.connected),
         joined_count: change.connected.len(),
         waiting,

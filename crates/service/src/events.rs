@@ -11,11 +11,12 @@ use std::time::{Duration, Instant};
 use blocksmith_consensus::json::Value;
 use blocksmith_consensus::transaction::party;
 use blocksmith_consensus::tree::BlockId;
-use blocksmith_consensus::{Ancestry as _, Block, ChangeSet, Hash};
+use blocksmith_consensus::{Ancestry as _, Block, ChangeSet, Hash, U256};
 use blocksmith_node::{Effect, Event as Told, Machine, PeerAddress, PeerChange, StoreEffect};
 use tracing::Level;
 
 use super::notices::{Notice, Notices};
+use super::query::float;
 use super::rate_limit::RateLimit;
 use super::store::{StoreError, Writer};
 use blocksmith_text::{counted, shown};
@@ -92,11 +93,13 @@ pub(super) enum From {
 pub(super) struct Reorg {
     before: BlockId,
     /// The last block that both chains have, if there is one.
-    fork: Option<u64>,
+    fork: Option<BlockId>,
     now: BlockId,
     from: Source,
     left: usize,
     joined: usize,
+    /// How much more work the chain has now.
+    more_work: U256,
     /// What it undid, unless it was too deep to read.
     undone: Option<Undone>,
 }
@@ -231,9 +234,10 @@ impl Events {
         let mut effects = effects.iter();
         while let Some(effect) = effects.next() {
             match effect {
-                Effect::Event(Told::Chain { change, .. }) if !change.disconnected.is_empty() => {
+                Effect::Event(Told::Chain { change, tip }) if !change.disconnected.is_empty() => {
+                    let more_work = tip.work.saturating_sub(change.former_work);
                     let rest = effects.as_slice();
-                    self.reorg(now, change, rest, &context.source, machine, writer)?;
+                    self.reorg(now, (change, more_work), rest, &context.source, machine, writer)?;
                 }
                 Effect::Event(Told::Chain { change, .. }) => {
                     for place in &change.connected {
@@ -315,7 +319,7 @@ impl Events {
     fn reorg(
         &mut self,
         now: Instant,
-        change: &ChangeSet,
+        (change, more_work): (&ChangeSet, U256),
         rest: &[Effect],
         source: &Source,
         machine: &Machine,
@@ -335,11 +339,12 @@ impl Events {
         };
         self.pending.push(Event::Reorg(Reorg {
             before: *before,
-            fork: change.fork.map(|fork| fork.index),
+            fork: change.fork,
             now: *tip,
             from: source.clone(),
             left,
             joined,
+            more_work,
             undone,
         }));
         Ok(())
@@ -543,14 +548,15 @@ impl fmt::Display for Source {
 
 impl fmt::Display for Reorg {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { before, fork, now, from, left, joined, undone } = self;
+        let Self { before, fork, now, from, left, joined, more_work, undone } = self;
         let left = counted(*left, "block");
         write!(f, "reorg from block {} to block {}, {from}: {left}", Named(before), Named(now))?;
         match fork {
-            Some(fork) => write!(f, " above block {fork}")?,
+            Some(fork) => write!(f, " above block {}", Named(fork))?,
             None => f.write_str(", the first one too,")?,
         }
-        write!(f, " left the chain, {joined} joined it")?;
+        let tries = work_shown(*more_work);
+        write!(f, " left the chain, {joined} joined it, with {tries} tries more work")?;
         let Some(Undone { waiting, void, coins }) = undone else { return Ok(()) };
         write!(f, "; {}", counted(*waiting, "transaction"))?;
         f.write_str(if *waiting == 1 { " waits again" } else { " wait again" })?;
@@ -573,6 +579,12 @@ impl fmt::Display for Reorg {
         }
         Ok(())
     }
+}
+
+/// The work of blocks, the expected number of tries, for people.
+pub fn work_shown(work: U256) -> String {
+    const EXACT: u64 = 1_000_000_000_000;
+    if work < U256::from(EXACT) { work.to_string() } else { format!("{:.2e}", float(work)) }
 }
 
 /// A block's index and the start of its hash.

@@ -68,6 +68,8 @@ pub struct Reorg {
     pub left: Vec<BlockId>,
     /// How many blocks left.
     pub left_count: usize,
+    /// The work of the chain that was left, as a big-endian number.
+    pub left_work: Hash,
     /// The first 1,000 of the blocks that joined, the lowest first.
     pub joined: Vec<BlockId>,
     /// How many blocks joined.

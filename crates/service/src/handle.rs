@@ -16,6 +16,7 @@ use blocksmith_node::{
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use super::actor::{self, Command, Request, Started};
+use super::branches::{BlockSource, Sources};
 use super::clocks::Clocks;
 use super::events::{Context, Source};
 use super::feed::Feed;
@@ -70,6 +71,7 @@ pub(super) struct Node {
     /// The store's file, if it is on a disk.
     pub(super) store_file: Option<PathBuf>,
     metrics: Arc<Metrics>,
+    sources: Arc<Sources>,
     clocks: Clocks,
     pub(super) notices: Arc<Notices>,
     started: Instant,
@@ -98,6 +100,7 @@ impl Node {
             address: None,
             store_file: None,
             metrics: Arc::default(),
+            sources: Arc::default(),
             clocks: Clocks::default(),
             notices: Arc::default(),
             started: Instant::now(),
@@ -222,6 +225,11 @@ impl Handle {
         &self.node.metrics
     }
 
+    /// Who sent the latest blocks first.
+    pub(super) fn sources(&self) -> &Arc<Sources> {
+        &self.node.sources
+    }
+
     /// The size of the store's file in bytes, if there is one.
     pub fn store_bytes(&self) -> Option<u64> {
         let file = self.node.store_file.as_ref()?;
@@ -312,8 +320,13 @@ impl Handle {
         id: &str,
         proof: Proof,
     ) -> Result<Result<Block, NoWork>, Stopped> {
-        let id = id.to_owned();
-        self.command(move |machine, now, chain| machine.solve(now, &id, &proof, chain)).await
+        let (id, sources) = (id.to_owned(), self.sources().clone());
+        let solve = move |machine: &mut Machine, now, chain: &mut Writer| {
+            let solved = machine.solve(now, &id, &proof, chain)?;
+            sources.note(solved.answer.iter().map(Block::hash), BlockSource::Here);
+            Ok(solved)
+        };
+        self.command(solve).await
     }
 
     /// Hands in a block from outside.
@@ -348,8 +361,14 @@ impl Handle {
             block: Some(block.block().hash()),
             ..Context::default()
         };
+        let (sources, sender) = (self.sources().clone(), BlockSource::of(&context.source));
         let take = move |machine: &mut Machine, now, chain: &mut Writer| {
-            machine.take_block(now, block, from, chain)
+            let hash = block.block().hash();
+            let taken = machine.take_block(now, block, from, chain)?;
+            if let (Some(sender), false) = (sender, matches!(taken.answer, Verdict::Invalid(_))) {
+                sources.note([hash], sender);
+            }
+            Ok(taken)
         };
         let verdict = self.command_in(context, take).await?;
         self.node.metrics.verdict(&verdict);
@@ -385,7 +404,9 @@ impl Handle {
         let (blocks, invalid) = self.check(blocks).await?;
         let source = Source::Asked { peer: from.clone(), last };
         let context = Context { source, more, ..Context::default() };
+        let (sources, sender) = (self.sources().clone(), BlockSource::Asked(from.clone()));
         let take = move |machine: &mut Machine, now, chain: &mut Writer| {
+            sources.note(blocks.iter().map(|block| block.block().hash()), sender);
             machine.take_branch(now, blocks, from, more, chain)
         };
         let verdict = self.command_in(context, take).await?;
@@ -529,8 +550,11 @@ impl Handle {
         proof: Proof,
         recipient: Option<String>,
     ) -> Result<Result<Block, Refusal>, Stopped> {
+        let sources = self.sources().clone();
         let take = move |machine: &mut Machine, now, chain: &mut Writer| {
-            machine.take_proof(now, &proof, recipient.as_deref(), chain)
+            let mined = machine.take_proof(now, &proof, recipient.as_deref(), chain)?;
+            sources.note(mined.answer.iter().map(Block::hash), BlockSource::Here);
+            Ok(mined)
         };
         self.command(take).await
     }

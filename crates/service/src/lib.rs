@@ -4,6 +4,7 @@
 
 mod actor;
 mod background;
+mod branches;
 pub mod chain;
 mod clocks;
 mod events;
@@ -24,7 +25,9 @@ mod store;
 pub mod system;
 pub mod toml_text;
 
+pub use branches::{BlockSource, MAX_BRANCHES, SideBranch, SideBranches};
 pub use clocks::{Clocks, time};
+pub use events::work_shown;
 pub use feed::{Event, Feed, Reorg, Tip};
 pub use handle::{Handle, NotPaid};
 pub use import::{Import, Taken};

@@ -351,7 +351,7 @@ impl Handle {
     }
 
     /// Asks the machine, and takes the best chain at the same moment.
-    async fn at_one_moment<T: Send + 'static>(
+    pub(super) async fn at_one_moment<T: Send + 'static>(
         &self,
         ask: impl FnOnce(&Machine) -> T + Send + 'static,
     ) -> Result<(T, Snapshot), QueryError> {

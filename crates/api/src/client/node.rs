@@ -13,9 +13,9 @@ use serde::de::DeserializeOwned;
 
 use super::http::{Redirected, builder, cause, described, is_loopback, misspoken, name, reason};
 use crate::{
-    Account, AccountTransactions, AddPeers, AnyAccount, BlockEntry, Fees, ForgottenPeer, Headers,
-    JSON, Leaderboard, MerkleProof, Peers, PeersAdded, Problem, Solution, Status, Submitted,
-    Transaction, Work,
+    Account, AccountTransactions, AddPeers, AnyAccount, BlockEntry, Branches, Fees, ForgottenPeer,
+    Headers, JSON, Leaderboard, MerkleProof, Peers, PeersAdded, Problem, Solution, Status,
+    Submitted, Transaction, Work,
 };
 
 /// How long a connection may take.
@@ -301,6 +301,14 @@ impl Node {
     /// Returns a [`NodeError`] if no answer can be read.
     pub async fn any_account(&self, party: &str) -> Result<AnyAccount, NodeError> {
         self.get(&["accounts"], &[("party", party)]).await
+    }
+
+    /// Asks for the side branches.
+    ///
+    /// # Errors
+    /// Returns a [`NodeError`] if no answer can be read.
+    pub async fn branches(&self) -> Result<Branches, NodeError> {
+        self.get(&["branches"], &[]).await
     }
 
     /// Asks for the miners with the most coins, at most `limit`.

@@ -1,5 +1,6 @@
 //! `blocksmith chain`: shows chains, verifies them, exports and imports them, starts new ones.
 
+mod branches;
 mod export;
 mod import;
 mod new;
@@ -36,6 +37,7 @@ pub struct ChainArgs {
 #[derive(Debug, clap::Subcommand)]
 enum ChainCommand {
     Show(show::ShowArgs),
+    Branches(branches::BranchesArgs),
     Verify(verify::VerifyArgs),
     Export(export::ExportArgs),
     Import(import::ImportArgs),
@@ -50,6 +52,7 @@ enum ChainCommand {
 pub async fn run(args: ChainArgs) -> anyhow::Result<ExitCode> {
     match args.command {
         ChainCommand::Show(args) => show::run(args).await,
+        ChainCommand::Branches(args) => branches::run(args).await,
         ChainCommand::Verify(args) => verify::run(args).await,
         ChainCommand::Export(args) => export::run(args).await,
         ChainCommand::Import(args) => import::run(args).await,

@@ -212,6 +212,7 @@ fn wire(event: &service::Event) -> Option<Event> {
             fork: reorg.fork.as_ref().map(wire_block_id),
             left: reorg.left.iter().map(wire_block_id).collect(),
             left_count: reorg.left_count as u64,
+            left_work: reorg.left_work.into(),
             joined: reorg.joined.iter().map(wire_block_id).collect(),
             joined_count: reorg.joined_count as u64,
             waiting: reorg.waiting as u64,
@@ -241,7 +242,7 @@ fn wire(event: &service::Event) -> Option<Event> {
     })
 }
 
-fn wire_block_id(place: &BlockId) -> BlockPlace {
+pub(super) fn wire_block_id(place: &BlockId) -> BlockPlace {
     BlockPlace { index: place.index, hash: place.hash.into() }
 }
 

@@ -9,6 +9,7 @@ mod answer;
 mod api;
 mod api_error;
 mod body;
+mod branches;
 mod browsers;
 mod chain;
 mod connection;
@@ -130,6 +131,7 @@ fn router(handle: Handle, token: Option<Token>, seat: Option<Seat>) -> Router {
         .route("/api/v1/headers", get(api::headers))
         .route("/api/v1/blocks", get(api::blocks).post(api::submit_block))
         .route("/api/v1/blocks/{id}", get(api::block))
+        .route("/api/v1/branches", get(branches::branches))
         .route("/api/v1/transactions", get(payments::queued).post(payments::submit))
         .route("/api/v1/transactions/{id}", get(payments::transaction))
         .route("/api/v1/transactions/{id}/proof", get(payments::proof))

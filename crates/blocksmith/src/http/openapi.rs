@@ -12,7 +12,7 @@ use utoipa::openapi::path::{Operation, ParameterIn};
 use utoipa::openapi::schema::AnyOf;
 use utoipa::openapi::{RefOr, Schema};
 
-use super::{accounts, api, dev, events, history, payments};
+use super::{accounts, api, branches, dev, events, history, payments};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -31,7 +31,7 @@ use super::{accounts, api, dev, events, history, payments};
     servers((url = "/", description = "this node")),
     paths(
         api::status, events::events, api::work, api::submit_work, api::headers, api::blocks, api::submit_block,
-        api::block, payments::queued, payments::submit, payments::transaction, payments::proof,
+        api::block, branches::branches, payments::queued, payments::submit, payments::transaction, payments::proof,
         accounts::account, accounts::named_account, accounts::transactions,
         accounts::named_transactions, accounts::leaderboard, accounts::supply, accounts::fees,
         accounts::faucet, history::history, api::peers, api::add_peers, api::forget_peer,

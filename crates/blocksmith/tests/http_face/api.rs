@@ -149,6 +149,7 @@ async fn what_a_call_does_not_know_is_refused_by_its_name() {
         ("headers?from=1&limit=1", "from, limit"),
         ("blocks?from=1", "from, limit"),
         ("blocks/1", "none"),
+        ("branches", "none"),
         ("transactions?queued", "queued, from, limit"),
         ("transactions/x", "none"),
         ("transactions/x/proof", "none"),

@@ -161,7 +161,7 @@ async fn blocks_reorgs_transactions_and_peers_are_told_in_order() {
     assert_eq!(events[0].data, expected);
     assert_eq!(events[1].data, tip(&other, "eve"));
     let expected = json!({
-        "fork": place(&genesis), "left": [place(&other)], "left_count": 1,
+        "fork": place(&genesis), "left": [place(&other)], "left_count": 1, "left_work": work(1),
         "joined": [place(&branch[0]), place(&branch[1])], "joined_count": 2,
         "waiting": 0, "tip": tip(&branch[1], "ann"),
     });

@@ -2,6 +2,7 @@
 
 mod api;
 mod bounds;
+mod branches;
 mod browsers;
 mod crowds;
 mod dev;

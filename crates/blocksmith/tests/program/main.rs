@@ -4,6 +4,7 @@ use blocksmith_testkit::{fake, program};
 
 mod accounts;
 mod beside_a_node;
+mod branches;
 mod chain_commands;
 mod chain_new;
 mod chain_replay;

@@ -141,7 +141,7 @@ fn a_reorg_is_one_line_with_what_waits_again_and_what_is_lost() {
     register(&url, &other);
     let reorg = line(&alice, "reorg");
     let from = format!(
-        "…, from {}: 3 blocks above block 1 left the chain, 4 joined it; ",
+        "…, from {}: 3 blocks above block 1 8b8906934492… left the chain, 4 joined it, with ",
         address(&other)
     );
     assert!(reorg.starts_with("reorg from block 4 ") && reorg.contains("… to block 5 "), "{reorg}");
