@@ -98,7 +98,8 @@ pub enum ChainError {
 
 impl Chain {
     /// The chain that `name` stands for: a preset, the path of a chain file, or either with
-    /// [`dev::SUFFIX`] for [its dev chain](Self::for_dev), as in `forge-dev` and `ours.toml-dev`.
+    /// [`dev::SUFFIX`] for [its dev chain](Self::for_dev), as in `forge-dev`, `ours.toml-dev` and
+    /// `forge-dev-20x500`, which gives 500 coins to each of 20 accounts.
     /// `zeros`, if given, replaces its number of zero digits.
     ///
     /// # Errors
@@ -106,9 +107,9 @@ impl Chain {
     /// chain takes none, or if it has no dev chain.
     pub fn load(name: &str, zeros: Option<u8>) -> Result<Self, ChainError> {
         let is_own_name = is_file(name) && Path::new(name).exists();
-        match name.strip_suffix(dev::SUFFIX) {
-            Some(base) if !is_own_name => {
-                let dev = Self::load_base(base, zeros)?.for_dev()?;
+        match dev::split(name) {
+            Some((base, funding)) if !is_own_name => {
+                let dev = Self::load_base(base, zeros)?.for_dev_with(funding)?;
                 if dev.is_dev() { Ok(dev) } else { Err(ChainError::NoDev { name: base.into() }) }
             }
             _ => Self::load_base(name, zeros),

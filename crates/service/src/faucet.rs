@@ -1,8 +1,6 @@
 //! The faucet of a dev chain pays coins to every client that asks, in turn from the last dev
 //! accounts.
 
-use std::ops::RangeInclusive;
-
 use blocksmith_consensus::Hash;
 use blocksmith_consensus::address::Address;
 use blocksmith_consensus::ledger::{Account, Accounts as _};
@@ -12,14 +10,11 @@ use blocksmith_wallet::typed::{self, BadTyped};
 use blocksmith_wallet::{Phrase, dev};
 use tokio::sync::Mutex;
 
+use crate::chain::dev::Funding;
 use crate::{Handle, NotPaid, PendingOf, QueryError, Stopped, StoreError};
 
 /// The units of one gift.
 pub const GIFT: u64 = 10 * UNITS_PER_COIN;
-
-/// The indexes of the dev accounts that give. 16 payments of each can wait for a block, together
-/// enough for a class.
-pub const GIVERS: RangeInclusive<u32> = 6..=9;
 
 /// One gift at a time: two would be signed with the same nonce. All nodes of a network are in one
 /// process.
@@ -36,10 +31,15 @@ pub enum NotGiven {
     Recipient(BadTyped),
     /// The accounts that give have too little, or the chain gives them nothing.
     #[error(
-        "the faucet is empty: dev accounts {} to {} have too few coins for a gift; pay one of them \
-         and ask again after the next block, or start a new network", GIVERS.start(), GIVERS.end()
+        "the faucet is empty: dev accounts {first} to {last} have too few coins for a gift; pay one of them \
+         and ask again after the next block, or start a new network"
     )]
-    Empty,
+    Empty {
+        /// The index of the first of them.
+        first: u32,
+        /// The index of the last of them.
+        last: u32,
+    },
     /// The node has stopped.
     #[error(transparent)]
     Stopped(#[from] Stopped),
@@ -56,13 +56,13 @@ pub enum NotGiven {
 /// # Errors
 /// Returns the reason why nothing is given.
 pub async fn give(handle: &Handle, recipient: &str) -> Result<(Hash, u64), NotGiven> {
-    let (true, Some(domain)) = (handle.is_dev(), handle.domain().copied()) else {
+    let (Some(funding), Some(domain)) = (handle.chain().funding(), handle.domain().copied()) else {
         return Err(NotGiven::NoFaucet);
     };
     let recipient = typed::address(recipient, domain.hrp).map_err(NotGiven::Recipient)?;
     let _turn = TURN.lock().await;
     let payer = handle.faucet_node().unwrap_or(handle);
-    let Giver { nonce, index, sender, .. } = faucet_node(payer).await?;
+    let Giver { nonce, index, sender, .. } = giver(payer, funding).await?;
     let draft = Draft { sender, recipient, amount: GIFT, fee: 0, nonce, memo: None };
     let unsigned = draft.write(&domain).expect("a gift is a payment");
     let signature = key(index).sign(&unsigned.id().0).expect("the system gives random bytes");
@@ -88,8 +88,9 @@ struct Giver {
 }
 
 /// Finds the account with the fewest pending payments among those that can pay another gift.
-async fn faucet_node(payer: &Handle) -> Result<Giver, NotGiven> {
-    let accounts = || GIVERS.zip(dev::addresses().skip(*GIVERS.start() as usize));
+async fn giver(payer: &Handle, funding: Funding) -> Result<Giver, NotGiven> {
+    // 16 payments of each can wait for a block, together enough for a class.
+    let accounts = || funding.givers();
     // At one moment, so that no payment counts as both pending and mined, or as neither.
     let senders = accounts().map(|(_, sender)| sender).collect();
     let (pending, snapshot) = payer.pending_of(senders).await?;
@@ -101,7 +102,14 @@ async fn faucet_node(payer: &Handle) -> Result<Giver, NotGiven> {
             givers.push(Giver { waiting, index, sender, nonce: nonce + waiting as u64 });
         }
     }
-    givers.into_iter().min().ok_or(NotGiven::Empty)
+    let empty = || {
+        let indexes = || accounts().map(|(index, _)| index);
+        NotGiven::Empty {
+            first: indexes().min().unwrap_or_default(),
+            last: indexes().max().unwrap_or_default(),
+        }
+    };
+    givers.into_iter().min().ok_or_else(empty)
 }
 
 fn key(index: u32) -> keys::SigningKey {

@@ -114,8 +114,11 @@ pub fn start(
         (Vec::new(), Vec::new())
     };
     let signatures = Signatures::new(&rules);
-    let refused_senders =
-        if options.dev { BTreeSet::new() } else { blocksmith_wallet::dev::addresses().collect() };
+    let refused_senders = if options.dev {
+        BTreeSet::new()
+    } else {
+        blocksmith_wallet::dev::all_addresses().collect()
+    };
     let limits = mempool::Limits { refused_senders, ..mempool::Limits::default() };
     let address = options.own_addresses.first().cloned();
     let machine = store.guard(|| {

@@ -28,15 +28,15 @@ use super::chain::quoted;
 use super::node::BrowserArgs;
 use super::output::paragraph;
 use super::values::{number, own_address};
-use super::{counted, exit, stdout};
+use super::{Misused, counted, exit, stdout};
 use crate::amount::Coins;
-use crate::chain::dev::{KEYS_WARNING, SUFFIX};
+use crate::chain::dev::{Funding, KEYS_WARNING, MAX_ACCOUNTS, MAX_COINS, suffix};
 use crate::chain::{Chain, describe};
 use crate::config::{DEFAULT_CHAIN, DEFAULT_PORT};
 use crate::daemon::{Running, start, stop_on_signal, until};
 use crate::dev_network::{DevNetwork, Seat};
 use crate::early;
-use crate::faucet::{GIFT, GIVERS};
+use crate::faucet::GIFT;
 use crate::http::{self, Manners};
 use crate::mining::{NotMined, next_block, next_block_by};
 use crate::operator;
@@ -79,7 +79,8 @@ const MINER_INDEX: u32 = 0;
 /// All its nodes are in this process. With --chain forge, or a chain file with signed payments, the
 /// network runs a chain of its own, forge-dev or ours.toml-dev. There, ten accounts have coins from the
 /// start, their keys are public, and each node has a faucet, which gives coins to every caller. Other
-/// commands know the chain under that name, as in --chain forge-dev.
+/// commands know the chain under that name, as in --chain forge-dev. With other accounts or sums it is
+/// another chain, with another name: forge-dev-20x500 gives 500 coins to each of 20 accounts.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Example:
@@ -101,6 +102,12 @@ pub struct DevArgs {
     /// How many zeros the hash of a proof must start with [default: as the chain says]
     #[arg(long, value_name = "N", env = "BLOCKSMITH_ZEROS", value_parser = number::<u8>(0..=64))]
     zeros: Option<u8>,
+    /// How many accounts have coins from the start, where payments are signed [default: 10]
+    #[arg(long, value_name = "N", value_parser = number::<u16>(1..=u64::from(MAX_ACCOUNTS)))]
+    accounts: Option<u16>,
+    /// How many coins each of them has [default: 10000]
+    #[arg(long, value_name = "COINS", value_parser = number::<u64>(1..=MAX_COINS))]
+    balance: Option<u64>,
     /// The folder in which to keep the chains [default: they are deleted when the command ends]
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
@@ -132,9 +139,10 @@ pub async fn run(args: DevArgs) -> anyhow::Result<ExitCode> {
     http::raise_file_limit();
     let stop = stop_on_signal()?;
     let base = Chain::load(&args.chain, args.zeros)?;
-    let suffix = if base.is_dev() { "" } else { SUFFIX };
+    let funding = funding(&args, &base)?;
+    let suffix = if base.is_dev() { String::new() } else { suffix(funding) };
     let name = format!("{}{suffix}", args.chain);
-    let chain = base.for_dev()?;
+    let chain = base.for_dev_with(funding)?;
     let domain = chain.rules.domain();
     let listeners = listen(args.bind, args.port, args.nodes).await?;
     let mut addresses = Vec::new();
@@ -180,6 +188,26 @@ pub async fn run(args: DevArgs) -> anyhow::Result<ExitCode> {
     let nodes = network.nodes.into_iter().map(|node| timeout(END_TIME, node.ended()));
     futures_util::future::join_all(nodes).await;
     outcome
+}
+
+/// What the accounts of the network get.
+fn funding(args: &DevArgs, base: &Chain) -> anyhow::Result<Funding> {
+    let typed = args.accounts.is_some() || args.balance.is_some();
+    let why = match (base.rules.domain(), base.funding()) {
+        _ if !typed => None,
+        (None, _) => Some("has no accounts: its payments are not signed; use --chain forge"),
+        (_, Some(_)) => Some("says in its name what the accounts get; leave -dev out"),
+        _ => None,
+    };
+    if let Some(why) = why {
+        let chain = escaped(&args.chain);
+        return Err(Misused(format!("the chain {chain} {why} with --accounts or --balance")).into());
+    }
+    let usual = base.funding().unwrap_or(Funding::USUAL);
+    Ok(Funding {
+        accounts: args.accounts.unwrap_or(usual.accounts),
+        coins: args.balance.unwrap_or(usual.coins),
+    })
 }
 
 /// The file with the operator's token, in a folder that is there.
@@ -386,6 +414,7 @@ impl Network {
         token_file: Option<&Path>,
     ) -> anyhow::Result<()> {
         let accounts = self.nodes[0].handle.snapshot()?;
+        let funding = self.funding();
         let account = |(index, address, domain): (u32, _, &Domain)| {
             let balance = accounts.account(&address)?.balance;
             let (address, path) = (address.to_text(domain.hrp), format!("m/86'/1'/0'/0/{index}"));
@@ -393,7 +422,7 @@ impl Network {
         };
         let all = self.domain.as_ref().into_iter();
         let all =
-            all.flat_map(|domain| (0..).zip(dev::addresses()).map(move |(i, a)| (i, a, domain)));
+            all.flat_map(|domain| (0..).zip(funding.addresses()).map(move |(i, a)| (i, a, domain)));
         let nodes = (1..).zip(&self.nodes);
         let introduction = Introduction {
             nodes: nodes
@@ -428,21 +457,28 @@ impl Network {
         say(&format!("{}\n", paragraph(warning(rules), &Term::stdout())))
     }
 
+    fn funding(&self) -> Funding {
+        self.nodes[0].handle.chain().funding().unwrap_or(Funding::USUAL)
+    }
+
     /// Says which accounts have coins, and what to do with them.
     fn introduce_accounts(&self, domain: &Domain, chain: &str) -> anyhow::Result<()> {
         let Running { handle, address: node, .. } = &self.nodes[0];
         let accounts = handle.snapshot()?;
         say(&paragraph(KEYS_WARNING, &Term::stdout()))?;
-        for (index, address) in (0..).zip(dev::addresses()) {
+        let funding = self.funding();
+        let is_giver = |index| funding.givers().any(|(giver, _)| giver == index);
+        for (index, address) in (0..).zip(funding.addresses()) {
             let coins = Coins::from_units(accounts.account(&address)?.balance);
             let role = match index {
                 MINER_INDEX => ", and the miner's coins go here",
-                index if GIVERS.contains(&index) => ", from which the faucets pay",
+                index if is_giver(index) => ", from which the faucets pay",
                 _ => "",
             };
             say(&format!("  {index}  {}  {coins} coins{role}", address.to_text(domain.hrp)))?;
         }
-        say(&format!("Phrase \"{}\",\npaths m/86'/1'/0'/0/0 to …/9.\n", dev::PHRASE))?;
+        let last = funding.accounts - 1;
+        say(&format!("Phrase \"{}\",\npaths m/86'/1'/0'/0/0 to …/{last}.\n", dev::PHRASE))?;
         let gift = Coins::from_units(GIFT);
         say(&format!(
             "{gift} coins  curl -H 'Content-Type: application/json' -d '{{\"recipient\": \"ADDRESS\"}}' http://{node}/api/v1/faucet\n\

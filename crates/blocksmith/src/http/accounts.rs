@@ -434,7 +434,7 @@ pub(super) async fn faucet(State(app): State<App>, body: Json) -> Result<Respons
         NotGiven::Recipient(_) => ApiError::unprocessable(not_given),
         NotGiven::Stopped(stopped) => stopped.into(),
         NotGiven::Store(error) => error.into(),
-        NotGiven::NotPaid(_) | NotGiven::Empty => ApiError::busy(not_given.to_string()),
+        NotGiven::NotPaid(_) | NotGiven::Empty { .. } => ApiError::busy(not_given.to_string()),
     })?;
     Ok(answer::json(StatusCode::CREATED, &FaucetGift { id: id.into(), amount }))
 }

@@ -8,6 +8,8 @@
 //! chain is a dev chain follows from its rules, not from its name or from how a node was started:
 //! all nodes of the chain agree on whether the dev keys are taken there.
 
+use std::fmt;
+
 use blocksmith_consensus::address::{Address, Hrp};
 use blocksmith_consensus::json::Value;
 use blocksmith_consensus::payment::{Coinbase, UNITS_PER_COIN};
@@ -16,43 +18,144 @@ use blocksmith_consensus::{Block, Family, Hash, Rules, Sealed, Shape, Target};
 use blocksmith_wallet::dev;
 
 use super::Chain;
-use blocksmith_text::escaped;
+use blocksmith_text::{counted, escaped};
 
-/// What follows the name of a chain, or the path of its file, to name its dev chain.
+/// What follows the name of a chain, or the path of its file, to name its dev chain. Behind it may stand
+/// what the accounts get, if that is not [`Funding::USUAL`], as in `forge-dev-20x500`.
 pub const SUFFIX: &str = "-dev";
 
 /// The warning for the operator of such a chain. (Ids that differ from run to run would protect
 /// nothing, since these coins are worth nothing, and would leave the chain without a name.)
 pub const KEYS_WARNING: &str = "\
-Ten accounts have coins here, and EVERYBODY KNOWS THEIR SECRET KEYS: on any other chain, coins that \
+The dev accounts have coins here, and EVERYBODY KNOWS THEIR SECRET KEYS: on any other chain, coins that \
 are paid to them are stolen at once. Never use them elsewhere. The chain's id is the same in every \
 run: a payment that was signed in an earlier run is valid again in a new one.";
 
-/// What each dev account starts with, in units.
-pub const ALLOTTED: u64 = 10_000 * UNITS_PER_COIN;
+/// What each dev account usually starts with, in units.
+pub const ALLOTTED: u64 = Funding::USUAL.coins * UNITS_PER_COIN;
+
+/// The most accounts that get coins.
+pub const MAX_ACCOUNTS: u16 = dev::KEYS.len() as u16 - 1;
+
+/// The most coins that each gets: no chain has more.
+pub const MAX_COINS: u64 = (1 << 53) / UNITS_PER_COIN;
+
+/// What marks another funding than the usual: the account behind those that get coins has so many units.
+/// A chain that was made for a purpose, and gives some of the accounts coins by mistake, has no such mark.
+const MARK: u64 = 1;
+
+/// Which dev accounts get coins, and how many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Funding {
+    /// How many accounts, from the first on: 1 to [`MAX_ACCOUNTS`].
+    pub accounts: u16,
+    /// How many coins each gets: 1 to [`MAX_COINS`].
+    pub coins: u64,
+}
+
+impl Funding {
+    /// Ten accounts with 10,000 coins each.
+    pub const USUAL: Self = Self { accounts: dev::USUAL as u16, coins: 10_000 };
+
+    /// The addresses that get coins.
+    pub fn addresses(self) -> impl Iterator<Item = Address> {
+        dev::all_addresses().take(self.accounts.into())
+    }
+
+    /// The accounts from which a faucet pays: the last four, so that the first ones stay as they are.
+    pub fn givers(self) -> impl Iterator<Item = (u32, Address)> + Clone {
+        let first = self.accounts.saturating_sub(4);
+        let all = (0..self.accounts.into()).zip(dev::KEYS);
+        all.skip(first.into())
+            .map(|(index, key)| (index, Address::from_key(key).expect("each is on the curve")))
+    }
+
+    /// What the genesis block gives to whom.
+    fn balances(self) -> impl Iterator<Item = (Address, u64)> {
+        let units = self.coins * UNITS_PER_COIN;
+        let mark = dev::all_addresses().nth(self.accounts.into()).map(|address| (address, MARK));
+        let mark = mark.filter(|_| self != Self::USUAL);
+        self.addresses().map(move |address| (address, units)).chain(mark)
+    }
+
+    /// What the last of these allotments say.
+    fn of(allotted: &[(Address, u64)]) -> Option<Self> {
+        let marked = || {
+            let ((address, MARK), rest) = allotted.split_last()? else { return None };
+            let accounts = dev::all_addresses().position(|one| one == *address)?;
+            let (_, units) = rest.len().checked_sub(accounts).and_then(|first| rest.get(first))?;
+            let accounts = u16::try_from(accounts).ok()?;
+            Some(Self { accounts, coins: units / UNITS_PER_COIN })
+        };
+        let ends_so = |funding: &Self| {
+            allotted.ends_with(&funding.balances().collect::<Vec<_>>()) && funding.coins > 0
+        };
+        Some(Self::USUAL).filter(ends_so).or_else(|| marked().filter(ends_so))
+    }
+}
+
+impl fmt::Display for Funding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}x{}", self.accounts, self.coins)
+    }
+}
+
+/// Takes the name of a dev chain apart: the name of the chain that it is made of, and what the accounts
+/// get. None if it is no such name.
+pub fn split(name: &str) -> Option<(&str, Funding)> {
+    if let Some(base) = name.strip_suffix(SUFFIX) {
+        return Some((base, Funding::USUAL));
+    }
+    let (base, funding) = name.rsplit_once(SUFFIX)?;
+    let (accounts, coins) = funding.strip_prefix('-')?.split_once('x')?;
+    let number = |text: &str| text.parse().ok().filter(|number: &u64| number.to_string() == text);
+    let accounts = u16::try_from(number(accounts)?).ok()?;
+    let funding = Funding { accounts, coins: number(coins)? };
+    let fits = (1..=MAX_ACCOUNTS).contains(&accounts) && (1..=MAX_COINS).contains(&funding.coins);
+    (fits && funding != Funding::USUAL).then_some((base, funding))
+}
+
+/// What the name of a dev chain ends in.
+pub fn suffix(funding: Funding) -> String {
+    match funding {
+        Funding::USUAL => SUFFIX.into(),
+        funding => format!("{SUFFIX}-{funding}"),
+    }
+}
 
 /// The rules leave no room for the coins of the dev accounts.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "dev gives 10,000 coins to each of ten accounts, and {} has no room for them: {reason}; try \
-     a chain file that gives out or mines fewer coins", escaped(.name)
+    "dev gives {} to each of {}, and {} has no room for them: {reason}; try a chain file that gives out or \
+     mines fewer coins, or give fewer coins or accounts with --balance and --accounts",
+    counted(funding.coins, "coin"), counted(funding.accounts, "account"), escaped(.name)
 )]
 pub struct NoRoom {
     /// The chain's name.
     pub name: String,
+    /// The coins.
+    pub funding: Funding,
     /// The bound that they miss.
     pub reason: String,
 }
 
 impl Chain {
+    /// The dev chain of these rules, with the usual coins.
+    ///
+    /// # Errors
+    /// As [`Chain::for_dev_with`].
+    pub fn for_dev(self) -> Result<Self, NoRoom> {
+        self.for_dev_with(Funding::USUAL)
+    }
+
     /// The dev chain of these rules. For an open chain, or a dev chain, it is the chain itself.
-    /// Where payments are signed, it has an id of its own: its name ends in [`SUFFIX`], its genesis
-    /// block allots [`ALLOTTED`] to each of the accounts of [`dev`] besides what it allots anyway,
-    /// and its first blocks are as easy to find as any. It is the same from run to run.
+    /// Where payments are signed, it has an id of its own: its name ends in [`suffix`], its genesis
+    /// block gives coins to the accounts of [`dev`] besides what it gives anyway, and its first blocks
+    /// are as easy to find as any. It is the same from run to run.
     ///
     /// # Errors
     /// Fails if the rules leave no room for these coins.
-    pub fn for_dev(self) -> Result<Self, NoRoom> {
+    pub fn for_dev_with(self, funding: Funding) -> Result<Self, NoRoom> {
         if self.is_dev() {
             return Ok(self);
         }
@@ -60,26 +163,31 @@ impl Chain {
         let Rules { name, family } = rules;
         let rules = match family {
             Family::Open(_) => Rules { name, family },
-            Family::Sealed(sealed) => funded(&name, sealed)?,
+            Family::Sealed(sealed) => funded(&name, sealed, funding)?,
         };
         Ok(Self { rules, dialect })
     }
 
-    /// Whether this is what [`Chain::for_dev`] makes of a chain where payments are signed.
+    /// Whether this is what [`Chain::for_dev_with`] makes of a chain where payments are signed.
     ///
     /// The sums, their order and the target all have to fit: a chain that was made for a purpose,
     /// and gives these accounts a little by mistake, goes on refusing their keys.
     pub fn is_dev(&self) -> bool {
+        self.funding().is_some()
+    }
+
+    /// What the dev accounts get, if this is a dev chain.
+    pub fn funding(&self) -> Option<Funding> {
         match &self.rules.family {
-            Family::Open(_) => false,
+            Family::Open(_) => None,
             Family::Sealed(Sealed { genesis, difficulty, hrp, .. }) => {
-                begins_for_dev(genesis, difficulty.easiest(), *hrp)
+                funding(genesis, difficulty.easiest(), *hrp)
             }
         }
     }
 }
 
-/// Whether the chain with this id is what [`Chain::for_dev`] makes of one, by the rules, as
+/// Whether the chain with this id is what [`Chain::for_dev_with`] makes of one, by the rules, as
 /// canonical JSON, the genesis block, and the prefix of addresses that another node told. They are
 /// checked: rules and a genesis block that do not give the id are not that chain's.
 pub fn is_told(id: &Hash, rules: Value<'_>, genesis: &str, hrp: Hrp) -> bool {
@@ -88,31 +196,25 @@ pub fn is_told(id: &Hash, rules: Value<'_>, genesis: &str, hrp: Hrp) -> bool {
     let easiest = policy.and_then(|(_, policy)| policy.get("easiest").unwrap_or(policy).as_str());
     let easiest = easiest.and_then(|target| target.parse().ok());
     Rules::told_id(rules, &genesis) == Some(*id)
-        && easiest.is_some_and(|easiest| begins_for_dev(&genesis, easiest, hrp))
+        && easiest.is_some_and(|easiest| funding(&genesis, easiest, hrp).is_some())
 }
 
-/// Whether a chain begins with the easiest target, and with the coins of the dev accounts.
-fn begins_for_dev(genesis: &Block, easiest: Target, hrp: Hrp) -> bool {
-    let given: Vec<_> = dev_balances().collect();
+/// What the dev accounts get of a chain that begins with the easiest target.
+fn funding(genesis: &Block, easiest: Target, hrp: Hrp) -> Option<Funding> {
     let target = genesis.header().map(|header| header.target);
-    target == Some(easiest) && allotted(genesis, hrp).ends_with(&given)
+    Funding::of(&allotted(genesis, hrp)).filter(|_| target == Some(easiest))
 }
 
-/// The dev accounts and what each gets.
-fn dev_balances() -> impl Iterator<Item = (Address, u64)> {
-    dev::addresses().map(|address| (address, ALLOTTED))
-}
-
-fn funded(name: &str, sealed: Sealed) -> Result<Rules, NoRoom> {
-    let no_room = |reason: String| NoRoom { name: name.to_owned(), reason };
+fn funded(name: &str, sealed: Sealed, funding: Funding) -> Result<Rules, NoRoom> {
+    let no_room = |reason: String| NoRoom { name: name.to_owned(), funding, reason };
     let Sealed { genesis: block, difficulty, hrp, .. } = &sealed;
     let mut balances = allotted(block, *hrp);
-    balances.extend(dev_balances());
+    balances.extend(funding.balances());
     let (timestamp_s, target) = (block.view().timestamp_s(), difficulty.easiest());
     let previous_hash = block.parent().expect("a sealed block names a hash");
     let genesis = genesis_on(&previous_hash, timestamp_s, target, *hrp, &balances)
         .map_err(|error| no_room(error.to_string()))?;
-    let funded = Sealed { genesis, ..sealed }.named(format!("{name}{SUFFIX}"));
+    let funded = Sealed { genesis, ..sealed }.named(format!("{name}{}", suffix(funding)));
     funded.check().map_err(|error| no_room(error.to_string()))?;
     Ok(funded)
 }
@@ -214,7 +316,7 @@ mod tests {
             let rules = Sealed { genesis, ..Sealed::forge() }.named("forge");
             Chain { rules, dialect: Dialect::Notes }.is_dev()
         };
-        let given: Vec<_> = dev_balances().collect();
+        let given: Vec<_> = Funding::USUAL.balances().collect();
         let less: Vec<_> = given.iter().map(|&(address, units)| (address, units - 1)).collect();
         assert!(is_dev(easiest, &given));
         assert!(!is_dev(Rules::forge().genesis_target(), &given));
@@ -222,6 +324,58 @@ mod tests {
         assert!(!is_dev(easiest, &given[1..]));
         assert!(!is_dev(easiest, &less));
         assert!(!is_dev(easiest, &[]));
+        // Other accounts and sums have a mark.
+        let other: Vec<_> = Funding { accounts: 3, coins: 5 }.balances().collect();
+        assert!(is_dev(easiest, &other) && other.len() == 4);
+        for changed in [&other[..3], &other[1..], &[other[3]], &[other[0], other[1], other[3]]] {
+            assert!(!is_dev(easiest, changed), "{changed:?}");
+        }
+        let mut uneven = other.clone();
+        uneven[1].1 += 1;
+        assert!(!is_dev(easiest, &uneven));
+        let mut swapped = other.clone();
+        swapped.swap(0, 1);
+        assert!(!is_dev(easiest, &swapped));
+        let mut mark = other;
+        mark[3].1 = 2;
+        assert!(!is_dev(easiest, &mark));
+    }
+
+    #[test]
+    fn other_accounts_and_sums_are_in_the_name() {
+        for (accounts, coins) in [(1, 1), (1, 10_000), (10, 9_999), (10, 10_001), (50, 500)] {
+            let funding = Funding { accounts, coins };
+            let forge = Chain::load("forge", None).unwrap();
+            let dev = forge.clone().for_dev_with(funding).unwrap();
+            assert_eq!(dev.funding(), Some(funding));
+            assert_eq!(dev.rules.name, format!("forge-dev-{accounts}x{coins}"));
+            assert_eq!(Chain::load(&dev.rules.name, None).unwrap(), dev);
+            assert_ne!(dev.rules.chain_id(), forge.for_dev().unwrap().rules.chain_id());
+            let given = balances(&dev.rules);
+            assert_eq!(given.len(), usize::from(accounts) + 1);
+            let units = given.iter().filter(|(_, units)| *units == coins * 100_000_000);
+            assert_eq!(units.count(), usize::from(accounts));
+            assert_eq!(funding.givers().count(), usize::from(accounts.min(4)));
+        }
+        let usual: Vec<_> = Funding::USUAL.givers().map(|(index, _)| index).collect();
+        assert_eq!(usual, [6, 7, 8, 9]);
+        for name in [
+            "forge-dev-0x5",
+            "forge-dev-51x5",
+            "forge-dev-5x0",
+            "forge-dev-05x5",
+            "forge-dev-5x+5",
+            "forge-dev-5",
+            "forge-dev-5x",
+            "forge-devx",
+            "forge-dev-10x10000",
+            "forge-dev-1x90071993",
+        ] {
+            assert_eq!(split(name), None, "{name}");
+            Chain::load(name, None).unwrap_err();
+        }
+        let error = Chain::load("forge-dev-50x90000000", None).unwrap_err().to_string();
+        assert!(error.contains("dev gives 90000000 coins to each of 50 accounts"), "{error}");
     }
 
     #[test]

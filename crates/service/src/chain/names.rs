@@ -12,8 +12,9 @@ pub fn taken_for(name: &str) -> Option<&'static str> {
     let name: String = name.nfkd().collect();
     let looks = [skeleton(&name), skeleton(&name.to_lowercase())];
     Rules::PRESETS.into_iter().find(|preset| {
-        let dev = format!("{preset}{}", dev::SUFFIX);
-        looks.contains(&skeleton(preset)) || looks.contains(&skeleton(&dev))
+        // Behind it may stand what the accounts get.
+        let dev = skeleton(&format!("{preset}{}", dev::SUFFIX));
+        looks.contains(&skeleton(preset)) || looks.iter().any(|look| look.starts_with(&dev))
     })
 }
 
@@ -24,7 +25,10 @@ pub(super) fn is(rules: &Rules, preset: &str) -> bool {
         known.target = open.target;
     }
     let id = rules.chain_id();
-    chain.rules.chain_id() == id || chain.for_dev().is_ok_and(|dev| dev.rules.chain_id() == id)
+    let told = Chain { rules: rules.clone(), dialect: chain.dialect };
+    let funding = told.funding().unwrap_or(dev::Funding::USUAL);
+    chain.rules.chain_id() == id
+        || chain.for_dev_with(funding).is_ok_and(|dev| dev.rules.chain_id() == id)
 }
 
 /// The look of a name, by Unicode's list of confusable characters (UTS 39): letters and digits
@@ -63,6 +67,7 @@ mod tests {
             (" FORGE ", "forge"),
             ("forge-dev", "forge"),
             ("Forge Dev", "forge"),
+            ("forge-dev-20x500", "forge"),
             ("f\u{43e}rg\u{435}", "forge"),
             ("ｆｏｒｇｅ", "forge"),
             ("f0rge", "forge"),
@@ -98,6 +103,8 @@ mod tests {
         for name in Rules::PRESETS {
             let chain = Chain::load(name, None).unwrap();
             assert!(is(&chain.rules, name));
+            let funding = dev::Funding { accounts: 2, coins: 7 };
+            assert!(is(&chain.clone().for_dev_with(funding).unwrap().rules, name));
             assert!(is(&chain.for_dev().unwrap().rules, name));
         }
         assert!(is(&Rules::lecture().with_zeros(7), "lecture"));

@@ -297,7 +297,10 @@ fn a_chain_file_without_room_for_dev_coins_is_told_so() {
     let mut dev = Program::start(&["dev", "--port", "0", "--chain", file.to_str().unwrap()]);
     assert_eq!(dev.wait().code(), Some(1));
     let said = dev.stderr();
-    assert!(said.contains("10,000 coins") && said.contains("forge-example"), "{said}");
+    assert!(
+        said.contains("gives 10000 coins to each of 10 accounts") && said.contains("forge-example"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -324,4 +327,35 @@ fn blocks_that_leave_are_named_and_their_coins_no_longer_counted() {
     dev.terminate();
     assert_eq!(dev.wait().code(), Some(0), "{}", dev.stderr());
     assert!(dev.rest().iter().any(|line| line == "4 blocks more, 20 coins mined here"));
+}
+
+#[test]
+fn accounts_and_balances_are_those_that_were_asked_for_and_the_chain_has_a_name() {
+    let args = ["dev", "--chain", "forge", "--port", "0", "--nodes", "1", "--json"];
+    let mut dev = Program::start(&[&args[..], &["--accounts", "2", "--balance", "25"]].concat());
+    let said: serde_json::Value = serde_json::from_str(&dev.until_so("JSON", |_| true)).unwrap();
+    assert_eq!(said["chain"], "forge-dev-2x25");
+    let accounts = said["accounts"].as_array().unwrap();
+    assert_eq!(accounts.len(), 2);
+    assert!(accounts.iter().all(|account| account["balance"] == 2_500_000_000_u64), "{said}");
+    let url = said["nodes"][0]["url"].as_str().unwrap();
+    // Their keys sign here, and the faucet pays from them.
+    let shop = Address::from_key([1; 32]).unwrap().to_text(Hrp::new("forge").unwrap());
+    let gift = call(url, "POST", "/api/v1/faucet", &format!(r#"{{"recipient": "{shop}"}}"#));
+    assert_eq!(gift["amount"], 1_000_000_000, "{gift}");
+    let mut verified = Program::start(&["chain", "verify", url, "--chain", "forge-dev-2x25"]);
+    assert_eq!(verified.wait().code(), Some(0), "{}", verified.stderr());
+    dev.terminate();
+    dev.wait();
+
+    for (args, says) in [
+        (&["--chain", "lecture", "--accounts", "2"][..], "its payments are not signed"),
+        (&["--chain", "forge-dev", "--balance", "2"], "leave -dev out"),
+        (&["--chain", "forge", "--accounts", "51"], "a whole number from 1 to 50"),
+        (&["--chain", "forge", "--accounts", "50", "--balance", "90000000"], "no room"),
+    ] {
+        let mut refused = Program::start(&[&["dev"][..], args].concat());
+        assert_ne!(refused.wait().code(), Some(0), "{args:?}");
+        assert!(refused.stderr().contains(says), "{args:?}: {}", refused.stderr());
+    }
 }
