@@ -127,6 +127,9 @@ def test_each_call_that_succeeds_answers_as_the_document_says(start):
         ask("GET", "/api/v1/accounts", query=f"?party={BOB}")
         ask("GET", "/api/v1/accounts/transactions", query=f"?party={BOB}")
         ask("GET", "/api/v1/leaderboard")
+        kinds = [ask("GET", "/api/v1/search", query=f"?q={text}").json()["matches"][0]["kind"]
+                 for text in (2, paid["id"][:12], BOB[:20])]
+        assert kinds == ["block", "transaction", "account"]
         ask("POST", "/api/v1/peers", body={"nodes": [dead_peer()]})
         [peer] = ask("GET", "/api/v1/peers").json()["peers"]
         until(lambda: ask("GET", "/api/v1/peers").json()["peers"][0]["state"] == "fails", 20, "the peer to fail", node)

@@ -30,6 +30,14 @@ pub(crate) const SEARCH: Comparison = Comparison {
     example: "naive",
 };
 
+/// What a text may mean, on a chain of a million blocks.
+pub(crate) const FIND: Comparison = Comparison {
+    script: Some("tests/bench/find.py"),
+    earlier: None,
+    package: "blocksmith",
+    example: "verify_speed",
+};
+
 /// Signed payments, alone and in blocks, against libsecp256k1 alone.
 pub(crate) const PAYMENTS: Comparison =
     Comparison { script: None, earlier: None, package: "blocksmith", example: "payment_blocks" };

@@ -19,6 +19,7 @@ pub mod limits;
 mod number;
 mod peers;
 mod problem;
+mod search;
 mod status;
 mod transactions;
 
@@ -39,6 +40,7 @@ pub use hash::HexHash;
 pub use number::Number;
 pub use peers::{AddPeers, ForgottenPeer, Peer, PeerState, Peers, PeersAdded};
 pub use problem::Problem;
+pub use search::{SearchMatch, SearchMatches};
 pub use serde_json::value::RawValue;
 pub use status::{Solution, Status, Work};
 pub use transactions::{

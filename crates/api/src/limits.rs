@@ -19,6 +19,9 @@ pub const MAX_ACCOUNT_PAGE: usize = 1_000;
 /// The transactions in a page of an account, unless the call says how many.
 pub const ACCOUNT_PAGE: usize = 50;
 
+/// The longest text of a search, in characters.
+pub const MAX_SEARCH_CHARS: usize = 1_000;
+
 /// The most points of a history, and how many it has unless the call says so.
 pub const MAX_POINTS: u64 = 500;
 

@@ -2,6 +2,7 @@
 
 use alloc::string::String;
 use core::fmt;
+use core::ops::RangeInclusive;
 
 use bech32::primitives::decode::CheckedHrpstring;
 use bech32::{Bech32m, Fe32};
@@ -163,6 +164,32 @@ impl Address {
             return BadAddress::Length { expected: prefix + DATA_CHARS, found: text.len() };
         }
         BadAddress::Checksum
+    }
+
+    /// The keys whose addresses begin with a text that is longer than the prefix and the `1`, from the
+    /// first to the last, and some others if it has parts of a checksum; `None` if no address begins so.
+    pub fn keys_of_start(text: &str, hrp: Hrp) -> Option<RangeInclusive<[u8; 32]>> {
+        let data = text.strip_prefix(hrp.as_str())?.strip_prefix('1')?;
+        if data.is_empty() || data.len() > DATA_CHARS {
+            return None;
+        }
+        let (mut first, mut last) = ([0; 32], [u8::MAX; 32]);
+        for (at, char) in data.chars().enumerate() {
+            let value = Fe32::from_char(char).ok()?.to_u8();
+            for bit in 0..5 {
+                let place = 5 * at + bit;
+                if let (Some(first), Some(last)) =
+                    (first.get_mut(place / 8), last.get_mut(place / 8))
+                {
+                    let mask = 0x80 >> (place % 8);
+                    match value >> (4 - bit) & 1 {
+                        0 => *last &= !mask,
+                        _ => *first |= mask,
+                    }
+                }
+            }
+        }
+        Some(first..=last)
     }
 
     /// The address as people write it, `forge1…`.

@@ -25,6 +25,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::cmp::{Ordering, Reverse};
 use core::fmt;
+use core::ops::RangeInclusive;
 
 use blocksmith_consensus::address::Address;
 use blocksmith_consensus::ledger::{Account, Accounts};
@@ -419,6 +420,16 @@ impl Mempool {
     /// The payment with this id that is held until one before it comes.
     pub fn held(&self, id: &Hash) -> Option<&Waiting> {
         self.held.get(id)
+    }
+
+    /// The ids of payments that wait, between two, in their order.
+    pub fn ids_between(&self, ids: &RangeInclusive<Hash>) -> impl Iterator<Item = Hash> {
+        self.by_id.range(ids.clone()).map(|(id, _)| *id)
+    }
+
+    /// The ids of payments that are held, between two, in no order of theirs.
+    pub fn held_between(&self, ids: &RangeInclusive<Hash>) -> impl Iterator<Item = Hash> {
+        self.held.ids().filter(|id| ids.contains(id))
     }
 
     /// The payments of one sender that wait, in the order of their nonces.

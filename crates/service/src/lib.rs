@@ -19,6 +19,7 @@ mod parties;
 mod query;
 mod rate_limit;
 mod replay;
+mod search;
 mod signatures;
 mod standing;
 mod store;
@@ -40,6 +41,7 @@ pub use query::{
     MAX_INCOMING, PendingOf, PendingPage, QueryError, TransactionState, float, seconds,
 };
 pub use replay::{Difference, NotReplayed, Replay, Replayed, Step, replay};
+pub use search::{MAX_MATCHES, Match, Matches};
 pub use standing::{Standing, Stopped};
 pub use store::{
     Checked, IndexEntry, MAX_HISTORY, MAX_PLACES, NotAsWritten, Salvage, Snapshot, StoreError,

@@ -17,7 +17,7 @@ use super::store::{MAX_HISTORY, MAX_PLACES, Snapshot, StoreError, TransactionLoc
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 const MAX_LOOKS: u32 = 20;
 
-/// The places of one id, and the parties of one start of a name, are looked for until this many
+/// The places of one id, and names that are too long for the index, are looked for until this many
 /// bytes of blocks were read.
 const MAX_READ_BYTES: usize = 64 << 20;
 
@@ -208,63 +208,6 @@ impl Handle {
         }
     }
 
-    /// Ids of transactions of the best chain that start with these hex digits, in their order, at
-    /// most `limit`; none if `start` is no start of an id. Ids with the same first 16 digits count
-    /// as one. `None` where payments are signed.
-    ///
-    /// # Errors
-    /// Fails if the node has stopped, or if the store can't be read.
-    pub async fn ids_starting_with(&self, start: &str, limit: usize) -> Asked<Vec<Hash>> {
-        let ends = ['0', 'f'].map(|fill| {
-            let text: String =
-                start.chars().chain(std::iter::repeat_n(fill, 64)).take(64).collect();
-            text.parse::<Hash>().ok().filter(|_| start.len() <= 64)
-        });
-        let start = start.to_string();
-        let spots = move |index: &Reading| match ends {
-            [Some(from), Some(to)] => index.one_of_each(from..=to, limit),
-            _ => Ok(Vec::new()),
-        };
-        let read = move |spots: Vec<TransactionLocation>, chain| {
-            let mut confirmed = Confirmed::of(chain, None)?;
-            let mut found = Vec::new();
-            for spot in spots {
-                let id = Hash::of(confirmed.text(spot)?);
-                if id.to_string().starts_with(&start) {
-                    found.push(id);
-                }
-                if confirmed.read_bytes >= MAX_READ_BYTES {
-                    break;
-                }
-            }
-            Ok(found)
-        };
-        self.look_up_party(spots, read).await
-    }
-
-    /// Parties of an open chain whose names start with `start`, at most `limit`, in the order of
-    /// their first 64 bytes. `None` where payments are signed.
-    ///
-    /// # Errors
-    /// Fails if the node has stopped, or if the store can't be read.
-    pub async fn parties_starting_with(&self, start: String, limit: usize) -> Asked<Vec<String>> {
-        let asked = start.clone();
-        let list = move |index: &Reading| index.parties(&asked, limit);
-        let name = move |listed: Vec<Listed>, chain| {
-            let mut confirmed = Confirmed::of(chain, None)?;
-            let mut names = Vec::new();
-            for listed in listed {
-                let name = name(&mut confirmed, listed)?;
-                names.extend(Some(name).filter(|name| name.starts_with(&start)));
-                if confirmed.read_bytes >= MAX_READ_BYTES {
-                    break;
-                }
-            }
-            Ok(names)
-        };
-        self.look_up_party(list, name).await
-    }
-
     /// The miners with the most coins, at most `limit`, on any chain. The list ends when 64 MiB of
     /// blocks were read for names that are too long for the index.
     ///
@@ -352,7 +295,7 @@ fn parties(text: &str) -> impl Iterator<Item = std::borrow::Cow<'_, str>> {
 }
 
 /// The name of a party, from the chain if the index has its start alone.
-fn name(confirmed: &mut Confirmed, listed: Listed) -> Result<String, StoreError> {
+pub(super) fn name(confirmed: &mut Confirmed, listed: Listed) -> Result<String, StoreError> {
     let place = match &listed {
         Listed::Name(name) => return Ok(name.clone()),
         Listed::Key(_, place) => *place,

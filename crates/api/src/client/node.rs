@@ -14,8 +14,8 @@ use serde::de::DeserializeOwned;
 use super::http::{Redirected, builder, cause, described, is_loopback, misspoken, name, reason};
 use crate::{
     Account, AccountTransactions, AddPeers, AnyAccount, BlockEntry, Branches, Fees, ForgottenPeer,
-    Headers, JSON, Leaderboard, MerkleProof, Peers, PeersAdded, Problem, Solution, Status,
-    Submitted, Transaction, Work,
+    Headers, JSON, Leaderboard, MerkleProof, Peers, PeersAdded, Problem, SearchMatches, Solution,
+    Status, Submitted, Transaction, Work,
 };
 
 /// How long a connection may take.
@@ -317,6 +317,14 @@ impl Node {
     /// Returns a [`NodeError`] if no answer can be read.
     pub async fn leaderboard(&self, limit: usize) -> Result<Leaderboard, NodeError> {
         self.get(&["leaderboard"], &[("limit", &limit.to_string())]).await
+    }
+
+    /// Asks what a text may mean.
+    ///
+    /// # Errors
+    /// Returns a [`NodeError`] if no answer can be read.
+    pub async fn search(&self, text: &str) -> Result<SearchMatches, NodeError> {
+        self.get(&["search"], &[("q", text)]).await
     }
 
     /// Asks for the transactions of a party: the newest, or those before a place.

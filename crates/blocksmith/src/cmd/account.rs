@@ -14,7 +14,7 @@ use crate::amount::Coins;
 use crate::text::{counted, json, shown};
 
 /// How much of a name is shown, in characters; `--json` has all of it.
-const MAX_SHOWN: usize = 60;
+pub(super) const MAX_SHOWN: usize = 60;
 
 /// Show what an account has on the chain of a running node
 #[derive(Debug, clap::Args)]

@@ -24,6 +24,7 @@ pub mod block;
 pub mod chain;
 pub mod config;
 pub mod dev;
+pub mod find;
 mod input;
 pub mod leaderboard;
 pub mod mine;
@@ -142,6 +143,7 @@ enum Command {
     Block(block::BlockArgs),
     Account(account::AccountArgs),
     Leaderboard(leaderboard::LeaderboardArgs),
+    Find(find::FindArgs),
     Wallet(wallet::WalletArgs),
     Config(config::ConfigArgs),
 }
@@ -205,6 +207,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Block(args) => block::run(args),
         Command::Account(args) => runtime.block_on(account::run(args)),
         Command::Leaderboard(args) => runtime.block_on(leaderboard::run(args)),
+        Command::Find(args) => runtime.block_on(find::run(args)),
         Command::Wallet(args) => runtime.block_on(wallet::run(args)),
         Command::Config(args) => config::run(&args),
     };

@@ -431,6 +431,7 @@ mod tests {
             "signed",
             "source",
             "suffix",
+            "text",
             "token_file",
             "typed",
             "wallet",

@@ -66,8 +66,12 @@ pub(super) fn indexed<T>(
 ) -> Result<(T, wire::Indexed), ApiError> {
     let found = found.ok_or_else(|| ApiError::unsigned("there are no accounts"))?;
     let AsOf { answer, indexed } = found.map_err(|behind| ApiError::busy(behind.to_string()))?;
-    let Indexed { index, hash } = indexed;
-    Ok((answer, wire::Indexed { index, hash: hash.into() }))
+    Ok((answer, as_of(indexed)))
+}
+
+/// The last block that an index includes, as the API has it.
+pub(super) fn as_of(Indexed { index, hash }: Indexed) -> wire::Indexed {
+    wire::Indexed { index, hash: hash.into() }
 }
 
 /// The rules of a chain that keeps accounts.

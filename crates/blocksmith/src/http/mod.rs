@@ -31,6 +31,7 @@ mod patient;
 mod payments;
 mod permits;
 mod query;
+mod search;
 mod sent;
 mod strangers;
 mod words;
@@ -140,6 +141,7 @@ fn router(handle: Handle, token: Option<Token>, seat: Option<Seat>) -> Router {
         .route("/api/v1/accounts/{party}", get(accounts::account))
         .route("/api/v1/accounts/{party}/transactions", get(accounts::transactions))
         .route("/api/v1/leaderboard", get(accounts::leaderboard))
+        .route("/api/v1/search", get(search::search))
         .route("/api/v1/supply", get(accounts::supply))
         .route("/api/v1/fees", get(accounts::fees))
         .route("/api/v1/faucet", post(accounts::faucet))

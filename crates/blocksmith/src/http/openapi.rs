@@ -12,7 +12,7 @@ use utoipa::openapi::path::{Operation, ParameterIn};
 use utoipa::openapi::schema::AnyOf;
 use utoipa::openapi::{RefOr, Schema};
 
-use super::{accounts, api, branches, dev, events, history, payments};
+use super::{accounts, api, branches, dev, events, history, payments, search};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -34,7 +34,7 @@ use super::{accounts, api, branches, dev, events, history, payments};
         api::block, branches::branches, payments::queued, payments::submit, payments::transaction, payments::proof,
         accounts::account, accounts::named_account, accounts::transactions,
         accounts::named_transactions, accounts::leaderboard, accounts::supply, accounts::fees,
-        accounts::faucet, history::history, api::peers, api::add_peers, api::forget_peer,
+        accounts::faucet, history::history, search::search, api::peers, api::add_peers, api::forget_peer,
         dev::mine, dev::reorg, dev::miners, dev::set_miners, dev::cut, dev::heal,
     ),
     components(schemas(Problem)),
@@ -171,7 +171,7 @@ mod tests {
         let schemas = document["components"]["schemas"].as_object().expect("schemas");
         let untagged = schemas.iter().filter(|(_, schema)| schema.get("anyOf").is_some());
         let names: Vec<_> = untagged.map(|(name, _)| &**name).collect();
-        assert_eq!(names, ["AnyAccount", "Event", "PaymentOutcome", "Submitted"]);
+        assert_eq!(names, ["AnyAccount", "Event", "PaymentOutcome", "SearchMatch", "Submitted"]);
         assert!(schemas.values().all(|schema| schema.get("oneOf").is_none()));
     }
 

@@ -236,14 +236,19 @@ async fn whereabouts(handle: &Handle, id: Hash) -> Result<Option<Transaction>, A
     found.map(|found| transaction_of(id, &found)).transpose()
 }
 
+/// Whether a transaction is in a block, as the API has it.
+pub(super) fn status(state: TransactionState) -> TransactionStatus {
+    match state {
+        TransactionState::Queued => TransactionStatus::Queued,
+        TransactionState::Held => TransactionStatus::Held,
+        TransactionState::Confirmed => TransactionStatus::Confirmed,
+    }
+}
+
 fn transaction_of(id: Hash, found: &Found) -> Result<Transaction, ApiError> {
     Ok(Transaction {
         id: id.into(),
-        status: match found.state {
-            TransactionState::Queued => TransactionStatus::Queued,
-            TransactionState::Held => TransactionStatus::Held,
-            TransactionState::Confirmed => TransactionStatus::Confirmed,
-        },
+        status: status(found.state),
         places: found.locations.iter().map(place).collect(),
         transaction: raw(&found.text)?,
     })

@@ -640,30 +640,6 @@ async fn a_party_of_any_name_has_a_history_where_nobody_signs() {
             "{problem}"
         );
     }
-
-    // What a search of a start asks.
-    let ids = async |start: &str| {
-        let found = node.handle.ids_starting_with(start, 9).await.expect("it runs");
-        found.expect("an index").expect("in time").answer
-    };
-    let id: Hash = id.parse().expect("an id");
-    for length in [1, 15, 16, 17, 64] {
-        let found = ids(&id.to_string()[..length]).await;
-        assert!(found.contains(&id), "{length}: {found:?}");
-    }
-    assert_eq!(ids("").await.len(), 4);
-    for none in
-        ["g", "F", &"0".repeat(65), &format!("{}0{}", &id.to_string()[..20], "0".repeat(43))]
-    {
-        assert_eq!(ids(none).await, [], "{none}");
-    }
-    let names = async |start: &str| {
-        let found = node.handle.parties_starting_with(start.into(), 9).await.expect("it runs");
-        found.expect("an index").expect("in time").answer
-    };
-    assert_eq!(names("a").await, ["ann"]);
-    assert_eq!(names(".").await, [".."]);
-    assert_eq!(names("").await.len(), 5);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -707,8 +683,6 @@ async fn the_leaderboard_ranks_who_mined_where_nobody_signs() {
     let first = board("?limit=1").await;
     assert_eq!(first["miners"].as_array().map(Vec::len), Some(1));
     assert_eq!(node.get("/api/v1/leaderboard?limit=0").await.problem().0, 400);
-    let found = node.handle.parties_starting_with(long[..40].into(), 9).await.expect("it runs");
-    assert_eq!(found.expect("an index").expect("in time").answer, [long]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

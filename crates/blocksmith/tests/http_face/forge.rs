@@ -92,7 +92,7 @@ impl Forge {
     }
 
     /// A block for `recipient`.
-    async fn mine(&self, recipient: Address) -> Value {
+    pub(crate) async fn mine(&self, recipient: Address) -> Value {
         let work = self.work(recipient).await;
         let body = json!({"id": work["id"], "proof": Self::proof(&work)}).to_string();
         let (status, block) = self.node.post("/api/v1/work", body).await.good();

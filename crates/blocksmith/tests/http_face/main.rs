@@ -13,5 +13,6 @@ mod forge;
 mod lecture;
 mod messages;
 mod node;
+mod searching;
 mod snapshots;
 mod streaming;

@@ -1,4 +1,4 @@
-//! `blocksmith account` and `blocksmith leaderboard`.
+//! `blocksmith account`, `blocksmith leaderboard` and `blocksmith find`.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -76,7 +76,7 @@ fn any_name_is_shown_with_what_it_has_and_does_nothing_to_the_terminal() {
     assert_eq!((read["miners"].as_array().map(Vec::len), &read["blocks"]), (Some(1), &json!(3)));
 
     let (code, _, complained) = ran(&["leaderboard", "--limit", "0", "--node", &url]);
-    assert!(code == Some(4) && complained.contains("limit must be at least 1"), "{complained}");
+    assert!(code == Some(2) && complained.contains("from 1 to 1000"), "{complained}");
     for command in [&["account", "a b"][..], &["leaderboard"]] {
         let (code, _, complained) = ran(&[command, &["--node", "http://127.0.0.1:1"]].concat());
         let typed = command.join(" ").replace("a b", "'a b'");
@@ -98,6 +98,43 @@ fn an_address_is_shown_in_coins() {
     wait_until("the index has the coin", || board().contains(&row));
     let (code, _, complained) = ran(&["account", "ann", "--node", &url]);
     assert!(code == Some(4) && complained.contains("refuses"), "{complained}");
+}
+
+#[test]
+fn what_a_text_may_mean_is_found_and_does_nothing_to_the_terminal() {
+    let (_node, url) = node(&["--zeros", "1"]);
+    let find = |text: &str| done(&["find", text, "--node", &url]);
+    let odd = "ann\u{1b}[2J\u{202e}\n";
+    let payment = json!({"sender": odd, "recipient": "annabel", "amount": 7}).to_string();
+    post(&url, "/transactions/new", &payment);
+    let genesis = find("1");
+    let hash = genesis.strip_prefix("block        1  ").expect("a block");
+    assert_eq!((hash.len(), find(&hash[..9]), find(hash)), (64, genesis.clone(), genesis.clone()));
+    let id = blocksmith_consensus::json::canonical(payment.as_bytes()).expect("JSON");
+    let id = blocksmith_consensus::Hash::of(&*id).to_string();
+    assert_eq!(find(&id[..12]), format!("transaction  {id}  waits"));
+    assert_eq!(ran(&["mine", &url, "--coins", "1", "--id", "bob"]).0, Some(0));
+    wait_until("the index has all", || find("bob") == "account      \"bob\"");
+    assert_eq!(find(&id[..12]), format!("transaction  {id}  in block 2"));
+    let both = "account      \"ann\\u001b[2J\\u202e\\n\"\naccount      \"annabel\"";
+    assert_eq!(find("ann"), both);
+    assert_eq!(find(odd), both.lines().next().expect("a line"));
+    for text in ["\u{1b}]0;x\u{7}", "-1", "--help me", "\u{202e}%00{\"a\": "] {
+        let said = find(text);
+        assert!(said.starts_with("nothing on this chain has or begins with \""), "{said}");
+        assert!(said.chars().all(blocksmith::text::is_plain), "{said:?}");
+    }
+    let read: Value =
+        serde_json::from_str(&done(&["find", odd, "--json", "--node", &url])).expect("JSON");
+    let party = json!({"kind": "account", "party": odd});
+    assert_eq!((&read["matches"], &read["more"]), (&json!([party]), &json!(false)));
+    let (code, _, complained) = ran(&["find", "", "--node", &url]);
+    assert!(code == Some(4) && complained.contains("what to search for"), "{complained}");
+    let (code, _, complained) = ran(&["find", &"x".repeat(1_001), "--node", &url]);
+    assert!(code == Some(4) && complained.contains("1001 characters"), "{complained}");
+    let (code, _, complained) = ran(&["find", "a b", "--node", "http://127.0.0.1:1"]);
+    let again = "or name another: blocksmith find 'a b' --node URL";
+    assert!(code == Some(3) && complained.contains(again), "{complained}");
 }
 
 /// A chain with 1 zero, mined by three names in turn.

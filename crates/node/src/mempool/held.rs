@@ -50,6 +50,11 @@ impl Held {
         self.by_nonce.values().find(|held| held.payment.id() == *id)
     }
 
+    /// The ids of all of them.
+    pub(super) fn ids(&self) -> impl Iterator<Item = Hash> {
+        self.by_nonce.values().map(|held| held.payment.id())
+    }
+
     pub(super) fn take(&mut self, key: (Address, u64)) -> Option<Waiting> {
         let held = self.by_nonce.remove(&key)?;
         self.arrivals.remove(&(held.arrived, key));

@@ -9,6 +9,8 @@
 //!
 //! A place is the index of the block, 8 bytes, and the position in its list, 4 bytes, big-endian.
 
+use std::ops::{Bound, RangeInclusive};
+
 use blocksmith_consensus::ledger::Contents;
 use blocksmith_consensus::payment::{Coinbase, Domain};
 use blocksmith_consensus::{Block, Family, Hash, Rules, Sealed};
@@ -232,6 +234,30 @@ impl Lists {
         let range = key(&id.0, (0, 0))..=key(&id.0, (u64::MAX, u32::MAX));
         let all = self.places.range(range)?.take(MAX_PLACES);
         all.map(|entry| Ok(location(&entry?.0.value()))).collect()
+    }
+
+    /// For each id between two, its first place; at most `limit`.
+    pub(crate) fn first_places(
+        &self,
+        ids: &RangeInclusive<Hash>,
+        limit: usize,
+    ) -> Result<Vec<(Hash, TransactionLocation)>, StoreError> {
+        let last = (u64::MAX, u32::MAX);
+        let mut from = Bound::Included(key(&ids.start().0, (0, 0)));
+        let to = Bound::Included(key(&ids.end().0, last));
+        let mut found = Vec::new();
+        while found.len() < limit {
+            let next = self.places.range::<[u8; KEY_BYTES]>((from, to))?.next().transpose()?;
+            let Some(place) = next.map(|(key, _)| key.value()) else { break };
+            let id = place.first_chunk().expect("an id comes first");
+            found.push((Hash(*id), location(&place)));
+            if *id == ids.end().0 {
+                break;
+            }
+            // The other places of the same id are skipped.
+            from = Bound::Excluded(key(id, last));
+        }
+        Ok(found)
     }
 
     /// The last places of a party before some place, at most `limit`, and [`MAX_HISTORY`].

@@ -1,7 +1,7 @@
 //! Reads a store as it is at one moment: the best chain, the accounts, and where transactions are.
 
 use std::fmt;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, RangeInclusive};
 use std::sync::Arc;
 
 use blocksmith_consensus::address::Address as PublicKey;
@@ -166,6 +166,50 @@ impl Snapshot {
         self.read_of(|| format!("table places, transaction {id}"), |tables| tables.lists.places(id))
     }
 
+    /// The blocks whose ids are between two, in the order of ids, at most `limit`: the id and the index
+    /// of each.
+    pub(crate) fn blocks_between(
+        &self,
+        ids: &RangeInclusive<Hash>,
+        limit: usize,
+    ) -> Result<Vec<(Hash, u64)>, StoreError> {
+        self.read_of(
+            || "table index",
+            |tables| {
+                let blocks = tables.index.range(ids.start().0..=ids.end().0)?.take(limit);
+                blocks
+                    .map(|entry| {
+                        entry.map(|(id, at)| (Hash(id.value()), at.value())).map_err(Into::into)
+                    })
+                    .collect()
+            },
+        )
+    }
+
+    /// For each id of a transaction between two, the first place where it is; at most `limit`.
+    pub(crate) fn first_places(
+        &self,
+        ids: &RangeInclusive<Hash>,
+        limit: usize,
+    ) -> Result<Vec<(Hash, TransactionLocation)>, StoreError> {
+        self.read_of(|| "table places", |tables| tables.lists.first_places(ids, limit))
+    }
+
+    /// The accounts whose keys are between two, in the order of keys, at most `limit`.
+    pub(crate) fn accounts_between(
+        &self,
+        keys: &RangeInclusive<[u8; 32]>,
+        limit: usize,
+    ) -> Result<Vec<PublicKey>, StoreError> {
+        self.read_of(
+            || "table accounts",
+            |tables| {
+                let accounts = tables.accounts.range(keys.clone())?.take(limit);
+                accounts.map(|entry| address(entry?.0.value())).collect()
+            },
+        )
+    }
+
     /// Where the transactions of a party, the public key of an address, are: the newest first,
     /// those before `before` if it is given, at most `limit` and
     /// [`MAX_HISTORY`](crate::MAX_HISTORY).
@@ -215,11 +259,14 @@ impl Snapshot {
         let range = self.read(|tables| Ok(tables.accounts.range::<[u8; 32]>(..)?))?;
         Ok(self.each(range, |_, entry| {
             let (key, value) = entry?;
-            let address = PublicKey::from_key(key.value())
-                .map_err(|error| StoreError::Damaged(format!("an account: {error}")))?;
-            Ok((address, account(value.value())))
+            Ok((address(key.value())?, account(value.value())))
         }))
     }
+}
+
+/// The address of an account.
+fn address(key: [u8; 32]) -> Result<PublicKey, StoreError> {
+    PublicKey::from_key(key).map_err(|error| StoreError::Damaged(format!("an account: {error}")))
 }
 
 /// Does something with the text of the block with a number.
