@@ -15,13 +15,14 @@ struct Count {
 }
 
 /// The environment variables, read by the tests, that the long form sets.
-const LONG: [(&str, &str); 11] = [
+const LONG: [(&str, &str); 12] = [
     ("BLOCKSMITH_API_CASES", "20000"),
     ("BLOCKSMITH_DISCONNECTS", "20000"),
     ("BLOCKSMITH_DIGESTS", "100000000"),
     ("BLOCKSMITH_JSON_CASES", "1000000"),
     ("BLOCKSMITH_MODEL_STEPS", "1000000"),
     ("BLOCKSMITH_STORE_STEPS", "500000"),
+    ("BLOCKSMITH_INDEX_STEPS", "100000"),
     ("BLOCKSMITH_KILLS", "200"),
     ("BLOCKSMITH_EVENT_KILLS", "100"),
     ("BLOCKSMITH_STALL_S", "60"),

@@ -1,5 +1,6 @@
 //! The index against a recount of every transaction, over random blocks and reorgs.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use blocksmith_consensus::Hash;
@@ -9,18 +10,30 @@ use blocksmith_testkit::random::{Random, setting};
 use super::book::{Book, Counts, Indexed, Roles};
 use super::reading::{Listed, Reading};
 
-/// A party as it stands in a transaction, and its name.
-const PARTIES: [(&str, &str); 10] = [
+/// A party as it stands in a transaction, and its name. A number and its text are one party; numbers
+/// with other texts are others.
+const PARTIES: [(&str, &str); 21] = [
     ("\"0\"", "0"),
     ("0", "0"),
+    ("\"1\"", "1"),
+    ("1", "1"),
+    ("1.0", "1.0"),
+    ("true", "true"),
     ("\"ann\"", "ann"),
+    ("\"Ann\"", "Ann"),
+    ("\"ann \"", "ann "),
     ("\"\"", ""),
     ("null", "null"),
+    ("[]", "[]"),
     ("{\"a\": [1, 2.5]}", "{\"a\": [1, 2.5]}"),
     ("\"\\ud800\"", "\"\\ud800\""),
+    ("\"\\ud83d\"", "\"\\ud83d\""),
     ("\"a/b\\n\\u0000\"", "a/b\n\0"),
+    ("\"a\\u001b[2J\\u202e\"", "a\u{1b}[2J\u{202e}"),
     (LONG.0, LONG.1),
     (LONGER.0, LONGER.1),
+    (LONGEST_KEY.0, LONGEST_KEY.1),
+    (CUT.0, CUT.1),
 ];
 
 /// Two long names with the same start.
@@ -33,8 +46,20 @@ const LONGER: (&str, &str) = (
     "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx2",
 );
 
+/// The longest name that is a key itself.
+const LONGEST_KEY: (&str, &str) = (
+    "\"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\"",
+    "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+);
+
+/// A long name whose 64th byte is the first of a character.
+const CUT: (&str, &str) = (
+    "\"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\\u00e9\"",
+    "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\u{e9}",
+);
+
 /// An amount as it stands in a transaction, and its value if it counts.
-const AMOUNTS: [(&str, Option<i128>); 8] = [
+const AMOUNTS: [(&str, Option<i128>); 11] = [
     ("1", Some(1)),
     ("-7", Some(-7)),
     ("1000000", Some(1_000_000)),
@@ -42,7 +67,10 @@ const AMOUNTS: [(&str, Option<i128>); 8] = [
     ("-170141183460469231731687303715884105728", Some(i128::MIN)),
     ("1606938044258990275541962092341162602522202993782792835301376", None),
     ("2.5", None),
+    ("1.0", None),
     ("\"3\"", None),
+    ("true", None),
+    ("null", None),
 ];
 
 #[derive(Clone, Copy)]
@@ -54,7 +82,7 @@ struct Payment {
 
 impl Payment {
     fn any(random: &mut Random) -> Self {
-        let mut party = || Some(PARTIES[random.below(10)]).filter(|_| !random.percent(5));
+        let mut party = || Some(*random.pick(&PARTIES)).filter(|_| !random.percent(5));
         let (from, to) = (party(), party());
         let amounts = if random.percent(70) { 3 } else { AMOUNTS.len() };
         Self { from, to, amount: AMOUNTS[random.below(amounts)] }
@@ -152,31 +180,34 @@ fn compare_places(index: &Reading, blocks: &[Vec<Payment>]) {
 }
 
 /// The index ranks the miners as a sort of all parties does.
-fn compare_ranks(index: &Reading, expected: &Recount) {
-    let miners: Vec<_> = expected.iter().filter(|(_, party)| party.6 > 0).collect();
-    let ranked = index.miners(usize::MAX).expect("miners");
-    let mut found: Vec<_> = ranked.iter().map(|(_, it)| (it.coins, it.blocks)).collect();
-    let mut wanted: Vec<_> = miners.iter().map(|(_, party)| (party.3, party.6)).collect();
-    wanted.sort_unstable_by(|one, other| other.cmp(one));
-    assert_eq!(found, wanted);
-    for (listed, it) in &ranked {
-        let (_, party) = miners.iter().find(|(name, _)| listed.is(name)).expect("a miner");
-        let own = (it.coins, it.blocks, Some(it.last_block));
-        assert_eq!(own, (party.3, party.6, party.7));
+fn compare_ranks(index: &Reading, expected: &Recount, histories: &Histories) {
+    // A transaction names its sender first.
+    let first_named = |name: &str| {
+        let (place, roles) = histories[name][0];
+        (place, !roles.sent)
+    };
+    let mut miners: Vec<_> = expected.iter().filter(|(_, party)| party.6 > 0).collect();
+    // Of those with as many coins and blocks, the chain named the first one first.
+    miners.sort_by_key(|(name, party)| (Reverse((party.3, party.6)), first_named(name)));
+    for limit in [usize::MAX, 3, 0] {
+        let ranked = index.miners(limit).expect("miners");
+        assert_eq!(ranked.len(), miners.len().min(limit));
+        for ((listed, it), (name, party)) in ranked.iter().zip(&miners) {
+            assert!(listed.is(name), "{listed:?} is ranked for {name}");
+            let own = (it.coins, it.blocks, Some(it.last_block));
+            assert_eq!(own, (party.3, party.6, party.7), "{name}");
+        }
     }
-    found.truncate(3);
-    let first = index.miners(3).expect("miners");
-    assert_eq!(first.iter().map(|(_, it)| (it.coins, it.blocks)).collect::<Vec<_>>(), found);
     assert_eq!(index.mined, miners.iter().map(|(_, party)| party.6).sum::<u64>());
 }
 
 /// The index lists each party that blocks name, and no other.
 fn compare_names(index: &Reading, histories: &Histories) {
-    for start in ["", "a", "x", LONG.1, "nobody"] {
+    for start in ["", "a", "x", LONG.1, CUT.1, "nobody"] {
         let listed = index.parties(start, usize::MAX).expect("parties");
         // Long names are told by their first 64 bytes.
-        let short = &start[..start.len().min(64)];
-        let names = histories.keys().filter(|name| name.starts_with(short));
+        let short = &start.as_bytes()[..start.len().min(64)];
+        let names = histories.keys().filter(|name| name.as_bytes().starts_with(short));
         let names: Vec<_> = names.collect();
         assert_eq!(listed.len(), names.len(), "{start}");
         for name in names {
@@ -185,7 +216,7 @@ fn compare_names(index: &Reading, histories: &Histories) {
         for listed in listed {
             let Listed::Key(_, place) = &listed else { continue };
             let holds = |name: &&str| histories[name].iter().any(|(at, _)| at == place);
-            assert!([LONG.1, LONGER.1].iter().any(|name| listed.is(name) && holds(name)));
+            assert!([LONG.1, LONGER.1, CUT.1].iter().any(|name| listed.is(name) && holds(name)));
         }
     }
 }
@@ -201,17 +232,27 @@ fn text(index: usize, block: &[Payment]) -> String {
 
 #[test]
 fn sums_are_those_of_a_recount_after_any_reorg() {
-    let mut random = Random::new(setting("BLOCKSMITH_INDEX_SEED", 14));
+    let seed = setting("BLOCKSMITH_INDEX_SEED", 14);
+    println!("BLOCKSMITH_INDEX_SEED={seed}");
+    let mut random = Random::new(seed);
     let book = Book::open(None, Counts::All("0".into())).expect("an index");
     let mut blocks: Vec<Vec<Payment>> = Vec::new();
     for step in 0..setting("BLOCKSMITH_INDEX_STEPS", 1_000) {
         let undone = if random.percent(35) { random.below(blocks.len().min(5) + 1) } else { 0 };
         let added = random.below(4);
+        let at =
+            |blocks: &[Vec<Payment>]| Indexed { index: blocks.len() as u64, hash: Hash([1; 32]) };
+        // Like the follower: one change undoes, and another adds.
         book.change(step % 7 == 0, |batch| {
             for _ in 0..undone {
                 let block = text(blocks.len(), &blocks.pop().expect("a block"));
                 batch.undo(&BlockView::of_canonical(&block).expect("a block"))?;
             }
+            batch.stand_at(at(&blocks));
+            Ok(())
+        })
+        .expect("a change");
+        book.change(step % 5 == 0, |batch| {
             for _ in 0..added {
                 if blocks.len() < 60 {
                     let payments = random.below(5);
@@ -220,7 +261,7 @@ fn sums_are_those_of_a_recount_after_any_reorg() {
                     batch.add(&BlockView::of_canonical(&block).expect("a block"))?;
                 }
             }
-            batch.stand_at(Indexed { index: blocks.len() as u64, hash: Hash([1; 32]) });
+            batch.stand_at(at(&blocks));
             Ok(())
         })
         .expect("a change");
@@ -233,7 +274,7 @@ fn sums_are_those_of_a_recount_after_any_reorg() {
             }
             compare_places(index, &blocks);
             compare_names(index, &histories);
-            compare_ranks(index, &expected);
+            compare_ranks(index, &expected, &histories);
             Ok(())
         };
         book.read(compare).expect("an index");
