@@ -26,7 +26,16 @@ impl Stop {
     }
 }
 
-/// A thread of the lowest priority; it ends when this is dropped.
+/// How far a thread lets others go first, from 0 to 19.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Priority {
+    /// Beside a thread that is always busy it gets a tenth of a processor.
+    Low = 10,
+    /// It gets a seventieth, and hardly ever comes on beside a miner or a client that never rests.
+    Lowest = 19,
+}
+
+/// A thread that lets others go first; it ends when this is dropped.
 pub(crate) struct Background {
     stop: Stop,
     thread: Option<JoinHandle<()>>,
@@ -34,11 +43,15 @@ pub(crate) struct Background {
 
 impl Background {
     /// Starts a thread with a name of at most 15 bytes.
-    pub(crate) fn start(name: &'static str, work: impl FnOnce(&Stop) + Send + 'static) -> Self {
+    pub(crate) fn start(
+        name: &'static str,
+        priority: Priority,
+        work: impl FnOnce(&Stop) + Send + 'static,
+    ) -> Self {
         let stop = Stop::default();
         let stopped = stop.clone();
         let run = move || {
-            give_way(name);
+            give_way(name, priority);
             work(&stopped);
         };
         let thread = thread::Builder::new().name(name.into()).spawn(run);
@@ -59,10 +72,11 @@ impl Drop for Background {
     }
 }
 
-/// Gives the calling thread the lowest priority, where the system has one for threads.
-fn give_way(name: &str) {
+/// Gives the calling thread a priority, where the system has one for threads.
+#[cfg_attr(not(target_os = "linux"), expect(unused_variables))]
+fn give_way(name: &str, priority: Priority) {
     #[cfg(target_os = "linux")]
-    if let Err(error) = rustix::process::setpriority_process(None, 19) {
+    if let Err(error) = rustix::process::setpriority_process(None, priority as i32) {
         tracing::debug!("{name} keeps the program's priority: {error}");
     }
 }

@@ -28,7 +28,7 @@ use super::now;
 use super::signatures::Signatures;
 use super::standing::{Reason, Standing, Stopped};
 use super::store::{Snapshot, Store, StoreError, Writer, new_node_id, scrub};
-use crate::background::Background;
+use crate::background::{Background, Priority};
 use crate::chain::Chain;
 
 /// How often [`Handle::other_work`] asks for new work on the same tip: a node makes it at most once
@@ -126,7 +126,7 @@ pub struct Handle {
 
 /// Starts to look for damage of a store; the node stops when some is found.
 fn scrubbed(store: Store, requests: mpsc::WeakSender<Request>) -> Background {
-    Background::start("blocksmith-scrub", move |stop| {
+    Background::start("blocksmith-scrub", Priority::Lowest, move |stop| {
         let Err(error) = scrub(&store, stop) else { return };
         let context = Context { source: Source::Time, ..Context::default() };
         let (reply, _) = oneshot::channel::<()>();

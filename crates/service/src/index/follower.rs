@@ -10,7 +10,7 @@ use blocksmith_consensus::{Ancestry as _, Shape};
 use tokio::sync::watch;
 
 use super::book::{Book, Indexed};
-use crate::background::{Background, Stop};
+use crate::background::{Background, Priority, Stop};
 use crate::standing::Standing;
 use crate::store::{Snapshot, Store, StoreError};
 
@@ -25,9 +25,11 @@ const LOOK: Duration = Duration::from_millis(200);
 const BULK_BLOCKS: u64 = 300;
 const CALM: Duration = Duration::from_secs(2);
 
-/// The most blocks, and about the most bytes, of one change of the index.
+/// The most blocks, and about the most bytes, of one change of the index, and after how long it takes no
+/// more of them: what a kill makes it lose, and what an end waits for, on a machine that is busy.
 const MAX_BLOCKS: usize = 10_000;
 const MAX_BYTES: usize = 16 << 20;
+const MAX_TIME: Duration = Duration::from_millis(500);
 
 /// How often changes are made durable at the tip; a crash loses those after, which are then made
 /// again. While the index catches up, each is: what a change replaces has no use again before.
@@ -73,7 +75,7 @@ impl Follower {
                 }
             }
         };
-        Self { book: kept, _thread: Background::start(THREAD, run) }
+        Self { book: kept, _thread: Background::start(THREAD, Priority::Low, run) }
     }
 
     pub(crate) fn book(&self) -> &Book {
@@ -141,14 +143,17 @@ pub(super) fn step(
     {
         return back(book, chain, at, durable);
     }
-    let (mut blocks, mut bytes) = (0, 0);
+    let (mut blocks, mut bytes, started) = (0, 0, Instant::now());
     book.change(durable, |batch| {
         chain.each_text(at.map_or(0, |at| at.index + 1), |text| {
             let block = view(chain.shape(), text)?;
             batch.add(&block)?;
             batch.stand_at(Indexed { index: block.index, hash: block.hash() });
             (blocks, bytes) = (blocks + 1, bytes + text.len());
-            let enough = blocks >= MAX_BLOCKS || bytes >= MAX_BYTES || stop.is_set();
+            let enough = blocks >= MAX_BLOCKS
+                || bytes >= MAX_BYTES
+                || started.elapsed() >= MAX_TIME
+                || stop.is_set();
             Ok(if enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
         })
     })
@@ -162,7 +167,7 @@ fn view(shape: Shape, text: &str) -> Result<BlockView<'_>, StoreError> {
 /// Takes back the blocks that left the best chain.
 fn back(book: &Book, chain: &Snapshot, at: Indexed, durable: bool) -> Result<(), StoreError> {
     let mut at = at;
-    let (mut whole, mut bytes) = (true, 0);
+    let (mut whole, mut bytes, started) = (true, 0, Instant::now());
     book.change(durable, |batch| {
         for _ in 0..MAX_BLOCKS {
             if chain.index_of(&at.hash)? == Some(at.index) {
@@ -183,7 +188,7 @@ fn back(book: &Book, chain: &Snapshot, at: Indexed, durable: bool) -> Result<(),
             };
             at = Indexed { index, hash };
             batch.stand_at(at);
-            if bytes >= MAX_BYTES {
+            if bytes >= MAX_BYTES || started.elapsed() >= MAX_TIME {
                 break;
             }
         }
