@@ -13,7 +13,7 @@ use super::output::stdout;
 use super::values::server;
 use crate::text::json;
 
-/// Find a block, a transaction or an account by its number, hash or name, or the start of one
+/// Find a block, a transaction or an account by number, hash or name
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
