@@ -7,7 +7,7 @@ use blocksmith::service::{Checked, open_read_only};
 use redb::{Database, TableDefinition};
 use tempfile::tempdir;
 
-use super::{ask, blocksmith, code, data, node, pay, told};
+use super::{Program, ask, blocksmith, code, data, node, pay, told};
 
 const PAGE: usize = 4096;
 const BLOCKS: usize = 30;
@@ -17,15 +17,30 @@ fn run(home: &Path, command: &[&str], data: &str) -> (i32, String, String) {
     told(&mut blocksmith(home, &arguments))
 }
 
-/// Repairs a store with these contents; the index of the tip then, and what the command says.
+/// Repairs a store of the lecture with these contents; the index of the tip then, and what the command
+/// says.
 fn repaired(home: &Path, data: &str, contents: &[u8], what: &str) -> (u64, String) {
+    repaired_of(&["--zeros", "0"], home, data, contents, what)
+}
+
+fn repaired_of(
+    chain: &[&str],
+    home: &Path,
+    data: &str,
+    contents: &[u8],
+    what: &str,
+) -> (u64, String) {
+    let run = |command: &[&str]| {
+        let arguments = [&["chain"], command, chain, &["--data-dir", data]].concat();
+        told(&mut blocksmith(home, &arguments))
+    };
     let _ = fs::remove_dir_all(data);
     fs::create_dir_all(data).unwrap();
     fs::write(Path::new(data).join("chain.redb"), contents).unwrap();
-    let (code, said, error) = run(home, &["repair"], data);
+    let (code, said, error) = run(&["repair"]);
     assert_eq!((code, &*error), (0, ""), "{what}: {said}");
     assert!(!Path::new(data).join("repairing").exists(), "{what}");
-    let (code, _, error) = run(home, &["verify", "--replay"], data);
+    let (code, _, error) = run(&["verify", "--replay"]);
     assert_eq!(code, 0, "{what}: {said}{error}");
     (open_read_only(Path::new(data)).unwrap().tip().unwrap().block.index(), said)
 }
@@ -82,12 +97,10 @@ fn what_a_damaged_store_has_is_kept() {
     }
 }
 
-#[test]
-fn whatever_page_is_zero_the_rest_is_a_valid_chain() {
-    let home = tempdir().unwrap();
-    let data = data(home.path(), "data", BLOCKS);
-    let sound = fs::read(Path::new(&data).join("chain.redb")).unwrap();
-    let (mut whole, mut count) = (0, 0);
+/// Zeroes each page of a store once, and repairs it: the texts of the repairs.
+fn each_page(chain: &[&str], home: &Path, data: &str, tip: u64) -> Vec<String> {
+    let sound = fs::read(Path::new(data).join("chain.redb")).unwrap();
+    let (mut whole, mut all) = (0, Vec::new());
     for page in 0..sound.len() / PAGE {
         let range = page * PAGE..(page + 1) * PAGE;
         if sound[range.clone()].iter().all(|byte| *byte == 0) {
@@ -95,12 +108,50 @@ fn whatever_page_is_zero_the_rest_is_a_valid_chain() {
         }
         let mut changed = sound.clone();
         changed[range].fill(0);
-        let (tip, _) = repaired(home.path(), &data, &changed, &format!("page {page}"));
-        count += 1;
-        whole += usize::from(tip == BLOCKS as u64);
+        let (found, said) = repaired_of(chain, home, data, &changed, &format!("page {page}"));
+        whole += usize::from(found == tip);
+        all.push(said);
     }
-    println!("{whole} of {count} stores were whole again");
-    assert!(whole * 2 > count && count > 10, "{whole} of {count}");
+    println!("{whole} of {} stores were whole again", all.len());
+    assert!(whole * 2 > all.len() && all.len() > 10, "{whole} of {}", all.len());
+    all
+}
+
+#[test]
+fn whatever_page_is_zero_the_rest_is_a_valid_chain() {
+    let home = tempdir().unwrap();
+    let data = data(home.path(), "data", BLOCKS);
+    each_page(&["--zeros", "0"], home.path(), &data, BLOCKS as u64);
+}
+
+#[test]
+fn accounts_and_payments_that_wait_are_built_again_too() {
+    let home = tempdir().unwrap();
+    let data = home.path().join("data").to_str().unwrap().to_string();
+    let network = ["dev", "--chain", "forge", "--nodes", "1", "--port", "0", "--no-mining"];
+    let arguments = [&network[..], &["--data-dir", &data]].concat();
+    let mut dev = Program::spawn(&mut blocksmith(home.path(), &arguments));
+    let line = dev.until_so("a node", |line| line.starts_with("node 1"));
+    let address = line.split("http://").nth(1).unwrap().to_string();
+    dev.until_so("the end of the start", |line| line.starts_with("Join"));
+    let recipient = blocksmith_wallet::dev::addresses().next().unwrap();
+    let hrp = blocksmith_consensus::address::Hrp::new("forge").unwrap();
+    let gift = format!(r#"{{"recipient": "{}"}}"#, recipient.to_text(hrp));
+    for _ in 0..3 {
+        assert!(ask(&address, "POST", "/api/v1/faucet", &gift).contains("\"id\""));
+        let mined = ask(&address, "POST", "/api/v1/dev/mine", r#"{"blocks": 4}"#);
+        assert!(mined.contains("200 OK"), "{mined}");
+    }
+    assert!(ask(&address, "POST", "/api/v1/faucet", &gift).contains("\"id\""));
+    dev.terminate();
+    code(&mut dev);
+    let node = Path::new(&data).join("node-1").to_str().unwrap().to_string();
+    let said = each_page(&["--chain", "forge-dev"], home.path(), &node, 13);
+    // Tables are found through a few pages; all others can be read without the damaged one.
+    for said in said {
+        let lost = said.contains("no table can be read") || said.contains("table mempool");
+        assert!(lost || said.contains("1 waiting transaction, "), "{said}");
+    }
 }
 
 #[test]
