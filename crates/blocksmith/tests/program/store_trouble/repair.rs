@@ -148,7 +148,7 @@ fn accounts_and_payments_that_wait_are_built_again_too() {
     let node = Path::new(&data).join("node-1").to_str().unwrap().to_string();
     let said = each_page(&["--chain", "forge-dev"], home.path(), &node, 13);
     // Tables are found through a few pages; all others can be read without the damaged one.
-    for said in said {
+    for said in said.iter().filter(|said| !said.starts_with("nothing is damaged")) {
         let lost = said.contains("no table can be read") || said.contains("table mempool");
         assert!(lost || said.contains("1 waiting transaction, "), "{said}");
     }
