@@ -5,7 +5,6 @@ use blocksmith_node::{Effect, Event, Machine, Output, PeerAddress, Stepped, Verd
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use super::branches::{BlockSource, Sources};
 use super::events::{Context, Source};
 use super::handle::Handle;
 use super::now;
@@ -95,11 +94,9 @@ impl Commit {
         let source = Source::Asked { peer: from.clone(), last: None };
         let context = Context { source, more: true, ..Context::default() };
         let handle = handle.clone();
-        let sources = handle.sources().clone();
         let taken = tokio::spawn(async move {
-            let take = move |machine: &mut Machine, _, chain: &mut Writer| {
-                take(inbox, from, &sources, machine, chain)
-            };
+            let take =
+                |machine: &mut Machine, _, chain: &mut Writer| take(inbox, from, machine, chain);
             handle.command_in(context, take).await
         });
         Self { parts, taken, bytes: 0 }
@@ -110,7 +107,6 @@ impl Commit {
 fn take(
     mut parts: mpsc::Receiver<Vec<Checked>>,
     from: PeerAddress,
-    sources: &Sources,
     machine: &mut Machine,
     chain: &mut Writer,
 ) -> Stepped<Taken, Writer> {
@@ -121,8 +117,6 @@ fn take(
     {
         if let Some(last) = blocks.last() {
             answer.index = last.block().index();
-            let hashes = blocks.iter().map(|block| block.block().hash());
-            sources.note(hashes, BlockSource::Asked(from.clone()));
             let output = machine.take_branch(now(), blocks, from.clone(), true, chain)?;
             answer.verdict = output.answer;
             output.effects.into_iter().for_each(|effect| add(effect, &mut effects));
