@@ -127,6 +127,10 @@ def test_each_call_that_succeeds_answers_as_the_document_says(start):
         ask("GET", "/api/v1/accounts", query=f"?party={BOB}")
         ask("GET", "/api/v1/accounts/transactions", query=f"?party={BOB}")
         ask("GET", "/api/v1/leaderboard")
+        for table in ("blocks", "history", f"accounts/transactions?party={BOB}"):
+            for sent in ("csv", "ndjson"):
+                path, _, query = table.partition("?")
+                assert ask("GET", f"/api/v1/{path}", query=f"?{query}&format={sent}").ok
         kinds = [ask("GET", "/api/v1/search", query=f"?q={text}").json()["matches"][0]["kind"]
                  for text in (2, paid["id"][:12], BOB[:20])]
         assert kinds == ["block", "transaction", "account"]

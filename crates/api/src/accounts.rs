@@ -128,6 +128,18 @@ pub enum Role {
     Uncounted,
 }
 
+impl Role {
+    /// Its name, as JSON has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sent => "sent",
+            Self::Received => "received",
+            Self::Mined => "mined",
+            Self::Uncounted => "uncounted",
+        }
+    }
+}
+
 /// A transaction of an account.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct AccountTransaction {

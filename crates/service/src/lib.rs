@@ -11,6 +11,7 @@ mod events;
 pub mod faucet;
 mod feed;
 mod handle;
+mod history;
 mod import;
 mod index;
 mod metrics;
@@ -31,11 +32,12 @@ pub use clocks::{Clocks, time};
 pub use events::work_shown;
 pub use feed::{Event, Feed, Reorg, Tip};
 pub use handle::{Handle, NotPaid};
+pub use history::History;
 pub use import::{Import, Taken};
 pub use index::{Indexed, PartyState, Roles};
 pub use metrics::{Levels, Metrics};
 pub use notices::Notice;
-pub use parties::{AsOf, Behind, Leaderboard, Miner, PartyPage, PartyWaiting};
+pub use parties::{AsOf, Asked, Behind, Leaderboard, Miner, PartyPage, PartyWaiting};
 pub use query::{
     AccountEntry, AccountPage, AccountState, Found, Inclusion, InclusionAnswer, Location,
     MAX_INCOMING, PendingOf, PendingPage, QueryError, TransactionState, float, seconds,

@@ -7,7 +7,7 @@ use blocksmith_consensus::transaction::party;
 use blocksmith_consensus::{Ancestry as _, Family, Hash};
 
 use super::handle::Handle;
-use super::index::{Indexed, Listed, MinerState, PartyState, Reading, Roles};
+use super::index::{Indexed, Listed, MinerState, Moment, PartyState, Reading, Roles};
 use super::query::{
     AccountEntry, Confirmed, Found, MAX_INCOMING, QueryError, TransactionState, entries,
 };
@@ -86,7 +86,7 @@ pub struct Leaderboard {
 
 /// What a question to the index gives: `None` on a chain without one; `Err(Behind)` if it follows
 /// another branch than the node, and is not there within two seconds.
-type Asked<T> = Result<Option<Result<AsOf<T>, Behind>>, QueryError>;
+pub type Asked<T> = Result<Option<Result<AsOf<T>, Behind>>, QueryError>;
 
 impl Handle {
     /// What a party of an open chain has; `None` where payments are signed.
@@ -117,11 +117,8 @@ impl Handle {
             let spots = spots.into_iter().map(|(spot, roles)| (spot, Some(roles))).collect();
             let confirmed = Confirmed::of(chain, None)?;
             let (entries, next) = entries(confirmed, spots, limit, most_bytes)?;
-            let strange = entries.iter().find(|entry| !parties(&entry.text).any(|own| own == name));
-            match strange {
-                Some(entry) => Err(mislisted(entry.location.block.index)),
-                None => Ok(PartyPage { entries, next }),
-            }
+            check_names(&entries, &name)?;
+            Ok(PartyPage { entries, next })
         };
         self.look_up_party(spots, page).await
     }
@@ -236,8 +233,8 @@ impl Handle {
     /// As [`Handle::look_up`], on an open chain.
     async fn look_up_party<F, T>(
         &self,
-        index: impl FnOnce(&Reading) -> Result<F, StoreError> + Clone + Send + 'static,
-        chain: impl FnOnce(F, Snapshot) -> Result<T, StoreError> + Clone + Send + 'static,
+        index: impl FnOnce(&Reading) -> Result<F, StoreError> + Send + 'static,
+        chain: impl FnOnce(F, Snapshot) -> Result<T, StoreError> + Send + 'static,
     ) -> Asked<T>
     where
         F: 'static,
@@ -249,43 +246,65 @@ impl Handle {
         }
     }
 
-    /// Reads the index, and then the chain: that one has all the blocks that the index had, unless
-    /// they left it meanwhile. Then it looks again.
+    /// Reads the index, and then the chain.
     async fn look_up<F, T>(
         &self,
-        index: impl FnOnce(&Reading) -> Result<F, StoreError> + Clone + Send + 'static,
-        chain: impl FnOnce(F, Snapshot) -> Result<T, StoreError> + Clone + Send + 'static,
+        index: impl FnOnce(&Reading) -> Result<F, StoreError> + Send + 'static,
+        chain: impl FnOnce(F, Snapshot) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<Result<AsOf<T>, Behind>, QueryError>
     where
         F: 'static,
         T: Send + 'static,
     {
+        let (moment, snapshot) = match self.index_and_chain().await? {
+            Ok(both) => both,
+            Err(behind) => return Ok(Err(behind)),
+        };
+        let look = move || {
+            let answer = chain(moment.read(index)?, snapshot)?;
+            Ok(AsOf { answer, indexed: moment.indexed() })
+        };
+        Ok(Ok(self.read_index(look).await?))
+    }
+
+    /// The index, and the chain, which has all the blocks that the index has.
+    pub(super) async fn index_and_chain(
+        &self,
+    ) -> Result<Result<(Moment, Snapshot), Behind>, QueryError> {
         for _ in 0..MAX_LOOKS {
             let (book, store) = (self.index.book().clone(), self.store.clone());
-            let (index, chain) = (index.clone(), chain.clone());
             let look = move || {
-                let (found, indexed) =
-                    book.read(|reading| Ok((index(reading)?, reading.indexed)))?;
-                let snapshot = store.read()?;
-                if snapshot.index_of(&indexed.hash)? != Some(indexed.index) {
-                    return Ok(None);
-                }
-                Ok(Some(AsOf { answer: chain(found, snapshot)?, indexed }))
+                let moment = book.moment()?;
+                // The chain has these blocks, unless they left it meanwhile.
+                let (snapshot, indexed) = (store.read()?, moment.indexed());
+                let has = snapshot.index_of(&indexed.hash)? == Some(indexed.index);
+                Ok(has.then_some((moment, snapshot)))
             };
-            match self.read(look).await {
-                Ok(Some(found)) => return Ok(Ok(found)),
-                Ok(None) => {}
-                Err(QueryError::Store(error)) => {
-                    // If the index is what is damaged, it is made anew, and the next look finds it.
-                    self.index.book().is_wrong(&error);
-                    return Err(error.into());
-                }
-                Err(error) => return Err(error),
+            if let Some(both) = self.read_index(look).await? {
+                return Ok(Ok(both));
             }
             tokio::time::sleep(LOOK_AGAIN).await;
         }
         Ok(Err(Behind))
     }
+
+    /// As [`Handle::read`]. If the index is what is damaged, it is made anew, and the next call finds it.
+    pub(super) async fn read_index<T: Send + 'static>(
+        &self,
+        read: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, QueryError> {
+        let read = self.read(read).await;
+        if let Err(QueryError::Store(error)) = &read {
+            self.index.book().is_wrong(error);
+        }
+        read
+    }
+}
+
+/// Fails if an entry of a party's page does not name it.
+pub(super) fn check_names(entries: &[AccountEntry], name: &str) -> Result<(), StoreError> {
+    let strange = entries.iter().find(|entry| !parties(&entry.text).any(|own| own == name));
+    strange.map_or(Ok(()), |entry| Err(mislisted(entry.location.block.index)))
 }
 
 /// The names of a transaction's parties.

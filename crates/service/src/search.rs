@@ -201,11 +201,7 @@ impl Handle {
                     finds.waiting(waiting);
                     Ok(finds.matches(Some(indexed).filter(|_| follows)))
                 };
-                let found = self.read(search).await;
-                if let Err(QueryError::Store(error)) = &found {
-                    self.index.book().is_wrong(error);
-                }
-                found
+                self.read_index(search).await
             }
         }
     }

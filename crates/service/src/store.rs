@@ -39,9 +39,9 @@ pub(super) use tables::undo_bytes;
 pub(super) use writer::Writer;
 
 use crate::chain::{Differences, describe};
-pub(crate) use database::Db;
 pub(super) use database::FILE;
 use database::Opening;
+pub(crate) use database::{Db, Held};
 use tables::{
     ACCOUNTS, CHAIN, FORMAT, META, PEERS, SEALED, UNCHECKED_FORMAT, UNDO, UNHEARD, shape_name,
 };

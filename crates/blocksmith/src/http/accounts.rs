@@ -5,7 +5,7 @@
 
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use blocksmith_api::limits::{ACCOUNT_PAGE, MAX_ACCOUNT_PAGE};
 use blocksmith_api::{
@@ -26,11 +26,14 @@ use super::api_error::ApiError;
 use super::body::Json;
 use super::errors::Errors;
 use super::payments::place;
+use super::pieces;
 use super::query::{Query, limit, not_text};
+use super::table::{self, Format};
 use super::{App, permit};
 use crate::faucet::{self, NotGiven};
 use crate::service::{
-    AccountEntry, AccountPage, AsOf, Behind, Handle, Indexed, Miner, Roles, TransactionLocation,
+    AccountEntry, AccountPage, AsOf, Behind, Handle, Indexed, Miner, Roles, StoreError,
+    TransactionLocation,
 };
 
 /// A page of transactions ends when this many bytes of blocks were read for it: each may be in a
@@ -60,11 +63,15 @@ fn party(handle: &Handle, name: String) -> Result<Party, ApiError> {
     }
 }
 
+fn no_index() -> ApiError {
+    ApiError::unsigned("there are no accounts")
+}
+
 /// What the index found; it is there on every chain whose payments are not signed.
 pub(super) fn indexed<T>(
     found: Option<Result<AsOf<T>, Behind>>,
 ) -> Result<(T, wire::Indexed), ApiError> {
-    let found = found.ok_or_else(|| ApiError::unsigned("there are no accounts"))?;
+    let found = found.ok_or_else(no_index)?;
     let AsOf { answer, indexed } = found.map_err(|behind| ApiError::busy(behind.to_string()))?;
     Ok((answer, as_of(indexed)))
 }
@@ -176,12 +183,16 @@ fn waiting_list(texts: &[String]) -> Result<Vec<WaitingTransaction>, ApiError> {
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Page {
-    /// How many entries the page has at most: 50 by default, and no more than 1,000. A page can be shorter.
+    /// How many entries there are at most: in a page 50 by default, and no more than 1,000. A page can be
+    /// shorter. A table has all by default.
     #[param(minimum = 1)]
     limit: Option<usize>,
     /// The value of `next` in an earlier page.
     #[param(pattern = "^[0-9]+-[0-9]+$")]
     before: Option<String>,
+    /// `json` for a page, `csv` or `ndjson` for a table of all; by default, what the header `Accept` says.
+    #[param(pattern = "^(json|csv|ndjson)$")]
+    format: Option<String>,
 }
 
 /// The place of a transaction as pages name it: `1042-3`.
@@ -200,30 +211,44 @@ pub(super) struct NamedPage {
     /// Required: an address; where payments are not signed, any name, also the empty one.
     #[param(required = true)]
     party: Option<String>,
-    /// How many entries the page has at most: 50 by default, and no more than 1,000. A page can be shorter.
+    /// How many entries there are at most: in a page 50 by default, and no more than 1,000. A page can be
+    /// shorter. A table has all by default.
     #[param(minimum = 1)]
     limit: Option<usize>,
     /// The value of `next` in an earlier page.
     #[param(pattern = "^[0-9]+-[0-9]+$")]
     before: Option<String>,
+    /// `json` for a page, `csv` or `ndjson` for a table of all; by default, what the header `Accept` says.
+    #[param(pattern = "^(json|csv|ndjson)$")]
+    format: Option<String>,
 }
 
-/// The transactions of an account, the newest first.
+/// The transactions of an account, the newest first: a page, or a table of all.
+///
+/// A table is of one chain, as it was when it was asked for, and is sent while it is read. `text/csv` has for each
+/// transaction its place, `id`, `timestamp`, `roles`, `sender`, `recipient`, `amount`, `fee`, `nonce` and `memo`;
+/// `application/x-ndjson` has each as it stands in a page.
 #[utoipa::path(
     get,
     path = "/api/v1/accounts/{party}/transactions",
     tag = "transactions",
     operation_id = "account_transactions",
     params(("party" = String, Path, description = "An address; where payments are not signed, any name."), Page),
-    responses((status = 200, description = "The page.", body = AccountTransactions), Errors)
+    responses(
+        (status = 200, description = "The page, or the table.", content(
+            (AccountTransactions = "application/json"), (String = "text/csv"), (String = "application/x-ndjson"),
+        )),
+        Errors
+    )
 )]
 pub(super) async fn transactions(
     State(app): State<App>,
     party: Result<Path<String>, PathRejection>,
+    headers: HeaderMap,
     Query(asked): Query<Page>,
 ) -> Result<Response, ApiError> {
     let Path(name) = party.map_err(not_text)?;
-    transactions_of(app, name, asked).await
+    transactions_of(app, name, asked, &headers).await
 }
 
 /// The transactions of an account whose name a path can't say, the newest first.
@@ -233,11 +258,17 @@ pub(super) async fn transactions(
     tag = "transactions",
     operation_id = "named_account_transactions",
     params(NamedPage),
-    responses((status = 200, description = "The page.", body = AccountTransactions), Errors)
+    responses(
+        (status = 200, description = "The page, or the table.", content(
+            (AccountTransactions = "application/json"), (String = "text/csv"), (String = "application/x-ndjson"),
+        )),
+        Errors
+    )
 )]
 pub(super) async fn named_transactions(
     State(app): State<App>,
-    Query(NamedPage { party, limit, before }): Query<NamedPage>,
+    headers: HeaderMap,
+    Query(NamedPage { party, limit, before, format }): Query<NamedPage>,
 ) -> Result<Response, ApiError> {
     let name = party.ok_or_else(|| {
         ApiError::bad(
@@ -245,18 +276,35 @@ pub(super) async fn named_transactions(
              /api/v1/accounts?party=transactions",
         )
     })?;
-    transactions_of(app, name, Page { limit, before }).await
+    transactions_of(app, name, Page { limit, before, format }, &headers).await
 }
 
-async fn transactions_of(app: App, name: String, asked: Page) -> Result<Response, ApiError> {
+async fn transactions_of(
+    app: App,
+    name: String,
+    asked: Page,
+    headers: &HeaderMap,
+) -> Result<Response, ApiError> {
+    let format = Format::of(asked.format.as_deref(), headers)?;
     let party = party(&app.handle, name)?;
-    let limit = limit(asked.limit, ACCOUNT_PAGE, MAX_ACCOUNT_PAGE)?;
     let before = match asked.before {
         None => None,
         Some(before) => Some(parse_cursor(&before).ok_or_else(|| {
             ApiError::bad("before must be the value of next in an earlier page, as in 1042-3")
         })?),
     };
+    if format != Format::Json {
+        let left = limit(asked.limit, usize::MAX, usize::MAX)?;
+        let history = match party {
+            Party::Address(address) => app.handle.history(address, before)?,
+            Party::Name(name) => Some(indexed(app.handle.party_history(name, before).await?)?.0),
+        };
+        let history = history.ok_or_else(no_index)?;
+        let table = table::Transactions { format, history, left, are_first: true };
+        let sent = pieces::send(&app, &app.searching_back, table, format.media_type()).await?;
+        return Ok(table::varied(sent));
+    }
+    let limit = limit(asked.limit, ACCOUNT_PAGE, MAX_ACCOUNT_PAGE)?;
     let permit = permit(&app.searching_back).await?;
     let page = match party {
         Party::Address(address) => {
@@ -283,11 +331,11 @@ async fn transactions_of(app: App, name: String, asked: Page) -> Result<Response
             }
         }
     };
-    Ok(made_at(permit, answer::json(StatusCode::OK, &page)))
+    Ok(table::varied(made_at(permit, answer::json(StatusCode::OK, &page))))
 }
 
-fn listed(entries: &[AccountEntry]) -> Result<Vec<AccountTransaction>, ApiError> {
-    let entry = |entry: &AccountEntry| -> Result<_, ApiError> {
+pub(super) fn listed(entries: &[AccountEntry]) -> Result<Vec<AccountTransaction>, StoreError> {
+    let entry = |entry: &AccountEntry| -> Result<_, StoreError> {
         let Place { block, hash, position, confirmations } = place(&entry.location);
         Ok(AccountTransaction {
             block,

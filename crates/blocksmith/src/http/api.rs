@@ -26,8 +26,10 @@ use super::limits::MAX_QUOTE;
 use super::line::while_waiting_for_news;
 use super::operator::Operator;
 use super::permits::Permit;
+use super::pieces;
 use super::query::{Query, limit, not_text};
 use super::sent::{Sender, listens, log_malformed, log_verdict, socket};
+use super::table::{self, Format};
 use super::{App, Caller, events, lecture, permit};
 use crate::service::{Notice, StoreError, now};
 
@@ -194,25 +196,66 @@ pub(super) struct Page {
     limit: Option<usize>,
 }
 
-/// A page of blocks.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct BlockPage {
+    /// The index of the first block; by default, the first block of the chain.
+    from: Option<u64>,
+    /// How many entries there are at most: in a page 10,000 by default, and no more than that. A page can be
+    /// shorter. A table has all by default.
+    #[param(minimum = 1)]
+    limit: Option<usize>,
+    /// `json` for a page, `csv` or `ndjson` for a table of all; by default, what the header `Accept` says.
+    #[param(pattern = "^(json|csv|ndjson)$")]
+    format: Option<String>,
+}
+
+/// A page of blocks, or a table of all.
+///
+/// A table is of one chain, as it was when it was asked for, and is sent while it is read. `text/csv` has for each
+/// block `index`, `hash`, `previous_hash`, `timestamp`, `proof`, `transactions` (how many) and `miner`;
+/// `application/x-ndjson` has each as it stands in a page.
 #[utoipa::path(
     get,
     path = "/api/v1/blocks",
     tag = "chain",
     operation_id = "blocks",
-    params(Page),
-    responses((status = 200, description = "The page.", body = Blocks), Errors)
+    params(BlockPage),
+    responses(
+        (status = 200, description = "The page, or the table.", content(
+            (Blocks = "application/json"), (String = "text/csv"), (String = "application/x-ndjson"),
+        )),
+        Errors
+    )
 )]
 pub(super) async fn blocks(
     State(app): State<App>,
-    Query(asked): Query<Page>,
+    headers: HeaderMap,
+    Query(BlockPage { from, limit: asked_limit, format }): Query<BlockPage>,
 ) -> Result<Response, ApiError> {
+    let format = Format::of(format.as_deref(), &headers)?;
+    if format != Format::Json {
+        let rules = &app.handle.chain().rules;
+        let table = table::Blocks {
+            format,
+            snapshot: app.handle.snapshot()?,
+            shape: rules.shape(),
+            mint: rules.mint().into(),
+            next: from.unwrap_or(0).max(rules.genesis_index()),
+            left: limit(asked_limit, usize::MAX, usize::MAX)?,
+            are_first: true,
+        };
+        let sent = pieces::send(&app, &app.sending, table, format.media_type()).await?;
+        return Ok(table::varied(sent));
+    }
+    let asked = Page { from, limit: asked_limit };
     let entry = |view: BlockView<'_>| {
         let (index, hash) = (view.index, view.hash().into());
         Ok(BlockEntry { index, hash, block: raw(view.text)? })
     };
     let ((blocks, next), permit) = page(app, asked, PAGE_BYTES, entry).await?;
-    Ok(made_at(permit, answer::json(StatusCode::OK, &Blocks { blocks, next })))
+    let page = answer::json(StatusCode::OK, &Blocks { blocks, next });
+    Ok(table::varied(made_at(permit, page)))
 }
 
 /// A page of headers.

@@ -66,6 +66,11 @@ pub(super) enum ApiError {
         .0.iter().map(|sent| format!(", not {sent}")).collect::<String>()
     )]
     MediaType(Option<String>),
+    #[error(
+        "this call answers in application/json, text/csv or application/x-ndjson, and the header Accept of the \
+         request allows none of them; change it, or add ?format=json, csv or ndjson"
+    )]
+    NotAcceptable,
     #[error("the body can't be read as JSON: {0}")]
     Json(#[from] JsonError),
     #[error("{0}")]
@@ -171,6 +176,7 @@ impl ApiError {
             Self::NoOperator => StatusCode::FORBIDDEN,
             Self::Host(_) => StatusCode::MISDIRECTED_REQUEST,
             Self::Page(_) | Self::Recipient => StatusCode::FORBIDDEN,
+            Self::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::Conflict(_)
             | Self::Refused(

@@ -1,8 +1,9 @@
 //! How a chain grew: difficulty, hash rate and the time that blocks took.
 
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::response::Response;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse as _, Response};
 use blocksmith_api::limits::MAX_POINTS;
 use blocksmith_api::{History, HistoryPoint, Number};
 use blocksmith_consensus::{ChainBlock, Hash, Rules};
@@ -13,6 +14,7 @@ use super::answer::{self, made_at};
 use super::api_error::ApiError;
 use super::errors::Errors;
 use super::query::Query;
+use super::table::{self, Format};
 use super::{App, permit};
 use crate::service::{float, seconds};
 
@@ -21,6 +23,9 @@ use crate::service::{float, seconds};
 pub(super) struct Points {
     /// How many points there are at most: 500 by default, and from 2 to 500.
     points: Option<u64>,
+    /// `json`, or `csv` or `ndjson` for a table; by default, what the header `Accept` says.
+    #[param(pattern = "^(json|csv|ndjson)$")]
+    format: Option<String>,
 }
 
 /// How the chain grew: blocks at equal distances, with the first and the last one.
@@ -30,19 +35,34 @@ pub(super) struct Points {
     tag = "chain",
     operation_id = "history",
     params(Points),
-    responses((status = 200, description = "The points.", body = History), Errors)
+    responses(
+        (status = 200, description = "The points.", content(
+            (History = "application/json"), (String = "text/csv"), (String = "application/x-ndjson"),
+        )),
+        Errors
+    )
 )]
 pub(super) async fn history(
     State(app): State<App>,
-    Query(Points { points }): Query<Points>,
+    headers: HeaderMap,
+    Query(Points { points, format }): Query<Points>,
 ) -> Result<Response, ApiError> {
+    let format = Format::of(format.as_deref(), &headers)?;
     let points = points.unwrap_or(MAX_POINTS).clamp(2, MAX_POINTS);
     let permit = permit(&app.searching_back).await?;
     let samples = app.handle.samples(points).await?;
     let rules = &app.handle.chain().rules;
     let before = [None].into_iter().chain(samples.iter().map(Some));
     let points = before.zip(&samples).map(|(before, linked)| point(rules, before, linked));
-    Ok(made_at(permit, answer::json(StatusCode::OK, &History { points: points.collect() })))
+    let points: Vec<_> = points.collect();
+    let answer = match format {
+        Format::Json => answer::json(StatusCode::OK, &History { points }),
+        _ => {
+            let table = table::all(&points, format)?;
+            ([(CONTENT_TYPE, format.media_type())], table).into_response()
+        }
+    };
+    Ok(table::varied(made_at(permit, answer)))
 }
 
 fn point(rules: &Rules, before: Option<&ChainBlock>, linked: &ChainBlock) -> HistoryPoint {

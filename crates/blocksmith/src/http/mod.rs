@@ -30,10 +30,12 @@ mod operator;
 mod patient;
 mod payments;
 mod permits;
+mod pieces;
 mod query;
 mod search;
 mod sent;
 mod strangers;
+mod table;
 mod words;
 
 use std::net::SocketAddr;

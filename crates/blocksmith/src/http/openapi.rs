@@ -23,7 +23,7 @@ use super::{accounts, api, branches, dev, events, history, payments, search};
             seconds since 1970. Blocks are counted from 1, transactions within a block from 0. A \
             parameter or a field that a call does not have is a 400 that names it. Errors: 400 and 422, \
             correct the request; 401 and 403, only the operator can do this; 404, this node does not have \
-            it; 405, use another method; 408, the body took too long; 409, it does not work on this chain, \
+            it; 405, use another method; 406, accept another format; 408, the body took too long; 409, it does not work on this chain, \
             or it came too late; 413, send a shorter body; 415, send JSON; 421, the node does not answer \
             under this name; 503, try again later. The course's own calls, such as /chain and /mine, are \
             not listed here."

@@ -16,3 +16,4 @@ mod node;
 mod searching;
 mod snapshots;
 mod streaming;
+mod tables;

@@ -8,10 +8,10 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::node::{Node, next};
 
-const BLOCKS: usize = 20_000;
+pub(crate) const BLOCKS: usize = 20_000;
 
 /// Extends the chain after `parent` by blocks of about a kilobyte; the last of them.
-async fn extend(node: &Node, parent: Block, count: usize, proof: u64) -> Block {
+pub(crate) async fn extend(node: &Node, parent: Block, count: usize, proof: u64) -> Block {
     let recipient = "x".repeat(800);
     let mut last = parent;
     let mut left = count;

@@ -8,7 +8,7 @@ mod reading;
 pub(crate) use book::{Book, Counts, FILE};
 pub use book::{Indexed, PartyState, Roles};
 pub(crate) use follower::Follower;
-pub(crate) use reading::{Listed, MinerState, Reading};
+pub(crate) use reading::{Listed, MinerState, Moment, Reading};
 
 #[cfg(test)]
 mod damaged;

@@ -7,9 +7,9 @@ use super::book::{
     Account, Book, CURSOR, FIRST, HISTORY, Indexed, LAST, MAX_KEY_BYTES, PARTIES, PLACES,
     PartyState, RANKS, Roles, at_place, key, of_id, of_party, place_of,
 };
-use crate::store::{StoreError, TransactionLocation};
+use crate::store::{Held, StoreError, TransactionLocation};
 
-/// The tables as they were at one moment. They are read within [`Book::read`] alone.
+/// The tables as they were at one moment. They are read within [`Moment::read`] alone.
 pub(crate) struct Reading {
     parties: ReadOnlyTable<&'static [u8], &'static [u8]>,
     history: ReadOnlyTable<[u8; 20], u8>,
@@ -48,18 +48,33 @@ impl Listed {
     }
 }
 
-impl Book {
+/// The index as it was at one moment, for as long as this lives.
+pub(crate) struct Moment(Held<Reading>);
+
+impl Moment {
     /// Reads the index; turns a panic of the database into an error.
     pub(crate) fn read<T>(
         &self,
         read: impl FnOnce(&Reading) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
+        self.0.db().guard(|| read(&self.0))
+    }
+
+    /// The last block that is included; none at the start.
+    pub(crate) fn indexed(&self) -> Indexed {
+        self.0.indexed
+    }
+}
+
+impl Book {
+    /// The index as it is now.
+    pub(crate) fn moment(&self) -> Result<Moment, StoreError> {
         let db = self.db();
-        db.guard(|| {
+        let reading = db.guard(|| {
             let transaction = db.begin_read()?;
             let cursor = transaction.open_table(CURSOR)?.get(())?;
             let (index, hash, _, mined) = cursor.map(|at| at.value()).unwrap_or_default();
-            read(&Reading {
+            Ok(Reading {
                 parties: transaction.open_table(PARTIES)?,
                 history: transaction.open_table(HISTORY)?,
                 places: transaction.open_table(PLACES)?,
@@ -67,7 +82,16 @@ impl Book {
                 mined,
                 indexed: Indexed { index, hash: Hash(hash) },
             })
-        })
+        })?;
+        Ok(Moment(Held::new(&db, reading)))
+    }
+
+    /// Reads the index; turns a panic of the database into an error.
+    pub(crate) fn read<T>(
+        &self,
+        read: impl FnOnce(&Reading) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.moment()?.read(read)
     }
 }
 

@@ -246,17 +246,17 @@ impl Drop for Db {
 }
 
 /// A part of a database, which is dropped in a guard, too.
-pub(super) struct Held<T> {
+pub(crate) struct Held<T> {
     value: Option<T>,
     db: Arc<Db>,
 }
 
 impl<T> Held<T> {
-    pub(super) fn new(db: &Arc<Db>, value: T) -> Self {
+    pub(crate) fn new(db: &Arc<Db>, value: T) -> Self {
         Self { value: Some(value), db: db.clone() }
     }
 
-    pub(super) fn db(&self) -> &Arc<Db> {
+    pub(crate) fn db(&self) -> &Arc<Db> {
         &self.db
     }
 
