@@ -147,26 +147,29 @@ async fn what_a_call_does_not_know_is_refused_by_its_name() {
         ("status", "none"),
         ("work?recipient=ann", "recipient, than"),
         ("headers?from=1&limit=1", "from, limit"),
-        ("blocks?from=1", "from, limit"),
+        ("blocks?from=1", "from, limit, format"),
         ("blocks/1", "none"),
         ("branches", "none"),
         ("transactions?queued", "queued, from, limit"),
         ("transactions/x", "none"),
         ("transactions/x/proof", "none"),
         ("accounts?party=x", "party"),
-        ("accounts/transactions?party=x", "party, limit, before"),
+        ("accounts/transactions?party=x", "party, limit, before, format"),
         ("leaderboard?limit=1", "limit"),
         ("accounts/x", "none"),
-        ("accounts/x/transactions?limit=1", "limit, before"),
+        ("accounts/x/transactions?limit=1", "limit, before, format"),
         ("supply", "none"),
         ("fees?bytes=1", "bytes"),
-        ("history?points=2", "points"),
+        ("history?points=2", "points, format"),
         ("peers", "none"),
     ] {
         let between = if call.contains('?') { '&' } else { '?' };
         for typed in ["form=1", "form", "Limit=1", "%66orm=1"] {
-            let (name, near) =
-                if typed.starts_with('L') { ("\"Limit\"", "limit") } else { ("\"form\"", "from") };
+            let (name, near) = match typed.starts_with('L') {
+                true => ("\"Limit\"", "limit"),
+                false if takes.contains("format") => ("\"form\"", "format"),
+                false => ("\"form\"", "from"),
+            };
             let says = match takes {
                 "none" => "leave it out".to_string(),
                 takes if takes.split(", ").any(|it| it == near) => {
