@@ -98,6 +98,14 @@ async fn a_block_a_transaction_and_a_name_are_found_by_their_start_where_nobody_
         let expected = transaction(&id, Some((2, 0)), "confirmed");
         assert_eq!(matches(&node, &id[..digits]).await, [expected], "{digits}");
     }
+    // The index has the first 16 digits alone.
+    for right in [16, 17, 63] {
+        let other = if id[right..].starts_with('0') { "1" } else { "0" };
+        let wrong = format!("{}{}", &id[..right], other);
+        assert_eq!(matches(&node, &wrong).await, [] as [Value; 0], "{right}");
+        let wrong = format!("{wrong:0<64}");
+        assert_eq!(matches(&node, &wrong).await, [] as [Value; 0], "{right}");
+    }
     let waits = payment("eve", "bob");
     node.post("/transactions/new", waits.clone()).await;
     let waits = Hash::of(&waits).to_string();

@@ -12,13 +12,23 @@ pub(crate) const BLOCKS: usize = 20_000;
 
 /// Extends the chain after `parent` by blocks of about a kilobyte; the last of them.
 pub(crate) async fn extend(node: &Node, parent: Block, count: usize, proof: u64) -> Block {
-    let recipient = "x".repeat(800);
+    extend_for(node, parent, count, proof, &"x".repeat(800)).await
+}
+
+/// As [`extend`], with the coins to someone.
+pub(crate) async fn extend_for(
+    node: &Node,
+    parent: Block,
+    count: usize,
+    proof: u64,
+    recipient: &str,
+) -> Block {
     let mut last = parent;
     let mut left = count;
     while left > 0 {
         let batch: Vec<_> = (0..left.min(2_000))
             .map(|_| {
-                last = next(&last, proof, &recipient);
+                last = next(&last, proof, recipient);
                 last.clone()
             })
             .collect();

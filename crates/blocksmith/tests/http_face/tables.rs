@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::forge::Forge;
 use crate::node::{Answer, Node, paying};
-use crate::streaming::{BLOCKS, extend};
+use crate::streaming::{BLOCKS, extend, extend_for};
 
 const CSV: &str = "text/csv; charset=utf-8; header=present";
 const LINES: &str = "application/x-ndjson";
@@ -237,8 +237,9 @@ async fn a_history_of_signed_payments_is_a_table_too() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_table_is_of_one_chain_whatever_happens_to_it_meanwhile() {
     let node = Node::easy().await;
-    let fork = extend(&node, node.tip(), BLOCKS - 1_001, 1).await;
-    let tip = extend(&node, fork.clone(), 1_000, 2).await;
+    // More than half is replaced, and those who had its coins have fewer then.
+    let fork = extend(&node, node.tip(), BLOCKS - 12_001, 1).await;
+    let tip = extend(&node, fork.clone(), 12_000, 2).await;
     indexed(&node).await;
     let hashes: Vec<_> = lines(&node.get("/api/v1/blocks?format=ndjson").await);
     let hashes: Vec<_> =
@@ -255,7 +256,7 @@ async fn a_table_is_of_one_chain_whatever_happens_to_it_meanwhile() {
         let first = response.chunk().await.unwrap().unwrap();
         responses.push((response, Vec::from(first)));
     }
-    let other = extend(&node, fork, 1_001, 3).await;
+    let other = extend_for(&node, fork, 12_001, 3, "eve").await;
     indexed(&node).await;
     assert_eq!(node.tip(), other, "the chain was replaced while the tables are sent");
     let mut tables = Vec::new();
@@ -272,7 +273,8 @@ async fn a_table_is_of_one_chain_whatever_happens_to_it_meanwhile() {
         tables.push(table.lines().map(row).collect::<Vec<_>>());
     }
     let newest_first: Vec<_> = hashes[1..].iter().rev().cloned().collect();
-    assert!(tables[0] == hashes && tables[1] == newest_first);
+    assert!(tables[0] == hashes, "the blocks of one chain");
+    assert!(tables[1] == newest_first, "the transactions of one chain");
 }
 
 #[tokio::test(flavor = "multi_thread")]
