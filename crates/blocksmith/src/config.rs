@@ -3,6 +3,7 @@
 //! `blocksmith/config.toml` where the system keeps settings. `cmd::typed` gives each command what
 //! the file says.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
@@ -169,7 +170,11 @@ fn unknown(key: &str) -> String {
 pub fn nearest<'a>(typed: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let near = names.map(|name| (strsim::jaro_winkler(typed, name), name));
     let near = near.filter(|(likeness, _)| *likeness > LEAST_LIKENESS);
-    near.max_by(|(a, _), (b, _)| a.total_cmp(b)).map(|(_, name)| name)
+    // One slip of the hand makes "from" of "form", and two make "format" of it.
+    let slips = |name| Reverse(strsim::osa_distance(typed, name));
+    let nearest = near
+        .max_by(|(a, one), (b, other)| slips(one).cmp(&slips(other)).then_with(|| a.total_cmp(b)));
+    nearest.map(|(_, name)| name)
 }
 
 /// Reads the recipient of coins from a command line.

@@ -167,7 +167,9 @@ async fn what_a_call_does_not_know_is_refused_by_its_name() {
         for typed in ["form=1", "form", "Limit=1", "%66orm=1"] {
             let (name, near) = match typed.starts_with('L') {
                 true => ("\"Limit\"", "limit"),
-                false if takes.contains("format") => ("\"form\"", "format"),
+                false if !takes.contains("from") && takes.contains("format") => {
+                    ("\"form\"", "format")
+                }
                 false => ("\"form\"", "from"),
             };
             let says = match takes {

@@ -115,7 +115,7 @@ async fn a_parameter_or_a_field_with_a_typing_error_is_told_the_right_one() {
     for (call, says) in [
         ("blocks?form=2", "this call has no parameter \"form\"; did you mean \"from\"?"),
         ("blocks?Limit=2", "this call has no parameter \"Limit\"; did you mean \"limit\"?"),
-        ("blocks?x=2", "this call has no parameter \"x\"; it has from, limit"),
+        ("blocks?x=2", "this call has no parameter \"x\"; it has from, limit, format"),
         ("status?x", "this call has no parameter \"x\"; leave it out"),
         ("blocks?from=x", "\"from\" must be a whole number, not \"x\""),
         ("blocks?from=", "\"from\" must be a whole number, not \"\""),
