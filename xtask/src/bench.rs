@@ -30,6 +30,15 @@ pub(crate) const SEARCH: Comparison = Comparison {
     example: "naive",
 };
 
+/// The index of parties: its size, pages, how far behind it is, and what it costs, against the last commit
+/// without one.
+pub(crate) const INDEX: Comparison = Comparison {
+    script: Some("tests/bench/index.py"),
+    earlier: Some("eec7c6813ed32da83a8ac1c2321069545e849d57"),
+    package: "blocksmith",
+    example: "verify_speed",
+};
+
 /// What a text may mean, on a chain of a million blocks.
 pub(crate) const FIND: Comparison = Comparison {
     script: Some("tests/bench/find.py"),

@@ -1,7 +1,7 @@
 //! The Rust side of `tests/bench/verify.py`.
 //!
-//! `verify_speed make BLOCKS ZEROS` writes a valid chain of the lecture, as its nodes serve it, with
-//! one reward a block. `verify_speed run FILE ZEROS` validates it once for each number of threads
+//! `verify_speed make BLOCKS ZEROS [MINERS]` writes a valid chain of the lecture, as its nodes serve it,
+//! with one reward a block, each to another miner, or to so many in turn. `verify_speed run FILE ZEROS` validates it once for each number of threads
 //! that comes in on a line, and answers each with the seconds that it took.
 
 use std::fmt::Write as _;
@@ -27,13 +27,17 @@ fn main() {
     let zeros = next().parse().expect("a number of zeros");
     let rules = Rules::lecture().with_zeros(zeros);
     match command.as_str() {
-        "make" => print!("{}", make(&rules, what.parse().expect("a number of blocks"))),
+        "make" => {
+            let miners =
+                arguments.next().map_or(u64::MAX, |n| n.parse().expect("a number of miners"));
+            print!("{}", make(&rules, what.parse().expect("a number of blocks"), miners));
+        }
         "run" => run(&rules, &what),
         _ => panic!("make or run, not {command}"),
     }
 }
 
-fn make(rules: &Rules, blocks: u64) -> String {
+fn make(rules: &Rules, blocks: u64, miners: u64) -> String {
     let mut tip = rules.genesis_block(Timestamp::default());
     let mut text = format!(r#"{{"chain": [{}"#, tip.text());
     for number in 1..blocks {
@@ -41,7 +45,7 @@ fn make(rules: &Rules, blocks: u64) -> String {
         let proof = (FIRST_PROOF + number * 7 % 700_000..)
             .find(|proof| job.accepts(proof.to_string()))
             .expect("there are proofs enough");
-        let mut recipient = Hash::of(number.to_string()).to_string();
+        let mut recipient = Hash::of((number % miners).to_string()).to_string();
         recipient.truncate(32);
         let recipient = format!(r#""{recipient}""#);
         let coin = Open::lecture().coin(Value::of_canonical(&recipient));

@@ -10,7 +10,7 @@ use blocksmith_node::Machine;
 use blocksmith_wallet::typed;
 
 use super::handle::Handle;
-use super::index::{Indexed, Reading};
+use super::index::{ID_DIGITS, Indexed, Reading};
 use super::parties::name;
 use super::query::{Confirmed, QueryError, TransactionState};
 use super::store::{Snapshot, StoreError, TransactionLocation};
@@ -21,8 +21,8 @@ pub const MAX_MATCHES: usize = 20;
 /// How many of each kind are looked for: one more, so that it is known whether there are more.
 const LOOKED_FOR: usize = MAX_MATCHES + 1;
 
-/// How many places are looked at for one start of an id that the index knows by its first 16 digits
-/// alone.
+/// How many places are looked at for one start of an id that the index knows by its first
+/// [`ID_DIGITS`] alone.
 const MAX_CANDIDATES: usize = 100;
 
 /// A search ends with the block that brings what it has read to this many bytes.
@@ -283,8 +283,8 @@ impl Listing {
     fn of(text: &Text, index: &Reading) -> Result<Self, StoreError> {
         let places = match &text.hashes {
             None => Vec::new(),
-            // Only the first 8 bytes of an id are listed.
-            Some(ids) if text.digits >= 16 => index.places(ids.start(), MAX_CANDIDATES)?,
+            // Only the start of an id is listed.
+            Some(ids) if text.digits >= ID_DIGITS => index.places(ids.start(), MAX_CANDIDATES)?,
             Some(ids) => index.one_of_each(ids.clone(), LOOKED_FOR)?,
         };
         Ok(Self {

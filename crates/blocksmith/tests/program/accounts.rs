@@ -1,9 +1,10 @@
 //! `blocksmith account`, `blocksmith leaderboard` and `blocksmith find`.
 
 use std::fmt::Write as _;
+use std::path::Path;
 use std::time::Duration;
 
-use blocksmith_consensus::json::Value as Text;
+use blocksmith_consensus::json::{Value as Text, string};
 use blocksmith_consensus::{Block, Open, Proof, Rules, Timestamp};
 use blocksmith_testkit::random::{Random, setting};
 use serde_json::{Value, json};
@@ -137,15 +138,15 @@ fn what_a_text_may_mean_is_found_and_does_nothing_to_the_terminal() {
     assert!(code == Some(3) && complained.contains(again), "{complained}");
 }
 
-/// A chain with 1 zero, mined by three names in turn.
-fn chain(blocks: u64) -> String {
+/// A chain with 1 zero, mined by names of which this says one for each number.
+fn chain(blocks: u64, miner: impl Fn(u64) -> String) -> String {
     let rules = Rules::lecture().with_zeros(1);
     let mut tip = rules.genesis_block(Timestamp::default());
     let mut text = format!(r#"{{"chain": [{}"#, tip.text());
     for number in 1..blocks {
         let job = rules.job(tip.view(), &tip.hash(), None);
         let proof = (number..).find(|proof| job.accepts(proof.to_string())).expect("a proof");
-        let miner = format!(r#""miner {}""#, number % 3);
+        let miner = string(&miner(number));
         let coin = Open::lecture().coin(Text::of_canonical(&miner));
         let time = Timestamp { micros: number * 1_000_000 };
         tip = Block::compose(&tip, &Proof::from(proof), time, [&coin]).expect("a block");
@@ -161,7 +162,7 @@ fn an_index_that_is_killed_while_it_catches_up_goes_on_and_is_whole() {
     let home = tempfile::tempdir().expect("a directory");
     let home = home.path();
     let (data, file) = (home.join("data").display().to_string(), home.join("chain.json"));
-    std::fs::write(&file, chain(blocks)).expect("a file");
+    std::fs::write(&file, chain(blocks, |number| format!("miner {}", number % 3))).expect("a file");
     let args = ["--chain", "lecture", "--zeros", "1", "--data-dir", &data];
     let file = file.display().to_string();
     let mut import = Program::start_in(home, &[&["chain", "import", &file], &args[..]].concat());
@@ -193,5 +194,79 @@ fn an_index_that_is_killed_while_it_catches_up_goes_on_and_is_whole() {
             serde_json::from_str(&done(&["account", name, "--json", "--node", &url]))
                 .expect("JSON");
         assert_eq!((&account["balance"], &account["transactions"]), (&json!(own), &json!(own)));
+    }
+}
+
+/// Names that would clear the screen, add lines, turn the direction of the text around, or hide in it.
+const HOSTILE: [&str; 8] = [
+    "\u{1b}[2J",
+    "\u{1b}]0;title\u{7}\u{9b}31m",
+    "ann\nbalance       1000000\r\nbob",
+    "\u{2028}\u{2029}\u{85}\u{b}\u{c}",
+    "\u{202e}nna\u{2066}\u{200f}\u{61c}",
+    "a\u{200b}n\u{feff}n\u{ad}",
+    "\u{8}\u{8}\t\u{7f}\0",
+    "\u{e0041}\u{e000}\u{fff9}",
+];
+
+/// Nothing in a text that was shown moves a terminal: it has words, spaces and ends of lines.
+#[track_caller]
+fn is_plain(shown: &str) {
+    let odd = |char: &char| *char != '\n' && !blocksmith_text::is_plain(*char);
+    let odd: Vec<_> = shown.chars().filter(odd).collect();
+    assert!(odd.is_empty(), "{odd:?} in {shown:?}");
+}
+
+#[test]
+fn hostile_names_reach_no_terminal_and_no_log_whatever_a_command_comes_to() {
+    let (home, elsewhere) = [(); 2].map(|()| tempfile::tempdir().expect("a directory")).into();
+    let home = home.path();
+    let file = home.join("chain.json").display().to_string();
+    let blocks = HOSTILE.len() as u64 + 1;
+    let miner = |number: u64| HOSTILE[number as usize - 1].to_string();
+    std::fs::write(&file, chain(blocks, miner)).expect("a file");
+    let data = home.join("data").display().to_string();
+    let lecture = ["--chain", "lecture", "--zeros", "1", "--data-dir", &data];
+    let mut import = Program::start_in(home, &[&["chain", "import", &file], &lecture[..]].concat());
+    assert!(import.wait().success(), "{}", import.stderr());
+    let verbose = |home: &Path, args: &[&str]| {
+        let args = [&["node", "0"], args].concat();
+        let mut node = Program::start_with(home, &[("BLOCKSMITH_LOG", "trace")], &args);
+        let url = node.url();
+        (node, url)
+    };
+    let (open, url) = verbose(home, &lecture);
+    let (sealed, signed) = verbose(elsewhere.path(), &["--chain", "forge-dev"]);
+    for name in HOSTILE {
+        let payment = json!({"sender": name, "recipient": "ann", "amount": 1});
+        post(&url, "/transactions/new", &payment.to_string());
+    }
+    let board = || done(&["leaderboard", "--json", "--node", &url]);
+    let indexed = || serde_json::from_str::<Value>(&board()).expect("JSON")["indexed"].clone();
+    wait_until("the index has all", || indexed()["index"] == blocks);
+    is_plain(&board());
+    let shown = done(&["leaderboard", "--node", &url]);
+    is_plain(&shown);
+    assert_eq!(shown.lines().count(), 1 + HOSTILE.len(), "{shown}");
+    // No argument of a command has a zero byte.
+    for name in HOSTILE.into_iter().filter(|name| !name.contains('\0')) {
+        let shown = done(&["account", name, "--node", &url]);
+        is_plain(&shown);
+        assert_eq!(shown.lines().nth(1), Some("balance       1"), "{shown}");
+        is_plain(&done(&["account", name, "--json", "--node", &url]));
+        for (node, expected) in [(&*signed, 4), ("http://127.0.0.1:1", 3)] {
+            for json in [&["--json"][..], &[]] {
+                let (code, said, complained) =
+                    ran(&[&["account", name, "--node", node], json].concat());
+                assert_eq!((code, &*said), (Some(expected), ""), "{complained}");
+                is_plain(&complained);
+            }
+        }
+    }
+    for mut node in [open, sealed] {
+        node.terminate();
+        node.wait();
+        is_plain(&node.stderr());
+        is_plain(&node.rest().join("\n"));
     }
 }

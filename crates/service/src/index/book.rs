@@ -3,14 +3,14 @@
 //! | table     | key                              | value                                |
 //! |-----------|----------------------------------|--------------------------------------|
 //! | `parties` | name; a long one as its first 64 bytes ‖ SHA-256 | number ‖ balance ‖ sent ‖ received ‖ mined ‖ counts |
-//! | `history` | twice the number, one more for a block that the party mined ‖ place | flags |
-//! | `places`  | first 8 bytes of the id ‖ place  | nothing                              |
+//! | `history` | twice the number, one more for a block that the party mined, 5 bytes ‖ place | flags |
+//! | `places`  | first 6 bytes of the id ‖ place  | nothing                              |
 //! | `ranks`   | coins mined ‖ blocks mined ‖ number, the lower the better | the key of the party |
 //! | `cursor`  | nothing                          | index ‖ hash of the last block ‖ number of the last party ‖ how many blocks have a miner |
 //! | `meta`    | `format`                         | the version of this layout           |
 //!
-//! A place is the index of the block, 8 bytes, and the position in its list, 4 bytes, big-endian; an
-//! id is the SHA-256 of the transaction's canonical text. The flags say what a transaction changed,
+//! A place is the index of the block, 5 bytes, and the position in its list, 3 bytes, big-endian: most of
+//! the file is keys with places, and no block has the room for more positions. An id is the SHA-256 of the transaction's canonical text. The flags say what a transaction changed,
 //! so that undoing it is exact. The blocks that a party mined are a range of their own in `history`,
 //! so that the last of them is found at once. Where payments are signed, the store itself lists what
 //! parties have, and the index holds the coins of blocks alone.
@@ -32,8 +32,8 @@ use redb::{
 use crate::store::{Db, StoreError, TransactionLocation};
 
 pub(super) const PARTIES: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("parties");
-pub(super) const HISTORY: TableDefinition<'_, [u8; 20], u8> = TableDefinition::new("history");
-pub(super) const PLACES: TableDefinition<'_, [u8; 20], ()> = TableDefinition::new("places");
+pub(super) const HISTORY: TableDefinition<'_, [u8; 13], u8> = TableDefinition::new("history");
+pub(super) const PLACES: TableDefinition<'_, [u8; 14], ()> = TableDefinition::new("places");
 pub(super) const RANKS: TableDefinition<'_, [u8; 32], &[u8]> = TableDefinition::new("ranks");
 pub(super) const CURSOR: TableDefinition<'_, (), Cursor> = TableDefinition::new("cursor");
 const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
@@ -42,7 +42,7 @@ const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
 type Cursor = (u64, [u8; 32], u64, u64);
 
 /// The version of the layout above; an index of another one is made anew from the chain.
-const FORMAT: u64 = 4;
+const FORMAT: u64 = 5;
 
 /// The file in a data directory.
 pub(crate) const FILE: &str = "index.redb";
@@ -358,8 +358,8 @@ struct Said<'a> {
 /// A change of the index.
 pub(super) struct Batch<'t> {
     parties: Table<'t, &'static [u8], &'static [u8]>,
-    history: Table<'t, [u8; 20], u8>,
-    places: Table<'t, [u8; 20], ()>,
+    history: Table<'t, [u8; 13], u8>,
+    places: Table<'t, [u8; 14], ()>,
     ranks: Table<'t, [u8; 32], &'static [u8]>,
     cursor: Table<'t, (), Cursor>,
     held: BTreeMap<Vec<u8>, Held>,
@@ -375,34 +375,46 @@ struct Held {
     account: Account,
 }
 
-/// A key of `history` or `places`: what comes first, and a place.
-pub(super) fn at_place(first: u64, (index, position): TransactionLocation) -> [u8; 20] {
-    let mut key = [0; 20];
-    key[..8].copy_from_slice(&first.to_be_bytes());
-    key[8..16].copy_from_slice(&index.to_be_bytes());
-    key[16..].copy_from_slice(&position.to_be_bytes());
+/// How long a place is, in bytes.
+const PLACE: usize = 8;
+
+/// A key of `history` or `places`: the lowest bytes of what comes first, and a place.
+pub(super) fn at_place<const N: usize>(first: u64, place: TransactionLocation) -> [u8; N] {
+    // Beyond the last place there is none, though a client may ask for what is before it.
+    let (index, position) = place.min(LAST);
+    let place = index << 24 | u64::from(position.min(LAST.1));
+    let (mut key, start) = ([0; N], N - PLACE);
+    key[..start].copy_from_slice(&first.to_be_bytes()[8 - start..]);
+    key[start..].copy_from_slice(&place.to_be_bytes());
     key
 }
 
 /// The place in a key of `history` or `places`.
-pub(super) fn place_of(key: &[u8; 20]) -> TransactionLocation {
-    let (index, position) = (key[8..].first_chunk(), key[16..].first_chunk());
-    let index = u64::from_be_bytes(*index.expect("8 bytes"));
-    (index, u32::from_be_bytes(*position.expect("4 bytes")))
+pub(super) fn place_of<const N: usize>(key: &[u8; N]) -> TransactionLocation {
+    let place = u64::from_be_bytes(*key.last_chunk().expect("a place"));
+    (place >> 24, place as u32 & LAST.1)
+}
+
+/// What comes first in a key of `history` or `places`.
+pub(super) fn first_of<const N: usize>(key: &[u8; N]) -> u64 {
+    key[..N - PLACE].iter().fold(0, |first, byte| first << 8 | u64::from(*byte))
 }
 
 /// The first place and the last one.
 pub(super) const FIRST: TransactionLocation = (0, 0);
-pub(super) const LAST: TransactionLocation = (u64::MAX, u32::MAX);
+pub(super) const LAST: TransactionLocation = ((1 << 40) - 1, (1 << 24) - 1);
 
 /// The start of the keys of a party's history: of the blocks that it mined, or of the rest.
 pub(super) fn of_party(number: u64, mined: bool) -> u64 {
     number << 1 | u64::from(mined)
 }
 
+/// How many hex digits of an id are listed.
+pub(crate) const ID_DIGITS: usize = 12;
+
 /// The start of the keys of a transaction's places.
 pub(super) fn of_id(id: &Hash) -> u64 {
-    u64::from_be_bytes(*id.0.first_chunk().expect("8 bytes"))
+    u64::from_be_bytes(*id.0.first_chunk().expect("8 bytes")) >> 16
 }
 
 impl<'t> Batch<'t> {

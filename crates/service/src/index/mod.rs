@@ -5,7 +5,7 @@ mod book;
 mod follower;
 mod reading;
 
-pub(crate) use book::{Book, Counts, FILE};
+pub(crate) use book::{Book, Counts, FILE, ID_DIGITS};
 pub use book::{Indexed, PartyState, Roles};
 pub(crate) use follower::Follower;
 pub(crate) use reading::{Listed, MinerState, Moment, Reading};

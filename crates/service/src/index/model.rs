@@ -177,6 +177,14 @@ fn compare_places(index: &Reading, blocks: &[Vec<Payment>]) {
     }
     let all = index.one_of_each(Hash([0; 32])..=Hash([0xff; 32]), usize::MAX).expect("places");
     assert_eq!(all, expected.values().map(|places| places[0]).collect::<Vec<_>>());
+    // From one id to another, either included.
+    let ids: Vec<_> = expected.iter().collect();
+    for (from, to) in [(0, ids.len() / 2), (ids.len() / 3, ids.len()), (1, 2)] {
+        let Some(within) = ids.get(from..to).filter(|within| !within.is_empty()) else { continue };
+        let (first, last) = (*within[0].0, *within[within.len() - 1].0);
+        let found = index.one_of_each(first..=last, usize::MAX).expect("places");
+        assert_eq!(found, within.iter().map(|(_, places)| places[0]).collect::<Vec<_>>());
+    }
 }
 
 /// The index ranks the miners as a sort of all parties does.
@@ -271,6 +279,12 @@ fn sums_are_those_of_a_recount_after_any_reorg() {
             for (_, name) in PARTIES {
                 let wanted = histories.get(name).cloned().unwrap_or_default();
                 assert_eq!(pages(index, name, limit), wanted, "{step}: {name}");
+                // A client may ask for what is before any place.
+                for before in [(u64::MAX, u32::MAX), (1 << 40, 0), (59, u32::MAX)] {
+                    let found = index.history(name, Some(before), usize::MAX).expect("a page");
+                    let wanted = wanted.iter().rev().filter(|(place, _)| *place < before);
+                    assert_eq!(found, wanted.copied().collect::<Vec<_>>(), "{before:?}");
+                }
             }
             compare_places(index, &blocks);
             compare_names(index, &histories);

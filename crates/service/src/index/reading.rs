@@ -5,15 +5,15 @@ use redb::{ReadOnlyTable, ReadableDatabase as _};
 
 use super::book::{
     Account, Book, CURSOR, FIRST, HISTORY, Indexed, LAST, MAX_KEY_BYTES, PARTIES, PLACES,
-    PartyState, RANKS, Roles, at_place, key, of_id, of_party, place_of,
+    PartyState, RANKS, Roles, at_place, first_of, key, of_id, of_party, place_of,
 };
 use crate::store::{Held, StoreError, TransactionLocation};
 
 /// The tables as they were at one moment. They are read within [`Moment::read`] alone.
 pub(crate) struct Reading {
     parties: ReadOnlyTable<&'static [u8], &'static [u8]>,
-    history: ReadOnlyTable<[u8; 20], u8>,
-    places: ReadOnlyTable<[u8; 20], ()>,
+    history: ReadOnlyTable<[u8; 13], u8>,
+    places: ReadOnlyTable<[u8; 14], ()>,
     ranks: ReadOnlyTable<[u8; 32], &'static [u8]>,
     /// How many blocks have a miner.
     pub(crate) mined: u64,
@@ -152,7 +152,7 @@ impl Reading {
         Ok(found)
     }
 
-    /// Where transactions are whose ids have the same first 8 bytes as `id`, the lowest first, at
+    /// Where transactions are whose ids have the same first 6 bytes as `id`, the lowest first, at
     /// most `limit`.
     pub(crate) fn places(
         &self,
@@ -170,18 +170,13 @@ impl Reading {
         ids: std::ops::RangeInclusive<Hash>,
         limit: usize,
     ) -> Result<Vec<TransactionLocation>, StoreError> {
-        let (mut from, to) = (of_id(ids.start()), at_place(of_id(ids.end()), LAST));
+        let (mut from, to) = (of_id(ids.start()), of_id(ids.end()));
         let mut found = Vec::new();
-        while found.len() < limit {
-            let next = self.places.range(at_place(from, FIRST)..=to)?.next().transpose()?;
-            let Some(key) = next.map(|(key, _)| key.value()) else { break };
+        while found.len() < limit && from <= to {
+            let mut range = self.places.range(at_place(from, FIRST)..=at_place(to, LAST))?;
+            let Some(key) = range.next().transpose()?.map(|(key, _)| key.value()) else { break };
             found.push(place_of(&key));
-            let start = u64::from_be_bytes(*key.first_chunk().expect("8 bytes"));
-            let Some(after) = start.checked_add(1).filter(|after| at_place(*after, FIRST) <= to)
-            else {
-                break;
-            };
-            from = after;
+            from = first_of(&key) + 1;
         }
         Ok(found)
     }
