@@ -114,7 +114,7 @@ def pages(options, folder):
         node.wait_for_index(options.blocks)
         times = {}
         for _ in range(options.pages):
-            for what, before in (("first", None), ("middle", options.blocks // 2), ("last", 52)):
+            for what, before in (("first", None), ("middle", options.blocks // 2), ("last", 32)):
                 for limit in (50, 1000):
                     path = f"/api/v1/accounts/{party}/transactions?limit={limit}" + (f"&before={before}-0" if before else "")
                     taken, page = node.call(path)
