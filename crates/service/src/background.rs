@@ -76,7 +76,10 @@ impl Drop for Background {
 #[cfg_attr(not(target_os = "linux"), expect(unused_variables))]
 fn give_way(name: &str, priority: Priority) {
     #[cfg(target_os = "linux")]
-    if let Err(error) = rustix::process::setpriority_process(None, priority as i32) {
+    // A program that was started with a lower one keeps it.
+    if let Err(error) = rustix::process::getpriority_process(None)
+        .and_then(|own| rustix::process::setpriority_process(None, own.max(priority as i32)))
+    {
         tracing::debug!("{name} keeps the program's priority: {error}");
     }
 }

@@ -11,6 +11,8 @@ use crate::program::{Program, wait_until};
 #[derive(Debug)]
 pub(crate) struct Thread {
     pub(crate) searches: bool,
+    /// It keeps the index, or reads the whole store; the system cuts names off.
+    pub(crate) is_in_no_hurry: bool,
     pub(crate) niceness: i32,
     cores: Vec<usize>,
 }
@@ -40,6 +42,9 @@ fn thread(path: &str) -> Option<Thread> {
     let cores = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"))?;
     Some(Thread {
         searches: stat.contains("(miner)"),
+        is_in_no_hurry: ["(blocksmith-inde", "(blocksmith-scru"]
+            .iter()
+            .any(|name| stat.contains(name)),
         niceness: fields.split(' ').nth(16)?.parse().ok()?,
         cores: core_list(cores.trim()),
     })
