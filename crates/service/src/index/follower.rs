@@ -63,7 +63,8 @@ impl Follower {
                 let Err(error) = follow(&book, &store, &standing, stop) else { return };
                 let stops = |why: &dyn Display| {
                     tracing::error!(
-                        "the index of parties stopped: {why}; the chain goes on without it"
+                        "the index of parties stopped: {why}; the chain goes on without it, and accounts \
+                         no longer change: start the node again once the cause is gone"
                     );
                 };
                 let Some(damage) = error.damage().filter(|_| made < MAX_MADE_ANEW) else {
