@@ -19,7 +19,7 @@ use blocksmith_testkit::random::setting;
 
 /// The program's.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 const BLOCKS: u64 = 500;
 const BYTES: u64 = 1_000_000;
