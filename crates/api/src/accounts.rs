@@ -3,10 +3,10 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{Object, Type};
 
-use crate::{HexHash, Number};
+use crate::{HexHash, Number, Waits};
 
 /// The state of an account.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Account {
     /// Its address.
     pub party: String,
@@ -20,6 +20,12 @@ pub struct Account {
     pub transactions: u64,
     /// Always 0: where there are accounts, every amount is a number.
     pub uncounted: u64,
+    /// Its payments that wait or are held, in the order of their nonces.
+    #[serde(default)]
+    pub outgoing: Vec<WaitingTransaction>,
+    /// Payments of others to it that wait, at most 100.
+    #[serde(default)]
+    pub incoming: Vec<WaitingTransaction>,
 }
 
 /// The last block that an index includes.
@@ -70,6 +76,8 @@ pub struct PartyAccount {
 pub struct WaitingTransaction {
     /// Its id.
     pub id: HexHash,
+    /// When its turn comes.
+    pub waits: Waits,
     /// The transaction, as canonical JSON.
     #[schema(value_type = Object)]
     pub transaction: Box<RawValue>,
@@ -272,10 +280,10 @@ mod tests {
         let sum = i128::MIN;
         let hash = "a".repeat(64);
         for text in [
-            r#"{"party": "forge1q", "balance": 1, "nonce": 0, "next_nonce": 2, "transactions": 3, "uncounted": 0}"#
+            r#"{"party": "forge1q", "balance": 1, "nonce": 0, "next_nonce": 2, "transactions": 3, "uncounted": 0, "outgoing": [], "incoming": []}"#
                 .to_string(),
             format!(
-                r#"{{"party": "", "balance": {sum}, "sent": 0, "received": {sum}, "mined": 0, "uncounted": 0, "transactions": 1, "blocks": 0, "last_block": null, "outgoing": [], "incoming": [{{"id": "{hash}", "transaction": {{"a": 1e2}}}}], "indexed": {{"index": 1, "hash": "{hash}"}}}}"#
+                r#"{{"party": "", "balance": {sum}, "sent": 0, "received": {sum}, "mined": 0, "uncounted": 0, "transactions": 1, "blocks": 0, "last_block": null, "outgoing": [], "incoming": [{{"id": "{hash}", "waits": {{"place": 1, "block": 2, "why": null, "nonce": null}}, "transaction": {{"a": 1e2}}}}], "indexed": {{"index": 1, "hash": "{hash}"}}}}"#
             ),
         ] {
             let read: AnyAccount = serde_json::from_str(&text).expect("an account");

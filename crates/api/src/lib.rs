@@ -45,7 +45,7 @@ pub use serde_json::value::RawValue;
 pub use status::{Solution, Status, Work};
 pub use transactions::{
     MerkleProof, PaymentOutcome, PaymentOutcomes, Pending, PendingTransactions, Place, Submitted,
-    Transaction, TransactionStatus,
+    Transaction, TransactionStatus, Waits, WhyLater,
 };
 
 /// The header in which a peer that sends a block or payments says where it listens itself. It only

@@ -12,6 +12,10 @@ pub struct PendingTransactions {
     /// A page of them, as canonical JSON.
     #[schema(value_type = Vec<Object>)]
     pub transactions: Vec<Box<RawValue>>,
+    /// The id of each, in the same order.
+    pub ids: Vec<HexHash>,
+    /// When the turn of each comes, in the same order.
+    pub waits: Vec<Waits>,
     /// The value of `from` for the next page; `null` on the last page.
     pub next: Option<u64>,
 }
@@ -41,6 +45,33 @@ pub enum TransactionStatus {
     Confirmed,
 }
 
+/// When the turn of a transaction comes, if nothing came or went but blocks of what waits now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Waits {
+    /// Its place in line, from 1; `null` if it is held, or not in the next 100 blocks.
+    pub place: Option<u64>,
+    /// The index of the block that has it; `null` if it is held, or not in the next 100 blocks.
+    pub block: Option<u64>,
+    /// Why the next block does not have it; `null` if it does.
+    pub why: Option<WhyLater>,
+    /// With `why` `nonce`, the nonce of the payment that it waits for.
+    pub nonce: Option<u64>,
+}
+
+/// Why the next block does not have a transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum WhyLater {
+    /// The blocks before are full of payments with higher fees for their length.
+    Fee,
+    /// A payment of the same sender with an earlier nonce is missing, or its fee is too low.
+    Nonce,
+    /// It is held, and the sender has too little for it and for what waits before it.
+    Balance,
+    /// The blocks before are full with what came earlier.
+    Full,
+}
+
 /// A transaction, and where it is.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Transaction {
@@ -50,6 +81,9 @@ pub struct Transaction {
     pub status: TransactionStatus,
     /// Where it is; an empty list while it waits.
     pub places: Vec<Place>,
+    /// When its turn comes, while it waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits: Option<Waits>,
     /// The transaction, as canonical JSON.
     #[schema(value_type = Object)]
     pub transaction: Box<RawValue>,

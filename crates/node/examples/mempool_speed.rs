@@ -24,7 +24,8 @@ fn measure(people: u64, each: u64) {
     let (rich_bank, rich) =
         blocksmith_testkit::crowd::payments(people..people + 1_000, 1, 4_000..=20_000);
     all.sort_by_key(|payment| payment.nonce());
-    let mut times: [Vec<Duration>; 6] = Default::default();
+    let ids = all.iter().map(|payment| payment.id()).collect();
+    let mut times: [Vec<Duration>; 7] = Default::default();
     for _ in 0..ROUNDS {
         let mut bank = bank.clone();
         bank.0.extend(rich_bank.0.iter());
@@ -49,6 +50,9 @@ fn measure(people: u64, each: u64) {
         lap(&mut times[2], 1);
         black_box(mempool.estimate(BLOCK_BYTES));
         lap(&mut times[3], 1);
+        let turns = mempool.turns(&ids, |_| BLOCK_BYTES);
+        lap(&mut times[6], 1);
+        black_box(turns);
         let block: Vec<_> = block.into_iter().cloned().collect();
         for payment in &block {
             let account = bank.0.get_mut(&payment.sender()).expect("one of the crowd");
@@ -71,6 +75,7 @@ fn measure(people: u64, each: u64) {
         "estimate",
         "following a block of 1 MB",
         "restart",
+        "the turns of all, as far as they are told",
     ];
     for (name, mut times) in names.into_iter().zip(times) {
         times.sort();

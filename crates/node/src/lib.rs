@@ -17,6 +17,7 @@ mod orphans;
 mod peers;
 mod pool;
 mod queue;
+mod turn;
 mod work;
 
 pub use address::{BadAddress, NotAPeer, PeerAddress};
@@ -33,3 +34,4 @@ pub use queue::{
     MAX_QUEUED, MAX_QUEUED_BYTES, MAX_RETURNED, MAX_RETURNED_BYTES, MAX_RETURNED_TRANSACTION_BYTES,
     MAX_TOLD, MAX_WEIGHED, QueueChange,
 };
+pub use turn::{MAX_AHEAD, MAX_BLOCKS, Turn, WhyLater};

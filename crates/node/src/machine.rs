@@ -1,7 +1,6 @@
 //! The machine takes one input at a time and returns the effects of each as values.
 
 use alloc::borrow::Cow;
-use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -28,6 +27,7 @@ use crate::orphans::Orphans;
 use crate::peers::{Again, Namer, Peers};
 use crate::pool::Pool;
 use crate::queue::{MAX_RETURNED, MAX_TOLD, QueueChange};
+use crate::turn::Turn;
 
 /// How much of the mempool the node sends to a peer that was away or on another chain, in bytes of
 /// texts: the payments with the best fees, enough for some blocks. The peer gets the others in
@@ -100,14 +100,35 @@ impl Machine {
     }
 
     /// The texts of the transactions that wait, in the order in which they came, from the one at
-    /// place `skip` on.
-    pub fn queued_texts(&self, skip: usize) -> Box<dyn Iterator<Item = &str> + '_> {
+    /// place `skip` on, at most `limit`: each with its id if it is signed, and its turn; none if the
+    /// next [`MAX_BLOCKS`](crate::MAX_BLOCKS) blocks don't have it.
+    pub fn queued_turns(
+        &self,
+        skip: usize,
+        limit: usize,
+    ) -> Vec<(&str, Option<Hash>, Option<Turn>)> {
         match &self.pool {
-            Pool::Open(open) => Box::new(open.queue.iter().skip(skip).map(Transaction::text)),
-            Pool::Sealed(payments) => {
-                let waiting = payments.mempool.iter_from(skip);
-                Box::new(waiting.map(|waiting| waiting.payment.text()))
+            Pool::Open(open) => {
+                let turns = open.turns(skip, limit, &self.coins_to, &self.tip().block);
+                turns.map(|(transaction, turn)| (transaction.text(), None, turn)).collect()
             }
+            Pool::Sealed(payments) => {
+                let page = || payments.mempool.iter_from(skip).take(limit);
+                let turns = self.turns(&page().map(|waiting| waiting.payment.id()).collect());
+                let turns = page().map(|Waiting { payment, .. }| {
+                    (payment.text(), Some(payment.id()), turns.get(&payment.id()).copied())
+                });
+                turns.collect()
+            }
+        }
+    }
+
+    /// When the turn of each of these signed payments comes that waits, within the next
+    /// [`MAX_BLOCKS`](crate::MAX_BLOCKS) blocks.
+    pub fn turns(&self, wanted: &BTreeSet<Hash>) -> BTreeMap<Hash, Turn> {
+        match &self.pool {
+            Pool::Open(_) => BTreeMap::new(),
+            Pool::Sealed(payments) => payments.turns(wanted, self.rules(), self.tip()),
         }
     }
 

@@ -32,6 +32,7 @@ use blocksmith_consensus::ledger::{Account, Accounts};
 use blocksmith_consensus::payment::{Payment, Verified};
 use blocksmith_consensus::{Hash, Timestamp};
 
+mod forecast;
 mod held;
 
 use held::Held;
@@ -349,8 +350,7 @@ pub struct Mempool {
     limits: Limits,
     /// Each sender's payments without gaps, from the account's next nonce on; never empty.
     queues: BTreeMap<Address, Box<[Waiting]>>,
-    /// All chunks of all queues, the best first: the sender of each, and how many payments it has.
-    order: BTreeMap<Rank, (Address, usize)>,
+    order: Order,
     by_id: BTreeMap<Hash, (Address, u64)>,
     /// The payments to each recipient.
     by_recipient: BTreeSet<(Address, Hash)>,
@@ -670,24 +670,12 @@ impl Mempool {
     ///
     /// A block has to have room for [`Limits::ahead`] payments, or a chunk could wait forever.
     pub fn template(&self, bytes: usize) -> Vec<&Verified> {
-        let (mut room, mut misses) = (bytes, 0);
-        let (mut template, mut waiting) = (Vec::new(), BTreeSet::new());
-        for (place, (sender, payments)) in &self.order {
-            let needed = place.rate.0.bytes as usize + payments * SEPARATOR_BYTES;
-            if needed > room || waiting.contains(sender) {
-                waiting.insert(*sender);
-                misses += 1;
-                if misses == MAX_MISSES {
-                    break;
-                }
-                continue;
-            }
-            room -= needed;
+        let payments = chosen(self.order.iter(), bytes).flat_map(|(place, (sender, payments))| {
             let queue = &self.queues[sender];
             let start = (place.nonce - queue[0].payment.nonce()) as usize;
-            template.extend(queue[start..start + payments].iter().map(|waiting| &waiting.payment));
-        }
-        template
+            queue[start..start + payments].iter().map(|waiting| &waiting.payment)
+        });
+        payments.collect()
     }
 
     /// Returns the fee rates of the next blocks, each with `bytes` bytes for payments.
@@ -797,6 +785,32 @@ impl Mempool {
             self.queues.insert(sender, next.into());
         }
     }
+}
+
+/// All chunks of all queues, the best first: the sender of each, and how many payments it has.
+type Order = BTreeMap<Rank, (Address, usize)>;
+
+/// Those of these chunks that fit into `bytes`; see [`Mempool::template`]. The best come first.
+fn chosen<'a>(
+    order: impl Iterator<Item = (&'a Rank, &'a (Address, usize))>,
+    bytes: usize,
+) -> impl Iterator<Item = (&'a Rank, &'a (Address, usize))> {
+    let start = (bytes, 0, BTreeSet::new());
+    let chosen = order.scan(start, |(room, misses, waiting), chunk| {
+        if *misses == MAX_MISSES {
+            return None;
+        }
+        let (place, (sender, payments)) = chunk;
+        let needed = place.rate.0.bytes as usize + payments * SEPARATOR_BYTES;
+        if needed > *room || waiting.contains(sender) {
+            waiting.insert(*sender);
+            *misses += 1;
+            return Some(None);
+        }
+        *room -= needed;
+        Some(Some(chunk))
+    });
+    chosen.flatten()
 }
 
 /// How many payments of a queue the account can make, one after the other.

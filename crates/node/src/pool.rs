@@ -1,6 +1,7 @@
 //! The pool of pending transactions: unsigned ones, or signed payments.
 
 use alloc::boxed::Box;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
@@ -8,13 +9,16 @@ use blocksmith_consensus::address::Address;
 use blocksmith_consensus::block::Proof;
 use blocksmith_consensus::ledger::Accounts;
 use blocksmith_consensus::payment::{Domain, MAX_INTEGER, Verified};
-use blocksmith_consensus::{ChainBlock, Checked, Family, Rules, Sealed, Timestamp, Transaction};
+use blocksmith_consensus::{
+    ChainBlock, Checked, Family, Hash, Rules, Sealed, Timestamp, Transaction,
+};
 
 use crate::early::FutureTip;
 use crate::interface::{Entered, NoWork, Refusal, Work};
 use crate::mempool::{Admitted, Mempool, MempoolChange, Refused};
 use crate::open::OpenPool;
 use crate::queue::Queue;
+use crate::turn::Turn;
 use crate::work::{TemplateCache, TemplateContext};
 
 /// How much of a bad proof an error quotes, in characters.
@@ -177,6 +181,31 @@ impl Payments {
         let stale = Refusal::Stale { tip_index: tip.block.index() };
         let (context, cache) = self.context(rules, tip);
         Ok(cache.solve(&id, proof, &context).unwrap_or(Err(stale))?)
+    }
+
+    /// When the turn of each of these payments comes that waits.
+    pub(crate) fn turns(
+        &self,
+        wanted: &BTreeSet<Hash>,
+        rules: &Rules,
+        tip: &ChainBlock,
+    ) -> BTreeMap<Hash, Turn> {
+        // All addresses of a chain are of one length.
+        let Some(recipient) = self.mempool.iter().next().map(|any| any.payment.sender()) else {
+            return BTreeMap::new();
+        };
+        let Self { mempool, domain, rules: sealed, revision, .. } = self;
+        let revision = *revision;
+        let context = TemplateContext { rules, sealed, domain, tip, mempool, revision };
+        // Without such a block, nothing's turn comes.
+        let first_room = context.room(recipient).unwrap_or(0);
+        let next = tip.block.index() + 1;
+        let digits = |index: u64| index.checked_ilog10().unwrap_or(0) as usize;
+        // An index takes more room from 10, 100, … on.
+        let room = |block| (first_room + digits(next)).saturating_sub(digits(next + block));
+        let mut turns = mempool.turns(wanted, room);
+        turns.values_mut().for_each(|turn| turn.block += next);
+        turns
     }
 
     fn context<'a>(

@@ -93,7 +93,7 @@ impl TemplateContext<'_> {
     }
 
     /// The bytes that a block has for payments, however long its numbers are.
-    fn room(&self, recipient: Address) -> Result<usize, Malformed> {
+    pub(crate) fn room(&self, recipient: Address) -> Result<usize, Malformed> {
         let widest = Coinbase { recipient, amount: MAX_INTEGER, nonce: MAX_INTEGER };
         let coin = widest.text(self.domain.hrp);
         let empty = self.draft(MAX_INTEGER, &Hash([0; 32]), [&*coin])?;

@@ -274,9 +274,13 @@ impl Node {
         let kept: Vec<_> = self.kept.iter().map(|((at, id), _)| (*at, *id)).collect();
         let order: Vec<_> = mempool.iter().map(|w| (w.arrived, w.payment.id())).collect();
         assert_eq!(kept, order, "a store has what waits, in its order");
-        let texts: Vec<_> = self.machine.queued_texts(0).collect();
+        let texts = |skip| -> Vec<_> {
+            let all = self.machine.queued_turns(skip, usize::MAX).into_iter();
+            all.map(|(text, ..)| text).collect()
+        };
+        let (texts_from, texts) = (texts, texts(0));
         for skip in [1, texts.len() / 2, texts.len(), texts.len() + 1] {
-            let rest: Vec<_> = self.machine.queued_texts(skip).collect();
+            let rest = texts_from(skip);
             assert_eq!(rest, texts[skip.min(texts.len())..]);
         }
         assert_eq!(waits, self.expected());

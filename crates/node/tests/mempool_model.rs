@@ -15,6 +15,7 @@ use blocksmith_consensus::{Hash, Timestamp};
 use blocksmith_node::mempool::{
     Admitted, Limits, MAX_HELD_S, Mempool, MempoolChange, Refused, Waiting,
 };
+use blocksmith_node::{MAX_BLOCKS, Turn, WhyLater};
 use blocksmith_testkit::crowd::Bank;
 use blocksmith_testkit::random::{Random, setting};
 use blocksmith_testkit::signers::{Signer, forge};
@@ -457,6 +458,55 @@ impl World {
     }
 }
 
+impl World {
+    /// Makes blocks of a copy of the mempool, one after the other, until it is empty or nothing fits:
+    /// each payment must be where its turn said, for the reason that it said.
+    fn check_turns(&self, random: &mut Random, miner: Address) {
+        let sizes: Vec<usize> = (0..3).map(|_| *random.pick(&[700, 1_500, 3_000, 9_000])).collect();
+        let room = |block: u64| sizes[block as usize % 3];
+        let all: BTreeSet<Hash> = self.kept.keys().copied().collect();
+        let turns = self.real.turns(&all, room);
+        let some: BTreeSet<Hash> = all.iter().copied().filter(|_| random.percent(20)).collect();
+        let wanted = turns.iter().filter(|(id, _)| some.contains(*id));
+        assert!(self.real.turns(&some, room).iter().eq(wanted), "the same for some of them");
+
+        let ranking = self.naive.ranking();
+        let is_dragged = |payment: &Verified| {
+            let is_its = |piece: &&Piece| piece.payments.iter().any(|w| w.payment == *payment);
+            let piece = ranking.iter().find(is_its).expect("it waits");
+            let nonce = piece.payments[0].payment.nonce();
+            let (fee, bytes) = (u128::from(payment.fee()), payment.text().len() as u128);
+            (fee * piece.bytes > piece.fee * bytes).then_some(nonce)
+        };
+        let (limits, mut bank) = (self.naive.limits.clone(), self.bank.clone());
+        let Ok((mut copy, _)) = Mempool::restore(limits, self.kept.values().cloned(), &bank);
+        let (mut ahead, mut expected) = (0, BTreeMap::new());
+        for block in 0..MAX_BLOCKS {
+            let payments: Vec<_> = copy.template(room(block)).into_iter().cloned().collect();
+            if payments.is_empty() {
+                break;
+            }
+            for payment in &payments {
+                ahead += 1;
+                let why = is_dragged(payment).map_or(WhyLater::Fee, WhyLater::Nonce);
+                let why = (block > 0).then_some(why);
+                expected.insert(payment.id(), Turn { place: ahead, block, why });
+            }
+            let index = self.blocks.len() as u64 + 2 + block;
+            let fees: u64 = payments.iter().map(|payment| payment.fee()).sum();
+            let coin =
+                Coinbase { recipient: miner, amount: EMISSION.subsidy(index) + fees, nonce: index };
+            let contents = Contents { payments, coin };
+            let changes = apply(&bank, index, &contents, &EMISSION).expect("valid");
+            bank.0.extend(changes.accounts.iter().map(|change| (change.address, change.after)));
+            let touched = changes.accounts.iter().map(|change| change.address).collect();
+            let Ok(change) = copy.follow(self.now, Some(touched), [], &bank);
+            assert!(change.added.is_empty(), "nothing comes");
+        }
+        assert_eq!(turns, expected);
+    }
+}
+
 /// Prints how to come back to where a test failed.
 struct Replay {
     seed: u64,
@@ -528,6 +578,9 @@ fn a_mempool_is_a_list_that_is_counted_anew_each_time() {
         };
         *seen.entry(what).or_default() += 1;
         world.check(&mut random, miner);
+        if random.percent(5) {
+            world.check_turns(&mut random, miner);
+        }
     }
     println!("{seen:?}, {} signed", pens.signed.len());
     let all = [

@@ -64,6 +64,9 @@ pub(super) struct Node {
     faucet_node: Option<Handle>,
     signatures: Signatures,
     checking: Arc<Semaphore>,
+    /// Lets one question at a time look ahead at the next blocks, which takes as long as a block does
+    /// where many payments wait: blocks wait for one such question at most.
+    pub(super) looking_ahead: Semaphore,
     allotted: u64,
     instance: String,
     /// The address at which this machine reaches the node.
@@ -96,6 +99,7 @@ impl Node {
             faucet_node,
             signatures,
             checking: Arc::new(Semaphore::new(MAX_CHECKING)),
+            looking_ahead: Semaphore::new(1),
             instance: new_node_id(),
             address: None,
             store_file: None,
@@ -117,7 +121,7 @@ pub struct Handle {
     standing: watch::Receiver<Arc<Standing>>,
     /// The reason why the node had to stop; it is set before the channels close.
     reason: Arc<OnceLock<Arc<Reason>>>,
-    node: Arc<Node>,
+    pub(super) node: Arc<Node>,
     /// Who holds what on an open chain, and who mined how much.
     pub(super) index: Arc<Follower>,
     /// Looks for damage of the store.

@@ -26,6 +26,7 @@ mod standing;
 mod store;
 pub mod system;
 pub mod toml_text;
+mod waiting;
 
 pub use branches::{BlockSource, MAX_BRANCHES, SideBranch, SideBranches};
 pub use clocks::{Clocks, time};
@@ -40,15 +41,16 @@ pub use notices::Notice;
 pub use parties::{AsOf, Asked, Behind, Leaderboard, Miner, PartyPage, PartyWaiting};
 pub use query::{
     AccountEntry, AccountPage, AccountState, Found, Inclusion, InclusionAnswer, Location,
-    MAX_INCOMING, PendingOf, PendingPage, QueryError, TransactionState, float, seconds,
+    MAX_INCOMING, PendingOf, PendingPage, QueryError, float, seconds,
 };
 pub use replay::{Difference, NotReplayed, Replay, Replayed, Step, replay};
-pub use search::{MAX_MATCHES, Match, Matches};
+pub use search::{MAX_MATCHES, Match, Matches, TransactionState};
 pub use standing::{Standing, Stopped};
 pub use store::{
     Checked, IndexEntry, MAX_HISTORY, MAX_PLACES, NotAsWritten, Salvage, Snapshot, StoreError,
     TransactionLocation, is_node_id, new_node_id, tell_url,
 };
+pub use waiting::{WaitingTransaction, Waits};
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

@@ -8,10 +8,9 @@ use blocksmith_consensus::{Ancestry as _, Family, Hash};
 
 use super::handle::Handle;
 use super::index::{Indexed, Listed, MinerState, Moment, PartyState, Reading, Roles};
-use super::query::{
-    AccountEntry, Confirmed, Found, MAX_INCOMING, QueryError, TransactionState, entries,
-};
+use super::query::{AccountEntry, Confirmed, Found, MAX_INCOMING, QueryError, entries};
 use super::store::{MAX_HISTORY, MAX_PLACES, Snapshot, StoreError, TransactionLocation};
+use super::waiting::WaitingTransaction;
 
 /// How often, and how many times, an index that follows another branch is looked at: 2 seconds.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
@@ -51,14 +50,14 @@ pub struct PartyPage {
     pub next: Option<TransactionLocation>,
 }
 
-/// Transactions that wait and name a party, by their canonical texts: at most [`MAX_INCOMING`] of
-/// each kind, in the order in which they came.
+/// Transactions that wait and name a party: at most [`MAX_INCOMING`] of each kind, in the order in
+/// which they came.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PartyWaiting {
     /// The party is their sender.
-    pub outgoing: Vec<String>,
+    pub outgoing: Vec<WaitingTransaction>,
     /// The party is their recipient, and another their sender.
-    pub incoming: Vec<String>,
+    pub incoming: Vec<WaitingTransaction>,
 }
 
 /// What a party mined.
@@ -138,9 +137,9 @@ impl Handle {
                 // Only the start of the id is listed.
                 let text = confirmed.text(spot)?;
                 if Hash::of(text) == id {
-                    let (state, text) = (TransactionState::Confirmed, text.to_string());
+                    let text = text.to_string();
                     let location = confirmed.location(spot)?;
-                    let new = || Found { state, locations: Vec::new(), text };
+                    let new = || Found { locations: Vec::new(), waits: None, text };
                     found.get_or_insert_with(new).locations.push(location);
                 }
                 if confirmed.read_bytes >= MAX_READ_BYTES {
@@ -165,12 +164,12 @@ impl Handle {
         let (mut from, mut waiting, mut more) = (0, PartyWaiting::default(), true);
         while more && from < MAX_LOOKED_AT {
             let page = self.pending(from, WAITING_STEP).await?;
-            from += page.texts.len();
-            more = page.texts.len() == WAITING_STEP;
+            from += page.transactions.len();
+            more = page.transactions.len() == WAITING_STEP;
             let name = name.clone();
             let sort = move || {
-                for text in page.texts {
-                    let value = Value::of_canonical(&text);
+                for transaction in page.transactions {
+                    let value = Value::of_canonical(&transaction.text);
                     let is = |role| value.get(role).map(party).is_some_and(|own| own == name);
                     let list = match (is("sender"), is("recipient")) {
                         (true, _) => &mut waiting.outgoing,
@@ -178,7 +177,7 @@ impl Handle {
                         (false, false) => continue,
                     };
                     if list.len() < MAX_INCOMING {
-                        list.push(text);
+                        list.push(transaction);
                     }
                 }
                 Ok(waiting)
@@ -193,11 +192,10 @@ impl Handle {
         let mut from = 0;
         loop {
             let page = self.pending(from, WAITING_STEP).await?;
-            from += page.texts.len();
-            let more = page.texts.len() == WAITING_STEP;
-            if let Some(text) = page.texts.into_iter().find(|text| Hash::of(text) == *id) {
-                let state = TransactionState::Queued;
-                return Ok(Some(Found { state, locations: Vec::new(), text }));
+            from += page.transactions.len();
+            let more = page.transactions.len() == WAITING_STEP;
+            if let Some(found) = page.transactions.into_iter().find(|waiting| waiting.id == *id) {
+                return Ok(Some(Found::waiting(found)));
             }
             if !more {
                 return Ok(None);

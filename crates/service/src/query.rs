@@ -19,6 +19,7 @@ use super::index::Roles;
 use super::metrics::Levels;
 use super::standing::Stopped;
 use super::store::{Snapshot, StoreError, TransactionLocation};
+use super::waiting::{Seen, WaitingTransaction, Waits};
 
 /// The reason why a question has no answer.
 #[derive(Debug, thiserror::Error)]
@@ -34,8 +35,8 @@ pub enum QueryError {
 /// Transactions that wait, in the order in which they came.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PendingPage {
-    /// The canonical texts of some of them.
-    pub texts: Vec<String>,
+    /// Some of them.
+    pub transactions: Vec<WaitingTransaction>,
     /// How many wait.
     pub all: usize,
 }
@@ -51,6 +52,10 @@ pub struct AccountState {
     pub next_nonce: u64,
     /// How many transactions of the best chain it sent or received.
     pub transactions: u64,
+    /// Its payments that wait or are held, in the order of their nonces.
+    pub outgoing: Vec<WaitingTransaction>,
+    /// Those of payments to it from others that wait, at most [`MAX_INCOMING`].
+    pub incoming: Vec<WaitingTransaction>,
 }
 
 /// Payments of an address that wait.
@@ -104,24 +109,13 @@ pub struct AccountPage {
     pub next: Option<TransactionLocation>,
 }
 
-/// Whether a transaction is in a block.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TransactionState {
-    /// It waits for a block.
-    Queued,
-    /// It waits for a payment with an earlier nonce.
-    Held,
-    /// It is on the best chain.
-    Confirmed,
-}
-
 /// A transaction, and where it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
-    /// Whether it is in a block.
-    pub state: TransactionState,
     /// Where it is; nowhere if it waits.
     pub locations: Vec<Location>,
+    /// What it waits for; none if it is in a block.
+    pub waits: Option<Waits>,
     /// Its canonical text.
     pub text: String,
 }
@@ -155,12 +149,25 @@ impl Handle {
     ///
     /// # Errors
     /// Fails if the node has stopped.
-    pub async fn pending(&self, skip: usize, limit: usize) -> Result<PendingPage, Stopped> {
-        let page = move |machine: &Machine| PendingPage {
-            texts: machine.queued_texts(skip).take(limit).map(String::from).collect(),
-            all: machine.queued(),
+    pub async fn pending(&self, skip: usize, limit: usize) -> Result<PendingPage, QueryError> {
+        let page = move |machine: &Machine| {
+            let page = machine.queued_turns(skip, limit).into_iter();
+            let page = page.map(|(text, id, turn)| (String::from(text), id, turn));
+            (page.collect::<Vec<_>>(), machine.queued())
         };
-        self.ask(page).await
+        let (page, all) = {
+            let _turn = self.node.looking_ahead.acquire().await;
+            self.ask(page).await?
+        };
+        let read = move || {
+            let waiting = page.into_iter().map(|(text, id, turn)| WaitingTransaction {
+                id: id.unwrap_or_else(|| Hash::of(&text)),
+                text,
+                waits: Waits::ForBlock(turn),
+            });
+            Ok(waiting.collect())
+        };
+        Ok(PendingPage { transactions: self.read(read).await?, all })
     }
 
     /// The state of each peer.
@@ -243,17 +250,26 @@ impl Handle {
     /// # Errors
     /// Fails if the node has stopped, or if the store can't be read.
     pub async fn account(&self, address: PublicKey) -> Result<AccountState, QueryError> {
-        let next = move |machine: &Machine| {
-            machine.mempool().and_then(|mempool| mempool.next_nonce(&address))
+        let ask = move |machine: &Machine| {
+            let next = machine.mempool().and_then(|mempool| mempool.next_nonce(&address));
+            (next, Seen::of(machine, &address))
         };
-        let (next, snapshot) = self.at_one_moment(next).await?;
+        let ((next, seen), snapshot) = {
+            let _turn = self.node.looking_ahead.acquire().await;
+            self.at_one_moment(ask).await?
+        };
         self.read(move || {
             let account = snapshot.account(&address)?;
+            let [outgoing, incoming] = seen.map(|seen| {
+                seen.into_iter().map(|seen| seen.at(&snapshot)).collect::<Result<_, _>>()
+            });
             Ok(AccountState {
                 balance: account.balance,
                 nonce: account.nonce,
                 next_nonce: next.unwrap_or(account.nonce),
                 transactions: snapshot.activity(address.key())?,
+                outgoing: outgoing?,
+                incoming: incoming?,
             })
         })
         .await
@@ -298,10 +314,15 @@ impl Handle {
     /// Fails if the node has stopped, or if the store can't be read.
     pub async fn transaction(&self, id: Hash) -> Result<Option<Found>, QueryError> {
         let Some(domain) = self.domain().copied() else { return Ok(None) };
-        let (waits, snapshot) = self.at_one_moment(move |machine| waiting(machine, &id)).await?;
-        let confirmed = self.read(move || confirmed(snapshot, domain, &id)).await?;
-        Ok(confirmed
-            .or_else(|| waits.map(|(state, text)| Found { state, locations: Vec::new(), text })))
+        let (seen, snapshot) = {
+            let _turn = self.node.looking_ahead.acquire().await;
+            self.at_one_moment(move |machine| Seen::one(machine, &id)).await?
+        };
+        let find = move || match confirmed(snapshot.clone(), domain, &id)? {
+            Some(found) => Ok(Some(found)),
+            None => seen.map(|seen| seen.at(&snapshot).map(Found::waiting)).transpose(),
+        };
+        self.read(find).await
     }
 
     /// The proof that a payment is in a block.
@@ -310,11 +331,15 @@ impl Handle {
     /// Fails if the node has stopped, or if the store can't be read.
     pub async fn inclusion(&self, id: Hash) -> Result<InclusionAnswer, QueryError> {
         let Some(domain) = self.domain().copied() else { return Ok(InclusionAnswer::Unknown) };
-        let (waits, snapshot) = self.at_one_moment(move |machine| waiting(machine, &id)).await?;
+        let is_there = move |machine: &Machine| {
+            let mempool = machine.mempool();
+            mempool.is_some_and(|mempool| mempool.get(&id).or(mempool.held(&id)).is_some())
+        };
+        let (waits, snapshot) = self.at_one_moment(is_there).await?;
         let proof = self.read(move || inclusion(snapshot, domain, &id)).await?;
         Ok(match proof {
             Some(proof) => InclusionAnswer::Proof(proof),
-            None if waits.is_some() => InclusionAnswer::Waits,
+            None if waits => InclusionAnswer::Waits,
             None => InclusionAnswer::Unknown,
         })
     }
@@ -381,13 +406,11 @@ pub fn float(number: U256) -> f64 {
     high as f64 * 2_f64.powi(128) + low as f64
 }
 
-/// Whether a payment waits or is held, and its text.
-fn waiting(machine: &Machine, id: &Hash) -> Option<(TransactionState, String)> {
-    let mempool = machine.mempool()?;
-    let text = |waiting: &Waiting| waiting.payment.text().to_string();
-    let queued = mempool.get(id).map(|waiting| (TransactionState::Queued, text(waiting)));
-    let held = || mempool.held(id).map(|waiting| (TransactionState::Held, text(waiting)));
-    queued.or_else(held)
+impl Found {
+    /// One that waits.
+    pub(super) fn waiting(WaitingTransaction { text, waits, .. }: WaitingTransaction) -> Self {
+        Self { locations: Vec::new(), waits: Some(waits), text }
+    }
 }
 
 /// Transactions of the best chain, each block read once if they come in the order of their blocks.
@@ -511,7 +534,7 @@ fn confirmed(snapshot: Snapshot, domain: Domain, id: &Hash) -> Result<Option<Fou
     let locations =
         spots.into_iter().map(|spot| confirmed.location(spot)).collect::<Result<_, _>>()?;
     let (_, text) = confirmed.transaction(first)?;
-    Ok(Some(Found { state: TransactionState::Confirmed, locations, text }))
+    Ok(Some(Found { locations, waits: None, text }))
 }
 
 fn inclusion(

@@ -12,7 +12,7 @@ use blocksmith_wallet::typed;
 use super::handle::Handle;
 use super::index::{ID_DIGITS, Indexed, Reading};
 use super::parties::name;
-use super::query::{Confirmed, QueryError, TransactionState};
+use super::query::{Confirmed, QueryError};
 use super::store::{Snapshot, StoreError, TransactionLocation};
 
 /// The most matches of a search.
@@ -35,6 +35,17 @@ const MAX_WAITING_BYTES: usize = 8 << 20;
 
 /// How many of them are taken from the machine at a time.
 const WAITING_STEP: usize = 1_000;
+
+/// Whether a transaction is in a block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TransactionState {
+    /// It waits for a block.
+    Queued,
+    /// It waits for a payment with an earlier nonce.
+    Held,
+    /// It is on the best chain.
+    Confirmed,
+}
 
 /// Something that a text may mean.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -214,16 +225,12 @@ impl Handle {
         let (mut found, mut from, mut bytes) = (Vec::new(), 0, 0);
         while text.hashes.is_some() && from < MAX_WAITING && bytes < MAX_WAITING_BYTES {
             let page = self.pending(from, WAITING_STEP).await?;
-            from += page.texts.len();
-            bytes += page.texts.iter().map(String::len).sum::<usize>();
-            let is_last = page.texts.len() < WAITING_STEP;
-            let text = text.clone();
-            let compare = move || {
-                let ids = page.texts.iter().map(Hash::of).filter(|id| text.is_start_of(id));
-                Ok(ids.take(LOOKED_FOR).collect::<Vec<_>>())
-            };
-            let ids = self.read(compare).await?;
-            found.extend(ids.into_iter().map(|id| (id, TransactionState::Queued)));
+            from += page.transactions.len();
+            bytes += page.transactions.iter().map(|waiting| waiting.text.len()).sum::<usize>();
+            let is_last = page.transactions.len() < WAITING_STEP;
+            let ids = page.transactions.iter().map(|waiting| waiting.id);
+            let ids = ids.filter(|id| text.is_start_of(id));
+            found.extend(ids.map(|id| (id, TransactionState::Queued)));
             if is_last || found.len() >= LOOKED_FOR {
                 break;
             }

@@ -3,15 +3,16 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use blocksmith_api::AnyAccount;
+use blocksmith_api::{AnyAccount, WaitingTransaction};
 use reqwest::Url;
 
 use super::asked::{Asked, DEFAULT_NODE, name};
 use super::chain::quoted;
 use super::output::stdout;
+use super::turn;
 use super::values::server;
 use crate::amount::Coins;
-use crate::text::{counted, json, shown};
+use crate::text::{json, shown};
 
 /// How much of a name is shown, in characters; `--json` has all of it.
 pub(super) const MAX_SHOWN: usize = 60;
@@ -51,15 +52,12 @@ pub async fn run(args: AccountArgs) -> anyhow::Result<ExitCode> {
 fn table(account: &AnyAccount) -> String {
     let (title, rows) = match account {
         AnyAccount::Address(account) => {
-            let waits = match account.waiting() {
-                0 => String::new(),
-                waiting => format!(", {} of its own waiting", counted(waiting, "payment")),
-            };
-            let rows = vec![
+            let mut rows = vec![
                 ("balance", Coins::from_units(account.balance).to_string()),
                 ("transactions", account.transactions.to_string()),
-                ("next nonce", format!("{}{waits}", account.next_nonce)),
+                ("next nonce", account.next_nonce.to_string()),
             ];
+            rows.extend(waiting([&account.outgoing, &account.incoming], "payment"));
             (shown(&account.party, 2 * MAX_SHOWN), rows)
         }
         AnyAccount::Party(account) => {
@@ -74,12 +72,7 @@ fn table(account: &AnyAccount) -> String {
             if let Some(last) = account.last_block {
                 rows[4].1 += &format!(", the last is block {last}");
             }
-            let waits = [("outgoing", &account.outgoing), ("incoming", &account.incoming)];
-            for (what, waiting) in waits.into_iter().filter(|(_, waiting)| !waiting.is_empty()) {
-                let transactions = counted(waiting.len(), "transaction");
-                let verb = if waiting.len() == 1 { "waits" } else { "wait" };
-                rows.push((what, format!("{transactions} that {verb} for a block")));
-            }
+            rows.extend(waiting([&account.outgoing, &account.incoming], "transaction"));
             if account.uncounted > 0 {
                 let uncounted = account.uncounted;
                 rows.push((
@@ -93,6 +86,16 @@ fn table(account: &AnyAccount) -> String {
     };
     let rows = rows.into_iter().map(|(what, value)| format!("\n{what:<14}{value}"));
     title + &rows.collect::<String>()
+}
+
+/// The rows about what waits from a party and for it.
+fn waiting(
+    lists: [&Vec<WaitingTransaction>; 2],
+    what: &str,
+) -> impl Iterator<Item = (&'static str, String)> {
+    let rows = ["outgoing", "incoming"].into_iter().zip(lists);
+    let rows = rows.filter(|(_, waiting)| !waiting.is_empty());
+    rows.map(move |(name, waiting)| (name, turn::all_told(waiting, what)))
 }
 
 /// A name between quotes, at most so many characters of it.

@@ -35,6 +35,7 @@ pub mod peers;
 pub mod prove;
 mod screen;
 mod search_args;
+mod turn;
 mod typed;
 mod values;
 pub mod wallet;

@@ -15,7 +15,7 @@ use blocksmith_api::{
 use blocksmith_consensus::address::Address;
 use blocksmith_consensus::json::Value;
 use blocksmith_consensus::payment::{Emission, MAX_WIRE_BYTES};
-use blocksmith_consensus::{Family, Hash, Sealed};
+use blocksmith_consensus::{Family, Sealed};
 use blocksmith_node::mempool::FeeRate;
 use blocksmith_wallet::typed;
 use serde::Deserialize;
@@ -25,7 +25,7 @@ use super::answer::{self, made_at, raw};
 use super::api_error::ApiError;
 use super::body::Json;
 use super::errors::Errors;
-use super::payments::place;
+use super::payments::{place, waits};
 use super::pieces;
 use super::query::{Query, limit, not_text};
 use super::table::{self, Format};
@@ -168,16 +168,21 @@ async fn account_of(app: &App, name: String) -> Result<Response, ApiError> {
         transactions: account.transactions,
         // Every amount on such a chain is a number.
         uncounted: 0,
+        outgoing: waiting_list(&account.outgoing)?,
+        incoming: waiting_list(&account.incoming)?,
     };
     Ok(answer::json(StatusCode::OK, &answer))
 }
 
-/// Transactions that wait, with their ids: where payments are not signed, the hashes of their texts.
-fn waiting_list(texts: &[String]) -> Result<Vec<WaitingTransaction>, ApiError> {
-    let waiting = |text: &String| {
-        Ok(WaitingTransaction { id: Hash::of(text).into(), transaction: raw(text)? })
-    };
-    texts.iter().map(waiting).collect()
+/// Transactions that wait, as the API has them.
+fn waiting_list(
+    waiting: &[crate::service::WaitingTransaction],
+) -> Result<Vec<WaitingTransaction>, ApiError> {
+    let waiting = waiting.iter().map(|one| {
+        let waits = waits(&one.waits);
+        Ok(WaitingTransaction { id: one.id.into(), waits, transaction: raw(&one.text)? })
+    });
+    waiting.collect()
 }
 
 #[derive(Deserialize, IntoParams)]

@@ -9,13 +9,13 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use blocksmith_api::limits::MAX_PAYMENTS;
 use blocksmith_api::{
-    HexHash, MerkleProof, PaymentOutcome, PaymentOutcomes, Pending, PendingTransactions, Place,
-    Submitted, Transaction, TransactionStatus,
+    self as wire, HexHash, MerkleProof, PaymentOutcome, PaymentOutcomes, Pending,
+    PendingTransactions, Place, Submitted, Transaction, TransactionStatus,
 };
 use blocksmith_consensus::json::Reader;
 use blocksmith_consensus::{Family, Hash};
-use blocksmith_node::Entered;
 use blocksmith_node::mempool::Refused;
+use blocksmith_node::{Entered, Turn, WhyLater};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -30,6 +30,7 @@ use super::sent::listens;
 use super::{App, permit};
 use crate::service::{
     Found, Handle, Inclusion, InclusionAnswer, Location, NotPaid, PendingPage, TransactionState,
+    Waits,
 };
 
 /// How long a list of payments waits for its permit.
@@ -192,6 +193,30 @@ pub(super) fn place(location: &Location) -> Place {
     Place { block: block.index, hash: block.hash.into(), position, confirmations }
 }
 
+/// What a transaction waits for, as the API has it.
+pub(super) fn waits(waits: &Waits) -> wire::Waits {
+    let none = wire::Waits { place: None, block: None, why: None, nonce: None };
+    match *waits {
+        Waits::ForBlock(Some(Turn { place, block, why })) => {
+            let (why, nonce) = match why {
+                None => (None, None),
+                Some(WhyLater::Fee) => (Some(wire::WhyLater::Fee), None),
+                Some(WhyLater::Nonce(nonce)) => (Some(wire::WhyLater::Nonce), Some(nonce)),
+                Some(WhyLater::Full) => (Some(wire::WhyLater::Full), None),
+            };
+            wire::Waits { place: Some(place), block: Some(block), why, nonce }
+        }
+        // Only signed payments can wait for so many blocks.
+        Waits::ForBlock(None) => wire::Waits { why: Some(wire::WhyLater::Fee), ..none },
+        Waits::ForNonce { is_short: true, .. } => {
+            wire::Waits { why: Some(wire::WhyLater::Balance), ..none }
+        }
+        Waits::ForNonce { missing, is_short: false } => {
+            wire::Waits { why: Some(wire::WhyLater::Nonce), nonce: Some(missing), ..none }
+        }
+    }
+}
+
 fn transaction_id(id: Result<Path<String>, PathRejection>) -> Result<Hash, ApiError> {
     let Path(id) = id.map_err(not_text)?;
     hash(&id, "a transaction's id")
@@ -248,8 +273,13 @@ pub(super) fn status(state: TransactionState) -> TransactionStatus {
 fn transaction_of(id: Hash, found: &Found) -> Result<Transaction, ApiError> {
     Ok(Transaction {
         id: id.into(),
-        status: status(found.state),
+        status: match found.waits {
+            Some(Waits::ForBlock(_)) => TransactionStatus::Queued,
+            Some(Waits::ForNonce { .. }) => TransactionStatus::Held,
+            None => TransactionStatus::Confirmed,
+        },
         places: found.locations.iter().map(place).collect(),
+        waits: found.waits.as_ref().map(waits),
         transaction: raw(&found.text)?,
     })
 }
@@ -320,10 +350,14 @@ pub(super) async fn queued(
     }
     let (from, limit) = (asked.from.unwrap_or(0), limit(asked.limit, MAX_PAYMENTS, MAX_PAYMENTS)?);
     let permit = permit(&app.searching_back).await?;
-    let PendingPage { texts, all } = app.handle.pending(from, limit).await?;
-    let end = from.saturating_add(texts.len());
-    let next = (end < all && !texts.is_empty()).then_some(end as u64);
-    let transactions = texts.iter().map(|text| raw(text)).collect::<Result<_, _>>()?;
-    let page = PendingTransactions { queued: all as u64, transactions, next };
+    let PendingPage { transactions: waiting, all } = app.handle.pending(from, limit).await?;
+    let end = from.saturating_add(waiting.len());
+    let page = PendingTransactions {
+        queued: all as u64,
+        transactions: waiting.iter().map(|one| raw(&one.text)).collect::<Result<_, _>>()?,
+        ids: waiting.iter().map(|one| one.id.into()).collect(),
+        waits: waiting.iter().map(|one| waits(&one.waits)).collect(),
+        next: (end < all && !waiting.is_empty()).then_some(end as u64),
+    };
     Ok(made_at(permit, answer::json(StatusCode::OK, &page)))
 }

@@ -104,6 +104,10 @@ impl Forge {
         let path = format!("/api/v1/accounts/{}", self.text(address));
         let (status, mut account) = self.node.get(&path).await.good();
         assert_eq!((status, account["party"].take()), (200, json!(self.text(address))));
+        // `waiting.rs` is about what waits.
+        for waiting in ["outgoing", "incoming"] {
+            assert!(account.as_object_mut().unwrap().remove(waiting).is_some());
+        }
         account
     }
 
@@ -145,10 +149,15 @@ async fn a_payment_waits_is_mined_and_can_be_proved() {
     // Its sender may not have had the answer.
     assert_eq!(forge.pay(&payment).await, (200, json!({"id": id, "status": "queued"})));
     let parsed: Value = serde_json::from_str(&payment).unwrap();
-    let queued = json!({"id": id, "status": "queued", "places": [], "transaction": parsed});
+    let turn = json!({"place": 1, "block": 2, "why": null, "nonce": null});
+    let queued = json!({
+        "id": id, "status": "queued", "places": [], "waits": turn, "transaction": parsed,
+    });
     assert_eq!(forge.transaction(&id).await, queued);
     let waits = forge.node.get("/api/v1/transactions?queued").await.good().1;
-    assert_eq!(waits, json!({"queued": 1, "transactions": [parsed], "next": null}));
+    let listed =
+        json!({"queued": 1, "transactions": [parsed], "ids": [id], "waits": [turn], "next": null});
+    assert_eq!(waits, listed);
     assert_eq!(forge.account(forge.alice.address).await, account(ALLOTTED, 0, 1, 1));
 
     let block = forge.mine(carol).await;
@@ -627,7 +636,12 @@ async fn where_nobody_signs_there_are_no_fees_and_proofs() {
     let new = r#"{"sender": "a", "recipient": "b", "amount": 1}"#;
     node.post("/transactions/new", new).await.good();
     let queued = node.get("/api/v1/transactions?queued").await.good().1;
-    let expected = json!({"queued": 1, "transactions": [{"amount": 1, "recipient": "b", "sender": "a"}], "next": null});
+    let text = r#"{"amount": 1, "recipient": "b", "sender": "a"}"#;
+    let transaction: Value = serde_json::from_str(text).unwrap();
+    let expected = json!({
+        "queued": 1, "transactions": [transaction], "ids": [Hash::of(text).to_string()],
+        "waits": [{"place": 1, "block": 2, "why": null, "nonce": null}], "next": null,
+    });
     assert_eq!(queued, expected);
     let history = node.get("/api/v1/history").await.good().1;
     assert_eq!(history["points"].as_array().unwrap().len(), 1);

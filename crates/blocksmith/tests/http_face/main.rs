@@ -17,3 +17,4 @@ mod searching;
 mod snapshots;
 mod streaming;
 mod tables;
+mod waiting;

@@ -244,3 +244,67 @@ fn against_a_miner_one_of_both_counts_and_the_answer_says_which() {
         assert_eq!(all.len(), turn + 1, "one payment of each turn");
     }
 }
+
+#[test]
+fn a_held_payment_is_shown_and_found_by_its_nonce() {
+    let (carol, _node, url) = dev_node();
+    let from = &carol.texts()[4];
+    let to = stranger().to_text(forge().hrp);
+    let sign = |nonce: &str, fee: &str| {
+        let args = ["sign", &to, "1", "--fee", fee, "--from", from, "--nonce", nonce];
+        carol.run(&[&args[..], &["--chain", "forge-dev"]].concat()).good()
+    };
+    let send = |text: &str, more: &[&str]| {
+        let args = ["send", "--signed", "-", "--yes", "--node", &url];
+        carol.run_with(text, &[&args, more].concat())
+    };
+    let rows = || carol.run(&["history", "--json", "--node", &url]).json();
+    let held = || -> Vec<Value> {
+        let rows = rows();
+        let rows = rows.as_array().unwrap();
+        rows.iter().filter(|row| row["status"] == "held").cloned().collect()
+    };
+    let first = send(&sign("2", "0.0000001"), &[]).good();
+    let [row] = &held()[..] else { panic!("one is held") };
+    assert_eq!((&row["id"], &row["waits"]["why"]), (&first.trim().into(), &"nonce".into()));
+    assert_eq!((&row["waits"]["nonce"], &row["waits"]["block"]), (&0.into(), &Value::Null));
+    let shown = carol.run(&["history", "--node", &url]).good();
+    assert!(shown.contains("held until the payment with the nonce 0 comes"), "{shown}");
+    assert!(!shown.contains("\nleaving"), "nothing leaves yet: {shown}");
+    let account = ["account", from, "--node", &url];
+    let mut account = Program::start_in(carol.home.path(), &account);
+    assert!(account.wait().success());
+    let told = account.rest().join("\n");
+    assert!(
+        told.ends_with("outgoing      1 payment that waits; 1 held until an earlier one comes"),
+        "{told}"
+    );
+
+    let bumped = replace(&carol, &["bump", "--nonce", "2", "--from", from, "--json"], &url).json();
+    assert_eq!(
+        (&bumped["replaces"]["id"], &bumped["status"]),
+        (&first.trim().into(), &"held".into())
+    );
+    assert_eq!(member(&bumped, "fee"), 11);
+    let cancel =
+        replace(&carol, &["cancel", "--nonce", "2", "--from", from, "--json"], &url).json();
+    assert_eq!(
+        (&cancel["replaces"]["id"], &cancel["recipient"]),
+        (&bumped["id"], &from.as_str().into())
+    );
+    let [row] = &held()[..] else { panic!("one is held") };
+    assert_eq!(row["id"], cancel["id"]);
+    let error = replace(&carol, &["cancel", "--nonce", "1", "--from", from], &url).bad(1);
+    assert!(
+        error.contains("the node shows no payment of") && error.contains("the nonce 1"),
+        "{error}"
+    );
+
+    // What can be mined says where it is in line.
+    let wait = ["--wait", "--timeout", "1"];
+    let ran = send(&sign("0", "0.0000001"), &wait);
+    let told = "the node says: it waits for a block: place 1 in line, for block 2\n";
+    assert_eq!(ran.stderr.matches(told).count(), 1, "{}", ran.stderr);
+    let shown = carol.run(&["history", "--node", &url]).good();
+    assert!(shown.contains("fee 0.0000001, place 1 in line, for block 2\n"), "{shown}");
+}

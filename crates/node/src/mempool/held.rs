@@ -66,6 +66,11 @@ impl Held {
         self.by_nonce.range((sender, 0)..=(sender, u64::MAX)).next().is_some()
     }
 
+    /// This sender's payments, in the order of their nonces.
+    pub(super) fn of(&self, sender: Address) -> impl Iterator<Item = &Waiting> {
+        self.by_nonce.range((sender, 0)..=(sender, u64::MAX)).map(|(_, held)| held)
+    }
+
     /// The senders of the held payments.
     pub(super) fn senders(&self) -> impl Iterator<Item = Address> {
         self.by_nonce.keys().map(|(sender, _)| *sender)

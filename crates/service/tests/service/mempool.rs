@@ -53,7 +53,8 @@ async fn pay(handle: &Handle, text: &str) -> Result<(Hash, Entered), NotPaid> {
 }
 
 async fn waits(handle: &Handle) -> Vec<String> {
-    handle.pending(0, usize::MAX).await.expect("it runs").texts
+    let page = handle.pending(0, usize::MAX).await.expect("it runs");
+    page.transactions.into_iter().map(|waiting| waiting.text).collect()
 }
 
 async fn mine(handle: &Handle, recipient: Address) -> Block {

@@ -1,9 +1,9 @@
 //! `blocksmith wallet history`.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::process::ExitCode;
 
-use blocksmith_api::{HexHash, Place};
+use blocksmith_api::{HexHash, Place, Waits};
 use blocksmith_consensus::Hash;
 use blocksmith_consensus::address::{Address, Hrp};
 use blocksmith_consensus::payment::{COINBASE_SENDER, Domain, Verified, VerifiedEntry as Entry};
@@ -15,8 +15,8 @@ use super::waiting::Waiting;
 use super::{Common, GENESIS_INDEX, NodeArgs, note};
 use crate::amount::Coins;
 use crate::calendar::date;
-use crate::cmd::counted;
 use crate::cmd::values::number;
+use crate::cmd::{counted, turn};
 
 /// The most transactions that the command shows.
 const MAX_LIMIT: u16 = 10_000;
@@ -52,15 +52,19 @@ struct RowPlace {
     hash: Option<HexHash>,
     position: Option<u32>,
     confirmations: u64,
+    /// When its turn comes, as the node says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waits: Option<Waits>,
 }
 
 impl RowPlace {
-    const WAITING: Self =
-        Self { status: "queued", block: None, hash: None, position: None, confirmations: 0 };
+    fn waiting(status: &'static str, waits: Option<Waits>) -> Self {
+        Self { status, block: None, hash: None, position: None, confirmations: 0, waits }
+    }
 
     fn of(Place { block, hash, position, confirmations }: Place) -> Self {
         let (block, hash, position) = (Some(block), Some(hash), Some(position));
-        Self { status: "confirmed", block, hash, position, confirmations }
+        Self { status: "confirmed", block, hash, position, confirmations, waits: None }
     }
 }
 
@@ -91,9 +95,14 @@ pub(super) async fn run(common: &Common, args: &HistoryArgs) -> anyhow::Result<E
     let hrp = remote.domain.hrp;
     let limit = usize::from(args.limit);
     let (mut queued, mut placed, mut balance) = (Vec::new(), Vec::new(), 0_u64);
+    let (mut turns, mut held) = (HashMap::new(), Vec::new());
     for address in &own {
         let text = address.to_text(hrp);
-        balance = balance.saturating_add(node.account(&text).await?.balance);
+        let account = node.account(&text).await?;
+        balance = balance.saturating_add(account.balance);
+        let waiting = account.outgoing.iter().chain(&account.incoming);
+        turns.extend(waiting.map(|waiting| (waiting.id.0, waiting.waits)));
+        held.extend(node.held(&account, *address, &remote.domain)?);
         let (waiting, mut confirmed) = newest(&node, &text, &remote.domain, limit).await?;
         queued.extend(waiting);
         placed.append(&mut confirmed);
@@ -107,9 +116,16 @@ pub(super) async fn run(common: &Common, args: &HistoryArgs) -> anyhow::Result<E
     placed.truncate(limit);
 
     let head = Waiting::of(&queued, &own).told(balance);
-    let waiting = queued.into_iter().map(|payment| {
+    held.retain(|(payment, _)| seen.insert(payment.id()));
+    let queued = queued.into_iter().map(|payment| {
+        let turn = turns.get(&payment.id()).copied();
+        (payment, RowPlace::waiting("queued", turn))
+    });
+    let held =
+        held.into_iter().map(|(payment, waits)| (payment, RowPlace::waiting("held", Some(waits))));
+    let waiting = queued.chain(held).map(|(payment, spot)| {
         let id = payment.id();
-        Row::of(id, RowPlace::WAITING, None, &Entry::Payment(payment), &own, hrp)
+        Row::of(id, spot, None, &Entry::Payment(payment), &own, hrp)
     });
     let confirmed = placed.into_iter().map(|Placed { place, timestamp, id, entry }| {
         Row::of(id, RowPlace::of(place), timestamp, &entry, &own, hrp)
@@ -233,6 +249,7 @@ impl Row {
         if let (fee @ 1.., Direction::Sent | Direction::Moved) = (self.fee, self.direction) {
             details.push(format!("fee {}", Coins::from_units(fee)));
         }
+        details.extend(self.spot.waits.as_ref().map(turn::told));
         if let Some(memo) = &self.memo {
             // Quoted, since another party's text may hold control sequences for the terminal.
             details.push(format!("{memo:?}"));

@@ -6,9 +6,10 @@ use std::borrow::Cow;
 use blocksmith_api::client as api;
 use blocksmith_api::{
     Account, AccountTransaction, Pending, Place, RawValue, Status, Submitted as Taken, Transaction,
-    TransactionStatus,
+    TransactionStatus, WaitingTransaction, Waits, WhyLater,
 };
 use blocksmith_consensus::Hash;
+use blocksmith_consensus::address::Address;
 use blocksmith_consensus::json::{self, Value};
 use blocksmith_consensus::payment::{Domain, Verified, VerifiedEntry};
 use reqwest::{StatusCode, Url};
@@ -125,10 +126,10 @@ pub(super) enum Replacing {
 pub(super) enum Whereabouts {
     /// Neither waiting nor in the chain.
     Nowhere,
-    /// It waits.
-    Queued,
+    /// It waits; perhaps the node says when its turn comes.
+    Queued(Option<Waits>),
     /// It waits for the payment before it.
-    Held,
+    Held(Option<Waits>),
     /// It is in the chain.
     Confirmed { block: u64, confirmations: u64 },
 }
@@ -200,6 +201,30 @@ impl Node {
     /// The state of an account; an account that the chain has never had is empty.
     pub(super) async fn account(&self, address: &str) -> Result<Account, NodeError> {
         Ok(self.0.account(address).await?)
+    }
+
+    /// The payments of an address that the node holds until an earlier one comes, in the order of
+    /// their nonces, each with what it waits for; `account` is what the node says of the address.
+    pub(super) fn held(
+        &self,
+        account: &Account,
+        address: Address,
+        domain: &Domain,
+    ) -> Result<Vec<(Verified, Waits)>, NodeError> {
+        let strange = |why: &str| strange(format!("GET /api/v1/accounts/{}", account.party), why);
+        let is_held = |waiting: &&WaitingTransaction| {
+            let Waits { block, why, .. } = waiting.waits;
+            block.is_none() && matches!(why, Some(WhyLater::Nonce | WhyLater::Balance))
+        };
+        let held = account.outgoing.iter().filter(is_held).map(|held| {
+            match entry(&held.transaction, domain).map_err(|why| strange(&why))? {
+                VerifiedEntry::Payment(payment) if payment.sender() == address => {
+                    Ok((payment, held.waits))
+                }
+                _ => Err(strange("it has a payment that is not of this account")),
+            }
+        });
+        held.collect()
     }
 
     /// A page of an account's history: the newest, or those before a place.
@@ -318,8 +343,8 @@ impl Node {
 /// Where a transaction is that a node shows.
 fn whereabouts(found: &Transaction, id: &Hash) -> Result<Whereabouts, NodeError> {
     match (found.status, found.places.first()) {
-        (TransactionStatus::Queued, _) => Ok(Whereabouts::Queued),
-        (TransactionStatus::Held, _) => Ok(Whereabouts::Held),
+        (TransactionStatus::Queued, _) => Ok(Whereabouts::Queued(found.waits)),
+        (TransactionStatus::Held, _) => Ok(Whereabouts::Held(found.waits)),
         (TransactionStatus::Confirmed, Some(&Place { block, confirmations, .. })) => {
             Ok(Whereabouts::Confirmed { block, confirmations })
         }

@@ -26,6 +26,8 @@ pub(super) struct Payer {
     pub(super) account: Account,
     /// The payments of the address that wait, in the order of their nonces.
     pub(super) waiting: Vec<Verified>,
+    /// Those that the node holds until an earlier one comes.
+    pub(super) held: Vec<Verified>,
     /// Its payments in the chain, each with its block, the newest first, as far as they were read.
     confirmed: Vec<(u64, Verified)>,
     /// Where the next page of its history starts.
@@ -65,8 +67,10 @@ impl Payer {
         domain: &Domain,
     ) -> Result<Self, NodeError> {
         let account = node.account(&address.to_text(domain.hrp)).await?;
+        let held = node.held(&account, address, domain)?;
+        let held = held.into_iter().map(|(payment, _)| payment).collect();
         let (waiting, confirmed) = (Vec::new(), Vec::new());
-        let mut payer = Self { address, account, waiting, confirmed, next_page: None };
+        let mut payer = Self { address, account, waiting, held, confirmed, next_page: None };
         if payer.account.next_nonce > 0 {
             let page = payer.page(node, domain, None).await?;
             payer.waiting = page.queued;

@@ -211,7 +211,8 @@ impl WhichPayment {
             let nonce = self.nonce.expect("clap asks for an id or a nonce");
             let address = opened.payer(self.from.as_deref(), domain)?;
             let mut payer = Payer::look(node, address, domain).await?;
-            if let Some(found) = payer.waiting.iter().find(|waiting| waiting.nonce() == nonce) {
+            let mut waiting = payer.waiting.iter().chain(&payer.held);
+            if let Some(found) = waiting.find(|waiting| waiting.nonce() == nonce) {
                 return Ok(found.clone());
             }
             if let Some((block, payment)) = payer.confirmed(node, domain, nonce).await? {
@@ -219,7 +220,7 @@ impl WhichPayment {
             }
             anyhow::bail!(
                 "the node shows no payment of {} that waits with the nonce {nonce}; `blocksmith wallet \
-                 history` lists what waits, and a payment that the node holds is named by its id",
+                 history` lists what waits",
                 address.to_text(domain.hrp)
             );
         };

@@ -22,7 +22,7 @@ use super::{
 };
 use crate::amount::Coins;
 use crate::cmd::values::{amount, number};
-use crate::cmd::{counted, exit};
+use crate::cmd::{counted, exit, turn};
 use crate::text::shown;
 
 /// The largest fee, in units, that is paid without asking: a tenth of a coin.
@@ -161,8 +161,8 @@ impl PaymentStatus {
             Whereabouts::Confirmed { block, confirmations } => {
                 Self { status: "confirmed", block: Some(block), confirmations }
             }
-            Whereabouts::Held => Self::waits("held"),
-            Whereabouts::Queued | Whereabouts::Nowhere => Self::waits("queued"),
+            Whereabouts::Held(_) => Self::waits("held"),
+            Whereabouts::Queued(_) | Whereabouts::Nowhere => Self::waits("queued"),
         }
     }
 }
@@ -623,8 +623,14 @@ pub(super) fn news(found: &Whereabouts) -> String {
         Whereabouts::Confirmed { block, confirmations } => {
             format!("in block {block}: {}", counted(confirmations, "confirmation"))
         }
-        Whereabouts::Queued => "it waits for a block".into(),
-        Whereabouts::Held => "it waits for the payment before it".into(),
+        Whereabouts::Queued(None) => "it waits for a block".into(),
+        Whereabouts::Queued(Some(waits)) => {
+            format!("it waits for a block: {}", turn::told(waits))
+        }
+        Whereabouts::Held(None) => "it waits for the payment before it".into(),
+        Whereabouts::Held(Some(waits)) => {
+            format!("it waits for the payment before it: {}", turn::told(waits))
+        }
         Whereabouts::Nowhere => "the node does not have it".into(),
     }
 }
@@ -638,10 +644,10 @@ async fn wait(
 ) -> anyhow::Result<PaymentStatus> {
     let id = payment.id();
     let mut told = String::new();
-    let mut tell = |news: String| {
-        if news != told {
+    let mut tell = |news: String, key: String| {
+        if key != told {
             note(&news);
-            told = news;
+            told = key;
         }
     };
     let mut nowhere = 0;
@@ -651,7 +657,14 @@ async fn wait(
         if let Ok(found) = &found
             && *found != Whereabouts::Nowhere
         {
-            tell(format!("the node says: {}", news(found)));
+            // A place in line changes with whatever comes, and is no news by itself.
+            let key = match found {
+                Whereabouts::Queued(Some(waits)) | Whereabouts::Held(Some(waits)) => {
+                    turn::without_place(waits)
+                }
+                found => news(found),
+            };
+            tell(format!("the node says: {}", news(found)), key);
         }
         match &found {
             Ok(found @ Whereabouts::Confirmed { confirmations, .. })
@@ -672,7 +685,10 @@ async fn wait(
                 return found.map(|found| PaymentStatus::of(&found)).map_err(Into::into);
             }
             // The node had the payment a moment ago.
-            Err(error) => tell(format!("{error}; asking again")),
+            Err(error) => {
+                let news = format!("{error}; asking again");
+                tell(news.clone(), news);
+            }
         }
         if Instant::now() >= deadline {
             return match found {

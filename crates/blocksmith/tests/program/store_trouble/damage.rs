@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use blocksmith::chain::{Chain, Dialect};
 use blocksmith::service::{
-    self, Handle, NotReplayed, Options, StoreError, open_checked, open_read_only,
+    self, Handle, NotReplayed, Options, PendingPage, StoreError, open_checked, open_read_only,
 };
 use blocksmith_consensus::json::Value;
 use blocksmith_consensus::ledger::Accounts as _;
@@ -273,7 +273,10 @@ fn read(snapshot: &service::Snapshot, rules: &Rules) -> Result<String, StoreErro
 /// The same of a running node, with what waits and who its peers are.
 async fn read_node(handle: &Handle, rules: &Rules) -> Result<String, StoreError> {
     let all = read(&handle.snapshot()?, rules)?;
-    let waits = handle.pending(0, 1_000).await.map(|page| page.texts);
+    let texts = |page: PendingPage| -> Vec<String> {
+        page.transactions.into_iter().map(|waiting| waiting.text).collect()
+    };
+    let waits = handle.pending(0, 1_000).await.map(texts);
     Ok(format!("{all}\n{waits:?} {:?} {}", handle.standing().peers, handle.node_id()))
 }
 
