@@ -68,6 +68,9 @@ pub(crate) const IMPORT: Comparison = Comparison {
     example: "verify_speed",
 };
 
+/// The same against the last commit whose store has no checksums and which has no index.
+pub(crate) const CHECKED: Comparison = Comparison { earlier: INDEX.earlier, ..IMPORT };
+
 /// Runs the measurements one after the other.
 ///
 /// # Errors

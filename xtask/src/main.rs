@@ -19,7 +19,7 @@ usage: cargo xtask demo [--blocks N] [OPTIONS OF blocksmith dev]
 demo       three nodes, a miner and one chain, until Ctrl-C or for N blocks
 test       everything that CI runs, with all its own set-up; --long for the long forms
 bench      the figures of BENCHMARKS.md, measured on this machine; all but find, index and import, or
-           one part; those take some minutes, and index and import build an earlier commit first
+           one part; those take some minutes, and index and import build earlier commits first
 messages   every text that the program can show to a person, with its file and line
 ";
 
@@ -40,7 +40,7 @@ fn main() -> ExitCode {
             [part] if part == "search" => bench::run(&[bench::SEARCH]),
             [part] if part == "find" => bench::run(&[bench::FIND]),
             [part] if part == "index" => bench::run(&[bench::INDEX]),
-            [part] if part == "import" => bench::run(&[bench::IMPORT]),
+            [part] if part == "import" => bench::run(&[bench::IMPORT, bench::CHECKED]),
             [part] if part == "payments" => bench::run(&[bench::PAYMENTS, bench::MEMPOOL]),
             _ => return usage(),
         },
