@@ -41,8 +41,11 @@ pub struct AccountArgs {
 /// Fails if the node does not answer, or refuses.
 pub async fn run(args: AccountArgs) -> anyhow::Result<ExitCode> {
     let asked = Asked::new(&args.node, format!("blocksmith account {}", quoted(&args.party)))?;
-    let account = asked.client.any_account(&args.party).await;
-    let account = account.map_err(|error| asked.no_answer(error))?;
+    let indexed = |account: &AnyAccount| match account {
+        AnyAccount::Address(_) => None,
+        AnyAccount::Party(account) => Some(account.indexed.index),
+    };
+    let account = asked.indexed(async |node| node.any_account(&args.party).await, indexed).await?;
     let said = if args.json { json(&serde_json::to_string(&account)?) } else { table(&account) };
     writeln!(stdout(), "{said}")?;
     Ok(ExitCode::SUCCESS)

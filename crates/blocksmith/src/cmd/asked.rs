@@ -15,6 +15,12 @@ pub(super) const DEFAULT_NODE: &str = "http://127.0.0.1:5000";
 /// The longest that a command waits for the node, over all its calls.
 const MAX_WAIT: Duration = Duration::from_secs(40);
 
+/// How long a command waits for the index of a node that is at most so many blocks behind its chain, and
+/// how often it asks.
+const INDEX_TIME: Duration = Duration::from_secs(3);
+const MAX_BEHIND: u64 = 1_000;
+const ASK_AGAIN: Duration = Duration::from_millis(100);
+
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum NoAnswer {
@@ -56,6 +62,25 @@ pub(super) struct Asked {
 }
 
 impl Asked {
+    /// The answer of a call, made again for a moment while the index of the node is just behind its chain:
+    /// who just mined looks for the coin. `indexed` says how far an answer's index was, if there is one.
+    pub(super) async fn indexed<T>(
+        &self,
+        call: impl AsyncFn(&Node) -> Result<T, NodeError>,
+        indexed: impl Fn(&T) -> Option<u64>,
+    ) -> Result<T, NoAnswer> {
+        let tip = self.client.status().await.map_or(0, |status| status.index);
+        let began = Instant::now();
+        loop {
+            let answer = call(&self.client).await.map_err(|error| self.no_answer(error))?;
+            let behind = indexed(&answer).map_or(0, |indexed| tip.saturating_sub(indexed));
+            if !(1..=MAX_BEHIND).contains(&behind) || began.elapsed() > INDEX_TIME {
+                return Ok(answer);
+            }
+            tokio::time::sleep(ASK_AGAIN).await;
+        }
+    }
+
     /// The node at an address; `command` is what the user typed, without `--node`.
     pub(super) fn new(base: &Url, command: String) -> anyhow::Result<Self> {
         let typed = command.clone();

@@ -43,8 +43,8 @@ pub struct LeaderboardArgs {
 /// Fails if the node does not answer, or refuses.
 pub async fn run(args: LeaderboardArgs) -> anyhow::Result<ExitCode> {
     let asked = Asked::new(&args.node, "blocksmith leaderboard".into())?;
-    let board = asked.client.leaderboard(args.limit).await;
-    let board = board.map_err(|error| asked.no_answer(error))?;
+    let indexed = |board: &Leaderboard| Some(board.indexed.index);
+    let board = asked.indexed(async |node| node.leaderboard(args.limit).await, indexed).await?;
     let said = if args.json {
         json(&serde_json::to_string(&board)?)
     } else {

@@ -196,9 +196,13 @@ fn back(book: &Book, chain: &Snapshot, at: Indexed, durable: bool) -> Result<(),
         Ok(())
     })?;
     if !whole {
-        tracing::warn!(
-            "a block that the index must undo is gone; the index is built again from the first block"
-        );
+        // The first block of a new node makes way for that of the chain which it gets.
+        match at.index {
+            0 | 1 => tracing::debug!("the index begins again with another first block"),
+            _ => tracing::warn!(
+                "a block that the index must undo is gone; the index is built again from the first block"
+            ),
+        }
         book.clear()?;
     }
     Ok(())

@@ -26,8 +26,8 @@ const CONNECT_TIME: Duration = Duration::from_secs(5);
 /// How long a node may send nothing.
 const SILENCE_TIME: Duration = Duration::from_secs(30);
 
-/// The first bytes of every store.
-const STORE_START: &[u8] = b"redb\x1a\x0a";
+/// The first bytes of every store, without checksums and with them.
+const STORE_STARTS: [&[u8]; 2] = [b"redb\x1a\x0a", b"blocksmith ck"];
 
 /// The fewest bytes of a file that get a thread of their own.
 const MIN_PART_BYTES: usize = 1 << 20;
@@ -149,10 +149,11 @@ fn data_dir<'a>(name: &'a Path, found: &Metadata) -> io::Result<Option<&'a Path>
     if !found.is_file() {
         return Ok(None);
     }
-    let mut start = Vec::new();
-    File::open(name)?.take(STORE_START.len() as u64).read_to_end(&mut start)?;
+    let (mut start, longest) = (Vec::new(), STORE_STARTS.map(<[u8]>::len).into_iter().max());
+    File::open(name)?.take(longest.unwrap_or_default() as u64).read_to_end(&mut start)?;
     let dir = name.parent().filter(|dir| !dir.as_os_str().is_empty());
-    Ok((start == STORE_START).then(|| dir.unwrap_or(Path::new("."))))
+    Ok((STORE_STARTS.iter().any(|store| start.starts_with(store)))
+        .then(|| dir.unwrap_or(Path::new("."))))
 }
 
 /// Whether the name is that of a server and not of a file: it has a scheme, or it is a host with a
