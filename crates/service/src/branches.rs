@@ -73,7 +73,7 @@ impl Sources {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes who sent these blocks; those that came before keep their first sender. The thread that
+    /// Notes who sent these blocks; a block that came before keeps its first sender. The thread that
     /// takes blocks calls this before it takes them, so that the order is that in which they came.
     pub(super) fn note(&self, hashes: impl IntoIterator<Item = Hash>, source: BlockSource) {
         let source = Arc::new(source);

@@ -128,10 +128,9 @@ pub struct Handle {
     _scrub: Arc<Background>,
 }
 
-/// Starts to look for damage of a store; the node stops when some is found.
-fn scrubbed(store: Store, requests: mpsc::WeakSender<Request>) -> Background {
-    Background::start("blocksmith-scrub", Priority::Lowest, move |stop| {
-        let Err(error) = scrub(&store, stop) else { return };
+/// Stops the node because of what a thread in the background finds.
+fn stopper(requests: mpsc::WeakSender<Request>) -> impl FnOnce(StoreError) + Send + 'static {
+    move |error| {
         let context = Context { source: Source::Time, ..Context::default() };
         let (reply, _) = oneshot::channel::<()>();
         let stop = Command::new(context, move |_, _, _| Err(error), reply);
@@ -139,7 +138,7 @@ fn scrubbed(store: Store, requests: mpsc::WeakSender<Request>) -> Background {
             // If it is closed, the node stops already.
             let _ = requests.blocking_send(Request::Step(stop));
         }
-    })
+    }
 }
 
 impl fmt::Debug for Handle {
@@ -165,8 +164,15 @@ impl Handle {
         let started =
             actor::spawn(store.clone(), machine, node.notices.clone(), node.metrics.clone());
         let Started { requests, orders, standing, feed, reason } = started;
-        let index = Arc::new(Follower::start(book, store.clone(), standing.clone()));
-        let scrub = Arc::new(scrubbed(store.clone(), requests.downgrade()));
+        let stop_node = || stopper(requests.downgrade());
+        let index = Follower::start(book, store.clone(), standing.clone(), stop_node()).into();
+        let (checked, stop_node) = (store.clone(), stop_node());
+        let scrub = Background::start("blocksmith-scrub", Priority::Lowest, move |stop| {
+            if let Err(damage) = scrub(&checked, stop) {
+                stop_node(damage);
+            }
+        });
+        let scrub = Arc::new(scrub);
         let node = node.into();
         let handle = Self { requests, store, feed, standing, reason, node, index, _scrub: scrub };
         Ok((handle, orders))

@@ -87,6 +87,11 @@ impl Store {
         Ok((store, kept))
     }
 
+    /// The damage that was met so far.
+    pub(crate) fn damage(&self) -> Option<StoreError> {
+        self.db.damage()
+    }
+
     /// Runs work that reads or writes the store; turns a panic into an error.
     pub(crate) fn guard<T>(
         &self,

@@ -1,4 +1,4 @@
-//! Answers of any length in constant memory: whoever reads one is sent it piece by piece.
+//! Answers of any length in constant memory: the client gets one piece after the other.
 
 use std::io;
 use std::sync::Arc;

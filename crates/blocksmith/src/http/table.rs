@@ -35,7 +35,7 @@ pub(super) enum Format {
 }
 
 impl Format {
-    /// Of those that fit a request equally well, the first is taken.
+    /// If several formats fit a request equally well, the answer has the first of them.
     const ALL: [Self; 3] = [Self::Json, Self::Csv, Self::Lines];
 
     fn name(self) -> &'static str {

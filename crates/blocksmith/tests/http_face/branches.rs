@@ -128,7 +128,7 @@ async fn of_many_branches_those_with_the_most_work_are_listed() {
     assert!(
         listed[..60].iter().all(|branch| best.iter().any(|hash| branch["tip"]["hash"] == **hash))
     );
-    // Nobody named itself, and no machine's address is known: they came from within.
+    // The blocks have no sender's name and no address, since the test handed them in within the process.
     let within = json!({"how": "sent", "peer": null, "address": null});
     assert!(listed.iter().all(|branch| branch["from"] == within));
 }

@@ -52,15 +52,20 @@ pub(crate) struct Follower {
 }
 
 impl Follower {
+    /// Starts the thread. It calls `stop_node` if the chain's store is what it finds damaged.
     pub(crate) fn start(
         book: Book,
         store: Store,
         standing: watch::Receiver<Arc<Standing>>,
+        stop_node: impl FnOnce(StoreError) + Send + 'static,
     ) -> Self {
         let kept = book.clone();
         let run = move |stop: &Stop| {
             for made in 0.. {
                 let Err(error) = follow(&book, &store, &standing, stop) else { return };
+                if let Some(damage) = store.damage() {
+                    return stop_node(damage);
+                }
                 let stops = |why: &dyn Display| {
                     tracing::error!(
                         "the index of parties stopped: {why}; the chain goes on without it, and accounts \
@@ -145,10 +150,16 @@ pub(super) fn step(
         return back(book, chain, at, durable);
     }
     let (mut blocks, mut bytes, started) = (0, 0, Instant::now());
+    let db = book.db();
     book.change(durable, |batch| {
+        // What fails in the index is no failure of the chain's store, which hands over the texts.
+        let mut failed = Ok(());
         chain.each_text(at.map_or(0, |at| at.index + 1), |text| {
             let block = view(chain.shape(), text)?;
-            batch.add(&block)?;
+            failed = db.guard(|| batch.add(&block));
+            if failed.is_err() {
+                return Ok(ControlFlow::Break(()));
+            }
             batch.stand_at(Indexed { index: block.index, hash: block.hash() });
             (blocks, bytes) = (blocks + 1, bytes + text.len());
             let enough = blocks >= MAX_BLOCKS
@@ -156,7 +167,8 @@ pub(super) fn step(
                 || started.elapsed() >= MAX_TIME
                 || stop.is_set();
             Ok(if enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
-        })
+        })?;
+        failed
     })
 }
 
@@ -169,21 +181,21 @@ fn view(shape: Shape, text: &str) -> Result<BlockView<'_>, StoreError> {
 fn back(book: &Book, chain: &Snapshot, at: Indexed, durable: bool) -> Result<(), StoreError> {
     let mut at = at;
     let (mut whole, mut bytes, started) = (true, 0, Instant::now());
+    let db = book.db();
     book.change(durable, |batch| {
         for _ in 0..MAX_BLOCKS {
             if chain.index_of(&at.hash)? == Some(at.index) {
                 break;
             }
-            let parent = chain.with_side_text(&at.hash, |text| {
+            let undone = chain.with_side_text(&at.hash, |text| {
                 let block = view(chain.shape(), text)?;
-                let parent = block.parent().zip(at.index.checked_sub(1));
-                if parent.is_some() {
-                    batch.undo(&block)?;
-                    bytes += text.len();
-                }
-                Ok(parent)
+                let Some(parent) = block.parent().zip(at.index.checked_sub(1)) else {
+                    return Ok(None);
+                };
+                bytes += text.len();
+                Ok(Some(db.guard(|| batch.undo(&block)).map(|()| parent)))
             })?;
-            let Some((hash, index)) = parent.flatten() else {
+            let Some((hash, index)) = undone.flatten().transpose()? else {
                 whole = false;
                 break;
             };

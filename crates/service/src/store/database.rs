@@ -178,6 +178,18 @@ impl Db {
         }
     }
 
+    /// The damage that was met so far.
+    pub(super) fn damage(&self) -> Option<StoreError> {
+        let dir = self.dir.as_deref()?.to_path_buf();
+        match (self.panicked.get(), self.first_no.get()) {
+            (Some(panicked), _) => Some(panicked.in_dir(Some(&dir))),
+            (None, Some((_, Some(what)))) => {
+                Some(StoreError::DamagedIn { dir, what: what.clone() })
+            }
+            _ => None,
+        }
+    }
+
     /// Adds the directory and the first reason to an error.
     fn placed(&self, error: StoreError) -> StoreError {
         let Some(dir) = self.dir.as_deref().map(Path::to_path_buf) else { return error };

@@ -108,8 +108,12 @@ impl Snapshot {
     ) -> Result<(), StoreError> {
         self.read(|tables| {
             for entry in tables.chain.range(from..)? {
-                let number = entry?.1.value();
-                let record = tables.blocks.get(number)?.ok_or_else(|| no_block(number))?;
+                let (index, number) = entry?;
+                let (index, number) = (index.value(), number.value());
+                let found = tables.blocks.get(number).map_err(StoreError::from);
+                let found =
+                    found.map_err(|error| error.about(format_args!("table blocks, block {index}")));
+                let record = found?.ok_or_else(|| no_block(number))?;
                 if each(record_text(record.value())?)?.is_break() {
                     break;
                 }

@@ -26,7 +26,7 @@ pub(super) struct Payer {
     pub(super) account: Account,
     /// The payments of the address that wait, in the order of their nonces.
     pub(super) waiting: Vec<Verified>,
-    /// Those that the node holds until an earlier one comes.
+    /// Its payments that the node holds until one with an earlier nonce comes.
     pub(super) held: Vec<Verified>,
     /// Its payments in the chain, each with its block, the newest first, as far as they were read.
     confirmed: Vec<(u64, Verified)>,
