@@ -5,7 +5,8 @@
 EXAMPLE is the built `verify_speed` example, BLOCKSMITH the built program, PEER that of an earlier version, which has no
 index; `cargo xtask bench index` builds and passes them.
 
-- room: both programs import the same chain; this one then runs until its index is at the tip.
+- room: both programs import the same chain; this one then runs until its index is at the tip and has given back what it
+  needed on the way.
 - pages: one party mined all blocks; pages of its transactions from the start, the middle and the end, over one connection.
 - behind: blocks arrive one after the other; how long after a block was taken in an account counts it; also while
   one process for each core does nothing but compute.
@@ -20,6 +21,7 @@ import http.client
 import json
 import os
 import platform
+import random
 import statistics
 import subprocess
 import sys
@@ -75,6 +77,17 @@ def wait(condition, pause):
         time.sleep(pause)
 
 
+def settled(file):
+    """Waits until a file has had the same length for two seconds."""
+    seen = []
+
+    def is_settled():
+        seen.append(file.stat().st_size)
+        return len(seen) > 10 and len(set(seen[-10:])) == 1
+
+    wait(is_settled, 0.2)
+
+
 def imported(blocksmith, file, data, zeros):
     command = [blocksmith, "chain", "import", str(file), "--chain", "lecture", "--zeros", str(zeros), "--data-dir", data]
     subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
@@ -88,8 +101,10 @@ def name_of(number):
 def room(options, folder):
     """Bytes a block, of both programs."""
     print("| coins to | earlier | this, the chain | this, the index | this to earlier |\n|---|---|---|---|---|")
-    for miners, who in ((30, "30 miners"), (None, "another miner in each block")):
+    for miners, who in ((30, "30 miners"), (None, "another miner in each block"), (300, "one of 300, who also pay")):
         file = made(options, folder, miners)
+        if who.endswith("pay"):
+            with_payments(file, miners)
         sizes = []
         for program in (options.peer, options.blocksmith):
             with tempfile.TemporaryDirectory(dir=folder) as data:
@@ -97,6 +112,7 @@ def room(options, folder):
                 if program == options.blocksmith:
                     with Node(program, data, options.zeros) as node:
                         node.wait_for_index(options.blocks)
+                        settled(Path(data) / "index.redb")
                 sizes.append([(Path(data) / name).stat().st_size / options.blocks if (Path(data) / name).exists() else 0
                               for name in ("chain.redb", "index.redb")])
         (earlier, _), (chain, index) = sizes
@@ -216,6 +232,24 @@ def made(options, folder, miners):
         command = [options.example, "make", str(options.blocks), str(options.zeros), *([str(miners)] if miners else [])]
         subprocess.run(command, stdout=out, check=True)
     return file
+
+
+def with_payments(file, miners):
+    """Gives each block one or two payments between the miners beside its coin."""
+    chain, parent = json.loads(file.read_text())["chain"], None
+    pick, names = random.Random(14), [name_of(number) for number in range(miners)]
+    with open(file, "w") as out:
+        out.write('{"chain": [')
+        for block in chain:
+            if parent is not None:
+                block["previous_hash"] = parent
+                payments = [{"amount": pick.randint(1, 50), "recipient": pick.choice(names), "sender": pick.choice(names)}
+                            for _ in range(pick.choice((1, 2)))]
+                block["transactions"] = payments + block["transactions"]
+            text = json.dumps(block, sort_keys=True)
+            out.write((", " if parent else "") + text)
+            parent = hashlib.sha256(text.encode()).hexdigest()
+        out.write(f'], "length": {len(chain)}}}')
 
 
 def main():

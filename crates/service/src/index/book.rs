@@ -3,19 +3,20 @@
 //! | table     | key                              | value                                |
 //! |-----------|----------------------------------|--------------------------------------|
 //! | `parties` | name; a long one as its first 64 bytes ‖ SHA-256 | number ‖ balance ‖ sent ‖ received ‖ mined ‖ counts |
-//! | `history` | twice the number, one more for a block that the party mined, 5 bytes ‖ place | flags |
-//! | `places`  | first 6 bytes of the id ‖ place  | nothing                              |
-//! | `ranks`   | coins mined ‖ blocks mined ‖ number, the lower the better | the key of the party |
+//! | `history` | number, 35 bits ‖ 1 for a block that the party mined ‖ place | flags    |
+//! | `places`  | first 44 bits of the id ‖ place  | nothing                              |
+//! | `ranks`   | coins mined, 16 bytes ‖ blocks mined, 5 ‖ number, 5; the lower the better | the key of the party |
 //! | `cursor`  | nothing                          | index ‖ hash of the last block ‖ number of the last party ‖ how many blocks have a miner |
 //! | `meta`    | `format`                         | the version of this layout           |
 //!
-//! A place is the index of the block, 5 bytes, and the position in its list, 3 bytes, big-endian: most of
-//! the file is keys with places, and no block has the room for more positions. An id is the SHA-256 of the transaction's canonical text. The flags say what a transaction changed,
-//! so that undoing it is exact. The blocks that a party mined are a range of their own in `history`,
+//! A place is the index of the block, 36 bits, and the position in its list, 24 bits, big-endian: most
+//! of the file is keys with places, no block has the room for more positions, and no disk for more
+//! blocks. An id is the SHA-256 of the transaction's canonical text. The flags say what a transaction
+//! changed, so that undoing it is exact. The blocks that a party mined are a range of their own in `history`,
 //! so that the last of them is found at once. Where payments are signed, the store itself lists what
 //! parties have, and the index holds the coins of blocks alone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -32,17 +33,22 @@ use redb::{
 use crate::store::{Db, StoreError, TransactionLocation};
 
 pub(super) const PARTIES: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("parties");
-pub(super) const HISTORY: TableDefinition<'_, [u8; 13], u8> = TableDefinition::new("history");
-pub(super) const PLACES: TableDefinition<'_, [u8; 14], ()> = TableDefinition::new("places");
-pub(super) const RANKS: TableDefinition<'_, [u8; 32], &[u8]> = TableDefinition::new("ranks");
+pub(super) const HISTORY: TableDefinition<'_, HistoryKey, u8> = TableDefinition::new("history");
+pub(super) const PLACES: TableDefinition<'_, PlaceKey, ()> = TableDefinition::new("places");
+pub(super) const RANKS: TableDefinition<'_, Rank, &[u8]> = TableDefinition::new("ranks");
 pub(super) const CURSOR: TableDefinition<'_, (), Cursor> = TableDefinition::new("cursor");
 const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
+
+/// The keys of `history`, `places` and `ranks`.
+pub(super) type HistoryKey = [u8; 12];
+pub(super) type PlaceKey = [u8; 13];
+pub(super) type Rank = [u8; 26];
 
 /// The value of `cursor`.
 type Cursor = (u64, [u8; 32], u64, u64);
 
 /// The version of the layout above; an index of another one is made anew from the chain.
-const FORMAT: u64 = 5;
+const FORMAT: u64 = 6;
 
 /// The file in a data directory.
 pub(crate) const FILE: &str = "index.redb";
@@ -50,9 +56,13 @@ pub(crate) const FILE: &str = "index.redb";
 /// The longest name that is a key as it is, in bytes.
 pub(super) const MAX_KEY_BYTES: usize = 64;
 
-/// The most accounts that a batch keeps in memory before it writes them; few in tests, which come past
-/// it all the time.
+/// The longest file that is compacted, in bytes.
+const MAX_COMPACTED: u64 = 1 << 30;
+
+/// The most accounts, and the most entries of lists, that a batch keeps in memory before it writes them;
+/// few in tests, which come past it all the time.
 const MAX_HELD: usize = if cfg!(test) { 8 } else { 20_000 };
+const MAX_ENTRIES: usize = if cfg!(test) { 8 } else { 100_000 };
 
 const SENT: u8 = 1;
 const RECEIVED: u8 = 2;
@@ -188,13 +198,13 @@ impl Account {
 
 impl Account {
     /// The key in `ranks`, whose order is that of the ranks; `None` if the party mined nothing.
-    fn rank(&self) -> Option<[u8; 32]> {
+    fn rank(&self) -> Option<Rank> {
         // The sign bit is turned, and then all bits: the most come first.
         let coins = !(self.mined as u128 ^ 1 << 127);
-        let mut key = [0; 32];
+        let mut key = [0; 26];
         key[..16].copy_from_slice(&coins.to_be_bytes());
-        key[16..24].copy_from_slice(&(!self.blocks).to_be_bytes());
-        key[24..].copy_from_slice(&self.number.to_be_bytes());
+        key[16..21].copy_from_slice(&(!self.blocks).to_be_bytes()[3..]);
+        key[21..].copy_from_slice(&self.number.to_be_bytes()[3..]);
         Some(key).filter(|_| self.blocks > 0)
     }
 }
@@ -267,6 +277,21 @@ impl Book {
         let db = Db::beside(self.shared.dir.as_deref(), FILE)?;
         *self.shared.db.write().unwrap_or_else(PoisonError::into_inner) = db;
         self.clear()
+    }
+
+    /// Gives back the room that catching up needed besides what is in the index: it may be as much
+    /// again. Readers wait meanwhile, some 0.6 s for each 100 MB, and a file of more than
+    /// [`MAX_COMPACTED`] is left as it is. Returns `false` if somebody reads the index now.
+    pub(super) fn compact(&self) -> Result<bool, StoreError> {
+        let Some(dir) = &self.shared.dir else { return Ok(true) };
+        let length = dir.join(FILE).metadata().map_or(0, |file| file.len());
+        if length > MAX_COMPACTED {
+            return Ok(true);
+        }
+        let mut db = self.shared.db.write().unwrap_or_else(PoisonError::into_inner);
+        let Some(db) = Arc::get_mut(&mut db) else { return Ok(false) };
+        db.compact()?;
+        Ok(true)
     }
 
     /// Tells the follower what a reader found wrong.
@@ -358,11 +383,15 @@ struct Said<'a> {
 /// A change of the index.
 pub(super) struct Batch<'t> {
     parties: Table<'t, &'static [u8], &'static [u8]>,
-    history: Table<'t, [u8; 13], u8>,
-    places: Table<'t, [u8; 14], ()>,
-    ranks: Table<'t, [u8; 32], &'static [u8]>,
+    history: Table<'t, HistoryKey, u8>,
+    places: Table<'t, PlaceKey, ()>,
+    ranks: Table<'t, Rank, &'static [u8]>,
     cursor: Table<'t, (), Cursor>,
     held: BTreeMap<Vec<u8>, Held>,
+    /// What is added to the lists is written in the order of its keys: the tables stay fuller so, since
+    /// redb splits a page that overflows at its end into a full one and the rest.
+    new_history: BTreeMap<HistoryKey, u8>,
+    new_places: BTreeSet<PlaceKey>,
     next: u64,
     mined: u64,
     at: Option<Indexed>,
@@ -371,38 +400,42 @@ pub(super) struct Batch<'t> {
 
 /// An account as the index has it, and as it will be.
 struct Held {
-    rank: Option<[u8; 32]>,
+    rank: Option<Rank>,
     account: Account,
 }
 
-/// How long a place is, in bytes.
-const PLACE: usize = 8;
+/// How many bits a place has, and its position.
+const PLACE_BITS: u32 = 60;
+const POSITION_BITS: u32 = 24;
 
-/// A key of `history` or `places`: the lowest bytes of what comes first, and a place.
+/// A key of `history` or `places`: the lowest bits of what comes first, and a place.
 pub(super) fn at_place<const N: usize>(first: u64, place: TransactionLocation) -> [u8; N] {
     // Beyond the last place there is none, though a client may ask for what is before it.
     let (index, position) = place.min(LAST);
-    let place = index << 24 | u64::from(position.min(LAST.1));
-    let (mut key, start) = ([0; N], N - PLACE);
-    key[..start].copy_from_slice(&first.to_be_bytes()[8 - start..]);
-    key[start..].copy_from_slice(&place.to_be_bytes());
-    key
+    let place = index << POSITION_BITS | u64::from(position.min(LAST.1));
+    let bytes = (u128::from(first) << PLACE_BITS | u128::from(place)).to_be_bytes();
+    *bytes.last_chunk().expect("a key is shorter")
+}
+
+fn whole<const N: usize>(key: &[u8; N]) -> u128 {
+    key.iter().fold(0, |number, byte| number << 8 | u128::from(*byte))
 }
 
 /// The place in a key of `history` or `places`.
 pub(super) fn place_of<const N: usize>(key: &[u8; N]) -> TransactionLocation {
-    let place = u64::from_be_bytes(*key.last_chunk().expect("a place"));
-    (place >> 24, place as u32 & LAST.1)
+    let place = whole(key) as u64 & ((1 << PLACE_BITS) - 1);
+    (place >> POSITION_BITS, place as u32 & LAST.1)
 }
 
 /// What comes first in a key of `history` or `places`.
 pub(super) fn first_of<const N: usize>(key: &[u8; N]) -> u64 {
-    key[..N - PLACE].iter().fold(0, |first, byte| first << 8 | u64::from(*byte))
+    (whole(key) >> PLACE_BITS) as u64
 }
 
 /// The first place and the last one.
 pub(super) const FIRST: TransactionLocation = (0, 0);
-pub(super) const LAST: TransactionLocation = ((1 << 40) - 1, (1 << 24) - 1);
+pub(super) const LAST: TransactionLocation =
+    ((1 << (PLACE_BITS - POSITION_BITS)) - 1, (1 << POSITION_BITS) - 1);
 
 /// The start of the keys of a party's history: of the blocks that it mined, or of the rest.
 pub(super) fn of_party(number: u64, mined: bool) -> u64 {
@@ -410,11 +443,11 @@ pub(super) fn of_party(number: u64, mined: bool) -> u64 {
 }
 
 /// How many hex digits of an id are listed.
-pub(crate) const ID_DIGITS: usize = 12;
+pub(crate) const ID_DIGITS: usize = 11;
 
 /// The start of the keys of a transaction's places.
 pub(super) fn of_id(id: &Hash) -> u64 {
-    u64::from_be_bytes(*id.0.first_chunk().expect("8 bytes")) >> 16
+    u64::from_be_bytes(*id.0.first_chunk().expect("8 bytes")) >> (64 - 4 * ID_DIGITS)
 }
 
 impl<'t> Batch<'t> {
@@ -426,6 +459,8 @@ impl<'t> Batch<'t> {
             history: transaction.open_table(HISTORY)?,
             places: transaction.open_table(PLACES)?,
             held: BTreeMap::new(),
+            new_history: BTreeMap::new(),
+            new_places: BTreeSet::new(),
             ranks: transaction.open_table(RANKS)?,
             next: found.map_or(0, |(.., next, _)| next),
             mined: found.map_or(0, |(.., mined)| mined),
@@ -444,19 +479,38 @@ impl<'t> Batch<'t> {
     }
 
     fn write(&mut self) -> Result<(), StoreError> {
+        let mut new_ranks = BTreeMap::new();
         for (key, Held { rank, account }) in std::mem::take(&mut self.held) {
             let now = account.rank();
             if let Some(rank) = rank.filter(|_| rank != now) {
                 self.ranks.remove(rank)?;
-            }
-            if let Some(now) = now.filter(|_| rank != now) {
-                self.ranks.insert(now, &*key)?;
             }
             if account.transactions == 0 {
                 self.parties.remove(&*key)?;
             } else {
                 self.parties.insert(&*key, &*account.bytes())?;
             }
+            if let Some(now) = now.filter(|_| rank != now) {
+                new_ranks.insert(now, key);
+            }
+        }
+        for (rank, key) in new_ranks {
+            self.ranks.insert(rank, &*key)?;
+        }
+        for (key, flags) in std::mem::take(&mut self.new_history) {
+            self.history.insert(key, flags)?;
+        }
+        for key in std::mem::take(&mut self.new_places) {
+            self.places.insert(key, ())?;
+        }
+        Ok(())
+    }
+
+    /// Writes what is held once it is much.
+    fn write_much(&mut self) -> Result<(), StoreError> {
+        let entries = self.new_history.len() + self.new_places.len();
+        if self.held.len() >= MAX_HELD || entries >= MAX_ENTRIES {
+            self.write()?;
         }
         Ok(())
     }
@@ -540,7 +594,7 @@ impl<'t> Batch<'t> {
         for said in self.said_in(block) {
             let at = (block.index, said.position);
             if let Some(id) = &said.id {
-                self.places.insert(at_place(of_id(id), at), ())?;
+                self.new_places.insert(at_place(of_id(id), at));
             }
             let mut accounts = Vec::with_capacity(2);
             for (name, role) in &said.parties {
@@ -577,18 +631,20 @@ impl<'t> Batch<'t> {
                     self.mined += 1;
                 }
                 let first = of_party(account.number, role & MINED != 0);
-                self.history.insert(at_place(first, at), role | flag)?;
+                self.new_history.insert(at_place(first, at), role | flag);
                 self.hold(name, account);
             }
-            if self.held.len() >= MAX_HELD {
-                self.write()?;
-            }
+            self.write_much()?;
         }
         Ok(())
     }
 
     /// Takes back the block that was added last.
     pub(super) fn undo(&mut self, block: &BlockView<'_>) -> Result<(), StoreError> {
+        // What the same change added is looked for in the tables.
+        if !(self.new_history.is_empty() && self.new_places.is_empty()) {
+            self.write()?;
+        }
         let missing =
             || StoreError::Damaged(format!("the index lacks a place of block {}", block.index));
         let less = |count: u64| count.checked_sub(1).ok_or_else(missing);
@@ -615,9 +671,7 @@ impl<'t> Batch<'t> {
                 }
                 self.hold(name, account);
             }
-            if self.held.len() >= MAX_HELD {
-                self.write()?;
-            }
+            self.write_much()?;
         }
         Ok(())
     }

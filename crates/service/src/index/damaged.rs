@@ -32,7 +32,7 @@ async fn coins(handle: &Handle) -> u64 {
         if let Ok(Some(Ok(found))) = handle.party("ann".into()).await
             && found.indexed.index == handle.standing().tip.block.index()
         {
-            let page = handle.party_page("ann".into(), None, 100, usize::MAX).await;
+            let page = handle.party_page("ann".into(), None, 1_000, usize::MAX).await;
             if let Ok(Some(Ok(page))) = page {
                 assert_eq!(page.answer.entries.len() as u64, found.answer.transactions);
                 return found.answer.blocks;
@@ -50,6 +50,44 @@ fn damage(dir: &std::path::Path, change: impl FnOnce(&redb::WriteTransaction)) {
     let transaction = db.begin_write().expect("a change");
     change(&transaction);
     transaction.commit().expect("a change");
+}
+
+/// Fails unless the file of the index soon has at most so many bytes.
+async fn has_length(dir: &std::path::Path, most: u64) {
+    let length = || dir.join("index.redb").metadata().expect("a file").len();
+    for _ in 0..500 {
+        if length() <= most {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("{} bytes, and not {most}", length());
+}
+
+/// While an index catches up, what a change replaces stays in the file until the next one.
+#[tokio::test]
+async fn an_index_that_has_caught_up_gives_back_what_that_took() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let dir = dir.path();
+    let handle = node(dir);
+    for _ in 0..400 {
+        mine(&handle).await;
+    }
+    assert_eq!(coins(&handle).await, 400);
+    drop(handle);
+    std::fs::remove_file(dir.join("index.redb")).expect("an index");
+    let handle = node(dir);
+    assert_eq!(coins(&handle).await, 400);
+    // It has 140 KiB before.
+    has_length(dir, 100 << 10).await;
+    assert_eq!(coins(&handle).await, 400);
+    // While somebody reads, nothing moves.
+    let book = handle.index.book();
+    let moment = book.moment().expect("an index");
+    assert!(!book.compact().expect("an index"));
+    drop(moment);
+    assert!(book.compact().expect("an index"));
+    assert_eq!(coins(&handle).await, 400);
 }
 
 #[tokio::test]

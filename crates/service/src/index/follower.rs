@@ -36,7 +36,7 @@ const MAX_TIME: Duration = Duration::from_millis(500);
 const DURABLE: Duration = Duration::from_secs(3);
 
 /// An index with so many blocks before it catches up.
-const CATCHES_UP: u64 = 1_000;
+const CATCHES_UP: u64 = if cfg!(test) { 100 } else { 1_000 };
 
 /// How often the log says how far the index is while it catches up.
 const PROGRESS: Duration = Duration::from_secs(5);
@@ -97,7 +97,7 @@ fn follow(
 ) -> Result<(), StoreError> {
     let (mut durable, mut told) = (Instant::now(), Instant::now());
     let (mut seen, mut grew) = (standing.borrow().tip.block.index(), None);
-    let mut undurable = false;
+    let (mut undurable, mut caught_up) = (false, false);
     while !stop.is_set() {
         let tip = standing.borrow().tip.block.clone();
         if tip.index().saturating_sub(seen) > BULK_BLOCKS {
@@ -113,12 +113,17 @@ fn follow(
             book.change(true, |_| Ok(()))?;
             (durable, undurable) = (Instant::now(), false);
         }
+        // What catching up took and no longer needs has been durable since its last change.
+        if there && caught_up && !bulk && book.compact()? {
+            caught_up = false;
+        }
         if bulk || there {
             stop.wait(LOOK);
             continue;
         }
         let behind = tip.index().abs_diff(at.map_or(0, |at| at.index)) >= CATCHES_UP;
         let due = due || behind;
+        caught_up |= behind;
         step(book, &store.read()?, at, due, stop)?;
         undurable = !due;
         if due {

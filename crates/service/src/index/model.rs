@@ -7,7 +7,7 @@ use blocksmith_consensus::Hash;
 use blocksmith_consensus::block::BlockView;
 use blocksmith_testkit::random::{Random, setting};
 
-use super::book::{Book, Counts, Indexed, Roles};
+use super::book::{Batch, Book, Counts, Indexed, Roles};
 use super::reading::{Listed, Reading};
 
 /// A party as it stands in a transaction, and its name. A number and its text are one party; numbers
@@ -250,16 +250,16 @@ fn sums_are_those_of_a_recount_after_any_reorg() {
         let added = random.below(4);
         let at =
             |blocks: &[Vec<Payment>]| Indexed { index: blocks.len() as u64, hash: Hash([1; 32]) };
-        // Like the follower: one change undoes, and another adds.
-        book.change(step % 7 == 0, |batch| {
-            for _ in 0..undone {
+        let undo = |batch: &mut Batch<'_>, blocks: &mut Vec<Vec<Payment>>, count| {
+            for _ in 0..count {
                 let block = text(blocks.len(), &blocks.pop().expect("a block"));
                 batch.undo(&BlockView::of_canonical(&block).expect("a block"))?;
             }
-            batch.stand_at(at(&blocks));
+            batch.stand_at(at(blocks));
             Ok(())
-        })
-        .expect("a change");
+        };
+        // Like the follower: one change undoes, and another adds.
+        book.change(step % 7 == 0, |batch| undo(batch, &mut blocks, undone)).expect("a change");
         book.change(step % 5 == 0, |batch| {
             for _ in 0..added {
                 if blocks.len() < 60 {
@@ -270,7 +270,10 @@ fn sums_are_those_of_a_recount_after_any_reorg() {
                 }
             }
             batch.stand_at(at(&blocks));
-            Ok(())
+            // A change may take back what it added itself.
+            let taken_back =
+                if random.percent(20) { random.below(blocks.len().min(3) + 1) } else { 0 };
+            undo(batch, &mut blocks, taken_back)
         })
         .expect("a change");
         let (expected, histories) = recount(&blocks);

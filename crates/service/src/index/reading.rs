@@ -4,17 +4,18 @@ use blocksmith_consensus::Hash;
 use redb::{ReadOnlyTable, ReadableDatabase as _};
 
 use super::book::{
-    Account, Book, CURSOR, FIRST, HISTORY, Indexed, LAST, MAX_KEY_BYTES, PARTIES, PLACES,
-    PartyState, RANKS, Roles, at_place, first_of, key, of_id, of_party, place_of,
+    Account, Book, CURSOR, FIRST, HISTORY, HistoryKey, Indexed, LAST, MAX_KEY_BYTES, PARTIES,
+    PLACES, PartyState, PlaceKey, RANKS, Rank, Roles, at_place, first_of, key, of_id, of_party,
+    place_of,
 };
 use crate::store::{Held, StoreError, TransactionLocation};
 
 /// The tables as they were at one moment. They are read within [`Moment::read`] alone.
 pub(crate) struct Reading {
     parties: ReadOnlyTable<&'static [u8], &'static [u8]>,
-    history: ReadOnlyTable<[u8; 13], u8>,
-    places: ReadOnlyTable<[u8; 14], ()>,
-    ranks: ReadOnlyTable<[u8; 32], &'static [u8]>,
+    history: ReadOnlyTable<HistoryKey, u8>,
+    places: ReadOnlyTable<PlaceKey, ()>,
+    ranks: ReadOnlyTable<Rank, &'static [u8]>,
     /// How many blocks have a miner.
     pub(crate) mined: u64,
     /// The last block that is included; none at the start.
@@ -152,7 +153,7 @@ impl Reading {
         Ok(found)
     }
 
-    /// Where transactions are whose ids have the same first 6 bytes as `id`, the lowest first, at
+    /// Where transactions are whose ids have the same first 44 bits as `id`, the lowest first, at
     /// most `limit`.
     pub(crate) fn places(
         &self,
@@ -199,7 +200,7 @@ impl Reading {
     /// `limit`.
     pub(crate) fn miners(&self, limit: usize) -> Result<Vec<(Listed, MinerState)>, StoreError> {
         let mut found = Vec::new();
-        for entry in self.ranks.range::<[u8; 32]>(..)?.take(limit) {
+        for entry in self.ranks.range::<Rank>(..)?.take(limit) {
             let key = entry?.1;
             let lacks = || StoreError::Damaged("the index ranks an account that it lacks".into());
             let account = self.parties.get(key.value())?.ok_or_else(lacks)?;

@@ -178,6 +178,15 @@ impl Db {
         }
     }
 
+    /// Moves what is in use to the start of the file, and cuts off the rest.
+    pub(crate) fn compact(&mut self) -> Result<(), StoreError> {
+        let mut database = self.database.take().expect("it is there until it is dropped");
+        let compacted =
+            self.guard(|| Ok(database.compact().map(drop).map_err(redb::Error::from)?));
+        self.database = Some(database);
+        compacted
+    }
+
     /// The damage that was met so far.
     pub(super) fn damage(&self) -> Option<StoreError> {
         let dir = self.dir.as_deref()?.to_path_buf();
