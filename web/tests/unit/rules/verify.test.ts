@@ -1,21 +1,17 @@
+import { sha256 } from "@noble/hashes/sha2.js";
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
+import { addressOf } from "../../../src/rules/address";
 import { openHash, readBlock, type SealedBlock } from "../../../src/rules/block";
 import { chainIdOf } from "../../../src/rules/chain-id";
 import { readStatus } from "../../../src/rules/chain-rules";
 import * as curve from "../../../src/rules/curve";
+import { bytesToHex, utf8ToBytes } from "../../../src/rules/hash";
 import { firstState, stateAfter, targetAfter } from "../../../src/rules/difficulty";
-import {
-  digestOf,
-  meets,
-  sealedJob,
-  targetOf,
-  targetOfZeros,
-  targetText,
-} from "../../../src/rules/job";
+import { meets, targetOf, targetOfZeros, targetText } from "../../../src/rules/job";
 import {
   canonical,
   elements,
@@ -30,6 +26,9 @@ import { subsidy } from "../../../src/rules/payment";
 import { verify, wanted, type Check, type CheckId, type Evidence } from "../../../src/rules/verify";
 import { forgeChain, Key, type Answers } from "./forge";
 import { get, json, program, Random, vectors } from "./support";
+
+/** An x coordinate that no point of the curve has, from BIP-340's vectors. */
+const OFF_CURVE = "eefdea4cdb677750a420fee807eacf21eb9898ae79b9768766e4faa04a2d4a34";
 
 /** What a reader asks for to check the block with this index, which it asked for by index. */
 function evidenceOf({ status, blocks }: Answers, index: number): Evidence {
@@ -266,8 +265,8 @@ describe.skipIf(program() === undefined)(
           "transactions",
         ],
         ["a field more", set({ note: json(1) }), "form"],
-        ["another block", { ...evidence, block: answer(6) }, "index", "previous", "next"],
-        ["another parent", { ...evidence, parent: answer(3) }, "index", "previous"],
+        ["another block", { ...evidence, block: answer(6) }, "index", "previous", "target", "next"],
+        ["another parent", { ...evidence, parent: answer(3) }, "index", "previous", "target"],
         ["another first block", { ...evidence, genesis: answer(2) }, "chain"],
         ["another chain", { ...evidence, chainId: "0".repeat(64) }, "chain", "signatures"],
         ["no JSON", { ...evidence, block: "{" }, "form"],
@@ -278,11 +277,8 @@ describe.skipIf(program() === undefined)(
         ["no status", { ...evidence, status: "{}" }, "chain"],
       ] as readonly [string, Evidence, ...CheckId[]][]) {
         const found = wrongs(lie);
-        for (const id of expected) expect(found, name).toContain(id);
-        // A lie about one thing leaves the others as they are.
-        for (const id of found) {
-          expect([...expected, "signatures", "target", "coin"], `${name}: ${found}`).toContain(id);
-        }
+        // A lie about one thing leaves the other checks as they are.
+        expect(found, name).toEqual(expected);
       }
     });
 
@@ -342,13 +338,7 @@ describe.skipIf(program() === undefined)(
           }),
           "transactions",
         ],
-        [
-          "no key",
-          edit(0, {
-            recipient: json("forge1qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq"),
-          }),
-          "transactions",
-        ],
+        ["no key", edit(0, { recipient: json(addressOf(OFF_CURVE, "forge")) }), "signatures"],
       ] as readonly [string, Evidence, CheckId][]) {
         const found = wrongs(remadeLie);
         expect(found, name).toContain(expected);
@@ -378,10 +368,16 @@ function remade(value: Json): string {
   const unproven = withFields(value, { merkle_root: json(root), proof: json(0) });
   const read = readBlock("sealed", unproven);
   if (read.family !== "sealed") throw new Error(canonical(unproven));
-  const job = sealedJob(read.seal, read.target);
+  // The seal fills a block of SHA-256, which is computed once.
+  const sealed = sha256.create().update(utf8ToBytes(read.seal));
   for (let proof = 0; ; proof++) {
-    const hash = digestOf(job, String(proof));
-    if (!meets(hash, read.target)) continue;
+    const hash = bytesToHex(
+      sealed
+        .clone()
+        .update(utf8ToBytes(String(proof)))
+        .digest(),
+    );
+    if (!hash.startsWith("0") || !meets(hash, read.target)) continue;
     const block = canonical(withFields(unproven, { proof: json(proof) }));
     return `{"index": ${read.index}, "hash": "${hash}", "block": ${block}}`;
   }
