@@ -1,6 +1,15 @@
 /** What the live store tells the screens. All times are seconds by the node's clock. */
 
-/** A block in a few words. */
+import type {
+  PeerEvent,
+  ReorgEvent,
+  TipEvent,
+  TransactionEvent,
+  Waits,
+  Written,
+} from "../api/client";
+
+/** A block in a few words. Texts of more than 5,000 characters are left out, as if they were not read. */
 export interface BlockSummary {
   readonly index: number;
   readonly hash: string;
@@ -10,7 +19,7 @@ export interface BlockSummary {
   readonly time: number | null;
   /** How many transactions it has, its coin not counted; `null` until it was read. */
   readonly payments: number | null;
-  /** Who got its coin; `null` if nobody did. */
+  /** Who got its coin; `null` if nobody did, or the name is longer than a summary takes. */
   readonly miner: string | null;
   /** The amount of its coin, as its text has it; `null` until it was read, and without a coin. */
   readonly coin: string | null;
@@ -26,7 +35,7 @@ export interface BlockSummary {
 export interface LostBranch {
   /** The last block that it shares with the chain; `null` if there is none. */
   readonly fork: { readonly index: number; readonly hash: string } | null;
-  /** Its blocks, the oldest first; the newest 20 of them. */
+  /** Its blocks, the oldest first: those of its newest 20 that the page knows, the last one always. */
   readonly blocks: readonly BlockSummary[];
   readonly length: number;
   /** When it was left, if it once was the best chain and the page saw that. */
@@ -46,7 +55,7 @@ export type LiveState =
   | "catching-up"
   /** The node does not answer; the page keeps trying. */
   | "reconnecting"
-  /** The page no longer tries, since the visitor stopped it or another chain runs here. */
+  /** The page no longer tries, since the visitor stopped it. */
   | "stopped";
 
 /** What happened last, so that the page can say it. */
@@ -68,4 +77,36 @@ export type Happening =
       readonly blocks: number;
       readonly replaced: number;
     }
+  /** Another chain runs here, or another node, or the chain began again: all that was known is dropped. */
   | { readonly kind: "other-chain"; readonly at: number };
+
+/** A transaction that waits. */
+export interface WaitingTransaction {
+  readonly id: string;
+  readonly waits: Waits;
+  readonly transaction: Written;
+  /** Its text as the node sent it, in which all numbers have their digits. */
+  readonly text: string;
+}
+
+/** What waits for a block. */
+export interface Waiting {
+  readonly count: number;
+  /** The first 500 of them, in the order in which they would be mined. */
+  readonly transactions: readonly WaitingTransaction[];
+  /** Whether something changed since they were read; they are read again within about a second. */
+  readonly stale: boolean;
+}
+
+/** What a screen can subscribe to, and what it is told. */
+export interface Told {
+  readonly tip: TipEvent;
+  readonly reorg: ReorgEvent;
+  /** `text` is the event as it was sent: the numbers of `transaction` have all their digits there. */
+  readonly transaction: TransactionEvent & { readonly text: string };
+  readonly peer: PeerEvent;
+  /** Events were missed. Who keeps something up to date by events reads it again. */
+  readonly missed: null;
+  /** Each of what `last` is in turn: where several things happen at once, `last` is the last of them. */
+  readonly happening: Happening;
+}
