@@ -99,8 +99,11 @@ function followTip(chain: Chain, tip: TipEvent, at: number): Step | null {
   if (!last || tip.index !== last.index + 1 || previousHash !== last.hash) return null;
   const block = tipSummary(tip);
   const blocks = [...chain.blocks, block].slice(-MAX_BLOCKS);
+  // A branch that has this block began on the tip until now.
+  const isOfBranch = chain.lost.some((branch) => branch.fork?.hash === last.hash);
+  const lost = isOfBranch ? withoutJoined(chain.lost, [block]) : chain.lost;
   return {
-    chain: { ...chain, blocks, lost: withoutJoined(chain.lost, [block]) },
+    chain: { ...chain, blocks, lost },
     happened: { kind: "tip", at, block },
   };
 }

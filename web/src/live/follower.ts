@@ -247,6 +247,8 @@ export class Follower {
         const { done, value } = await reader.read();
         signal.throwIfAborted();
         if (done) return;
+        // Woken, it would otherwise be live with the first of many events that waited.
+        if (this.#wake.look()) signal.throwIfAborted();
         this.#heard = performance.now();
         this.#heardTime = this.time ?? 0;
         parse(decoder.decode(value, { stream: true }));

@@ -192,6 +192,7 @@ class Live {
 
   #take(changed: Partial<View>, time: number | null): void {
     this.#changed = { ...this.#changed, ...changed };
+    this.#wake.look();
     if (time !== null) this.#clock = time - performance.now() / 1000;
     this.#apply();
   }
