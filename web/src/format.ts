@@ -57,7 +57,8 @@ export function moment(seconds: number, language: Language, clock: Clock): strin
 export function cut(hash: string): { zeros: string; head: string; middle: string; tail: string } {
   const zeros = /^0*/.exec(hash)?.[0] ?? "";
   const head = zeros.length + 6;
-  if (hash.length <= head + 7) return { zeros, head: hash.slice(zeros.length), middle: "", tail: "" };
+  if (hash.length <= head + 7)
+    return { zeros, head: hash.slice(zeros.length), middle: "", tail: "" };
   return {
     zeros,
     head: hash.slice(zeros.length, head),

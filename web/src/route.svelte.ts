@@ -90,7 +90,8 @@ export function go(href: string, replace = false): void {
 export function followLinks(): () => void {
   const click = (event: MouseEvent): void => {
     const plain = event.button === 0 && !event.metaKey && !event.ctrlKey && !event.shiftKey;
-    if (!plain || event.altKey || event.defaultPrevented || !(event.target instanceof Element)) return;
+    if (!plain || event.altKey || event.defaultPrevented || !(event.target instanceof Element))
+      return;
     const link = event.target.closest("a");
     if (!link || link.target !== "" || link.hasAttribute("download")) return;
     const next = new URL(link.href, location.href);

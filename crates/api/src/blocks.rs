@@ -16,6 +16,26 @@ pub struct BlockEntry {
     pub block: Box<RawValue>,
 }
 
+/// A block that was asked for, and whether it is on the best chain.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct FoundBlock {
+    /// Its index.
+    pub index: u64,
+    /// Its hash, which is its id.
+    pub hash: HexHash,
+    /// Whether it is on the best chain now; else it is on a branch beside it.
+    #[serde(default = "yes")]
+    pub best: bool,
+    /// The block, as canonical JSON.
+    #[schema(value_type = Object)]
+    pub block: Box<RawValue>,
+}
+
+/// A node of an earlier version finds blocks of the best chain alone.
+fn yes() -> bool {
+    true
+}
+
 /// A page of blocks of the best chain, the lowest first.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Blocks {

@@ -28,7 +28,8 @@ pub use accounts::{
     Indexed, Leaderboard, Miner, PartyAccount, Role, Supply, WaitingTransaction,
 };
 pub use blocks::{
-    BlockEntry, BlockVerdict, Blocks, HeaderEntry, Headers, History, HistoryPoint, Verdict,
+    BlockEntry, BlockVerdict, Blocks, FoundBlock, HeaderEntry, Headers, History, HistoryPoint,
+    Verdict,
 };
 pub use branches::{BlockCame, BlockSource, Branch, Branches, WhyLost};
 pub use dev::{DevCut, DevCuts, DevMine, DevMined, DevMiner, DevMiners, DevReorg, DevReorged};

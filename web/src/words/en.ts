@@ -37,7 +37,8 @@ export const en = {
       loading: "The page asks the node for the first time.",
       live: "All that the node told is on the page, and it was heard of in the last 20 seconds.",
       catchingUp: "The node answers, and the page reads what it missed.",
-      reconnecting: "The node does not answer. What you see is what it said last; the page keeps trying.",
+      reconnecting:
+        "The node does not answer. What you see is what it said last; the page keeps trying.",
       stopped: "The page no longer asks the node.",
     },
     caughtUp: (span: string, blocks: string, replaced: string) =>
@@ -55,7 +56,8 @@ export const en = {
   block: (index: string) => `Block ${index}`,
   blocks: (count: string, one: boolean) => (one ? `${count} block` : `${count} blocks`),
   payments: (count: string, one: boolean) => (one ? `${count} payment` : `${count} payments`),
-  transactions: (count: string, one: boolean) => (one ? `${count} transaction` : `${count} transactions`),
+  transactions: (count: string, one: boolean) =>
+    one ? `${count} transaction` : `${count} transactions`,
   coins: (count: string, one: boolean) => (one ? `${count} coin` : `${count} coins`),
   time: {
     now: "just now",
@@ -76,21 +78,26 @@ export const en = {
     made: (index: string, ago: string) => `Block ${index} was mined ${ago}`,
     makes: (span: string) =>
       `The next one takes ${span} on average. Each try is a new draw: how long nobody has found one says nothing about when it comes.`,
-    makesNoTime: "Each try is a new draw: how long nobody has found one says nothing about when it comes.",
+    makesNoTime:
+      "Each try is a new draw: how long nobody has found one says nothing about when it comes.",
     by: (miner: string) => `by ${miner}`,
+    byWhom: "By",
     nobody: "nobody was paid for it",
     ribbon: "The newest blocks, the oldest first",
     next: "the next block",
     nextAge: (span: string) => `nobody has it yet, for ${span}`,
     later: (share: string) => `${share} of all blocks take longer than this one so far`,
-    tries: (sofar: string, expected: string) => `about ${sofar} tries so far; ${expected} on average`,
+    tries: (sofar: string, expected: string) =>
+      `about ${sofar} tries so far; ${expected} on average`,
     digest: "digest of its proof",
     names: "names its parent's hash",
     lost: "lost",
     older: "Older blocks",
     newer: "Newer blocks",
     reorg: (left: string, one: boolean, fork: string) =>
-      one ? `${left} was replaced after block ${fork}` : `${left} were replaced after block ${fork}`,
+      one
+        ? `${left} was replaced after block ${fork}`
+        : `${left} were replaced after block ${fork}`,
     waitAgain: (count: string, one: boolean) =>
       one ? `${count} transaction waits again` : `${count} transactions wait again`,
     noneWaits: "no transaction waits again",
@@ -99,7 +106,13 @@ export const en = {
     replayLive: "now",
     losers: "Branches that lost",
     losersNone: "No branch has lost that this node knows of.",
-    losersHead: { fork: "After block", length: "Blocks", miners: "Mined by", lost: "Coins lost", why: "Why" },
+    losersHead: {
+      fork: "After block",
+      length: "Blocks",
+      miners: "Mined by",
+      lost: "Coins lost",
+      why: "Why",
+    },
     why: { less_work: "less work than the chain", came_later: "as much work, but it came later" },
     waiting: "Waiting for a block",
     waitingNone: "Nothing waits. A block can be mined without a payment, too.",
@@ -107,7 +120,14 @@ export const en = {
     waitingLater: (block: string) => `in block ${block}`,
     waitingStuck: "not by what is known now",
     waitingMore: (count: string) => `and ${count} more`,
-    waitingHead: { id: "Payment", from: "From", to: "To", amount: "Coins", fee: "Fee", when: "When" },
+    waitingHead: {
+      id: "Payment",
+      from: "From",
+      to: "To",
+      amount: "Coins",
+      fee: "Fee",
+      when: "When",
+    },
     whys: {
       fee: "others pay more for their length",
       nonce: (nonce: string) => `waits for its sender's payment ${nonce}`,
@@ -156,6 +176,7 @@ export const en = {
     says: "Your browser computes all of it anew. You need not trust this node.",
     start: "Check",
     again: "Check again",
+    inputs: "What it was computed from",
     busy: "checking",
     allGood: "Every check that can be made here holds.",
     someWrong: "The node's answer does not hold: it lies, or its disk is damaged.",
@@ -181,7 +202,11 @@ export const en = {
     },
   },
   figures: {
-    height: { name: "Height", unit: "blocks", says: "The index of the newest block of the best chain." },
+    height: {
+      name: "Height",
+      unit: "blocks",
+      says: "The index of the newest block of the best chain.",
+    },
     tries: {
       name: "Expected tries",
       unit: "for the next block",
@@ -198,14 +223,22 @@ export const en = {
       noAim: "the rules have no aim",
       says: "How long a block took on average, lately.",
     },
-    waiting: { name: "Waiting", unit: "for a block", says: "Transactions that are in no block yet." },
+    waiting: {
+      name: "Waiting",
+      unit: "for a block",
+      says: "Transactions that are in no block yet.",
+    },
     coins: {
       name: "Coins",
       unit: (cap: string) => `of ${cap}`,
       noCap: "nothing caps them",
       says: "All coins that blocks brought into the world.",
     },
-    peers: { name: "Peers", unit: "nodes that this one asks", says: "Other nodes with which this one compares its chain." },
+    peers: {
+      name: "Peers",
+      unit: "nodes that this one asks",
+      says: "Other nodes with which this one compares its chain.",
+    },
     unknown: "unknown",
     over: { hour: "Hour", day: "Day", all: "All" },
   },

@@ -79,6 +79,7 @@ export const es: Words = {
     makesNoTime:
       "Cada intento es un sorteo nuevo: cuánto se lleva buscando no dice nada de cuándo llegará.",
     by: (miner) => `por ${miner}`,
+    byWhom: "Por",
     nobody: "nadie cobró por él",
     ribbon: "Los bloques más nuevos, primero los más antiguos",
     next: "el bloque siguiente",
@@ -91,7 +92,9 @@ export const es: Words = {
     older: "Bloques anteriores",
     newer: "Bloques posteriores",
     reorg: (left, one, fork) =>
-      one ? `${left} se reemplazó tras el bloque ${fork}` : `${left} se reemplazaron tras el bloque ${fork}`,
+      one
+        ? `${left} se reemplazó tras el bloque ${fork}`
+        : `${left} se reemplazaron tras el bloque ${fork}`,
     waitAgain: (count, one) =>
       one ? `${count} transacción espera de nuevo` : `${count} transacciones esperan de nuevo`,
     noneWaits: "ninguna transacción espera de nuevo",
@@ -107,7 +110,10 @@ export const es: Words = {
       lost: "Monedas perdidas",
       why: "Por qué",
     },
-    why: { less_work: "menos trabajo que la cadena", came_later: "igual trabajo, pero llegó después" },
+    why: {
+      less_work: "menos trabajo que la cadena",
+      came_later: "igual trabajo, pero llegó después",
+    },
     waiting: "Esperan un bloque",
     waitingNone: "Nada espera. Un bloque también puede minarse sin pagos.",
     waitingNext: "en el bloque siguiente",
@@ -170,6 +176,7 @@ export const es: Words = {
     says: "Su navegador lo calcula todo de nuevo. No hace falta fiarse de este nodo.",
     start: "Comprobar",
     again: "Comprobar otra vez",
+    inputs: "De qué se calculó",
     busy: "comprobando",
     allGood: "Se cumple todo lo que puede comprobarse aquí.",
     someWrong: "La respuesta del nodo no se sostiene: miente, o su disco está dañado.",

@@ -14,8 +14,8 @@ use serde::de::DeserializeOwned;
 use super::http::{Redirected, builder, cause, described, is_loopback, misspoken, name, reason};
 use crate::{
     Account, AccountTransactions, AddPeers, AnyAccount, BlockEntry, Branches, Fees, ForgottenPeer,
-    Headers, JSON, Leaderboard, MerkleProof, Peers, PeersAdded, Problem, SearchMatches, Solution,
-    Status, Submitted, Transaction, Work,
+    FoundBlock, Headers, JSON, Leaderboard, MerkleProof, Peers, PeersAdded, Problem, SearchMatches,
+    Solution, Status, Submitted, Transaction, Work,
 };
 
 /// How long a connection may take.
@@ -251,7 +251,7 @@ impl Node {
     ///
     /// # Errors
     /// Returns a [`NodeError`] if there is no such block, or no answer can be read.
-    pub async fn block(&self, id: impl Display) -> Result<BlockEntry, NodeError> {
+    pub async fn block(&self, id: impl Display) -> Result<FoundBlock, NodeError> {
         self.get(&["blocks", &id.to_string()], &[]).await
     }
 

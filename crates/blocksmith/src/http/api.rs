@@ -7,8 +7,8 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use blocksmith_api::limits::{MAX_PAGE_BLOCKS, NEWS_TIME, PAGE_BYTES};
 use blocksmith_api::{
-    self as wire, AddPeers, BlockEntry, BlockVerdict, Blocks, ForgottenPeer, HeaderEntry, Headers,
-    HexHash, Number, Peer, PeerState, Peers, PeersAdded, Solution, Status,
+    self as wire, AddPeers, BlockEntry, BlockVerdict, Blocks, ForgottenPeer, FoundBlock,
+    HeaderEntry, Headers, HexHash, Number, Peer, PeerState, Peers, PeersAdded, Solution, Status,
 };
 use blocksmith_consensus::{
     Ancestry as _, Block, BlockView, ChainBlock, Family, Hash, Issuance, Open, Proof, Rules, Target,
@@ -321,14 +321,14 @@ async fn page<T: Send + 'static>(
     Ok((page?, permit))
 }
 
-/// A block of the best chain.
+/// A block of the best chain, or, by its hash, one of a branch beside it.
 #[utoipa::path(
     get,
     path = "/api/v1/blocks/{id}",
     tag = "chain",
     operation_id = "block",
     params(("id" = String, Path, description = "Its index or its hash.")),
-    responses((status = 200, description = "The block.", body = BlockEntry), Errors)
+    responses((status = 200, description = "The block.", body = FoundBlock), Errors)
 )]
 pub(super) async fn block(
     State(app): State<App>,
@@ -344,6 +344,7 @@ pub(super) async fn block(
     }
     let permit = permit(&app.reading_one).await?;
     let tip = app.handle.standing().tip.block.index();
+    let shape = app.handle.chain().rules.shape();
     let read = move || -> Result<_, StoreError> {
         let snapshot = app.handle.snapshot()?;
         let index = match hash {
@@ -351,15 +352,25 @@ pub(super) async fn block(
             None => index,
         };
         let linked = index.map_or(Ok(None), |index| snapshot.at(index))?;
-        linked.map(|ChainBlock { block, .. }| entry(&block)).transpose()
+        if let Some(ChainBlock { block, .. }) = linked {
+            let BlockEntry { index, hash, block } = entry(&block)?;
+            return Ok(Some(FoundBlock { index, hash, best: true, block }));
+        }
+        let Some(hash) = hash else { return Ok(None) };
+        let Some(text) = snapshot.side_text(&hash)? else { return Ok(None) };
+        let view = BlockView::read(shape, &text)
+            .map_err(|error| StoreError::Damaged(format!("block {hash}: {error}")))?;
+        let (index, block) = (view.index, raw(view.text)?);
+        Ok(Some(FoundBlock { index, hash: hash.into(), best: false, block }))
     };
     let (found, permit) = permit.run_blocking(read).await;
-    let entry = found?.ok_or_else(|| {
+    let found = found?.ok_or_else(|| {
+        let beside = if hash.is_some() { ", or on a branch beside it" } else { "" };
         ApiError::NotFound(format!(
-            "there is no block {id} on this node's best chain, which ends with block {tip}"
+            "there is no block {id} on this node's best chain, which ends with block {tip}{beside}"
         ))
     })?;
-    Ok(made_at(permit, answer::json(StatusCode::OK, &entry)))
+    Ok(made_at(permit, answer::json(StatusCode::OK, &found)))
 }
 
 /// Sends a block.

@@ -70,6 +70,16 @@ async fn each_branch_says_where_it_forks_why_it_lost_and_who_sent_it() {
         branch(&genesis, &ours, &here, node.handle.node_id()),
     ]);
     assert_eq!(branches(&node).await, expected);
+    // A block is found by its hash on whichever branch it is, and by its index on the chain alone.
+    for (block, best) in [(&twin, false), (&ours, false), (&chain[4], true), (&genesis, true)] {
+        let (_, found) = node.get(&format!("/api/v1/blocks/{}", block.hash())).await.good();
+        let body: Value = serde_json::from_str(block.text()).unwrap();
+        let (index, hash) = (block.index(), block.hash().to_string());
+        assert_eq!(found, json!({"index": index, "hash": hash, "best": best, "block": body}));
+    }
+    let (_, found) = node.get("/api/v1/blocks/5").await.good();
+    assert_eq!((&found["hash"], &found["best"]), (&place(&chain[3])["hash"], &json!(true)));
+
     // Another's block that is sent again keeps its first sender.
     node.handle.submit_branch(vec![ours.clone()], peer(), false).await.unwrap();
     assert_eq!(branches(&node).await, expected);

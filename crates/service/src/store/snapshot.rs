@@ -99,6 +99,14 @@ impl Snapshot {
         })
     }
 
+    /// The canonical text of a block on a side branch, if the store still has it.
+    ///
+    /// # Errors
+    /// Fails if the store can't be read.
+    pub fn side_text(&self, id: &Hash) -> Result<Option<String>, StoreError> {
+        self.with_side_text(id, |text| Ok(text.to_string()))
+    }
+
     /// Hands over the canonical texts of the blocks from index `from` on, the lowest first, without
     /// copies of them, until `each` says that it has enough.
     pub(crate) fn each_text(

@@ -1,6 +1,6 @@
 /** The seven figures of the chain, and their curves. */
 
-import { api } from "../../api/client";
+import { api, paths } from "../../api/client";
 import { live } from "../../live/index.svelte";
 import { field, integer, parse, text } from "../../rules/json";
 import { expectedTries, targetOf } from "../../rules/job";
@@ -38,7 +38,14 @@ function mean(values: Curve): number | null {
 
 /** Reads the figures anew as the chain moves, for as long as the component lives that calls this. */
 export function followFigures(): { readonly now: Figures } {
-  let points = $state.raw<readonly { index: number; expected: number | null; rate: number | null; interval: number | null }[]>([]);
+  let points = $state.raw<
+    readonly {
+      index: number;
+      expected: number | null;
+      rate: number | null;
+      interval: number | null;
+    }[]
+  >([]);
   let coins = $state.raw<number | null>(null);
   let cap = $state.raw<number | null>(null);
   /** What no node remembers, as this page saw it. */
@@ -48,20 +55,21 @@ export function followFigures(): { readonly now: Figures } {
   let read = -Infinity;
   let again: ReturnType<typeof setTimeout> | undefined;
 
-  const look = async (signed: boolean, ended: AbortSignal): Promise<void> => {
+  const look = async (signed: boolean, signal: AbortSignal): Promise<void> => {
     if (reading) return;
     const early = read + SERVES_MS - performance.now();
     if (early > 0) {
       again ??= setTimeout(() => {
         again = undefined;
-        void look(signed, ended);
+        void look(signed, signal);
       }, early);
       return;
     }
     reading = true;
     read = performance.now();
     try {
-      const history = await api.history(POINTS, ended);
+      const history = await api.history(POINTS, { signal });
+      signal.throwIfAborted();
       points = history.points.map((point) => {
         const target = targetOf(point.target);
         return {
@@ -72,37 +80,46 @@ export function followFigures(): { readonly now: Figures } {
         };
       });
       if (signed) {
-        const supply = await api.supply(ended);
+        const supply = await api.supply({ signal });
+        signal.throwIfAborted();
         coins = supply.circulating / UNITS;
         cap = supply.cap / UNITS;
       } else {
         // Who mints sends all coins; their sum may have more digits than a number keeps.
-        const mint = text(field(parse(await api.accountText("0", ended)), "sent"));
+        const mint = text(field(parse(await api.text(paths.account("0"), { signal })), "sent"));
         coins = mint === undefined ? null : Number(mint);
         cap = null;
       }
     } catch {
       // The figures stay as they were; the dot says that the node does not answer.
-    } finally {
-      reading = false;
     }
+    if (signal.aborted) return;
+    reading = false;
     seen = [
       ...seen.slice(1 - POINTS),
       { waiting: live.waiting.count, peers: live.status?.peers ?? 0, coins },
     ];
   };
 
+  // One reading goes on while further blocks come; it ends with the screen, or with the chain.
+  const tip = $derived(live.status?.tip);
+  const chain = $derived(live.status?.chain_id);
+  const signed = $derived(live.status?.signed ?? false);
+  let ended = new AbortController();
   $effect(() => {
-    const status = live.status;
-    if (status === null) return;
-    const ended = new AbortController();
-    void status.tip;
-    void look(status.signed, ended.signal);
+    void chain;
+    ended = new AbortController();
+    read = -Infinity;
+    reading = false;
+    [points, coins, cap, seen] = [[], null, null, []];
     return () => {
       ended.abort();
       clearTimeout(again);
       again = undefined;
     };
+  });
+  $effect(() => {
+    if (tip !== undefined) void look(signed, ended.signal);
   });
 
   const aim = $derived.by(() => {

@@ -47,7 +47,7 @@ export function draw(chain: readonly BlockSummary[], lost: readonly LostBranch[]
   /** The blocks from one to the end of the longest way on, and the others at its sides. */
   const path = (from: BlockSummary): BlockSummary[] => {
     const way = [from];
-    for (let at = from; ; ) {
+    for (let at = from; ;) {
       const next = longest(children.get(at.hash) ?? [], children);
       if (next === undefined) return way;
       way.push(next);
