@@ -166,7 +166,9 @@ function forkedLower(
   const before = branch.fork?.index ?? 0;
   const now = fork?.index ?? 0;
   if (before <= now) return branch;
-  const shared = left.filter((block) => block.index <= before);
+  // Between them there may be blocks that were not read yet; these are read downwards.
+  const known = left.filter((block) => block.index <= before);
+  const shared = branch.blocks[0]?.previousHash === known.at(-1)?.hash ? known : [];
   return {
     ...branch,
     fork,

@@ -13,6 +13,7 @@ import {
   paths,
   type Branches,
   type Client,
+  type Options,
   type PeerEvent,
   type ReorgEvent,
   type Status,
@@ -91,7 +92,7 @@ export class Follower {
   );
   readonly #details = new Again((signal) => this.#readDetails(signal), 30);
   readonly #status = new Again((signal) => this.#readStatus(signal), 1_000);
-  readonly #waiting = new Again((signal) => this.#readWaiting(signal), 1_000);
+  readonly #waiting = new Again((signal) => this.#readWaiting(signal), 300);
   readonly #branches = new Again((signal) => this.#readBranches(signal), 1_000);
 
   constructor(
@@ -136,7 +137,7 @@ export class Follower {
     const connection = this.#connection;
     if (!connection || this.#view.state !== "live") return;
     try {
-      const status = await this.client.status({ timeout: 3_000, signal: connection.signal });
+      const status = await this.#askStatus({ timeout: 3_000, signal: connection.signal });
       this.#takeStatus(status);
       if (this.#has(status)) return;
       await sleep(ON_ITS_WAY, connection.signal);
@@ -264,7 +265,7 @@ export class Follower {
   async #find(signal: AbortSignal): Promise<chains.Found> {
     const options = { signal, timeout: PATIENCE };
     for (let tries = 0; tries < 10; tries++) {
-      const status = await this.client.status(options);
+      const status = await this.#askStatus(options);
       if (this.#view.state === "reconnecting") this.#become("catching-up");
       const heardBefore = this.#heardTime;
       const events = chains.eventId(status.events ?? "");
@@ -424,14 +425,20 @@ export class Follower {
   }
 
   async #readStatus(signal: AbortSignal): Promise<boolean> {
-    const status = await this.client.status({ signal });
-    this.#takeStatus(status);
+    this.#takeStatus(await this.#askStatus({ signal }));
     return false;
+  }
+
+  /** Asks for the status, and sets the clock by it: the node looked at its own halfway to the answer. */
+  async #askStatus(options: Options): Promise<Status> {
+    const asked = performance.now();
+    const status = await this.client.status(options);
+    this.#clock = status.time - (asked + performance.now()) / 2_000;
+    return status;
   }
 
   /** Takes a status, unless it is older than the chain that is known. */
   #takeStatus(status: Status): void {
-    this.#clock = status.time - performance.now() / 1000;
     const isOlder = this.#view.state === "live" && status.tip !== chains.tipOf(this.#chain)?.hash;
     if (!isOlder) this.#set({ status });
   }

@@ -94,7 +94,7 @@ export interface Waiting {
   readonly count: number;
   /** The first 500 of them, in the order in which they would be mined. */
   readonly transactions: readonly WaitingTransaction[];
-  /** Whether something changed since they were read; they are read again within about a second. */
+  /** Whether something changed since they were read; they are read again within a second, or five times as long as that takes. */
   readonly stale: boolean;
 }
 
