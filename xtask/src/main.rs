@@ -1,4 +1,4 @@
-//! The project's chores, each one command: `cargo xtask demo | test | bench | messages`.
+//! The project's chores, each one command: `cargo xtask demo | web | test | bench | messages`.
 #![forbid(unsafe_code)]
 
 mod bench;
@@ -7,16 +7,19 @@ mod messages;
 mod python;
 mod run;
 mod test;
+mod web;
 
 use std::process::ExitCode;
 
 const USAGE: &str = "\
 usage: cargo xtask demo [--blocks N] [OPTIONS OF blocksmith dev]
+       cargo xtask web
        cargo xtask test [--long]
        cargo xtask bench [verify | search | find | index | payments | import]
        cargo xtask messages
 
 demo       three nodes, a miner and one chain, until Ctrl-C or for N blocks
+web        the page in web/dist, which the program takes in when it is built; needs Node.js 20
 test       everything that CI runs, with all its own set-up; --long for the long forms
 bench      the figures of BENCHMARKS.md, measured on this machine; all but find, index and import, or
            one part; those take some minutes, and index and import build earlier commits first
@@ -29,6 +32,7 @@ fn main() -> ExitCode {
     let words: Vec<String> = words.collect();
     let outcome = match command.as_str() {
         "demo" => demo(&words),
+        "web" if words.is_empty() => web::build().map(|()| ExitCode::SUCCESS),
         "test" => match words.as_slice() {
             [] => test::run(false),
             [long] if long == "--long" => test::run(true),
@@ -61,8 +65,13 @@ fn usage() -> ExitCode {
     ExitCode::from(2)
 }
 
-/// Builds the program and runs `blocksmith dev`.
+/// Builds the page and the program, and runs `blocksmith dev`. Without Node.js there is no page, and the network
+/// runs all the same.
 fn demo(words: &[String]) -> Result<ExitCode, String> {
+    match web::node_version() {
+        Ok(_) => web::build()?,
+        Err(missing) => eprintln!("the page is not built: {missing}"),
+    }
     let program = run::program(run::Profile::Dev)?;
     let status = std::process::Command::new(&program)
         .arg("dev")

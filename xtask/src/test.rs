@@ -1,11 +1,13 @@
 //! Everything that CI runs.
 
 use std::io::{BufRead as _, BufReader};
+use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
 
 use crate::debian;
 use crate::python;
 use crate::run::{cargo, command, show, succeed, target};
+use crate::web;
 
 /// The numbers of passed and failed tests.
 #[derive(Default, Clone, Copy)]
@@ -33,6 +35,15 @@ const LONG: [(&str, &str); 12] = [
 /// Interop tests that run one after the other, after all others.
 const ALONE: &str = "tests/interop/test_events.py";
 
+/// The tests of the page in a browser, seen from the folder of the page.
+const IN_A_BROWSER: &str = "tests/browser/run.mjs";
+
+/// Where Debian installs the browser.
+const CHROMIUM: &str = "/usr/bin/chromium";
+
+/// npm's script that runs a package's program has another name on Windows.
+const NPX: &str = if cfg!(windows) { "npx.cmd" } else { "npx" };
+
 /// Runs the checks and all tests, and ends with a line that counts them.
 ///
 /// # Errors
@@ -41,6 +52,10 @@ pub(crate) fn run(long: bool) -> Result<ExitCode, String> {
     succeed(cargo().args(["fmt", "--all", "--check"]))?;
     let mut count = Count::default();
     let mut failures = Vec::new();
+    // The program takes the page in when it is built.
+    web::build()?;
+    succeed(web::npm().args(["run", "--silent", "check"]))?;
+    count_tests(web::here(NPX).args(["vitest", "run"]), long, &mut count, &mut failures);
 
     let mut rust = cargo();
     rust.args(["test", "--workspace", "--locked", "--no-fail-fast"]);
@@ -70,6 +85,12 @@ pub(crate) fn run(long: bool) -> Result<ExitCode, String> {
     }
 
     debian::chromium()?;
+    if web::folder().join(IN_A_BROWSER).is_file() {
+        let mut browser = web::here("node");
+        browser.arg(IN_A_BROWSER);
+        browser.env("BLOCKSMITH", program()).env("CHROMIUM", CHROMIUM);
+        count_tests(&mut browser, long, &mut count, &mut failures);
+    }
     let promtool = debian::promtool()?;
     let old_curl = debian::old_curl();
     let python = python::interpreter()?;
@@ -79,8 +100,7 @@ pub(crate) fn run(long: bool) -> Result<ExitCode, String> {
     for tests in [&beside[..], &[ALONE]] {
         let mut interop = command(&python);
         interop.args(["-m", "pytest", "--quiet", "-p", "no:cacheprovider"]).args(tests);
-        // Cargo built the program for the tests above.
-        interop.env("BLOCKSMITH", target().join("debug").join("blocksmith"));
+        interop.env("BLOCKSMITH", program());
         interop.env("PROMTOOL", &promtool);
         interop.envs(old_curl.iter().map(|curl| ("DEBIAN_11_CURL", curl)));
         count_tests(&mut interop, long, &mut count, &mut failures);
@@ -96,6 +116,11 @@ pub(crate) fn run(long: bool) -> Result<ExitCode, String> {
     }
     println!("{} passed, {} failed", count.passed, count.failed);
     Ok(if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The program, which cargo builds for the Rust tests.
+fn program() -> PathBuf {
+    target().join("debug").join("blocksmith")
 }
 
 fn cores() -> usize {
@@ -139,17 +164,9 @@ fn count_tests(command: &mut Command, long: bool, count: &mut Count, failures: &
         let output = child.stdout.take().expect("the output is piped");
         for line in BufReader::new(output).lines() {
             let line = line?;
-            let words: Vec<_> = line.split([' ', ';', ',']).collect();
-            let number = |what: &str| {
-                let at = words.iter().position(|word| *word == what)?;
-                words.get(at.checked_sub(1)?)?.parse::<u64>().ok()
-            };
-            // "test result: ok. 12 passed; 0 failed; …" of cargo, "12 passed, 1 failed in …" of
-            // pytest.
-            if line.starts_with("test result:") || line.contains(" in ") && words.len() < 16 {
-                count.passed += number("passed").unwrap_or(0);
-                count.failed += number("failed").unwrap_or(0) + number("error").unwrap_or(0);
-            }
+            let here = counted(&line);
+            count.passed += here.passed;
+            count.failed += here.failed;
             println!("{line}");
         }
         child.wait()
@@ -162,5 +179,51 @@ fn count_tests(command: &mut Command, long: bool, count: &mut Count, failures: &
             failures.push(format!("{shown}: {status}"));
         }
         Err(error) => failures.push(format!("{shown}: {error}")),
+    }
+}
+
+/// The numbers in a line that sums tests up: "test result: ok. 12 passed; 0 failed; …" of cargo, "12 passed, 1
+/// failed in …" of pytest and of the page's tests in a browser, "Tests  1 failed | 12 passed (13)" of vitest.
+fn counted(line: &str) -> Count {
+    let words: Vec<_> = line.split([' ', ';', ',']).filter(|word| !word.is_empty()).collect();
+    let number = |what: &str| {
+        let at = words.iter().position(|word| *word == what)?;
+        words.get(at.checked_sub(1)?)?.parse::<u64>().ok()
+    };
+    let of = |what| number(what).unwrap_or(0);
+    let sums_up = line.starts_with("test result:")
+        || line.contains(" in ") && words.len() < 16
+        || words.first() == Some(&"Tests") && line.ends_with(')');
+    match sums_up {
+        true => Count { passed: of("passed"), failed: of("failed") + of("error") },
+        false => Count::default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sum_of_each_kind_of_tests_is_read() {
+        for (line, passed, failed) in [
+            (
+                "test result: ok. 12 passed; 3 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s",
+                12,
+                3,
+            ),
+            ("12 passed, 1 failed in 3.40s", 12, 1),
+            ("2 failed, 40 passed, 1 error in 3.40s (0:00:03)", 40, 3),
+            ("40 passed in 3.40s", 40, 0),
+            ("12 passed, 0 failed in 31 s", 12, 0),
+            ("      Tests  12 passed (12)", 12, 0),
+            ("      Tests  1 failed | 12 passed | 2 skipped (15)", 12, 1),
+            (" Test Files  1 failed | 2 passed (3)", 0, 0),
+            ("test the_sum ... ok", 0, 0),
+            ("   Start at  12:00:00", 0, 0),
+        ] {
+            let count = counted(line);
+            assert_eq!((count.passed, count.failed), (passed, failed), "{line}");
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! The composition root: starts a node with its HTTP server and its peers, and ends them.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
 use blocksmith_node::{MAX_PEERS, PeerAddress, Registered};
@@ -110,15 +110,18 @@ async fn ends(handle: Handle, stop: watch::Receiver<bool>) {
     }
 }
 
+/// The address at which this machine reaches a listener.
+pub fn here(address: SocketAddr) -> SocketAddr {
+    match address.ip() {
+        ip if ip.is_unspecified() => (Ipv4Addr::LOCALHOST, address.port()).into(),
+        _ => address,
+    }
+}
+
 /// The addresses at which this machine reaches the listener. What others call it is learned when
 /// they call it back.
 fn own_addresses(address: SocketAddr) -> Vec<PeerAddress> {
-    let port = address.port();
-    let own = match address.ip() {
-        ip if ip.is_unspecified() => format!("127.0.0.1:{port}"),
-        _ => address.to_string(),
-    };
-    own.parse().into_iter().collect()
+    here(address).to_string().parse().into_iter().collect()
 }
 
 /// Returns a channel that turns true at the first SIGINT or SIGTERM; the second one ends the

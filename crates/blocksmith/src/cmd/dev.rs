@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Write as _};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr};
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -28,12 +28,12 @@ use super::chain::quoted;
 use super::node::BrowserArgs;
 use super::output::paragraph;
 use super::values::{number, own_address};
-use super::{Misused, counted, exit, stdout};
+use super::{Misused, counted, exit, note, stdout};
 use crate::amount::Coins;
 use crate::chain::dev::{Funding, KEYS_WARNING, MAX_ACCOUNTS, MAX_COINS, suffix};
 use crate::chain::{Chain, describe};
 use crate::config::{DEFAULT_CHAIN, DEFAULT_PORT};
-use crate::daemon::{Running, start, stop_on_signal, until};
+use crate::daemon::{Running, here, start, stop_on_signal, until};
 use crate::dev_network::{DevNetwork, Seat};
 use crate::early;
 use crate::faucet::GIFT;
@@ -120,6 +120,9 @@ pub struct DevArgs {
     /// Print one JSON object at the start, with the nodes and the accounts, and nothing more
     #[arg(long)]
     json: bool,
+    /// Open the page of the first node in a browser
+    #[arg(long)]
+    open: bool,
     /// Mine only when POST /api/v1/dev/mine or another miner asks for it
     #[arg(long)]
     no_mining: bool,
@@ -170,6 +173,9 @@ pub async fn run(args: DevArgs) -> anyhow::Result<ExitCode> {
         if let (Some(domain), false) = (&domain, args.json) {
             network.introduce_accounts(domain, &quoted(&name))?;
         }
+        if args.open {
+            open(network.page());
+        }
         let code = tokio::select! {
             mined = network.mine(args.blocks) => mined.map(|()| ExitCode::SUCCESS)?,
             () = until(stop) => super::told_to_stop(args.blocks),
@@ -188,6 +194,17 @@ pub async fn run(args: DevArgs) -> anyhow::Result<ExitCode> {
     let nodes = network.nodes.into_iter().map(|node| timeout(END_TIME, node.ended()));
     futures_util::future::join_all(nodes).await;
     outcome
+}
+
+/// Opens a page in a browser, or says why there is none. A browser in a terminal keeps its thread until it
+/// ends, and nothing waits for that.
+fn open(page: String) {
+    std::thread::spawn(move || {
+        if let Err(error) = webbrowser::open(&page) {
+            let why = escaped(error);
+            note(format_args!("no browser could be opened: {why}; open {page} yourself"));
+        }
+    });
 }
 
 /// What the accounts of the network get.
@@ -260,14 +277,6 @@ impl Setting<'_> {
 /// A line on stdout.
 fn say(text: &str) -> io::Result<()> {
     writeln!(stdout(), "{}", lines(text))
-}
-
-/// The address at which this machine reaches a listener.
-fn here(address: SocketAddr) -> SocketAddr {
-    match address.ip() {
-        ip if ip.is_unspecified() => (Ipv4Addr::LOCALHOST, address.port()).into(),
-        _ => address,
-    }
 }
 
 async fn listen(bind: IpAddr, first: u16, nodes: u16) -> anyhow::Result<Vec<TcpListener>> {
@@ -442,7 +451,13 @@ impl Network {
         Ok(say(&json(&serde_json::to_string(&introduction)?))?)
     }
 
+    /// Where people watch the network.
+    fn page(&self) -> String {
+        format!("http://{}", here(self.nodes[0].address))
+    }
+
     fn introduce(&self, rules: &Rules) -> io::Result<()> {
+        say(&format!("page    {}", self.page()))?;
         for (number, node) in (1..).zip(&self.nodes) {
             say(&format!("node {number}  http://{}", node.address))?;
         }

@@ -16,7 +16,7 @@ use super::values::{self, number};
 use super::{Misused, note, stdout};
 use crate::chain::dev::KEYS_WARNING;
 use crate::chain::{Chain, describe};
-use crate::daemon::{stop_on_signal, until};
+use crate::daemon::{here, stop_on_signal, until};
 use crate::http::{HostName, Manners, PageOrigin};
 use crate::log::Format;
 use crate::mining::NotMined;
@@ -140,8 +140,13 @@ pub async fn run(args: NodeArgs) -> anyhow::Result<ExitCode> {
         let why = "coins of this chain go to addresses, so --mine needs --to ADDRESS";
         return Err(Misused(why.into()).into());
     }
-    // The node runs for its clients even if the reader of this line is gone.
-    heard(writeln!(stdout(), "Running on http://{} (press Ctrl-C to stop)", node.address))?;
+    // The node runs for its clients even if the reader of these lines is gone.
+    heard(writeln!(
+        stdout(),
+        "Its page is http://{}\nRunning on http://{} (press Ctrl-C to stop)",
+        here(node.address),
+        node.address
+    ))?;
     introduce(&node.handle, &rules, &chain_id, &data_dir, &token_file);
     let watching = tokio::spawn(early::watch(node.handle.clone()));
     let miner = args.mine.then(|| tokio::spawn(mine(node.handle.clone())));

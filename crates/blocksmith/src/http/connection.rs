@@ -27,6 +27,7 @@ use tower::ServiceExt as _;
 
 use super::browsers::{Browsers, Guard, HostName, PageOrigin};
 use super::line::{self, Doing, LINE, Line};
+use super::page::Page;
 use super::patient::{IDLE_TIME, Patient};
 use super::router;
 use crate::dev_network::Seat;
@@ -71,11 +72,19 @@ pub struct Manners {
     pub cors: Vec<PageOrigin>,
     /// The node's place in its dev network, if it is one of those.
     pub seat: Option<Seat>,
+    /// The page that it shows to people.
+    pub page: Page,
 }
 
 impl Default for Manners {
     fn default() -> Self {
-        Self { nodes: NonZeroUsize::MIN, hosts: Vec::new(), cors: Vec::new(), seat: None }
+        Self {
+            nodes: NonZeroUsize::MIN,
+            hosts: Vec::new(),
+            cors: Vec::new(),
+            seat: None,
+            page: Page::default(),
+        }
     }
 }
 
@@ -95,7 +104,7 @@ pub async fn serve(
 ) -> io::Result<()> {
     let browsers = Browsers::new(manners.hosts, manners.cors);
     let guard = Arc::new(Guard { browsers, dialect: handle.chain().dialect });
-    let router = router(handle.clone(), token, manners.seat);
+    let router = router(handle.clone(), token, manners.seat, manners.page);
     let (stop, stopped) = watch::channel(false);
     let mut connections = JoinSet::new();
     let mut lines = HashMap::new();

@@ -1,5 +1,5 @@
-//! The node over HTTP: the course's calls, and `/api/v1` for clients that know that it isn't
-//! Python.
+//! The node over HTTP: the course's calls, `/api/v1` for clients that know that it isn't Python, and the
+//! page for people.
 //!
 //! An adapter: a call becomes a method of the [`Handle`], and `api_error` alone turns the outcome
 //! into a status.
@@ -27,6 +27,7 @@ mod line;
 mod memory_budget;
 mod openapi;
 mod operator;
+mod page;
 mod patient;
 mod payments;
 mod permits;
@@ -36,6 +37,7 @@ mod search;
 mod sent;
 mod strangers;
 mod table;
+mod weight;
 mod words;
 
 use std::net::SocketAddr;
@@ -53,6 +55,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 pub use browsers::{HostName, PageOrigin};
 pub use connection::{Manners, raise_file_limit, serve};
+pub use page::Page;
 
 use crate::dev_network::Seat;
 use crate::operator::Token;
@@ -109,7 +112,7 @@ struct App {
 
 /// All calls of the node. [`serve`] bounds what a router can't see: connections, the time that a
 /// request's head takes, and clients that don't read.
-fn router(handle: Handle, token: Option<Token>, seat: Option<Seat>) -> Router {
+fn router(handle: Handle, token: Option<Token>, seat: Option<Seat>, page: Page) -> Router {
     let app = App { seat, ..app(handle, token) };
     let answer_room = app.answer_room.clone();
     Router::new()
@@ -162,6 +165,8 @@ fn router(handle: Handle, token: Option<Token>, seat: Option<Seat>) -> Router {
         .fallback(async |uri: Uri| known::no_such_call(uri.path()))
         .method_not_allowed_fallback(async |method: Method| ApiError::Method(method))
         .layer(middleware::from_fn_with_state(answer_room, answer::within_room))
+        // Its answers are part of the program, and take no memory of their own.
+        .merge(page::routes(page))
         .layer(CatchPanicLayer::custom(|_| ApiError::Panic.into_response()))
         .layer(middleware::from_fn_with_state(app.clone(), in_its_voice))
         .layer(middleware::from_fn_with_state(app.clone(), health::counted))

@@ -175,6 +175,22 @@ mod tests {
         assert!(schemas.values().all(|schema| schema.get("oneOf").is_none()));
     }
 
+    /// The page's types are made from the document as it lies there.
+    #[test]
+    fn the_document_that_the_page_is_built_from_is_this_one() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../web/src/api/openapi.json");
+        let written = format!("{}\n", TEXT.as_str());
+        if std::env::var_os("BLOCKSMITH_WRITE_OPENAPI").is_some() {
+            std::fs::write(path, &written).expect("the document can be written");
+        }
+        let there = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(
+            there.replace("\r\n", "\n") == written,
+            "web/src/api/openapi.json is not the document of this node: run this test with \
+             BLOCKSMITH_WRITE_OPENAPI=1, then `npm run types` in web"
+        );
+    }
+
     /// The names in a document: of members, of parameters, and of a value's choices.
     fn names<'a>(value: &'a serde_json::Value, into: &mut BTreeSet<&'a str>) {
         for (key, value) in value.as_object().into_iter().flatten() {

@@ -18,6 +18,7 @@ use super::answer::raw;
 use super::api_error::ApiError;
 use super::limits::MAX_QUOTE;
 use super::pieces::Source;
+use super::weight::weight;
 use crate::service::{History, Snapshot, StoreError, seconds};
 
 /// A piece ends when this many bytes of blocks were read for it: rows may be much shorter than the
@@ -103,10 +104,7 @@ impl<'a> Range<'a> {
     fn read(text: &'a str) -> Option<Self> {
         let mut parts = text.split(';').map(str::trim);
         let (kind, subtype) = parts.next()?.split_once('/')?;
-        let weight =
-            parts.find_map(|part| part.strip_prefix(['q', 'Q'])?.trim_start().strip_prefix('='));
-        let weight: f32 = weight.map_or(Some(1.0), |weight| weight.trim().parse().ok())?;
-        Some(Self { kind, subtype, weight: (weight.clamp(0.0, 1.0) * 1000.0) as u16 })
+        Some(Self { kind, subtype, weight: weight(parts)? })
     }
 
     /// How closely the range names a format, if it does.

@@ -13,6 +13,7 @@ mod forge;
 mod lecture;
 mod messages;
 mod node;
+mod page;
 mod searching;
 mod snapshots;
 mod streaming;

@@ -56,7 +56,7 @@ async fn a_path_with_a_typing_error_is_told_the_one_that_was_meant() {
         // The path that the message names is a call of this node.
         assert_ne!(node.send(Method::OPTIONS, near).await.status, 404, "{near}");
     }
-    for path in ["/", "/nothing", "/api/v1/nothing", "/api/v2", "/api/v1/blocks/2/3/4"] {
+    for path in ["/index.html", "/nothing", "/api/v1/nothing", "/api/v2", "/api/v1/blocks/2/3/4"] {
         let says = format!("there is no call {path}; /docs lists the calls of this node");
         assert_eq!(told(&node.get(path).await), says);
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use blocksmith::chain::{Chain, Dialect};
-use blocksmith::http;
+use blocksmith::http::{self, Manners};
 use blocksmith::service::{self, Handle, Options};
 use blocksmith_consensus::json::Value;
 use blocksmith_consensus::{Block, Proof, Rules, Timestamp, Transaction};
@@ -95,14 +95,17 @@ impl Node {
     }
 
     pub(crate) async fn start_with(options: Options) -> Self {
+        Self::serve(options, Manners::default()).await
+    }
+
+    pub(crate) async fn serve(options: Options, manners: Manners) -> Self {
         let (handle, orders) = service::start(options).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let (stop, stopped) = oneshot::channel();
-        let serving =
-            tokio::spawn(http::serve(listener, handle.clone(), Default::default(), None, async {
-                let _ = stopped.await;
-            }));
+        let serving = tokio::spawn(http::serve(listener, handle.clone(), manners, None, async {
+            let _ = stopped.await;
+        }));
         let client =
             blocksmith::client::builder().timeout(Duration::from_secs(60)).build().unwrap();
         Self { url, handle, orders: Some(orders), stop: Some(stop), serving, client }

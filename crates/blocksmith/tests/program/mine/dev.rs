@@ -359,3 +359,38 @@ fn accounts_and_balances_are_those_that_were_asked_for_and_the_chain_has_a_name(
         assert!(refused.stderr().contains(says), "{args:?}: {}", refused.stderr());
     }
 }
+
+#[cfg(unix)]
+#[test]
+fn the_page_is_named_first_and_opened_only_when_asked() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let home = tempfile::tempdir().unwrap();
+    let (opened, browser) = (home.path().join("opened"), home.path().join("browser"));
+    let script = format!("#!/bin/sh\necho \"$@\" >> '{}'\n", opened.display());
+    std::fs::write(&browser, script).unwrap();
+    std::fs::set_permissions(&browser, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let start = |browser: &str, path: &str, more: &[&str]| {
+        let args = [&["dev", "--port", "0", "--nodes", "1", "--no-mining"], more].concat();
+        let set = [("BROWSER", browser), ("PATH", path)];
+        let mut dev = Program::start_with(home.path(), &set, &args);
+        let first = dev.until_so("a line", |_| true);
+        let page = first.strip_prefix("page    ").expect("the page comes first").to_string();
+        assert_eq!(urls(&mut dev, 1), [&*page], "node 1 has the page");
+        (dev, page)
+    };
+    let path = std::env::var("PATH").unwrap();
+    let browser = browser.to_str().unwrap();
+    let (_silent, _) = start(browser, &path, &[]);
+    let (_dev, page) = start(browser, &path, &["--open"]);
+    wait_until("the browser is started", || {
+        std::fs::read_to_string(&opened).is_ok_and(|text| text.ends_with('\n'))
+    });
+    let text = std::fs::read_to_string(&opened).unwrap();
+    assert_eq!(text.trim().trim_end_matches('/'), page, "once, and only when it was asked for");
+
+    let (dev, page) = start("/nothing/here", "/nothing", &["--open"]);
+    let says = format!("open {page} yourself");
+    wait_until("it says that there is no browser", || dev.stderr().contains(&says));
+    assert!(dev.stderr().contains("no browser could be opened: "), "{}", dev.stderr());
+}
