@@ -27,6 +27,7 @@ import {
   type Difficulty,
   type DifficultyState,
 } from "./difficulty";
+import { isHash } from "./hash";
 import { digestOf, meets, openJob, sealedJob, targetText } from "./job";
 import { canonical, field, integer, text, tryParse, type Json } from "./json";
 import { rootOf } from "./merkle";
@@ -522,8 +523,8 @@ function signatures(
 ): Check {
   const payments = entries.filter((entry) => entry.kind === "payment").length;
   const inputs = { chain_id: chainId, payments: String(payments) };
-  // A list that cannot be read has no signatures that can be checked.
-  if (curve === undefined || entries.some(({ kind }) => kind === "bad")) {
+  // A list that cannot be read has no signatures that can be checked, and without a chain there are none.
+  if (curve === undefined || !isHash(chainId) || entries.some(({ kind }) => kind === "bad")) {
     return unknown("signatures", inputs);
   }
   for (const [position, entry] of entries.entries()) {

@@ -338,7 +338,7 @@ describe.skipIf(program() === undefined)(
           }),
           "transactions",
         ],
-        ["no key", edit(0, { recipient: json(addressOf(OFF_CURVE, "forge")) }), "signatures"],
+        ["no key", edit(3, { recipient: json(addressOf(OFF_CURVE, "forge")) }), "signatures"],
       ] as readonly [string, Evidence, CheckId][]) {
         const found = wrongs(remadeLie);
         expect(found, name).toContain(expected);
@@ -350,6 +350,66 @@ describe.skipIf(program() === undefined)(
       const other = edit(3, { recipient: json(new Key(7).address) });
       expect(wrongs(other)).toEqual([]);
       expect(wrongs({ ...other, child: answer(6) })).toEqual(["next"]);
+    });
+
+    it("turn red for each lie about the rules, and for each about the parent", () => {
+      const random = new Random(2008);
+      const evidence = evidenceOf(answers, 5);
+      const told = parse(answers.status);
+      const status = (fields: Record<string, Json>) => canonical(withFields(told, fields));
+      for (const name of ["rules", "chain_id"]) {
+        for (const { where, value } of changed(get(told, name), random)) {
+          const found = wrongs({ ...evidence, status: status({ [name]: value }) });
+          expect(found, `${name}${where}: ${canonical(value)}`).toContain("chain");
+        }
+      }
+      for (const { where, value } of changed(get(parse(answer(4)), "block"), random)) {
+        const parent = canonical(withFields(parse(answer(4)), { block: value }));
+        // The hash of a header does not change with the transactions, which are another block's here.
+        if (where.startsWith(".transactions[")) continue;
+        expect(wrongs({ ...evidence, parent }), where).toContain("previous");
+      }
+    });
+
+    it("never fail, whatever stands in the answers", () => {
+      const garbage = [
+        "",
+        "{",
+        "[]",
+        "null",
+        "1e999",
+        '{"block": null}',
+        '{"block": {"index": 1}}',
+      ];
+      garbage.push(
+        '{"block": []}',
+        "[".repeat(100_000),
+        `{"block": {"index": ${"9".repeat(4300)}}}`,
+      );
+      const evidence = evidenceOf(answers, 5);
+      for (const name of ["status", "block", "parent", "earlier", "genesis", "child", "chainId"]) {
+        for (const raw of garbage) {
+          const checks = verify({ ...evidence, [name]: raw }, curve);
+          const ok = checks.filter(({ state }) => state === "ok").length;
+          expect(ok, `${name}: ${raw.slice(0, 50)}`).toBeLessThan(checks.length);
+        }
+      }
+    });
+
+    it("turn red for another first block with a hash of its own", () => {
+      const evidence = evidenceOf(answers, 1);
+      for (const fields of [{ timestamp: json(1) }, { previous_hash: json("12".repeat(32)) }]) {
+        const block = withFields(get(parse(answer(1)), "block"), fields);
+        const read = readBlock("sealed", block);
+        const hash = read.family === "sealed" ? read.hash : "";
+        const lie = `{"index": 1, "hash": "${hash}", "block": ${canonical(block)}}`;
+        expect(wrongs({ ...evidence, block: lie })).toEqual(["genesis", "next"]);
+        expect(wrongs({ ...evidence, block: lie, genesis: lie })).toEqual([
+          "chain",
+          "genesis",
+          "next",
+        ]);
+      }
     });
 
     it("leave signatures unknown without the curve, and what was not given", () => {
@@ -440,6 +500,17 @@ describe("blocks that Python mined (tests/vectors/rules.json)", () => {
       }
     }
     expect(lies).toBeGreaterThan(500);
+  });
+
+  it("turn red for a first block that is not of the chain's shape", () => {
+    for (const answers of chains) {
+      const evidence = evidenceOf(answers, 1);
+      for (const fields of [{ proof: json(98) }, { previous_hash: json("x") }]) {
+        const block = withFields(get(parse(evidence.block), "block"), fields);
+        const lie = `{"index": 1, "hash": "${openHash(block)}", "block": ${canonical(block)}}`;
+        expect(wrongs({ ...evidence, block: lie })).toEqual(["genesis", "next"]);
+      }
+    }
   });
 
   it("turn red below the last one, if the hash was changed as well", () => {
