@@ -178,6 +178,23 @@ export function wanted(rules: ChainRules, index: bigint): Wanted {
 }
 
 /**
+ * What to ask for as `parent` of the block of this answer: a hash, so that a block beside the best chain
+ * gets its own parent. `undefined` for a first block, and for one that names none.
+ */
+export function parentId(rules: ChainRules, answered: string): string | undefined {
+  const block = blockOf(rules, answered);
+  return block === undefined || block.index === firstIndex(rules) ? undefined : block.parent;
+}
+
+/** What to ask for as `earlier`, by the answer for the parent: a hash where the parent names it, else an index. */
+export function earlierId(rules: ChainRules, parentAnswer: string): string | undefined {
+  const parent = blockOf(rules, parentAnswer);
+  if (parent === undefined || rules.family === "open") return undefined;
+  const index = earlierIndex(rules.difficulty, parent.index);
+  return index === parent.index - 1n ? parent.parent : index?.toString();
+}
+
+/**
  * Makes all checks of a block, in the order of `CheckId`. Without `curve`, signatures are unknown.
  */
 export function verify(evidence: Evidence, curve?: Curve): readonly Check[] {

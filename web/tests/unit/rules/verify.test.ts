@@ -23,7 +23,15 @@ import {
 } from "../../../src/rules/json";
 import { rootOf } from "../../../src/rules/merkle";
 import { subsidy } from "../../../src/rules/payment";
-import { verify, wanted, type Check, type CheckId, type Evidence } from "../../../src/rules/verify";
+import {
+  earlierId,
+  parentId,
+  verify,
+  wanted,
+  type Check,
+  type CheckId,
+  type Evidence,
+} from "../../../src/rules/verify";
 import { forgeChain, Key, type Answers } from "./forge";
 import { get, json, program, Random, vectors } from "./support";
 
@@ -412,6 +420,20 @@ describe.skipIf(program() === undefined)(
       }
     });
 
+    it("name the blocks to ask for, by hashes where they can", () => {
+      const rules = readStatus(answers.status)?.rules;
+      if (rules === undefined) throw new Error(answers.status);
+      for (let index = 1; index <= 9; index++) {
+        const named = parentId(rules, answer(index));
+        expect(named).toBe(index === 1 ? undefined : sealed(answer(index - 1)).hash);
+        // Block 3 is the first whose gap counts, for the target of block 4.
+        const earlier = earlierId(rules, answer(index));
+        expect(earlier).toBe(index < 3 ? undefined : sealed(answer(index - 1)).hash);
+        expect(wanted(rules, BigInt(index + 1)).earlier !== undefined).toBe(earlier !== undefined);
+      }
+      expect([parentId(rules, "{}"), earlierId(rules, "{}")]).toEqual([undefined, undefined]);
+    });
+
     it("leave signatures unknown without the curve, and what was not given", () => {
       const bare: Evidence = { status: answers.status, block: answer(5) };
       expect(inState(verify(bare), "wrong")).toEqual([]);
@@ -608,6 +630,8 @@ describe("a chain with Bitcoin's epochs", () => {
     }
     const evidence = evidenceOf(answers, 6);
     expect(evidence.earlier).toBe(answers.blocks.get(2));
+    const rules = readStatus(status)?.rules;
+    expect(rules && earlierId(rules, evidence.parent ?? "")).toBe("2");
     const late = withBlock(evidence.earlier ?? "", (block) =>
       withFields(block, { timestamp: json(1) }),
     );
