@@ -7,13 +7,14 @@ import { earlierId, parentId, readStatus, verify, wanted, type Check } from "../
 export const AT_ONCE = 1_000_000;
 
 /**
- * Checks the block of an answer to `GET blocks/{id}`. `now` is the time in seconds that the reader goes
+ * Checks the block of an answer to `GET blocks/{id}`. The chain ends with block `tip`, `now` is the time in seconds that the reader goes
  * by, and `asked` is what was asked for.
  */
 export async function checkBlock(
   block: string,
   asked: { readonly index?: bigint; readonly hash?: string },
   index: bigint,
+  tip: bigint,
   now: bigint | undefined,
   signal: AbortSignal,
 ): Promise<readonly Check[]> {
@@ -31,15 +32,17 @@ export async function checkBlock(
       return undefined;
     }
   };
-  // By their hashes: a block beside the best chain has other blocks below it than the chain has there.
+  const best = isBest(block);
+  // A block beside the best chain has other blocks below it than the chain has there. For one on the chain
+  // what it says of its parent is not taken for true.
   const below = async (): Promise<readonly (string | undefined)[]> => {
-    const parent = await get(parentId(rules, block));
+    const parent = await get(best ? wanted(rules, index).parent : parentId(rules, block));
     return [parent, parent === undefined ? undefined : await get(earlierId(rules, parent))];
   };
   const [[parent, earlier], genesis, child, curve] = await Promise.all([
     below(),
     get(wanted(rules, index).genesis),
-    isBest(block) ? get(index + 1n) : undefined,
+    best && index < tip ? get(index + 1n) : undefined,
     rules.family === "sealed" ? import("../../rules/curve") : undefined,
   ]);
   return verify({ status, block, parent, earlier, genesis, child, asked, now }, curve);

@@ -29,7 +29,7 @@ macro_rules! content {
 
 /// Sounds may be played and the screen may be filled; nothing here asks for a device, a place or a payment
 /// of the browser's own.
-const PERMISSIONS: &str = "accelerometer=(), autoplay=(self), bluetooth=(), camera=(), display-capture=(), \
+const PERMISSIONS: &str = "accelerometer=(), autoplay=(self), camera=(), display-capture=(), \
                            encrypted-media=(), geolocation=(), gyroscope=(), hid=(), idle-detection=(), \
                            local-fonts=(), magnetometer=(), microphone=(), midi=(), payment=(), \
                            publickey-credentials-create=(), publickey-credentials-get=(), serial=(), \
