@@ -29,7 +29,7 @@ NOT_RUN = [
     (r"sudo apt |rustc |rustup ", "installs Rust, which the tests have"),
     (r"cargo install ", "takes minutes; cargo has built the same program for the tests"),
     (r"systemctl ", "changes the services of the machine"),
-    (r"cargo xtask (test|bench|messages)", "is for those who change the program; takes minutes"),
+    (r"cargo xtask (web|test|bench|messages)", "is for those who change the program; takes minutes"),
 ]
 
 # Commands beside which the reader goes on in another terminal, once they show this; whether Ctrl-C ends them, or

@@ -53,6 +53,37 @@ def test_every_licence_is_allowed(packages):
         assert is_allowed(package["license"], allowed), (package["name"], package["license"])
 
 
+# Licences of packages that build and test the page, and of which nothing is in the program.
+BUILD_TOOLS = {"Python-2.0", "0BSD"}
+
+
+@pytest.fixture(scope="module", name="page")
+def _page():
+    """The packages of the page, by their places: those it is built with, and those it is made of."""
+    lock = json.loads((ROOT / "web" / "package-lock.json").read_text(encoding="utf-8"))
+    return {place: package for place, package in lock["packages"].items() if place}
+
+
+def test_every_licence_of_the_page_is_allowed(page):
+    """As for the program; what ends in the program is under its own licence or a shorter one."""
+    allowed = set(DENY["licenses"]["allow"]) | BUILD_TOOLS
+    assert len(page) > 50
+    for place, package in page.items():
+        assert is_allowed(package["license"], allowed), (place, package["license"])
+        if not package.get("dev"):
+            assert is_allowed(package["license"], {"MIT"}), (place, package["license"])
+
+
+def test_every_package_of_the_page_comes_from_the_registry_in_one_version(page):
+    """No other source, a checksum for each, and no requirement that takes a later version."""
+    for place, package in page.items():
+        assert "link" not in package and "resolved" not in package, place
+        assert package["integrity"].startswith("sha512-"), place
+    wanted = json.loads((ROOT / "web" / "package.json").read_text(encoding="utf-8"))
+    for name, version in (wanted["dependencies"] | wanted["devDependencies"]).items():
+        assert version.replace(".", "").isdigit(), (name, version)
+
+
 def test_everything_comes_from_the_registry_with_a_version(packages):
     """No git, no other registry, and no requirement that takes any version."""
     for package in packages:
