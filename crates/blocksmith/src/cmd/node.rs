@@ -141,11 +141,12 @@ pub async fn run(args: NodeArgs) -> anyhow::Result<ExitCode> {
         return Err(Misused(why.into()).into());
     }
     // The node runs for its clients even if the reader of these lines is gone.
+    // Programs read the address from the first line.
     heard(writeln!(
         stdout(),
-        "Its page is http://{}\nRunning on http://{} (press Ctrl-C to stop)",
-        here(node.address),
-        node.address
+        "Running on http://{} (press Ctrl-C to stop)\nIts page is http://{}",
+        node.address,
+        here(node.address)
     ))?;
     introduce(&node.handle, &rules, &chain_id, &data_dir, &token_file);
     let watching = tokio::spawn(early::watch(node.handle.clone()));

@@ -394,3 +394,13 @@ fn the_page_is_named_first_and_opened_only_when_asked() {
     wait_until("it says that there is no browser", || dev.stderr().contains(&says));
     assert!(dev.stderr().contains("no browser could be opened: "), "{}", dev.stderr());
 }
+
+#[test]
+fn a_node_names_its_page_by_an_address_of_this_machine() {
+    let mut node = Program::start(&["node", "0", "--bind", "0.0.0.0"]);
+    let first = node.until_so("a line", |_| true);
+    let address = first.strip_prefix("Running on http://0.0.0.0:").expect("its address");
+    let port = address.split(' ').next().unwrap();
+    let second = node.until_so("a line", |_| true);
+    assert_eq!(second, format!("Its page is http://127.0.0.1:{port}"));
+}
