@@ -11,7 +11,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY,
+    ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY,
 };
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
@@ -44,7 +44,7 @@ const KEEP: HeaderValue = HeaderValue::from_static("public, max-age=31536000, im
 
 /// All addresses of the page.
 pub(super) fn routes(page: Page) -> Router<App> {
-    let mut router = Router::new().route("/assets/{file}", get(asset));
+    let mut router = Router::new().route("/assets/{file}", get(asset).fallback(no_asset_call));
     for path in SHOWS {
         router = router.route(path, get(shown));
     }
@@ -83,11 +83,23 @@ fn document(page: &Page, asked: &HeaderMap, frames: Frames) -> Response {
     response
 }
 
+/// The file that a path names. The names of these files need no codes with %, so that a path is looked up as it
+/// came.
+fn named<'a>(page: &'a Page, uri: &Uri) -> Option<&'a File> {
+    page.asset(uri.path().strip_prefix(ASSETS)?)
+}
+
+/// What other methods than its own are answered: where there is no file, nothing is there at all.
+async fn no_asset_call(State(page): State<Page>, uri: Uri, method: Method) -> Response {
+    match named(&page, &uri) {
+        Some(_) => ([(ALLOW, "GET, HEAD")], ApiError::Method(method)).into_response(),
+        None => known::no_such_call(uri.path()).into_response(),
+    }
+}
+
 /// A file that the document names.
 async fn asset(State(page): State<Page>, uri: Uri, headers: HeaderMap) -> Response {
-    // The names of these files need no codes with %, so that a path is looked up as it came.
-    let name = uri.path().strip_prefix(ASSETS);
-    let Some(file) = name.and_then(|name| page.asset(name)) else {
+    let Some(file) = named(&page, &uri) else {
         return known::no_such_call(uri.path()).into_response();
     };
     let mut response = sent(file, &headers, KEEP);
