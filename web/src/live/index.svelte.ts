@@ -6,7 +6,7 @@
 import { api } from "../api/client";
 import { inFrames } from "./frames";
 import { older } from "./older";
-import { ownSource, workerSource, type Receiver, type Source } from "./source";
+import { workerSource, type Receiver, type Source } from "./source";
 import { readingOf } from "./summary";
 import type { BlockSummary, LiveState, Told } from "./types";
 import { EMPTY, type ToldEvent, type Update, type View } from "./view";
@@ -17,6 +17,9 @@ export type * from "./types";
 /** More events at once than this are told as missed. */
 const MOST_TOLD = 1_000;
 
+/** When the page's own follower is loaded again, if it could not be. */
+const RETRY = 2_000;
+
 class Live {
   #view = $state.raw<View>(EMPTY);
   #now = $state.raw(0);
@@ -25,6 +28,7 @@ class Live {
 
   #source: Source | null = null;
   #isStarted = false;
+  #isOpening = false;
   #hasWorker = typeof SharedWorker === "function";
   /** The node's time less the page's monotonic clock, in seconds. */
   #clock: number | null = null;
@@ -128,10 +132,31 @@ class Live {
         this.#take(update.changed, update.time);
       },
     };
-    this.#source = this.#workerSource(receiver) ?? ownSource(api, receiver);
+    const source = this.#workerSource(receiver);
+    if (source) this.#use(source);
+    else void this.#openOwn(receiver);
+  }
+
+  #use(source: Source): void {
+    this.#source = source;
     this.#want();
     this.#visibility();
     this.#check();
+  }
+
+  /** Most browsers have shared workers, and don't load what this needs. */
+  async #openOwn(receiver: Receiver): Promise<void> {
+    if (this.#isOpening) return;
+    this.#isOpening = true;
+    try {
+      const { ownSource } = await import("./own");
+      if (this.#isStarted && !this.#source) this.#use(ownSource(api, receiver));
+    } catch {
+      // The node is down just now.
+      setTimeout(() => this.#isStarted && this.#open(), RETRY);
+    } finally {
+      this.#isOpening = false;
+    }
   }
 
   #workerSource(receiver: Receiver): Source | null {

@@ -1,8 +1,6 @@
-/** Where a page gets its updates from: the worker of all tabs, or a follower of its own. */
+/** Where a page gets its updates from: the worker of all tabs, or a follower of its own (`own.ts`). */
 
-import type { Client } from "../api/client";
-import { Follower } from "./follower";
-import { BEAT, type FromPage, type FromWorker } from "./hub";
+import { BEAT, type FromPage, type FromWorker } from "./messages";
 import type { Told } from "./types";
 import type { Update, View } from "./view";
 
@@ -19,25 +17,6 @@ export interface Source {
   /** The page is hidden or shown. */
   shown(isShown: boolean): void;
   close(): void;
-}
-
-/** Follows the node in the page itself. A hidden page gives its connection back. */
-export function ownSource(client: Client, receiver: Receiver): Source {
-  let isOpen = true;
-  const follower = new Follower(client, (update) => isOpen && receiver.update(update));
-  follower.start();
-  return {
-    check: (number) =>
-      void follower.check().then(() => {
-        if (isOpen) receiver.all(follower.view, follower.time, number);
-      }),
-    want: () => undefined,
-    shown: (isShown) => (isShown ? follower.start() : follower.stop("catching-up")),
-    close: () => {
-      isOpen = false;
-      follower.stop();
-    },
-  };
 }
 
 /** A worker that does not answer a check within so many milliseconds is dead: it waits 3.5 s for the node. */

@@ -1,7 +1,8 @@
 /** Runs in a SharedWorker: browsers keep six connections to a node that speaks HTTP/1.1, for all tabs together. */
 
 import { api } from "../api/client";
-import { Hub, type FromPage } from "./hub";
+import { Hub } from "./hub";
+import type { FromPage } from "./messages";
 
 const hub = new Hub(api);
 
