@@ -99,11 +99,8 @@ function followTip(chain: Chain, tip: TipEvent, at: number): Step | null {
   if (!last || tip.index !== last.index + 1 || previousHash !== last.hash) return null;
   const block = tipSummary(tip);
   const blocks = [...chain.blocks, block].slice(-MAX_BLOCKS);
-  // A branch that has this block began on the tip until now.
-  const isOfBranch = chain.lost.some((branch) => branch.fork?.hash === last.hash);
-  const lost = isOfBranch ? withoutJoined(chain.lost, [block]) : chain.lost;
   return {
-    chain: { ...chain, blocks, lost },
+    chain: { ...chain, blocks },
     happened: { kind: "tip", at, block },
   };
 }

@@ -316,7 +316,7 @@ describe("the follower", () => {
     const node = new FakeNode();
     node.waits = ["old"];
     for (let count = 0; count < 20; count++) node.model.something();
-    const { follower, happened } = follow(node);
+    const { follower, updates, happened } = follow(node);
     follower.start();
     await seconds(3);
     expect(follower.view.waiting).toMatchObject({ count: 1, stale: false });
@@ -333,6 +333,11 @@ describe("the follower", () => {
       await seconds(3);
       expect(follower.view.state).toBe("live");
       expect(happened().at(-1)).toMatchObject({ kind: "other-chain" });
+      // Not only when what waits here has been read.
+      const dropped = updates.find(({ told }) =>
+        told.some((event) => event.kind === "happening" && event.data === happened().at(-1)),
+      );
+      expect(dropped?.changed.waiting).toMatchObject({ count: 0, transactions: [] });
       expect(hashes(follower)).toEqual(best(node));
       expect(follower.view.waiting).toMatchObject({ count: 0, transactions: [] });
       expect(follower.view.status?.chain_id).toBe(node.model.name);
@@ -349,7 +354,8 @@ describe("the follower", () => {
     const { follower } = follow(node);
     follower.start();
     await seconds(1);
-    for (let count = 0; count < 5; count++) node.model.mine();
+    // As if it had the next number: not the number, but the kind says that something is gone.
+    node.model.mine();
     node.tell({ kind: "reset" } as unknown as NodeEvent);
     await seconds(1);
     expect(hashes(follower)).toEqual(best(node));
