@@ -261,6 +261,9 @@ describe.skipIf(!existsSync(PROGRAM))("the store and a real node", { timeout: 60
     expect(page.follower.view.blocks.at(-1)?.parentProof).toBe(
       page.follower.view.blocks.at(-2)?.proof,
     );
+    const [third] = await older(node.client, readingOf(await node.client.status()), 5, 2);
+    expect(third?.index).toBe(3);
+    expect(third?.parentProof).toBe(page.follower.view.blocks[1]?.proof);
     page.follower.stop();
   });
 
@@ -285,6 +288,12 @@ describe.skipIf(!existsSync(PROGRAM))("the store and a real node", { timeout: 60
     // The newest are read first.
     await until("read anew", () => later.follower.view.blocks[0]?.payments === 0);
     expect(later.follower.view.blocks.map(({ payments }) => payments)).toEqual([0, 0, null, 0]);
+    // It is not asked for again and again.
+    const { text } = node.client;
+    let calls = 0;
+    node.client.text = (...asked) => (calls++, text(...asked));
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    expect(calls).toBe(0);
     page.follower.stop();
     later.follower.stop();
   });
