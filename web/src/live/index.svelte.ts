@@ -124,7 +124,9 @@ class Live {
     const receiver: Receiver = {
       all: (view, time, number) => {
         this.#answered = Math.max(this.#answered, number);
-        this.#take(view, time);
+        // A follower that has just begun knows nothing yet: what the page knows stays until it does.
+        const isBegun = view.status === null && this.#view.status !== null;
+        this.#take(isBegun ? { state: "catching-up", since: this.#time() } : view, time);
       },
       update: (update: Update) => {
         const told = [...this.#told, ...update.told];
