@@ -1,6 +1,6 @@
 import type { Browser } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { browser, complaints, isLive, median, open } from "./browser";
+import { browser, closeAll, complaints, isLive, median, open } from "./browser";
 import { dev, get, Node, post } from "./node";
 
 let chromium: Browser;
@@ -47,6 +47,7 @@ test("a block mined by another process appears within 300 ms of its commit", asy
     );
     expect(median(took)).toBeLessThan(300);
   } finally {
+    await closeAll(chromium);
     await network.stop();
   }
 });
@@ -67,6 +68,7 @@ test("after ten seconds without its node the page catches up, and says what happ
     expect(await page.locator("h1").textContent()).toContain(`Block ${index}`);
     expect(await page.locator(".note").textContent()).toMatch(/Nothing was heard of the node/);
   } finally {
+    await closeAll(chromium);
     await node.remove();
   }
 });
@@ -106,6 +108,7 @@ test("a reorg is drawn, and its payment waits again until it is mined", async ()
     await waiting.waitFor({ state: "detached" });
     expect((await get(one, `transactions/${id}`)).status).toBe("confirmed");
   } finally {
+    await closeAll(chromium);
     await network.stop();
   }
 });
@@ -123,9 +126,10 @@ test("a browser clock that is two hours off changes no age", async () => {
     await isLive(page);
     const ages = await page.locator(".ingot .age").allTextContents();
     expect(ages.length).toBeGreaterThan(2);
-    for (const age of ages)
-      expect(age).toMatch(/^(just now|\d+ s ago|the beginning|nobody has it)/);
+    // The time of the first block is in the rules.
+    for (const age of ages.slice(1)) expect(age).toMatch(/^(just now|\d+ s ago|nobody has it)/);
   } finally {
+    await closeAll(chromium);
     await network.stop();
   }
 });
@@ -150,7 +154,7 @@ test("another chain on the same port leaves nothing old on the page", async () =
     await first.stop();
     second.url = first.url;
     await second.start();
-    await page.getByText("Another chain runs here now").waitFor({ timeout: 20_000 });
+    await page.locator(".note", { hasText: "Another chain runs here now" }).waitFor();
     const now = await page
       .locator("[data-hash]")
       .evaluateAll((all) => all.map((each) => each.getAttribute("data-hash")));
@@ -159,6 +163,7 @@ test("another chain on the same port leaves nothing old on the page", async () =
     expect(old.filter((hash) => hash !== genesis && now.includes(hash))).toEqual([]);
     await row.waitFor({ state: "detached" });
   } finally {
+    await closeAll(chromium);
     await first.remove();
     await second.remove();
   }
@@ -178,6 +183,7 @@ test("the whole hash is found by the browser's search, and copied", async () => 
     }, tip.hash as string);
     expect(found).toEqual([true, tip.hash]);
   } finally {
+    await closeAll(chromium);
     await network.stop();
   }
 });

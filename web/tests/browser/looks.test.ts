@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { browser, complaints, isLive, open } from "./browser";
+import { browser, closeAll, complaints, isLive, open } from "./browser";
 import { dev, get, Node, post } from "./node";
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
@@ -56,6 +56,7 @@ test("axe finds nothing on any screen", async () => {
       }
     }
   } finally {
+    await closeAll(chromium);
     await network.stop();
   }
 });
@@ -104,6 +105,7 @@ test("hostile names change nothing but their own text, and nothing scrolls sidew
       await page.context().close();
     }
   } finally {
+    await closeAll(chromium);
     await node.remove();
   }
 });
@@ -133,6 +135,7 @@ test("the first load is small, and its policy allows nothing inline", async () =
     expect(sizes.length).toBeGreaterThan(2);
     expect(sum).toBeLessThan(60_000);
   } finally {
+    await closeAll(chromium);
     await network.stop();
   }
 });

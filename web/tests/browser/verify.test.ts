@@ -1,6 +1,6 @@
 import type { Browser } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { browser, complaints, open } from "./browser";
+import { browser, closeAll, complaints, open } from "./browser";
 import { Liar } from "./liar";
 import { dev, get, post } from "./node";
 
@@ -80,6 +80,7 @@ test("each kind of lie about a block turns a check red, and none does without on
       expect(await checked.textContent(), what).toContain("does not hold");
     }
   } finally {
+    await closeAll(chromium);
     await liar.stop();
     await network.stop();
   }
