@@ -110,7 +110,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** A block of the best chain. */
+        /** A block of the best chain, or, by its hash, one of a branch beside it. */
         get: operations["block"];
         put?: never;
         post?: never;
@@ -830,6 +830,20 @@ export interface components {
         ForgottenPeer: {
             /** @description Its address, as the node knew it. */
             forgotten: string;
+        };
+        /** @description A block that was asked for, and whether it is on the best chain. */
+        FoundBlock: {
+            /** @description Whether it is on the best chain now; else it is on a branch beside it. */
+            best?: boolean;
+            /** @description The block, as canonical JSON. */
+            block: Record<string, never>;
+            /** @description Its hash, which is its id. */
+            hash: components["schemas"]["HexHash"];
+            /**
+             * Format: u-int64
+             * @description Its index.
+             */
+            index: number;
         };
         /** @description A block without its transactions. */
         HeaderEntry: {
@@ -1729,7 +1743,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["BlockEntry"];
+                    "application/json": components["schemas"]["FoundBlock"];
                 };
             };
             /** @description The call failed; this says why. */
