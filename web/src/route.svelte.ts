@@ -31,6 +31,9 @@ const SCREENS: Readonly<Record<string, Screen>> = {
   learn: "learn",
 };
 
+/** The screens that no other site may show in a frame. */
+const ALONE: readonly Screen[] = ["wallet", "mine", "network"];
+
 /** The screens whose address goes on behind their name. */
 const OF_SOMETHING: readonly Screen[] = ["block", "transaction", "account", "learn"];
 
@@ -98,6 +101,8 @@ export function followLinks(): () => void {
     if (next.origin !== location.origin || read(next).screen === "nothing") return;
     // A place on this very screen is the browser's to go to.
     if (next.hash !== "" && next.pathname === url.pathname && next.search === url.search) return;
+    // The policy of a document holds until the next one is loaded: what may be framed is not where keys are.
+    if (window.top !== window && ALONE.includes(read(next).screen)) return;
     event.preventDefault();
     go(next.href);
   };

@@ -57,6 +57,7 @@ pub(crate) fn run(long: bool) -> Result<ExitCode, String> {
     // The program takes the page in when it is built.
     web::build()?;
     succeed(web::npm().args(["run", "--silent", "check"]))?;
+
     let mut rust = cargo();
     rust.args(["test", "--workspace", "--locked", "--no-fail-fast"]);
     // They wait for processes and clocks more than they compute.
@@ -90,6 +91,8 @@ pub(crate) fn run(long: bool) -> Result<ExitCode, String> {
         let mut page = web::here(NPX);
         page.args(["vitest", "run"]).args(more);
         page.env("BLOCKSMITH", program()).env("CHROMIUM", CHROMIUM);
+        // Its sums are read, which colours would be between.
+        page.env("NO_COLOR", "1").env_remove("FORCE_COLOR");
         count_tests(&mut page, long, &mut count, &mut failures);
     }
     let promtool = debian::promtool()?;
