@@ -2,7 +2,7 @@
 
 import { chromium, type Browser, type BrowserContextOptions, type Page } from "playwright-core";
 
-const ARGS = [
+export const ARGS = [
   "--no-sandbox",
   "--disable-gpu",
   "--disable-quic",
@@ -12,9 +12,11 @@ const ARGS = [
   "--disable-sync",
 ];
 
+/** The browser, which Debian has. */
+export const EXECUTABLE = process.env["CHROMIUM"] ?? "/usr/bin/chromium";
+
 export async function browser(): Promise<Browser> {
-  const executablePath = process.env["CHROMIUM"] ?? "/usr/bin/chromium";
-  return chromium.launch({ executablePath, args: ARGS });
+  return chromium.launch({ executablePath: EXECUTABLE, args: ARGS });
 }
 
 /** What a page complained of: its errors, and errors and warnings in the console. */
