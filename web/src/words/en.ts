@@ -12,7 +12,6 @@ export const en = {
     more: "More",
     main: "Main",
     skip: "Skip to the content",
-    notBuilt: "This screen is not built yet. The command line does the same already:",
   },
   search: {
     label: "Search",

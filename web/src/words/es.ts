@@ -12,7 +12,6 @@ export const es: Words = {
     more: "Más",
     main: "Principal",
     skip: "Ir al contenido",
-    notBuilt: "Esta pantalla aún no existe. La línea de órdenes ya hace lo mismo:",
   },
   search: {
     label: "Buscar",
