@@ -17,7 +17,8 @@ struct Count {
 }
 
 /// The environment variables, read by the tests, that the long form sets.
-const LONG: [(&str, &str); 15] = [
+const LONG: [(&str, &str); 16] = [
+    ("BLOCKSMITH_PAGE_BLOCKS", "10000,100000"),
     ("BLOCKSMITH_SLEEP_S", "30"),
     ("BLOCKSMITH_BLOCKS", "100000"),
     ("BLOCKSMITH_LOOKS", "all"),
