@@ -92,7 +92,6 @@ export const en = {
     names: "names its parent's hash",
     lost: "lost",
     older: "Older blocks",
-    newer: "Newer blocks",
     reorg: (left: string, one: boolean, fork: string) =>
       one
         ? `${left} was replaced after block ${fork}`

@@ -89,7 +89,6 @@ export const es: Words = {
     names: "nombra el hash de su padre",
     lost: "perdido",
     older: "Bloques anteriores",
-    newer: "Bloques posteriores",
     reorg: (left, one, fork) =>
       one
         ? `${left} se reemplazó tras el bloque ${fork}`

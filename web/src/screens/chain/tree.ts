@@ -61,7 +61,8 @@ export function draw(chain: readonly BlockSummary[], lost: readonly LostBranch[]
     const way = path(root);
     // The way to its parent needs the gap before it.
     const span: [number, number] = [root.index - 1, way[way.length - 1]?.index ?? root.index];
-    let lane = 1;
+    // Below its parent, so that the line between them goes down.
+    let lane = (lanes.get(root.previousHash ?? "") ?? 0) + 1;
     while ((taken[lane] ?? []).some(([from, to]) => span[0] <= to && from <= span[1])) lane += 1;
     taken[lane] = [...(taken[lane] ?? []), span];
     for (const block of way) {
