@@ -77,7 +77,13 @@ export function to(path: string, query: Readonly<Record<string, string>> = {}): 
 
 export const blockPath = (of: string | number): string => to(`/block/${of}`);
 export const transactionPath = (id: string): string => to(`/tx/${encodeURIComponent(id)}`);
-export const accountPath = (party: string): string => to(`/account/${encodeURIComponent(party)}`);
+/** No path can say the empty name, or those that lead up. */
+export const accountPath = (party: string, query: Readonly<Record<string, string>> = {}): string =>
+  /^\.{0,2}$/.test(party)
+    ? to("/account/named", { party, ...query })
+    : to(`/account/${encodeURIComponent(party)}`, query);
+/** The party of an account's address. */
+export const partyIn = ({ of, query }: Route): string => query.get("party") ?? of;
 
 /** Goes to an address of this page. */
 export function go(href: string, replace = false): void {

@@ -7,6 +7,8 @@ type Loaded = () => Promise<{ default: Component }>;
 
 export const LATER: Readonly<Partial<Record<Screen, Loaded>>> = {
   block: () => import("./screens/Block.svelte"),
+  transaction: () => import("./screens/Transaction.svelte"),
+  account: () => import("./screens/Account.svelte"),
 };
 
 /** What an address shows that names no screen. */

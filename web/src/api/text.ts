@@ -79,7 +79,11 @@ export function stringOf(text: string | undefined): string | null {
   return typeof value === "string" ? value : null;
 }
 
-/** A party of a transaction, as nodes name it: the string, else the text of another value. */
+/**
+ * A party of a transaction, as nodes name it: the string, else the text of another value. A string with
+ * half of a surrogate pair is one of those: no address could name it.
+ */
 export function partyOf(text: string): string {
-  return stringOf(text) ?? text;
+  const name = stringOf(text);
+  return name === null || /\p{Surrogate}/u.test(name) ? text : name;
 }
