@@ -97,6 +97,8 @@ function mixed(text: string): number[] {
 
 /** How many decimal places a coin has where payments are signed. */
 const PLACES = 8;
+/** One coin in units. */
+export const ONE_COIN = `1${"0".repeat(PLACES)}`;
 
 /** Units as coins, exactly, with the reader's separators; another text stays as it is. */
 export function coinsOf(units: string, language: Language): string {

@@ -52,7 +52,9 @@ export function readPage(answer: string, party: string): Page {
 
 function listed(roles: string): readonly Role[] {
   const names = elements(roles).map(stringOf);
-  return ROLES.filter((role) => names.includes(role));
+  // Its miner receives a coin: that is one thing, and has one word.
+  const isMined = names.includes("mined");
+  return ROLES.filter((role) => names.includes(role) && !(isMined && role === "received"));
 }
 
 function timeOf(text: string | undefined): number | null {

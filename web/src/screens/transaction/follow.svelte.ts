@@ -5,6 +5,7 @@ import { members, stringOf } from "../../api/text";
 import { Again } from "../../live/again";
 import { live } from "../../live/index.svelte";
 import { openHash } from "../../rules/block";
+import { isHash } from "../../rules/hash";
 import { tryParse } from "../../rules/json";
 import { leftBlock, MOST_PLACES, readAnswer, type Place, type Shown } from "./answer";
 import type { Inclusion } from "./proof";
@@ -35,26 +36,27 @@ export class Followed {
 
   /** Begins to follow it. Returns what ends that. */
   start(): () => void {
+    // A node refuses any other text.
+    if (!isHash(this.id)) {
+      this.missing = true;
+      return () => undefined;
+    }
     const ask = (): void => this.#again.ask();
     const ends = [
       live.subscribe("reorg", ask),
       live.subscribe("missed", ask),
       live.subscribe("tip", ({ transactions, miner }) => {
-        const { shown } = this;
-        // What is in a block of a sealed chain moves by a reorg alone; an open chain takes equals of it.
-        const again = shown?.entry.isCoin ? miner === shown.entry.recipient : transactions > 1;
-        const settled = shown?.status === "confirmed" && this.gone === null;
-        const full = (shown?.places.length ?? 0) >= MOST_PLACES;
-        if (!settled || (!this.signed && again && !full)) ask();
+        if (this.#canMove(transactions, miner ?? null)) ask();
       }),
       live.subscribe("transaction", ({ id, change, by, text }) => {
         if (!this.#isIt(id ?? null, text)) {
           // Its place in line depends on the others.
-          if (this.shown?.status !== "confirmed" && !this.missing) ask();
+          if (this.#waits) ask();
           return;
         }
-        this.gone = change === "replaced" && by != null ? { kind: "replaced", by } : null;
-        ask();
+        if (change === "replaced" && by != null) this.gone = { kind: "replaced", by };
+        else if (change === "replaced" || change === "dropped") this.gone = { kind: "dropped" };
+        else ask();
       }),
     ];
     ask();
@@ -62,6 +64,22 @@ export class Followed {
       this.#again.stop();
       for (const end of ends) end();
     };
+  }
+
+  get #waits(): boolean {
+    return this.shown !== null && this.shown.places.length === 0 && this.gone === null;
+  }
+
+  /** Whether a new block can have changed where it is. The event does not say what is in the block. */
+  #canMove(transactions: number, miner: string | null): boolean {
+    const { shown } = this;
+    if (this.#waits) return true;
+    // All coins of a miner on an open chain may be equal.
+    const has = transactions > 1 || miner === null;
+    const equal = shown?.entry.isCoin ? miner === shown.entry.recipient : has;
+    if (shown === null || this.gone !== null) return has;
+    // What is in a block of a sealed chain moves by a reorg alone; an open chain takes equals of it.
+    return !this.signed && equal && shown.places.length < MOST_PLACES;
   }
 
   #isIt(id: string | null, event: string): boolean {
