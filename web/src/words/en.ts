@@ -231,6 +231,7 @@ export const en = {
     confirmed: (count: string, one: boolean) => (one ? "1 confirmation" : `${count} confirmations`),
     inBlock: (block: string) => `in block ${block}`,
     atPlace: (place: string) => `place ${place}`,
+    equalWaits: "An equal one waits for a block, too.",
     places: (count: string) => `It is on the chain ${count} times`,
     placesMost:
       "The node lists no more than the first 1,000, and fewer where the blocks are long. There may be others.",
@@ -300,7 +301,7 @@ export const en = {
     facts: "Facts",
     sent: "Sent",
     received: "Received",
-    mined: "Mined",
+    mined: "of that, mined",
     blocks: "Blocks mined",
     lastBlock: (block: string) => `the last one is ${block}`,
     transactions: "Transactions",

@@ -231,6 +231,7 @@ export const es: Words = {
     confirmed: (count, one) => (one ? "1 confirmación" : `${count} confirmaciones`),
     inBlock: (block) => `en el bloque ${block}`,
     atPlace: (place) => `lugar ${place}`,
+    equalWaits: "Una igual también espera un bloque.",
     places: (count) => `Está ${count} veces en la cadena`,
     placesMost:
       "El nodo da como mucho las primeras 1000, y menos si los bloques son largos. Puede haber otras.",
@@ -301,7 +302,7 @@ export const es: Words = {
     facts: "Datos",
     sent: "Enviado",
     received: "Recibido",
-    mined: "Minado",
+    mined: "de ello, minado",
     blocks: "Bloques minados",
     lastBlock: (block) => `el último es el ${block}`,
     transactions: "Transacciones",

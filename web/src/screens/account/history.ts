@@ -58,7 +58,7 @@ function listed(roles: string): readonly Role[] {
 }
 
 function timeOf(text: string | undefined): number | null {
-  const time = text === undefined || text === "null" ? NaN : Number(text);
+  const time = Number(text);
   return Number.isFinite(time) ? time : null;
 }
 

@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import * as curve from "../../../src/rules/curve";
 import { hashHex } from "../../../src/rules/hash";
 import { climb, leafHash, rows } from "../../../src/rules/merkle";
+import { idOf } from "../../../src/screens/block/id";
 import { confirmationsOf, leftBlock, readAnswer } from "../../../src/screens/transaction/answer";
 import {
   checkOpen,
@@ -112,6 +113,17 @@ describe("the checks of a payment that a node has in a block", () => {
     const { checks, levels } = checkSealed(chainId, addresses, id, text, null, undefined);
     expect(checks.map(({ state }) => state)).toEqual(["ok", "unknown"]);
     expect(levels).toEqual([]);
+  });
+});
+
+describe("the id of a transaction that stands in a block", () => {
+  it("is the one by which the node finds it", () => {
+    for (const { answer } of [recorded.payment, recorded.coin]) {
+      const { id, text } = readAnswer(answer);
+      expect(idOf(text, recorded.chainId)).toBe(id);
+      expect(idOf(text, null)).toBe(hashHex(text));
+    }
+    expect(idOf("{", null)).toBeNull();
   });
 });
 
