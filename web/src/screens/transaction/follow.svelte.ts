@@ -74,12 +74,12 @@ export class Followed {
   #canMove(transactions: number, miner: string | null): boolean {
     const { shown } = this;
     if (this.#waits) return true;
-    // All coins of a miner on an open chain may be equal.
     const has = transactions > 1 || miner === null;
-    const equal = shown?.entry.isCoin ? miner === shown.entry.recipient : has;
     if (shown === null || this.gone !== null) return has;
-    // What is in a block of a sealed chain moves by a reorg alone; an open chain takes equals of it.
-    return !this.signed && equal && shown.places.length < MOST_PLACES;
+    // What is in a block of a sealed chain moves by a reorg alone; an open chain takes equals of it,
+    // as all coins of one miner may be.
+    const takes = has || (shown.entry.isCoin && shown.entry.recipient === miner);
+    return !this.signed && takes && shown.places.length < MOST_PLACES;
   }
 
   #isIt(id: string | null, event: string): boolean {
