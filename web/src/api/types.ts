@@ -4,2608 +4,2595 @@
  */
 
 export interface paths {
-  "/api/v1/accounts": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/accounts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The state of an account whose name a path can't say. */
+        get: operations["named_account"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /** The state of an account whose name a path can't say. */
-    get: operations["named_account"];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/accounts/transactions": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/accounts/transactions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The transactions of an account whose name a path can't say, the newest first. */
+        get: operations["named_account_transactions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /** The transactions of an account whose name a path can't say, the newest first. */
-    get: operations["named_account_transactions"];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/accounts/{party}": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/accounts/{party}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The state of an account. */
+        get: operations["account"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /** The state of an account. */
-    get: operations["account"];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/accounts/{party}/transactions": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/accounts/{party}/transactions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The transactions of an account, the newest first: a page, or a table of all.
+         * @description A table is of one chain, as it was when it was asked for, and is sent while it is read. `text/csv` has for each
+         *     transaction its place, `id`, `timestamp`, `roles`, `sender`, `recipient`, `amount`, `fee`, `nonce` and `memo`;
+         *     `application/x-ndjson` has each as it stands in a page.
+         */
+        get: operations["account_transactions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /**
-     * The transactions of an account, the newest first: a page, or a table of all.
-     * @description A table is of one chain, as it was when it was asked for, and is sent while it is read. `text/csv` has for each
-     *     transaction its place, `id`, `timestamp`, `roles`, `sender`, `recipient`, `amount`, `fee`, `nonce` and `memo`;
-     *     `application/x-ndjson` has each as it stands in a page.
-     */
-    get: operations["account_transactions"];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/blocks": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/blocks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A page of blocks, or a table of all.
+         * @description A table is of one chain, as it was when it was asked for, and is sent while it is read. `text/csv` has for each
+         *     block `index`, `hash`, `previous_hash`, `timestamp`, `proof`, `transactions` (how many) and `miner`;
+         *     `application/x-ndjson` has each as it stands in a page.
+         */
+        get: operations["blocks"];
+        put?: never;
+        /**
+         * Sends a block.
+         * @description A 422 names the `rule` that it breaks.
+         */
+        post: operations["submit_block"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /**
-     * A page of blocks, or a table of all.
-     * @description A table is of one chain, as it was when it was asked for, and is sent while it is read. `text/csv` has for each
-     *     block `index`, `hash`, `previous_hash`, `timestamp`, `proof`, `transactions` (how many) and `miner`;
-     *     `application/x-ndjson` has each as it stands in a page.
-     */
-    get: operations["blocks"];
-    put?: never;
-    /**
-     * Sends a block.
-     * @description A 422 names the `rule` that it breaks.
-     */
-    post: operations["submit_block"];
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/blocks/{id}": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/blocks/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A block of the best chain, or, by its hash, one of a branch beside it. */
+        get: operations["block"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /** A block of the best chain, or, by its hash, one of a branch beside it. */
-    get: operations["block"];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/branches": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/branches": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The side branches: blocks that the node keeps, and that are not on the best chain.
+         * @description They can still win, if blocks join them.
+         */
+        get: operations["branches"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /**
-     * The side branches: blocks that the node keeps, and that are not on the best chain.
-     * @description They can still win, if blocks join them.
-     */
-    get: operations["branches"];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/dev/cut": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/dev/cut": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cuts nodes of a dev network off from each other.
+         * @description No block, no payment and no question passes between nodes of different groups until they are healed.
+         */
+        post: operations["dev_cut"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    get?: never;
-    put?: never;
-    /**
-     * Cuts nodes of a dev network off from each other.
-     * @description No block, no payment and no question passes between nodes of different groups until they are healed.
-     */
-    post: operations["dev_cut"];
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/dev/heal": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/dev/heal": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Heals all cuts of a dev network, and has its nodes ask one another for their chains. */
+        post: operations["dev_heal"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    get?: never;
-    put?: never;
-    /** Heals all cuts of a dev network, and has its nodes ask one another for their chains. */
-    post: operations["dev_heal"];
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/dev/mine": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/dev/mine": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Mines blocks at once, on a dev chain.
+         * @description They have what waits. Each block that comes early makes the next ones harder, as the chain's rules say:
+         *     a 503 says how many were mined in 60 seconds.
+         */
+        post: operations["dev_mine"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    get?: never;
-    put?: never;
-    /**
-     * Mines blocks at once, on a dev chain.
-     * @description They have what waits. Each block that comes early makes the next ones harder, as the chain's rules say:
-     *     a 503 says how many were mined in 60 seconds.
-     */
-    post: operations["dev_mine"];
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/dev/miners": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/dev/miners": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The miners of a dev network. */
+        get: operations["dev_miners"];
+        put?: never;
+        /** Sets miners of a dev network: each on or off, and how fast. */
+        post: operations["set_dev_miners"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /** The miners of a dev network. */
-    get: operations["dev_miners"];
-    put?: never;
-    /** Sets miners of a dev network: each on or off, and how fast. */
-    post: operations["set_dev_miners"];
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/dev/reorg": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/dev/reorg": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Undoes the last blocks, on a dev chain.
+         * @description A branch of empty blocks that is longer by one takes their place, and their payments wait again.
+         */
+        post: operations["dev_reorg"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    get?: never;
-    put?: never;
-    /**
-     * Undoes the last blocks, on a dev chain.
-     * @description A branch of empty blocks that is longer by one takes their place, and their payments wait again.
-     */
-    post: operations["dev_reorg"];
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/events": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The events of the node, as they happen.
+         * @description Each event has an id: the node's `instance` and a number. A client that was cut off continues with the
+         *     header `Last-Event-ID` or with `since`. If the events that it missed are gone, or the node was started
+         *     again, `reset` comes: then read `status` again, and skip the events of this stream up to the one that
+         *     `status` names; or start a new stream with `since` and that id. If there is no event for 15 s, the latest
+         *     id comes without data.
+         */
+        get: operations["events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /**
-     * The events of the node, as they happen.
-     * @description Each event has an id: the node's `instance` and a number. A client that was cut off continues with the
-     *     header `Last-Event-ID` or with `since`. If the events that it missed are gone, or the node was started
-     *     again, `reset` comes: then read `status` again, and skip the events of this stream up to the one that
-     *     `status` names; or start a new stream with `since` and that id. If there is no event for 15 s, the latest
-     *     id comes without data.
-     */
-    get: operations["events"];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/faucet": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/faucet": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Gives some coins to an address, on a dev network.
+         * @description The answer is a 503 while the next block has no room for more gifts, or the faucet is empty.
+         */
+        post: operations["faucet"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    get?: never;
-    put?: never;
-    /**
-     * Gives some coins to an address, on a dev network.
-     * @description The answer is a 503 while the next block has no room for more gifts, or the faucet is empty.
-     */
-    post: operations["faucet"];
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/fees": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/fees": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The lowest fees that are enough if no other payment comes. */
+        get: operations["fees"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /** The lowest fees that are enough if no other payment comes. */
-    get: operations["fees"];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/headers": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/headers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A page of headers. */
+        get: operations["headers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /** A page of headers. */
-    get: operations["headers"];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/history": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How the chain grew: blocks at equal distances, with the first and the last one. */
+        get: operations["history"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /** How the chain grew: blocks at equal distances, with the first and the last one. */
-    get: operations["history"];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/leaderboard": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/leaderboard": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The miners with the most coins, on any chain.
+         * @description Fewer are listed if names of thousands of characters make the node read 64 MiB of blocks for them.
+         */
+        get: operations["leaderboard"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /**
-     * The miners with the most coins, on any chain.
-     * @description Fewer are listed if names of thousands of characters make the node read 64 MiB of blocks for them.
-     */
-    get: operations["leaderboard"];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/peers": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/peers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The peers, and the state of each. */
+        get: operations["peers"];
+        put?: never;
+        /**
+         * Registers peers.
+         * @description Peers that the operator registers stay, however many others register.
+         */
+        post: operations["add_peers"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /** The peers, and the state of each. */
-    get: operations["peers"];
-    put?: never;
-    /**
-     * Registers peers.
-     * @description Peers that the operator registers stay, however many others register.
-     */
-    post: operations["add_peers"];
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/peers/{address}": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/peers/{address}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Forgets a peer.
+         * @description The node does not call it any more; it can register again. From other machines, only the operator can
+         *     do that.
+         */
+        delete: operations["forget_peer"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    get?: never;
-    put?: never;
-    post?: never;
-    /**
-     * Forgets a peer.
-     * @description The node does not call it any more; it can register again. From other machines, only the operator can
-     *     do that.
-     */
-    delete: operations["forget_peer"];
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/search": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What a text may mean on this chain.
+         * @description That is the index of a block, its hash or the start of it, the id of a transaction or the start of it, and
+         *     an address, a name or the start of either.
+         */
+        get: operations["search"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /**
-     * What a text may mean on this chain.
-     * @description That is the index of a block, its hash or the start of it, the id of a transaction or the start of it, and
-     *     an address, a name or the start of either.
-     */
-    get: operations["search"];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/status": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/status": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The state of the node and its chain. */
+        get: operations["status"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /** The state of the node and its chain. */
-    get: operations["status"];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/supply": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/supply": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The supply: the coins of the genesis block, the coins mined so far, and the most that there will ever be. */
+        get: operations["supply"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /** The supply: the coins of the genesis block, the coins mined so far, and the most that there will ever be. */
-    get: operations["supply"];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/transactions": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/transactions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The transactions that wait for a block, in the order in which they came. */
+        get: operations["pending_transactions"];
+        put?: never;
+        /**
+         * Sends a signed payment, or a list of them.
+         * @description The answer to a payment that the node knows already is a 200. A 422 has the rule `transaction`,
+         *     `signature`, `sender`, `nonce`, `balance` or `fee`, a 409 `replaces`, a 503 `full`. A list must be
+         *     canonical JSON, as nodes send it.
+         */
+        post: operations["submit_transactions"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /** The transactions that wait for a block, in the order in which they came. */
-    get: operations["pending_transactions"];
-    put?: never;
-    /**
-     * Sends a signed payment, or a list of them.
-     * @description The answer to a payment that the node knows already is a 200. A 422 has the rule `transaction`,
-     *     `signature`, `sender`, `nonce`, `balance` or `fee`, a 409 `replaces`, a 503 `full`. A list must be
-     *     canonical JSON, as nodes send it.
-     */
-    post: operations["submit_transactions"];
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/transactions/{id}": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/transactions/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A transaction, on the best chain or among those that wait. */
+        get: operations["transaction"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /** A transaction, on the best chain or among those that wait. */
-    get: operations["transaction"];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/transactions/{id}/proof": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/transactions/{id}/proof": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The proof that a transaction is in a block, for clients that have the headers. */
+        get: operations["transaction_proof"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /** The proof that a transaction is in a block, for clients that have the headers. */
-    get: operations["transaction_proof"];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/work": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/work": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The work: what to search for the next block.
+         * @description The answer is a 503 with the rule `early` and `Retry-After` while the tip's time is too far ahead of the
+         *     node's clock.
+         */
+        get: operations["work"];
+        put?: never;
+        /**
+         * Sends a proof for work.
+         * @description A 409 has the rule `stale`, `proof` or `early`.
+         */
+        post: operations["submit_work"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /**
-     * The work: what to search for the next block.
-     * @description The answer is a 503 with the rule `early` and `Retry-After` while the tip's time is too far ahead of the
-     *     node's clock.
-     */
-    get: operations["work"];
-    put?: never;
-    /**
-     * Sends a proof for work.
-     * @description A 409 has the rule `stale`, `proof` or `early`.
-     */
-    post: operations["submit_work"];
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
 }
 export type webhooks = Record<string, never>;
 export interface components {
-  schemas: {
-    /** @description The state of an account. */
-    Account: {
-      /**
-       * Format: u-int64
-       * @description Units on the best chain.
-       */
-      balance: number;
-      /** @description Payments of others to it that wait, at most 100. */
-      incoming?: components["schemas"]["WaitingTransaction"][];
-      /**
-       * Format: u-int64
-       * @description The nonce of its next payment, after the payments that wait.
-       */
-      next_nonce: number;
-      /**
-       * Format: u-int64
-       * @description The nonce of its next payment, without the payments that wait.
-       */
-      nonce: number;
-      /** @description Its payments that wait or are held, in the order of their nonces. */
-      outgoing?: components["schemas"]["WaitingTransaction"][];
-      /** @description Its address. */
-      party: string;
-      /**
-       * Format: u-int64
-       * @description How many transactions of the best chain it made or received.
-       */
-      transactions: number;
-      /**
-       * Format: u-int64
-       * @description Always 0: where there are accounts, every amount is a number.
-       */
-      uncounted: number;
-    };
-    /** @description A transaction of an account. */
-    AccountTransaction: {
-      /**
-       * Format: u-int64
-       * @description The index of its block.
-       */
-      block: number;
-      /**
-       * Format: u-int64
-       * @description How many confirmations it has: its own block, and the blocks on top of it.
-       */
-      confirmations: number;
-      /** @description The hash of its block. */
-      hash: components["schemas"]["HexHash"];
-      /** @description Its id. */
-      id: components["schemas"]["HexHash"];
-      /**
-       * Format: u-int32
-       * @description Its position among the block's transactions, from 0.
-       */
-      position: number;
-      /** @description What it was to the party, where payments are not signed. */
-      roles?: components["schemas"]["Role"][] | null;
-      timestamp?: components["schemas"]["Number"] | null;
-      /** @description The transaction, as canonical JSON. */
-      transaction: Record<string, never>;
-    };
-    /** @description A page of the transactions of an account, the newest first. */
-    AccountTransactions: {
-      /** @description Payments from others to it that wait for a block, at most 100; on the first page only. */
-      incoming?: Record<string, never>[] | null;
-      indexed?: components["schemas"]["Indexed"] | null;
-      /**
-       * @description The value of `before` for the next page; `null` on the last page.
-       * @example 1042-3
-       */
-      next?: string | null;
-      /** @description Its payments that wait for a block; on the first page only. */
-      queued?: Record<string, never>[] | null;
-      /** @description Its transactions on the best chain. */
-      transactions: components["schemas"]["AccountTransaction"][];
-    };
-    /** @description Nodes to register as peers. */
-    AddPeers: {
-      /**
-       * @description Their hosts and ports, as in `localhost:5001`.
-       * @example [
-       *       "localhost:5001"
-       *     ]
-       */
-      nodes: string[];
-    };
-    /** @description What an account has, on either kind of chain. */
-    AnyAccount: components["schemas"]["Account"] | components["schemas"]["PartyAccount"];
-    /**
-     * @description The ways in which a block comes to a node.
-     * @enum {string}
-     */
-    BlockCame: "mined" | "sent" | "asked";
-    /** @description A block with its hash. */
-    BlockEntry: {
-      /** @description The block, as canonical JSON. */
-      block: Record<string, never>;
-      /** @description Its hash, which is its id. */
-      hash: components["schemas"]["HexHash"];
-      /**
-       * Format: u-int64
-       * @description Its index.
-       */
-      index: number;
-    };
-    /** @description A block's place on a chain. */
-    BlockPlace: {
-      /** @description The block's hash. */
-      hash: components["schemas"]["HexHash"];
-      /**
-       * Format: u-int64
-       * @description The block's index.
-       */
-      index: number;
-    };
-    /** @description How a block first came to the node. */
-    BlockSource: {
-      /** @description The IP address of the caller, as far as it is known. */
-      address?: string | null;
-      /** @description In which way. */
-      how: components["schemas"]["BlockCame"];
-      /** @description The host and port of the peer that sent it; of a caller, where it says that it listens. */
-      peer?: string | null;
-    };
-    /** @description The answer to a block that breaks no rule. */
-    BlockVerdict: {
-      /** @description Its hash. */
-      hash: components["schemas"]["HexHash"];
-      /** @description What the node did with it. */
-      verdict: components["schemas"]["Verdict"];
-    };
-    /** @description A page of blocks of the best chain, the lowest first. */
-    Blocks: {
-      /** @description The blocks. */
-      blocks: components["schemas"]["BlockEntry"][];
-      /**
-       * Format: u-int64
-       * @description The index with which the next page starts; `null` on the last page.
-       */
-      next?: number | null;
-    };
-    /** @description A side branch: the blocks from its fork to a block that has none after it. Branches can share blocks. */
-    Branch: {
-      fork?: components["schemas"]["BlockPlace"] | null;
-      from?: components["schemas"]["BlockSource"] | null;
-      /**
-       * Format: u-int64
-       * @description How many blocks it has that the best chain does not have.
-       */
-      length: number;
-      /** @description How much less that is than the work of the best chain, in hex. */
-      less_work: components["schemas"]["HexHash"];
-      /** @description Why the best chain is another one. */
-      lost: components["schemas"]["WhyLost"];
-      /**
-       * @description Who got the coins of its last block; `null` if it pays no miner, the name is longer than 1,000 bytes,
-       *     or the node would have to read more than 64 MiB for all names.
-       */
-      miner?: string | null;
-      /** @description Its last block. */
-      tip: components["schemas"]["BlockPlace"];
-      /** @description The work of the chain that ends in its last block, in hex. */
-      work: components["schemas"]["HexHash"];
-    };
-    /** @description The side branches beside the best chain. */
-    Branches: {
-      /**
-       * @description Those with the most work, the best first: at most 100, and fewer where they have more than 100,000
-       *     blocks together.
-       */
-      branches: components["schemas"]["Branch"][];
-      /**
-       * Format: u-int64
-       * @description How many side branches there are.
-       */
-      count: number;
-      /** @description The last block of the best chain. */
-      tip: components["schemas"]["BlockPlace"];
-      /** @description The work of the best chain: the expected number of hashes, in hex. */
-      work: components["schemas"]["HexHash"];
-    };
-    /** @description Which nodes of a dev network no longer reach each other. */
-    DevCut: {
-      /**
-       * @description The numbers of the nodes, from 1: those of different groups do not reach each other. A node in no
-       *     group reaches whom it reached before.
-       */
-      groups: number[][];
-    };
-    /** @description The cuts of a dev network. */
-    DevCuts: {
-      /** @description The pairs of nodes that do not reach each other, by their numbers from 1. */
-      cuts: number[][];
-    };
-    /** @description A request for blocks at once, on a dev chain. */
-    DevMine: {
-      /**
-       * Format: u-int64
-       * @description How many, at most 1,000.
-       */
-      blocks: number;
-      /** @description The address that gets their coins; by default, the first dev account. */
-      to?: string | null;
-    };
-    /** @description The blocks that were mined. */
-    DevMined: {
-      /** @description The lowest first. */
-      blocks: components["schemas"]["BlockPlace"][];
-      /** @description The tip. */
-      tip: components["schemas"]["BlockPlace"];
-    };
-    /** @description The miner of a node. */
-    DevMiner: {
-      /**
-       * Format: u-int64
-       * @description The node's number, from 1.
-       */
-      node: number;
-      /** @description Whether it mines. */
-      on: boolean;
-      /**
-       * Format: u-int64
-       * @description How many proofs it tries a second. With `null` it takes turns with the other miners that have no
-       *     speed of their own.
-       */
-      tries_per_second?: number | null;
-    };
-    /** @description The miners of a dev network: one for each of its nodes. */
-    DevMiners: {
-      /** @description All of them; in a request, those that change. */
-      miners: components["schemas"]["DevMiner"][];
-    };
-    /** @description A request to undo blocks, on a dev chain. */
-    DevReorg: {
-      /**
-       * Format: u-int64
-       * @description How many blocks are to leave, at most 1,000.
-       */
-      depth: number;
-    };
-    /** @description A branch that took the place of blocks. */
-    DevReorged: {
-      /** @description The last block that both branches have. */
-      fork: components["schemas"]["BlockPlace"];
-      /**
-       * Format: u-int64
-       * @description How many blocks joined.
-       */
-      joined_count: number;
-      /**
-       * Format: u-int64
-       * @description How many blocks left.
-       */
-      left_count: number;
-      /** @description The new tip. */
-      tip: components["schemas"]["BlockPlace"];
-    };
-    /** @description The data of an event. Its kind is the name of the event in the stream. */
-    Event:
-      | components["schemas"]["TipEvent"]
-      | components["schemas"]["ReorgEvent"]
-      | components["schemas"]["TransactionEvent"]
-      | components["schemas"]["PeerEvent"]
-      | components["schemas"]["ResetEvent"];
-    /** @description What the faucet gave. */
-    FaucetGift: {
-      /**
-       * Format: u-int64
-       * @description Units.
-       */
-      amount: number;
-      /** @description The id of the payment. */
-      id: components["schemas"]["HexHash"];
-    };
-    /** @description A request to the faucet. */
-    FaucetRequest: {
-      /** @description The address that gets the coins. */
-      recipient: string;
-    };
-    /** @description The lowest fees that are enough if no other payment comes, in units. */
-    Fees: {
-      /**
-       * Format: u-int64
-       * @description The length of the payment.
-       */
-      bytes: number;
-      /**
-       * Format: u-int64
-       * @description The fee for a place in the next block.
-       */
-      next_block: number;
-      /**
-       * Format: u-int64
-       * @description The fee for a place in one of the next three.
-       */
-      three_blocks: number;
-    };
-    /** @description A peer that the node forgot. */
-    ForgottenPeer: {
-      /** @description Its address, as the node knew it. */
-      forgotten: string;
-    };
-    /** @description A block that was asked for, and whether it is on the best chain. */
-    FoundBlock: {
-      /** @description Whether it is on the best chain now; else it is on a branch beside it. */
-      best?: boolean;
-      /** @description The block, as canonical JSON. */
-      block: Record<string, never>;
-      /** @description Its hash, which is its id. */
-      hash: components["schemas"]["HexHash"];
-      /**
-       * Format: u-int64
-       * @description Its index.
-       */
-      index: number;
-    };
-    /** @description A block without its transactions. */
-    HeaderEntry: {
-      /** @description The block's hash. */
-      hash: components["schemas"]["HexHash"];
-      /** @description The block without its transactions, as canonical JSON; only on chains with signed payments. */
-      header?: Record<string, never> | null;
-      /**
-       * Format: u-int64
-       * @description The block's index.
-       */
-      index: number;
-      /**
-       * @description The hash of its parent, as the block says it. In the first block of a chain without signed payments it
-       *     can be any JSON value.
-       */
-      previous_hash: unknown;
-    };
-    /** @description A page of headers of the best chain, the lowest first. */
-    Headers: {
-      /** @description The headers. */
-      headers: components["schemas"]["HeaderEntry"][];
-      /**
-       * Format: u-int64
-       * @description The index with which the next page starts; `null` on the last page.
-       */
-      next?: number | null;
-    };
-    /**
-     * @description 256 bits as 64 lower-case hex digits: a hash, an id, a target or an amount of work.
-     * @example 8b89069344926ce9f90fc13f3518e95630459b81321f747302fd23d1b94f48ea
-     */
-    HexHash: string;
-    /** @description How a chain grew: blocks at equal distances. */
-    History: {
-      /** @description The points, the lowest first. */
-      points: components["schemas"]["HistoryPoint"][];
-    };
-    /** @description A block of a chain's history, and averages since the point before. */
-    HistoryPoint: {
-      block_time_s?: components["schemas"]["Number"] | null;
-      hash_rate?: components["schemas"]["Number"] | null;
-      /**
-       * Format: u-int64
-       * @description The block's index.
-       */
-      index: number;
-      /** @description Its target: the largest digest that is valid. */
-      target: components["schemas"]["HexHash"];
-      timestamp?: components["schemas"]["Number"] | null;
-      /** @description The work of the chain up to this block: the expected number of hashes, in hex. */
-      work: components["schemas"]["HexHash"];
-    };
-    /** @description The last block that an index includes. */
-    Indexed: {
-      /** @description Its hash. */
-      hash: components["schemas"]["HexHash"];
-      /**
-       * Format: u-int64
-       * @description Its index.
-       */
-      index: number;
-    };
-    /** @description The miners with the most coins. */
-    Leaderboard: {
-      /**
-       * Format: u-int64
-       * @description How many blocks of the best chain have a miner.
-       */
-      blocks: number;
-      /** @description The last block that counts here. */
-      indexed: components["schemas"]["Indexed"];
-      /** @description The miners, the first rank first. */
-      miners: components["schemas"]["Miner"][];
-    };
-    /** @description The proof that a transaction is in a block, for clients that have the headers (RFC 9162, 2.1.3). */
-    MerkleProof: {
-      /**
-       * Format: u-int64
-       * @description The index of its block.
-       */
-      block: number;
-      /**
-       * Format: u-int64
-       * @description How many confirmations it has: its own block, and the blocks on top of it.
-       */
-      confirmations: number;
-      /** @description The hash of its block. */
-      hash: components["schemas"]["HexHash"];
-      /**
-       * Format: u-int64
-       * @description How many transactions the block has.
-       */
-      leaves: number;
-      /** @description The Merkle path: the sibling hashes from the transaction up to the root. */
-      path: components["schemas"]["HexHash"][];
-      /**
-       * Format: u-int32
-       * @description Its position among the block's transactions, from 0.
-       */
-      position: number;
-      /** @description The transaction, as canonical JSON. */
-      transaction: Record<string, never>;
-    };
-    /** @description What a miner has mined. */
-    Miner: {
-      /**
-       * Format: u-int64
-       * @description How many blocks it mined.
-       */
-      blocks: number;
-      coins: number;
-      /**
-       * Format: u-int64
-       * @description The index of the last block that it mined.
-       */
-      last_block: number;
-      /** @description Its name; where payments are signed, its address. */
-      party: string;
-      /**
-       * Format: u-int64
-       * @description The miner's rank, from 1: by coins, then by blocks.
-       */
-      rank: number;
-      /** @description Which part of the blocks that have a miner it mined, from 0 to 1. */
-      share: components["schemas"]["Number"];
-    };
-    /**
-     * Format: double
-     * @description A finite number. A whole number has no decimal point.
-     * @example 4
-     */
-    Number: number;
-    /**
-     * @description What an account has on a chain whose payments are not signed. Nothing keeps a balance from being
-     *     negative there.
-     */
-    PartyAccount: {
-      balance: number;
-      /**
-       * Format: u-int64
-       * @description How many blocks it mined.
-       */
-      blocks: number;
-      /** @description Transactions of others that wait with it as their recipient, at most 100. */
-      incoming: components["schemas"]["WaitingTransaction"][];
-      /** @description The last block that counts here. */
-      indexed: components["schemas"]["Indexed"];
-      /**
-       * Format: u-int64
-       * @description The index of the last of them.
-       */
-      last_block?: number | null;
-      mined: number;
-      /** @description Transactions that wait with it as their sender, at most 100. */
-      outgoing: components["schemas"]["WaitingTransaction"][];
-      /** @description Its name. */
-      party: string;
-      received: number;
-      sent: number;
-      /**
-       * Format: u-int64
-       * @description How many transactions of the best chain it sent or received.
-       */
-      transactions: number;
-      /**
-       * Format: u-int64
-       * @description How many of its transactions change no sum: their amount is no integer, or too large.
-       */
-      uncounted: number;
-    };
-    /** @description What the node did with one payment of a list. */
-    PaymentOutcome:
-      | components["schemas"]["Pending"]
-      | {
-          /** @description Why, for people. */
-          refused: string;
+    schemas: {
+        /** @description The state of an account. */
+        Account: {
+            /**
+             * Format: u-int64
+             * @description Units on the best chain.
+             */
+            balance: number;
+            /** @description Payments of others to it that wait, at most 100. */
+            incoming?: components["schemas"]["WaitingTransaction"][];
+            /**
+             * Format: u-int64
+             * @description The nonce of its next payment, after the payments that wait.
+             */
+            next_nonce: number;
+            /**
+             * Format: u-int64
+             * @description The nonce of its next payment, without the payments that wait.
+             */
+            nonce: number;
+            /** @description Its payments that wait or are held, in the order of their nonces. */
+            outgoing?: components["schemas"]["WaitingTransaction"][];
+            /** @description Its address. */
+            party: string;
+            /**
+             * Format: u-int64
+             * @description How many transactions of the best chain it made or received.
+             */
+            transactions: number;
+            /**
+             * Format: u-int64
+             * @description Always 0: where there are accounts, every amount is a number.
+             */
+            uncounted: number;
         };
-    /** @description What the node did with a list of payments. */
-    PaymentOutcomes: {
-      /** @description One answer for each, in the order of the list. */
-      payments: components["schemas"]["PaymentOutcome"][];
-    };
-    /** @description A peer and its state. */
-    Peer: {
-      /**
-       * @description Its host and port.
-       * @example localhost:5001
-       */
-      address: string;
-      asked_in_s?: components["schemas"]["Number"] | null;
-      /** @description Whether the operator chose it; such a peer is never replaced by another one. */
-      chosen: boolean;
-      /**
-       * Format: u-int64
-       * @description How often in a row it failed.
-       */
-      failures: number;
-      /** @description For how many seconds it has been in this state. */
-      for_s: components["schemas"]["Number"];
-      /** @description Why it failed the last time, for people. */
-      reason?: string | null;
-      /** @description Whether it answers. */
-      state: components["schemas"]["PeerState"];
-    };
-    /**
-     * @description What happened to a peer.
-     * @enum {string}
-     */
-    PeerChange: "added" | "forgotten" | "answers" | "fails";
-    /** @description The event `peer`: a peer changed. */
-    PeerEvent: {
-      /** @description Its host and port. */
-      address: string;
-      /** @description What happened to it. */
-      change: components["schemas"]["PeerChange"];
-      /**
-       * Format: u-int64
-       * @description The index of its tip, if it answers.
-       */
-      index?: number | null;
-      /** @description Why it fails, for people. */
-      reason?: string | null;
-    };
-    /**
-     * @description Whether a peer answers.
-     * @enum {string}
-     */
-    PeerState: "new" | "answers" | "fails";
-    /** @description The peers of a node. */
-    Peers: {
-      /** @description All of them. */
-      peers: components["schemas"]["Peer"][];
-    };
-    /** @description The answer to a call that registers peers. */
-    PeersAdded: {
-      /**
-       * @description The same words as the course's `/nodes/register`.
-       * @example New nodes have been added
-       */
-      message: string;
-      /** @description Those that were not peers before. */
-      new?: string[];
-      /** @description Addresses of this node itself, which are not peers. */
-      this_node?: string[];
-      /** @description All peers. */
-      total_nodes: string[];
-    };
-    /** @description A payment that the node took. */
-    Pending: {
-      /** @description Its id. */
-      id: components["schemas"]["HexHash"];
-      /**
-       * Format: u-int64
-       * @description The nonce of the payment that it waits for.
-       */
-      missing?: number | null;
-      /** @description Whether it waits for a block, or for a payment before it. */
-      status: components["schemas"]["TransactionStatus"];
-    };
-    /** @description Transactions that wait for a block, in the order in which they came. */
-    PendingTransactions: {
-      /** @description The id of each, in the same order. */
-      ids: components["schemas"]["HexHash"][];
-      /**
-       * Format: u-int64
-       * @description The value of `from` for the next page; `null` on the last page.
-       */
-      next?: number | null;
-      /**
-       * Format: u-int64
-       * @description How many wait.
-       */
-      queued: number;
-      /** @description A page of them, as canonical JSON. */
-      transactions: Record<string, never>[];
-      /** @description When the turn of each comes, in the same order. */
-      waits: components["schemas"]["Waits"][];
-    };
-    /** @description Where a transaction is on the best chain. */
-    Place: {
-      /**
-       * Format: u-int64
-       * @description The index of its block.
-       */
-      block: number;
-      /**
-       * Format: u-int64
-       * @description How many confirmations it has: its own block, and the blocks on top of it.
-       */
-      confirmations: number;
-      /** @description The hash of its block. */
-      hash: components["schemas"]["HexHash"];
-      /**
-       * Format: u-int32
-       * @description Its position among the block's transactions, from 0.
-       */
-      position: number;
-    };
-    /**
-     * @description Why a call failed: problem details (RFC 9457), as `application/problem+json`.
-     * @example {
-     *       "detail": "index: block 3 says that its index is 4",
-     *       "rule": "index",
-     *       "status": 422,
-     *       "title": "Unprocessable Entity",
-     *       "type": "about:blank"
-     *     }
-     */
-    Problem: {
-      /** @description What happened, why, and what to do next, for people. */
-      detail: string;
-      /** @description The rule that was broken, or the reason of a refusal, for programs. */
-      rule?: string | null;
-      /**
-       * Format: u-int16
-       * @description The HTTP status.
-       */
-      status: number;
-      /** @description The status in words. */
-      title: string;
-      /** @description Always `about:blank`: the status says what kind of problem it is. */
-      type: string;
-    };
-    /** @description The event `reorg`: the best chain became another one. */
-    ReorgEvent: {
-      fork?: components["schemas"]["BlockPlace"] | null;
-      /** @description The blocks that joined, the lowest first; 1,000 at most. */
-      joined: components["schemas"]["BlockPlace"][];
-      /**
-       * Format: u-int64
-       * @description How many blocks joined.
-       */
-      joined_count: number;
-      /** @description The blocks that left, the former tip first; 1,000 at most. */
-      left: components["schemas"]["BlockPlace"][];
-      /**
-       * Format: u-int64
-       * @description How many blocks left.
-       */
-      left_count: number;
-      /** @description The work of the chain that was left, in hex. */
-      left_work: components["schemas"]["HexHash"];
-      /** @description The new tip. */
-      tip: components["schemas"]["TipEvent"];
-      /**
-       * Format: u-int64
-       * @description How many transactions of the blocks that left wait for a block again.
-       */
-      waiting: number;
-    };
-    /**
-     * @description The event `reset`: the client missed events that are gone, or the node was started again. Read `status`,
-     *     and skip the events of this stream up to the one that `status` names; or start a new stream with `since` and
-     *     that id.
-     */
-    ResetEvent: {
-      /** @description The id of the latest event, with which the stream goes on. */
-      events: string;
-    };
-    /**
-     * @description What a transaction was to an account.
-     * @enum {string}
-     */
-    Role: "sent" | "received" | "mined" | "uncounted";
-    /** @description Something that a text may mean. */
-    SearchMatch:
-      | {
-          /** @description Its hash. */
-          hash: components["schemas"]["HexHash"];
-          /**
-           * Format: u-int64
-           * @description Its index.
-           */
-          index: number;
-          /** @enum {string} */
-          kind: "block";
-        }
-      | {
-          /**
-           * Format: u-int64
-           * @description The index of its block, or of the first of several; `null` while it waits.
-           */
-          block?: number | null;
-          /** @description Its id. */
-          id: components["schemas"]["HexHash"];
-          /** @enum {string} */
-          kind: "transaction";
-          /**
-           * Format: u-int32
-           * @description Its position among that block's transactions, from 0; `null` while it waits.
-           */
-          position?: number | null;
-          /** @description Whether it is in a block. */
-          status: components["schemas"]["TransactionStatus"];
-        }
-      | {
-          /** @enum {string} */
-          kind: "account";
-          /** @description Its address; where payments are not signed, its name. */
-          party: string;
+        /** @description A transaction of an account. */
+        AccountTransaction: {
+            /**
+             * Format: u-int64
+             * @description The index of its block.
+             */
+            block: number;
+            /**
+             * Format: u-int64
+             * @description How many confirmations it has: its own block, and the blocks on top of it.
+             */
+            confirmations: number;
+            /** @description The hash of its block. */
+            hash: components["schemas"]["HexHash"];
+            /** @description Its id. */
+            id: components["schemas"]["HexHash"];
+            /**
+             * Format: u-int32
+             * @description Its position among the block's transactions, from 0.
+             */
+            position: number;
+            /** @description What it was to the party, where payments are not signed. */
+            roles?: components["schemas"]["Role"][] | null;
+            timestamp?: components["schemas"]["Number"] | null;
+            /** @description The transaction, as canonical JSON. */
+            transaction: Record<string, never>;
         };
-    /** @description What a text may mean on this chain. */
-    SearchMatches: {
-      indexed?: components["schemas"]["Indexed"] | null;
-      /**
-       * @description The matches, at most 20. What the whole text means comes first; then what it may be the start of:
-       *     accounts, blocks, transactions.
-       */
-      matches: components["schemas"]["SearchMatch"][];
-      /** @description Whether there are more, or may be. */
-      more: boolean;
+        /** @description A page of the transactions of an account, the newest first. */
+        AccountTransactions: {
+            /** @description Payments from others to it that wait for a block, at most 100; on the first page only. */
+            incoming?: Record<string, never>[] | null;
+            indexed?: components["schemas"]["Indexed"] | null;
+            /**
+             * @description The value of `before` for the next page; `null` on the last page.
+             * @example 1042-3
+             */
+            next?: string | null;
+            /** @description Its payments that wait for a block; on the first page only. */
+            queued?: Record<string, never>[] | null;
+            /** @description Its transactions on the best chain. */
+            transactions: components["schemas"]["AccountTransaction"][];
+        };
+        /** @description Nodes to register as peers. */
+        AddPeers: {
+            /**
+             * @description Their hosts and ports, as in `localhost:5001`.
+             * @example [
+             *       "localhost:5001"
+             *     ]
+             */
+            nodes: string[];
+        };
+        /** @description What an account has, on either kind of chain. */
+        AnyAccount: components["schemas"]["Account"] | components["schemas"]["PartyAccount"];
+        /**
+         * @description The ways in which a block comes to a node.
+         * @enum {string}
+         */
+        BlockCame: "mined" | "sent" | "asked";
+        /** @description A block with its hash. */
+        BlockEntry: {
+            /** @description The block, as canonical JSON. */
+            block: Record<string, never>;
+            /** @description Its hash, which is its id. */
+            hash: components["schemas"]["HexHash"];
+            /**
+             * Format: u-int64
+             * @description Its index.
+             */
+            index: number;
+        };
+        /** @description A block's place on a chain. */
+        BlockPlace: {
+            /** @description The block's hash. */
+            hash: components["schemas"]["HexHash"];
+            /**
+             * Format: u-int64
+             * @description The block's index.
+             */
+            index: number;
+        };
+        /** @description How a block first came to the node. */
+        BlockSource: {
+            /** @description The IP address of the caller, as far as it is known. */
+            address?: string | null;
+            /** @description In which way. */
+            how: components["schemas"]["BlockCame"];
+            /** @description The host and port of the peer that sent it; of a caller, where it says that it listens. */
+            peer?: string | null;
+        };
+        /** @description The answer to a block that breaks no rule. */
+        BlockVerdict: {
+            /** @description Its hash. */
+            hash: components["schemas"]["HexHash"];
+            /** @description What the node did with it. */
+            verdict: components["schemas"]["Verdict"];
+        };
+        /** @description A page of blocks of the best chain, the lowest first. */
+        Blocks: {
+            /** @description The blocks. */
+            blocks: components["schemas"]["BlockEntry"][];
+            /**
+             * Format: u-int64
+             * @description The index with which the next page starts; `null` on the last page.
+             */
+            next?: number | null;
+        };
+        /** @description A side branch: the blocks from its fork to a block that has none after it. Branches can share blocks. */
+        Branch: {
+            fork?: components["schemas"]["BlockPlace"] | null;
+            from?: components["schemas"]["BlockSource"] | null;
+            /**
+             * Format: u-int64
+             * @description How many blocks it has that the best chain does not have.
+             */
+            length: number;
+            /** @description How much less that is than the work of the best chain, in hex. */
+            less_work: components["schemas"]["HexHash"];
+            /** @description Why the best chain is another one. */
+            lost: components["schemas"]["WhyLost"];
+            /**
+             * @description Who got the coins of its last block; `null` if it pays no miner, the name is longer than 1,000 bytes,
+             *     or the node would have to read more than 64 MiB for all names.
+             */
+            miner?: string | null;
+            /** @description Its last block. */
+            tip: components["schemas"]["BlockPlace"];
+            /** @description The work of the chain that ends in its last block, in hex. */
+            work: components["schemas"]["HexHash"];
+        };
+        /** @description The side branches beside the best chain. */
+        Branches: {
+            /**
+             * @description Those with the most work, the best first: at most 100, and fewer where they have more than 100,000
+             *     blocks together.
+             */
+            branches: components["schemas"]["Branch"][];
+            /**
+             * Format: u-int64
+             * @description How many side branches there are.
+             */
+            count: number;
+            /** @description The last block of the best chain. */
+            tip: components["schemas"]["BlockPlace"];
+            /** @description The work of the best chain: the expected number of hashes, in hex. */
+            work: components["schemas"]["HexHash"];
+        };
+        /** @description Which nodes of a dev network no longer reach each other. */
+        DevCut: {
+            /**
+             * @description The numbers of the nodes, from 1: those of different groups do not reach each other. A node in no
+             *     group reaches whom it reached before.
+             */
+            groups: number[][];
+        };
+        /** @description The cuts of a dev network. */
+        DevCuts: {
+            /** @description The pairs of nodes that do not reach each other, by their numbers from 1. */
+            cuts: number[][];
+        };
+        /** @description A request for blocks at once, on a dev chain. */
+        DevMine: {
+            /**
+             * Format: u-int64
+             * @description How many, at most 1,000.
+             */
+            blocks: number;
+            /** @description The address that gets their coins; by default, the first dev account. */
+            to?: string | null;
+        };
+        /** @description The blocks that were mined. */
+        DevMined: {
+            /** @description The lowest first. */
+            blocks: components["schemas"]["BlockPlace"][];
+            /** @description The tip. */
+            tip: components["schemas"]["BlockPlace"];
+        };
+        /** @description The miner of a node. */
+        DevMiner: {
+            /**
+             * Format: u-int64
+             * @description The node's number, from 1.
+             */
+            node: number;
+            /** @description Whether it mines. */
+            on: boolean;
+            /**
+             * Format: u-int64
+             * @description How many proofs it tries a second. With `null` it takes turns with the other miners that have no
+             *     speed of their own.
+             */
+            tries_per_second?: number | null;
+        };
+        /** @description The miners of a dev network: one for each of its nodes. */
+        DevMiners: {
+            /** @description All of them; in a request, those that change. */
+            miners: components["schemas"]["DevMiner"][];
+        };
+        /** @description A request to undo blocks, on a dev chain. */
+        DevReorg: {
+            /**
+             * Format: u-int64
+             * @description How many blocks are to leave, at most 1,000.
+             */
+            depth: number;
+        };
+        /** @description A branch that took the place of blocks. */
+        DevReorged: {
+            /** @description The last block that both branches have. */
+            fork: components["schemas"]["BlockPlace"];
+            /**
+             * Format: u-int64
+             * @description How many blocks joined.
+             */
+            joined_count: number;
+            /**
+             * Format: u-int64
+             * @description How many blocks left.
+             */
+            left_count: number;
+            /** @description The new tip. */
+            tip: components["schemas"]["BlockPlace"];
+        };
+        /** @description The data of an event. Its kind is the name of the event in the stream. */
+        Event: components["schemas"]["TipEvent"] | components["schemas"]["ReorgEvent"] | components["schemas"]["TransactionEvent"] | components["schemas"]["PeerEvent"] | components["schemas"]["ResetEvent"];
+        /** @description What the faucet gave. */
+        FaucetGift: {
+            /**
+             * Format: u-int64
+             * @description Units.
+             */
+            amount: number;
+            /** @description The id of the payment. */
+            id: components["schemas"]["HexHash"];
+        };
+        /** @description A request to the faucet. */
+        FaucetRequest: {
+            /** @description The address that gets the coins. */
+            recipient: string;
+        };
+        /** @description The lowest fees that are enough if no other payment comes, in units. */
+        Fees: {
+            /**
+             * Format: u-int64
+             * @description The length of the payment.
+             */
+            bytes: number;
+            /**
+             * Format: u-int64
+             * @description The fee for a place in the next block.
+             */
+            next_block: number;
+            /**
+             * Format: u-int64
+             * @description The fee for a place in one of the next three.
+             */
+            three_blocks: number;
+        };
+        /** @description A peer that the node forgot. */
+        ForgottenPeer: {
+            /** @description Its address, as the node knew it. */
+            forgotten: string;
+        };
+        /** @description A block that was asked for, and whether it is on the best chain. */
+        FoundBlock: {
+            /** @description Whether it is on the best chain now; else it is on a branch beside it. */
+            best?: boolean;
+            /** @description The block, as canonical JSON. */
+            block: Record<string, never>;
+            /** @description Its hash, which is its id. */
+            hash: components["schemas"]["HexHash"];
+            /**
+             * Format: u-int64
+             * @description Its index.
+             */
+            index: number;
+        };
+        /** @description A block without its transactions. */
+        HeaderEntry: {
+            /** @description The block's hash. */
+            hash: components["schemas"]["HexHash"];
+            /** @description The block without its transactions, as canonical JSON; only on chains with signed payments. */
+            header?: Record<string, never> | null;
+            /**
+             * Format: u-int64
+             * @description The block's index.
+             */
+            index: number;
+            /**
+             * @description The hash of its parent, as the block says it. In the first block of a chain without signed payments it
+             *     can be any JSON value.
+             */
+            previous_hash: unknown;
+        };
+        /** @description A page of headers of the best chain, the lowest first. */
+        Headers: {
+            /** @description The headers. */
+            headers: components["schemas"]["HeaderEntry"][];
+            /**
+             * Format: u-int64
+             * @description The index with which the next page starts; `null` on the last page.
+             */
+            next?: number | null;
+        };
+        /**
+         * @description 256 bits as 64 lower-case hex digits: a hash, an id, a target or an amount of work.
+         * @example 8b89069344926ce9f90fc13f3518e95630459b81321f747302fd23d1b94f48ea
+         */
+        HexHash: string;
+        /** @description How a chain grew: blocks at equal distances. */
+        History: {
+            /** @description The points, the lowest first. */
+            points: components["schemas"]["HistoryPoint"][];
+        };
+        /** @description A block of a chain's history, and averages since the point before. */
+        HistoryPoint: {
+            block_time_s?: components["schemas"]["Number"] | null;
+            hash_rate?: components["schemas"]["Number"] | null;
+            /**
+             * Format: u-int64
+             * @description The block's index.
+             */
+            index: number;
+            /** @description Its target: the largest digest that is valid. */
+            target: components["schemas"]["HexHash"];
+            timestamp?: components["schemas"]["Number"] | null;
+            /** @description The work of the chain up to this block: the expected number of hashes, in hex. */
+            work: components["schemas"]["HexHash"];
+        };
+        /** @description The last block that an index includes. */
+        Indexed: {
+            /** @description Its hash. */
+            hash: components["schemas"]["HexHash"];
+            /**
+             * Format: u-int64
+             * @description Its index.
+             */
+            index: number;
+        };
+        /** @description The miners with the most coins. */
+        Leaderboard: {
+            /**
+             * Format: u-int64
+             * @description How many blocks of the best chain have a miner.
+             */
+            blocks: number;
+            /** @description The last block that counts here. */
+            indexed: components["schemas"]["Indexed"];
+            /** @description The miners, the first rank first. */
+            miners: components["schemas"]["Miner"][];
+        };
+        /** @description The proof that a transaction is in a block, for clients that have the headers (RFC 9162, 2.1.3). */
+        MerkleProof: {
+            /**
+             * Format: u-int64
+             * @description The index of its block.
+             */
+            block: number;
+            /**
+             * Format: u-int64
+             * @description How many confirmations it has: its own block, and the blocks on top of it.
+             */
+            confirmations: number;
+            /** @description The hash of its block. */
+            hash: components["schemas"]["HexHash"];
+            /**
+             * Format: u-int64
+             * @description How many transactions the block has.
+             */
+            leaves: number;
+            /** @description The Merkle path: the sibling hashes from the transaction up to the root. */
+            path: components["schemas"]["HexHash"][];
+            /**
+             * Format: u-int32
+             * @description Its position among the block's transactions, from 0.
+             */
+            position: number;
+            /** @description The transaction, as canonical JSON. */
+            transaction: Record<string, never>;
+        };
+        /** @description What a miner has mined. */
+        Miner: {
+            /**
+             * Format: u-int64
+             * @description How many blocks it mined.
+             */
+            blocks: number;
+            coins: number;
+            /**
+             * Format: u-int64
+             * @description The index of the last block that it mined.
+             */
+            last_block: number;
+            /** @description Its name; where payments are signed, its address. */
+            party: string;
+            /**
+             * Format: u-int64
+             * @description The miner's rank, from 1: by coins, then by blocks.
+             */
+            rank: number;
+            /** @description Which part of the blocks that have a miner it mined, from 0 to 1. */
+            share: components["schemas"]["Number"];
+        };
+        /**
+         * Format: double
+         * @description A finite number. A whole number has no decimal point.
+         * @example 4
+         */
+        Number: number;
+        /**
+         * @description What an account has on a chain whose payments are not signed. Nothing keeps a balance from being
+         *     negative there.
+         */
+        PartyAccount: {
+            balance: number;
+            /**
+             * Format: u-int64
+             * @description How many blocks it mined.
+             */
+            blocks: number;
+            /** @description Transactions of others that wait with it as their recipient, at most 100. */
+            incoming: components["schemas"]["WaitingTransaction"][];
+            /** @description The last block that counts here. */
+            indexed: components["schemas"]["Indexed"];
+            /**
+             * Format: u-int64
+             * @description The index of the last of them.
+             */
+            last_block?: number | null;
+            mined: number;
+            /** @description Transactions that wait with it as their sender, at most 100. */
+            outgoing: components["schemas"]["WaitingTransaction"][];
+            /** @description Its name. */
+            party: string;
+            received: number;
+            sent: number;
+            /**
+             * Format: u-int64
+             * @description How many transactions of the best chain it sent or received.
+             */
+            transactions: number;
+            /**
+             * Format: u-int64
+             * @description How many of its transactions change no sum: their amount is no integer, or too large.
+             */
+            uncounted: number;
+        };
+        /** @description What the node did with one payment of a list. */
+        PaymentOutcome: components["schemas"]["Pending"] | {
+            /** @description Why, for people. */
+            refused: string;
+        };
+        /** @description What the node did with a list of payments. */
+        PaymentOutcomes: {
+            /** @description One answer for each, in the order of the list. */
+            payments: components["schemas"]["PaymentOutcome"][];
+        };
+        /** @description A peer and its state. */
+        Peer: {
+            /**
+             * @description Its host and port.
+             * @example localhost:5001
+             */
+            address: string;
+            asked_in_s?: components["schemas"]["Number"] | null;
+            /** @description Whether the operator chose it; such a peer is never replaced by another one. */
+            chosen: boolean;
+            /**
+             * Format: u-int64
+             * @description How often in a row it failed.
+             */
+            failures: number;
+            /** @description For how many seconds it has been in this state. */
+            for_s: components["schemas"]["Number"];
+            /** @description Why it failed the last time, for people. */
+            reason?: string | null;
+            /** @description Whether it answers. */
+            state: components["schemas"]["PeerState"];
+        };
+        /**
+         * @description What happened to a peer.
+         * @enum {string}
+         */
+        PeerChange: "added" | "forgotten" | "answers" | "fails";
+        /** @description The event `peer`: a peer changed. */
+        PeerEvent: {
+            /** @description Its host and port. */
+            address: string;
+            /** @description What happened to it. */
+            change: components["schemas"]["PeerChange"];
+            /**
+             * Format: u-int64
+             * @description The index of its tip, if it answers.
+             */
+            index?: number | null;
+            /** @description Why it fails, for people. */
+            reason?: string | null;
+        };
+        /**
+         * @description Whether a peer answers.
+         * @enum {string}
+         */
+        PeerState: "new" | "answers" | "fails";
+        /** @description The peers of a node. */
+        Peers: {
+            /** @description All of them. */
+            peers: components["schemas"]["Peer"][];
+        };
+        /** @description The answer to a call that registers peers. */
+        PeersAdded: {
+            /**
+             * @description The same words as the course's `/nodes/register`.
+             * @example New nodes have been added
+             */
+            message: string;
+            /** @description Those that were not peers before. */
+            new?: string[];
+            /** @description Addresses of this node itself, which are not peers. */
+            this_node?: string[];
+            /** @description All peers. */
+            total_nodes: string[];
+        };
+        /** @description A payment that the node took. */
+        Pending: {
+            /** @description Its id. */
+            id: components["schemas"]["HexHash"];
+            /**
+             * Format: u-int64
+             * @description The nonce of the payment that it waits for.
+             */
+            missing?: number | null;
+            /** @description Whether it waits for a block, or for a payment before it. */
+            status: components["schemas"]["TransactionStatus"];
+        };
+        /** @description Transactions that wait for a block, in the order in which they came. */
+        PendingTransactions: {
+            /** @description The id of each, in the same order. */
+            ids: components["schemas"]["HexHash"][];
+            /**
+             * Format: u-int64
+             * @description The value of `from` for the next page; `null` on the last page.
+             */
+            next?: number | null;
+            /**
+             * Format: u-int64
+             * @description How many wait.
+             */
+            queued: number;
+            /** @description A page of them, as canonical JSON. */
+            transactions: Record<string, never>[];
+            /** @description When the turn of each comes, in the same order. */
+            waits: components["schemas"]["Waits"][];
+        };
+        /** @description Where a transaction is on the best chain. */
+        Place: {
+            /**
+             * Format: u-int64
+             * @description The index of its block.
+             */
+            block: number;
+            /**
+             * Format: u-int64
+             * @description How many confirmations it has: its own block, and the blocks on top of it.
+             */
+            confirmations: number;
+            /** @description The hash of its block. */
+            hash: components["schemas"]["HexHash"];
+            /**
+             * Format: u-int32
+             * @description Its position among the block's transactions, from 0.
+             */
+            position: number;
+        };
+        /**
+         * @description Why a call failed: problem details (RFC 9457), as `application/problem+json`.
+         * @example {
+         *       "detail": "index: block 3 says that its index is 4",
+         *       "rule": "index",
+         *       "status": 422,
+         *       "title": "Unprocessable Entity",
+         *       "type": "about:blank"
+         *     }
+         */
+        Problem: {
+            /** @description What happened, why, and what to do next, for people. */
+            detail: string;
+            /** @description The rule that was broken, or the reason of a refusal, for programs. */
+            rule?: string | null;
+            /**
+             * Format: u-int16
+             * @description The HTTP status.
+             */
+            status: number;
+            /** @description The status in words. */
+            title: string;
+            /** @description Always `about:blank`: the status says what kind of problem it is. */
+            type: string;
+        };
+        /** @description The event `reorg`: the best chain became another one. */
+        ReorgEvent: {
+            fork?: components["schemas"]["BlockPlace"] | null;
+            /** @description The blocks that joined, the lowest first; 1,000 at most. */
+            joined: components["schemas"]["BlockPlace"][];
+            /**
+             * Format: u-int64
+             * @description How many blocks joined.
+             */
+            joined_count: number;
+            /** @description The blocks that left, the former tip first; 1,000 at most. */
+            left: components["schemas"]["BlockPlace"][];
+            /**
+             * Format: u-int64
+             * @description How many blocks left.
+             */
+            left_count: number;
+            /** @description The work of the chain that was left, in hex. */
+            left_work: components["schemas"]["HexHash"];
+            /** @description The new tip. */
+            tip: components["schemas"]["TipEvent"];
+            /**
+             * Format: u-int64
+             * @description How many transactions of the blocks that left wait for a block again.
+             */
+            waiting: number;
+        };
+        /**
+         * @description The event `reset`: the client missed events that are gone, or the node was started again. Read `status`,
+         *     and skip the events of this stream up to the one that `status` names; or start a new stream with `since` and
+         *     that id.
+         */
+        ResetEvent: {
+            /** @description The id of the latest event, with which the stream goes on. */
+            events: string;
+        };
+        /**
+         * @description What a transaction was to an account.
+         * @enum {string}
+         */
+        Role: "sent" | "received" | "mined" | "uncounted";
+        /** @description Something that a text may mean. */
+        SearchMatch: {
+            /** @description Its hash. */
+            hash: components["schemas"]["HexHash"];
+            /**
+             * Format: u-int64
+             * @description Its index.
+             */
+            index: number;
+            /** @enum {string} */
+            kind: "block";
+        } | {
+            /**
+             * Format: u-int64
+             * @description The index of its block, or of the first of several; `null` while it waits.
+             */
+            block?: number | null;
+            /** @description Its id. */
+            id: components["schemas"]["HexHash"];
+            /** @enum {string} */
+            kind: "transaction";
+            /**
+             * Format: u-int32
+             * @description Its position among that block's transactions, from 0; `null` while it waits.
+             */
+            position?: number | null;
+            /** @description Whether it is in a block. */
+            status: components["schemas"]["TransactionStatus"];
+        } | {
+            /** @enum {string} */
+            kind: "account";
+            /** @description Its address; where payments are not signed, its name. */
+            party: string;
+        };
+        /** @description What a text may mean on this chain. */
+        SearchMatches: {
+            indexed?: components["schemas"]["Indexed"] | null;
+            /**
+             * @description The matches, at most 20. What the whole text means comes first; then what it may be the start of:
+             *     accounts, blocks, transactions.
+             */
+            matches: components["schemas"]["SearchMatch"][];
+            /** @description Whether there are more, or may be. */
+            more: boolean;
+        };
+        /** @description A proof for work. */
+        Solution: {
+            /** @description The work's id. */
+            id: string;
+            /** @description The number that was found. On chains without signed payments it can be any whole number, or a string. */
+            proof: unknown;
+        };
+        /** @description The state of a node and its chain. */
+        Status: {
+            /**
+             * @description The prefix of addresses, before the 1; `null` where payments are not signed.
+             * @example forge
+             */
+            addresses?: string | null;
+            /** @description The chain's id: the hash over its rules. Signed payments are bound to it. */
+            chain_id: components["schemas"]["HexHash"];
+            clock_offset_s?: components["schemas"]["Number"] | null;
+            /** @description Whether this is a chain for tests, whose coins are worth nothing. */
+            dev: boolean;
+            /**
+             * Format: u-int64
+             * @description The time from which the node gives work, by its own clock; `null` if it gives work now.
+             */
+            early_until?: number | null;
+            /**
+             * @description The id of the latest event that this status includes: call `events?since=` with it, and you miss no
+             *     event.
+             */
+            events?: string;
+            /**
+             * Format: u-int64
+             * @description The index of the tip.
+             * @example 42
+             */
+            index: number;
+            /** @description The id of this run of the node, which no other run has. */
+            instance: string;
+            /**
+             * @description The name of the chain on this node.
+             * @example lecture
+             */
+            name: string;
+            /** @description The node's id, which gets the coins that the node mines for itself. */
+            node: string;
+            /**
+             * Format: u-int64
+             * @description How many peers the node has.
+             */
+            peers: number;
+            /**
+             * Format: u-int64
+             * @description How many transactions wait for a block.
+             */
+            queued: number;
+            /**
+             * @description The chain's rules, as canonical JSON. On chains without signed payments they have one more member,
+             *     `coin`: what this node pays a miner, which the chain's id does not cover.
+             */
+            rules: Record<string, never>;
+            /** @description Whether payments are signed on this chain, so that there are accounts. */
+            signed?: boolean;
+            /** @description The target of the next block: the largest digest that is valid. */
+            target: components["schemas"]["HexHash"];
+            /** @description The time by the node's clock, in seconds since 1970. */
+            time: components["schemas"]["Number"];
+            /** @description The hash of the tip. */
+            tip: components["schemas"]["HexHash"];
+            /**
+             * Format: u-int64
+             * @description For how many seconds the node has been running.
+             */
+            uptime_s: number;
+            /**
+             * @description The version of the program.
+             * @example 0.1.0
+             */
+            version: string;
+            /** @description The work of the best chain: the expected number of hashes, in hex. */
+            work: components["schemas"]["HexHash"];
+            /**
+             * @description The same as a number of leading zero hex digits; it has a fraction if the target is between two such
+             *     numbers.
+             */
+            zeros: components["schemas"]["Number"];
+        };
+        /** @description The answer to a payment, or to a list of them. */
+        Submitted: components["schemas"]["Transaction"] | components["schemas"]["Pending"] | components["schemas"]["PaymentOutcomes"];
+        /** @description All coins, in units. */
+        Supply: {
+            /**
+             * Format: u-int64
+             * @description The coins that the genesis block gives.
+             */
+            allotted: number;
+            /**
+             * Format: u-int64
+             * @description The most coins that there will ever be.
+             */
+            cap: number;
+            /**
+             * Format: u-int64
+             * @description The coins that there are now: both together.
+             */
+            circulating: number;
+            /**
+             * Format: u-int64
+             * @description The coins mined so far.
+             */
+            mined: number;
+            /**
+             * Format: u-int64
+             * @description The index of the first block that pays half of it.
+             */
+            next_halving: number;
+            /**
+             * Format: u-int64
+             * @description What the next block pays its miner, without fees.
+             */
+            subsidy: number;
+        };
+        /** @description The event `tip`: a block joined the best chain, on top of all others. */
+        TipEvent: {
+            /** @description The block's hash. */
+            hash: components["schemas"]["HexHash"];
+            /**
+             * Format: u-int64
+             * @description The block's index.
+             */
+            index: number;
+            /** @description Who got its coins; `null` if it pays no miner, or the name is longer than 1,000 bytes. */
+            miner?: string | null;
+            previous_hash?: components["schemas"]["HexHash"] | null;
+            /**
+             * Format: u-int64
+             * @description How many transactions the block has, with the one that pays its miner.
+             */
+            transactions: number;
+            /** @description The work of the best chain: the expected number of hashes, in hex. */
+            work: components["schemas"]["HexHash"];
+        };
+        /** @description A transaction, and where it is. */
+        Transaction: {
+            /** @description Its id. */
+            id: components["schemas"]["HexHash"];
+            /** @description Where it is; an empty list while it waits. */
+            places: components["schemas"]["Place"][];
+            /** @description Whether it is in a block. */
+            status: components["schemas"]["TransactionStatus"];
+            /** @description The transaction, as canonical JSON. */
+            transaction: Record<string, never>;
+            waits?: components["schemas"]["Waits"] | null;
+        };
+        /**
+         * @description What happened to a transaction that waits, or waited.
+         * @enum {string}
+         */
+        TransactionChange: "entered" | "replaced" | "dropped" | "confirmed";
+        /** @description The event `transaction`: what waits for a block changed. */
+        TransactionEvent: {
+            by?: components["schemas"]["HexHash"] | null;
+            /** @description What happened to it. */
+            change: components["schemas"]["TransactionChange"];
+            id?: components["schemas"]["HexHash"] | null;
+            /** @description The transaction, as canonical JSON. */
+            transaction: Record<string, never>;
+        };
+        /**
+         * @description Whether a transaction is in a block.
+         * @enum {string}
+         */
+        TransactionStatus: "queued" | "held" | "confirmed";
+        /**
+         * @description What the node did with a block.
+         * @enum {string}
+         */
+        Verdict: "accepted" | "side_branch" | "known" | "no_room" | "orphan" | "early";
+        /** @description A transaction that waits for a block. */
+        WaitingTransaction: {
+            /** @description Its id. */
+            id: components["schemas"]["HexHash"];
+            /** @description The transaction, as canonical JSON. */
+            transaction: Record<string, never>;
+            /** @description When its turn comes. */
+            waits: components["schemas"]["Waits"];
+        };
+        /** @description When the turn of a transaction comes, if nothing came or went but blocks of what waits now. */
+        Waits: {
+            /**
+             * Format: u-int64
+             * @description The index of the block that has it; `null` if it is held, or not in the next 100 blocks.
+             */
+            block?: number | null;
+            /**
+             * Format: u-int64
+             * @description With `why` `nonce`, the nonce of the payment that it waits for.
+             */
+            nonce?: number | null;
+            /**
+             * Format: u-int64
+             * @description Its place in line, from 1; `null` if it is held, or not in the next 100 blocks.
+             */
+            place?: number | null;
+            why?: components["schemas"]["WhyLater"] | null;
+        };
+        /**
+         * @description Why the next block does not have a transaction.
+         * @enum {string}
+         */
+        WhyLater: "fee" | "nonce" | "balance" | "full";
+        /**
+         * @description Why a branch is not the best chain.
+         * @enum {string}
+         */
+        WhyLost: "less_work" | "came_later";
+        /**
+         * @description What to search for: a number for which SHA-256(prefix ‖ its decimal digits ‖ suffix) is at most the
+         *     target.
+         */
+        Work: {
+            /** @description The work's id, which `POST work` needs with the proof. */
+            id: string;
+            /**
+             * Format: u-int64
+             * @description The index of the block that the proof makes.
+             */
+            index: number;
+            /** @description The text before the number. */
+            prefix: string;
+            /** @description The hash of the block before the new one. */
+            previous_hash: components["schemas"]["HexHash"];
+            /** @description The text after the number. */
+            suffix: string;
+            /** @description The target: the largest digest that is valid. */
+            target: components["schemas"]["HexHash"];
+        };
     };
-    /** @description A proof for work. */
-    Solution: {
-      /** @description The work's id. */
-      id: string;
-      /** @description The number that was found. On chains without signed payments it can be any whole number, or a string. */
-      proof: unknown;
-    };
-    /** @description The state of a node and its chain. */
-    Status: {
-      /**
-       * @description The prefix of addresses, before the 1; `null` where payments are not signed.
-       * @example forge
-       */
-      addresses?: string | null;
-      /** @description The chain's id: the hash over its rules. Signed payments are bound to it. */
-      chain_id: components["schemas"]["HexHash"];
-      clock_offset_s?: components["schemas"]["Number"] | null;
-      /** @description Whether this is a chain for tests, whose coins are worth nothing. */
-      dev: boolean;
-      /**
-       * Format: u-int64
-       * @description The time from which the node gives work, by its own clock; `null` if it gives work now.
-       */
-      early_until?: number | null;
-      /**
-       * @description The id of the latest event that this status includes: call `events?since=` with it, and you miss no
-       *     event.
-       */
-      events?: string;
-      /**
-       * Format: u-int64
-       * @description The index of the tip.
-       * @example 42
-       */
-      index: number;
-      /** @description The id of this run of the node, which no other run has. */
-      instance: string;
-      /**
-       * @description The name of the chain on this node.
-       * @example lecture
-       */
-      name: string;
-      /** @description The node's id, which gets the coins that the node mines for itself. */
-      node: string;
-      /**
-       * Format: u-int64
-       * @description How many peers the node has.
-       */
-      peers: number;
-      /**
-       * Format: u-int64
-       * @description How many transactions wait for a block.
-       */
-      queued: number;
-      /**
-       * @description The chain's rules, as canonical JSON. On chains without signed payments they have one more member,
-       *     `coin`: what this node pays a miner, which the chain's id does not cover.
-       */
-      rules: Record<string, never>;
-      /** @description Whether payments are signed on this chain, so that there are accounts. */
-      signed?: boolean;
-      /** @description The target of the next block: the largest digest that is valid. */
-      target: components["schemas"]["HexHash"];
-      /** @description The time by the node's clock, in seconds since 1970. */
-      time: components["schemas"]["Number"];
-      /** @description The hash of the tip. */
-      tip: components["schemas"]["HexHash"];
-      /**
-       * Format: u-int64
-       * @description For how many seconds the node has been running.
-       */
-      uptime_s: number;
-      /**
-       * @description The version of the program.
-       * @example 0.1.0
-       */
-      version: string;
-      /** @description The work of the best chain: the expected number of hashes, in hex. */
-      work: components["schemas"]["HexHash"];
-      /**
-       * @description The same as a number of leading zero hex digits; it has a fraction if the target is between two such
-       *     numbers.
-       */
-      zeros: components["schemas"]["Number"];
-    };
-    /** @description The answer to a payment, or to a list of them. */
-    Submitted:
-      | components["schemas"]["Transaction"]
-      | components["schemas"]["Pending"]
-      | components["schemas"]["PaymentOutcomes"];
-    /** @description All coins, in units. */
-    Supply: {
-      /**
-       * Format: u-int64
-       * @description The coins that the genesis block gives.
-       */
-      allotted: number;
-      /**
-       * Format: u-int64
-       * @description The most coins that there will ever be.
-       */
-      cap: number;
-      /**
-       * Format: u-int64
-       * @description The coins that there are now: both together.
-       */
-      circulating: number;
-      /**
-       * Format: u-int64
-       * @description The coins mined so far.
-       */
-      mined: number;
-      /**
-       * Format: u-int64
-       * @description The index of the first block that pays half of it.
-       */
-      next_halving: number;
-      /**
-       * Format: u-int64
-       * @description What the next block pays its miner, without fees.
-       */
-      subsidy: number;
-    };
-    /** @description The event `tip`: a block joined the best chain, on top of all others. */
-    TipEvent: {
-      /** @description The block's hash. */
-      hash: components["schemas"]["HexHash"];
-      /**
-       * Format: u-int64
-       * @description The block's index.
-       */
-      index: number;
-      /** @description Who got its coins; `null` if it pays no miner, or the name is longer than 1,000 bytes. */
-      miner?: string | null;
-      previous_hash?: components["schemas"]["HexHash"] | null;
-      /**
-       * Format: u-int64
-       * @description How many transactions the block has, with the one that pays its miner.
-       */
-      transactions: number;
-      /** @description The work of the best chain: the expected number of hashes, in hex. */
-      work: components["schemas"]["HexHash"];
-    };
-    /** @description A transaction, and where it is. */
-    Transaction: {
-      /** @description Its id. */
-      id: components["schemas"]["HexHash"];
-      /** @description Where it is; an empty list while it waits. */
-      places: components["schemas"]["Place"][];
-      /** @description Whether it is in a block. */
-      status: components["schemas"]["TransactionStatus"];
-      /** @description The transaction, as canonical JSON. */
-      transaction: Record<string, never>;
-      waits?: components["schemas"]["Waits"] | null;
-    };
-    /**
-     * @description What happened to a transaction that waits, or waited.
-     * @enum {string}
-     */
-    TransactionChange: "entered" | "replaced" | "dropped" | "confirmed";
-    /** @description The event `transaction`: what waits for a block changed. */
-    TransactionEvent: {
-      by?: components["schemas"]["HexHash"] | null;
-      /** @description What happened to it. */
-      change: components["schemas"]["TransactionChange"];
-      id?: components["schemas"]["HexHash"] | null;
-      /** @description The transaction, as canonical JSON. */
-      transaction: Record<string, never>;
-    };
-    /**
-     * @description Whether a transaction is in a block.
-     * @enum {string}
-     */
-    TransactionStatus: "queued" | "held" | "confirmed";
-    /**
-     * @description What the node did with a block.
-     * @enum {string}
-     */
-    Verdict: "accepted" | "side_branch" | "known" | "no_room" | "orphan" | "early";
-    /** @description A transaction that waits for a block. */
-    WaitingTransaction: {
-      /** @description Its id. */
-      id: components["schemas"]["HexHash"];
-      /** @description The transaction, as canonical JSON. */
-      transaction: Record<string, never>;
-      /** @description When its turn comes. */
-      waits: components["schemas"]["Waits"];
-    };
-    /** @description When the turn of a transaction comes, if nothing came or went but blocks of what waits now. */
-    Waits: {
-      /**
-       * Format: u-int64
-       * @description The index of the block that has it; `null` if it is held, or not in the next 100 blocks.
-       */
-      block?: number | null;
-      /**
-       * Format: u-int64
-       * @description With `why` `nonce`, the nonce of the payment that it waits for.
-       */
-      nonce?: number | null;
-      /**
-       * Format: u-int64
-       * @description Its place in line, from 1; `null` if it is held, or not in the next 100 blocks.
-       */
-      place?: number | null;
-      why?: components["schemas"]["WhyLater"] | null;
-    };
-    /**
-     * @description Why the next block does not have a transaction.
-     * @enum {string}
-     */
-    WhyLater: "fee" | "nonce" | "balance" | "full";
-    /**
-     * @description Why a branch is not the best chain.
-     * @enum {string}
-     */
-    WhyLost: "less_work" | "came_later";
-    /**
-     * @description What to search for: a number for which SHA-256(prefix ‖ its decimal digits ‖ suffix) is at most the
-     *     target.
-     */
-    Work: {
-      /** @description The work's id, which `POST work` needs with the proof. */
-      id: string;
-      /**
-       * Format: u-int64
-       * @description The index of the block that the proof makes.
-       */
-      index: number;
-      /** @description The text before the number. */
-      prefix: string;
-      /** @description The hash of the block before the new one. */
-      previous_hash: components["schemas"]["HexHash"];
-      /** @description The text after the number. */
-      suffix: string;
-      /** @description The target: the largest digest that is valid. */
-      target: components["schemas"]["HexHash"];
-    };
-  };
-  responses: never;
-  parameters: never;
-  requestBodies: never;
-  headers: never;
-  pathItems: never;
+    responses: never;
+    parameters: never;
+    requestBodies: never;
+    headers: never;
+    pathItems: never;
 }
 export type $defs = Record<string, never>;
 export interface operations {
-  named_account: {
-    parameters: {
-      query: {
-        /** @description Required: an address; where payments are not signed, any name, also the empty one. */
-        party: string;
-      };
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description The account. */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["AnyAccount"];
-        };
-      };
-      /** @description The call failed; this says why. */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["Problem"];
-        };
-      };
-    };
-  };
-  named_account_transactions: {
-    parameters: {
-      query: {
-        /** @description Required: an address; where payments are not signed, any name, also the empty one. */
-        party: string;
-        /**
-         * @description How many entries there are at most: in a page 50 by default, and no more than 1,000. A page can be
-         *     shorter. A table has all by default.
-         */
-        limit?: number;
-        /** @description The value of `next` in an earlier page. */
-        before?: string;
-        /** @description `json` for a page, `csv` or `ndjson` for a table of all; by default, what the header `Accept` says. */
-        format?: string;
-      };
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description The page, or the table. */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["AccountTransactions"];
-          "text/csv": string;
-          "application/x-ndjson": string;
-        };
-      };
-      /** @description The call failed; this says why. */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["Problem"];
-        };
-      };
-    };
-  };
-  account: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        /** @description An address; where payments are not signed, any name. */
-        party: string;
-      };
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description The account. */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["AnyAccount"];
-        };
-      };
-      /** @description The call failed; this says why. */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["Problem"];
-        };
-      };
-    };
-  };
-  account_transactions: {
-    parameters: {
-      query?: {
-        /**
-         * @description How many entries there are at most: in a page 50 by default, and no more than 1,000. A page can be
-         *     shorter. A table has all by default.
-         */
-        limit?: number;
-        /** @description The value of `next` in an earlier page. */
-        before?: string;
-        /** @description `json` for a page, `csv` or `ndjson` for a table of all; by default, what the header `Accept` says. */
-        format?: string;
-      };
-      header?: never;
-      path: {
-        /** @description An address; where payments are not signed, any name. */
-        party: string;
-      };
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description The page, or the table. */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["AccountTransactions"];
-          "text/csv": string;
-          "application/x-ndjson": string;
-        };
-      };
-      /** @description The call failed; this says why. */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["Problem"];
-        };
-      };
-    };
-  };
-  blocks: {
-    parameters: {
-      query?: {
-        /** @description The index of the first block; by default, the first block of the chain. */
-        from?: number;
-        /**
-         * @description How many entries there are at most: in a page 10,000 by default, and no more than that. A page can be
-         *     shorter. A table has all by default.
-         */
-        limit?: number;
-        /** @description `json` for a page, `csv` or `ndjson` for a table of all; by default, what the header `Accept` says. */
-        format?: string;
-      };
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description The page, or the table. */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["Blocks"];
-          "text/csv": string;
-          "application/x-ndjson": string;
-        };
-      };
-      /** @description The call failed; this says why. */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["Problem"];
-        };
-      };
-    };
-  };
-  submit_block: {
-    parameters: {
-      query?: never;
-      header?: {
-        /** @description The address at which the sender listens, if it is a node: then this node does not send the block back. */
-        "blocksmith-listen"?: string | null;
-      };
-      path?: never;
-      cookie?: never;
-    };
-    /** @description The block. */
-    requestBody: {
-      content: {
-        "application/json": Record<string, never>;
-      };
-    };
-    responses: {
-      /** @description What the node did with it. */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["BlockVerdict"];
-        };
-      };
-      /** @description The call failed; this says why. */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["Problem"];
-        };
-      };
-    };
-  };
-  block: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        /** @description Its index or its hash. */
-        id: string;
-      };
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description The block. */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["FoundBlock"];
-        };
-      };
-      /** @description The call failed; this says why. */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["Problem"];
-        };
-      };
-    };
-  };
-  branches: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description The branches. */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["Branches"];
-        };
-      };
-      /** @description The call failed; this says why. */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["Problem"];
-        };
-      };
-    };
-  };
-  dev_cut: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody: {
-      content: {
-        "application/json": components["schemas"]["DevCut"];
-      };
-    };
-    responses: {
-      /** @description All cuts. */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["DevCuts"];
-        };
-      };
-      /** @description The call failed; this says why. */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["Problem"];
-        };
-      };
-    };
-  };
-  dev_heal: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description All cuts: none. */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["DevCuts"];
-        };
-      };
-      /** @description The call failed; this says why. */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["Problem"];
-        };
-      };
-    };
-  };
-  dev_mine: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody: {
-      content: {
-        "application/json": components["schemas"]["DevMine"];
-      };
-    };
-    responses: {
-      /** @description The blocks. */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["DevMined"];
-        };
-      };
-      /** @description The call failed; this says why. */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["Problem"];
-        };
-      };
-    };
-  };
-  dev_miners: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description The miners. */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["DevMiners"];
-        };
-      };
-      /** @description The call failed; this says why. */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["Problem"];
-        };
-      };
-    };
-  };
-  set_dev_miners: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody: {
-      content: {
-        "application/json": components["schemas"]["DevMiners"];
-      };
-    };
-    responses: {
-      /** @description All miners. */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["DevMiners"];
-        };
-      };
-      /** @description The call failed; this says why. */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["Problem"];
-        };
-      };
-    };
-  };
-  dev_reorg: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody: {
-      content: {
-        "application/json": components["schemas"]["DevReorg"];
-      };
-    };
-    responses: {
-      /** @description The branch. */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["DevReorged"];
-        };
-      };
-      /** @description The call failed; this says why. */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["Problem"];
-        };
-      };
-    };
-  };
-  events: {
-    parameters: {
-      query?: {
-        /**
-         * @description The kinds of events to send, with commas between them: `tip`, `reorg`, `transaction`, `peer`; by
-         *     default, all. `reset` always comes.
-         */
-        kinds?: string;
-        /**
-         * @description The id of an event, as `status` or an earlier event gave it: the stream begins after that event; by
-         *     default, now. With the header `Last-Event-ID`, the header counts.
-         */
-        since?: string;
-      };
-      header?: {
-        /** @description The id of the last event that the client got. */
-        "last-event-id"?: string | null;
-      };
-      path?: never;
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description The stream. The `event` of each is its kind, its `data` one of these types. */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "text/event-stream": components["schemas"]["Event"];
-        };
-      };
-      /** @description The call failed; this says why. */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["Problem"];
-        };
-      };
-    };
-  };
-  faucet: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody: {
-      content: {
-        "application/json": components["schemas"]["FaucetRequest"];
-      };
-    };
-    responses: {
-      /** @description The payment waits for a block. */
-      201: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["FaucetGift"];
-        };
-      };
-      /** @description The call failed; this says why. */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["Problem"];
-        };
-      };
-    };
-  };
-  fees: {
-    parameters: {
-      query?: {
-        /** @description The length of the payment as canonical JSON, in bytes; by default, of a payment without a memo. */
-        bytes?: number;
-      };
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description The fees. */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["Fees"];
-        };
-      };
-      /** @description The call failed; this says why. */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["Problem"];
-        };
-      };
-    };
-  };
-  headers: {
-    parameters: {
-      query?: {
-        /** @description The index of the first block on the page; by default, the first block of the chain. */
-        from?: number;
-        /**
-         * @description How many entries the page has at most: 10,000 by default, and no more than that. A page can be
-         *     shorter.
-         */
-        limit?: number;
-      };
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description The page. */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["Headers"];
-        };
-      };
-      /** @description The call failed; this says why. */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["Problem"];
-        };
-      };
-    };
-  };
-  history: {
-    parameters: {
-      query?: {
-        /** @description How many points there are at most: 500 by default, and from 2 to 500. */
-        points?: number;
-        /** @description `json`, or `csv` or `ndjson` for a table; by default, what the header `Accept` says. */
-        format?: string;
-      };
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description The points. */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["History"];
-          "text/csv": string;
-          "application/x-ndjson": string;
-        };
-      };
-      /** @description The call failed; this says why. */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["Problem"];
-        };
-      };
-    };
-  };
-  leaderboard: {
-    parameters: {
-      query?: {
-        /** @description How many miners are listed at most: 50 by default, and no more than 1,000. */
-        limit?: number;
-      };
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description The miners. */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["Leaderboard"];
-        };
-      };
-      /** @description The call failed; this says why. */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["Problem"];
-        };
-      };
-    };
-  };
-  peers: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description The peers. */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["Peers"];
-        };
-      };
-      /** @description The call failed; this says why. */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["Problem"];
-        };
-      };
-    };
-  };
-  add_peers: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody: {
-      content: {
-        "application/json": components["schemas"]["AddPeers"];
-      };
-    };
-    responses: {
-      /** @description They are peers now. */
-      201: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["PeersAdded"];
-        };
-      };
-      /** @description The call failed; this says why. */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["Problem"];
-        };
-      };
-    };
-  };
-  forget_peer: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        /** @description Its host and port. */
-        address: string;
-      };
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description The peer is forgotten. */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["ForgottenPeer"];
-        };
-      };
-      /** @description The call failed; this says why. */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["Problem"];
-        };
-      };
-    };
-  };
-  search: {
-    parameters: {
-      query: {
-        /** @description Required: the text, of at most 1,000 characters. */
-        q: string;
-      };
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description What it may mean; perhaps nothing. */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["SearchMatches"];
-        };
-      };
-      /** @description The call failed; this says why. */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["Problem"];
-        };
-      };
-    };
-  };
-  status: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description Their state. */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["Status"];
-        };
-      };
-      /** @description The call failed; this says why. */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["Problem"];
-        };
-      };
-    };
-  };
-  supply: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description The supply. */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["Supply"];
-        };
-      };
-      /** @description The call failed; this says why. */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["Problem"];
-        };
-      };
-    };
-  };
-  pending_transactions: {
-    parameters: {
-      query: {
-        /** @description Required: this call lists only transactions that wait. */
-        queued: string;
-        /** @description How many transactions to skip. */
-        from?: number;
-        /** @description How many entries the page has at most: 1,000 by default, and no more than that. */
-        limit?: number;
-      };
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description The page. */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["PendingTransactions"];
-        };
-      };
-      /** @description The call failed; this says why. */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["Problem"];
-        };
-      };
-    };
-  };
-  submit_transactions: {
-    parameters: {
-      query?: {
-        /**
-         * @description Which payment with the same nonce this one can replace: `none`, or the id of one payment. By default
-         *     it can replace any, if its fee is a tenth higher.
-         */
-        replaces?: string;
-      };
-      header?: {
-        /** @description The address at which the sender listens, if it is a node: then this node does not send the payments back. */
-        "blocksmith-listen"?: string | null;
-      };
-      path?: never;
-      cookie?: never;
-    };
-    /** @description The payment, or a list of at most 1,000. */
-    requestBody: {
-      content: {
-        "application/json": unknown;
-      };
-    };
-    responses: {
-      /** @description The node knew it, or the body was a list. */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["Submitted"];
-        };
-      };
-      /** @description It waits for a block. */
-      201: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["Pending"];
-        };
-      };
-      /** @description The call failed; this says why. */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["Problem"];
-        };
-      };
-    };
-  };
-  transaction: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        /** @description Its id. */
-        id: components["schemas"]["HexHash"];
-      };
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description The transaction. */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["Transaction"];
-        };
-      };
-      /** @description The call failed; this says why. */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["Problem"];
-        };
-      };
-    };
-  };
-  transaction_proof: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        /** @description The transaction's id. */
-        id: components["schemas"]["HexHash"];
-      };
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description The proof. */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["MerkleProof"];
-        };
-      };
-      /** @description The call failed; this says why. */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["Problem"];
-        };
-      };
-    };
-  };
-  work: {
-    parameters: {
-      query?: {
-        /**
-         * @description Who gets the coins of the block: a name, or an address where payments are signed; by default, the
-         *     node.
-         */
-        recipient?: string;
-        /** @description The id of the work that the miner has: the answer waits up to 10 s for other work. */
-        than?: string;
-      };
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description The work. */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["Work"];
-        };
-      };
-      /** @description The call failed; this says why. */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["Problem"];
-        };
-      };
-    };
-  };
-  submit_work: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody: {
-      content: {
-        "application/json": components["schemas"]["Solution"];
-      };
-    };
-    responses: {
-      /** @description The block that the proof makes. */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["BlockEntry"];
-        };
-      };
-      /** @description The call failed; this says why. */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["Problem"];
-        };
-      };
-    };
-  };
+    named_account: {
+        parameters: {
+            query: {
+                /** @description Required: an address; where payments are not signed, any name, also the empty one. */
+                party: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The account. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnyAccount"];
+                };
+            };
+            /** @description The call failed; this says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    named_account_transactions: {
+        parameters: {
+            query: {
+                /** @description Required: an address; where payments are not signed, any name, also the empty one. */
+                party: string;
+                /**
+                 * @description How many entries there are at most: in a page 50 by default, and no more than 1,000. A page can be
+                 *     shorter. A table has all by default.
+                 */
+                limit?: number;
+                /** @description The value of `next` in an earlier page. */
+                before?: string;
+                /** @description `json` for a page, `csv` or `ndjson` for a table of all; by default, what the header `Accept` says. */
+                format?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The page, or the table. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AccountTransactions"];
+                    "text/csv": string;
+                    "application/x-ndjson": string;
+                };
+            };
+            /** @description The call failed; this says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    account: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description An address; where payments are not signed, any name. */
+                party: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The account. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnyAccount"];
+                };
+            };
+            /** @description The call failed; this says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    account_transactions: {
+        parameters: {
+            query?: {
+                /**
+                 * @description How many entries there are at most: in a page 50 by default, and no more than 1,000. A page can be
+                 *     shorter. A table has all by default.
+                 */
+                limit?: number;
+                /** @description The value of `next` in an earlier page. */
+                before?: string;
+                /** @description `json` for a page, `csv` or `ndjson` for a table of all; by default, what the header `Accept` says. */
+                format?: string;
+            };
+            header?: never;
+            path: {
+                /** @description An address; where payments are not signed, any name. */
+                party: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The page, or the table. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AccountTransactions"];
+                    "text/csv": string;
+                    "application/x-ndjson": string;
+                };
+            };
+            /** @description The call failed; this says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    blocks: {
+        parameters: {
+            query?: {
+                /** @description The index of the first block; by default, the first block of the chain. */
+                from?: number;
+                /**
+                 * @description How many entries there are at most: in a page 10,000 by default, and no more than that. A page can be
+                 *     shorter. A table has all by default.
+                 */
+                limit?: number;
+                /** @description `json` for a page, `csv` or `ndjson` for a table of all; by default, what the header `Accept` says. */
+                format?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The page, or the table. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Blocks"];
+                    "text/csv": string;
+                    "application/x-ndjson": string;
+                };
+            };
+            /** @description The call failed; this says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    submit_block: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The address at which the sender listens, if it is a node: then this node does not send the block back. */
+                "blocksmith-listen"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The block. */
+        requestBody: {
+            content: {
+                "application/json": Record<string, never>;
+            };
+        };
+        responses: {
+            /** @description What the node did with it. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BlockVerdict"];
+                };
+            };
+            /** @description The call failed; this says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    block: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its index or its hash. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The block. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FoundBlock"];
+                };
+            };
+            /** @description The call failed; this says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    branches: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The branches. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Branches"];
+                };
+            };
+            /** @description The call failed; this says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    dev_cut: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DevCut"];
+            };
+        };
+        responses: {
+            /** @description All cuts. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DevCuts"];
+                };
+            };
+            /** @description The call failed; this says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    dev_heal: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All cuts: none. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DevCuts"];
+                };
+            };
+            /** @description The call failed; this says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    dev_mine: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DevMine"];
+            };
+        };
+        responses: {
+            /** @description The blocks. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DevMined"];
+                };
+            };
+            /** @description The call failed; this says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    dev_miners: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The miners. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DevMiners"];
+                };
+            };
+            /** @description The call failed; this says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    set_dev_miners: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DevMiners"];
+            };
+        };
+        responses: {
+            /** @description All miners. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DevMiners"];
+                };
+            };
+            /** @description The call failed; this says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    dev_reorg: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DevReorg"];
+            };
+        };
+        responses: {
+            /** @description The branch. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DevReorged"];
+                };
+            };
+            /** @description The call failed; this says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    events: {
+        parameters: {
+            query?: {
+                /**
+                 * @description The kinds of events to send, with commas between them: `tip`, `reorg`, `transaction`, `peer`; by
+                 *     default, all. `reset` always comes.
+                 */
+                kinds?: string;
+                /**
+                 * @description The id of an event, as `status` or an earlier event gave it: the stream begins after that event; by
+                 *     default, now. With the header `Last-Event-ID`, the header counts.
+                 */
+                since?: string;
+            };
+            header?: {
+                /** @description The id of the last event that the client got. */
+                "last-event-id"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The stream. The `event` of each is its kind, its `data` one of these types. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": components["schemas"]["Event"];
+                };
+            };
+            /** @description The call failed; this says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    faucet: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FaucetRequest"];
+            };
+        };
+        responses: {
+            /** @description The payment waits for a block. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FaucetGift"];
+                };
+            };
+            /** @description The call failed; this says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    fees: {
+        parameters: {
+            query?: {
+                /** @description The length of the payment as canonical JSON, in bytes; by default, of a payment without a memo. */
+                bytes?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The fees. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fees"];
+                };
+            };
+            /** @description The call failed; this says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    headers: {
+        parameters: {
+            query?: {
+                /** @description The index of the first block on the page; by default, the first block of the chain. */
+                from?: number;
+                /**
+                 * @description How many entries the page has at most: 10,000 by default, and no more than that. A page can be
+                 *     shorter.
+                 */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The page. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Headers"];
+                };
+            };
+            /** @description The call failed; this says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    history: {
+        parameters: {
+            query?: {
+                /** @description How many points there are at most: 500 by default, and from 2 to 500. */
+                points?: number;
+                /** @description `json`, or `csv` or `ndjson` for a table; by default, what the header `Accept` says. */
+                format?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The points. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["History"];
+                    "text/csv": string;
+                    "application/x-ndjson": string;
+                };
+            };
+            /** @description The call failed; this says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    leaderboard: {
+        parameters: {
+            query?: {
+                /** @description How many miners are listed at most: 50 by default, and no more than 1,000. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The miners. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Leaderboard"];
+                };
+            };
+            /** @description The call failed; this says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    peers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The peers. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Peers"];
+                };
+            };
+            /** @description The call failed; this says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    add_peers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AddPeers"];
+            };
+        };
+        responses: {
+            /** @description They are peers now. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PeersAdded"];
+                };
+            };
+            /** @description The call failed; this says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    forget_peer: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its host and port. */
+                address: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The peer is forgotten. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ForgottenPeer"];
+                };
+            };
+            /** @description The call failed; this says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    search: {
+        parameters: {
+            query: {
+                /** @description Required: the text, of at most 1,000 characters. */
+                q: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What it may mean; perhaps nothing. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SearchMatches"];
+                };
+            };
+            /** @description The call failed; this says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    status: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Their state. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Status"];
+                };
+            };
+            /** @description The call failed; this says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    supply: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The supply. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Supply"];
+                };
+            };
+            /** @description The call failed; this says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    pending_transactions: {
+        parameters: {
+            query: {
+                /** @description Required: this call lists only transactions that wait. */
+                queued: string;
+                /** @description How many transactions to skip. */
+                from?: number;
+                /** @description How many entries the page has at most: 1,000 by default, and no more than that. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The page. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PendingTransactions"];
+                };
+            };
+            /** @description The call failed; this says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    submit_transactions: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Which payment with the same nonce this one can replace: `none`, or the id of one payment. By default
+                 *     it can replace any, if its fee is a tenth higher.
+                 */
+                replaces?: string;
+            };
+            header?: {
+                /** @description The address at which the sender listens, if it is a node: then this node does not send the payments back. */
+                "blocksmith-listen"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The payment, or a list of at most 1,000. */
+        requestBody: {
+            content: {
+                "application/json": unknown;
+            };
+        };
+        responses: {
+            /** @description The node knew it, or the body was a list. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Submitted"];
+                };
+            };
+            /** @description It waits for a block. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Pending"];
+                };
+            };
+            /** @description The call failed; this says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    transaction: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its id. */
+                id: components["schemas"]["HexHash"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The transaction. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Transaction"];
+                };
+            };
+            /** @description The call failed; this says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    transaction_proof: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The transaction's id. */
+                id: components["schemas"]["HexHash"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The proof. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MerkleProof"];
+                };
+            };
+            /** @description The call failed; this says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    work: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Who gets the coins of the block: a name, or an address where payments are signed; by default, the
+                 *     node.
+                 */
+                recipient?: string;
+                /** @description The id of the work that the miner has: the answer waits up to 10 s for other work. */
+                than?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The work. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Work"];
+                };
+            };
+            /** @description The call failed; this says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    submit_work: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Solution"];
+            };
+        };
+        responses: {
+            /** @description The block that the proof makes. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BlockEntry"];
+                };
+            };
+            /** @description The call failed; this says why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
 }
