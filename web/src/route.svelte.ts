@@ -1,5 +1,7 @@
 /** Which screen the address names, and how links change it without a reload. */
 
+import { encoded } from "./api/encode";
+
 export type Screen =
   | "chain"
   | "block"
@@ -76,12 +78,12 @@ export function to(path: string, query: Readonly<Record<string, string>> = {}): 
 }
 
 export const blockPath = (of: string | number): string => to(`/block/${of}`);
-export const transactionPath = (id: string): string => to(`/tx/${encodeURIComponent(id)}`);
+export const transactionPath = (id: string): string => to(`/tx/${encoded(id)}`);
 /** No path can say the empty name, or those that lead up. */
 export const accountPath = (party: string, query: Readonly<Record<string, string>> = {}): string =>
   /^\.{0,2}$/.test(party)
     ? to("/account/named", { party, ...query })
-    : to(`/account/${encodeURIComponent(party)}`, query);
+    : to(`/account/${encoded(party)}`, query);
 /** The party of an account's address. */
 export const partyIn = ({ of, query }: Route): string => query.get("party") ?? of;
 

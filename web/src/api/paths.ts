@@ -1,5 +1,7 @@
 /** The addresses of the API's calls, below `/api/v1`. */
 
+import { encoded } from "./encode";
+
 type Value = string | number | null | undefined;
 
 function query(path: string, parameters: Record<string, Value>): string {
@@ -7,7 +9,7 @@ function query(path: string, parameters: Record<string, Value>): string {
     (entry): entry is [string, string | number] => entry[1] !== undefined && entry[1] !== null,
   );
   if (given.length === 0) return path;
-  const text = given.map(([name, value]) => `${name}=${encodeURIComponent(value)}`);
+  const text = given.map(([name, value]) => `${name}=${encoded(value)}`);
   return `${path}?${text.join("&")}`;
 }
 
@@ -27,12 +29,12 @@ export const paths = {
   blocks: (page: Page & { readonly format?: "csv" | "ndjson" } = {}) =>
     query("blocks", { ...page }),
   /** By index or hash. */
-  block: (id: number | string) => `blocks/${encodeURIComponent(id)}`,
+  block: (id: number | string) => `blocks/${encoded(id)}`,
   headers: (page: Page = {}) => query("headers", { ...page }),
   branches: () => "branches",
   waiting: (page: Page = {}) => query("transactions", { queued: "", ...page }),
-  transaction: (id: string) => `transactions/${encodeURIComponent(id)}`,
-  proof: (id: string) => `transactions/${encodeURIComponent(id)}/proof`,
+  transaction: (id: string) => `transactions/${encoded(id)}`,
+  proof: (id: string) => `transactions/${encoded(id)}/proof`,
   // Always by the parameter: no path can name the empty party, `..`, or `transactions`.
   account: (party: string) => query("accounts", { party }),
   accountTransactions: (party: string, page: AccountPage = {}) =>
@@ -41,7 +43,7 @@ export const paths = {
   search: (q: string) => query("search", { q }),
   history: (points?: number) => query("history", { points }),
   peers: () => "peers",
-  peer: (address: string) => `peers/${encodeURIComponent(address)}`,
+  peer: (address: string) => `peers/${encoded(address)}`,
   supply: () => "supply",
   fees: (bytes?: number) => query("fees", { bytes }),
   faucet: () => "faucet",

@@ -20,6 +20,8 @@ export function chainIdOf(rules: Json, genesis: Json | undefined): string | unde
     if (hash === undefined || text(field(rules, "genesis")) !== hash) return undefined;
     covered = withFields(covered, { genesis });
   }
+  // What an open chain's nodes pay for a block is no rule, and the status states it beside them.
+  if (read.family === "open") covered = withFields(covered, { coin: undefined });
   // Two members are newer than ids, which don't cover them where they have the value that always held.
   if (integer(field(covered, "max_block_bytes")) === MAX_BLOCK_BYTES) {
     covered = withFields(covered, { max_block_bytes: undefined });

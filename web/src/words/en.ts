@@ -12,6 +12,9 @@ export const en = {
     more: "More",
     main: "Main",
     skip: "Skip to the content",
+    notLoaded: "This screen could not be loaded",
+    notLoadedSays: "The node does not answer, or another version of it runs now.",
+    reload: "Load the page again",
   },
   search: {
     label: "Search",
@@ -102,6 +105,7 @@ export const en = {
     replay: "The last hour again",
     replayAt: (ago: string) => `as it was ${ago}`,
     replayLive: "now",
+    replayNone: "The blocks of that time are not on the screen. “Older blocks” brings them.",
     losers: "Branches that lost",
     losersNone: "No branch has lost that this node knows of.",
     losersHead: {

@@ -12,6 +12,9 @@ export const es: Words = {
     more: "Más",
     main: "Principal",
     skip: "Ir al contenido",
+    notLoaded: "No se pudo cargar esta pantalla",
+    notLoadedSays: "El nodo no responde, o ahora funciona otra versión.",
+    reload: "Cargar la página de nuevo",
   },
   search: {
     label: "Buscar",
@@ -99,6 +102,7 @@ export const es: Words = {
     replay: "La última hora otra vez",
     replayAt: (ago) => `como era ${ago}`,
     replayLive: "ahora",
+    replayNone: "Los bloques de ese momento no están en pantalla. «Bloques anteriores» los trae.",
     losers: "Ramas que perdieron",
     losersNone: "Que este nodo sepa, ninguna rama ha perdido.",
     losersHead: {

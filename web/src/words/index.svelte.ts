@@ -9,9 +9,13 @@ let spanish = $state.raw<Words | null>(null);
 export function words(): Words {
   if (settings.language !== "es") return en;
   if (spanish === null) {
-    void import("./es").then((loaded) => {
-      spanish = loaded.es;
-    });
+    // Without it the page speaks English, and asks for it again when it is next drawn.
+    import("./es").then(
+      (loaded) => {
+        spanish = loaded.es;
+      },
+      () => undefined,
+    );
     return en;
   }
   return spanish;

@@ -187,3 +187,24 @@ test("the whole hash is found by the browser's search, and copied", async () => 
     await network.stop();
   }
 });
+
+test("branches that share a block are drawn and listed", async () => {
+  const network = await dev("--nodes", "1");
+  const [url = ""] = network.urls;
+  try {
+    await post(url, "dev/mine", { blocks: 6 });
+    await post(url, "dev/reorg", { depth: 1 });
+    await post(url, "dev/reorg", { depth: 4 });
+    const page = await open(chromium, url);
+    await isLive(page);
+    await page.locator('[data-lane="2"]').waitFor();
+    const { branches } = await get(url, "branches");
+    expect(branches.length).toBe(2);
+    expect(await page.locator("#lost ~ .scrolls tbody tr").count()).toBe(2);
+    for (const { tip } of branches)
+      expect(await page.locator(`[data-hash="${tip.hash}"]`).count()).toBe(1);
+  } finally {
+    await closeAll(chromium);
+    await network.stop();
+  }
+});

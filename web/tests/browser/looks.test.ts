@@ -37,8 +37,18 @@ test("axe finds nothing on any screen", async () => {
   try {
     await post(url, "dev/mine", { blocks: 3 });
     await post(url, "dev/reorg", { depth: 1 });
-    await post(url, "faucet", { recipient: network.accounts[1]?.address });
-    const screens = ["/", "/block/2", "/block/nothing"];
+    const recipient = network.accounts[1]?.address;
+    const { id: mined } = await post(url, "faucet", { recipient });
+    await post(url, "dev/mine", { blocks: 1 });
+    const { id: waiting } = await post(url, "faucet", { recipient });
+    const paths = [
+      "block/2",
+      "block/nothing",
+      `tx/${mined}`,
+      `tx/${waiting}`,
+      `account/${recipient}`,
+    ];
+    const screens = ["", ...paths].map((path) => `/${path}`);
     const variants = (["light", "dark"] as const).flatMap((colorScheme) =>
       ["en-GB", "es-ES"].flatMap((locale) =>
         [360, 1440].map((width) => ({ colorScheme, locale, viewport: { width, height: 900 } })),
@@ -67,6 +77,8 @@ const HOSTILE = [
   "n".repeat(300),
   "\u05d0\u05d1\u05d2 \u05d3",
   "a\u200b\u200b\u200bb",
+  "\ud800",
+  "..",
 ];
 
 test("hostile names change nothing but their own text, and nothing scrolls sideways", async () => {

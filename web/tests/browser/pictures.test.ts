@@ -46,6 +46,15 @@ test("each screen has its picture", async () => {
     });
     await block.locator(".card [role=status]").waitFor();
     await block.screenshot({ path: `${folder}/block.png` });
+    const [{ sender, recipient }] = (await get(one, `blocks/${tip.index}`)).block.transactions;
+    const account = await open(chromium, `${one}/account/${recipient}`, size);
+    await account.getByRole("row").nth(1).waitFor();
+    await account.screenshot({ path: `${folder}/account.png` });
+    const { transactions } = await get(one, `accounts/${sender}/transactions?limit=5`);
+    const { id } = transactions.find((each: { block: number }) => each.block === tip.index);
+    const transaction = await open(chromium, `${one}/tx/${id}`, { ...size, colorScheme: "dark" });
+    await transaction.locator('[data-state="ok"]').first().waitFor();
+    await transaction.screenshot({ path: `${folder}/transaction.png` });
     expect(complaints.splice(0)).toEqual([]);
   } finally {
     await closeAll(chromium);

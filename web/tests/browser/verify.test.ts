@@ -2,7 +2,7 @@ import type { Browser } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { browser, closeAll, complaints, open } from "./browser";
 import { Liar } from "./liar";
-import { dev, get, post } from "./node";
+import { dev, get, Node, post } from "./node";
 
 let chromium: Browser;
 beforeAll(async () => {
@@ -83,5 +83,47 @@ test("each kind of lie about a block turns a check red, and none does without on
     await closeAll(chromium);
     await liar.stop();
     await network.stop();
+  }
+});
+
+test("a block that is looked at is not read again with each new one", async () => {
+  const network = await dev("--nodes", "1");
+  const [url = ""] = network.urls;
+  try {
+    await post(url, "dev/mine", { blocks: 3 });
+    const page = await open(chromium, `${url}/block/3`);
+    await page.locator(".card [role=status]").waitFor();
+    await page.waitForTimeout(1_500);
+    const asked: string[] = [];
+    page.on("request", (request) => asked.push(new URL(request.url()).pathname));
+    for (let block = 0; block < 5; block += 1) await post(url, "dev/mine", { blocks: 1 });
+    // The clock of the page moves meanwhile.
+    await page.getByText("7 confirmations").waitFor();
+    await page.waitForTimeout(2_500);
+    expect(asked.filter((path) => path.startsWith("/api/v1/blocks/"))).toEqual([]);
+    expect(await page.locator('[data-state="ok"]').count()).toBe(14);
+  } finally {
+    await closeAll(chromium);
+    await network.stop();
+  }
+});
+
+test("honest blocks of open chains are checked without a word against them", async () => {
+  for (const chain of ["lecture", "course", "dvf"]) {
+    const node = await new Node(["--chain", chain, "--zeros", "1"]).start();
+    try {
+      for (let block = 0; block < 3; block += 1) await fetch(`${node.url}/mine`);
+      const { index } = await get(node.url, "status");
+      for (let at = 1; at <= index; at += 1) {
+        const page = await open(chromium, `${node.url}/block/${at}`);
+        await page.locator(".card [role=status]").waitFor();
+        const wrong = await page.locator('[data-state="wrong"]').allTextContents();
+        expect(wrong, `block ${at} of ${chain}`).toEqual([]);
+        expect(await page.locator('[data-state="ok"]').count()).toBeGreaterThan(4);
+      }
+    } finally {
+      await closeAll(chromium);
+      await node.remove();
+    }
   }
 });

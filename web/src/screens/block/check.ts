@@ -1,20 +1,20 @@
 /** Fetches what a block is checked with, and checks it. */
 
 import { api } from "../../api/client";
+import { members } from "../../api/text";
 import { earlierId, parentId, readStatus, verify, wanted, type Check } from "../../rules";
 
 /** Blocks up to so many characters are checked without being asked. */
 export const AT_ONCE = 1_000_000;
 
 /**
- * Checks the block of an answer to `GET blocks/{id}`. The chain ends with block `tip`, `now` is the time in seconds that the reader goes
+ * Checks the block of an answer to `GET blocks/{id}`. `now` is the time in seconds that the reader goes
  * by, and `asked` is what was asked for.
  */
 export async function checkBlock(
   block: string,
   asked: { readonly index?: bigint; readonly hash?: string },
   index: bigint,
-  tip: bigint,
   now: bigint | undefined,
   signal: AbortSignal,
 ): Promise<readonly Check[]> {
@@ -22,6 +22,7 @@ export async function checkBlock(
   const read = readStatus(status);
   if (read === undefined) return verify({ status, block, asked });
   const { rules } = read;
+  const tip = BigInt(members(status).get("index") ?? 0);
   const get = async (id: bigint | string | undefined): Promise<string | undefined> => {
     if (id === undefined) return undefined;
     try {
