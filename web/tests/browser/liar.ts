@@ -7,6 +7,7 @@ export type Lie = (path: string, answer: string) => string;
 
 export class Liar {
   lie: Lie = (_path, answer) => answer;
+  readonly #quiet: (() => void)[] = [];
   readonly #server: Server;
 
   private constructor(node: string) {
@@ -29,9 +30,11 @@ export class Liar {
             response.end(this.lie(path, await answer.text()));
             return;
           }
+          let isQuiet = false;
+          this.#quiet.push(() => (isQuiet = true));
           const reader = answer.body?.getReader();
           for (let read = await reader?.read(); read && !read.done; read = await reader?.read())
-            response.write(read.value);
+            if (!isQuiet) response.write(read.value);
           response.end();
         })
         .catch(() => response.destroy());
@@ -42,6 +45,11 @@ export class Liar {
     const liar = new Liar(node);
     await new Promise<void>((listens) => liar.#server.listen(0, "127.0.0.1", listens));
     return liar;
+  }
+
+  /** Answers that are being sent now go silent, and their sockets stay open. */
+  silence(): void {
+    for (const quiet of this.#quiet.splice(0)) quiet();
   }
 
   get url(): string {

@@ -3,6 +3,7 @@
 import { untrack } from "svelte";
 import { live } from "../../live/index.svelte";
 import type { BlockSummary } from "../../live/types";
+import { isFirst } from "../../parts/first";
 
 /** How many blocks one step goes back, and how many are kept at most: each is drawn. */
 const STEP = 60;
@@ -50,7 +51,7 @@ export function followPast(): {
     },
     get hasMore() {
       const [first] = chain;
-      return first !== undefined && first.previousHash !== null && past.length < MOST && !busy;
+      return first !== undefined && !isFirst(live.status, first) && past.length < MOST && !busy;
     },
     async more() {
       const [first] = chain;
