@@ -35,11 +35,12 @@ export function percent(share: number, language: Language): string {
   return format.format(share);
 }
 
-/** A span of time in its two largest units: "1 min 58 s". */
+/** A span of time in its two largest units: "1 min 58 s"; after ten minutes no seconds are told. */
 export function span(seconds: number): string {
   const s = Math.max(0, Math.floor(seconds));
   if (s < 60) return `${s} s`;
-  if (s < 3600) return `${Math.floor(s / 60)} min ${s % 60} s`;
+  if (s < 600) return `${Math.floor(s / 60)} min ${s % 60} s`;
+  if (s < 3600) return `${Math.floor(s / 60)} min`;
   if (s < 86400) return `${Math.floor(s / 3600)} h ${Math.floor((s % 3600) / 60)} min`;
   return `${Math.floor(s / 86400)} d ${Math.floor((s % 86400) / 3600)} h`;
 }

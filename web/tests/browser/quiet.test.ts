@@ -1,6 +1,6 @@
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { browser, closeAll, complaints, isLive, open } from "./browser";
+import { browser, closeAll, complaints, isLive, median, open } from "./browser";
 import { Liar } from "./liar";
 import { dev, get, post } from "./node";
 
@@ -52,9 +52,14 @@ test("nothing happens, and the page takes less than one hundredth of a core", as
       const { metrics } = await session.send("Performance.getMetrics");
       return metrics.find(({ name }) => name === "TaskDuration")?.value ?? NaN;
     };
-    const before = await busy();
-    await page.waitForTimeout(10_000);
-    const share = ((await busy()) - before) / 10;
+    // The middle one of some looks: what else the machine does comes and goes.
+    const shares: number[] = [];
+    for (let look = 0; look < 5; look += 1) {
+      const before = await busy();
+      await page.waitForTimeout(2_000);
+      shares.push(((await busy()) - before) / 2);
+    }
+    const share = median(shares);
     console.log(`an idle page takes ${(share * 100).toFixed(2)} % of a core`);
     expect(share).toBeLessThan(0.01);
     expect(complaints.splice(0)).toEqual([]);

@@ -141,13 +141,14 @@ pub async fn run(args: NodeArgs) -> anyhow::Result<ExitCode> {
         return Err(Misused(why.into()).into());
     }
     // The node runs for its clients even if the reader of these lines is gone.
-    // Programs read the address from the first line.
-    heard(writeln!(
-        stdout(),
-        "Running on http://{} (press Ctrl-C to stop)\nIts page is http://{}",
+    // Programs read the address from the first line. They are written at once, so that no line of the log
+    // comes between, where both go to one terminal.
+    let lines = format!(
+        "Running on http://{} (press Ctrl-C to stop)\nIts page is http://{}\n",
         node.address,
         here(node.address)
-    ))?;
+    );
+    heard(stdout().write_all(lines.as_bytes()))?;
     introduce(&node.handle, &rules, &chain_id, &data_dir, &token_file);
     let watching = tokio::spawn(early::watch(node.handle.clone()));
     let miner = args.mine.then(|| tokio::spawn(mine(node.handle.clone())));
