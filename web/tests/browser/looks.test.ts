@@ -69,7 +69,7 @@ test("axe finds nothing on any screen", async () => {
     await closeAll(chromium);
     await network.stop();
   }
-});
+}, 300_000);
 
 const HOSTILE = [
   "<img src=x onerror=alert(1)>",
