@@ -69,9 +69,6 @@ export const en = {
   },
   hash: {
     whole: "Show the whole hash",
-    copy: "Copy",
-    copied: "Copied",
-    failed: "Select it, and copy it with the keyboard",
     stripe: "Its colours are those of its hash: the same colours, the same block.",
   },
   chain: {

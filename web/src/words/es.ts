@@ -67,9 +67,6 @@ export const es: Words = {
   },
   hash: {
     whole: "Mostrar el hash entero",
-    copy: "Copiar",
-    copied: "Copiado",
-    failed: "Selecciónelo y cópielo con el teclado",
     stripe: "Sus colores son los de su hash: los mismos colores, el mismo bloque.",
   },
   chain: {

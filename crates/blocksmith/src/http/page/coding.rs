@@ -63,7 +63,7 @@ impl Wanted {
         }))
     }
 
-    /// The coding to send, of those that there are.
+    /// Returns the coding to send, out of those in which there is a form.
     pub(super) fn best(&self, there: impl Fn(Coding) -> bool) -> Coding {
         let mut best = (Coding::Plain, 0);
         for (coding, weight) in Coding::ALL.into_iter().zip(self.0) {
