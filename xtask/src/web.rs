@@ -23,9 +23,11 @@ pub(crate) fn folder() -> PathBuf {
     root().join("web")
 }
 
-/// npm, to be run in the folder of the page.
+/// npm, to be run in the folder of the page. What it says is no output of `demo`.
 pub(crate) fn npm() -> Command {
-    here(NPM)
+    let mut npm = here(NPM);
+    npm.stdout(io::stderr());
+    npm
 }
 
 /// A command in the folder of the page.
